@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* libmemclient: memory whose pages come and go as a memd daemon decides.
+ *
+ *	struct memclient *mc;
+ *	void *p;
+ *
+ *	if (memclient_open(NULL, NULL, &mc) != 0 ||
+ *	    memclient_map(mc, 1 << 30, NULL, &p) != 0) {
+ *		fprintf(stderr, "%s\n", memclient_error(mc));
+ *		exit(1);
+ *	}
+ *	memset(p, 1, 1 << 30);		// use it as any memory
+ *	memclient_close(mc);
+ *
+ * Every page starts as zeros, lives in a frame of the daemon's pool while it
+ * is used, and in its swap file while it is not.  A page is caught on its way
+ * in by userfaultfd(2), in one of two ways, chosen per region:
+ *
+ *   thread   (default) a thread of the library handles the fault.  System
+ *            calls may be given addresses inside the region, provided the
+ *            process may use full userfaultfd: access to /dev/userfaultfd,
+ *            CAP_SYS_PTRACE, or sysctl vm.unprivileged_userfaultfd=1.
+ *            Without that, thread regions work but a system call that meets
+ *            a missing page fails with EFAULT; memclient_touch() first.
+ *   inline   the faulting thread handles it in a SIGBUS handler: about half
+ *            the cost.  A system call that meets a missing page fails with
+ *            EFAULT, always; use memclient_touch() or memclient_pin() first.
+ *            A program's own SIGBUS handler installed *before* the first
+ *            inline region is still called for every other SIGBUS; one
+ *            installed later must pass on what it does not know.
+ *
+ * What the library promises: a read gives the bytes last written, or the
+ * thread gets SIGBUS (si_code BUS_MCEERR_AR where the kernel has
+ * UFFDIO_POISON, 6.6).  Never zeros in place of data.  SIGBUS means that the
+ * page's bytes are lost (disk error), or that the daemon stayed away longer
+ * than memclient_options.timeout_ms.
+ *
+ * What it asks of the program:
+ *   - Do not munmap(), mremap() or mmap() over a region; use memclient_unmap.
+ *   - A region is not inherited by fork(): in the child its addresses are
+ *     unmapped.  In the child no memclient call but memclient_close() works
+ *     (-EPERM).
+ *   - Direct I/O, io_uring fixed buffers, RDMA or anything else that keeps
+ *     physical pages needs memclient_pin() around it: otherwise the device may
+ *     write into a page that has meanwhile left.
+ *   - Closing all descriptors is allowed (the library's thread keeps its own).
+ *
+ * Errors: functions return 0 or a negative errno number; memclient_error()
+ * has the same in words, with what to do.  Outputs are untouched on failure.
+ * Threads: any thread may call anything at any time, save that
+ * memclient_close() must be the last call.  Nothing here may be called from a
+ * signal handler.  C99 and C++ compatible. */
+#ifndef MEMCLIENT_H
+#define MEMCLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MEMCLIENT_VERSION_MAJOR 0
+#define MEMCLIENT_VERSION_MINOR 1
+#define MEMCLIENT_VERSION_PATCH 0
+
+/* One connection to a daemon, and the regions mapped through it. */
+struct memclient;
+
+/* All fields 0 (or a NULL pointer) mean the default. */
+struct memclient_options {
+	size_t size;		/* sizeof(struct memclient_options); required,
+				 * so that fields can be added */
+	uint32_t timeout_ms;	/* how long a fault or a call waits for a
+				 * daemon that does not answer; default 10000 */
+	uint64_t most_frames;	/* own limit: 4 KiB frames at most resident;
+				 * 0 = the daemon's */
+	const char *command;	/* name shown by `memctl ps`; default: the
+				 * program's */
+};
+
+/* Connect and start the library's thread.
+ *
+ * address  "unix:/path/to/socket", "/path/to/socket", or "unix:@name" for an
+ *          abstract socket.  NULL: $MEMD_SOCKET, else /run/memd/memd.sock.
+ * options  NULL: all defaults.  Copied.
+ * ret_mc   on success the handle; end with memclient_close().
+ *
+ * Returns 0, or -EINVAL (address not understood), -ENOENT or -ECONNREFUSED
+ * (no daemon there), -EACCES (may not connect), -EPROTO or -EPROTONOSUPPORT
+ * (not memd, or another protocol version), -EPERM (no userfaultfd at all),
+ * -EAGAIN (daemon is full), -ETIMEDOUT, -ENOMEM, -EMFILE.
+ * The reason in words: memclient_error(NULL), in the same thread.
+ * Blocks for the handshake, at most timeout_ms. */
+int memclient_open(const char *address, const struct memclient_options *options,
+		   struct memclient **ret_mc);
+
+/* Unmap all regions, stop the thread, disconnect.  NULL is allowed.  Private
+ * memory is gone; named segments live on in the daemon.  No other thread may
+ * be using a region or a call. */
+void memclient_close(struct memclient *mc);
+
+/* How a region is to be mapped.  All 0: thread mode, 4 KiB pages. */
+struct memclient_map_options {
+	size_t size;		/* sizeof(struct memclient_map_options) */
+	uint32_t page_size;	/* bytes: 4096, 16384, 65536 or 2097152 */
+	uint32_t fault_mode;	/* MEMCLIENT_FAULT_… */
+	uint32_t read_only;	/* attach: map without the right to write */
+};
+
+#define MEMCLIENT_FAULT_THREAD	0u
+#define MEMCLIENT_FAULT_INLINE	1u
+
+/* Map `length` bytes of private zero-filled memory.
+ *
+ * length    bytes, > 0; rounded up to whole pages.
+ * options   NULL: defaults.
+ * ret_addr  on success the start, aligned to the page size.
+ *
+ * Returns 0, or -EINVAL (zero or overflowing length, bad page size),
+ * -EDQUOT (a limit of this session or user), -ENOSPC (pool and swap are
+ * committed), -ENOTCONN (daemon gone), -ENOMEM, -ETIMEDOUT.
+ * Blocks for one round trip.  The region belongs to `mc` until
+ * memclient_unmap(). */
+int memclient_map(struct memclient *mc, size_t length,
+		  const struct memclient_map_options *options, void **ret_addr);
+
+/* Unmap the region that starts at `addr` (memclient_map, memclient_attach).
+ * Returns 0, or -EINVAL (no region starts there).  No thread may be touching
+ * it.  Works without a daemon. */
+int memclient_unmap(struct memclient *mc, void *addr);
+
+/* How a named segment is made. */
+struct memclient_segment_options {
+	size_t size;		/* sizeof(struct memclient_segment_options) */
+	uint32_t page_size;	/* as above */
+	uint32_t mode;		/* permission bits, as of a file; 0 = 0600 */
+	const char *group;	/* owner's group; NULL: the caller's */
+	uint32_t exclusive;	/* non-zero: -EEXIST if the name is taken */
+};
+
+/* Make a named segment of `length` zero bytes, owned by the caller's uid.  It
+ * lives until memclient_segment_unlink() and the last detach.  An existing
+ * one of the same name is left as it is and 0 returned, unless `exclusive`,
+ * or its size or page size differ (-EEXIST).
+ *
+ * name  1 to 255 bytes, no '/' and no control characters.
+ *
+ * Errors as memclient_map, and -EEXIST, -EACCES (exists, not allowed),
+ * -EINVAL (name, mode or group). */
+int memclient_segment_create(struct memclient *mc, const char *name,
+			     size_t length,
+			     const struct memclient_segment_options *options);
+
+/* Take the name away; the memory goes with the last detach.  Returns 0, or
+ * -ENOENT, -EACCES (owner or root only), -ENOTCONN, -ETIMEDOUT. */
+int memclient_segment_unlink(struct memclient *mc, const char *name);
+
+/* Map a named segment, shared with every other process that attached it: a
+ * page is one frame for all of them, and writes are seen at once.
+ *
+ * ret_addr, ret_length  start and length in bytes; ret_length may be NULL.
+ *
+ * Returns 0, or -ENOENT (no such name), -EACCES (its mode says no),
+ * -EDQUOT, -ENOTCONN, -ENOMEM, -ETIMEDOUT. */
+int memclient_attach(struct memclient *mc, const char *name,
+		     const struct memclient_map_options *options,
+		     void **ret_addr, size_t *ret_length);
+
+/* memclient_advise: what is going to happen to a range.  As madvise(2). */
+#define MEMCLIENT_ADVICE_NORMAL		0
+#define MEMCLIENT_ADVICE_SEQUENTIAL	1	/* read far ahead */
+#define MEMCLIENT_ADVICE_RANDOM		2	/* never read ahead */
+#define MEMCLIENT_ADVICE_WILLNEED	3	/* bring in, in the background */
+#define MEMCLIENT_ADVICE_DONTNEED	4	/* drop the bytes: zeros again,
+						 * for all who map the segment */
+#define MEMCLIENT_ADVICE_COLD		5	/* evict these first */
+#define MEMCLIENT_ADVICE_PAGEOUT	6	/* evict now */
+
+/* Advise on every page that the range [addr, addr + length) touches
+ * (DONTNEED: every page wholly inside it).  SEQUENTIAL, RANDOM and NORMAL hold
+ * for the whole segment.
+ *
+ * Returns 0, or -EINVAL (not inside one region, unknown advice), -EACCES
+ * (DONTNEED on a read-only region), -EBUSY (DONTNEED or PAGEOUT on pinned
+ * pages), -ENOTCONN, -ETIMEDOUT.  Blocks until it is done, except WILLNEED. */
+int memclient_advise(struct memclient *mc, void *addr, size_t length,
+		     int advice);
+
+/* Bring in every page of the range and keep it in until memclient_unpin() of
+ * the same range (pins are counted).  Needed around direct I/O.
+ *
+ * Returns 0, or -EINVAL (not inside one region), -EDQUOT or -ENOMEM (more
+ * than may be pinned; nothing is pinned then), -EIO (a page is lost),
+ * -ENOTCONN, -ETIMEDOUT. */
+int memclient_pin(struct memclient *mc, void *addr, size_t length);
+int memclient_unpin(struct memclient *mc, void *addr, size_t length);
+
+/* Read one byte of every page of the range, so that a system call that
+ * follows at once will hardly ever meet a missing page.  (Only
+ * memclient_pin() makes that certain.)  Returns 0 or -EINVAL. */
+int memclient_touch(struct memclient *mc, const void *addr, size_t length);
+
+/* Figures of this connection, from its opening on. */
+struct memclient_stats {
+	size_t size;		/* sizeof(struct memclient_stats); required */
+	uint64_t mapped_bytes;
+	uint64_t resident_bytes;	/* in frames, of segments it attached */
+	uint64_t swapped_bytes;
+	uint64_t faults_minor;	/* page was in the pool, just not mapped */
+	uint64_t faults_zero;	/* first touch */
+	uint64_t faults_hit;	/* in the pool, daemon asked */
+	uint64_t faults_swap_in;	/* read from the swap file */
+	uint64_t faults_put_back;	/* caught on its way out */
+	uint64_t pages_lost;	/* poisoned */
+	uint64_t limit_frames;	/* 0: none */
+	uint64_t reconnects;
+};
+
+/* Returns 0, or -EINVAL (size), -ENOTCONN, -ETIMEDOUT. */
+int memclient_stats(struct memclient *mc, struct memclient_stats *ret_stats);
+
+/* Text of a (negative or positive) errno number, for example
+ * "no room: pool and swap are committed".  Static; never NULL. */
+const char *memclient_strerror(int error);
+
+/* What went wrong in the calling thread's last failed call, in one line that
+ * says what to do.  `mc` may be NULL.  Valid until the thread's next call;
+ * never NULL. */
+const char *memclient_error(const struct memclient *mc);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

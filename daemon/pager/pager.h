@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* The pager: decides which pages have frames.
+ *
+ * It has no sockets, no clock and no system calls.  What happens is told to
+ * it by calls (a fault, an I/O completion, the time); what it wants done it
+ * asks of its owner through struct pager_ops.  The same code therefore runs
+ * in the daemon, in the simulator and in a unit test.
+ *
+ * Sizes here are in pages of the segment, or, where a name says `units`, in
+ * 4 KiB units: a page of order n is 2^n units, takes 2^n frames of the pool
+ * and 2^n slots of the store.
+ *
+ * Threads: one; nothing blocks. */
+#ifndef MEMD_PAGER_PAGER_H
+#define MEMD_PAGER_PAGER_H
+
+#include "common/checks.h"
+#include "swapstore/swapstore.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PAGER_UNIT_BYTES = 4096 };
+
+struct pager;
+typedef uint32_t segment_id;	/* 0 is never a segment */
+typedef uint32_t account_id;	/* 0: no account, no limit */
+
+enum fault_kind {
+	FAULT_ZERO,		/* first touch: a zeroed frame */
+	FAULT_HIT,		/* was resident */
+	FAULT_SWAP_IN,		/* its slot was read */
+	FAULT_PUT_BACK,		/* was on its way out */
+	FAULT_LOST,		/* its bytes are gone */
+	FAULT_KINDS
+};
+
+const char *fault_kind_name(enum fault_kind kind);
+
+/* Answer to one pager_fault().  Pages [first, first + count) are resident
+ * now, `page` among them.  error: 0, -EIO (lost), -EFAULT (no such page or
+ * segment gone), -EBUSY (too many faults in flight). */
+struct pager_reply {
+	uint64_t cookie;
+	segment_id segment;
+	uint64_t page;
+	uint64_t first, count;
+	enum fault_kind kind;
+	int error;
+	uint64_t start_ns;	/* pager_fault() */
+	uint64_t frame_ns;	/* it had a frame; = start_ns if at once */
+	uint64_t io_ns;		/* its slot had been read; = frame_ns if none */
+	uint64_t end_ns;	/* answered */
+};
+
+/* What the pager asks for.  All are called from inside pager_*() calls and
+ * must not call back into the pager. */
+struct pager_ops {
+	/* Make units [unit, unit + count) of the data file present with
+	 * `bytes` (NULL: zeros).  0; or -ENOMEM (no memory now: asked again
+	 * later); nothing else.  A unit that is present already keeps its
+	 * bytes. */
+	int (*install)(void *ctx, segment_id segment, uint64_t unit,
+		       uint64_t count, const void *bytes);
+	/* Take the units out: unmapped everywhere, final bytes in `to`.
+	 * 0, or -errno: nothing was taken out. */
+	int (*capture)(void *ctx, segment_id segment, uint64_t unit,
+		       uint64_t count, void *to);
+	/* Take the units out, bytes not wanted. */
+	void (*discard)(void *ctx, segment_id segment, uint64_t unit,
+			uint64_t count);
+	/* The segment is no more: nothing of it is in flight. */
+	void (*segment_gone)(void *ctx, segment_id segment);
+	/* Queue one request of the swap store; -EAGAIN: asked again after
+	 * the next completion.  The cookie goes to pager_io_done(). */
+	int (*submit)(void *ctx, const struct swap_io *io);
+	/* Answer a fault. */
+	void (*reply)(void *ctx, const struct pager_reply *reply);
+	/* Ask whoever maps these pages to unmap them. */
+	void (*age)(void *ctx, segment_id segment, uint64_t first,
+		    uint64_t count);
+	/* A deferred request (pager_advise …) has ended. */
+	void (*done)(void *ctx, uint64_t cookie, int result, uint64_t count);
+};
+
+struct pager_config {
+	uint32_t frame_count;		/* the pool */
+	uint32_t slot_count;		/* the store; 0: none */
+	uint32_t segments_max;
+	uint32_t accounts_max;
+	uint32_t faults_max;		/* waiting at once, in all */
+	uint32_t low_watermark;		/* frames; 0: a default */
+	uint32_t high_watermark;
+	uint32_t readahead_max;		/* pages of one window; 0: none */
+	void *staging;			/* page-aligned memory for I/O */
+	size_t staging_bytes;		/* >= 8 MiB for 2 MiB pages; at least
+					 * 512 KiB */
+};
+
+/* Returns 0, or -EINVAL, -ENOMEM. */
+int pager_create(const struct pager_config *config,
+		 const struct pager_ops *ops, void *ctx,
+		 struct pager **ret_pager) MUST_CHECK;
+
+/* No I/O may be in flight. */
+void pager_destroy(struct pager *pg);
+
+/* ---- accounts: who pays.  A uid has one, each session one below it. */
+
+/* 0 limits mean none.  Returns 0, or -EAGAIN (accounts_max). */
+int pager_account_add(struct pager *pg, account_id parent,
+		      uint64_t limit_frames, uint64_t limit_mapped_units,
+		      account_id *ret_account) MUST_CHECK;
+void pager_account_remove(struct pager *pg, account_id account);
+
+/* Lowering the frames below use starts evicting; nothing is lost. */
+void pager_account_limit(struct pager *pg, account_id account,
+			 uint64_t limit_frames, uint64_t limit_mapped_units);
+
+struct account_info {
+	account_id parent;
+	uint64_t limit_frames, used_frames;
+	uint64_t limit_mapped_units, mapped_units;
+};
+void pager_account_get(const struct pager *pg, account_id account,
+		       struct account_info *ret_info);
+
+/* ---- segments */
+
+/* `serial` seeds checksums and must never repeat.
+ * Returns 0, -ENOSPC (pool and store are committed), -EDQUOT (account),
+ * -EAGAIN (segments_max), -EINVAL (zero pages, a page too large for this
+ * pool: it needs 16 times the page size). */
+int pager_segment_create(struct pager *pg, uint64_t serial,
+			 uint64_t page_count, unsigned order,
+			 account_id account, segment_id *ret_segment)
+	MUST_CHECK;
+
+/* Its faults in flight are answered -EFAULT, its frames and slots are free at
+ * once or, where I/O is in flight, as soon as that has ended; then
+ * ops.segment_gone.  The id must not be used any more. */
+void pager_segment_destroy(struct pager *pg, segment_id segment);
+
+struct segment_info {
+	uint64_t serial;
+	uint64_t page_count;
+	unsigned order;
+	account_id account;
+	uint64_t resident, swapped, dirty, lost, pinned, loading, evicting;
+};
+void pager_segment_get(const struct pager *pg, segment_id segment,
+		       struct segment_info *ret_info);
+
+/* ---- what happens */
+
+/* A client misses a page.  Answered through ops.reply, perhaps before this
+ * returns, exactly once. */
+void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
+		 bool is_write, uint64_t cookie, uint64_t now_ns);
+
+/* Clients mapped these resident pages by themselves. */
+void pager_touched(struct pager *pg, segment_id segment, uint64_t first,
+		   uint64_t count);
+
+/* A request given to ops.submit has ended (0 or -errno). */
+void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
+		   uint64_t now_ns);
+
+/* Do a bounded piece of background work: retries, eviction toward the
+ * watermarks and limits.  Returns true while there is more to do at once. */
+bool pager_run(struct pager *pg, uint64_t now_ns);
+
+enum pager_advice {
+	PAGER_NORMAL, PAGER_SEQUENTIAL, PAGER_RANDOM, PAGER_WILLNEED,
+	PAGER_DONTNEED, PAGER_COLD, PAGER_PAGEOUT,
+	PAGER_PIN, PAGER_UNPIN
+};
+
+/* Do `advice` to pages [first, first + count).  Ends through ops.done, perhaps
+ * before this returns; `count` there is how many pages were acted on.
+ * Results: 0, -EINVAL (range), -EBUSY (pinned, or too many requests),
+ * -ENOMEM (more pins than half the pool or than the account's limit allows;
+ * nothing pinned), -EIO (PIN met a lost page; nothing pinned), -EFAULT
+ * (segment destroyed meanwhile). */
+void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
+		  uint64_t count, enum pager_advice advice, uint64_t cookie,
+		  uint64_t now_ns);
+
+/* ---- looking in */
+
+struct pager_stats {
+	uint64_t frame_count, free_frames, resident_frames, evicting_frames,
+		 loading_frames, pinned_frames;
+	uint64_t low_watermark, high_watermark;
+	uint64_t slot_count, free_slots, quarantined_slots;
+	uint64_t committed_units, commit_limit_units;
+	uint64_t faults[FAULT_KINDS];
+	uint64_t faults_waiting;
+	uint64_t frame_waits;		/* faults that had to wait for one */
+	uint64_t aged, evicted, evicted_clean, evicted_zero, written;
+	uint64_t pages_read, readahead_pages, readahead_hits;
+	uint64_t write_errors, read_errors, checksum_errors, pages_lost;
+	uint64_t install_retries, capture_errors;
+	uint64_t minor_reported;	/* pages of pager_touched() */
+	uint64_t metadata_bytes;
+};
+void pager_stats_get(const struct pager *pg, struct pager_stats *ret_stats);
+
+/* Recount every table and ASSERT the invariants of pager.c.  Slow: walks all
+ * frames and all page tables. */
+void pager_check(const struct pager *pg);
+
+/* True when no page of any segment has I/O in flight. */
+bool pager_is_idle(const struct pager *pg);
+
+#endif

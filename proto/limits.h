@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Every bound of the protocol, checked before anything is allocated. */
+#ifndef MEMD_PROTO_LIMITS_H
+#define MEMD_PROTO_LIMITS_H
+
+enum {
+	WIRE_HEADER_BYTES = 24,
+	WIRE_BODY_BYTES_MAX = 64 * 1024,	/* a client's message */
+	WIRE_REPLY_BYTES_MAX = 4 * 1024 * 1024,	/* memctl's long tables */
+	WIRE_PAYLOAD_BYTES_MAX = 2 * 1024 * 1024,	/* one largest page */
+	WIRE_FDS_MAX = 4,
+	WIRE_RANGES_MAX = 1024,			/* Age, Touched */
+	WIRE_NAME_BYTES_MAX = 255,		/* segment, group, command */
+	WIRE_TEXT_BYTES_MAX = 1024,		/* an error's text */
+	WIRE_FAULTS_MAX = 128,			/* pages in one Fault */
+};
+
+/* Page sizes a segment may have, as log2 of 4 KiB units. */
+enum { PAGE_ORDER_4K = 0, PAGE_ORDER_16K = 2, PAGE_ORDER_64K = 4,
+       PAGE_ORDER_2M = 9 };
+
+#define SEGMENT_BYTES_MAX (UINT64_C(1) << 44)	/* 16 TiB */
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What a slot must contain: XXH3-128 over a page's bytes, seeded with which
+ * page of which segment it is and how often it had been written.  A bit that
+ * rots, a write that went elsewhere or never happened, and a mix-up between
+ * clients all give another sum.  Not a MAC: it guards against accidents, not
+ * against somebody who can write the swap file. */
+#ifndef MEMD_SWAPSTORE_CHECKSUM_H
+#define MEMD_SWAPSTORE_CHECKSUM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct checksum {
+	uint64_t low, high;
+};
+
+struct checksum_key {
+	uint64_t segment;	/* the segment's serial, never used again */
+	uint64_t page;
+	uint64_t generation;
+};
+
+struct checksum checksum_of(const struct checksum_key *key, const void *bytes,
+			    size_t length_bytes);
+
+static inline bool checksum_equal(struct checksum a, struct checksum b)
+{
+	return a.low == b.low && a.high == b.high;
+}
+
+/* True when every byte is zero. */
+bool checksum_is_all_zero(const void *bytes, size_t length_bytes);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* The swap file: made or opened, proven to be ours, locked, preallocated.
+ *
+ * Layout: one 4 KiB header block (magic "memdswap", layout version, the slot
+ * size, a CRC-like checksum of the header), then the slots.  Contents do not
+ * survive a restart of the daemon; the header only tells our file from
+ * somebody's data. */
+#ifndef MEMD_SWAPSTORE_SWAPFILE_H
+#define MEMD_SWAPSTORE_SWAPFILE_H
+
+#include "common/checks.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SWAPFILE_HEADER_BYTES = 4096 };
+
+struct swapfile {
+	int fd;
+	bool is_direct;		/* O_DIRECT works on this file system */
+	bool was_created;
+	uint64_t slots_offset;	/* byte offset of slot index 0 */
+	uint32_t slot_count;
+};
+
+/* Open or make `path` with room for `size_bytes` of slots.
+ *
+ * Missing file: made, mode 0600, preallocated (fallocate; where the file
+ * system cannot, written).  Existing file: must be a regular file, not a
+ * symlink, owned by this uid, with no access for others, carrying our header
+ * (an empty file counts as new), and not locked by another memd.  It is grown
+ * or kept, never shrunk.
+ *
+ * On failure returns -errno and writes one line that names the path, the
+ * cause and the cure into `ret_reason` (e.g. "/var/lib/memd/swap: belongs to
+ * uid 1000, memd runs as uid 0; choose another swap_file").
+ * -ENOENT directory missing · -EPERM not ours · -EBUSY locked · -ENOSPC disk
+ * full (says needed and free) · -EINVAL not a regular file. */
+int swapfile_open(const char *path, uint64_t size_bytes, struct swapfile *ret_sf,
+		  char *ret_reason, size_t reason_size) MUST_CHECK;
+
+/* Same tests, nothing made or changed: for `memd --check`. */
+int swapfile_probe(const char *path, uint64_t size_bytes, char *ret_reason,
+		   size_t reason_size) MUST_CHECK;
+
+/* Close; removes the file when `remove` (the lock is held until then). */
+void swapfile_close(struct swapfile *sf, const char *path, bool remove);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* The swap store: an array of 4 KiB slots that outlive frames.
+ *
+ * One interface, several implementations, each in a file of its own:
+ *
+ *   uring   io_uring, O_DIRECT, registered staging memory   (production)
+ *   sync    pread/pwrite in worker threads                  (no io_uring)
+ *   mem     an array                                        (tests, simulator)
+ *   fault   wraps any of them and misbehaves from a seed    (tests)
+ *
+ * Requests are queued by swapstore_submit(), handed over in one go by
+ * swapstore_flush(), and come back in any order from swapstore_reap().  The
+ * store neither knows pages nor keeps checksums: it moves slots.  Which slots
+ * are free is slots.h; what a slot must contain is checksum.h.
+ *
+ * Threads: a store belongs to one thread, which makes all calls. */
+#ifndef MEMD_SWAPSTORE_SWAPSTORE_H
+#define MEMD_SWAPSTORE_SWAPSTORE_H
+
+#include "common/checks.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SWAP_SLOT_BYTES = 4096 };
+
+/* A run of neighbouring slots to read into, or write from, one buffer. */
+struct swap_io {
+	uint64_t cookie;	/* comes back with the completion */
+	void *buffer;		/* slot_count * SWAP_SLOT_BYTES, 4 KiB aligned;
+				 * borrowed until the completion is reaped */
+	uint32_t slot;
+	uint32_t slot_count;	/* 1 … SWAP_IO_SLOTS_MAX */
+	bool is_write;
+};
+
+enum { SWAP_IO_SLOTS_MAX = 512 };
+
+struct swap_done {
+	uint64_t cookie;
+	int result;		/* 0 = all bytes moved, else -errno; a short
+				 * transfer is -EIO, never a partial success */
+};
+
+struct swapstore;
+
+struct swapstore_ops {
+	const char *name;
+	/* Queue one request.  0, or -EAGAIN: the queue is full; reap, then
+	 * ask again.  Never blocks on the disk. */
+	int (*submit)(struct swapstore *st, const struct swap_io *io);
+	/* Hand what is queued to the backend. */
+	int (*flush)(struct swapstore *st);
+	/* Collect up to `max` completions; 0 when none is ready. */
+	unsigned (*reap)(struct swapstore *st, struct swap_done *done,
+			 unsigned max);
+	/* A descriptor that is readable while completions may be waiting,
+	 * or -1.  reap() drains it. */
+	int (*event_fd)(struct swapstore *st);
+	void (*destroy)(struct swapstore *st);
+};
+
+/* Embedded first in every backend's own struct. */
+struct swapstore {
+	const struct swapstore_ops *ops;
+	uint32_t slot_count;
+	uint32_t in_flight;	/* submitted, not yet reaped */
+	uint64_t reads, writes;	/* requests completed well */
+	uint64_t read_bytes, write_bytes;
+	uint64_t read_errors, write_errors;
+};
+
+/* Staging memory that all buffers of requests come from; may be NULL/0.
+ * Backends that can register it do. */
+struct swapstore_buffers {
+	void *base;
+	size_t length_bytes;
+};
+
+/* Constructors.  `fd` is an open swap file (swapfile.h), *taken* on success,
+ * whose first slot lies at byte `offset`.  Each returns 0 or -errno. */
+
+/* -EPERM, -ENOSYS, -EACCES, -ENOMEM: no io_uring for this process; use sync. */
+int store_uring_create(int fd, uint64_t offset, uint32_t slot_count,
+		       const struct swapstore_buffers *buffers,
+		       unsigned queue_depth, struct swapstore **ret_store)
+	MUST_CHECK;
+int store_sync_create(int fd, uint64_t offset, uint32_t slot_count,
+		      unsigned thread_count, struct swapstore **ret_store)
+	MUST_CHECK;
+int store_mem_create(uint32_t slot_count, struct swapstore **ret_store)
+	MUST_CHECK;
+
+/* What store_fault does; all rates are per 65536 requests. */
+struct store_fault_plan {
+	uint64_t seed;
+	uint32_t read_error_rate;	/* -EIO, buffer scribbled over */
+	uint32_t write_error_rate;	/* -EIO, slots unchanged */
+	uint32_t no_space_rate;		/* writes: -ENOSPC */
+	uint32_t torn_rate;		/* writes: half written, then -EIO */
+	uint32_t short_rate;		/* half moved, then -EIO */
+	uint32_t corrupt_rate;		/* reads: a bit flipped, reported as 0 */
+	uint32_t misdirect_rate;	/* reads: another slot's bytes, as 0 */
+	uint32_t lost_write_rate;	/* writes: nothing written, as 0 */
+	uint32_t delay_max;		/* hold a completion for up to this many
+					 * reap() calls, which reorders */
+	uint64_t fail_at;		/* fail exactly the Nth request with
+					 * -EIO (1 = first; 0 = none) */
+};
+
+/* Wrap `inner`, *taken* on success. */
+int store_fault_create(struct swapstore *inner,
+		       const struct store_fault_plan *plan,
+		       struct swapstore **ret_store) MUST_CHECK;
+
+/* How often `st` (a store_fault) has misbehaved so far. */
+uint64_t store_fault_count(const struct swapstore *st);
+
+/* Checked wrappers: bounds, alignment and limits are asserted here, once,
+ * for all backends; the counters in struct swapstore are kept here too. */
+int swapstore_submit(struct swapstore *st, const struct swap_io *io) MUST_CHECK;
+int swapstore_flush(struct swapstore *st) MUST_CHECK;
+unsigned swapstore_reap(struct swapstore *st, struct swap_done *done,
+			unsigned max);
+int swapstore_event_fd(struct swapstore *st);
+void swapstore_destroy(struct swapstore *st);	/* waits for in-flight I/O */
+
+#endif
