@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The data files: one sealed memfd per segment, whose present pages are the
+ * frames.  The only place that installs pages (UFFDIO_COPY into the daemon's
+ * own alias mapping) and takes them out (splice, punch, read).  Decides
+ * nothing: the pager says what, this does it.
+ *
+ * Threads: one.  Blocks only as long as the kernel copies pages. */
+#ifndef MEMD_PAGER_BACKING_H
+#define MEMD_PAGER_BACKING_H
+
+#include "daemon/pager/pager.h"
+
+struct backing;
+
+/* Returns 0, or -ENOSYS/-EPERM/-EACCES (no userfaultfd), -EOPNOTSUPP (kernel
+ * older than 5.14), -ENOMEM, -EMFILE. */
+int backing_create(uint32_t segments_max, struct backing **ret_backing)
+	MUST_CHECK;
+void backing_destroy(struct backing *b);
+
+/* Make the data file of a segment: `length_bytes` of holes.  `name` shows in
+ * /proc/PID/maps of whoever maps it.  Returns 0, -ENOMEM, -EMFILE, -ENFILE. */
+int backing_add(struct backing *b, segment_id segment, uint64_t length_bytes,
+		const char *name) MUST_CHECK;
+
+/* Empty the data file (clients that still map it get faults, never stale or
+ * foreign bytes) and forget it. */
+void backing_remove(struct backing *b, segment_id segment);
+
+/* A descriptor to send to a client: borrowed (read-write), or a new read-only
+ * one that the caller closes.  -errno on failure. */
+int backing_fd(const struct backing *b, segment_id segment) MUST_CHECK;
+int backing_open_read_only(const struct backing *b, segment_id segment)
+	MUST_CHECK;
+
+/* As in struct pager_ops. */
+int backing_install(struct backing *b, segment_id segment, uint64_t unit,
+		    uint64_t count, const void *bytes) MUST_CHECK;
+int backing_capture(struct backing *b, segment_id segment, uint64_t unit,
+		    uint64_t count, void *to) MUST_CHECK;
+void backing_discard(struct backing *b, segment_id segment, uint64_t unit,
+		     uint64_t count);
+
+/* Units present in the data file now (from its block count): equals the
+ * pager's resident units unless a client wrote past the pager. */
+uint64_t backing_present_units(const struct backing *b, segment_id segment);
+
+#endif
