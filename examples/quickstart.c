@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The smallest program on memd memory: the example of README.md, verbatim. */
+#include <memclient.h>
+#include <stdio.h>
+
+int main(void)
+{
+	const size_t bytes = (size_t)256 << 20;
+	struct memclient *mc = NULL;
+	void *map;
+
+	if (memclient_open(NULL, NULL, &mc) != 0 ||
+	    memclient_map(mc, bytes, NULL, &map) != 0) {
+		fprintf(stderr, "quickstart: %s\n", memclient_error(mc));
+		return 1;
+	}
+	unsigned char *p = map, sum = 0;
+	for (size_t i = 0; i < bytes; i += 4096)
+		p[i] = (unsigned char)(i >> 12); /* in, and out again */
+	for (size_t i = 0; i < bytes; i += 4096)
+		sum ^= p[i] ^ (unsigned char)(i >> 12); /* and back */
+	puts(sum == 0 ? "every page came back" : "WRONG BYTES");
+	memclient_close(mc);
+	return sum != 0;
+}
