@@ -13,6 +13,8 @@ enum {
 	WIRE_NAME_BYTES_MAX = 255,		/* segment, group, command */
 	WIRE_TEXT_BYTES_MAX = 1024,		/* an error's text */
 	WIRE_FAULTS_MAX = 128,			/* pages in one Fault */
+	WIRE_ARENA_BYTES = 256 * 1024,		/* unpacks any legal message of
+						 * a client */
 };
 
 /* Page sizes a segment may have, as log2 of 4 KiB units. */

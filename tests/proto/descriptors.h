@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* Which protobuf message the body of each message type is, read off
+ * memd.proto by hand, for tests and fuzz targets that walk over all of them.
+ * Not for production code, which knows the type it is waiting for. */
+#ifndef MEMD_TESTS_PROTO_DESCRIPTORS_H
+#define MEMD_TESTS_PROTO_DESCRIPTORS_H
+
+#include "proto/wire.h"
+
+struct type_descriptor {
+	uint16_t type;
+	const ProtobufCMessageDescriptor *body;	/* NULL: no body */
+};
+
+#define BODY(TYPE, message) \
+	{ MEMD__MESSAGE_TYPE__TYPE_##TYPE, &memd__##message##__descriptor }
+#define NO_BODY(TYPE)	{ MEMD__MESSAGE_TYPE__TYPE_##TYPE, NULL }
+
+static const struct type_descriptor type_descriptors[] = {
+	NO_BODY(NONE),
+	BODY(HELLO, hello),
+	BODY(HELLO_REPLY, hello_reply),
+	BODY(ERROR, error),
+	NO_BODY(OK),
+	BODY(JOIN, join),
+	BODY(SEGMENT_CREATE, segment_create),
+	BODY(SEGMENT_ATTACH, segment_attach),
+	BODY(SEGMENT_DETACH, segment_detach),
+	BODY(SEGMENT_UNLINK, segment_unlink),
+	BODY(SEGMENT_REPLY, segment_reply),
+	BODY(FAULT, fault),
+	BODY(FAULT_REPLY, fault_reply),
+	BODY(AGE, age),
+	BODY(TOUCHED, touched),
+	BODY(ADVISE, advise),
+	BODY(PIN, pin),
+	BODY(UNPIN, pin),
+	NO_BODY(SESSION_STATS),
+	BODY(SESSION_STATS_REPLY, session_stats_reply),
+	NO_BODY(STATUS),
+	BODY(STATUS_REPLY, status_reply),
+	NO_BODY(SESSIONS),
+	BODY(SESSIONS_REPLY, sessions_reply),
+	NO_BODY(SEGMENTS),
+	BODY(SEGMENTS_REPLY, segments_reply),
+	BODY(MAPS, maps_request),
+	NO_BODY(COUNTERS),
+	BODY(COUNTERS_REPLY, counters_reply),
+	NO_BODY(FAULT_STATS),
+	BODY(FAULT_STATS_REPLY, fault_stats_reply),
+	BODY(TRACE, trace_request),
+	BODY(TRACE_EVENTS, trace_events),
+	BODY(EVICT, evict_request),
+	BODY(EVICT_REPLY, evict_reply),
+	BODY(LIMIT_SET, limit),
+	NO_BODY(LIMITS),
+	BODY(LIMITS_REPLY, limits_reply),
+	NO_BODY(CONFIG),
+	BODY(CONFIG_REPLY, config_reply),
+};
+
+#undef BODY
+#undef NO_BODY
+
+static inline const struct type_descriptor *type_descriptor_find(uint16_t type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(type_descriptors); i++) {
+		if (type_descriptors[i].type == type)
+			return &type_descriptors[i];
+	}
+	return NULL;
+}
+
+#endif
