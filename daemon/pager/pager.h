@@ -39,7 +39,8 @@ const char *fault_kind_name(enum fault_kind kind);
 
 /* Answer to one pager_fault().  Pages [first, first + count) are resident
  * now, `page` among them.  error: 0, -EIO (lost), -EFAULT (no such page or
- * segment gone), -EBUSY (too many faults in flight). */
+ * segment gone), -EBUSY (too many faults in flight), -ENOMEM (no frame can be
+ * freed now: all is pinned, or the store has failed; try again later). */
 struct pager_reply {
 	uint64_t cookie;
 	segment_id segment;
@@ -57,9 +58,9 @@ struct pager_reply {
  * must not call back into the pager. */
 struct pager_ops {
 	/* Make units [unit, unit + count) of the data file present with
-	 * `bytes` (NULL: zeros).  0; or -ENOMEM (no memory now: asked again
-	 * later); nothing else.  A unit that is present already keeps its
-	 * bytes. */
+	 * `bytes` (NULL: zeros).  0; or -ENOMEM (no memory now; some units may
+	 * have been made present; asked again later); nothing else.  A unit
+	 * that is present already keeps its bytes. */
 	int (*install)(void *ctx, segment_id segment, uint64_t unit,
 		       uint64_t count, const void *bytes);
 	/* Take the units out: unmapped everywhere, final bytes in `to`.
@@ -136,9 +137,10 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 			 account_id account, segment_id *ret_segment)
 	MUST_CHECK;
 
-/* Its faults in flight are answered -EFAULT, its frames and slots are free at
- * once or, where I/O is in flight, as soon as that has ended; then
- * ops.segment_gone.  The id must not be used any more. */
+/* Its faults in flight are answered -EFAULT.  Its frames and slots become free
+ * at once, or, of a large segment, piece by piece in pager_run(), or, where
+ * I/O is in flight, as that ends; then ops.segment_gone.  The id must not be
+ * used any more. */
 void pager_segment_destroy(struct pager *pg, segment_id segment);
 
 struct segment_info {

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/* Advice: what a client asks to be done to a range.
+ *
+ * An advice walks its range page by page and parks where a page is busy or a
+ * frame, staging or a batch is missing; the end of any I/O wakes it.  So each
+ * kind is one function that deals with one page and says whether to go on.
+ *
+ * Pins: every PIN reserves its whole range, at most half of the pool and half
+ * of each limited account, before it touches a page; with pins counted per
+ * page,
+ *
+ *   sum over frames of pins * units
+ *       == pinned_units - what PINs under way have reserved but not reached */
+#include "daemon/pager/internal.h"
+
+#include <errno.h>
+
+enum advice_step {
+	STEP_NEXT,		/* done with this page (or run): go on */
+	STEP_PARK,		/* come back after the next completion */
+	STEP_STOP,		/* the advice has ended */
+};
+
+/* What one step did: how many pages it dealt with, and what went wrong. */
+struct advice_turn {
+	uint64_t pages;
+	int result;
+};
+
+static struct page *page_at(struct pager *pg, const struct advice *ad,
+			    page_id *ret_id)
+{
+	const struct segment *sg = &pg->segment[ad->segment];
+
+	*ret_id = (page_id)(sg->first + ad->cursor);
+	return &pg->page[*ret_id];
+}
+
+static bool is_pinned(const struct pager *pg, const struct page *p)
+{
+	return p->frame != 0 && pg->frame[p->frame].pins != 0;
+}
+
+/* ---- DONTNEED */
+
+static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
+				      struct advice_turn *turn)
+{
+	struct segment *sg = &pg->segment[ad->segment];
+	page_id id;
+	struct page *p = page_at(pg, ad, &id);
+
+	if (p->state == PAGE_ZERO)
+		return STEP_NEXT;
+	if (page_is_busy(p))
+		return STEP_PARK;
+	if (is_pinned(pg, p)) {
+		turn->result = -EBUSY;
+		return STEP_NEXT;
+	}
+	if (p->frame != 0) {
+		pg->ops->discard(pg->ctx, ad->segment, ad->cursor << sg->order,
+				 order_units(sg->order));
+		frame_put(pg, p->frame);
+		p->frame = 0;
+	}
+	p->flags = 0;
+	page_drop_slot(pg, sg, id);
+	page_enter(pg, sg, id, PAGE_ZERO);
+	ad->count++;
+	return STEP_NEXT;
+}
+
+/* ---- COLD */
+
+static enum advice_step cold_page(struct pager *pg, struct advice *ad,
+				  struct advice_turn *turn)
+{
+	page_id id;
+	const struct page *p = page_at(pg, ad, &id);
+
+	(void)turn;
+	if (p->state != PAGE_RESIDENT || is_pinned(pg, p))
+		return STEP_NEXT;
+	frame_set_flags(pg, p->frame, FRAME_COLD, FRAME_REFERENCED);
+	clock_age(pg, ad->segment, ad->cursor);
+	ad->count++;
+	return STEP_NEXT;
+}
+
+/* ---- PAGEOUT: first start evicting all, then wait until all has ended. */
+
+static uint32_t candidate_run(const struct pager *pg, const struct advice *ad)
+{
+	const struct segment *sg = &pg->segment[ad->segment];
+	uint64_t end = ad->cursor;
+
+	while (end < ad->end && end - ad->cursor < BATCH_PAGES_MAX &&
+	       page_next_used(pg, sg, end, 1) == end &&
+	       evict_is_candidate(pg, (page_id)(sg->first + end)))
+		end++;
+	return (uint32_t)(end - ad->cursor);
+}
+
+static enum advice_step pageout_page(struct pager *pg, struct advice *ad,
+				     struct advice_turn *turn)
+{
+	page_id id;
+	const struct page *p = page_at(pg, ad, &id);
+	uint32_t taken, run;
+
+	if (ad->phase == 1)
+		return p->state == PAGE_EVICTING ||
+		       (p->flags & PAGE_WRITING) ? STEP_PARK : STEP_NEXT;
+	if (p->state != PAGE_RESIDENT)
+		return STEP_NEXT;
+	if (is_pinned(pg, p)) {
+		turn->result = -EBUSY;
+		return STEP_NEXT;
+	}
+	run = candidate_run(pg, ad);
+	if (run == 0)
+		return STEP_PARK;
+	taken = evict_run(pg, ad->segment, ad->cursor, run);
+	if (taken == 0)		/* no staging now; or capture will not have it */
+		return pg->write_staging.used_count != 0 ? STEP_PARK :
+							   STEP_NEXT;
+	ad->count += taken;
+	turn->pages = taken;
+	return STEP_NEXT;
+}
+
+/* ---- WILLNEED: what there is room for, in the background. */
+
+static enum advice_step willneed_page(struct pager *pg, struct advice *ad,
+				      struct advice_turn *turn)
+{
+	const struct segment *sg = &pg->segment[ad->segment];
+	uint64_t window = MIN(ad->end - ad->cursor, (uint64_t)BATCH_PAGES_MAX);
+	account_id account;
+	batch_id batch;
+	page_id id;
+
+	if (page_at(pg, ad, &id)->state != PAGE_SWAPPED)
+		return STEP_NEXT;
+	if (!frame_has_room(pg, sg, 1))
+		return STEP_STOP;
+	if (!load_start(pg, ad->segment, ad->cursor, (uint32_t)window,
+			&account, &batch))
+		return STEP_PARK;
+	turn->pages = pg->batch[batch].page_count;
+	ad->count += turn->pages;
+	return STEP_NEXT;
+}
+
+/* ---- PIN and UNPIN */
+
+/* Reserve (or with a negative number give back) pins. */
+static void pin_charge(struct pager *pg, segment_id segment, int64_t units)
+{
+	struct segment *sg = &pg->segment[segment];
+
+	sg->pinned_units += (uint64_t)units;
+	pg->pinned_units += (uint64_t)units;
+	for (account_id id = sg->account; id != 0; id = pg->account[id].parent)
+		pg->account[id].pinned_units += (uint64_t)units;
+}
+
+static bool pin_has_room(const struct pager *pg, const struct segment *sg,
+			 uint64_t units)
+{
+	if (pg->pinned_units + units > pg->config.frame_count / 2)
+		return false;
+	for (account_id id = sg->account; id != 0;
+	     id = pg->account[id].parent) {
+		const struct account *ac = &pg->account[id];
+
+		if (ac->limit_frames != 0 &&
+		    ac->pinned_units + units > account_effective_limit(
+					ac, order_units(sg->order)) / 2)
+			return false;
+	}
+	return true;
+}
+
+static void unpin_pages(struct pager *pg, const struct advice *ad,
+			uint64_t first, uint64_t end)
+{
+	const struct segment *sg = &pg->segment[ad->segment];
+
+	for (uint64_t page = first; page < end; page++)
+		pg->frame[pg->page[sg->first + page].frame].pins--;
+}
+
+static enum advice_step pin_page(struct pager *pg, struct advice *ad,
+				 struct advice_turn *turn)
+{
+	struct segment *sg = &pg->segment[ad->segment];
+	uint64_t window = MIN(ad->end - ad->cursor, (uint64_t)BATCH_PAGES_MAX);
+	account_id account;
+	uint32_t count;
+	batch_id batch;
+	page_id id;
+	struct page *p = page_at(pg, ad, &id);
+
+	switch ((enum page_state)p->state) {
+	case PAGE_RESIDENT:
+		break;
+	case PAGE_ZERO:
+		if (!fault_fill_zero(pg, ad->segment, ad->cursor,
+				     (uint32_t)window, &account, &count))
+			return STEP_PARK;
+		break;
+	case PAGE_EVICTING:
+		if (!evict_put_back(pg, id))
+			return STEP_PARK;
+		break;
+	case PAGE_SWAPPED:
+		(void)load_start(pg, ad->segment, ad->cursor, (uint32_t)window,
+				 &account, &batch);
+		return STEP_PARK;
+	case PAGE_LOST:
+		turn->result = -EIO;
+		return STEP_STOP;
+	case PAGE_LOADING:
+	case PAGE_STATES:
+		return STEP_PARK;
+	}
+	if (p->flags & PAGE_PARTIAL) {
+		if (pg->ops->install(pg->ctx, ad->segment,
+				     ad->cursor << sg->order,
+				     order_units(sg->order), NULL) != 0)
+			return STEP_PARK;
+		p->flags &= (uint8_t)~PAGE_PARTIAL;
+	}
+	if (pg->frame[p->frame].pins == UINT16_MAX) {
+		turn->result = -ENOMEM;
+		return STEP_STOP;
+	}
+	pg->frame[p->frame].pins++;
+	ad->count++;
+	return STEP_NEXT;
+}
+
+static int unpin(struct pager *pg, const struct advice *ad)
+{
+	const struct segment *sg = &pg->segment[ad->segment];
+	uint64_t units = (ad->end - ad->first) << sg->order;
+
+	if (units > sg->pinned_units)
+		return -EINVAL;
+	for (uint64_t page = ad->first; page < ad->end; page++)
+		if (page_next_used(pg, sg, page, 1) != page ||
+		    !is_pinned(pg, &pg->page[sg->first + page]))
+			return -EINVAL;
+	unpin_pages(pg, ad, ad->first, ad->end);
+	pin_charge(pg, ad->segment, -(int64_t)units);
+	return 0;
+}
+
+/* ---- walking */
+
+static enum advice_step (*const step_of[])(struct pager *pg, struct advice *ad,
+					   struct advice_turn *turn) = {
+	[PAGER_WILLNEED] = willneed_page,
+	[PAGER_DONTNEED] = dontneed_page,
+	[PAGER_COLD] = cold_page,
+	[PAGER_PAGEOUT] = pageout_page,
+	[PAGER_PIN] = pin_page,
+};
+
+static void advice_end(struct pager *pg, struct advice *ad, int result)
+{
+	struct advice done = *ad;
+
+	if (ad->kind == PAGER_PIN && result != 0) {
+		const struct segment *sg = &pg->segment[ad->segment];
+
+		unpin_pages(pg, ad, ad->first, ad->cursor);
+		pin_charge(pg, ad->segment,
+			   -(int64_t)((ad->end - ad->first) << sg->order));
+	}
+	clock_age_flush(pg);
+	*ad = (struct advice){ 0 };
+	pg->advice_count--;
+	if (!done.is_answered)
+		pg->ops->done(pg->ctx, done.cookie, result, done.count);
+}
+
+enum { ADVICE_PAGES_AT_ONCE = 1024 };
+
+/* Returns true when it can go on at once. */
+static bool advice_step(struct pager *pg, struct advice *ad)
+{
+	const struct segment *sg = &pg->segment[ad->segment];
+	uint32_t budget = ADVICE_PAGES_AT_ONCE;
+
+	for (; budget > 0; budget--) {
+		struct advice_turn turn = { .pages = 1 };
+		enum advice_step step;
+
+		if (ad->kind != PAGER_PIN)
+			ad->cursor = MIN(page_next_used(pg, sg, ad->cursor,
+							ADVICE_PAGES_AT_ONCE),
+					 ad->end);
+		if (ad->cursor == ad->end && ad->kind == PAGER_PAGEOUT &&
+		    ad->phase == 0) {
+			ad->phase = 1;
+			ad->cursor = ad->first;
+			continue;
+		}
+		if (ad->cursor == ad->end) {
+			advice_end(pg, ad, ad->result);
+			return false;
+		}
+		step = step_of[ad->kind](pg, ad, &turn);
+		if (step == STEP_PARK)
+			return false;
+		if (turn.result != 0)
+			ad->result = turn.result;
+		if (step == STEP_STOP) {
+			advice_end(pg, ad, ad->result);
+			return false;
+		}
+		ad->cursor += turn.pages;
+	}
+	clock_age_flush(pg);
+	return true;
+}
+
+/* Returns true when one of them can go on at once. */
+bool advice_step_all(struct pager *pg)
+{
+	uint32_t left = pg->advice_count;
+	bool can_go_on = false;
+
+	for (unsigned i = 0; i < ADVICE_MAX && left > 0; i++)
+		if (pg->advice[i].is_used) {
+			left--;
+			can_go_on |= advice_step(pg, &pg->advice[i]);
+		}
+	return can_go_on;
+}
+
+void advice_end_segment(struct pager *pg, segment_id segment)
+{
+	for (unsigned i = 0; i < ADVICE_MAX; i++) {
+		struct advice *ad = &pg->advice[i];
+
+		if (!ad->is_used || ad->segment != segment)
+			continue;
+		/* The segment's pins have all been taken back already. */
+		ad->kind = PAGER_COLD;
+		advice_end(pg, ad, -EFAULT);
+	}
+}
+
+static struct advice *advice_get(struct pager *pg)
+{
+	for (unsigned i = 0; i < ADVICE_MAX; i++)
+		if (!pg->advice[i].is_used) {
+			pg->advice_count++;
+			return &pg->advice[i];
+		}
+	return NULL;
+}
+
+/* Advice that is over at once.  Returns false when it is of the other kind. */
+static bool advise_now(struct pager *pg, const struct advice *ad)
+{
+	struct segment *sg = &pg->segment[ad->segment];
+	int result = 0;
+
+	switch (ad->kind) {
+	case PAGER_NORMAL:
+		sg->mode = STREAM_NORMAL;
+		break;
+	case PAGER_SEQUENTIAL:
+		sg->mode = STREAM_SEQUENTIAL;
+		break;
+	case PAGER_RANDOM:
+		sg->mode = STREAM_RANDOM;
+		break;
+	case PAGER_UNPIN:
+		result = unpin(pg, ad);
+		break;
+	default:
+		return false;
+	}
+	pg->ops->done(pg->ctx, ad->cookie, result, ad->end - ad->first);
+	return true;
+}
+
+void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
+		  uint64_t count, enum pager_advice advice, uint64_t cookie,
+		  uint64_t now_ns)
+{
+	const struct segment *sg = &pg->segment[segment];
+	struct advice ad = {
+		.is_used = true,
+		.kind = (uint8_t)advice,
+		.segment = segment,
+		.first = first,
+		.end = first + count,
+		.cursor = first,
+		.cookie = cookie,
+	};
+	struct advice *slot;
+
+	pg->now_ns = now_ns;
+	if (segment == 0 || segment > pg->config.segments_max ||
+	    sg->state != SEGMENT_LIVE) {
+		pg->ops->done(pg->ctx, cookie, -EFAULT, 0);
+		return;
+	}
+	if (count == 0 || first >= sg->page_count ||
+	    count > sg->page_count - first) {
+		pg->ops->done(pg->ctx, cookie, -EINVAL, 0);
+		return;
+	}
+	if (advise_now(pg, &ad))
+		return;
+	if (advice == PAGER_PIN && !pin_has_room(pg, sg, count << sg->order)) {
+		pg->ops->done(pg->ctx, cookie, -ENOMEM, 0);
+		return;
+	}
+	slot = advice_get(pg);
+	if (slot == NULL) {
+		pg->ops->done(pg->ctx, cookie, -EBUSY, 0);
+		return;
+	}
+	*slot = ad;
+	if (advice == PAGER_PIN)
+		pin_charge(pg, segment, (int64_t)(count << sg->order));
+	if (advice == PAGER_WILLNEED) {
+		slot->is_answered = true;
+		pg->ops->done(pg->ctx, cookie, 0, 0);
+	}
+	(void)advice_step(pg, slot);
+}

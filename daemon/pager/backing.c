@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/* Data files: memfds, the daemon's alias mappings of them, and the two moves.
+ *
+ * In: UFFDIO_COPY or UFFDIO_ZEROPAGE into the alias.  It always inserts single
+ * 4 KiB pages, whole or not at all; a write(2) could make a huge folio, and
+ * absent pages beside the wanted one would then read as zeros.
+ *
+ * Out ("capture"): splice() takes references to the pages into pipes without
+ * copying; fallocate(PUNCH_HOLE) unmaps them from every process and drops
+ * them from the file; then read() from the pipes gets the bytes.
+ *
+ *   B1  After the punch nobody can write to the old page, and a new one can
+ *       appear only by an install, as every mapping of a client is registered
+ *       with userfaultfd.  So what read() gives is final: no write is lost.
+ *   B2  Nothing is punched before all of it has been spliced; so when splice
+ *       fails, nothing has been taken out. */
+#include "daemon/pager/backing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef UFFD_USER_MODE_ONLY
+#define UFFD_USER_MODE_ONLY 1
+#endif
+#ifndef UFFD_FEATURE_MINOR_SHMEM
+#define UFFD_FEATURE_MINOR_SHMEM (1 << 10)
+#endif
+
+enum {
+	CAPTURE_UNITS_MAX = 512,	/* one 2 MiB page */
+	PIPE_BYTES = 1 << 20,		/* the most an ordinary user gets */
+	PIPES_MAX = CAPTURE_UNITS_MAX / 16,
+};
+
+struct data_file {
+	int fd;
+	uint8_t *alias;			/* NULL: no such segment */
+	uint64_t length_bytes;
+};
+
+struct capture_pipe {
+	int read_fd, write_fd;
+	uint32_t capacity_units;
+};
+
+struct backing {
+	int uffd;
+	uint32_t segments_max;
+	struct data_file *file;		/* by segment_id */
+	struct capture_pipe pipe[PIPES_MAX];
+	unsigned pipe_count;
+};
+
+static int uffd_open(int *ret_uffd)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_MISSING_SHMEM,
+	};
+	int fd = (int)syscall(SYS_userfaultfd,
+			      O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, UFFDIO_API, &api) != 0)
+		err = errno == EINVAL ? -EOPNOTSUPP : -errno;
+	else if (!(api.features & UFFD_FEATURE_MINOR_SHMEM))
+		err = -EOPNOTSUPP;
+	else {
+		*ret_uffd = fd;
+		return 0;
+	}
+	close(fd);
+	return err;
+}
+
+/* Pipes that together hold the largest page.  Where the user's pipe memory
+ * is short, many small ones do. */
+static int pipes_open(struct backing *b)
+{
+	uint32_t units = 0;
+
+	while (units < CAPTURE_UNITS_MAX && b->pipe_count < PIPES_MAX) {
+		struct capture_pipe *cp = &b->pipe[b->pipe_count];
+		int fd[2], bytes;
+
+		if (pipe2(fd, O_CLOEXEC | O_NONBLOCK) != 0)
+			return -errno;
+		b->pipe_count++;
+		cp->read_fd = fd[0];
+		cp->write_fd = fd[1];
+		(void)fcntl(fd[1], F_SETPIPE_SZ, PIPE_BYTES);
+		bytes = fcntl(fd[1], F_GETPIPE_SZ);
+		if (bytes < PAGER_UNIT_BYTES)
+			return -EPERM;
+		cp->capacity_units = (uint32_t)bytes / PAGER_UNIT_BYTES;
+		units += cp->capacity_units;
+	}
+	return units < CAPTURE_UNITS_MAX ? -EPERM : 0;
+}
+
+int backing_create(uint32_t segments_max, struct backing **ret_backing)
+{
+	struct backing *b = calloc(1, sizeof(*b));
+	int err = -ENOMEM;
+
+	if (b == NULL)
+		return -ENOMEM;
+	b->uffd = -1;
+	b->segments_max = segments_max;
+	b->file = calloc(segments_max + 1ul, sizeof(*b->file));
+	if (b->file == NULL)
+		goto fail;
+	err = uffd_open(&b->uffd);
+	if (err != 0)
+		goto fail;
+	err = pipes_open(b);
+	if (err != 0)
+		goto fail;
+	*ret_backing = b;
+	return 0;
+fail:
+	backing_destroy(b);
+	return err;
+}
+
+void backing_destroy(struct backing *b)
+{
+	if (b == NULL)
+		return;
+	for (segment_id id = 1; b->file != NULL && id <= b->segments_max; id++)
+		if (b->file[id].alias != NULL)
+			backing_remove(b, id);
+	for (unsigned i = 0; i < b->pipe_count; i++) {
+		close(b->pipe[i].read_fd);
+		close(b->pipe[i].write_fd);
+	}
+	if (b->uffd >= 0)
+		close(b->uffd);
+	free(b->file);
+	free(b);
+}
+
+static int alias_map(const struct backing *b, int fd, uint64_t length_bytes,
+		     uint8_t **ret_alias)
+{
+	struct uffdio_register reg = {
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	void *at = mmap(NULL, length_bytes, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_NORESERVE, fd, 0);
+	int err;
+
+	if (at == MAP_FAILED)
+		return -errno;
+	(void)madvise(at, length_bytes, MADV_NOHUGEPAGE);
+	(void)madvise(at, length_bytes, MADV_DONTDUMP);
+	reg.range.start = (uintptr_t)at;
+	reg.range.len = length_bytes;
+	if (ioctl(b->uffd, UFFDIO_REGISTER, &reg) != 0) {
+		err = -errno;
+		munmap(at, length_bytes);
+		return err;
+	}
+	*ret_alias = at;
+	return 0;
+}
+
+int backing_add(struct backing *b, segment_id segment, uint64_t length_bytes,
+		const char *name)
+{
+	struct data_file *df = &b->file[segment];
+	char label[64];
+	int err, fd;
+
+	ASSERT(segment != 0 && segment <= b->segments_max &&
+	       df->alias == NULL);
+	snprintf(label, sizeof(label), "memd:%.50s", name);
+	fd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)length_bytes) != 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+					   F_SEAL_SEAL) != 0)
+		err = -errno;
+	else
+		err = alias_map(b, fd, length_bytes, &df->alias);
+	if (err != 0) {
+		close(fd);
+		return err;
+	}
+	df->fd = fd;
+	df->length_bytes = length_bytes;
+	return 0;
+}
+
+static int punch(const struct data_file *df, uint64_t offset, uint64_t length)
+{
+	int err;
+
+	do
+		err = fallocate(df->fd,
+				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				(off_t)offset, (off_t)length);
+	while (err != 0 && errno == EINTR);
+	return err != 0 ? -errno : 0;
+}
+
+void backing_remove(struct backing *b, segment_id segment)
+{
+	struct data_file *df = &b->file[segment];
+
+	ASSERT(df->alias != NULL);
+	(void)punch(df, 0, df->length_bytes);
+	munmap(df->alias, df->length_bytes);
+	close(df->fd);
+	*df = (struct data_file){ 0 };
+}
+
+int backing_fd(const struct backing *b, segment_id segment)
+{
+	return b->file[segment].alias != NULL ? b->file[segment].fd : -ENOENT;
+}
+
+int backing_open_read_only(const struct backing *b, segment_id segment)
+{
+	char path[64];
+	int fd;
+
+	if (b->file[segment].alias == NULL)
+		return -ENOENT;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d",
+		 b->file[segment].fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 ? fd : -errno;
+}
+
+/* One ioctl.  Returns the bytes installed (> 0), or -errno with none. */
+static int64_t install_some(const struct backing *b, uint8_t *to,
+			    uint64_t length, const uint8_t *bytes)
+{
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)to,
+		.src = (uintptr_t)bytes,
+		.len = length,
+		.mode = UFFDIO_COPY_MODE_DONTWAKE,
+	};
+	struct uffdio_zeropage zero = {
+		.range = { (uintptr_t)to, length },
+		.mode = UFFDIO_ZEROPAGE_MODE_DONTWAKE,
+	};
+	int64_t moved;
+
+	if (bytes != NULL)
+		moved = ioctl(b->uffd, UFFDIO_COPY, &copy) == 0 ?
+			(int64_t)length : copy.copy;
+	else
+		moved = ioctl(b->uffd, UFFDIO_ZEROPAGE, &zero) == 0 ?
+			(int64_t)length : zero.zeropage;
+	return moved != 0 ? moved : -errno;
+}
+
+int backing_install(struct backing *b, segment_id segment, uint64_t unit,
+		    uint64_t count, const void *bytes)
+{
+	struct data_file *df = &b->file[segment];
+	uint8_t *to = df->alias + unit * PAGER_UNIT_BYTES;
+	uint64_t done = 0, length = count * PAGER_UNIT_BYTES;
+
+	ASSERT(df->alias != NULL &&
+	       (unit + count) * PAGER_UNIT_BYTES <= df->length_bytes);
+	while (done < length) {
+		int64_t moved = install_some(
+			b, to + done, length - done,
+			bytes != NULL ? (const uint8_t *)bytes + done : NULL);
+
+		if (moved > 0)
+			done += (uint64_t)moved;
+		else if (moved == -EEXIST)	/* present: keeps its bytes */
+			done += PAGER_UNIT_BYTES;
+		else if (moved == -ENOMEM || moved == -ENOSPC)
+			return -ENOMEM;
+		else
+			ASSERT(moved == -EAGAIN);
+	}
+	return 0;
+}
+
+static void pipe_read(const struct capture_pipe *cp, uint8_t *to,
+		      uint64_t length)
+{
+	while (length > 0) {
+		ssize_t n = read(cp->read_fd, to, length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		ASSERT(n > 0);	/* what was spliced is in the pipe */
+		to += n;
+		length -= (uint64_t)n;
+	}
+}
+
+/* Take references to [offset, offset + length) into the pipes; spliced[i] is
+ * what pipe i holds.  0 or -errno. */
+static int splice_all(const struct backing *b, const struct data_file *df,
+		      uint64_t offset, uint64_t length,
+		      uint64_t spliced[PIPES_MAX])
+{
+	unsigned i = 0;
+
+	while (length > 0) {
+		const struct capture_pipe *cp = &b->pipe[i];
+		uint64_t room = (uint64_t)cp->capacity_units *
+				PAGER_UNIT_BYTES - spliced[i];
+		loff_t at = (loff_t)offset;
+		ssize_t n = 0;
+
+		if (room > 0)
+			n = splice(df->fd, &at, cp->write_fd, NULL,
+				   MIN(length, room), SPLICE_F_NONBLOCK);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN)
+			return -errno;
+		if (n <= 0) {
+			if (++i == b->pipe_count)
+				return -EIO;
+			continue;
+		}
+		spliced[i] += (uint64_t)n;
+		offset += (uint64_t)n;
+		length -= (uint64_t)n;
+	}
+	return 0;
+}
+
+/* Does the file still have data in the range?  Only where a client has put
+ * huge folios into its own file behind the pager's back. */
+static bool has_data(const struct data_file *df, uint64_t offset,
+		     uint64_t length)
+{
+	off_t data = lseek(df->fd, (off_t)offset, SEEK_DATA);
+
+	return data >= 0 && (uint64_t)data < offset + length;
+}
+
+int backing_capture(struct backing *b, segment_id segment, uint64_t unit,
+		    uint64_t count, void *to)
+{
+	const struct data_file *df = &b->file[segment];
+	uint64_t spliced[PIPES_MAX] = { 0 };
+	uint64_t offset = unit * PAGER_UNIT_BYTES;
+	uint64_t length = count * PAGER_UNIT_BYTES;
+	uint8_t *at = to;
+	int err;
+
+	ASSERT(df->alias != NULL && count <= CAPTURE_UNITS_MAX &&
+	       offset + length <= df->length_bytes);
+	err = splice_all(b, df, offset, length, spliced);
+	if (err == 0)
+		err = punch(df, offset, length);
+	for (unsigned i = 0; i < b->pipe_count; i++) {
+		pipe_read(&b->pipe[i], at, spliced[i]);
+		at += spliced[i];
+	}
+	if (err == 0 && has_data(df, offset, length))
+		(void)punch(df, offset, length);
+	return err;
+}
+
+void backing_discard(struct backing *b, segment_id segment, uint64_t unit,
+		     uint64_t count)
+{
+	const struct data_file *df = &b->file[segment];
+
+	ASSERT(df->alias != NULL);
+	(void)punch(df, unit * PAGER_UNIT_BYTES, count * PAGER_UNIT_BYTES);
+}
+
+uint64_t backing_present_units(const struct backing *b, segment_id segment)
+{
+	struct stat st;
+
+	if (fstat(b->file[segment].fd, &st) != 0)
+		return 0;
+	return (uint64_t)st.st_blocks * 512 / PAGER_UNIT_BYTES;
+}

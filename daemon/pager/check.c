@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* pager_check(): recount everything from the tables themselves and compare
+ * with the counters.  Slow on purpose: it believes nothing. */
+#include "daemon/pager/internal.h"
+
+#include <string.h>
+
+struct recount {
+	uint64_t units[PAGE_STATES];
+	uint64_t slots;			/* of pages */
+	uint64_t pins;
+	uint64_t busy;
+};
+
+static uint64_t chain_length(const struct pager *pg, slot_id slot)
+{
+	uint64_t length = 0;
+
+	for (; slot != SLOT_NONE; slot = slots_next(&pg->slots, slot))
+		length++;
+	return length;
+}
+
+static void check_frame_of(const struct pager *pg, const struct segment *sg,
+			   page_id id, struct recount *rc)
+{
+	const struct page *p = &pg->page[id];
+	const struct frame *fr = &pg->frame[p->frame];
+	bool has_frame = p->state == PAGE_RESIDENT ||
+			 p->state == PAGE_LOADING || p->state == PAGE_EVICTING;
+
+	ASSERT(has_frame == (p->frame != 0));				/* P1 */
+	if (!has_frame)
+		return;
+	ASSERT(fr->page == id && fr->order == sg->order);
+	ASSERT(&pg->segment[fr->segment] == sg);
+	ASSERT(fr->pins == 0 || p->state == PAGE_RESIDENT);
+	rc->pins += (uint64_t)fr->pins << sg->order;
+}
+
+static void check_slot_of(const struct pager *pg, const struct segment *sg,
+			  page_id id, struct recount *rc)
+{
+	const struct page *p = &pg->page[id];
+
+	if (p->state == PAGE_SWAPPED || p->state == PAGE_LOADING)	/* P3 */
+		ASSERT(p->slot != SLOT_NONE);
+	if (p->state == PAGE_ZERO || p->state == PAGE_LOST)
+		ASSERT(p->slot == SLOT_NONE);
+	if (p->slot == SLOT_NONE)
+		return;
+	ASSERT(chain_length(pg, p->slot) == order_units(sg->order));
+	rc->slots += order_units(sg->order);
+}
+
+static void check_batch_of(const struct pager *pg, page_id id,
+			   struct recount *rc)
+{
+	const struct page *p = &pg->page[id];
+	const struct batch *b = &pg->batch[p->batch];
+	unsigned found = 0;
+
+	ASSERT(page_is_busy(p) == (p->batch != 0));			/* P4 */
+	if (!page_is_busy(p))
+		return;
+	ASSERT(b->kind == (p->state == PAGE_LOADING ? BATCH_LOAD :
+						      BATCH_EVICT));
+	for (unsigned i = 0; i < b->page_count; i++)
+		found += b->page[i] == id && !(b->settled >> i & 1);
+	ASSERT(found == 1);
+	rc->busy++;
+}
+
+static void check_segment(const struct pager *pg, const struct segment *sg,
+			  struct recount *rc)
+{
+	uint32_t count[PAGE_STATES] = { 0 }, slotted = 0, writing = 0;
+
+	for (uint64_t page = 0; page < sg->page_count; page++) {
+		page_id id = (page_id)(sg->first + page);
+		const struct page *p = &pg->page[id];
+
+		page = page_next_used(pg, sg, page, UINT32_MAX);
+		if (page >= sg->page_count)
+			break;
+		id = (page_id)(sg->first + page);
+		p = &pg->page[id];
+		ASSERT(p->state < PAGE_STATES);
+		count[p->state]++;
+		slotted += p->state == PAGE_RESIDENT && p->slot != SLOT_NONE;
+		writing += (p->flags & PAGE_WRITING) != 0;
+		rc->units[p->state] += order_units(sg->order);
+		check_frame_of(pg, sg, id, rc);
+		check_slot_of(pg, sg, id, rc);
+		check_batch_of(pg, id, rc);
+	}
+	for (unsigned state = PAGE_ZERO + 1; state < PAGE_STATES; state++)
+		ASSERT(count[state] == sg->count[state]);
+	ASSERT(slotted == sg->slotted && writing == sg->writing);
+}
+
+static void check_chunks(const struct pager *pg, const struct segment *sg)
+{
+	uint64_t used = 0, sum = 0;
+
+	for (uint64_t page = 0; page < sg->page_count; page += PAGES_PER_CHUNK)
+		used += pg->chunk[(sg->first + page) / PAGES_PER_CHUNK];
+	for (unsigned state = PAGE_ZERO + 1; state < PAGE_STATES; state++)
+		sum += sg->count[state];
+	ASSERT(used == sum);
+}
+
+static uint32_t queue_length(const struct pager *pg, const struct queue *q)
+{
+	uint32_t length = 0;
+	waiter_id last = 0;
+
+	for (waiter_id id = q->head; id != 0; id = pg->waiter[id].next) {
+		ASSERT(pg->waiter[id].is_used);
+		last = id;
+		length++;
+	}
+	ASSERT(q->tail == last);
+	return length;
+}
+
+/* Slots being written that no page names yet; counts unsettled pages. */
+static uint64_t check_batches(const struct pager *pg, uint64_t *ret_pages,
+			      uint32_t *ret_waiting)
+{
+	uint64_t slots = 0;
+	uint32_t used = 0;
+
+	for (batch_id id = 1; id < pg->batch_table.element_count; id++) {
+		const struct batch *b = &pg->batch[id];
+
+		if (b->kind == BATCH_FREE)
+			continue;
+		used++;
+		*ret_waiting += queue_length(pg, &b->waiting);
+		for (unsigned i = 0; i < b->page_count; i++) {
+			if (b->settled >> i & 1)
+				continue;
+			++*ret_pages;
+			if (b->kind == BATCH_EVICT &&
+			    b->slot[i] != SLOT_NONE &&
+			    b->slot[i] != pg->page[b->page[i]].slot)
+				slots += chain_length(pg, b->slot[i]);
+		}
+	}
+	ASSERT(used == pg->batches_used);
+	return slots;
+}
+
+static void check_accounts(const struct pager *pg)
+{
+	uint32_t waiting = 0;
+
+	for (account_id id = 1; id <= pg->config.accounts_max; id++) {
+		const struct account *ac = &pg->account[id];
+		uint64_t frames = 0, mapped = 0, pinned = 0;
+
+		if (!ac->is_used)
+			continue;
+		waiting += queue_length(pg, &ac->waiting);
+		for (segment_id s = pg->segment_first; s != 0;
+		     s = pg->segment[s].next) {
+			const struct segment *sg = &pg->segment[s];
+
+			if (!account_contains(pg, id, sg->account))
+				continue;
+			frames += (uint64_t)(sg->count[PAGE_RESIDENT] +
+					     sg->count[PAGE_LOADING] +
+					     sg->count[PAGE_EVICTING])
+				  << sg->order;
+			mapped += sg->page_count << sg->order;
+			pinned += sg->pinned_units;
+		}
+		ASSERT(frames == ac->used_frames);			/* P6 */
+		ASSERT(mapped == ac->mapped_units);
+		ASSERT(pinned == ac->pinned_units);
+	}
+	ASSERT(waiting == pg->account_waiting);
+}
+
+static void check_frames(const struct pager *pg)
+{
+	uint64_t used = 0, free_entries = 0, used_entries = 0, cold = 0;
+
+	for (frame_id id = 1; id <= pg->config.frame_count; id++) {
+		const struct frame *fr = &pg->frame[id];
+
+		if (fr->page == 0)
+			continue;
+		ASSERT(pg->page[fr->page].frame == id);
+		used += order_units(fr->order);
+		used_entries++;
+		cold += (fr->flags & FRAME_COLD) != 0;
+	}
+	for (frame_id id = pg->frame_free; id != 0;
+	     id = pg->frame[id].next_free)
+		free_entries++;
+	ASSERT(free_entries + used_entries == pg->config.frame_count);
+	ASSERT(pg->free_units + used == pg->config.frame_count);	/* P2 */
+	ASSERT(cold == pg->cold_count);
+}
+
+void pager_check(const struct pager *pg)
+{
+	uint64_t committed = 0, batch_pages = 0, batch_slots;
+	uint32_t waiting = 0, segments = 0;
+	struct recount rc;
+
+	memset(&rc, 0, sizeof(rc));
+	for (segment_id id = pg->segment_first; id != 0;
+	     id = pg->segment[id].next) {
+		const struct segment *sg = &pg->segment[id];
+
+		ASSERT(sg->state != SEGMENT_FREE);
+		check_segment(pg, sg, &rc);
+		check_chunks(pg, sg);
+		committed += sg->page_count << sg->order;
+		segments++;
+	}
+	ASSERT(segments == pg->segment_count);
+	ASSERT(committed == pg->committed_units);
+	batch_slots = check_batches(pg, &batch_pages, &waiting);
+	ASSERT(batch_pages == rc.busy);
+	ASSERT(rc.slots + batch_slots == pg->slots.used_count);
+	for (unsigned state = PAGE_ZERO + 1; state < PAGE_STATES; state++)
+		if (state != PAGE_SWAPPED && state != PAGE_LOST)
+			ASSERT(rc.units[state] == pg->units[state]);
+	ASSERT(rc.pins <= pg->pinned_units);
+	check_frames(pg);
+	check_accounts(pg);
+	waiting += queue_length(pg, &pg->pool_waiting) + pg->account_waiting;
+	ASSERT(waiting == pg->waiting_count);				/* P5 */
+	slots_check(&pg->slots);
+	staging_check(&pg->read_staging);
+	staging_check(&pg->write_staging);
+}

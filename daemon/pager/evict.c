@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT */
+/* Taking pages out: captured into staging, compared with what their slots
+ * hold, and written if they differ.
+ *
+ *   all zero            no slot, no write; the frame is free at once
+ *   same as its slot    no write; the frame is free at once
+ *   else                a new slot; the frame is free when the write has
+ *                       succeeded.  Until then the page is EVICTING and a
+ *                       fault gets the staged bytes back.
+ *
+ * E1  A frame is put only when its page's bytes are zero, or in a slot whose
+ *     write has ended well, or unwanted (discarded, segment dying).
+ * E2  A slot is put only when no request for it is in flight.
+ * E3  An EVICTING page's staged bytes are never moved or changed after its
+ *     write was submitted. */
+#include "daemon/pager/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { EVICT_UNITS_MAX = 256 };		/* 1 MiB: one pipe, one request */
+
+bool evict_is_candidate(const struct pager *pg, page_id id)
+{
+	const struct page *p = &pg->page[id];
+	const struct frame *fr = &pg->frame[p->frame];
+
+	return p->state == PAGE_RESIDENT && !(p->flags & PAGE_WRITING) &&
+	       fr->pins == 0 && pg->segment[fr->segment].state == SEGMENT_LIVE;
+}
+
+static batch_id evict_begin(struct pager *pg, unsigned order)
+{
+	batch_id id = batch_get(pg, BATCH_EVICT, order);
+	struct batch *b = &pg->batch[id];
+	uint32_t units = order_units(order);
+	uint32_t most = MIN(BATCH_PAGES_MAX * units,
+			    MAX(units, (uint32_t)EVICT_UNITS_MAX));
+
+	if (id == 0)
+		return 0;
+	b->staging_count = staging_get(&pg->write_staging, units, most,
+				       &b->staging_first);
+	if (b->staging_count != 0)
+		return id;
+	batch_put(pg, id);
+	return 0;
+}
+
+static uint32_t evict_room(const struct batch *b)
+{
+	uint32_t pages = b->staging_count >> b->order;
+
+	return MIN(pages, (uint32_t)BATCH_PAGES_MAX) - b->page_count;
+}
+
+/* The page's bytes are safe elsewhere: give its frame back. */
+static void evict_release(struct pager *pg, struct segment *sg, page_id id,
+			  enum page_state next)
+{
+	struct page *p = &pg->page[id];
+
+	frame_put(pg, p->frame);
+	p->frame = 0;
+	p->batch = 0;
+	page_enter(pg, sg, id, next);
+}
+
+static bool is_unchanged(const struct pager *pg, const struct segment *sg,
+			 page_id id, const void *bytes)
+{
+	struct checksum_key key = page_key(pg, sg, id);
+
+	return pg->page[id].slot != SLOT_NONE &&
+	       checksum_equal(pg->page[id].sum,
+			      checksum_of(&key, bytes,
+					  (size_t)PAGER_UNIT_BYTES
+						  << sg->order));
+}
+
+/* A page has been captured at `bytes`: free its frame if nothing needs to be
+ * written, else make it page number b->page_count of the batch. */
+static void evict_sort(struct pager *pg, struct batch *b, segment_id segment,
+		       page_id id, const void *bytes)
+{
+	struct segment *sg = &pg->segment[segment];
+	size_t length = (size_t)PAGER_UNIT_BYTES << sg->order;
+	struct page *p = &pg->page[id];
+	struct checksum_key key;
+	void *to;
+
+	page_enter(pg, sg, id, PAGE_EVICTING);
+	p->flags &= (uint8_t)~PAGE_PARTIAL;
+	if (checksum_is_all_zero(bytes, length)) {
+		page_drop_slot(pg, sg, id);
+		evict_release(pg, sg, id, PAGE_ZERO);
+		pg->stats.evicted_zero++;
+		return;
+	}
+	if (is_unchanged(pg, sg, id, bytes)) {
+		evict_release(pg, sg, id, PAGE_SWAPPED);
+		pg->stats.evicted_clean++;
+		return;
+	}
+	to = batch_bytes(pg, b, b->page_count);
+	if (to != bytes)
+		memmove(to, bytes, length);
+	p->generation++;
+	key = page_key(pg, sg, id);
+	p->sum = checksum_of(&key, to, length);
+	p->batch = (uint16_t)(b - pg->batch);
+	b->page[b->page_count] = id;
+	b->segment[b->page_count] = segment;
+	b->page_count++;
+}
+
+/* Capture `count` neighbouring candidates into the batch, which has room.
+ * Returns how many were taken out. */
+static uint32_t evict_capture(struct pager *pg, struct batch *b,
+			      segment_id segment, uint64_t first,
+			      uint32_t count)
+{
+	const struct segment *sg = &pg->segment[segment];
+	size_t length = (size_t)PAGER_UNIT_BYTES << sg->order;
+	uint8_t *bytes = batch_bytes(pg, b, b->page_count);
+
+	ASSERT(count <= evict_room(b));
+	if (pg->ops->capture(pg->ctx, segment, first << sg->order,
+			     (uint64_t)count << sg->order, bytes) != 0) {
+		pg->stats.capture_errors++;
+		for (uint32_t i = 0; i < count; i++)
+			page_mark_used(pg, (page_id)(sg->first + first + i));
+		return 0;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		evict_sort(pg, b, segment, (page_id)(sg->first + first + i),
+			   bytes + i * length);
+	pg->stats.evicted += count;
+	return count;
+}
+
+/* Take slots from resident pages that keep one in case they stay clean,
+ * until `count` are free or every frame has been looked at. */
+static void reclaim_slots(struct pager *pg, uint32_t count)
+{
+	uint32_t budget = pg->config.frame_count;
+
+	for (; budget > 0 && pg->slots.free_count < count; budget--) {
+		const struct frame *fr = &pg->frame[pg->slot_hand];
+
+		if (fr->page != 0 &&
+		    pg->page[fr->page].state == PAGE_RESIDENT &&
+		    !(pg->page[fr->page].flags & PAGE_WRITING))
+			page_drop_slot(pg, &pg->segment[fr->segment],
+				       fr->page);
+		pg->slot_hand = pg->slot_hand >= pg->config.frame_count ?
+			1 : pg->slot_hand + 1;
+	}
+}
+
+/* Slots for pages [first, …) of a batch of 4 KiB pages: a run for as many
+ * neighbours as there is one for.  Returns how many have theirs. */
+static uint32_t slots_for_run(struct pager *pg, struct batch *b,
+			      unsigned first)
+{
+	slot_id slot = SLOT_NONE;
+	uint32_t count = slots_get_run(&pg->slots, b->page_count - first,
+				       &slot);
+
+	for (uint32_t i = 0; i < count; i++)
+		b->slot[first + i] = slot + i;
+	return count;
+}
+
+/* Give every page of the batch slots to be written to; one that can have
+ * none (the medium has failed widely) is marked failed. */
+static void evict_assign_slots(struct pager *pg, struct batch *b)
+{
+	uint32_t units = order_units(b->order);
+	unsigned i = 0;
+
+	if (pg->slots.free_count < b->page_count * units)
+		reclaim_slots(pg, b->page_count * units);
+	while (i < b->page_count) {
+		uint32_t count = 0;
+
+		if (b->order == 0)
+			count = slots_for_run(pg, b, i);
+		else
+			count = slots_get_chain(&pg->slots, units,
+						&b->slot[i]) == 0;
+		if (count == 0) {
+			/* In place, if it has one: torn bytes would be found
+			 * by their checksum, and the page is still here. */
+			b->slot[i] = pg->page[b->page[i]].slot;
+			count = 1;
+		}
+		i += count;
+	}
+	for (i = 0; i < b->page_count; i++) {
+		if (b->slot[i] != SLOT_NONE)
+			b->wanted |= UINT64_C(1) << i;
+		else
+			b->failed |= UINT64_C(1) << i;
+	}
+}
+
+/* All captures are done: write what must be written. */
+static void evict_submit(struct pager *pg, batch_id id)
+{
+	struct batch *b = &pg->batch[id];
+
+	batch_trim_staging(pg, b);
+	if (b->page_count == 0) {
+		batch_put(pg, id);
+		return;
+	}
+	evict_assign_slots(pg, b);
+	pg->stats.written += (uint64_t)__builtin_popcountll(b->wanted);
+	batch_start(pg, id);
+	if (b->io_pending == 0 && !b->is_stalled)
+		evict_finish(pg, id);
+}
+
+/* Evict up to `count` neighbouring pages from `first` on, all candidates.
+ * Returns how many; 0 when staging is full or the capture failed. */
+uint32_t evict_run(struct pager *pg, segment_id segment, uint64_t first,
+		   uint32_t count)
+{
+	batch_id id = evict_begin(pg, pg->segment[segment].order);
+	struct batch *b = &pg->batch[id];
+	uint32_t taken;
+
+	if (id == 0)
+		return 0;
+	taken = evict_capture(pg, b, segment, first,
+			      MIN(count, evict_room(b)));
+	evict_submit(pg, id);
+	return taken;
+}
+
+static bool is_idle_candidate(const struct pager *pg,
+			      const struct segment *sg, uint64_t page)
+{
+	page_id id = (page_id)(sg->first + page);
+
+	return page_next_used(pg, sg, page, 1) == page &&
+	       evict_is_candidate(pg, id) &&
+	       !(pg->frame[pg->page[id].frame].flags & FRAME_REFERENCED);
+}
+
+/* The victim and its unreferenced neighbours, `most` pages at most, as one
+ * run: one splice, one punch, adjacent slots. */
+static uint32_t evict_neighbourhood(struct pager *pg, struct batch *b,
+				    frame_id victim, uint32_t most)
+{
+	segment_id segment = pg->frame[victim].segment;
+	const struct segment *sg = &pg->segment[segment];
+	uint64_t first = page_index(sg, pg->frame[victim].page);
+	uint64_t end = first + 1;
+
+	while (end < sg->page_count && end - first < most &&
+	       is_idle_candidate(pg, sg, end))
+		end++;
+	while (first > 0 && end - first < most &&
+	       is_idle_candidate(pg, sg, first - 1))
+		first--;
+	return evict_capture(pg, b, segment, first, (uint32_t)(end - first));
+}
+
+static frame_id next_victim(struct pager *pg, account_id account,
+			    uint32_t *budget)
+{
+	frame_id id;
+
+	if (account != 0)
+		return clock_next_of(pg, account, budget);
+	id = pg->cold_count > 0 ? clock_next_cold(pg, budget) : 0;
+	return id != 0 ? id : clock_next(pg, budget);
+}
+
+/* Evict one batch: about `units` frames (at least one page), of `account` or
+ * (0) of anybody.  Returns the frames freed or on their way, 0 when there is
+ * no victim or no staging. */
+uint32_t evict_some(struct pager *pg, uint32_t units, account_id account)
+{
+	/* Two rounds: one may do no more than age everything. */
+	uint32_t budget = pg->config.frame_count * 2, done = 0;
+	frame_id victim = next_victim(pg, account, &budget);
+	unsigned order = pg->frame[victim].order;
+	batch_id id;
+
+	if (victim == 0)
+		return 0;
+	id = evict_begin(pg, order);
+	if (id == 0)
+		return 0;
+	while (victim != 0) {
+		struct batch *b = &pg->batch[id];
+		uint32_t most = MIN(evict_room(b),
+				    MAX(1u, (units - done) >> order));
+
+		/* A page of another size waits for the hand's next round. */
+		if (pg->frame[victim].order == order)
+			done += evict_neighbourhood(pg, b, victim, most)
+				<< order;
+		if (done >= units || evict_room(b) == 0)
+			break;
+		victim = next_victim(pg, account, &budget);
+	}
+	clock_age_flush(pg);
+	evict_submit(pg, id);
+	return done;
+}
+
+/* An EVICTING page is wanted again: its staged bytes go back into the data
+ * file.  The write goes on, so that its slot is good if the page stays as it
+ * is.  False when there is no memory for it now. */
+bool evict_put_back(struct pager *pg, page_id id)
+{
+	struct page *p = &pg->page[id];
+	struct batch *b = &pg->batch[p->batch];
+	segment_id segment = pg->frame[p->frame].segment;
+	struct segment *sg = &pg->segment[segment];
+	unsigned i = 0;
+
+	while (b->page[i] != id)
+		i++;
+	ASSERT(i < b->page_count && !(b->settled >> i & 1));
+	if (pg->ops->install(pg->ctx, segment, page_index(sg, id) << sg->order,
+			     order_units(sg->order), batch_bytes(pg, b, i)) != 0) {
+		pg->is_starved = true;
+		pg->stats.install_retries++;
+		return false;
+	}
+	page_enter(pg, sg, id, PAGE_RESIDENT);
+	page_set_writing(pg, sg, id, true);
+	b->put_back |= UINT64_C(1) << i;
+	return true;
+}
+
+/* The write of page i has ended well: its new slot replaces the old one. */
+static void evict_adopt_slot(struct pager *pg, struct batch *b, unsigned i)
+{
+	struct segment *sg = &pg->segment[b->segment[i]];
+	page_id id = b->page[i];
+
+	if (pg->page[id].slot == b->slot[i])
+		return;
+	page_drop_slot(pg, sg, id);
+	page_set_slot(pg, sg, id, b->slot[i]);
+}
+
+/* The write of page i has failed, or there was no slot for it: neither slot
+ * is of use.  A full medium is not a bad one. */
+static void evict_abandon_slot(struct pager *pg, struct batch *b, unsigned i)
+{
+	struct segment *sg = &pg->segment[b->segment[i]];
+	page_id id = b->page[i];
+
+	if (pg->page[id].slot == b->slot[i])
+		page_set_slot(pg, sg, id, SLOT_NONE);
+	else
+		page_drop_slot(pg, sg, id);
+	if (b->slot[i] == SLOT_NONE)
+		return;
+	if (b->error[i] == -ENOSPC)
+		slots_put_chain(&pg->slots, b->slot[i]);
+	else
+		slots_quarantine_chain(&pg->slots, b->slot[i]);
+	b->slot[i] = SLOT_NONE;
+}
+
+/* Settle page i of a batch whose I/O has ended.  False when its bytes must go
+ * back into the data file and there is no memory for them now. */
+static bool evict_settle(struct pager *pg, struct batch *b, unsigned i)
+{
+	segment_id segment = b->segment[i];
+	struct segment *sg = &pg->segment[segment];
+	uint64_t bit = UINT64_C(1) << i;
+	page_id id = b->page[i];
+
+	if (b->failed & bit)
+		evict_abandon_slot(pg, b, i);
+	else
+		evict_adopt_slot(pg, b, i);
+	if (!(b->put_back & bit) && sg->state == SEGMENT_DYING) {
+		page_drop_slot(pg, sg, id);
+		evict_release(pg, sg, id, PAGE_ZERO);
+	} else if (!(b->put_back & bit) && !(b->failed & bit)) {
+		evict_release(pg, sg, id, PAGE_SWAPPED);
+	} else {
+		if (!(b->put_back & bit) && !evict_put_back(pg, id))
+			return false;
+		page_set_writing(pg, sg, id, false);
+		pg->page[id].batch = 0;
+		page_mark_used(pg, id);
+	}
+	b->settled |= bit;
+	return true;
+}
+
+/* All requests of the batch have ended. */
+void evict_finish(struct pager *pg, batch_id id)
+{
+	struct batch *b = &pg->batch[id];
+	bool is_complete = true;
+
+	for (unsigned i = 0; i < b->page_count; i++)
+		if (!(b->settled >> i & 1))
+			is_complete &= evict_settle(pg, b, i);
+	if (is_complete)
+		batch_put(pg, id);
+	else
+		pg->must_reinstall = true;
+}
+
+/* Batches that could not put bytes back for lack of memory try again. */
+void evict_retry_reinstall(struct pager *pg)
+{
+	pg->must_reinstall = false;
+	for (batch_id id = 1; id < pg->batch_table.element_count; id++) {
+		struct batch *b = &pg->batch[id];
+
+		if (b->kind == BATCH_FREE || b->io_pending != 0 ||
+		    b->is_stalled)
+			continue;
+		if (b->kind == BATCH_LOAD)
+			load_finish(pg, id);
+		else
+			evict_finish(pg, id);
+	}
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/* The pager's tables and the calls between its files; nobody else includes
+ * this.
+ *
+ * Everything that must outlive the process is in flat tables (common/table.h)
+ * linked by index: pages, frames, segments, accounts, waiters, batches.
+ * Index 0 is "none" everywhere, so a table of zeros is a valid empty one. */
+#ifndef MEMD_PAGER_INTERNAL_H
+#define MEMD_PAGER_INTERNAL_H
+
+#include "common/table.h"
+#include "daemon/pager/pager.h"
+#include "daemon/pager/staging.h"
+#include "daemon/pager/stream.h"
+#include "swapstore/checksum.h"
+#include "swapstore/slots.h"
+
+typedef uint32_t page_id;	/* index into the page table of all segments */
+typedef uint32_t frame_id;
+typedef uint32_t waiter_id;
+typedef uint32_t batch_id;
+
+/*
+ *            zero-fill             capture
+ *   ZERO ───────────────▶ RESIDENT ───────▶ EVICTING ──▶ SWAPPED
+ *    ▲                     ▲  ▲  put back,      │          │
+ *    │ all zero, discarded │  │  write failed   │          │ fault
+ *    ├─────────────────────┼──┴─────────────────┘          ▼
+ *    │                     └──────────────────────────  LOADING ──▶ LOST
+ *    └── discarded: from RESIDENT, SWAPPED, LOST
+ */
+enum page_state {
+	PAGE_ZERO,		/* no bytes anywhere: reads as zeros */
+	PAGE_RESIDENT,		/* present in the data file */
+	PAGE_LOADING,		/* its slot is being read into staging */
+	PAGE_EVICTING,		/* captured; its bytes are in staging */
+	PAGE_SWAPPED,		/* its bytes are in its slot only */
+	PAGE_LOST,		/* its slot could not be read */
+	PAGE_STATES
+};
+
+/* Flags of struct page. */
+enum {
+	/* Put back while its slot is being written.  Such a page, and one in
+	 * LOADING or EVICTING, is *busy*: only the end of its I/O moves it. */
+	PAGE_WRITING = BIT(0),
+	/* A zero-fill ran out of memory half way: some units may be holes.
+	 * A hole captures as zeros, which is right; the next fault fills it. */
+	PAGE_PARTIAL = BIT(1),
+};
+
+/* An entry exists, at no cost, for every page of every segment; memory is
+ * spent on those that have ever been touched (128 to a memory page). */
+struct page {
+	struct checksum sum;	/* of the slot's contents */
+	slot_id slot;		/* first of its chain; RESIDENT pages may keep
+				 * one, in case they stay clean */
+	frame_id frame;
+	uint32_t generation;	/* of the slot's contents; only grows */
+	uint16_t batch;		/* while busy */
+	uint8_t state;
+	uint8_t flags;
+};
+_Static_assert(sizeof(struct page) == 32, "32 bytes a page are promised");
+
+enum { PAGES_PER_CHUNK = 128 };	/* pages described by 4 KiB of table */
+
+/* Flags of struct frame. */
+enum {
+	FRAME_REFERENCED = BIT(0),
+	FRAME_COLD = BIT(1),	/* advised COLD and not used since */
+};
+
+/* A page in memory.  One entry even when the page is larger than 4 KiB: it
+ * then counts for 2^order of the pool's frames.
+ *
+ *   free_units + sum over used entries of 2^order == frame_count */
+struct frame {
+	page_id page;		/* 0: entry is free */
+	segment_id segment;
+	uint16_t pins;
+	uint8_t flags;
+	uint8_t order;
+	frame_id next_free;
+};
+
+enum segment_state { SEGMENT_FREE, SEGMENT_LIVE, SEGMENT_DYING };
+
+struct segment {
+	uint64_t serial;
+	uint64_t page_count;
+	page_id first;			/* its pages are first, first + 1 … */
+	account_id account;
+	segment_id next;		/* by `first`; or in the free list */
+	uint8_t state;
+	uint8_t order;
+	uint8_t mode;			/* enum stream_mode */
+	uint32_t count[PAGE_STATES];	/* pages in each state but ZERO */
+	uint32_t slotted;		/* RESIDENT pages that keep a slot */
+	uint32_t writing;		/* RESIDENT pages with PAGE_WRITING */
+	uint64_t pinned_units;		/* of all its pins: see advice.c */
+	uint64_t teardown_cursor;	/* DYING: pages before it are done */
+	struct stream_set streams;
+};
+
+struct queue {			/* of waiters, first come first served */
+	waiter_id head, tail;
+};
+
+struct account {
+	account_id parent;
+	account_id next_free;
+	bool is_used;
+	uint64_t limit_frames;
+	uint64_t used_frames;		/* resident, loading and evicting */
+	uint64_t limit_mapped_units;
+	uint64_t mapped_units;
+	uint64_t pinned_units;
+	frame_id hand;			/* its own clock, when over its limit */
+	struct queue waiting;		/* faults that must wait for it */
+};
+
+/* A fault that is not answered yet: on the pool's queue, on an account's, or
+ * on a batch's. */
+struct waiter {
+	uint64_t cookie;
+	uint64_t start_ns, frame_ns;
+	page_id page;
+	segment_id segment;
+	waiter_id next;
+	uint8_t kind;			/* enum fault_kind */
+	bool is_used;
+};
+
+enum batch_kind { BATCH_FREE, BATCH_LOAD, BATCH_EVICT };
+enum { BATCH_PAGES_MAX = 64 };
+
+/* Pages whose bytes are in staging while the store reads or writes them.
+ * Page i stands at units [i << order, (i + 1) << order) of the batch's run of
+ * staging.  All have one order; a load's are neighbours in one segment. */
+struct batch {
+	uint8_t kind;
+	uint8_t order;
+	bool is_retry;			/* load: one request a page */
+	uint16_t page_count;
+	uint16_t io_pending;		/* submitted, not ended */
+	uint32_t staging_first, staging_count;
+	batch_id next;			/* stalled list, or free list */
+	/* Submission goes on from here when the store was full. */
+	uint16_t cursor_page;
+	uint32_t cursor_unit;
+	slot_id cursor_slot;
+	bool is_stalled;
+	/* A bit a page: */
+	uint64_t wanted;		/* to be submitted */
+	uint64_t failed;		/* its I/O ended badly */
+	uint64_t put_back;		/* evict: in its data file again */
+	uint64_t settled;		/* nothing is left to do for it */
+	uint64_t io_ns;
+	struct queue waiting;		/* load */
+	page_id page[BATCH_PAGES_MAX];
+	segment_id segment[BATCH_PAGES_MAX];
+	slot_id slot[BATCH_PAGES_MAX];	/* evict: being written */
+	int error[BATCH_PAGES_MAX];
+};
+
+enum { ADVICE_MAX = 256 };
+
+/* An advice under way.  Parked while a page of it is busy. */
+struct advice {
+	bool is_used;
+	bool is_answered;		/* done() was called; goes on alone */
+	uint8_t kind;			/* enum pager_advice */
+	uint8_t phase;
+	segment_id segment;
+	uint64_t first, end, cursor;
+	uint64_t cookie, count;
+	int result;
+};
+
+struct pager {
+	struct pager_config config;
+	const struct pager_ops *ops;
+	void *ctx;
+	uint64_t now_ns;
+
+	struct table page_table, chunk_table, frame_table, segment_table,
+		     account_table, waiter_table, batch_table;
+	struct page *page;
+	uint16_t *chunk;		/* pages of it that are not ZERO */
+	struct frame *frame;
+	struct segment *segment;
+	struct account *account;
+	struct waiter *waiter;
+	struct batch *batch;
+	uint32_t page_limit;		/* entries in the page table */
+
+	struct slots slots;
+	struct staging read_staging, write_staging;
+
+	uint32_t free_units;
+	frame_id frame_free;
+	uint32_t units[PAGE_STATES];	/* frames in each state */
+	uint64_t pinned_units;
+	segment_id segment_free, segment_first;
+	account_id account_free;
+	waiter_id waiter_free;
+	uint32_t waiting_count;		/* waiters in use */
+	batch_id batch_free;
+	uint32_t batches_used;
+	batch_id stalled_head, stalled_tail;	/* to be submitted further */
+	struct queue pool_waiting;
+	uint64_t committed_units;
+	uint32_t segment_count, dying_count;
+
+	frame_id front_hand, back_hand, cold_hand, slot_hand;
+	uint64_t cold_count;		/* frames with FRAME_COLD */
+	bool is_reclaiming;		/* below low, not yet above high */
+	bool must_reinstall;		/* a batch waits for memory */
+	bool is_starved;		/* a zero-fill waits for memory */
+	bool is_account_pressed;	/* perhaps: a limit was lowered */
+	uint32_t account_waiting;	/* faults in accounts' queues */
+	bool is_teardown_due;		/* a dying segment can go on dying */
+
+	/* Pages to be aged, not yet told: one run at a time. */
+	segment_id age_segment;
+	uint64_t age_first, age_count;
+
+	struct advice advice[ADVICE_MAX];
+	uint32_t advice_count;
+	struct pager_stats stats;	/* the counters; gauges on demand */
+};
+
+static inline uint32_t order_units(unsigned order)
+{
+	return 1u << order;
+}
+
+static inline uint64_t page_index(const struct segment *sg, page_id page)
+{
+	return page - sg->first;
+}
+
+static inline bool page_is_busy(const struct page *p)
+{
+	return p->state == PAGE_LOADING || p->state == PAGE_EVICTING ||
+	       (p->flags & PAGE_WRITING) != 0;
+}
+
+/* page.c: entries of the page table. */
+void page_enter(struct pager *pg, struct segment *sg, page_id id,
+		enum page_state next);
+void page_set_slot(struct pager *pg, struct segment *sg, page_id id,
+		   slot_id slot);
+void page_drop_slot(struct pager *pg, struct segment *sg, page_id id);
+void page_set_writing(struct pager *pg, struct segment *sg, page_id id,
+		      bool is_writing);
+void page_mark_used(struct pager *pg, page_id id);
+struct checksum_key page_key(const struct pager *pg, const struct segment *sg,
+			     page_id id);
+/* The first page at or after `page` (index) that may be other than ZERO;
+ * sg->page_count when there is none.  Looks at `budget` chunks at most and
+ * then returns where it stopped. */
+uint64_t page_next_used(const struct pager *pg, const struct segment *sg,
+			uint64_t page, uint32_t budget);
+
+/* frame.c.  frame_get: 0 when there is none; *ret_account then says whose
+ * limit is in the way (0: the pool is empty). */
+frame_id frame_get(struct pager *pg, segment_id segment, page_id page,
+		   account_id *ret_account);
+void frame_put(struct pager *pg, frame_id id);
+bool frame_has_room(const struct pager *pg, const struct segment *sg,
+		    uint32_t pages);
+void frame_set_flags(struct pager *pg, frame_id id, uint8_t set,
+		     uint8_t clear);
+
+/* account.c */
+bool account_is_over(const struct pager *pg, account_id account,
+		     uint64_t more_units);
+void account_charge(struct pager *pg, account_id account, int64_t units);
+int account_map(struct pager *pg, account_id account, uint64_t units)
+	MUST_CHECK;
+void account_unmap(struct pager *pg, account_id account, uint64_t units);
+bool account_contains(const struct pager *pg, account_id outer,
+		      account_id inner);
+uint64_t account_effective_limit(const struct account *ac, uint64_t units);
+
+/* batch.c: I/O. */
+batch_id batch_get(struct pager *pg, enum batch_kind kind, unsigned order);
+void batch_put(struct pager *pg, batch_id id);
+void batch_start(struct pager *pg, batch_id id);
+void batch_trim_staging(struct pager *pg, struct batch *b);
+void batch_resume_stalled(struct pager *pg);
+void *batch_bytes(struct pager *pg, const struct batch *b, unsigned page);
+
+/* load.c */
+bool load_start(struct pager *pg, segment_id segment, uint64_t page,
+		uint32_t window, account_id *ret_account, batch_id *ret_batch);
+void load_finish(struct pager *pg, batch_id id);
+
+/* fault.c */
+void waiter_push(struct pager *pg, struct queue *q, waiter_id id);
+waiter_id waiter_pop(struct pager *pg, struct queue *q);
+bool fault_fill_zero(struct pager *pg, segment_id segment, uint64_t page,
+		     uint32_t window, account_id *ret_account,
+		     uint32_t *ret_count);
+void fault_answer(struct pager *pg, waiter_id id, uint64_t first,
+		  uint64_t count, int error, uint64_t io_ns);
+void fault_answer_resident(struct pager *pg, waiter_id id, uint64_t io_ns);
+bool fault_retry_waiting(struct pager *pg);
+void fault_fail_waiting(struct pager *pg, struct queue *q, segment_id segment,
+			int error);
+void fault_fail_account(struct pager *pg, account_id account,
+			segment_id segment, int error);
+
+/* evict.c */
+uint32_t evict_run(struct pager *pg, segment_id segment, uint64_t first,
+		   uint32_t count);
+uint32_t evict_some(struct pager *pg, uint32_t units,
+		    account_id account);
+void evict_finish(struct pager *pg, batch_id id);
+bool evict_put_back(struct pager *pg, page_id id);
+void evict_retry_reinstall(struct pager *pg);
+bool evict_is_candidate(const struct pager *pg, page_id id);
+
+/* clock.c: whom to evict. */
+frame_id clock_next(struct pager *pg, uint32_t *budget);
+frame_id clock_next_cold(struct pager *pg, uint32_t *budget);
+frame_id clock_next_of(struct pager *pg, account_id account,
+		       uint32_t *budget);
+void clock_age(struct pager *pg, segment_id segment, uint64_t page);
+void clock_age_flush(struct pager *pg);
+
+/* segment.c */
+void segment_teardown_all(struct pager *pg);
+uint64_t segment_commit_limit(const struct pager *pg);
+
+/* advice.c */
+bool advice_step_all(struct pager *pg);
+void advice_end_segment(struct pager *pg, segment_id segment);
+
+#endif

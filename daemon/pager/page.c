@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* Entries of the page table: the one function that moves a page from state
+ * to state, and the counters that go with it. */
+#include "daemon/pager/internal.h"
+
+static const uint8_t page_may_enter[PAGE_STATES] = {
+	[PAGE_ZERO] = BIT(PAGE_RESIDENT),
+	[PAGE_RESIDENT] = BIT(PAGE_EVICTING) | BIT(PAGE_ZERO),
+	[PAGE_LOADING] = BIT(PAGE_RESIDENT) | BIT(PAGE_SWAPPED) |
+			 BIT(PAGE_LOST) | BIT(PAGE_ZERO),
+	[PAGE_EVICTING] = BIT(PAGE_SWAPPED) | BIT(PAGE_RESIDENT) |
+			  BIT(PAGE_ZERO),
+	[PAGE_SWAPPED] = BIT(PAGE_LOADING) | BIT(PAGE_ZERO),
+	[PAGE_LOST] = BIT(PAGE_ZERO),
+};
+
+static bool has_frame(unsigned state)
+{
+	return state == PAGE_RESIDENT || state == PAGE_LOADING ||
+	       state == PAGE_EVICTING;
+}
+
+void page_enter(struct pager *pg, struct segment *sg, page_id id,
+		enum page_state next)
+{
+	struct page *p = &pg->page[id];
+	uint32_t units = order_units(sg->order);
+
+	ASSERT(page_may_enter[p->state] & BIT(next));
+	if (p->state == PAGE_ZERO)
+		pg->chunk[id / PAGES_PER_CHUNK]++;
+	else
+		sg->count[p->state]--;
+	if (has_frame(p->state))
+		pg->units[p->state] -= units;
+	if (p->state == PAGE_RESIDENT && p->slot != SLOT_NONE)
+		sg->slotted--;
+
+	p->state = (uint8_t)next;
+
+	if (next == PAGE_ZERO)
+		pg->chunk[id / PAGES_PER_CHUNK]--;
+	else
+		sg->count[next]++;
+	if (has_frame(next))
+		pg->units[next] += units;
+	if (next == PAGE_RESIDENT && p->slot != SLOT_NONE)
+		sg->slotted++;
+}
+
+void page_set_slot(struct pager *pg, struct segment *sg, page_id id,
+		   slot_id slot)
+{
+	struct page *p = &pg->page[id];
+
+	if (p->state == PAGE_RESIDENT && p->slot != SLOT_NONE)
+		sg->slotted--;
+	p->slot = slot;
+	if (p->state == PAGE_RESIDENT && p->slot != SLOT_NONE)
+		sg->slotted++;
+}
+
+void page_drop_slot(struct pager *pg, struct segment *sg, page_id id)
+{
+	slot_id slot = pg->page[id].slot;
+
+	if (slot == SLOT_NONE)
+		return;
+	page_set_slot(pg, sg, id, SLOT_NONE);
+	slots_put_chain(&pg->slots, slot);
+}
+
+void page_set_writing(struct pager *pg, struct segment *sg, page_id id,
+		      bool is_writing)
+{
+	struct page *p = &pg->page[id];
+
+	ASSERT(((p->flags & PAGE_WRITING) != 0) != is_writing);
+	p->flags ^= PAGE_WRITING;
+	if (is_writing)
+		sg->writing++;
+	else
+		sg->writing--;
+}
+
+void page_mark_used(struct pager *pg, page_id id)
+{
+	if (pg->page[id].frame != 0)
+		frame_set_flags(pg, pg->page[id].frame, FRAME_REFERENCED,
+				FRAME_COLD);
+}
+
+struct checksum_key page_key(const struct pager *pg, const struct segment *sg,
+			     page_id id)
+{
+	return (struct checksum_key){
+		.segment = sg->serial,
+		.page = page_index(sg, id),
+		.generation = pg->page[id].generation,
+	};
+}
+
+uint64_t page_next_used(const struct pager *pg, const struct segment *sg,
+			uint64_t page, uint32_t budget)
+{
+	while (page < sg->page_count && budget-- > 0) {
+		if (pg->chunk[(sg->first + page) / PAGES_PER_CHUNK] != 0)
+			return page;
+		page = (page / PAGES_PER_CHUNK + 1) * PAGES_PER_CHUNK;
+	}
+	return MIN(page, sg->page_count);
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/* The pager as a whole: making it, its background work, its statistics.
+ *
+ * Files: page.c and frame.c are the tables; fault.c, load.c, evict.c and
+ * advice.c what happens to pages; clock.c and stream.c the two policies (whom
+ * to evict, what to read ahead); batch.c the I/O; segment.c and account.c who
+ * owns and who pays.
+ *
+ * Invariants (check.c recounts them all):
+ *   P1  A page has a frame exactly while RESIDENT, LOADING or EVICTING, and
+ *       the frame names the page.
+ *   P2  free_units + frames of those three states == frame_count.
+ *   P3  A SWAPPED or LOADING page has a slot; a ZERO or LOST one has none.
+ *       No two pages share a slot, and slots in use == slots of pages + slots
+ *       being written.
+ *   P4  A page in a batch is busy (LOADING, EVICTING, or RESIDENT with
+ *       PAGE_WRITING) and names that batch; a busy page is in exactly one.
+ *   P5  Every waiter is in exactly one queue, and the page of a batch's
+ *       waiter is in that batch.
+ *   P6  committed <= commit limit when a segment is admitted; charges of an
+ *       account == what its segments and its children use.
+ *   P7  A frame is put only after E1 (evict.c): no bytes are ever only in a
+ *       frame that has been given away. */
+#include "daemon/pager/internal.h"
+
+#include <errno.h>
+
+enum { BATCH_COUNT = 256 };
+
+static int make_tables(struct pager *pg)
+{
+	const struct pager_config *c = &pg->config;
+	uint64_t units = (uint64_t)c->frame_count + c->slot_count;
+	uint64_t pages = units * 4 + (uint64_t)c->segments_max *
+					     PAGES_PER_CHUNK;
+	int err;
+
+	pages = MIN(pages, (uint64_t)UINT32_MAX - PAGES_PER_CHUNK);
+	pages = (pages / PAGES_PER_CHUNK + 1) * PAGES_PER_CHUNK;
+	pg->page_limit = (uint32_t)(pages - PAGES_PER_CHUNK);
+	err = table_init(&pg->page_table, "memd-pages", sizeof(*pg->page),
+			 pages);
+	if (err == 0)
+		err = table_init(&pg->chunk_table, "memd-chunks",
+				 sizeof(*pg->chunk), pages / PAGES_PER_CHUNK);
+	if (err == 0)
+		err = table_init(&pg->frame_table, "memd-frames",
+				 sizeof(*pg->frame), c->frame_count + 1ul);
+	if (err == 0)
+		err = table_init(&pg->segment_table, "memd-segments",
+				 sizeof(*pg->segment), c->segments_max + 1ul);
+	if (err == 0)
+		err = table_init(&pg->account_table, "memd-accounts",
+				 sizeof(*pg->account), c->accounts_max + 1ul);
+	if (err == 0)
+		err = table_init(&pg->waiter_table, "memd-waiters",
+				 sizeof(*pg->waiter), c->faults_max + 1ul);
+	if (err == 0)
+		err = table_init(&pg->batch_table, "memd-batches",
+				 sizeof(*pg->batch), BATCH_COUNT + 1);
+	if (err == 0)
+		err = slots_init(&pg->slots, c->slot_count);
+	return err;
+}
+
+/* Free entries of every table, linked so that low indexes come first. */
+static void link_free_entries(struct pager *pg)
+{
+	const struct pager_config *c = &pg->config;
+
+	for (frame_id id = c->frame_count; id > 0; id--) {
+		pg->frame[id].next_free = pg->frame_free;
+		pg->frame_free = id;
+	}
+	for (segment_id id = c->segments_max; id > 0; id--) {
+		pg->segment[id].next = pg->segment_free;
+		pg->segment_free = id;
+	}
+	for (account_id id = c->accounts_max; id > 0; id--) {
+		pg->account[id].next_free = pg->account_free;
+		pg->account_free = id;
+	}
+	for (waiter_id id = c->faults_max; id > 0; id--) {
+		pg->waiter[id].next = pg->waiter_free;
+		pg->waiter_free = id;
+	}
+	for (batch_id id = BATCH_COUNT; id > 0; id--) {
+		pg->batch[id].next = pg->batch_free;
+		pg->batch_free = id;
+	}
+}
+
+static void set_watermarks(struct pager_config *c)
+{
+	if (c->low_watermark == 0)
+		c->low_watermark = MAX(c->frame_count / 32, 4u);
+	if (c->high_watermark <= c->low_watermark)
+		c->high_watermark = c->low_watermark * 2;
+	c->high_watermark = MIN(c->high_watermark, c->frame_count / 2);
+	c->low_watermark = MIN(c->low_watermark, c->high_watermark);
+}
+
+static bool is_valid(const struct pager_config *c)
+{
+	return c->frame_count >= 64 && c->segments_max > 0 &&
+	       c->faults_max > 0 && c->staging != NULL &&
+	       c->staging_bytes >= 512 * 1024 &&
+	       (uint64_t)c->frame_count + c->slot_count < UINT32_MAX;
+}
+
+int pager_create(const struct pager_config *config,
+		 const struct pager_ops *ops, void *ctx,
+		 struct pager **ret_pager)
+{
+	size_t half = config->staging_bytes / 2 / PAGER_UNIT_BYTES *
+		      PAGER_UNIT_BYTES;
+	struct pager *pg;
+	int err;
+
+	if (!is_valid(config))
+		return -EINVAL;
+	pg = calloc(1, sizeof(*pg));
+	if (pg == NULL)
+		return -ENOMEM;
+	pg->config = *config;
+	pg->ops = ops;
+	pg->ctx = ctx;
+	set_watermarks(&pg->config);
+	err = make_tables(pg);
+	if (err != 0) {
+		pager_destroy(pg);
+		return err;
+	}
+	pg->page = pg->page_table.base;
+	pg->chunk = pg->chunk_table.base;
+	pg->frame = pg->frame_table.base;
+	pg->segment = pg->segment_table.base;
+	pg->account = pg->account_table.base;
+	pg->waiter = pg->waiter_table.base;
+	pg->batch = pg->batch_table.base;
+	link_free_entries(pg);
+	staging_init(&pg->read_staging, config->staging, half);
+	staging_init(&pg->write_staging, (uint8_t *)config->staging + half,
+		     half);
+	pg->free_units = config->frame_count;
+	pg->front_hand = 1 + config->frame_count / 4;
+	pg->back_hand = pg->cold_hand = pg->slot_hand = 1;
+	*ret_pager = pg;
+	return 0;
+}
+
+void pager_destroy(struct pager *pg)
+{
+	if (pg == NULL)
+		return;
+	slots_fini(&pg->slots);
+	table_fini(&pg->batch_table);
+	table_fini(&pg->waiter_table);
+	table_fini(&pg->account_table);
+	table_fini(&pg->segment_table);
+	table_fini(&pg->frame_table);
+	table_fini(&pg->chunk_table);
+	table_fini(&pg->page_table);
+	free(pg);
+}
+
+void pager_touched(struct pager *pg, segment_id segment, uint64_t first,
+		   uint64_t count)
+{
+	const struct segment *sg = &pg->segment[segment];
+
+	if (segment == 0 || segment > pg->config.segments_max ||
+	    sg->state != SEGMENT_LIVE || first >= sg->page_count)
+		return;
+	/* A report of more than was ever aged at once is not worth more. */
+	count = MIN(MIN(count, sg->page_count - first), UINT64_C(4096));
+	for (uint64_t page = first; page < first + count; page++) {
+		if (page_next_used(pg, sg, page, 1) != page)
+			continue;
+		page_mark_used(pg, (page_id)(sg->first + page));
+		pg->stats.minor_reported++;
+	}
+}
+
+/* Frames that are free or will be without anybody's doing. */
+static uint64_t coming_units(const struct pager *pg)
+{
+	return (uint64_t)pg->free_units + pg->units[PAGE_EVICTING];
+}
+
+/* Frames the first fault in the queue needs and nobody has started to free. */
+static uint64_t missing_units(const struct pager *pg)
+{
+	const struct waiter *w = &pg->waiter[pg->pool_waiting.head];
+	uint64_t need;
+
+	if (pg->pool_waiting.head == 0)
+		return 0;
+	need = order_units(pg->segment[w->segment].order);
+	return need - MIN(need, coming_units(pg));
+}
+
+/* One batch toward the high watermark.  Returns true when it evicted. */
+static bool reclaim_pool(struct pager *pg)
+{
+	uint64_t coming = coming_units(pg), want;
+
+	if (coming < pg->config.low_watermark)
+		pg->is_reclaiming = true;
+	if (coming >= pg->config.high_watermark)
+		pg->is_reclaiming = false;
+	want = pg->is_reclaiming ? pg->config.high_watermark - coming : 0;
+	want = MAX(want, missing_units(pg));
+	if (want == 0)
+		return false;
+	return evict_some(pg, (uint32_t)MIN(want, (uint64_t)BATCH_PAGES_MAX),
+			  0) != 0;
+}
+
+enum { ACCOUNT_BATCH_UNITS = 32 };
+
+/* One batch of each account that is over its limit or in somebody's way. */
+static bool reclaim_accounts(struct pager *pg)
+{
+	bool has_evicted = false;
+
+	if (!pg->is_account_pressed && pg->account_waiting == 0)
+		return false;
+	pg->is_account_pressed = false;
+	for (account_id id = 1; id <= pg->config.accounts_max; id++) {
+		const struct account *ac = &pg->account[id];
+		bool is_over = account_is_over(pg, id, 0);
+
+		if (!ac->is_used || (!is_over && ac->waiting.head == 0))
+			continue;
+		has_evicted |= evict_some(pg, ACCOUNT_BATCH_UNITS, id) != 0;
+		pg->is_account_pressed |= is_over;
+	}
+	return has_evicted;
+}
+
+/* Nothing is on its way and nothing can be evicted: waiting longer would be
+ * waiting for ever (all is pinned, or the store takes nothing any more). */
+static void fail_hopeless(struct pager *pg)
+{
+	if (pg->batches_used != 0 || pg->is_starved || pg->dying_count != 0)
+		return;
+	fault_fail_waiting(pg, &pg->pool_waiting, 0, -ENOMEM);
+	for (account_id id = 1; id <= pg->config.accounts_max &&
+				pg->account_waiting != 0; id++)
+		fault_fail_account(pg, id, 0, -ENOMEM);
+}
+
+bool pager_run(struct pager *pg, uint64_t now_ns)
+{
+	bool is_waiting, can_go_on, has_evicted;
+
+	pg->now_ns = now_ns;
+	pg->is_starved = false;
+	batch_resume_stalled(pg);
+	if (pg->must_reinstall)
+		evict_retry_reinstall(pg);
+	if (pg->is_teardown_due)
+		segment_teardown_all(pg);
+	can_go_on = fault_retry_waiting(pg);
+	can_go_on |= advice_step_all(pg);
+	has_evicted = reclaim_pool(pg);
+	has_evicted |= reclaim_accounts(pg);
+	/* Clean and zero pages gave their frames at once. */
+	can_go_on |= fault_retry_waiting(pg);
+	is_waiting = pg->pool_waiting.head != 0 || pg->account_waiting != 0;
+	if (is_waiting && !has_evicted && !can_go_on)
+		fail_hopeless(pg);
+	return can_go_on || has_evicted || pg->is_teardown_due;
+}
+
+bool pager_is_idle(const struct pager *pg)
+{
+	return pg->batches_used == 0;
+}
+
+static size_t metadata_bytes(const struct pager *pg)
+{
+	return table_memory_bytes(&pg->page_table) +
+	       table_memory_bytes(&pg->chunk_table) +
+	       table_memory_bytes(&pg->frame_table) +
+	       table_memory_bytes(&pg->segment_table) +
+	       table_memory_bytes(&pg->account_table) +
+	       table_memory_bytes(&pg->waiter_table) +
+	       table_memory_bytes(&pg->batch_table) +
+	       table_memory_bytes(&pg->slots.used_map) +
+	       table_memory_bytes(&pg->slots.bad_map) +
+	       table_memory_bytes(&pg->slots.next_table) + sizeof(*pg);
+}
+
+void pager_stats_get(const struct pager *pg, struct pager_stats *ret_stats)
+{
+	*ret_stats = pg->stats;
+	ret_stats->frame_count = pg->config.frame_count;
+	ret_stats->free_frames = pg->free_units;
+	ret_stats->resident_frames = pg->units[PAGE_RESIDENT];
+	ret_stats->evicting_frames = pg->units[PAGE_EVICTING];
+	ret_stats->loading_frames = pg->units[PAGE_LOADING];
+	ret_stats->pinned_frames = pg->pinned_units;
+	ret_stats->low_watermark = pg->config.low_watermark;
+	ret_stats->high_watermark = pg->config.high_watermark;
+	ret_stats->slot_count = pg->slots.slot_count;
+	ret_stats->free_slots = pg->slots.free_count;
+	ret_stats->quarantined_slots = pg->slots.quarantined_count;
+	ret_stats->committed_units = pg->committed_units;
+	ret_stats->commit_limit_units = segment_commit_limit(pg);
+	ret_stats->faults_waiting = pg->waiting_count;
+	ret_stats->metadata_bytes = metadata_bytes(pg);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* The segment table: ranges of the page table, commitment, and taking a
+ * segment down in pieces that nobody notices. */
+#include "daemon/pager/internal.h"
+
+#include <errno.h>
+
+/* Units that may be promised: all that pool and store can hold at once. */
+uint64_t segment_commit_limit(const struct pager *pg)
+{
+	/* The reserve is what guarantees progress: with every slot taken by
+	 * a swapped page, at least this many frames are free. */
+	uint64_t reserve = MAX(pg->config.frame_count / 16, 16u);
+	uint64_t room = (uint64_t)pg->config.slot_count +
+			pg->config.frame_count - reserve;
+
+	return room - MIN(room, (uint64_t)pg->slots.quarantined_count);
+}
+
+static uint64_t table_pages(const struct segment *sg)
+{
+	return DIV_ROUND_UP(sg->page_count, PAGES_PER_CHUNK) * PAGES_PER_CHUNK;
+}
+
+/* First-fit over the gaps between the segments' ranges of the page table.
+ * Returns the start, 0 when there is no gap; *ret_link is where the list
+ * (by start) goes on. */
+static page_id find_range(struct pager *pg, uint64_t page_count,
+			  segment_id **ret_link)
+{
+	uint64_t need = DIV_ROUND_UP(page_count, PAGES_PER_CHUNK) *
+			PAGES_PER_CHUNK;
+	uint64_t at = PAGES_PER_CHUNK;	/* page 0 is nobody's */
+	segment_id *link = &pg->segment_first;
+
+	while (*link != 0 && pg->segment[*link].first - at < need) {
+		at = pg->segment[*link].first + table_pages(&pg->segment[*link]);
+		link = &pg->segment[*link].next;
+	}
+	*ret_link = link;
+	return at + need <= pg->page_limit ? (page_id)at : 0;
+}
+
+int pager_segment_create(struct pager *pg, uint64_t serial,
+			 uint64_t page_count, unsigned order,
+			 account_id account, segment_id *ret_segment)
+{
+	segment_id id = pg->segment_free, *link;
+	struct segment *sg = &pg->segment[id];
+	uint64_t units;
+	page_id first;
+	int err;
+
+	if (page_count == 0 || page_count > UINT32_MAX ||
+	    pg->config.frame_count / 16 < order_units(order) ||
+	    pg->read_staging.unit_count < order_units(order) ||
+	    pg->write_staging.unit_count < order_units(order))
+		return -EINVAL;
+	if (id == 0)
+		return -EAGAIN;
+	units = page_count << order;
+	if (units > segment_commit_limit(pg) ||
+	    pg->committed_units > segment_commit_limit(pg) - units)
+		return -ENOSPC;
+	first = find_range(pg, page_count, &link);
+	if (first == 0)
+		return -ENOSPC;
+	err = account_map(pg, account, units);
+	if (err != 0)
+		return err;
+	pg->segment_free = sg->next;
+	*sg = (struct segment){
+		.serial = serial,
+		.page_count = page_count,
+		.first = first,
+		.account = account,
+		.next = *link,
+		.state = SEGMENT_LIVE,
+		.order = (uint8_t)order,
+	};
+	*link = id;
+	pg->committed_units += units;
+	pg->segment_count++;
+	*ret_segment = id;
+	return 0;
+}
+
+static void segment_free(struct pager *pg, segment_id id)
+{
+	struct segment *sg = &pg->segment[id];
+	segment_id *link = &pg->segment_first;
+	uint64_t units = sg->page_count << sg->order;
+
+	while (*link != id)
+		link = &pg->segment[*link].next;
+	*link = sg->next;
+	table_discard(&pg->page_table, sg->first, table_pages(sg));
+	account_unmap(pg, sg->account, units);
+	pg->committed_units -= units;
+	pg->segment_count--;
+	pg->dying_count--;
+	*sg = (struct segment){ .next = pg->segment_free };
+	pg->segment_free = id;
+	pg->ops->segment_gone(pg->ctx, id);
+}
+
+/* Forget a page of a dying segment that is not busy. */
+static void page_forget(struct pager *pg, struct segment *sg, page_id id)
+{
+	struct page *p = &pg->page[id];
+
+	if (p->frame != 0) {
+		pg->frame[p->frame].pins = 0;
+		frame_put(pg, p->frame);
+		p->frame = 0;
+	}
+	page_drop_slot(pg, sg, id);
+	p->flags = 0;
+	page_enter(pg, sg, id, PAGE_ZERO);
+}
+
+static bool is_forgettable(const struct pager *pg, const struct segment *sg,
+			   uint64_t page)
+{
+	const struct page *p = &pg->page[sg->first + page];
+
+	return p->state != PAGE_ZERO && !page_is_busy(p);
+}
+
+/* Forget the run of forgettable pages that starts at `page`; its data leaves
+ * the file in one go.  Returns its end. */
+static uint64_t forget_run(struct pager *pg, segment_id id, uint64_t page,
+			   uint64_t most)
+{
+	struct segment *sg = &pg->segment[id];
+	uint64_t end = page;
+	bool has_data = false;
+
+	while (end < sg->page_count && end - page < most &&
+	       page_next_used(pg, sg, end, 1) == end &&
+	       is_forgettable(pg, sg, end)) {
+		has_data |= pg->page[sg->first + end].frame != 0;
+		end++;
+	}
+	if (has_data)
+		pg->ops->discard(pg->ctx, id, page << sg->order,
+				 (end - page) << sg->order);
+	for (; page < end; page++)
+		page_forget(pg, sg, (page_id)(sg->first + page));
+	return end;
+}
+
+static uint32_t used_pages(const struct segment *sg)
+{
+	uint32_t sum = 0;
+
+	for (unsigned state = PAGE_ZERO + 1; state < PAGE_STATES; state++)
+		sum += sg->count[state];
+	return sum;
+}
+
+/* Forget up to about `budget` pages of a DYING segment.  Busy ones are left
+ * until their I/O has ended; when none is left the segment is gone. */
+static void segment_teardown(struct pager *pg, segment_id id, uint32_t budget)
+{
+	struct segment *sg = &pg->segment[id];
+
+	while (budget > 0 && sg->teardown_cursor < sg->page_count) {
+		uint64_t page = page_next_used(pg, sg, sg->teardown_cursor,
+					       budget);
+		uint64_t end = page;
+
+		if (page < sg->page_count)
+			end = forget_run(pg, id, page, budget);
+		if (end == page)
+			end = MIN(page + 1, sg->page_count);
+		budget -= (uint32_t)MIN(budget, end - page + 1);
+		sg->teardown_cursor = end;
+	}
+	if (sg->teardown_cursor < sg->page_count)
+		pg->is_teardown_due = true;
+	else if (used_pages(sg) == 0)
+		segment_free(pg, id);
+	else
+		sg->teardown_cursor = 0;	/* busy ones: once more */
+}
+
+enum { TEARDOWN_PAGES = 4096 };		/* at once: about a millisecond */
+
+void segment_teardown_all(struct pager *pg)
+{
+	segment_id id = pg->segment_first;
+
+	pg->is_teardown_due = false;
+	while (id != 0) {
+		segment_id next = pg->segment[id].next;
+
+		if (pg->segment[id].state == SEGMENT_DYING)
+			segment_teardown(pg, id, TEARDOWN_PAGES);
+		id = next;
+	}
+}
+
+void pager_segment_destroy(struct pager *pg, segment_id segment)
+{
+	struct segment *sg = &pg->segment[segment];
+
+	ASSERT(segment != 0 && sg->state == SEGMENT_LIVE);
+	sg->state = SEGMENT_DYING;
+	pg->dying_count++;
+	pg->pinned_units -= sg->pinned_units;
+	fault_fail_waiting(pg, &pg->pool_waiting, segment, -EFAULT);
+	for (account_id id = sg->account; id != 0; id = pg->account[id].parent) {
+		pg->account[id].pinned_units -= sg->pinned_units;
+		fault_fail_account(pg, id, segment, -EFAULT);
+	}
+	sg->pinned_units = 0;
+	for (batch_id id = 1; id < pg->batch_table.element_count; id++)
+		if (pg->batch[id].kind == BATCH_LOAD &&
+		    pg->batch[id].segment[0] == segment)
+			fault_fail_waiting(pg, &pg->batch[id].waiting, 0,
+					   -EFAULT);
+	advice_end_segment(pg, segment);
+	segment_teardown(pg, segment, TEARDOWN_PAGES);
+}
+
+void pager_segment_get(const struct pager *pg, segment_id segment,
+		       struct segment_info *ret_info)
+{
+	const struct segment *sg = &pg->segment[segment];
+
+	ASSERT(segment != 0 && sg->state != SEGMENT_FREE);
+	*ret_info = (struct segment_info){
+		.serial = sg->serial,
+		.page_count = sg->page_count,
+		.order = sg->order,
+		.account = sg->account,
+		.resident = sg->count[PAGE_RESIDENT],
+		.swapped = sg->count[PAGE_SWAPPED],
+		.dirty = sg->count[PAGE_RESIDENT] - sg->slotted,
+		.lost = sg->count[PAGE_LOST],
+		.pinned = sg->pinned_units >> sg->order,
+		.loading = sg->count[PAGE_LOADING],
+		.evicting = sg->count[PAGE_EVICTING],
+	};
+}
