@@ -14,6 +14,7 @@
 
 #include "common/checks.h"
 #include "common/table.h"
+#include "swapstore/runtree.h"
 #include <stdint.h>
 
 /* Slot numbers here are 1-based in the sense that 0 means "no slot": slot
@@ -25,6 +26,7 @@ struct slots {
 	struct table used_map;		/* a bit a slot: used or quarantined */
 	struct table bad_map;		/* a bit a slot: quarantined */
 	struct table next_table;	/* slot_id a slot; 0 ends a chain */
+	struct runtree free_runs;	/* over used_map */
 	uint32_t slot_count;
 	uint32_t free_count;
 	uint32_t used_count;
@@ -32,13 +34,16 @@ struct slots {
 	uint32_t hint;			/* where the next search starts */
 };
 
+/* Returns 0, -EINVAL (no slots), or -errno of table_init(). */
 int slots_init(struct slots *sl, uint32_t slot_count) MUST_CHECK;
+
+/* Accepts a zeroed or failed struct. */
 void slots_fini(struct slots *sl);
 
 /* Take up to `count` neighbouring free slots: exactly `count` when any such
  * run exists, else the longest run there is.  Returns how many were taken
  * (0: the store is full) and the first in *ret_first.  They are used, and
- * unchained. */
+ * unchained.  Time: logarithmic in the number of slots, however full. */
 uint32_t slots_get_run(struct slots *sl, uint32_t count, slot_id *ret_first);
 
 /* Take `count` slots, in as few runs as possible, chained in order.

@@ -20,7 +20,8 @@ struct swapfile {
 	bool is_direct;		/* O_DIRECT works on this file system */
 	bool was_created;
 	uint64_t slots_offset;	/* byte offset of slot index 0 */
-	uint32_t slot_count;
+	uint32_t slot_count;	/* what was asked for, in slots */
+	uint64_t device, inode;	/* which file it is, whatever its name */
 };
 
 /* Open or make `path` with room for `size_bytes` of slots.
@@ -35,7 +36,9 @@ struct swapfile {
  * cause and the cure into `ret_reason` (e.g. "/var/lib/memd/swap: belongs to
  * uid 1000, memd runs as uid 0; choose another swap_file").
  * -ENOENT directory missing · -EPERM not ours · -EBUSY locked · -ENOSPC disk
- * full (says needed and free) · -EINVAL not a regular file. */
+ * full (says needed and free) · -EINVAL not a regular file, or a size of zero
+ * or above 16 TiB · -EFBIG above RLIMIT_FSIZE · others as open(2) gives them.
+ * A file made by a call that fails is gone again. */
 int swapfile_open(const char *path, uint64_t size_bytes, struct swapfile *ret_sf,
 		  char *ret_reason, size_t reason_size) MUST_CHECK;
 
@@ -43,7 +46,9 @@ int swapfile_open(const char *path, uint64_t size_bytes, struct swapfile *ret_sf
 int swapfile_probe(const char *path, uint64_t size_bytes, char *ret_reason,
 		   size_t reason_size) MUST_CHECK;
 
-/* Close; removes the file when `remove` (the lock is held until then). */
+/* Close; removes the file when `remove`, unless `path` means another file by
+ * now.  A store that took sf->fd closes it itself: set sf->fd to -1 then, and
+ * call this before swapstore_destroy(), which lets go of the lock. */
 void swapfile_close(struct swapfile *sf, const char *path, bool remove);
 
 #endif

@@ -40,6 +40,8 @@ struct swap_done {
 	uint64_t cookie;
 	int result;		/* 0 = all bytes moved, else -errno; a short
 				 * transfer is -EIO, never a partial success */
+	uint16_t slot_count;	/* of the request */
+	bool is_write;
 };
 
 struct swapstore;
@@ -49,13 +51,15 @@ struct swapstore_ops {
 	/* Queue one request.  0, or -EAGAIN: the queue is full; reap, then
 	 * ask again.  Never blocks on the disk. */
 	int (*submit)(struct swapstore *st, const struct swap_io *io);
-	/* Hand what is queued to the backend. */
+	/* Hand what is queued to the backend.  0, or -errno: what was not
+	 * taken stays queued, flush again. */
 	int (*flush)(struct swapstore *st);
 	/* Collect up to `max` completions; 0 when none is ready. */
 	unsigned (*reap)(struct swapstore *st, struct swap_done *done,
 			 unsigned max);
-	/* A descriptor that is readable while completions may be waiting,
-	 * or -1.  reap() drains it. */
+	/* A descriptor to poll, readable (level) while completions may be
+	 * waiting, or -1.  Only for poll: reap() alone resets it.  Belongs to
+	 * the store. */
 	int (*event_fd)(struct swapstore *st);
 	void (*destroy)(struct swapstore *st);
 };
@@ -85,6 +89,12 @@ int store_uring_create(int fd, uint64_t offset, uint32_t slot_count,
 		       const struct swapstore_buffers *buffers,
 		       unsigned queue_depth, struct swapstore **ret_store)
 	MUST_CHECK;
+
+/* True when `st` (a store_uring) has its buffers registered: false costs a
+ * little time per request; a larger RLIMIT_MEMLOCK cures it. */
+bool store_uring_has_fixed_buffers(const struct swapstore *st);
+
+/* -EINVAL (no or more than 64 threads), -EAGAIN (no thread to be had). */
 int store_sync_create(int fd, uint64_t offset, uint32_t slot_count,
 		      unsigned thread_count, struct swapstore **ret_store)
 	MUST_CHECK;
@@ -97,8 +107,10 @@ struct store_fault_plan {
 	uint32_t read_error_rate;	/* -EIO, buffer scribbled over */
 	uint32_t write_error_rate;	/* -EIO, slots unchanged */
 	uint32_t no_space_rate;		/* writes: -ENOSPC */
-	uint32_t torn_rate;		/* writes: half written, then -EIO */
-	uint32_t short_rate;		/* half moved, then -EIO */
+	uint32_t torn_rate;		/* writes: cut at some 512-byte sector,
+					 * then -EIO */
+	uint32_t short_rate;		/* -EIO after half the bytes (reads) or
+					 * half the slots (writes) */
 	uint32_t corrupt_rate;		/* reads: a bit flipped, reported as 0 */
 	uint32_t misdirect_rate;	/* reads: another slot's bytes, as 0 */
 	uint32_t lost_write_rate;	/* writes: nothing written, as 0 */
@@ -108,12 +120,14 @@ struct store_fault_plan {
 					 * -EIO (1 = first; 0 = none) */
 };
 
-/* Wrap `inner`, *taken* on success. */
+/* Wrap `inner`, *taken* on success.  What happens to the Nth request depends
+ * on the seed and on N alone, not on timing.  -EINVAL: a rate above 65536. */
 int store_fault_create(struct swapstore *inner,
 		       const struct store_fault_plan *plan,
 		       struct swapstore **ret_store) MUST_CHECK;
 
-/* How often `st` (a store_fault) has misbehaved so far. */
+/* How many requests `st` (a store_fault) has accepted to spoil so far; mere
+ * delays do not count. */
 uint64_t store_fault_count(const struct swapstore *st);
 
 /* Checked wrappers: bounds, alignment and limits are asserted here, once,

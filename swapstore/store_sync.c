@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* The swap store with pread and pwrite in worker threads: the reference that
+ * is easy to read, and what runs where io_uring is not allowed.
+ *
+ *   free -> staged -> pending -> (in a worker) -> done -> free
+ *
+ * A request is on the list of its state.  The owner's thread alone touches
+ * `free` and `staged`; `pending`, `done` and the event descriptor change
+ * under the lock, so the descriptor is readable iff `done` is not empty. */
+#include "swapstore/swapstore.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+enum { SYNC_QUEUE_DEPTH = 256, SYNC_THREADS_MAX = 64 };
+
+struct request {
+	struct swap_io io;
+	int result;
+	STAILQ_ENTRY(request) link;
+};
+
+STAILQ_HEAD(request_list, request);
+
+struct store_sync {
+	struct swapstore base;
+	int fd;			/* -1 until taken */
+	uint64_t offset;
+	int event_fd;
+	struct request requests[SYNC_QUEUE_DEPTH];
+	struct request_list free, staged;
+
+	pthread_mutex_t lock;
+	pthread_cond_t work;	/* pending is not empty, or stopping */
+	struct request_list pending, done;
+	bool stopping;
+
+	pthread_t threads[SYNC_THREADS_MAX];
+	unsigned thread_count;	/* started */
+};
+
+/* Move all bytes of one request; what the kernel moves short is continued.
+ * O_DIRECT goes on only at a block, so a part of a slot is moved again. */
+static int transfer(const struct store_sync *sy, const struct swap_io *io)
+{
+	size_t length = (size_t)io->slot_count * SWAP_SLOT_BYTES, moved = 0;
+	off_t start = (off_t)(sy->offset +
+			      (uint64_t)io->slot * SWAP_SLOT_BYTES);
+
+	while (moved < length) {
+		char *at = (char *)io->buffer + moved;
+		ssize_t n = io->is_write ?
+			pwrite(sy->fd, at, length - moved,
+			       start + (off_t)moved) :
+			pread(sy->fd, at, length - moved,
+			      start + (off_t)moved);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n < SWAP_SLOT_BYTES)
+			return -EIO;
+		moved += (size_t)n / SWAP_SLOT_BYTES * SWAP_SLOT_BYTES;
+	}
+	return 0;
+}
+
+static void add_done(struct store_sync *sy, struct request *rq)
+{
+	bool was_empty = STAILQ_EMPTY(&sy->done);
+
+	STAILQ_INSERT_TAIL(&sy->done, rq, link);
+	if (was_empty)
+		(void)eventfd_write(sy->event_fd, 1);
+}
+
+/* Workers stop only when nothing is pending: destroy waits for all I/O. */
+static void *worker_main(void *arg)
+{
+	struct store_sync *sy = arg;
+
+	pthread_mutex_lock(&sy->lock);
+	for (;;) {
+		struct request *rq = STAILQ_FIRST(&sy->pending);
+
+		if (rq != NULL) {
+			STAILQ_REMOVE_HEAD(&sy->pending, link);
+			pthread_mutex_unlock(&sy->lock);
+			rq->result = transfer(sy, &rq->io);
+			pthread_mutex_lock(&sy->lock);
+			add_done(sy, rq);
+		} else if (sy->stopping) {
+			break;
+		} else {
+			pthread_cond_wait(&sy->work, &sy->lock);
+		}
+	}
+	pthread_mutex_unlock(&sy->lock);
+	return NULL;
+}
+
+static int sync_submit(struct swapstore *st, const struct swap_io *io)
+{
+	struct store_sync *sy = (struct store_sync *)st;
+	struct request *rq = STAILQ_FIRST(&sy->free);
+
+	if (rq == NULL)
+		return -EAGAIN;
+	STAILQ_REMOVE_HEAD(&sy->free, link);
+	rq->io = *io;
+	STAILQ_INSERT_TAIL(&sy->staged, rq, link);
+	return 0;
+}
+
+static int sync_flush(struct swapstore *st)
+{
+	struct store_sync *sy = (struct store_sync *)st;
+	bool is_one;
+
+	if (STAILQ_EMPTY(&sy->staged))
+		return 0;
+	is_one = STAILQ_NEXT(STAILQ_FIRST(&sy->staged), link) == NULL;
+	pthread_mutex_lock(&sy->lock);
+	STAILQ_CONCAT(&sy->pending, &sy->staged);
+	if (is_one)
+		pthread_cond_signal(&sy->work);
+	else
+		pthread_cond_broadcast(&sy->work);
+	pthread_mutex_unlock(&sy->lock);
+	return 0;
+}
+
+static unsigned sync_reap(struct swapstore *st, struct swap_done *done,
+			  unsigned max)
+{
+	struct store_sync *sy = (struct store_sync *)st;
+	unsigned count = 0;
+	eventfd_t ignored;
+
+	pthread_mutex_lock(&sy->lock);
+	while (count < max && !STAILQ_EMPTY(&sy->done)) {
+		struct request *rq = STAILQ_FIRST(&sy->done);
+
+		STAILQ_REMOVE_HEAD(&sy->done, link);
+		STAILQ_INSERT_HEAD(&sy->free, rq, link);
+		done[count++] = (struct swap_done){
+			.cookie = rq->io.cookie,
+			.result = rq->result,
+			.slot_count = (uint16_t)rq->io.slot_count,
+			.is_write = rq->io.is_write,
+		};
+	}
+	if (count > 0 && STAILQ_EMPTY(&sy->done))
+		(void)eventfd_read(sy->event_fd, &ignored);
+	pthread_mutex_unlock(&sy->lock);
+	return count;
+}
+
+static int sync_event_fd(struct swapstore *st)
+{
+	return ((struct store_sync *)st)->event_fd;
+}
+
+static void sync_destroy(struct swapstore *st)
+{
+	struct store_sync *sy = (struct store_sync *)st;
+
+	pthread_mutex_lock(&sy->lock);
+	sy->stopping = true;
+	pthread_cond_broadcast(&sy->work);
+	pthread_mutex_unlock(&sy->lock);
+	for (unsigned i = 0; i < sy->thread_count; i++)
+		pthread_join(sy->threads[i], NULL);
+	pthread_cond_destroy(&sy->work);
+	pthread_mutex_destroy(&sy->lock);
+	if (sy->event_fd >= 0)
+		close(sy->event_fd);
+	if (sy->fd >= 0)
+		close(sy->fd);
+	free(sy);
+}
+
+static const struct swapstore_ops sync_ops = {
+	.name = "sync",
+	.submit = sync_submit,
+	.flush = sync_flush,
+	.reap = sync_reap,
+	.event_fd = sync_event_fd,
+	.destroy = sync_destroy,
+};
+
+/* The program's signals are not for the workers: they are born with all of
+ * them blocked. */
+static int start_threads(struct store_sync *sy, unsigned thread_count)
+{
+	sigset_t all, before;
+	int err;
+
+	sigfillset(&all);
+	err = pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (err != 0)
+		return -err;
+	while (err == 0 && sy->thread_count < thread_count) {
+		pthread_t *thread = &sy->threads[sy->thread_count];
+
+		err = pthread_create(thread, NULL, worker_main, sy);
+		if (err == 0) {
+			(void)pthread_setname_np(*thread, "memd-swap");
+			sy->thread_count++;
+		}
+	}
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -err;
+}
+
+int store_sync_create(int fd, uint64_t offset, uint32_t slot_count,
+		      unsigned thread_count, struct swapstore **ret_store)
+{
+	struct store_sync *sy;
+	int err;
+
+	if (thread_count == 0 || thread_count > SYNC_THREADS_MAX ||
+	    slot_count == 0)
+		return -EINVAL;
+	sy = calloc(1, sizeof(*sy));
+	if (sy == NULL)
+		return -ENOMEM;
+	sy->base.ops = &sync_ops;
+	sy->base.slot_count = slot_count;
+	sy->fd = fd;
+	sy->offset = offset;
+	STAILQ_INIT(&sy->free);
+	STAILQ_INIT(&sy->staged);
+	STAILQ_INIT(&sy->pending);
+	STAILQ_INIT(&sy->done);
+	for (unsigned i = 0; i < SYNC_QUEUE_DEPTH; i++)
+		STAILQ_INSERT_TAIL(&sy->free, &sy->requests[i], link);
+	pthread_mutex_init(&sy->lock, NULL);	/* cannot fail on Linux */
+	pthread_cond_init(&sy->work, NULL);
+	sy->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = sy->event_fd < 0 ? -errno : start_threads(sy, thread_count);
+	if (err != 0)
+		goto fail;
+	*ret_store = &sy->base;
+	return 0;
+fail:
+	sy->fd = -1;		/* still the caller's */
+	sync_destroy(&sy->base);
+	return err;
+}

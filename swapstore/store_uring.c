@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/* The swap store on io_uring: requests are put into the ring by submit(), go
+ * to the kernel together in one system call by flush(), and are read off the
+ * ring by reap(), which makes none.  The only file that knows liburing.
+ *
+ * The event descriptor is the ring's own: it polls readable exactly while
+ * completions wait, so nothing has to be drained, and a busy owner who never
+ * sleeps pays nothing for it.
+ *
+ * A request has at most one entry in the submission ring and one completion
+ * to come, and no more than `depth` requests are in flight, so neither ring
+ * can overflow. */
+#include "swapstore/swapstore.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <unistd.h>
+
+enum { URING_DEPTH_MAX = 4096, URING_RETRIES_MAX = 16 };
+
+struct request {
+	struct swap_io io;
+	uint32_t moved_bytes;
+	uint32_t retries;
+};
+
+struct store_uring {
+	struct swapstore base;
+	struct io_uring ring;
+	bool has_ring;
+	int fd;				/* -1 until taken */
+	bool has_fixed_file;
+	uint64_t offset;
+	uintptr_t fixed_base;		/* registered buffers: */
+	size_t fixed_bytes;		/* 0: none */
+	uint32_t in_kernel;		/* handed over, not completed */
+	struct request *requests;	/* [depth] */
+	uint32_t *free_stack;		/* indexes of unused requests */
+	uint32_t free_count;
+};
+
+static bool is_fixed(const struct store_uring *su, const void *at, size_t bytes)
+{
+	uintptr_t start = (uintptr_t)at;
+
+	return start >= su->fixed_base && bytes <= su->fixed_bytes &&
+	       start - su->fixed_base <= su->fixed_bytes - bytes;
+}
+
+/* Put what is left of a request into the submission ring. */
+static void queue_request(struct store_uring *su, uint32_t idx)
+{
+	const struct request *rq = &su->requests[idx];
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&su->ring);
+	char *at = (char *)rq->io.buffer + rq->moved_bytes;
+	unsigned left = rq->io.slot_count * SWAP_SLOT_BYTES - rq->moved_bytes;
+	uint64_t where = su->offset + rq->moved_bytes +
+			 (uint64_t)rq->io.slot * SWAP_SLOT_BYTES;
+	int fd = su->has_fixed_file ? 0 : su->fd;
+	bool fixed = is_fixed(su, at, left);
+
+	ASSERT(sqe != NULL);
+	if (fixed && rq->io.is_write)
+		io_uring_prep_write_fixed(sqe, fd, at, left, where, 0);
+	else if (fixed)
+		io_uring_prep_read_fixed(sqe, fd, at, left, where, 0);
+	else if (rq->io.is_write)
+		io_uring_prep_write(sqe, fd, at, left, where);
+	else
+		io_uring_prep_read(sqe, fd, at, left, where);
+	if (su->has_fixed_file)
+		io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
+	io_uring_sqe_set_data64(sqe, idx);
+}
+
+static int uring_submit(struct swapstore *st, const struct swap_io *io)
+{
+	struct store_uring *su = (struct store_uring *)st;
+	uint32_t idx;
+
+	if (su->free_count == 0)
+		return -EAGAIN;
+	idx = su->free_stack[--su->free_count];
+	su->requests[idx] = (struct request){ .io = *io };
+	queue_request(su, idx);
+	return 0;
+}
+
+static int uring_flush(struct swapstore *st)
+{
+	struct store_uring *su = (struct store_uring *)st;
+
+	while (io_uring_sq_ready(&su->ring) > 0) {
+		int count = io_uring_submit(&su->ring);
+
+		if (count == -EINTR)
+			continue;
+		if (count <= 0)
+			return count < 0 ? count : -EAGAIN;
+		su->in_kernel += (uint32_t)count;
+	}
+	return 0;
+}
+
+/* Take one completion in.  Returns false when the request goes on: the kernel
+ * moved less than all, or asks to try again.  O_DIRECT goes on only at a
+ * block, so a part of a slot is moved again. */
+static bool finish_request(struct store_uring *su, uint32_t idx, int result,
+			   struct swap_done *ret_done)
+{
+	struct request *rq = &su->requests[idx];
+
+	if ((result == -EINTR || result == -EAGAIN) &&
+	    rq->retries++ < URING_RETRIES_MAX) {
+		queue_request(su, idx);
+		return false;
+	}
+	if (result >= SWAP_SLOT_BYTES) {
+		rq->moved_bytes += (uint32_t)result / SWAP_SLOT_BYTES *
+				   SWAP_SLOT_BYTES;
+		if (rq->moved_bytes < rq->io.slot_count * SWAP_SLOT_BYTES) {
+			queue_request(su, idx);
+			return false;
+		}
+		result = 0;
+	} else if (result >= 0) {
+		result = -EIO;
+	}
+	*ret_done = (struct swap_done){
+		.cookie = rq->io.cookie,
+		.result = result,
+		.slot_count = (uint16_t)rq->io.slot_count,
+		.is_write = rq->io.is_write,
+	};
+	su->free_stack[su->free_count++] = idx;
+	return true;
+}
+
+/* Read completions off the ring.  ret_goes_on: some request was queued again. */
+static unsigned collect(struct store_uring *su, struct swap_done *done,
+			unsigned max, bool *ret_goes_on)
+{
+	unsigned head, seen = 0, count = 0;
+	struct io_uring_cqe *cqe;
+
+	io_uring_for_each_cqe(&su->ring, head, cqe) {
+		if (count == max)
+			break;
+		seen++;
+		if (finish_request(su, (uint32_t)cqe->user_data, cqe->res,
+				   &done[count]))
+			count++;
+		else
+			*ret_goes_on = true;
+	}
+	io_uring_cq_advance(&su->ring, seen);
+	su->in_kernel -= seen;
+	return count;
+}
+
+static unsigned uring_reap(struct swapstore *st, struct swap_done *done,
+			   unsigned max)
+{
+	struct store_uring *su = (struct store_uring *)st;
+	bool goes_on = false;
+	unsigned count = collect(su, done, max, &goes_on);
+
+	/* Where the kernel has no memory for it now, the next flush has. */
+	if (goes_on)
+		(void)uring_flush(st);
+	return count;
+}
+
+static int uring_event_fd(struct swapstore *st)
+{
+	return ((struct store_uring *)st)->ring.ring_fd;
+}
+
+/* The kernel may not move bytes after the owner takes the buffers back. */
+static void wait_for_kernel(struct store_uring *su)
+{
+	struct io_uring_cqe *cqe;
+
+	while (su->in_kernel > 0) {
+		int err = io_uring_wait_cqe(&su->ring, &cqe);
+
+		if (err == -EINTR || err == -EAGAIN)
+			continue;
+		ASSERT(err == 0);
+		io_uring_cqe_seen(&su->ring, cqe);
+		su->in_kernel--;
+	}
+}
+
+static void uring_destroy(struct swapstore *st)
+{
+	struct store_uring *su = (struct store_uring *)st;
+
+	if (su->has_ring) {
+		wait_for_kernel(su);
+		/* A ring dies in the background; the swap file's lock must
+		 * not wait for that. */
+		if (su->has_fixed_file)
+			(void)io_uring_unregister_files(&su->ring);
+		io_uring_queue_exit(&su->ring);
+	}
+	if (su->fd >= 0)
+		close(su->fd);
+	free(su->free_stack);
+	free(su->requests);
+	free(su);
+}
+
+static const struct swapstore_ops uring_ops = {
+	.name = "uring",
+	.submit = uring_submit,
+	.flush = uring_flush,
+	.reap = uring_reap,
+	.event_fd = uring_event_fd,
+	.destroy = uring_destroy,
+};
+
+bool store_uring_has_fixed_buffers(const struct swapstore *st)
+{
+	ASSERT(st->ops == &uring_ops);
+	return ((const struct store_uring *)st)->fixed_bytes > 0;
+}
+
+/* Some sandboxes allow a ring to be made, but not to be entered: send a no-op
+ * through it now, rather than fail at the first page. */
+static int try_ring(struct store_uring *su)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&su->ring);
+	struct io_uring_cqe *cqe;
+	int err;
+
+	ASSERT(sqe != NULL);
+	io_uring_prep_nop(sqe);
+	do
+		err = io_uring_submit_and_wait(&su->ring, 1);
+	while (err == -EINTR);
+	if (err < 0)
+		return err;
+	err = io_uring_wait_cqe(&su->ring, &cqe);
+	if (err != 0)
+		return err;
+	err = cqe->res;
+	io_uring_cqe_seen(&su->ring, cqe);
+	return err;
+}
+
+/* Registering saves the kernel work on each request; where it is refused
+ * (RLIMIT_MEMLOCK, RLIMIT_NOFILE) requests just name the memory and file. */
+static void register_resources(struct store_uring *su,
+			       const struct swapstore_buffers *buffers)
+{
+	su->has_fixed_file = io_uring_register_files(&su->ring, &su->fd,
+						     1) == 0;
+	if (buffers != NULL && buffers->length_bytes > 0) {
+		struct iovec iov = { .iov_base = buffers->base,
+				     .iov_len = buffers->length_bytes };
+
+		if (io_uring_register_buffers(&su->ring, &iov, 1) == 0) {
+			su->fixed_base = (uintptr_t)buffers->base;
+			su->fixed_bytes = buffers->length_bytes;
+		}
+	}
+}
+
+int store_uring_create(int fd, uint64_t offset, uint32_t slot_count,
+		       const struct swapstore_buffers *buffers,
+		       unsigned queue_depth, struct swapstore **ret_store)
+{
+	struct store_uring *su;
+	int err = -ENOMEM;
+
+	if (queue_depth == 0 || queue_depth > URING_DEPTH_MAX ||
+	    slot_count == 0)
+		return -EINVAL;
+	su = calloc(1, sizeof(*su));
+	if (su == NULL)
+		return -ENOMEM;
+	su->base.ops = &uring_ops;
+	su->base.slot_count = slot_count;
+	su->fd = fd;
+	su->offset = offset;
+	su->requests = calloc(queue_depth, sizeof(*su->requests));
+	su->free_stack = calloc(queue_depth, sizeof(*su->free_stack));
+	if (su->requests == NULL || su->free_stack == NULL)
+		goto fail;
+	for (uint32_t i = 0; i < queue_depth; i++)
+		su->free_stack[su->free_count++] = queue_depth - 1 - i;
+	err = io_uring_queue_init(queue_depth, &su->ring, 0);
+	if (err != 0)
+		goto fail;
+	su->has_ring = true;
+	err = try_ring(su);
+	if (err != 0)
+		goto fail;
+	register_resources(su, buffers);
+	*ret_store = &su->base;
+	return 0;
+fail:
+	su->fd = -1;		/* still the caller's */
+	uring_destroy(&su->base);
+	return err;
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/* Making, opening, locking and filling the swap file.  Which files are
+ * refused, and in what words, is swapfile_checks.c.
+ *
+ * The lock is an OFD lock on the header block.  It belongs to the open file,
+ * so a second memd is refused even inside one process, a probe can ask about
+ * it without taking it, and a killed memd's lock lasts until the kernel has
+ * ended the I/O that memd had in flight. */
+#include "swapstore/swapfile.h"
+
+#include "swapstore/swapfile_checks.h"
+#include "swapstore/swapstore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOCK_TRIES = 15, OPEN_TRIES = 4 };
+
+/* Not blocking, or a FIFO would keep us waiting; but io_uring takes a file
+ * that stays so at its word and fails with -EAGAIN. */
+static int open_existing(struct swapfile_attempt *at)
+{
+	at->fd = open(at->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+		      O_CLOEXEC);
+	return at->fd < 0 || fcntl(at->fd, F_SETFL, 0) != 0 ? -errno : 0;
+}
+
+/* Open or make; between the two calls the file may come or go. */
+static int open_or_create(struct swapfile_attempt *at)
+{
+	int err = -ENOENT;
+
+	for (int i = 0; i < OPEN_TRIES && err == -ENOENT; i++) {
+		at->fd = open(at->path, O_RDWR | O_CREAT | O_EXCL |
+			      O_NOFOLLOW | O_CLOEXEC, 0600);
+		at->was_created = at->fd >= 0;
+		if (at->was_created)
+			return 0;
+		if (errno != EEXIST)
+			return swapfile_refuse_open(at, -errno);
+		err = open_existing(at);
+	}
+	return err == 0 ? 0 : swapfile_refuse_open(at, err);
+}
+
+static struct flock header_lock(void)
+{
+	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET,
+			       .l_start = 0, .l_len = SWAPFILE_HEADER_BYTES };
+}
+
+/* A memd that was killed holds its lock until the kernel has cleaned up, some
+ * milliseconds: that one is waited for. */
+static int take_lock(struct swapfile_attempt *at)
+{
+	static const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		struct flock lock = header_lock();
+
+		if (fcntl(at->fd, F_OFD_SETLK, &lock) == 0) {
+			at->is_locked = true;
+			return 0;
+		}
+		if (errno != EAGAIN && errno != EACCES)
+			return swapfile_refuse_call(at, -errno,
+						    "cannot be locked");
+		(void)nanosleep(&pause, NULL);
+	}
+	return swapfile_refuse_locked(at);
+}
+
+static int ask_lock(const struct swapfile_attempt *at)
+{
+	struct flock lock = header_lock();
+
+	if (fcntl(at->fd, F_OFD_GETLK, &lock) != 0)
+		return swapfile_refuse_call(at, -errno, "cannot be locked");
+	return lock.l_type == F_UNLCK ? 0 : swapfile_refuse_locked(at);
+}
+
+static int write_all(int fd, const void *bytes, size_t length, uint64_t offset)
+{
+	const char *from = bytes;
+
+	while (length > 0) {
+		ssize_t n = pwrite(fd, from, length, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		from += n;
+		length -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+/* For file systems without fallocate. */
+static int write_zeros(int fd, uint64_t from, uint64_t to)
+{
+	static const char zeros[64 * 1024];
+	int err = 0;
+
+	while (err == 0 && from < to) {
+		size_t length = (size_t)MIN(to - from, sizeof(zeros));
+
+		err = write_all(fd, zeros, length, from);
+		from += length;
+	}
+	return err;
+}
+
+static int allocate(const struct swapfile_attempt *at)
+{
+	uint64_t from = SWAPFILE_HEADER_BYTES;
+	int err;
+
+	do
+		err = fallocate(at->fd, 0, 0, (off_t)at->file_bytes) == 0 ?
+			0 : -errno;
+	while (err == -EINTR);
+	if (err != -EOPNOTSUPP)
+		return err;
+	if (swapfile_missing_bytes(at) == 0)
+		from = MAX(from, (uint64_t)at->st.st_size);
+	return write_zeros(at->fd, from, at->file_bytes);
+}
+
+static int write_header(int fd)
+{
+	union swapfile_header header;
+	int err;
+
+	swapfile_header_init(&header);
+	err = write_all(fd, &header, sizeof(header), 0);
+	return err == 0 && fdatasync(fd) != 0 ? -errno : err;
+}
+
+/* The header goes first and to the disk, so that a file which has any size is
+ * known as ours whatever happens next. */
+static int fill_file(const struct swapfile_attempt *at)
+{
+	struct statvfs vfs;
+	int err;
+
+	if (fstatvfs(at->fd, &vfs) != 0)
+		return swapfile_refuse_call(at, -errno, "cannot be looked at");
+	err = swapfile_check_space(at, &vfs);
+	if (err != 0)
+		return err;
+	if (at->st.st_size == 0)
+		err = write_header(at->fd);
+	if (err == 0)
+		err = allocate(at);
+	if (err == -ENOSPC)
+		return swapfile_refuse_full(at, &vfs);
+	return err == 0 ? 0 : swapfile_refuse_call(at, err, "cannot be made "
+						   "that large");
+}
+
+/* Some file systems refuse O_DIRECT when it is set, some at the first read;
+ * those in memory take it and cache all the same. */
+static bool try_direct(int fd)
+{
+	void *block = aligned_alloc(SWAP_SLOT_BYTES, SWAP_SLOT_BYTES);
+	struct statfs fs;
+	bool works;
+
+	works = block != NULL && fstatfs(fd, &fs) == 0 &&
+		fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC &&
+		fcntl(fd, F_SETFL, O_DIRECT) == 0;
+	if (works && pread(fd, block, SWAP_SLOT_BYTES, 0) != SWAP_SLOT_BYTES) {
+		works = false;
+		(void)fcntl(fd, F_SETFL, 0);
+	}
+	free(block);
+	return works;
+}
+
+static bool is_at_path(const char *path, uint64_t device, uint64_t inode)
+{
+	struct stat now;
+
+	return lstat(path, &now) == 0 && now.st_dev == device &&
+	       now.st_ino == inode;
+}
+
+/* Leave nothing behind: a file we made is removed, one we grew is cut back.
+ * Without the lock it is another memd's by now. */
+static void give_up(struct swapfile_attempt *at)
+{
+	struct stat now;
+
+	if (at->fd < 0)
+		return;
+	if (at->is_locked && at->was_created &&
+	    is_at_path(at->path, at->st.st_dev, at->st.st_ino))
+		(void)unlink(at->path);
+	else if (at->is_locked && fstat(at->fd, &now) == 0 &&
+		 now.st_size > at->st.st_size)
+		(void)!ftruncate(at->fd, at->st.st_size);
+	close(at->fd);
+	at->fd = -1;
+	at->is_locked = false;
+}
+
+/* Open and lock.  -ESTALE: its last owner removed the file while we waited
+ * for the lock. */
+static int open_locked(struct swapfile_attempt *at)
+{
+	int err = open_or_create(at);
+
+	if (err == 0)
+		err = swapfile_check_owner(at);
+	if (err == 0)
+		err = take_lock(at);
+	if (err == 0)
+		err = swapfile_check_owner(at);	/* its size, once locked */
+	if (err == 0 && !is_at_path(at->path, at->st.st_dev, at->st.st_ino))
+		err = swapfile_refuse(at, -ESTALE, "is being replaced again "
+				      "and again; choose another swap_file");
+	return err;
+}
+
+int swapfile_open(const char *path, uint64_t size_bytes,
+		  struct swapfile *ret_sf, char *ret_reason, size_t reason_size)
+{
+	struct swapfile_attempt at = {
+		.path = path, .fd = -1,
+		.reason = ret_reason, .reason_size = reason_size,
+	};
+	int err = swapfile_check_size(&at, size_bytes);
+
+	if (err != 0)
+		return err;
+	err = open_locked(&at);
+	for (int i = 1; i < OPEN_TRIES && err == -ESTALE; i++) {
+		give_up(&at);
+		err = open_locked(&at);
+	}
+	if (err == 0)
+		err = swapfile_check_header(&at);
+	if (err == 0)
+		err = fill_file(&at);
+	if (err != 0) {
+		give_up(&at);
+		return err;
+	}
+	*ret_sf = (struct swapfile){
+		.fd = at.fd,
+		.is_direct = try_direct(at.fd),
+		.was_created = at.was_created,
+		.slots_offset = SWAPFILE_HEADER_BYTES,
+		.slot_count = (uint32_t)(DIV_ROUND_UP(size_bytes,
+						      SWAP_SLOT_BYTES)),
+		.device = at.st.st_dev,
+		.inode = at.st.st_ino,
+	};
+	return 0;
+}
+
+static int probe_existing(struct swapfile_attempt *at)
+{
+	struct statvfs vfs;
+	int err = swapfile_check_owner(at);
+
+	if (err == 0)
+		err = ask_lock(at);
+	if (err == 0)
+		err = swapfile_check_header(at);
+	if (err != 0)
+		return err;
+	if (fstatvfs(at->fd, &vfs) != 0)
+		return swapfile_refuse_call(at, -errno, "cannot be looked at");
+	return swapfile_check_space(at, &vfs);
+}
+
+static int probe_missing(struct swapfile_attempt *at)
+{
+	char folder[1024];
+	struct statvfs vfs;
+
+	swapfile_folder(at->path, folder, sizeof(folder));
+	if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0 ||
+	    statvfs(folder, &vfs) != 0)
+		return swapfile_refuse_open(at, -errno);
+	return swapfile_check_space(at, &vfs);
+}
+
+int swapfile_probe(const char *path, uint64_t size_bytes, char *ret_reason,
+		   size_t reason_size)
+{
+	struct swapfile_attempt at = {
+		.path = path, .fd = -1,
+		.reason = ret_reason, .reason_size = reason_size,
+	};
+	int err = swapfile_check_size(&at, size_bytes);
+
+	if (err != 0)
+		return err;
+	err = open_existing(&at);
+	if (err == 0)
+		err = probe_existing(&at);
+	else if (err == -ENOENT)
+		err = probe_missing(&at);
+	else
+		err = swapfile_refuse_open(&at, err);
+	if (at.fd >= 0)
+		close(at.fd);
+	return err;
+}
+
+void swapfile_close(struct swapfile *sf, const char *path, bool remove)
+{
+	if (remove && is_at_path(path, sf->device, sf->inode))
+		(void)unlink(path);
+	if (sf->fd >= 0)
+		close(sf->fd);
+	sf->fd = -1;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* The checked wrappers around a backend's ops, and the counters.  What is
+ * asserted here need not be looked at in any backend. */
+#include "swapstore/swapstore.h"
+
+int swapstore_submit(struct swapstore *st, const struct swap_io *io)
+{
+	int err;
+
+	ASSERT(io->slot_count >= 1 && io->slot_count <= SWAP_IO_SLOTS_MAX);
+	ASSERT(io->slot < st->slot_count);
+	ASSERT(io->slot_count <= st->slot_count - io->slot);
+	ASSERT(io->buffer != NULL);
+	ASSERT((uintptr_t)io->buffer % SWAP_SLOT_BYTES == 0);
+
+	err = st->ops->submit(st, io);
+	if (err == 0)
+		st->in_flight++;
+	return err;
+}
+
+int swapstore_flush(struct swapstore *st)
+{
+	return st->ops->flush(st);
+}
+
+static void count_done(struct swapstore *st, const struct swap_done *done)
+{
+	uint64_t bytes = (uint64_t)done->slot_count * SWAP_SLOT_BYTES;
+
+	if (done->is_write && done->result != 0) {
+		st->write_errors++;
+	} else if (done->is_write) {
+		st->writes++;
+		st->write_bytes += bytes;
+	} else if (done->result != 0) {
+		st->read_errors++;
+	} else {
+		st->reads++;
+		st->read_bytes += bytes;
+	}
+}
+
+unsigned swapstore_reap(struct swapstore *st, struct swap_done *done,
+			unsigned max)
+{
+	unsigned count = st->ops->reap(st, done, max);
+
+	ASSERT(count <= max && count <= st->in_flight);
+	for (unsigned i = 0; i < count; i++) {
+		ASSERT(done[i].result <= 0);
+		count_done(st, &done[i]);
+	}
+	st->in_flight -= count;
+	return count;
+}
+
+int swapstore_event_fd(struct swapstore *st)
+{
+	return st->ops->event_fd(st);
+}
+
+void swapstore_destroy(struct swapstore *st)
+{
+	if (st != NULL)
+		st->ops->destroy(st);
+}
