@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* memctl doctor: `memd --check` as the user who asks, then: does the daemon
+ * answer?  What is checked is memd's business, not ours. */
+#include "client/memctl/memctl.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct argp_option options[] = {
+	{ "config", 'c', "FILE", 0, "Check with this configuration file", 1 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	const char **config = state->input;
+
+	if (key != 'c')
+		return ARGP_ERR_UNKNOWN;
+	*config = text;
+	return 0;
+}
+
+static const struct argp doctor_argp = {
+	.options = options,
+	.parser = parse,
+	.doc = "Check, as the user you are, whether this system can run memd "
+	       "(by `memd --check'), and whether the daemon answers.  Every "
+	       "line is ok, warn or FAIL; after warn and FAIL comes what to "
+	       "do.",
+};
+
+/* Where memd may lie relative to the folder of memctl. */
+static const char *const places[] = {
+	"", "../sbin/", "../libexec/", "../libexec/memd/",
+};
+
+/* Returns the path in buf, or NULL: search $PATH. */
+static const char *find_memd(char *buf, size_t buf_size)
+{
+	char own[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
+	char *slash;
+
+	if (length <= 0)
+		return NULL;
+	own[length] = '\0';
+	slash = strrchr(own, '/');
+	if (slash == NULL)
+		return NULL;
+	slash[1] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		int n = snprintf(buf, buf_size, "%s%smemd", own, places[i]);
+
+		if (n > 0 && (size_t)n < buf_size && access(buf, X_OK) == 0)
+			return buf;
+	}
+	return NULL;
+}
+
+/* In the child; does not return. */
+static void execute_memd(const char *config)
+{
+	char path[PATH_MAX + 32];
+	const char *memd = find_memd(path, sizeof(path));
+	char *arguments[] = { (char *)"memd", (char *)"--check",
+			      config != NULL ? (char *)"--config" : NULL,
+			      (char *)config, NULL };
+
+	signal(SIGPIPE, SIG_DFL);
+	if (memd != NULL)
+		execv(memd, arguments);
+	else
+		execvp("memd", arguments);
+	_exit(127);
+}
+
+/* Returns the exit code of `memd --check`, or 127 when it was not found. */
+static int check_system(const char *config)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		execute_memd(config);
+	if (pid < 0)
+		return 127;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return 127;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int check_daemon(const struct memctl *mc)
+{
+	struct failure failure;
+	struct connection *c = NULL;
+
+	if (connection_open(mc->address, mc->timeout_ms, &c, &failure) != 0) {
+		printf("FAIL  daemon: %s\n", failure.text);
+		return EXIT_CODE_NO_DAEMON;
+	}
+	printf("ok    daemon: %s answers at %s\n", connection_server(c),
+	       connection_address(mc->address));
+	connection_close(c);
+	return EXIT_CODE_OK;
+}
+
+int cmd_doctor(struct memctl *mc, int argc, char **argv)
+{
+	const char *config = NULL;
+	int system_code, daemon_code;
+
+	memctl_parse_plain(mc, &doctor_argp, argc, argv, &config);
+	if (mc->style.format != REPORT_TABLE) {
+		memctl_complain("doctor speaks to people only: leave out "
+				"--output");
+		return EXIT_CODE_USAGE;
+	}
+	system_code = check_system(config);
+	if (system_code == 127)
+		memctl_complain("cannot run memd: install it beside memctl, in "
+				"its sbin, or put its folder into $PATH");
+	daemon_code = check_daemon(mc);
+	return system_code != 0 ? system_code : daemon_code;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* The options that every subcommand takes, and parsing what several take. */
+#include "client/memctl/memctl.h"
+
+#include "common/units.h"
+#include <ctype.h>
+#include <string.h>
+
+enum { KEY_TIMEOUT = 0x100 };
+
+static const struct argp_option common_options[] = {
+	{ NULL, 0, NULL, 0, "Options of every command:", 10 },
+	{ "socket", 's', "PATH", 0,
+	  "memd's socket, or @NAME for an abstract one; default $MEMD_SOCKET, "
+	  "else " CONNECTION_ADDRESS_DEFAULT, 10 },
+	{ "output", 'o', "FORMAT", 0,
+	  "table (default), json, or raw: tab-separated, without a header", 10 },
+	{ "timeout", KEY_TIMEOUT, "TIME", 0,
+	  "Wait so long for memd, for example 500ms or 1min (default 10s); 0 "
+	  "waits for ever", 10 },
+	{ 0 },
+};
+
+static const struct argp_option table_options[] = {
+	{ "bytes", 'b', NULL, 0, "Show sizes in bytes, exactly", 9 },
+	{ "long", 'l', NULL, 0, "Show more columns", 9 },
+	{ 0 },
+};
+
+static void parse_format(struct argp_state *state, const char *text,
+			 enum report_format *ret_format)
+{
+	static const char *const names[] = {
+		[REPORT_TABLE] = "table", [REPORT_JSON] = "json",
+		[REPORT_RAW] = "raw",
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(text, names[i]) == 0) {
+			*ret_format = (enum report_format)i;
+			return;
+		}
+	argp_error(state, "unknown output format '%s': table, json or raw",
+		   text);
+}
+
+static void parse_timeout(struct argp_state *state, const char *text,
+			  struct memctl *mc)
+{
+	uint64_t ms;
+
+	if (units_parse_ms(text, &ms) != 0 || ms > UINT32_MAX)
+		argp_error(state, "'%s' is no time: say 500ms, 10s or 1min",
+			   text);
+	mc->timeout_ms = (uint32_t)ms;
+	mc->has_timeout = true;
+}
+
+static error_t parse_common(int key, char *text, struct argp_state *state)
+{
+	struct memctl *mc = state->input;
+
+	switch (key) {
+	case 's':
+		mc->address = text;
+		return 0;
+	case 'o':
+		parse_format(state, text, &mc->style.format);
+		return 0;
+	case KEY_TIMEOUT:
+		parse_timeout(state, text, mc);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse_table(int key, char *text, struct argp_state *state)
+{
+	struct memctl *mc = state->input;
+
+	(void)text;
+	if (key == 'b')
+		mc->style.exact_bytes = true;
+	else if (key == 'l')
+		mc->style.is_long = true;
+	else
+		return ARGP_ERR_UNKNOWN;
+	return 0;
+}
+
+const struct argp memctl_common_argp = {
+	.options = common_options,
+	.parser = parse_common,
+};
+
+const struct argp memctl_table_argp = {
+	.options = table_options,
+	.parser = parse_table,
+};
+
+struct parse_inputs {
+	struct memctl *mc;
+	void *own;
+	bool has_table;
+};
+
+static error_t parse_both(int key, char *text, struct argp_state *state)
+{
+	const struct parse_inputs *inputs = state->input;
+
+	(void)text;
+	if (key != ARGP_KEY_INIT)
+		return ARGP_ERR_UNKNOWN;
+	state->child_inputs[0] = inputs->own;
+	state->child_inputs[1] = inputs->mc;
+	if (inputs->has_table)
+		state->child_inputs[2] = inputs->mc;
+	return 0;
+}
+
+static void parse_with(struct parse_inputs *inputs, const struct argp *argp,
+		       int argc, char **argv)
+{
+	const struct argp_child children[] = {
+		{ argp, 0, NULL, 0 }, { &memctl_common_argp, 0, NULL, 0 },
+		{ inputs->has_table ? &memctl_table_argp : NULL, 0, NULL, 0 },
+		{ NULL, 0, NULL, 0 },
+	};
+	const struct argp both = { .parser = parse_both, .children = children };
+
+	argp_parse(&both, argc, argv, 0, NULL, inputs);
+}
+
+void memctl_parse(struct memctl *mc, const struct argp *argp, int argc,
+		  char **argv, void *own)
+{
+	struct parse_inputs inputs = { mc, own, true };
+
+	parse_with(&inputs, argp, argc, argv);
+}
+
+void memctl_parse_plain(struct memctl *mc, const struct argp *argp, int argc,
+			char **argv, void *own)
+{
+	struct parse_inputs inputs = { mc, own, false };
+
+	parse_with(&inputs, argp, argc, argv);
+}
+
+uint64_t memctl_parse_size(struct argp_state *state, const char *text)
+{
+	uint64_t bytes = 0;
+
+	if (units_parse_size(text, &bytes) != 0)
+		argp_error(state, "'%s' is no size: say 4096, 64M or 1.5G",
+			   text);
+	return bytes;
+}
+
+uint32_t memctl_parse_pid(struct argp_state *state, const char *text)
+{
+	uint64_t pid = 0;
+
+	for (const char *p = text; *p != '\0'; p++) {
+		if (!isdigit((unsigned char)*p) || pid > INT32_MAX)
+			pid = UINT64_MAX;
+		else
+			pid = pid * 10 + (unsigned)(*p - '0');
+		if (pid > INT32_MAX)
+			break;
+	}
+	if (pid == 0 || pid > INT32_MAX)
+		argp_error(state, "'%s' is no process id: `memctl ps` shows "
+			   "them", text);
+	return (uint32_t)pid;
+}
+
+error_t memctl_parse_pid_argument(int key, char *text,
+				  struct argp_state *state, uint32_t *pid)
+{
+	if (key != ARGP_KEY_ARG || state->arg_num > 0)
+		return ARGP_ERR_UNKNOWN;
+	*pid = memctl_parse_pid(state, text);
+	return 0;
+}
