@@ -1,0 +1,193 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Proves that the examples give the right output on memory many times larger
+# than memd's pool, in both fault modes, compared with programs that know
+# nothing of memd; and that they leave nothing behind in it.
+#
+# Needs MEMD_BUILD_DIR, the build to test.
+
+pool_bytes=$((4 << 20))
+
+setup_file() {
+	: "${MEMD_BUILD_DIR:?the build folder to test}"
+	export memd=${MEMD_BIN:-$MEMD_BUILD_DIR/daemon/memd}
+	export memctl=${MEMCTL_BIN:-$MEMD_BUILD_DIR/client/memctl/memctl}
+	export examples=$MEMD_BUILD_DIR/examples
+	local name
+
+	for name in "${!MEMD_@}"; do
+		case $name in
+		MEMD_BUILD_DIR | MEMD_BIN) ;;
+		*) unset "$name" ;;
+		esac
+	done
+	export MEMD_SOCKET=$BATS_FILE_TMPDIR/memd.sock
+	make_texts
+	start_memd
+}
+
+start_memd() {
+	local status=0 pid
+
+	"$memd" --config=/dev/null --socket="$MEMD_SOCKET" \
+		--pool-size="$pool_bytes" --swap-file="$BATS_FILE_TMPDIR/swap" \
+		--swap-size=320M >"$BATS_FILE_TMPDIR/log" 2>&1 3>&- &
+	pid=$!
+	echo "$pid" >"$BATS_FILE_TMPDIR/pid"
+	until "$memctl" status >/dev/null 2>&1; do
+		if ! kill -0 "$pid" 2>/dev/null; then
+			wait "$pid" || status=$?
+			cat "$BATS_FILE_TMPDIR/log" >&2
+			rm "$BATS_FILE_TMPDIR/pid"
+			[ "$status" -eq 3 ] &&
+				skip "the kernel does not let memd run"
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+# Real text: five times the pool and more, in several files, among them an
+# empty one, one without a newline at its end, and one that is no text at all.
+make_texts() {
+	cd "$BATS_FILE_TMPDIR"
+	(set +o pipefail
+	 find /usr/include /usr/share/common-licenses /usr/share/perl \
+		 /usr/share/doc /usr/lib/python3* -type f ! -name '*.gz' \
+		 -print0 2>/dev/null | xargs -0 grep -IlZ '' 2>/dev/null |
+		 xargs -0 cat 2>/dev/null | head -c $((24 << 20))) >all
+	[ "$(stat -c %s all)" -ge $((5 * pool_bytes)) ]
+	split -n 3 all part.
+	: >empty
+	printf 'a line without an end' >endless
+	head -c 300000 "$memd" >binary
+}
+
+teardown_file() {
+	local pid
+
+	[ -s "$BATS_FILE_TMPDIR/pid" ] || return 0
+	pid=$(cat "$BATS_FILE_TMPDIR/pid")
+	kill "$pid"
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.05
+	done
+	# A broken invariant, or a sanitizer's complaint, is in the log.
+	if grep -E 'broken:|Sanitizer' "$BATS_FILE_TMPDIR/log" >&2; then
+		return 1
+	fi
+}
+
+setup() {
+	cd "$BATS_FILE_TMPDIR"
+	texts="part.aa part.ab part.ac empty endless binary"
+}
+
+# A figure of the line that bigsort -v prints.
+figure() {
+	sed -n "s/^bigsort: .*\b$1=\([0-9]*\).*/\1/p" "$2"
+}
+
+sorts_as_sort() {
+	LC_ALL=C sort -T . -S 8M $texts >expected
+	"$examples/bigsort" -v -m "$1" $texts >sorted 2>figures
+	cat figures
+	cmp expected sorted
+	[ "$(figure mapped_bytes figures)" -ge $((4 * pool_bytes)) ]
+	[ "$(figure faults_swap_in figures)" -gt 0 ]
+}
+
+counts_as_uniq() {
+	for text in $texts; do
+		LC_ALL=C tr -cs 'A-Za-z' '\n' <"$text"
+		echo
+	done | grep . | LC_ALL=C sort -T . -S 8M | uniq -c |
+		LC_ALL=C sort >expected
+	"$examples/sharedcount" -m "$1" -j 4 $texts | LC_ALL=C sort >counted
+	cmp expected counted
+}
+
+@test "bigsort sorts as sort does, faults handled by the library's thread" {
+	sorts_as_sort thread
+}
+
+@test "bigsort sorts as sort does, faults handled inline" {
+	sorts_as_sort inline
+}
+
+@test "bigsort of nothing is nothing" {
+	[ -z "$("$examples/bigsort" empty)" ]
+}
+
+@test "bigsort -H holds its memory until its input ends" {
+	mkfifo hold
+	exec 9<>hold
+	"$examples/bigsort" -v -H part.aa <hold >held 2>figures 3>&- 9>&- &
+	local pid=$!
+	until grep -q lines= figures; do
+		kill -0 "$pid"
+		sleep 0.1
+	done
+	# It is there, with most of its memory in the swap file.
+	"$memctl" -o raw ps | awk -F '\t' -v pid="$pid" \
+		'$1 == pid && $7 > $6 { found = 1 } END { exit !found }'
+	exec 9>&-
+	wait "$pid"
+}
+
+@test "bigsort says what it was given and cannot read" {
+	run "$examples/bigsort" .
+	[ "$status" -eq 1 ]
+	[ "${#lines[@]}" -eq 1 ]
+	run "$examples/bigsort" not-there
+	[ "$status" -eq 1 ]
+	[[ "$output" = *not-there* ]]
+	run "$examples/bigsort"
+	[ "$status" -eq 2 ]
+}
+
+@test "bigsort without a memd ends with one line that says so" {
+	run "$examples/bigsort" -s "$BATS_TEST_TMPDIR/nobody" endless
+	[ "$status" -eq 1 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[[ "$output" = *"$BATS_TEST_TMPDIR/nobody"* ]]
+}
+
+@test "sharedcount's processes count as one, faults handled by threads" {
+	counts_as_uniq thread
+}
+
+@test "sharedcount's processes count as one, faults handled inline" {
+	counts_as_uniq inline
+}
+
+@test "sharedcount with too small a table fails and leaves no segment" {
+	run "$examples/sharedcount" --slots 64 part.aa
+	[ "$status" -eq 1 ]
+	[[ "$output" = *"give more --slots"* ]]
+	[ -z "$("$memctl" -o raw segments)" ]
+}
+
+@test "quickstart gets every page back" {
+	run "$examples/quickstart"
+	[ "$status" -eq 0 ]
+	[ "$output" = "every page came back" ]
+}
+
+@test "afterwards all frames and slots are free again" {
+	value() {
+		"$memctl" -o raw status | awk -F '\t' -v key="$1" \
+			'$1 == key { print $2 }'
+	}
+	# Sessions end when memd has read that they did.
+	while [ "$(value sessions)" -gt 1 ]; do
+		sleep 0.1
+	done
+	"$memctl" status
+	[ -z "$("$memctl" -o raw segments)" ]
+	[ "$(value pool_free_bytes)" -eq "$(value pool_bytes)" ]
+	[ "$(value swap_free_bytes)" -eq "$(value swap_bytes)" ]
+	[ "$(value committed_bytes)" -eq 0 ]
+	[ "$(value pages_lost)" -eq 0 ]
+}
