@@ -14,8 +14,10 @@ pool=64M
 text_mib=256
 mode=thread
 folder=${TMPDIR:-/var/tmp}
-source_dir=$(cd -- "$(dirname -- "$0")/.." && pwd)
-build_dir=$source_dir/build/quickstart
+cd -- "$(dirname -- "$0")/.."
+# shellcheck source=tests/packages.sh
+. tests/packages.sh
+build_dir=build/quickstart
 dir='' memd_pid='' sort_pid='' hold=''
 
 usage() {
@@ -64,47 +66,16 @@ cleanup() {
 
 # ---- what is needed
 
-# The packages of section [build] of deploy/packages.txt.
-build_packages() {
-	awk '/^\[/ { is_in = $0 == "[build]"; next }
-	     { sub(/#.*/, "") } is_in && NF { print $1 }' \
-		"$source_dir/deploy/packages.txt"
-}
-
-missing_packages() {
-	local package
-
-	for package in $(build_packages); do
-		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" \
-			2>/dev/null)" = installed ] || echo "$package"
-	done
-}
-
 install_packages() {
-	local missing
-
-	if ! command -v dpkg-query >/dev/null; then
-		say "not a Debian: make sure to have what these packages of" \
-			"Debian 12 have: $(build_packages | xargs)"
-		return
-	fi
-	mapfile -t missing < <(missing_packages)
-	[ "${#missing[@]}" -gt 0 ] || return 0
-	if [ "$(id -u)" -ne 0 ]; then
-		fail "packages are missing; run as root:" \
-			"apt-get install -y --no-install-recommends ${missing[*]}"
-	fi
-	say "installing ${missing[*]}"
-	export DEBIAN_FRONTEND=noninteractive
-	{ apt-get update && apt-get install -y --no-install-recommends \
-		"${missing[@]}"; } >"$dir/apt.log" 2>&1 ||
+	[ -z "$(packages_missing build 2>/dev/null)" ] || say "installing packages"
+	packages_install build >"$dir/apt.log" 2>&1 ||
 		{ tail -n 15 "$dir/apt.log" >&2
-		  fail "apt-get could not install them (above)"; }
+		  fail "packages are missing (above)"; }
 }
 
 build() {
-	say "building into ${build_dir#"$source_dir"/}"
-	{ cmake -S "$source_dir" -B "$build_dir" -G Ninja \
+	say "building into $build_dir"
+	{ cmake -S . -B "$build_dir" -G Ninja \
 		-DCMAKE_BUILD_TYPE=Release -DMEMD_TESTS=OFF &&
 	  cmake --build "$build_dir"; } >"$dir/build.log" 2>&1 ||
 		{ tail -n 30 "$dir/build.log" >&2
@@ -136,8 +107,8 @@ cat_compressed() {
 # Real text of this machine, one kind after the other.
 real_text() {
 	cat_texts /usr/share/common-licenses
-	(cd "$source_dir" && cat_texts proto common swapstore daemon client \
-		tests deploy docs examples)
+	cat_texts proto common swapstore daemon client tests deploy docs \
+		examples
 	cat_texts /usr/include
 	cat_compressed /usr/share/man
 	cat_texts /usr/share/perl /usr/share/perl5 /usr/lib/python3*

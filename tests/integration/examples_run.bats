@@ -18,7 +18,7 @@ setup_file() {
 
 	for name in "${!MEMD_@}"; do
 		case $name in
-		MEMD_BUILD_DIR | MEMD_BIN) ;;
+		MEMD_BUILD_DIR | MEMD_BIN | MEMD_TEST_*) ;;
 		*) unset "$name" ;;
 		esac
 	done
