@@ -1,0 +1,435 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Builds memd in every flavour, runs all tests, and ends with the line
+# "N passed, N failed" (and ", N skipped" when some were).  Every test of ctest
+# counts as one, and so does every other step: a build without warnings, a
+# linter without findings, a fuzz target, "nothing is left running".
+#
+# Installs missing Debian packages when it may; else changes nothing outside
+# build/ and a temporary folder.
+set -u
+
+root=$(cd -- "$(dirname -- "$0")/.." && pwd) || exit 1
+cd -- "$root" || exit 1
+# shellcheck source=tests/packages.sh
+. tests/packages.sh
+
+long=false coverage=false install=true label=''
+passed=0 failed=0 skipped=0
+failures=() skips=() times=()
+scratch='' current=''
+logs=build/logs
+jobs=$(nproc)
+
+usage() {
+	cat <<-END
+	usage: tests/run.sh [--long] [--coverage] [--label L] [--no-install]
+
+	  --long        more of what takes long: fuzzing, stress, simulation
+	  --coverage    instead of the usual run: build with coverage, run the
+	                tests, print how many lines they reach
+	  --label L     only the tests of ctest with label L (a regular
+	                expression): unit, store, proto, sim, integration,
+	                regress, fuzz, bench
+	  --no-install  install nothing and do not look at packages
+	  --help        this text
+
+	Without options everything but --long and --coverage.  Runs as root or
+	as an ordinary user; tests that the kernel does not allow are skipped,
+	with their reasons at the end.  Exit status 0 when nothing failed.
+	END
+}
+
+parse_options() {
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--long)		long=true ;;
+		--coverage)	coverage=true ;;
+		--label)	[ $# -ge 2 ] || { usage >&2; exit 2; }
+				label=$2; shift ;;
+		--label=*)	label=${1#*=} ;;
+		--no-install)	install=false ;;
+		-h | --help)	usage; exit 0 ;;
+		*)		usage >&2; exit 2 ;;
+		esac
+		shift
+	done
+}
+
+# ---- results
+
+say() {
+	printf '\n== %s\n' "$*"
+}
+
+record_pass() {
+	passed=$((passed + 1))
+}
+
+record_failure() {
+	failed=$((failed + 1))
+	failures+=("$1")
+}
+
+record_skip() {
+	skipped=$((skipped + 1))
+	skips+=("$1: $2")
+}
+
+record_time() {
+	times+=("$(printf '%5d s  %s' "$2" "$1")")
+}
+
+# sum_up: everything one wants to know at the end, and the last line.
+sum_up() {
+	local line="$passed passed, $failed failed"
+
+	if [ "${#times[@]}" -gt 0 ]; then
+		say "time spent ($SECONDS s in all)"
+		printf '%s\n' "${times[@]}"
+	fi
+	if [ "${#skips[@]}" -gt 0 ]; then
+		say "skipped"
+		printf '  %s\n' "${skips[@]}"
+	fi
+	if [ "${#failures[@]}" -gt 0 ]; then
+		say "FAILED (output is above, and in $logs)"
+		printf '  %s\n' "${failures[@]}"
+	fi
+	[ "$skipped" -eq 0 ] || line+=", $skipped skipped"
+	printf '\n%s\n' "$line"
+	[ "$failed" -eq 0 ]
+}
+
+# ---- running things
+
+# Show the last line of LOG now and then, so that nobody thinks we hang.
+heartbeat() {
+	local log=$1 nap=''
+
+	trap '[ -z "$nap" ] || kill "$nap" 2>/dev/null; exit 0' TERM
+	while :; do
+		sleep 30 >/dev/null 2>&1 9>&- &
+		nap=$!
+		wait "$nap"
+		printf '   ... %s\n' "$(tail -n 1 "$log" | cut -c 1-70)"
+	done
+}
+
+# run_limited SECONDS LOG COMMAND...: output to LOG, no stdin, killed with its
+# whole process group when it takes too long.  MEMD_TEST_RUN marks the
+# processes that are ours (see leftovers).
+run_limited() {
+	local limit=$1 log=$2 code
+
+	shift 2
+	env MEMD_TEST_RUN="$scratch" TMPDIR="$scratch" \
+		timeout -k 10 "$limit" "$@" >"$log" 2>&1 9>&- &
+	current=$!
+	wait "$current"
+	code=$?
+	current=''
+	[ "$code" -ne 124 ] || echo "took longer than $limit s" >>"$log"
+	return "$code"
+}
+
+# step NAME SECONDS COMMAND...: one test of its own.  Exit status 77 skips.
+step() {
+	local name=$1 limit=$2 log=$logs/${1//[ \/]/-}.log start=$SECONDS
+	local beat code
+
+	shift 2
+	say "$name"
+	: >"$log"
+	heartbeat "$log" &
+	beat=$!
+	run_limited "$limit" "$log" "$@"
+	code=$?
+	kill "$beat" 2>/dev/null
+	wait "$beat" 2>/dev/null
+	record_time "$name" $((SECONDS - start))
+	case $code in
+	0)	record_pass
+		echo "   ok, $((SECONDS - start)) s" ;;
+	77)	record_skip "$name" "$(skip_reason <"$log")"
+		echo "   skipped" ;;
+	*)	record_failure "$name"
+		tail -n 60 "$log"
+		echo "   FAILED with status $code, $((SECONDS - start)) s" ;;
+	esac
+	return "$code"
+}
+
+# The line on stdin that says why, else the last one.
+skip_reason() {
+	awk 'NF { last = $0 }
+	     tolower($0) ~ /skip/ && tolower($0) !~ /^\[/ { why = $0 }
+	     END { print why != "" ? why : last }' |
+		sed -E 's/^(skipp?e?d?:? )+//I'
+}
+
+# ---- builds
+
+# Configure and build, in a shell of its own so that timeout can run it.  A
+# build passes when it says nothing: no warning of the compiler or of cmake.
+build_quietly() {
+	local preset=$1 log=$scratch/build-$1.log
+
+	shift
+	(cmake --preset "$preset" && cmake --build --preset "$preset" \
+		-j "$(nproc)" "$@") 2>&1 | tee "$log"
+	[ "${PIPESTATUS[0]}" -eq 0 ] &&
+		! grep -nE 'warning:|CMake [A-Za-z ]*Warning' "$log"
+}
+
+build() {
+	# shellcheck disable=SC2016 # the inner shell's "$@"
+	step "build $1" 900 bash -c 'build_quietly "$@"' build "$@"
+}
+
+# ---- ctest
+
+# sanitizer_settings PRESET: KEY=VALUE words for env.
+sanitizer_settings() {
+	case $1 in
+	asan)	echo ASAN_OPTIONS=strict_string_checks=1:detect_leaks=1
+		echo UBSAN_OPTIONS=print_stacktrace=1 ;;
+	tsan)	echo TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 ;;
+	dev)	echo MALLOC_PERTURB_=165 ;;
+	esac
+}
+
+# TSan of GCC 12 aborts where addresses are more random than it knows
+# (vm.mmap_rnd_bits > 28); without randomness it always starts.
+wrapper() {
+	[ "$1" = tsan ] && setarch -R true 2>/dev/null && echo setarch -R
+}
+
+ctest_end='-- ctest has ended --'
+
+# Show LOG as it grows, until ctest_end is in it.
+show_ctest() {
+	tail -n +1 -f --pid=$$ "$1" 2>/dev/null | sed -u -E \
+		"/^$ctest_end\$/Q; /^ *(Start +[0-9]|Test project|Internal)/d"
+}
+
+# run_ctest PRESET SECONDS: all its tests, each recorded.  A test with the
+# label no-asan, no-tsan or no-coverage does not run there.
+run_ctest() {
+	local preset=$1 limit=$2 log=$logs/ctest-$1.log start=$SECONDS
+	local settings prefix shown code known=$((passed + failed + skipped))
+	local failed_before=$failed select=(-LE "^no-$1\$")
+
+	[ -z "$label" ] || select+=(-L "$label")
+	mapfile -t settings < <(sanitizer_settings "$preset")
+	mapfile -t prefix < <(wrapper "$preset" | tr ' ' '\n')
+	say "tests, $preset"
+	: >"$log"
+	show_ctest "$log" &
+	shown=$!
+	run_limited "$limit" "$log" env "${settings[@]}" "${prefix[@]}" \
+		ctest --test-dir "build/$preset" --output-on-failure \
+		--timeout 600 -j "$jobs" "${select[@]}"
+	code=$?
+	echo "$ctest_end" >>"$log"
+	wait "$shown"
+	record_time "tests, $preset" $((SECONDS - start))
+	record_ctest "$preset" "$log"
+	if [ "$known" -eq $((passed + failed + skipped)) ] &&
+		[ -z "$label" ]; then
+		record_failure "$preset: no tests"
+	elif [ "$code" -ne 0 ] && [ "$failed" -eq "$failed_before" ]; then
+		record_failure "$preset: ctest ended with status $code"
+	fi
+}
+
+# Read the result lines of ctest:
+#   "1/9 Test  #1: test_wire ........   Passed    0.02 sec"
+record_ctest() {
+	local preset=$1 log=$2 name result
+
+	while read -r name result; do
+		case $result in
+		Passed)		record_pass ;;
+		Skipped)	record_skip "$preset/$name" \
+				"$(test_output "$preset" "$name" |
+					skip_reason)" ;;
+		*)		record_failure "$preset/$name" ;;
+		esac
+	done < <(awk '/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: / {
+		sub(/^.*Test +#[0-9]+: /, "")
+		result = "Failed"
+		if (/\*\*\*Skipped/) result = "Skipped"
+		if (/ Passed +[0-9.]+ sec/) result = "Passed"
+		print $1, result }' "$log")
+}
+
+# What the last ctest noted as the output of one test.
+test_output() {
+	awk -v name="$2" '
+		/^[0-9]+\/[0-9]+ Testing: / { mine = $3 == name }
+		/^<end of output>/ { left = -1 }
+		mine && left == 0 { print }
+		left > 0 { left-- }
+		/^Output:$/ { left = 1 }	# skips the rule below it
+		BEGIN { left = -1 }' \
+		"build/$1/Testing/Temporary/LastTest.log"
+}
+
+# ---- leftovers
+
+# Processes that the tests started and that are still there.
+leftovers() {
+	grep -lzsx "MEMD_TEST_RUN=$scratch" /proc/[0-9]*/environ 2>/dev/null |
+		sed -E 's|/proc/([0-9]+)/.*|\1|'
+}
+
+check_leftovers() {
+	local pid found=false
+
+	say "nothing is left running"
+	for pid in $(leftovers); do
+		found=true
+		echo "   left: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+	done
+	if $found; then
+		record_failure "processes are left"
+	else
+		record_pass
+		echo "   ok"
+	fi
+}
+
+cleanup() {
+	local pid
+
+	[ -z "$current" ] || kill "$current" 2>/dev/null
+	[ -n "$scratch" ] || return
+	for pid in $(leftovers); do
+		kill -9 "$pid" 2>/dev/null
+	done
+	rm -rf --one-file-system "$scratch"
+}
+
+# ---- what is run
+
+fuzz() {
+	local target runs=20000
+
+	build fuzz --target fuzz_targets || return
+	if $long; then
+		runs=5000000
+	fi
+	for target in tests/fuzz/fuzz_*.c; do
+		target=$(basename "$target" .c)
+		mkdir -p "$scratch/$target"
+		step "fuzz $target" 600 "build/fuzz/tests/fuzz/$target" \
+			-seed=1 -runs="$runs" -max_len=4096 \
+			-artifact_prefix="$logs/" \
+			"$scratch/$target" "tests/fuzz/corpus/$target"
+	done
+}
+
+lint() {
+	local check
+
+	for check in structure shellcheck man cppcheck clang-tidy; do
+		step "lint $check" 600 tests/lint.sh "$check"
+	done
+}
+
+run_everything() {
+	local preset
+
+	build dev && run_ctest dev 900
+	if [ -z "$label" ]; then
+		lint
+		fuzz
+	fi
+	for preset in asan tsan; do
+		build "$preset" && run_ctest "$preset" 900
+	done
+	check_leftovers
+}
+
+# covered FOLDER: percent of its lines, from the one data file of gcovr.
+covered() {
+	gcovr --root . --add-tracefile "$scratch/coverage.json" \
+		--filter "$1" --print-summary --output /dev/null 2>/dev/null |
+		sed -n 's/^lines: \([0-9.]*\)%.*/\1/p'
+}
+
+run_coverage() {
+	local folder percent
+
+	build coverage || return
+	find build/coverage -name '*.gcda' -delete
+	run_ctest coverage 1200
+	step "gcovr" 300 gcovr --root . --object-directory build/coverage \
+		--filter '(common|proto|swapstore|daemon|client)/' \
+		--json "$scratch/coverage.json" build/coverage || return
+	say "lines reached"
+	for folder in proto swapstore daemon/pager daemon common client; do
+		percent=$(covered "$folder/")
+		printf '%6s %%  %s\n' "${percent:-none}" "$folder"
+		case $folder in
+		proto | swapstore | daemon/pager)
+			if awk -v p="${percent:-0}" 'BEGIN { exit p < 90 }'
+			then
+				record_pass
+			else
+				record_failure "coverage of $folder < 90 %"
+			fi ;;
+		esac
+	done
+	printf '%6s %%  %s\n' "$(covered '')" total
+	check_leftovers
+}
+
+prepare() {
+	local name
+
+	exec </dev/null
+	export LC_ALL=C.UTF-8
+	# memd is configured by MEMD_* too; not by those of our caller.
+	for name in "${!MEMD_@}"; do
+		unset "$name"
+	done
+	! $long || export MEMD_TEST_LONG=1
+	export -f build_quietly
+	mkdir -p "$logs" || exit 1
+	# Sockets lie in there, so the path is short; other users whom the
+	# tests become may pass through.
+	scratch=$(mktemp -d "${TMPDIR:-/var/tmp}/mt.XXXXXX") || exit 1
+	chmod 0711 "$scratch"
+	export scratch
+	trap cleanup EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+}
+
+main() {
+	parse_options "$@"
+	prepare
+	if $install && ! packages_install build test; then
+		record_failure "packages are missing"
+		sum_up
+		exit
+	fi
+	# One run at a time in one checkout; others have their own build/.
+	exec 9>build/.lock
+	if ! flock -n 9; then
+		echo "another tests/run.sh is at work in $root" >&2
+		record_failure "build/ is in use"
+		sum_up
+		exit
+	fi
+	if $coverage; then
+		run_coverage
+	else
+		run_everything
+	fi
+	sum_up
+}
+
+main "$@"
