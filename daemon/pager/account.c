@@ -43,6 +43,7 @@ void pager_account_limit(struct pager *pg, account_id account,
 	ASSERT(account != 0 && pg->account[account].is_used);
 	pg->account[account].limit_frames = limit_frames;
 	pg->account[account].limit_mapped_units = limit_mapped_units;
+	pg->is_account_pressed = true;
 }
 
 void pager_account_get(const struct pager *pg, account_id account,
@@ -81,6 +82,13 @@ void account_charge(struct pager *pg, account_id account, int64_t units)
 {
 	for (; account != 0; account = pg->account[account].parent)
 		pg->account[account].used_frames += (uint64_t)units;
+}
+
+void account_charge_evicting(struct pager *pg, account_id account,
+			     int64_t units)
+{
+	for (; account != 0; account = pg->account[account].parent)
+		pg->account[account].evicting_frames += (uint64_t)units;
 }
 
 int account_map(struct pager *pg, account_id account, uint64_t units)

@@ -192,6 +192,19 @@ static void unpin_pages(struct pager *pg, const struct advice *ad,
 		pg->frame[pg->page[sg->first + page].frame].pins--;
 }
 
+/* Have frames freed: the pool's, or, where its limit is in the way, the
+ * account's. */
+static enum advice_step pin_wait(struct pager *pg, struct advice *ad,
+				 account_id account)
+{
+	uint64_t *wanted = account != 0 ? &pg->account[account].wanted_units :
+					  &pg->wanted_units;
+
+	*wanted = MAX(*wanted, order_units(pg->segment[ad->segment].order));
+	ad->is_wanting = true;
+	return STEP_PARK;
+}
+
 static enum advice_step pin_page(struct pager *pg, struct advice *ad,
 				 struct advice_turn *turn)
 {
@@ -209,15 +222,16 @@ static enum advice_step pin_page(struct pager *pg, struct advice *ad,
 	case PAGE_ZERO:
 		if (!fault_fill_zero(pg, ad->segment, ad->cursor,
 				     (uint32_t)window, &account, &count))
-			return STEP_PARK;
+			return pin_wait(pg, ad, account);
 		break;
 	case PAGE_EVICTING:
 		if (!evict_put_back(pg, id))
 			return STEP_PARK;
 		break;
 	case PAGE_SWAPPED:
-		(void)load_start(pg, ad->segment, ad->cursor, (uint32_t)window,
-				 &account, &batch);
+		if (!load_start(pg, ad->segment, ad->cursor, (uint32_t)window,
+				&account, &batch))
+			return pin_wait(pg, ad, account);
 		return STEP_PARK;
 	case PAGE_LOST:
 		turn->result = -EIO;
@@ -313,6 +327,7 @@ static bool advice_step(struct pager *pg, struct advice *ad)
 			advice_end(pg, ad, ad->result);
 			return false;
 		}
+		ad->is_wanting = false;
 		step = step_of[ad->kind](pg, ad, &turn);
 		if (step == STEP_PARK)
 			return false;
@@ -340,6 +355,14 @@ bool advice_step_all(struct pager *pg)
 			can_go_on |= advice_step(pg, &pg->advice[i]);
 		}
 	return can_go_on;
+}
+
+/* Nothing will ever be free for these. */
+void advice_fail_wanting(struct pager *pg)
+{
+	for (unsigned i = 0; i < ADVICE_MAX; i++)
+		if (pg->advice[i].is_used && pg->advice[i].is_wanting)
+			advice_end(pg, &pg->advice[i], -ENOMEM);
 }
 
 void advice_end_segment(struct pager *pg, segment_id segment)

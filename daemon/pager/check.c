@@ -158,7 +158,7 @@ static void check_accounts(const struct pager *pg)
 
 	for (account_id id = 1; id <= pg->config.accounts_max; id++) {
 		const struct account *ac = &pg->account[id];
-		uint64_t frames = 0, mapped = 0, pinned = 0;
+		uint64_t frames = 0, evicting = 0, mapped = 0, pinned = 0;
 
 		if (!ac->is_used)
 			continue;
@@ -173,10 +173,13 @@ static void check_accounts(const struct pager *pg)
 					     sg->count[PAGE_LOADING] +
 					     sg->count[PAGE_EVICTING])
 				  << sg->order;
+			evicting += (uint64_t)sg->count[PAGE_EVICTING]
+				    << sg->order;
 			mapped += sg->page_count << sg->order;
 			pinned += sg->pinned_units;
 		}
 		ASSERT(frames == ac->used_frames);			/* P6 */
+		ASSERT(evicting == ac->evicting_frames);
 		ASSERT(mapped == ac->mapped_units);
 		ASSERT(pinned == ac->pinned_units);
 	}
@@ -235,7 +238,8 @@ void pager_check(const struct pager *pg)
 	check_accounts(pg);
 	waiting += queue_length(pg, &pg->pool_waiting) + pg->account_waiting;
 	ASSERT(waiting == pg->waiting_count);				/* P5 */
-	slots_check(&pg->slots);
+	if (pg->config.slot_count != 0)
+		slots_check(&pg->slots);
 	staging_check(&pg->read_staging);
 	staging_check(&pg->write_staging);
 }

@@ -164,9 +164,11 @@ static uint32_t slots_for_run(struct pager *pg, struct batch *b,
 			      unsigned first)
 {
 	slot_id slot = SLOT_NONE;
-	uint32_t count = slots_get_run(&pg->slots, b->page_count - first,
-				       &slot);
+	uint32_t count;
 
+	if (pg->slots.free_count == 0)	/* or there is no store at all */
+		return 0;
+	count = slots_get_run(&pg->slots, b->page_count - first, &slot);
 	for (uint32_t i = 0; i < count; i++)
 		b->slot[first + i] = slot + i;
 	return count;

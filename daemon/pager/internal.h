@@ -113,9 +113,11 @@ struct account {
 	bool is_used;
 	uint64_t limit_frames;
 	uint64_t used_frames;		/* resident, loading and evicting */
+	uint64_t evicting_frames;	/* of these: will be free by themselves */
 	uint64_t limit_mapped_units;
 	uint64_t mapped_units;
 	uint64_t pinned_units;
+	uint64_t wanted_units;		/* by a parked PIN */
 	frame_id hand;			/* its own clock, when over its limit */
 	struct queue waiting;		/* faults that must wait for it */
 };
@@ -170,6 +172,7 @@ enum { ADVICE_MAX = 256 };
 struct advice {
 	bool is_used;
 	bool is_answered;		/* done() was called; goes on alone */
+	bool is_wanting;		/* parked for lack of a frame */
 	uint8_t kind;			/* enum pager_advice */
 	uint8_t phase;
 	segment_id segment;
@@ -210,6 +213,7 @@ struct pager {
 	uint32_t batches_used;
 	batch_id stalled_head, stalled_tail;	/* to be submitted further */
 	struct queue pool_waiting;
+	uint64_t wanted_units;		/* by a parked PIN */
 	uint64_t committed_units;
 	uint32_t segment_count, dying_count;
 
@@ -278,6 +282,8 @@ void frame_set_flags(struct pager *pg, frame_id id, uint8_t set,
 bool account_is_over(const struct pager *pg, account_id account,
 		     uint64_t more_units);
 void account_charge(struct pager *pg, account_id account, int64_t units);
+void account_charge_evicting(struct pager *pg, account_id account,
+			     int64_t units);
 int account_map(struct pager *pg, account_id account, uint64_t units)
 	MUST_CHECK;
 void account_unmap(struct pager *pg, account_id account, uint64_t units);
@@ -337,6 +343,7 @@ uint64_t segment_commit_limit(const struct pager *pg);
 
 /* advice.c */
 bool advice_step_all(struct pager *pg);
+void advice_fail_wanting(struct pager *pg);
 void advice_end_segment(struct pager *pg, segment_id segment);
 
 #endif

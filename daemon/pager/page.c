@@ -36,6 +36,10 @@ void page_enter(struct pager *pg, struct segment *sg, page_id id,
 	if (p->state == PAGE_RESIDENT && p->slot != SLOT_NONE)
 		sg->slotted--;
 
+	if (p->state == PAGE_EVICTING)
+		account_charge_evicting(pg, sg->account, -(int64_t)units);
+	if (next == PAGE_EVICTING)
+		account_charge_evicting(pg, sg->account, units);
 	p->state = (uint8_t)next;
 
 	if (next == PAGE_ZERO)

@@ -58,7 +58,7 @@ static int make_tables(struct pager *pg)
 	if (err == 0)
 		err = table_init(&pg->batch_table, "memd-batches",
 				 sizeof(*pg->batch), BATCH_COUNT + 1);
-	if (err == 0)
+	if (err == 0 && c->slot_count != 0)
 		err = slots_init(&pg->slots, c->slot_count);
 	return err;
 }
@@ -188,15 +188,19 @@ static uint64_t coming_units(const struct pager *pg)
 	return (uint64_t)pg->free_units + pg->units[PAGE_EVICTING];
 }
 
-/* Frames the first fault in the queue needs and nobody has started to free. */
+static uint64_t units_of_first(const struct pager *pg, const struct queue *q)
+{
+	const struct waiter *w = &pg->waiter[q->head];
+
+	return q->head != 0 ? order_units(pg->segment[w->segment].order) : 0;
+}
+
+/* Frames somebody waits for and nobody has started to free. */
 static uint64_t missing_units(const struct pager *pg)
 {
-	const struct waiter *w = &pg->waiter[pg->pool_waiting.head];
-	uint64_t need;
+	uint64_t need = MAX(units_of_first(pg, &pg->pool_waiting),
+			    pg->wanted_units);
 
-	if (pg->pool_waiting.head == 0)
-		return 0;
-	need = order_units(pg->segment[w->segment].order);
 	return need - MIN(need, coming_units(pg));
 }
 
@@ -219,7 +223,22 @@ static bool reclaim_pool(struct pager *pg)
 
 enum { ACCOUNT_BATCH_UNITS = 32 };
 
-/* One batch of each account that is over its limit or in somebody's way. */
+/* Frames of an account that must go: it is over its limit, or a fault or a
+ * PIN of its own waits. */
+static uint64_t surplus_units(const struct pager *pg, account_id id)
+{
+	const struct account *ac = &pg->account[id];
+	uint64_t need = MAX(units_of_first(pg, &ac->waiting),
+			    ac->wanted_units);
+	uint64_t limit = account_effective_limit(ac, need);
+	uint64_t staying = ac->used_frames - ac->evicting_frames + need;
+
+	if (!ac->is_used || ac->limit_frames == 0)
+		return 0;
+	return staying - MIN(staying, limit);
+}
+
+/* One batch of each account that has too much. */
 static bool reclaim_accounts(struct pager *pg)
 {
 	bool has_evicted = false;
@@ -228,13 +247,15 @@ static bool reclaim_accounts(struct pager *pg)
 		return false;
 	pg->is_account_pressed = false;
 	for (account_id id = 1; id <= pg->config.accounts_max; id++) {
-		const struct account *ac = &pg->account[id];
-		bool is_over = account_is_over(pg, id, 0);
+		uint64_t surplus = surplus_units(pg, id);
 
-		if (!ac->is_used || (!is_over && ac->waiting.head == 0))
+		pg->account[id].wanted_units = 0;
+		if (surplus == 0)
 			continue;
-		has_evicted |= evict_some(pg, ACCOUNT_BATCH_UNITS, id) != 0;
-		pg->is_account_pressed |= is_over;
+		surplus = MAX(surplus, (uint64_t)ACCOUNT_BATCH_UNITS);
+		has_evicted |= evict_some(pg, (uint32_t)MIN(surplus,
+					  (uint64_t)BATCH_PAGES_MAX), id) != 0;
+		pg->is_account_pressed = true;
 	}
 	return has_evicted;
 }
@@ -245,6 +266,7 @@ static void fail_hopeless(struct pager *pg)
 {
 	if (pg->batches_used != 0 || pg->is_starved || pg->dying_count != 0)
 		return;
+	advice_fail_wanting(pg);
 	fault_fail_waiting(pg, &pg->pool_waiting, 0, -ENOMEM);
 	for (account_id id = 1; id <= pg->config.accounts_max &&
 				pg->account_waiting != 0; id++)
@@ -263,12 +285,15 @@ bool pager_run(struct pager *pg, uint64_t now_ns)
 	if (pg->is_teardown_due)
 		segment_teardown_all(pg);
 	can_go_on = fault_retry_waiting(pg);
+	pg->wanted_units = 0;
 	can_go_on |= advice_step_all(pg);
+	pg->is_account_pressed |= pg->advice_count != 0;
 	has_evicted = reclaim_pool(pg);
 	has_evicted |= reclaim_accounts(pg);
 	/* Clean and zero pages gave their frames at once. */
 	can_go_on |= fault_retry_waiting(pg);
-	is_waiting = pg->pool_waiting.head != 0 || pg->account_waiting != 0;
+	is_waiting = pg->pool_waiting.head != 0 ||
+		     pg->account_waiting != 0 || pg->advice_count != 0;
 	if (is_waiting && !has_evicted && !can_go_on)
 		fail_hopeless(pg);
 	return can_go_on || has_evicted || pg->is_teardown_due;
@@ -310,5 +335,6 @@ void pager_stats_get(const struct pager *pg, struct pager_stats *ret_stats)
 	ret_stats->committed_units = pg->committed_units;
 	ret_stats->commit_limit_units = segment_commit_limit(pg);
 	ret_stats->faults_waiting = pg->waiting_count;
+	ret_stats->advice_waiting = pg->advice_count;
 	ret_stats->metadata_bytes = metadata_bytes(pg);
 }

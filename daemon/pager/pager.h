@@ -198,6 +198,7 @@ struct pager_stats {
 	uint64_t committed_units, commit_limit_units;
 	uint64_t faults[FAULT_KINDS];
 	uint64_t faults_waiting;
+	uint64_t advice_waiting;
 	uint64_t frame_waits;		/* faults that had to wait for one */
 	uint64_t aged, evicted, evicted_clean, evicted_zero, written;
 	uint64_t pages_read, readahead_pages, readahead_hits;

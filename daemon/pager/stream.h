@@ -11,6 +11,7 @@
 enum { STREAM_COUNT = 4 };
 
 struct stream {
+	uint64_t last;		/* the page it faulted last */
 	uint64_t next;		/* the page a sequential reader faults next */
 	uint32_t window;	/* pages; 0: unused */
 	uint32_t last_use;	/* tick of the set it was last matched */
@@ -24,7 +25,7 @@ struct stream_set {
 enum stream_mode { STREAM_NORMAL, STREAM_SEQUENTIAL, STREAM_RANDOM };
 
 /* A fault at `page`: how many pages from there on are worth having, 1 …
- * window_max.  *ret_hit_count is how many pages brought in ahead turned out
+ * window_max.  The same fault may ask again and gets the same answer.  *ret_hit_count is how many pages brought in ahead turned out
  * to have been right. */
 uint32_t stream_window(struct stream_set *set, enum stream_mode mode,
 		       uint64_t page, uint32_t window_max,

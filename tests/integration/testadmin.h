@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* What a test asks a running memd over its admin messages. */
+#ifndef MEMD_TESTS_TESTADMIN_H
+#define MEMD_TESTS_TESTADMIN_H
+
+#include "tests/integration/testmemd.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct testadmin_status {
+	uint64_t pool_frames, free_frames, pinned_frames;
+	uint64_t slot_count, free_slots, quarantined_slots;
+	uint64_t committed_pages, sessions, segments, faults, pages_lost;
+	char store[16];
+};
+
+/* Returns 0, or -1 after printing why. */
+int testadmin_status(const struct testmemd *tm,
+		     struct testadmin_status *ret_status);
+
+/* Wait until nothing is left of any client: no segment, all frames and slots
+ * free, no session but the asking one.  Returns 0, or -1 after printing what
+ * is left after a minute. */
+int testadmin_await_empty(const struct testmemd *tm);
+
+/* How many descriptors memd has open. */
+int testadmin_open_files(const struct testmemd *tm);
+
+#endif
