@@ -6,6 +6,9 @@
 
 #include <string.h>
 #include <xxhash.h>
+#ifdef MEMD_HAVE_XXH_DISPATCH
+#include <xxh_x86dispatch.h>
+#endif
 
 struct checksum checksum_of(const struct checksum_key *key, const void *bytes,
 			    size_t length_bytes)
