@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* What happens next: one random thing at a time, as often as the seed's
+ * weights say. */
+#include "tests/sim/sim.h"
+
+static struct sim_segment *live_random(struct sim *sim)
+{
+	unsigned at = rng_below(&sim->rng, SIM_SEGMENTS_MAX);
+
+	for (unsigned i = 0; i < SIM_SEGMENTS_MAX; i++) {
+		struct sim_segment *sg =
+			&sim->segment[(at + i) % SIM_SEGMENTS_MAX];
+
+		if (sg->state == SIM_SEGMENT_LIVE)
+			return sg;
+	}
+	return NULL;
+}
+
+/* Programs have a working set, read on from where they were, and jump. */
+static uint64_t page_random(struct sim *sim, struct sim_segment *sg,
+			    unsigned client)
+{
+	uint32_t die = rng_below(&sim->rng, 8);
+
+	if (die < 4)
+		return sg->hot_first + rng_below(&sim->rng,
+						 (uint32_t)sg->hot_count);
+	if (die < 6)
+		return sg->walk[client]++ % sg->page_count;
+	return rng_below(&sim->rng, (uint32_t)sg->page_count);
+}
+
+static void access_random(struct sim *sim, struct sim_segment *sg)
+{
+	unsigned client;
+	uint64_t page;
+
+	/* Moving 2 MiB takes as long as hundreds of other steps. */
+	if (sg->order == sim_order[3] && rng_chance(&sim->rng, 31, 32))
+		return;
+	client = rng_below(&sim->rng, sg->client_count);
+	page = page_random(sim, sg, client);
+	client_access(sim, sg, client, (page << sg->order) +
+			      rng_below(&sim->rng, 1u << sg->order),
+		      rng_chance(&sim->rng, sim->profile.write, 100));
+}
+
+static void do_access(struct sim *sim)
+{
+	struct sim_segment *sg = live_random(sim);
+
+	if (sg == NULL)
+		return;
+	for (uint32_t n = rng_between(&sim->rng, 1, 6); n > 0; n--)
+		access_random(sim, sg);
+}
+
+/* An id where no segment lives (any more), or a page past the end. */
+static void do_bad_fault(struct sim *sim)
+{
+	struct sim_segment *sg = live_random(sim);
+	segment_id id = rng_below(&sim->rng,
+				  sim->profile.config.segments_max + 1);
+	uint64_t page = rng_next(&sim->rng);
+
+	if (sg != NULL && rng_chance(&sim->rng, 1, 2)) {
+		page = rng_chance(&sim->rng, 1, 2) ? sg->page_count :
+			UINT64_MAX - rng_below(&sim->rng, 1000);
+		client_fault(sim, sg->id, page, 0, false);
+		return;
+	}
+	sg = segment_by_id(sim, id);
+	if (sg != NULL && sg->state == SIM_SEGMENT_LIVE)
+		page |= UINT64_C(1) << 62;
+	else
+		page %= 4096;
+	client_fault(sim, id, page, 0, rng_chance(&sim->rng, 1, 2));
+}
+
+/* Reports may come late, or be nonsense. */
+static void do_touched(struct sim *sim)
+{
+	segment_id id = rng_below(&sim->rng,
+				  sim->profile.config.segments_max + 1);
+	struct sim_segment *sg = live_random(sim);
+	uint64_t first = rng_below(&sim->rng, 300);
+	uint64_t count = rng_below(&sim->rng, 40);
+
+	if (sg != NULL && !rng_chance(&sim->rng, 1, 8)) {
+		id = sg->id;
+		first = rng_below(&sim->rng, (uint32_t)sg->page_count);
+	} else if (rng_chance(&sim->rng, 1, 4)) {
+		count = UINT64_MAX - first;
+	}
+	TRACE(sim, "touched id %u [%llu, +%llu)", id,
+	      (unsigned long long)first, (unsigned long long)count);
+	sim->in_pager = true;
+	pager_touched(sim->pager, id, first, count);
+	sim->in_pager = false;
+}
+
+static void do_run(struct sim *sim)
+{
+	TRACE(sim, "run");
+	sim->in_pager = true;
+	(void)pager_run(sim->pager, sim->now_ns);
+	sim->in_pager = false;
+}
+
+static void do_issue(struct sim *sim)
+{
+	for (uint32_t n = rng_between(&sim->rng, 1, 8); n > 0; n--)
+		if (!disk_issue(sim))
+			return;
+}
+
+static void do_deliver(struct sim *sim)
+{
+	for (uint32_t n = rng_between(&sim->rng, 1, 4); n > 0; n--)
+		if (!disk_deliver(sim))
+			return;
+}
+
+static void do_advise(struct sim *sim)
+{
+	struct sim_segment *sg = live_random(sim);
+
+	if (sg != NULL)
+		advise_random(sim, sg);
+}
+
+static void do_pin(struct sim *sim)
+{
+	struct sim_segment *sg = live_random(sim);
+
+	if (sg != NULL)
+		advise_pin_random(sim, sg);
+}
+
+static void do_destroy(struct sim *sim)
+{
+	struct sim_segment *sg = live_random(sim);
+
+	if (sg != NULL)
+		owner_destroy_segment(sim, sg);
+}
+
+static void do_sleep(struct sim *sim)
+{
+	sim->now_ns += rng_below(&sim->rng, 1000000000);
+}
+
+void action_random(struct sim *sim)
+{
+	static void (*const action[DO_ACTIONS])(struct sim *sim) = {
+		[DO_ACCESS] = do_access,
+		[DO_BAD_FAULT] = do_bad_fault,
+		[DO_TOUCHED] = do_touched,
+		[DO_ISSUE] = do_issue,
+		[DO_DELIVER] = do_deliver,
+		[DO_RUN] = do_run,
+		[DO_ADVISE] = do_advise,
+		[DO_PIN] = do_pin,
+		[DO_CREATE] = owner_create_segment,
+		[DO_DESTROY] = do_destroy,
+		[DO_ACCOUNT] = owner_change_account,
+		[DO_SETTLE] = settle,
+		[DO_SLEEP] = do_sleep,
+	};
+	uint32_t die = rng_below(&sim->rng, sim->profile.weight_sum);
+	unsigned at = 0;
+
+	while (die >= sim->profile.weight[at])
+		die -= sim->profile.weight[at++];
+	sim->now_ns += rng_below(&sim->rng,
+				 (uint32_t)sim->profile.time_step_ns);
+	action[at](sim);
+}

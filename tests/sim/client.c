@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* The clients: they read and write what they have mapped, at any moment, map
+ * what is present without asking, send faults for what is not, and unmap what
+ * is aged, or do not. */
+#include "tests/sim/sim.h"
+
+static uint64_t fresh_value(struct sim *sim, const struct sim_segment *sg,
+			    uint64_t unit)
+{
+	uint32_t die = rng_below(&sim->rng, 16);
+	enum pattern_kind kind = die == 0 ? PATTERN_SPARSE :
+				 die == 1 ? PATTERN_LAST : PATTERN_DENSE;
+
+	return pattern_value(kind, sg->ordinal, unit, ++sim->version);
+}
+
+static void write_unit(struct unit *u, uint64_t value)
+{
+	u->expect = u->actual = value;
+	u->flags |= UNIT_WRITTEN;
+}
+
+static bool is_all_present(const struct sim_segment *sg, uint64_t page)
+{
+	for (uint64_t i = page << sg->order; i < (page + 1) << sg->order; i++)
+		if (!(sg->unit[i].flags & UNIT_PRESENT))
+			return false;
+	return true;
+}
+
+/* Make a whole page zeros, or none of it: so that bytes on the disk always
+ * say whose they are.  (Pages of both are the unit tests' business.) */
+static void write_whole_page(struct sim *sim, struct sim_segment *sg,
+			     uint64_t page, bool is_zero)
+{
+	for (uint64_t i = page << sg->order; i < (page + 1) << sg->order;
+	     i++) {
+		struct unit *u = &sg->unit[i];
+
+		unit_must_be(sim, sg, i, u->actual, "a client's read");
+		if (is_zero)
+			write_unit(u, 0);
+		else if (u->actual == 0)
+			write_unit(u, fresh_value(sim, sg, i));
+	}
+}
+
+static void client_write(struct sim *sim, struct sim_segment *sg,
+			 uint64_t unit)
+{
+	const struct sim_profile *pr = &sim->profile;
+	uint32_t die = rng_below(&sim->rng, 100);
+	struct unit *u = &sg->unit[unit];
+	bool is_zero = die < pr->write_zero;
+
+	if (!is_zero && die < pr->write_zero + pr->write_same) {
+		write_unit(u, u->actual);
+	} else if (is_zero || u->actual == 0) {
+		if (is_all_present(sg, unit >> sg->order))
+			write_whole_page(sim, sg, unit >> sg->order, is_zero);
+	} else {
+		write_unit(u, fresh_value(sim, sg, unit));
+	}
+}
+
+/* Read or write a unit that is present. */
+void client_touch(struct sim *sim, struct sim_segment *sg, unsigned client,
+		  uint64_t unit, bool is_write)
+{
+	struct unit *u = &sg->unit[unit];
+
+	ASSERT(u->flags & UNIT_PRESENT);
+	u->mapped |= (uint8_t)BIT(client);
+	unit_must_be(sim, sg, unit, u->actual, "a client's read");
+	if (is_write)
+		client_write(sim, sg, unit);
+}
+
+/* Other threads do not wait for a pager call to end: let some of them act on
+ * whatever is present just now. */
+void client_meddle(struct sim *sim)
+{
+	unsigned tries = 3;
+
+	if (!rng_chance(&sim->rng, sim->profile.meddle, 100))
+		return;
+	while (tries-- > 0) {
+		struct sim_segment *sg = &sim->segment[rng_below(
+			&sim->rng, SIM_SEGMENTS_MAX)];
+		uint64_t unit;
+
+		if (sg->state != SIM_SEGMENT_LIVE)
+			continue;
+		unit = rng_below(&sim->rng, (uint32_t)sg->unit_count);
+		if (!(sg->unit[unit].flags & UNIT_PRESENT))
+			continue;
+		sim->events[SIM_WRITES_IN_CALL]++;
+		TRACE(sim, "  meanwhile a client writes s%u unit %llu",
+		      sg->ordinal, (unsigned long long)unit);
+		client_touch(sim, sg, rng_below(&sim->rng, sg->client_count),
+			     unit, true);
+	}
+}
+
+void client_age(void *ctx, segment_id id, uint64_t first, uint64_t count)
+{
+	struct sim *sim = ctx;
+	struct sim_segment *sg = segment_by_id(sim, id);
+
+	if (sg == NULL || count == 0 || first >= sg->page_count ||
+	    count > sg->page_count - first)
+		sim_fail(sim, "Age for segment id %u [%llu, +%llu)", id,
+			 (unsigned long long)first, (unsigned long long)count);
+	if (!rng_chance(&sim->rng, sim->profile.obey_age, 100)) {
+		sim->events[SIM_AGE_IGNORED] += count;
+		return;
+	}
+	TRACE(sim, "  age s%u page %llu +%llu", sg->ordinal,
+	      (unsigned long long)first, (unsigned long long)count);
+	for (uint64_t i = first << sg->order; i < (first + count) << sg->order;
+	     i++)
+		sg->unit[i].mapped = 0;
+	sim->events[SIM_AGE_OBEYED] += count;
+}
+
+/* A MINOR fault: the page is present, only not mapped here. */
+static void client_map(struct sim *sim, struct sim_segment *sg,
+		       unsigned client, uint64_t unit)
+{
+	uint64_t page = unit >> sg->order;
+
+	for (uint64_t i = page << sg->order; i < (page + 1) << sg->order; i++)
+		if (sg->unit[i].flags & UNIT_PRESENT)
+			sg->unit[i].mapped |= (uint8_t)BIT(client);
+	sim->events[SIM_MINOR]++;
+	if (!rng_chance(&sim->rng, sim->profile.report_minor, 100))
+		return;
+	TRACE(sim, "touched s%u page %llu", sg->ordinal,
+	      (unsigned long long)page);
+	sim->in_pager = true;
+	pager_touched(sim->pager, sg->id, page, 1);
+	sim->in_pager = false;
+}
+
+static struct sim_fault *fault_get(struct sim *sim)
+{
+	unsigned at = rng_below(&sim->rng, SIM_FAULTS_MAX);
+
+	ASSERT(sim->fault_count < SIM_FAULTS_MAX);
+	while (sim->fault[at].is_used)
+		at = (at + 1) % SIM_FAULTS_MAX;
+	sim->fault_count++;
+	sim->fault[at].cookie = (uint64_t)++sim->cookie_high << 16 | at;
+	sim->fault[at].is_used = true;
+	return &sim->fault[at];
+}
+
+/* Send a fault, sensible or not. */
+void client_fault(struct sim *sim, segment_id id, uint64_t page,
+		  unsigned client, bool is_write)
+{
+	struct sim_segment *sg = segment_by_id(sim, id);
+	struct sim_fault *ft;
+
+	if (sim->fault_count == SIM_FAULTS_MAX)
+		return;
+	ft = fault_get(sim);
+	ft->is_write = is_write;
+	ft->page = page;
+	ft->start_ns = sim->now_ns;
+	ft->id = id;
+	ft->ordinal = sg == NULL ? 0 : sg->ordinal;
+	ft->client = client;
+	ft->in_call = true;
+	sim->events[SIM_FAULTS]++;
+	TRACE(sim, "fault #%x s%u (id %u) page %llu %s client %u",
+	      sim->cookie_high, ft->ordinal, id, (unsigned long long)page,
+	      is_write ? "write" : "read", client);
+	sim->in_pager = true;
+	pager_fault(sim->pager, id, page, is_write, ft->cookie, sim->now_ns);
+	sim->in_pager = false;
+	ft->in_call = false;
+}
+
+/* What a program does: use an address, wherever its page is. */
+void client_access(struct sim *sim, struct sim_segment *sg, unsigned client,
+		   uint64_t unit, bool is_write)
+{
+	const struct unit *u = &sg->unit[unit];
+
+	if (!(u->flags & UNIT_PRESENT)) {
+		client_fault(sim, sg->id, unit >> sg->order, client, is_write);
+		return;
+	}
+	if (!(u->mapped & BIT(client)))
+		client_map(sim, sg, client, unit);
+	TRACE(sim, "client %u %s s%u unit %llu", client,
+	      is_write ? "writes" : "reads", sg->ordinal,
+	      (unsigned long long)unit);
+	client_touch(sim, sg, client, unit, is_write);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/* The simulator's world, shared by its files; nobody else includes this.
+ *
+ * One seed is one world: the real pager, over fake data files (datafile.c),
+ * clients that map and write them (client.c) and a real mem store that
+ * misbehaves (disk.c), in virtual time.  Beside it stands a model that the
+ * pager cannot see: what every unit must contain (struct unit.expect), and
+ * which pages may be lost because the store was seen to have spoilt them.
+ * answers.c judges what the pager says, settle.c whether it comes to rest and
+ * gives everything back, actions.c chooses what happens next. */
+#ifndef MEMD_TESTS_SIM_SIM_H
+#define MEMD_TESTS_SIM_SIM_H
+
+#include "daemon/pager/pager.h"
+#include "swapstore/swapstore.h"
+#include "tests/sim/pattern.h"
+#include "tests/sim/rng.h"
+
+enum {
+	SIM_SEGMENTS_MAX = 16,
+	SIM_ACCOUNTS_MAX = 8,
+	SIM_CLIENTS_MAX = 4,
+	SIM_FAULTS_MAX = 512,
+	SIM_ADVICE_MAX = 64,
+	SIM_IO_MAX = 128,
+	SIM_STAGING_BYTES_MAX = 16 << 20,
+	SIM_ORDERS = 4,
+};
+
+extern const unsigned sim_order[SIM_ORDERS];	/* 0, 2, 4, 9 */
+
+/* What a run has to have seen to mean anything; REQUIRED ones must have
+ * happened at least once in the whole default run. */
+#define SIM_EVENTS(EVENT)						\
+	EVENT(FAULTS, 1, "faults sent")					\
+	EVENT(ZERO, 1, "  answered: zero")				\
+	EVENT(HIT, 1, "  answered: hit")				\
+	EVENT(SWAP_IN, 1, "  answered: swap in")			\
+	EVENT(PUT_BACK, 1, "  answered: put back")			\
+	EVENT(LOST, 1, "  answered: lost")				\
+	EVENT(EFAULT_RANGE, 1, "  refused: no such page or segment")	\
+	EVENT(EFAULT_DESTROYED, 1, "  refused: destroyed meanwhile")	\
+	EVENT(EBUSY, 1, "  refused: too many faults")			\
+	EVENT(ENOMEM, 1, "  refused: no frame can be freed")		\
+	EVENT(WAITS, 1, "  waited for a frame")				\
+	EVENT(LATER, 1, "  answered after the call")			\
+	EVENT(AROUND, 1, "  answered with neighbours")			\
+	EVENT(MINOR, 1, "pages mapped by clients alone")		\
+	EVENT(WRITES_IN_CALL, 1, "client writes inside a pager call")	\
+	EVENT(AGE_OBEYED, 1, "pages aged")				\
+	EVENT(AGE_IGNORED, 1, "pages whose ageing was ignored")		\
+	EVENT(CAPTURED, 1, "units captured")				\
+	EVENT(CAPTURE_FAILED, 1, "captures made to fail")		\
+	EVENT(INSTALL_FAILED, 1, "installs made to fail")		\
+	EVENT(INSTALL_PART, 1, "  with some units installed")		\
+	EVENT(KEPT, 1, "  units that were present and kept theirs")	\
+	EVENT(EVICTED, 1, "pages evicted")				\
+	EVENT(EVICTED_CLEAN, 1, "  clean, not written")			\
+	EVENT(EVICTED_ZERO, 1, "  all zero, no slot")			\
+	EVENT(READ_IO, 1, "read requests")				\
+	EVENT(WRITE_IO, 1, "write requests")				\
+	EVENT(STORE_BUSY, 1, "requests the store put off")		\
+	EVENT(READ_FAILED, 1, "reads that failed")			\
+	EVENT(READ_WRONG, 1, "slots read back wrong, as success")	\
+	EVENT(WRITE_FAILED, 1, "writes that failed")			\
+	EVENT(NO_SPACE, 1, "  for lack of space")			\
+	EVENT(SLOTS_LOST, 1, "slots quarantined")			\
+	EVENT(READAHEAD, 1, "pages read ahead")				\
+	EVENT(CREATED, 1, "segments created")				\
+	EVENT(CREATED_16K, 1, "  of 16 KiB pages")			\
+	EVENT(CREATED_64K, 1, "  of 64 KiB pages")			\
+	EVENT(CREATED_2M, 1, "  of 2 MiB pages")			\
+	EVENT(FULLY_COMMITTED, 1, "  that took the last page there was") \
+	EVENT(CREATE_ENOSPC, 1, "  refused: committed")			\
+	EVENT(CREATE_EDQUOT, 1, "  refused: quota")			\
+	EVENT(CREATE_EAGAIN, 1, "  refused: too many")			\
+	EVENT(CREATE_EINVAL, 1, "  refused: page too large")		\
+	EVENT(DESTROYED, 1, "segments destroyed")			\
+	EVENT(GONE_LATER, 1, "  gone only when their I/O had ended")	\
+	EVENT(WILLNEED, 1, "advice done: WILLNEED")			\
+	EVENT(DONTNEED, 1, "advice done: DONTNEED")			\
+	EVENT(COLD, 1, "advice done: COLD")				\
+	EVENT(PAGEOUT, 1, "advice done: PAGEOUT")			\
+	EVENT(PIN, 1, "advice done: PIN")				\
+	EVENT(UNPIN, 1, "advice done: UNPIN")				\
+	EVENT(ADVICE_LATER, 1, "advice that ended after the call")	\
+	EVENT(ADVICE_EBUSY, 1, "advice refused: -EBUSY")		\
+	EVENT(ADVICE_ENOMEM, 1, "advice refused: -ENOMEM")		\
+	EVENT(ADVICE_EIO, 1, "advice refused: -EIO")			\
+	EVENT(ADVICE_EFAULT, 1, "advice refused: segment destroyed")	\
+	EVENT(ADVICE_EINVAL, 1, "advice refused: no such range")	\
+	EVENT(LIMITED, 1, "account limits lowered below use")		\
+	EVENT(FULL_STORE, 1, "times at rest with no slot free")		\
+	EVENT(CHECKS, 1, "pager_check() runs")				\
+	EVENT(SETTLED, 1, "times brought to rest")			\
+	EVENT(VERIFIED, 1, "pages compared at the end")
+
+enum sim_event {
+#define EVENT(name, required, text) SIM_##name,
+	SIM_EVENTS(EVENT)
+#undef EVENT
+	SIM_EVENT_COUNT
+};
+
+/* Flags of struct unit. */
+enum {
+	UNIT_PRESENT = BIT(0),
+	UNIT_DONTNEED = BIT(1),	/* a DONTNEED of it is under way */
+	UNIT_WRITTEN = BIT(2),	/* by a client, since that was asked for */
+	UNIT_UNSURE = BIT(3),	/* DONTNEED and a write crossed: what was
+				 * written, or zeros, until somebody looks */
+};
+
+struct unit {
+	uint64_t actual;	/* in the data file, while present */
+	uint64_t expect;	/* what it must be */
+	uint8_t mapped;		/* a bit a client */
+	uint8_t flags;
+};
+
+struct sim_page {
+	bool is_tainted;	/* the store spoilt it: it may be lost */
+	bool is_lost;		/* the pager has said so */
+	uint16_t pins;		/* at least */
+	uint32_t unpin_step;	/* when one was last taken off */
+};
+
+enum sim_segment_state { SIM_SEGMENT_NONE, SIM_SEGMENT_LIVE,
+			 SIM_SEGMENT_DYING };
+
+struct sim_segment {
+	enum sim_segment_state state;
+	segment_id id;
+	uint32_t ordinal;	/* never used again in this world */
+	unsigned order;
+	uint64_t page_count, unit_count;
+	struct unit *unit;	/* owned */
+	struct sim_page *page;	/* owned */
+	unsigned client_count;
+	unsigned account;	/* index + 1; 0: none */
+	uint64_t hot_first, hot_count;		/* pages */
+	uint64_t walk[SIM_CLIENTS_MAX];		/* sequential readers */
+	uint32_t dying_step;
+};
+
+struct sim_fault {
+	bool is_used, is_write, in_call;
+	uint64_t cookie, page, start_ns;
+	segment_id id;
+	uint32_t ordinal;	/* of the segment; 0: none lives there */
+	unsigned client;
+};
+
+struct sim_advice {
+	bool is_used, in_call;
+	int result;		/* once it has ended */
+	enum pager_advice kind;
+	uint64_t cookie, first, count;
+	uint32_t ordinal;
+	uint32_t step;
+};
+
+struct sim_account {
+	bool is_used;
+	account_id id;
+	unsigned parent;	/* index + 1 */
+	unsigned children, segments;
+	uint64_t limit_frames, limit_mapped;
+};
+
+/* ---- the disk: what each slot must hold, and requests on their way */
+
+enum slot_state { SLOT_EMPTY, SLOT_WRITING, SLOT_GOOD, SLOT_BAD };
+
+struct sim_slot {
+	uint64_t value;		/* written, or being written; says whose */
+	uint16_t readers;
+	uint8_t state;
+};
+
+enum io_state { IO_FREE, IO_QUEUED, IO_SUBMITTED, IO_DONE };
+
+struct sim_io {
+	struct swap_io io;
+	uint8_t state;
+	int result;
+};
+
+struct sim_disk {
+	struct swapstore *store;	/* NULL: none */
+	struct sim_slot *slot;		/* owned */
+	struct sim_io io[SIM_IO_MAX];
+	unsigned io_count;		/* not IO_FREE */
+	unsigned count[IO_DONE + 1];	/* in each state */
+	unsigned depth;
+	uint32_t bad_slots;
+	bool *is_staged_busy;		/* owned; a unit of staging: the disk
+					 * moves it now */
+};
+
+/* ---- how this seed behaves */
+
+enum sim_action {
+	DO_ACCESS, DO_BAD_FAULT, DO_TOUCHED, DO_ISSUE, DO_DELIVER, DO_RUN,
+	DO_ADVISE, DO_PIN, DO_CREATE, DO_DESTROY, DO_ACCOUNT, DO_SETTLE,
+	DO_SLEEP, DO_ACTIONS
+};
+
+struct sim_profile {
+	struct pager_config config;
+	struct store_fault_plan faults;
+	bool has_store_faults;
+	unsigned orders;		/* how many of sim_order[] */
+	uint32_t install_fail, capture_fail;	/* per 1024 */
+	uint32_t store_busy;			/* per 1024 */
+	uint32_t obey_age, report_minor;	/* per cent */
+	uint32_t write, write_zero, write_same;	/* per cent */
+	uint32_t meddle;		/* per cent: clients act in calls */
+	uint32_t check_every;		/* steps */
+	uint32_t weight[DO_ACTIONS], weight_sum;
+	uint64_t time_step_ns;
+};
+
+struct sim {
+	uint64_t seed;
+	uint32_t step, step_count;
+	bool is_traced;
+	bool is_calm;		/* nothing fails but the disk, settle.c */
+	bool in_pager;
+	struct rng rng;
+	struct sim_profile profile;
+	struct pager *pager;
+	uint8_t *staging;	/* the caller's */
+	uint64_t now_ns;
+	uint32_t version;
+	uint32_t next_ordinal;
+	uint32_t cookie_high;
+	uint64_t present_units;
+	struct sim_segment segment[SIM_SEGMENTS_MAX];
+	struct sim_account account[SIM_ACCOUNTS_MAX];
+	struct sim_fault fault[SIM_FAULTS_MAX];
+	unsigned fault_count;
+	struct sim_advice advice[SIM_ADVICE_MAX];
+	unsigned advice_count;
+	struct sim_disk disk;
+	uint64_t events[SIM_EVENT_COUNT];
+};
+
+/* sim.c: a world from its seed, and the end of it. */
+extern uint64_t sim_seed_now;	/* for whoever has to speak of a crash */
+extern uint32_t sim_step_now;
+
+void sim_run_seed(uint64_t seed, uint32_t step_count, void *staging,
+		  bool is_traced, uint64_t *total_events);
+void sim_fail(const struct sim *sim, const char *format, ...)
+	PRINTF_LIKE(2, 3) __attribute__((noreturn));
+void sim_trace(const struct sim *sim, const char *format, ...)
+	PRINTF_LIKE(2, 3);
+void sim_check(struct sim *sim);
+
+#define TRACE(sim, ...)							\
+	do {								\
+		if (__builtin_expect((sim)->is_traced, 0))		\
+			sim_trace(sim, __VA_ARGS__);			\
+	} while (0)
+
+/* profile.c */
+void profile_choose(struct sim_profile *pr, struct rng *rng, uint64_t seed);
+
+/* datafile.c: the fake of backing.h, and the model of what is in it. */
+struct sim_segment *segment_by_id(struct sim *sim, segment_id id);
+struct sim_segment *segment_by_ordinal(struct sim *sim, uint32_t ordinal);
+void unit_must_be(struct sim *sim, struct sim_segment *sg, uint64_t unit,
+		  uint64_t value, const char *where);
+int datafile_install(void *ctx, segment_id id, uint64_t unit, uint64_t count,
+		     const void *bytes);
+int datafile_capture(void *ctx, segment_id id, uint64_t unit, uint64_t count,
+		     void *to);
+void datafile_discard(void *ctx, segment_id id, uint64_t unit,
+		      uint64_t count);
+
+/* client.c */
+void client_touch(struct sim *sim, struct sim_segment *sg, unsigned client,
+		  uint64_t unit, bool is_write);
+void client_meddle(struct sim *sim);
+void client_age(void *ctx, segment_id id, uint64_t first, uint64_t count);
+void client_access(struct sim *sim, struct sim_segment *sg, unsigned client,
+		   uint64_t unit, bool is_write);
+void client_fault(struct sim *sim, segment_id id, uint64_t page,
+		  unsigned client, bool is_write);
+
+/* disk.c */
+void disk_init(struct sim *sim);
+void disk_fini(struct sim *sim);
+int disk_submit(void *ctx, const struct swap_io *io);
+bool disk_issue(struct sim *sim);
+bool disk_deliver(struct sim *sim);
+void disk_expect_none_of(const struct sim *sim, uint32_t ordinal);
+uint64_t disk_units_written_out(struct sim *sim);
+
+/* answers.c */
+void answer_fault(void *ctx, const struct pager_reply *reply);
+void answer_advice(void *ctx, uint64_t cookie, int result, uint64_t count);
+void answer_gone(void *ctx, segment_id id);
+
+/* advise.c: asking.  Returns what it ended with, or 1: not yet. */
+int advise(struct sim *sim, struct sim_segment *sg, uint64_t first,
+	   uint64_t count, enum pager_advice kind);
+void advise_random(struct sim *sim, struct sim_segment *sg);
+void advise_pin_random(struct sim *sim, struct sim_segment *sg);
+
+/* owners.c: segments and accounts. */
+void owner_create_segment(struct sim *sim);
+void owner_destroy_segment(struct sim *sim, struct sim_segment *sg);
+void owner_add_account(struct sim *sim);
+void owner_change_account(struct sim *sim);
+void owner_lift_limits(struct sim *sim);
+
+/* actions.c */
+void action_random(struct sim *sim);
+
+/* settle.c */
+void settle(struct sim *sim);
+void settle_and_end(struct sim *sim);
+
+#endif
