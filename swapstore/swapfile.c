@@ -191,15 +191,15 @@ static bool is_at_path(const char *path, uint64_t device, uint64_t inode)
 	       now.st_ino == inode;
 }
 
-/* Leave nothing behind: a file we made is removed, one we grew is cut back.
- * Without the lock it is another memd's by now. */
-static void give_up(struct swapfile_attempt *at)
+/* Leave nothing behind: a file we made is removed, unless another memd has
+ * locked it meanwhile; one we grew is cut back. */
+static void give_up(struct swapfile_attempt *at, int err)
 {
 	struct stat now;
 
 	if (at->fd < 0)
 		return;
-	if (at->is_locked && at->was_created &&
+	if (at->was_created && err != -EBUSY &&
 	    is_at_path(at->path, at->st.st_dev, at->st.st_ino))
 		(void)unlink(at->path);
 	else if (at->is_locked && fstat(at->fd, &now) == 0 &&
@@ -241,7 +241,7 @@ int swapfile_open(const char *path, uint64_t size_bytes,
 		return err;
 	err = open_locked(&at);
 	for (int i = 1; i < OPEN_TRIES && err == -ESTALE; i++) {
-		give_up(&at);
+		give_up(&at, err);
 		err = open_locked(&at);
 	}
 	if (err == 0)
@@ -249,7 +249,7 @@ int swapfile_open(const char *path, uint64_t size_bytes,
 	if (err == 0)
 		err = fill_file(&at);
 	if (err != 0) {
-		give_up(&at);
+		give_up(&at, err);
 		return err;
 	}
 	*ret_sf = (struct swapfile){

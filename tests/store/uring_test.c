@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves what is special to the io_uring store: where the kernel refuses
+ * io_uring, wholly or in part, the error says so and the file stays the
+ * caller's; where it only refuses to register memory, all works without; a
+ * destroyed store lets go of the file's lock at once; work that is queued goes
+ * over in few calls.  Exit 77: this process may not use io_uring at all. */
+#include "tests/store/storetest.h"
+
+#include "swapstore/swapfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { SLOTS = 256, BUFFER_SLOTS = 64, DEPTH = 32, NOBODY = 65534 };
+
+static const size_t buffer_bytes = (size_t)BUFFER_SLOTS * SWAP_SLOT_BYTES;
+
+static int open_medium(void)
+{
+	int fd = memfd_create("memd-test", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)SLOTS * SWAP_SLOT_BYTES), 0);
+	return fd;
+}
+
+static void test_arguments(void **state)
+{
+	int fd = open_medium();
+	struct swapstore *st = NULL;
+
+	(void)state;
+	assert_int_equal(store_uring_create(fd, 0, 0, NULL, DEPTH, &st),
+			 -EINVAL);
+	assert_int_equal(store_uring_create(fd, 0, SLOTS, NULL, 0, &st),
+			 -EINVAL);
+	assert_int_equal(store_uring_create(fd, 0, SLOTS, NULL, 4097, &st),
+			 -EINVAL);
+	assert_null(st);
+	assert_true(fcntl(fd, F_GETFD) >= 0);
+	close(fd);
+}
+
+/* ---- refused by the kernel */
+
+static const struct refusal {
+	long syscall;
+	int err;
+} refusals[] = {
+	{ SYS_io_uring_setup, EPERM },	/* Docker; io_uring_disabled = 2 */
+	{ SYS_io_uring_setup, ENOSYS },	/* an old kernel */
+	{ SYS_io_uring_setup, EACCES },
+	{ SYS_io_uring_enter, EPERM },
+	{ SYS_io_uring_enter, ENOSYS },
+};
+
+enum { NO_SECCOMP = 99 };
+
+static int create_refused(void *arg)
+{
+	const struct refusal *rf = arg;
+	struct swapstore *st = NULL;
+	int fd = open_medium();
+
+	if (forbid_syscall(rf->syscall, rf->err) != 0)
+		return NO_SECCOMP;
+	if (store_uring_create(fd, 0, SLOTS, NULL, DEPTH, &st) != -rf->err)
+		return 1;
+	if (st != NULL)
+		return 2;
+	/* Not taken: the next store can have it. */
+	if (store_sync_create(fd, 0, SLOTS, 1, &st) != 0)
+		return 3;
+	swapstore_destroy(st);
+	return fcntl(fd, F_GETFD) < 0 ? 0 : 4;
+}
+
+static void test_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
+		struct refusal rf = refusals[i];
+		int result = run_in_child(create_refused, &rf);
+
+		if (result == NO_SECCOMP) {
+			print_message("skipped: no seccomp here\n");
+			skip();
+		}
+		assert_int_equal(result, 0);
+	}
+}
+
+/* ---- refused to register memory and file */
+
+static int round_trip(struct swapstore *st, char *buffer)
+{
+	for (uint32_t slot = 0; slot < SLOTS; slot += BUFFER_SLOTS) {
+		pattern_fill(buffer, slot, BUFFER_SLOTS, 1);
+		if (store_do(st, true, slot, BUFFER_SLOTS, buffer) != 0)
+			return 11;
+		memset(buffer, 0, buffer_bytes);
+		if (store_do(st, false, slot, BUFFER_SLOTS, buffer) != 0)
+			return 12;
+		if (!pattern_is(buffer, slot, BUFFER_SLOTS, 1))
+			return 13;
+	}
+	return 0;
+}
+
+static int create_unregistered(struct swapstore **ret_store, char **ret_buffer)
+{
+	struct swapstore_buffers buffers = {
+		.base = buffer_create(buffer_bytes),
+		.length_bytes = buffer_bytes,
+	};
+
+	*ret_buffer = buffers.base;
+	return store_uring_create(open_medium(), 0, SLOTS, &buffers, DEPTH,
+				  ret_store);
+}
+
+static int register_refused(void *arg)
+{
+	struct swapstore *st;
+	char *buffer;
+	int result;
+
+	(void)arg;
+	if (forbid_syscall(SYS_io_uring_register, EPERM) != 0)
+		return NO_SECCOMP;
+	if (create_unregistered(&st, &buffer) != 0)
+		return 1;
+	if (store_uring_has_fixed_buffers(st))
+		return 2;
+	result = round_trip(st, buffer);
+	swapstore_destroy(st);
+	return result;
+}
+
+static void test_nothing_registered(void **state)
+{
+	int result = run_in_child(register_refused, NULL);
+
+	(void)state;
+	if (result == NO_SECCOMP) {
+		print_message("skipped: no seccomp here\n");
+		skip();
+	}
+	assert_int_equal(result, 0);
+}
+
+/* As an ordinary user with RLIMIT_MEMLOCK 0. */
+static int lock_refused(void *arg)
+{
+	struct rlimit none = { 0, 0 };
+	struct swapstore *st;
+	char *buffer;
+	int result;
+
+	(void)arg;
+	if (setrlimit(RLIMIT_MEMLOCK, &none) != 0)
+		return 1;
+	if (geteuid() == 0 && setresuid(NOBODY, NOBODY, NOBODY) != 0)
+		return 2;
+	result = create_unregistered(&st, &buffer);
+	if (result == -ENOMEM || result == -EPERM)
+		return 0;	/* older kernels lock the rings, too */
+	if (result != 0)
+		return 3;
+	if (store_uring_has_fixed_buffers(st))
+		return 4;
+	result = round_trip(st, buffer);
+	swapstore_destroy(st);
+	return result;
+}
+
+static void test_no_locked_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(run_in_child(lock_refused, NULL), 0);
+}
+
+/* Inside, outside, and across both edges of the registered memory. */
+static void test_buffers_at_the_edge(void **state)
+{
+	char *memory = buffer_create(3 * buffer_bytes);
+	struct swapstore_buffers buffers = { memory + buffer_bytes,
+					     buffer_bytes };
+	struct swapstore *st;
+
+	(void)state;
+	assert_int_equal(store_uring_create(open_medium(), 0, SLOTS, &buffers,
+					    DEPTH, &st), 0);
+	for (size_t at = 0; at <= 2 * buffer_bytes; at += SWAP_SLOT_BYTES)
+		assert_int_equal(round_trip(st, memory + at), 0);
+	swapstore_destroy(st);
+	buffer_destroy(memory, 3 * buffer_bytes);
+}
+
+/* The kernel takes rings down in the background; a daemon that is restarted
+ * must not find its own swap file in use because of that. */
+static void test_lock_goes_with_the_store(void **state)
+{
+	struct scratch scratch;
+	char path[300];
+
+	(void)state;
+	scratch_create(&scratch);
+	snprintf(path, sizeof(path), "%s", scratch_file(&scratch, "swap"));
+	for (int i = 0; i < 30; i++) {
+		char *buffer = buffer_create(buffer_bytes);
+		struct swapstore_buffers buffers = { buffer, buffer_bytes };
+		struct swap_io io = { .buffer = buffer, .slot_count = 16,
+				      .is_write = true };
+		struct flock lock = { .l_type = F_WRLCK };
+		struct swapfile sf;
+		struct swapstore *st;
+		char reason[256];
+		int other;
+
+		assert_int_equal(swapfile_open(path, buffer_bytes, &sf, reason,
+					       sizeof(reason)), 0);
+		assert_int_equal(store_uring_create(sf.fd, sf.slots_offset,
+						    sf.slot_count, &buffers,
+						    DEPTH, &st), 0);
+		assert_int_equal(swapstore_submit(st, &io), 0);
+		assert_int_equal(swapstore_flush(st), 0);
+		swapstore_destroy(st);
+		other = open(path, O_RDWR | O_CLOEXEC);
+		assert_true(other >= 0);
+		assert_int_equal(fcntl(other, F_OFD_SETLK, &lock), 0);
+		close(other);
+		buffer_destroy(buffer, buffer_bytes);
+	}
+	scratch_remove(&scratch);
+}
+
+/* No descriptor is left open, whether it worked or not. */
+static void test_descriptors(void **state)
+{
+	int before = dup(STDERR_FILENO), after;
+
+	(void)state;
+	close(before);
+	for (int i = 0; i < 10; i++) {
+		struct swapstore *st;
+		int fd = open_medium();
+
+		assert_int_equal(store_uring_create(fd, 0, SLOTS, NULL, DEPTH,
+						    &st), 0);
+		swapstore_destroy(st);
+		fd = open_medium();
+		assert_int_equal(store_uring_create(fd, 0, SLOTS, NULL, 0,
+						    &st), -EINVAL);
+		close(fd);
+	}
+	after = dup(STDERR_FILENO);
+	close(after);
+	assert_int_equal(before, after);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_nothing_registered),
+		cmocka_unit_test(test_no_locked_memory),
+		cmocka_unit_test(test_buffers_at_the_edge),
+		cmocka_unit_test(test_lock_goes_with_the_store),
+		cmocka_unit_test(test_descriptors),
+	};
+	const char *refusal = uring_refusal(STDIN_FILENO);
+
+	if (refusal != NULL) {
+		printf("skipped: io_uring is not allowed here: %s\n", refusal);
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
