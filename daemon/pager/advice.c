@@ -256,11 +256,28 @@ static enum advice_step pin_page(struct pager *pg, struct advice *ad,
 	return STEP_NEXT;
 }
 
+/* Such a PIN takes its pins off again if it fails, so they are nobody
+ * else's. */
+static bool is_being_pinned(const struct pager *pg, const struct advice *ad)
+{
+	for (unsigned i = 0; i < ADVICE_MAX && pg->advice_count != 0; i++) {
+		const struct advice *other = &pg->advice[i];
+
+		if (other->is_used && other->kind == PAGER_PIN &&
+		    other->segment == ad->segment && other->first < ad->end &&
+		    ad->first < other->end)
+			return true;
+	}
+	return false;
+}
+
 static int unpin(struct pager *pg, const struct advice *ad)
 {
 	const struct segment *sg = &pg->segment[ad->segment];
 	uint64_t units = (ad->end - ad->first) << sg->order;
 
+	if (is_being_pinned(pg, ad))
+		return -EBUSY;
 	if (units > sg->pinned_units)
 		return -EINVAL;
 	for (uint64_t page = ad->first; page < ad->end; page++)
