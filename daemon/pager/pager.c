@@ -280,8 +280,10 @@ bool pager_run(struct pager *pg, uint64_t now_ns)
 	pg->now_ns = now_ns;
 	pg->is_starved = false;
 	batch_resume_stalled(pg);
-	if (pg->must_reinstall)
+	if (pg->must_reinstall) {
 		evict_retry_reinstall(pg);
+		pg->is_teardown_due |= pg->dying_count != 0;
+	}
 	if (pg->is_teardown_due)
 		segment_teardown_all(pg);
 	can_go_on = fault_retry_waiting(pg);

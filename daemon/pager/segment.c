@@ -159,6 +159,12 @@ static uint32_t used_pages(const struct segment *sg)
 	return sum;
 }
 
+static uint32_t busy_pages(const struct segment *sg)
+{
+	return sg->count[PAGE_LOADING] + sg->count[PAGE_EVICTING] +
+	       sg->writing;
+}
+
 /* Forget up to about `budget` pages of a DYING segment.  Busy ones are left
  * until their I/O has ended; when none is left the segment is gone. */
 static void segment_teardown(struct pager *pg, segment_id id, uint32_t budget)
@@ -177,12 +183,16 @@ static void segment_teardown(struct pager *pg, segment_id id, uint32_t budget)
 		budget -= (uint32_t)MIN(budget, end - page + 1);
 		sg->teardown_cursor = end;
 	}
-	if (sg->teardown_cursor < sg->page_count)
+	if (sg->teardown_cursor < sg->page_count) {
 		pg->is_teardown_due = true;
-	else if (used_pages(sg) == 0)
+	} else if (used_pages(sg) == 0) {
 		segment_free(pg, id);
-	else
-		sg->teardown_cursor = 0;	/* busy ones: once more */
+	} else {
+		/* Once more: for busy pages when their I/O has ended, for
+		 * those that were busy only when we passed, now. */
+		sg->teardown_cursor = 0;
+		pg->is_teardown_due |= used_pages(sg) > busy_pages(sg);
+	}
 }
 
 enum { TEARDOWN_PAGES = 4096 };		/* at once: about a millisecond */
