@@ -35,7 +35,8 @@ static void check_frame_of(const struct pager *pg, const struct segment *sg,
 	ASSERT(fr->page == id && fr->order == sg->order);
 	ASSERT(&pg->segment[fr->segment] == sg);
 	ASSERT(fr->pins == 0 || p->state == PAGE_RESIDENT);
-	rc->pins += (uint64_t)fr->pins << sg->order;
+	if (sg->state == SEGMENT_LIVE)	/* the pins of others count no more */
+		rc->pins += (uint64_t)fr->pins << sg->order;
 }
 
 static void check_slot_of(const struct pager *pg, const struct segment *sg,
