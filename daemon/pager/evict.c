@@ -18,7 +18,10 @@
 #include <errno.h>
 #include <string.h>
 
-enum { EVICT_UNITS_MAX = 256 };		/* 1 MiB: one pipe, one request */
+enum {
+	EVICT_UNITS_MAX = 256,		/* 1 MiB: one pipe, one request */
+	EVICT_AGAIN_NS = 100000000,	/* after all was in vain */
+};
 
 bool evict_is_candidate(const struct pager *pg, page_id id)
 {
@@ -281,22 +284,46 @@ static frame_id next_victim(struct pager *pg, account_id account,
 	return id != 0 ? id : clock_next(pg, budget);
 }
 
+/* With no slot free, only pages that are zero, unchanged, or have a slot of
+ * their own can go; the others come straight back.  Once the whole pool has
+ * been tried in vain, leave it alone for a while. */
+static bool is_futile(struct pager *pg)
+{
+	if (pg->slots.free_count != 0 || pg->now_ns >= pg->futile_until_ns)
+		pg->futile_units = 0;
+	return pg->futile_units >= pg->config.frame_count;
+}
+
+static void note_futile(struct pager *pg, uint32_t tried_units, bool is_gain)
+{
+	pg->futile_units = is_gain ? 0 : pg->futile_units + tried_units;
+	pg->futile_until_ns = pg->now_ns + EVICT_AGAIN_NS;
+}
+
+static uint64_t units_free_or_leaving(const struct pager *pg)
+{
+	return (uint64_t)pg->free_units + pg->units[PAGE_EVICTING];
+}
+
 /* Evict one batch: about `units` frames (at least one page), of `account` or
- * (0) of anybody.  Returns the frames freed or on their way, 0 when there is
- * no victim or no staging. */
+ * (0) of anybody.  Returns the frames tried, 0 when there is no victim, no
+ * staging, or no hope. */
 uint32_t evict_some(struct pager *pg, uint32_t units, account_id account)
 {
 	/* Two rounds: one may do no more than age everything. */
-	uint32_t budget = pg->config.frame_count * 2, done = 0;
+	uint32_t budget = is_futile(pg) ? 0 : pg->config.frame_count * 2;
+	uint64_t before = units_free_or_leaving(pg);
 	frame_id victim = next_victim(pg, account, &budget);
 	unsigned order = pg->frame[victim].order;
-	batch_id id;
+	batch_id id = victim != 0 ? evict_begin(pg, order) : 0;
+	uint32_t done = 0;
 
-	if (victim == 0)
+	if (id == 0) {
+		/* The search may have aged some; their segment may be gone
+		 * before the next one. */
+		clock_age_flush(pg);
 		return 0;
-	id = evict_begin(pg, order);
-	if (id == 0)
-		return 0;
+	}
 	while (victim != 0) {
 		struct batch *b = &pg->batch[id];
 		uint32_t most = MIN(evict_room(b),
@@ -312,6 +339,7 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account)
 	}
 	clock_age_flush(pg);
 	evict_submit(pg, id);
+	note_futile(pg, done, units_free_or_leaving(pg) > before);
 	return done;
 }
 
@@ -331,6 +359,9 @@ bool evict_put_back(struct pager *pg, page_id id)
 	ASSERT(i < b->page_count && !(b->settled >> i & 1));
 	if (pg->ops->install(pg->ctx, segment, page_index(sg, id) << sg->order,
 			     order_units(sg->order), batch_bytes(pg, b, i)) != 0) {
+		/* Units that are back already may have been written to: the
+		 * rest must follow. */
+		b->returning |= UINT64_C(1) << i;
 		pg->is_starved = true;
 		pg->stats.install_retries++;
 		return false;
@@ -387,9 +418,13 @@ static bool evict_settle(struct pager *pg, struct batch *b, unsigned i)
 	else
 		evict_adopt_slot(pg, b, i);
 	if (!(b->put_back & bit) && sg->state == SEGMENT_DYING) {
+		if (b->returning & bit)
+			pg->ops->discard(pg->ctx, segment,
+					 page_index(sg, id) << sg->order,
+					 order_units(sg->order));
 		page_drop_slot(pg, sg, id);
 		evict_release(pg, sg, id, PAGE_ZERO);
-	} else if (!(b->put_back & bit) && !(b->failed & bit)) {
+	} else if (!((b->put_back | b->failed | b->returning) & bit)) {
 		evict_release(pg, sg, id, PAGE_SWAPPED);
 	} else {
 		if (!(b->put_back & bit) && !evict_put_back(pg, id))

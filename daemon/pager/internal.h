@@ -157,6 +157,7 @@ struct batch {
 	uint64_t wanted;		/* to be submitted */
 	uint64_t failed;		/* its I/O ended badly */
 	uint64_t put_back;		/* evict: in its data file again */
+	uint64_t returning;		/* evict: some of its units are */
 	uint64_t settled;		/* nothing is left to do for it */
 	uint64_t io_ns;
 	struct queue waiting;		/* load */
@@ -222,6 +223,8 @@ struct pager {
 	bool is_reclaiming;		/* below low, not yet above high */
 	bool must_reinstall;		/* a batch waits for memory */
 	bool is_starved;		/* a zero-fill waits for memory */
+	uint64_t futile_units;		/* captured in vain since one went out */
+	uint64_t futile_until_ns;
 	bool is_account_pressed;	/* perhaps: a limit was lowered */
 	uint32_t account_waiting;	/* faults in accounts' queues */
 	bool is_teardown_due;		/* a dying segment can go on dying */

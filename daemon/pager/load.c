@@ -163,6 +163,11 @@ static bool load_settle(struct pager *pg, struct batch *b)
 		if (b->settled & bit)
 			continue;
 		if (is_dying) {
+			/* An install that failed may have done a part. */
+			pg->ops->discard(pg->ctx, b->segment[0],
+					 page_index(sg, b->page[i])
+						 << sg->order,
+					 order_units(sg->order));
 			page_drop_slot(pg, sg, b->page[i]);
 			load_release(pg, sg, b->page[i], PAGE_ZERO);
 		} else if (b->failed & bit) {
