@@ -17,17 +17,15 @@ static struct sim_segment *live_random(struct sim *sim)
 	return NULL;
 }
 
-/* Programs have a working set, read on from where they were, and jump. */
+/* Programs read on from where they were, have a working set, and jump. */
 static uint64_t page_random(struct sim *sim, struct sim_segment *sg,
 			    unsigned client)
 {
-	uint32_t die = rng_below(&sim->rng, 8);
-
-	if (die < 4)
+	if (rng_chance(&sim->rng, sim->profile.walk, 100))
+		return sg->walk[client]++ % sg->page_count;
+	if (rng_chance(&sim->rng, sim->profile.hot, 100))
 		return sg->hot_first + rng_below(&sim->rng,
 						 (uint32_t)sg->hot_count);
-	if (die < 6)
-		return sg->walk[client]++ % sg->page_count;
 	return rng_below(&sim->rng, (uint32_t)sg->page_count);
 }
 
@@ -52,7 +50,7 @@ static void do_access(struct sim *sim)
 
 	if (sg == NULL)
 		return;
-	for (uint32_t n = rng_between(&sim->rng, 1, 6); n > 0; n--)
+	for (uint32_t n = rng_between(&sim->rng, 1, 10); n > 0; n--)
 		access_random(sim, sg);
 }
 
@@ -110,14 +108,14 @@ static void do_run(struct sim *sim)
 
 static void do_issue(struct sim *sim)
 {
-	for (uint32_t n = rng_between(&sim->rng, 1, 8); n > 0; n--)
+	for (uint32_t n = rng_between(&sim->rng, 1, 16); n > 0; n--)
 		if (!disk_issue(sim))
 			return;
 }
 
 static void do_deliver(struct sim *sim)
 {
-	for (uint32_t n = rng_between(&sim->rng, 1, 4); n > 0; n--)
+	for (uint32_t n = rng_between(&sim->rng, 1, 8); n > 0; n--)
 		if (!disk_deliver(sim))
 			return;
 }

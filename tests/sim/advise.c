@@ -17,7 +17,6 @@ static struct sim_advice *advice_get(struct sim *sim)
 		.is_used = true,
 		.in_call = true,
 		.cookie = (uint64_t)++sim->cookie_high << 16 | at,
-		.step = sim->step,
 	};
 	return &sim->advice[at];
 }

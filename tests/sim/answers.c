@@ -43,15 +43,28 @@ static bool has_pins(const struct sim *sim)
 	return stats.pinned_frames > 0;
 }
 
+/* A limit below what the segment may hold can be kept only by eviction, and
+ * the store was promised to others too. */
+static bool is_limited(struct sim *sim, const struct sim_fault *ft)
+{
+	const struct sim_segment *sg = segment_by_ordinal(sim, ft->ordinal);
+	unsigned at = sg == NULL ? 0 : sg->account;
+
+	while (at != 0 && sim->account[at - 1].limit_frames == 0)
+		at = sim->account[at - 1].parent;
+	return at != 0;
+}
+
 /* Commitment is strict: only what was not to be foreseen excuses this. */
-static void must_be_short(struct sim *sim)
+static void must_be_short(struct sim *sim, const struct sim_fault *ft)
 {
 	const struct sim_profile *pr = &sim->profile;
 
 	if (sim->disk.bad_slots == 0 && !has_pins(sim) &&
-	    (sim->is_calm || pr->capture_fail == 0) && !pr->has_store_faults)
+	    (sim->is_calm || pr->capture_fail == 0) &&
+	    !pr->has_store_faults && !is_limited(sim, ft))
 		sim_fail(sim, "-ENOMEM though nothing has failed and nothing "
-			 "is pinned");
+			 "is pinned or limited");
 	sim->events[SIM_ENOMEM]++;
 }
 
@@ -107,6 +120,8 @@ static void must_be_good(struct sim *sim, const struct sim_fault *ft,
 			 (unsigned long long)reply->first,
 			 (unsigned long long)reply->count);
 	must_be_resident(sim, sg, reply);
+	sim->seen_ordinal = ft->ordinal;
+	sim->seen_page = ft->page;
 	sim->events[SIM_ZERO + (unsigned)reply->kind]++;
 	sim->events[SIM_AROUND] += reply->count > 1;
 	sim->events[SIM_LATER] += !ft->in_call;
@@ -182,7 +197,7 @@ void answer_fault(void *ctx, const struct pager_reply *reply)
 	else if (reply->error == -EIO)
 		must_be_lost(sim, ft, reply);
 	else if (reply->error == -ENOMEM)
-		must_be_short(sim);
+		must_be_short(sim, ft);
 	else
 		must_be_refusable(sim, ft, reply);
 	ft->is_used = false;
@@ -240,14 +255,11 @@ static void must_be_present(struct sim *sim, struct sim_segment *sg,
 				 (unsigned long long)page);
 }
 
-/* Pins are counted.  An UNPIN that came while the PIN was under way may have
- * taken off what that had put on. */
+/* Pins are counted. */
 static void ended_pin(struct sim *sim, struct sim_segment *sg,
 		      const struct sim_advice *ad)
 {
 	for (uint64_t page = ad->first; page < ad->first + ad->count; page++) {
-		if (sg->page[page].unpin_step >= ad->step)
-			continue;
 		sg->page[page].pins++;
 		must_be_present(sim, sg, page);
 	}
@@ -257,9 +269,11 @@ static void ended_unpin(struct sim *sim, struct sim_segment *sg,
 			const struct sim_advice *ad)
 {
 	for (uint64_t page = ad->first; page < ad->first + ad->count; page++) {
-		sg->page[page].unpin_step = sim->step;
-		if (sg->page[page].pins > 0)
-			sg->page[page].pins--;
+		if (sg->page[page].pins == 0)
+			sim_fail(sim, "UNPIN of s%u page %llu, which has no "
+				 "pin, succeeds", sg->ordinal,
+				 (unsigned long long)page);
+		sg->page[page].pins--;
 	}
 }
 

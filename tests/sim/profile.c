@@ -26,7 +26,7 @@ static void choose_config(struct pager_config *c, struct rng *rng,
 		.slot_count = (uint32_t)((uint64_t)frames * ratio / 16),
 		.segments_max = rng_between(rng, 1, SIM_SEGMENTS_MAX),
 		.accounts_max = rng_between(rng, 1, SIM_ACCOUNTS_MAX),
-		.faults_max = PICK(rng, 2, 16, 64, 256),
+		.faults_max = PICK(rng, 3, 32, 64, 256, 256),
 		.readahead_max = PICK(rng, 0, 1, 8, 32, 64),
 		.staging_bytes = PICK(rng, 512u << 10, 1u << 20, 4u << 20),
 	};
@@ -67,9 +67,9 @@ static void choose_weights(struct sim_profile *pr, struct rng *rng)
 		[DO_ACCESS] = 5000,
 		[DO_BAD_FAULT] = 60,
 		[DO_TOUCHED] = 200,
-		[DO_ISSUE] = 1200,
-		[DO_DELIVER] = 1200,
-		[DO_RUN] = 1200,
+		[DO_ISSUE] = 1800,
+		[DO_DELIVER] = 1800,
+		[DO_RUN] = 1500,
 		[DO_ADVISE] = 300,
 		[DO_PIN] = 60,
 		[DO_CREATE] = 16,
@@ -94,9 +94,11 @@ static void choose_manners(struct sim_profile *pr, struct rng *rng)
 	pr->obey_age = PICK(rng, 0, 50, 100, 100);
 	pr->report_minor = PICK(rng, 0, 50, 100, 100);
 	pr->write = PICK(rng, 3, 20, 50, 90);
-	pr->write_zero = PICK(rng, 0, 5, 30);
+	pr->write_zero = PICK(rng, 0, 2, 20);
 	pr->write_same = PICK(rng, 0, 10, 40);
 	pr->meddle = PICK(rng, 0, 5, 30, 100);
+	pr->walk = PICK(rng, 5, 25, 80);
+	pr->hot = PICK(rng, 10, 50, 90);
 	pr->time_step_ns = PICK(rng, 1000, 50000, 5000000);
 }
 

@@ -121,8 +121,7 @@ struct unit {
 struct sim_page {
 	bool is_tainted;	/* the store spoilt it: it may be lost */
 	bool is_lost;		/* the pager has said so */
-	uint16_t pins;		/* at least */
-	uint32_t unpin_step;	/* when one was last taken off */
+	uint16_t pins;
 };
 
 enum sim_segment_state { SIM_SEGMENT_NONE, SIM_SEGMENT_LIVE,
@@ -157,7 +156,6 @@ struct sim_advice {
 	enum pager_advice kind;
 	uint64_t cookie, first, count;
 	uint32_t ordinal;
-	uint32_t step;
 };
 
 struct sim_account {
@@ -214,6 +212,7 @@ struct sim_profile {
 	uint32_t install_fail, capture_fail;	/* per 1024 */
 	uint32_t store_busy;			/* per 1024 */
 	uint32_t obey_age, report_minor;	/* per cent */
+	uint32_t walk, hot;		/* per cent: where clients go next */
 	uint32_t write, write_zero, write_same;	/* per cent */
 	uint32_t meddle;		/* per cent: clients act in calls */
 	uint32_t check_every;		/* steps */
@@ -236,6 +235,8 @@ struct sim {
 	uint32_t next_ordinal;
 	uint32_t cookie_high;
 	uint64_t present_units;
+	uint32_t seen_ordinal;	/* the page of the last fault that was */
+	uint64_t seen_page;	/* answered well */
 	struct sim_segment segment[SIM_SEGMENTS_MAX];
 	struct sim_account account[SIM_ACCOUNTS_MAX];
 	struct sim_fault fault[SIM_FAULTS_MAX];
