@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* Administration that changes something, or goes on for a while. */
+#include "daemon/daemon.h"
+#include "daemon/dispatch.h"
+#include "daemon/session.h"
+
+#include "common/log.h"
+#include <errno.h>
+#include <string.h>
+
+void handle_trace(struct daemon *d, struct conn *c, uint64_t id,
+		  const void *message)
+{
+	const Memd__TraceRequest *request = message;
+	int err = trace_start(&d->trace, c->session, (pid_t)request->pid);
+
+	if (err != 0)
+		conn_send_error(c, id, err, "no memory for the trace");
+	else
+		conn_send_ok(c, id);
+}
+
+void handle_evict(struct daemon *d, struct conn *c, uint64_t id,
+		  const void *message)
+{
+	const Memd__EvictRequest *request = message;
+	pid_t pid = (pid_t)request->pid;
+
+	if (pid != 0 && server_find_pid(&d->server, pid) == NULL) {
+		conn_send_error(c, id, -ESRCH, "no program with pid %u is "
+				"connected; see `memctl ps`", request->pid);
+		return;
+	}
+	if (evictor_start(d, c, id, pid, request->bytes) != 0)
+		conn_send_error(c, id, -EBUSY, "an eviction is under way "
+				"already; try again when it has ended");
+	else
+		log_event(LOG_LEVEL_NOTICE, "evict",
+			  "by_uid=%u pid=%d bytes=%llu", c->peer.uid, pid,
+			  (unsigned long long)request->bytes);
+}
+
+static struct session *find_session(struct daemon *d,
+				    const Memd__Limit *limit)
+{
+	if (limit->session != 0)
+		return server_find_session(&d->server, limit->session);
+	return server_find_pid(&d->server, (pid_t)limit->pid);
+}
+
+/* The account meant, held for the caller. */
+static int find_account(struct daemon *d, struct conn *c, uint64_t id,
+			const Memd__Limit *limit, struct account **ret_account)
+{
+	bool has_session = limit->session != 0 || limit->pid != 0;
+	struct session *s;
+	int err;
+
+	if (has_session == (bool)limit->has_uid) {
+		conn_send_error(c, id, -EINVAL, "give either a uid, or a "
+				"session or pid");
+		return -EINVAL;
+	}
+	if (!has_session) {
+		err = accounts_get_uid(&d->accounts, limit->uid, ret_account);
+		if (err != 0)
+			conn_send_error(c, id, err, "no account for uid %u: "
+					"%s", limit->uid, strerror(-err));
+		return err;
+	}
+	s = find_session(d, limit);
+	if (s == NULL) {
+		conn_send_error(c, id, -ESRCH, "no such session is connected; "
+				"see `memctl ps`");
+		return -ESRCH;
+	}
+	account_hold(s->account);
+	*ret_account = s->account;
+	return 0;
+}
+
+void handle_limit_set(struct daemon *d, struct conn *c, uint64_t id,
+		      const void *message)
+{
+	const Memd__Limit *limit = message;
+	struct account *account;
+	uint64_t frames, mapped_bytes;
+	int err;
+
+	if (limit->frames > UINT32_MAX ||
+	    limit->mapped_bytes > SEGMENT_BYTES_MAX) {
+		conn_send_error(c, id, -EINVAL, "a limit is at most %u frames "
+				"and 16 TiB", UINT32_MAX);
+		return;
+	}
+	if (find_account(d, c, id, limit, &account) != 0)
+		return;
+	frames = limit->has_frames ? limit->frames : account->frames;
+	mapped_bytes = limit->has_mapped_bytes ? limit->mapped_bytes :
+						 account->mapped_bytes;
+	err = account_set_limit(&d->accounts, account, frames, mapped_bytes);
+	if (err != 0) {
+		conn_send_error(c, id, err, "too many users have limits of "
+				"their own; set uid_frames in memd.conf");
+	} else {
+		log_event(LOG_LEVEL_NOTICE, "limit",
+			  "by_uid=%u uid=%u session=%u frames=%llu "
+			  "mapped=%llu", c->peer.uid, account->uid,
+			  account->session, (unsigned long long)frames,
+			  (unsigned long long)mapped_bytes);
+		conn_send_ok(c, id);
+	}
+	account_put(&d->accounts, account);
+	d->engine.wants_run = true;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* Settings from the ini file, the environment and flags, and the sample file.
+ * What a key may be is config.c. */
+#include "daemon/config.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { HELP_COLUMNS = 74 };
+
+/* State of reading one file.  inih has no line numbers for its handler and
+ * would silently join and cut lines, so the lines are counted and measured on
+ * their way in. */
+struct reading {
+	struct config *config;
+	const char *path;
+	FILE *stream;
+	int line;
+	int line_of[CONFIG_KEYS];	/* where a key was set; 0: not yet */
+	char *reason;			/* of the first error; "" before it */
+	size_t reason_size;
+	int err;
+};
+
+static void fail_line(struct reading *r, const char *text)
+{
+	if (r->err != 0)
+		return;
+	r->err = -EINVAL;
+	snprintf(r->reason, r->reason_size, "%s:%d: %s", r->path, r->line,
+		 text);
+}
+
+static char *read_line(char *buf, int size, void *stream)
+{
+	struct reading *r = stream;
+	char *got = fgets(buf, size, r->stream);
+	size_t n;
+
+	if (got == NULL) {
+		if (ferror(r->stream)) {
+			r->line++;
+			fail_line(r, strerror(EIO));
+		}
+		return NULL;
+	}
+	r->line++;
+	n = strlen(buf);
+	if (n == 0 || (buf[n - 1] != '\n' && !feof(r->stream))) {
+		fail_line(r, "line too long, or it contains a NUL byte");
+		return NULL;
+	}
+	/* inih takes an indented line for more of the line above. */
+	for (char *p = buf; *p == ' ' || *p == '\t';)
+		memmove(p, p + 1, strlen(p));
+	if (*buf != '\0' && *buf != '\n' && *buf != '#' && *buf != ';' &&
+	    *buf != '[' && *buf != '\r' && strpbrk(buf, "=:") == NULL)
+		fail_line(r, "not understood; write: key = value");
+	return got;
+}
+
+static void unknown_key(struct reading *r, const char *name)
+{
+	const struct config_key *near = config_find_near(name);
+	char text[256];
+
+	if (near != NULL)
+		snprintf(text, sizeof(text),
+			 "%.64s: no such key; did you mean %s?", name,
+			 near->name);
+	else
+		snprintf(text, sizeof(text), "%.64s: no such key; "
+			 "`memd --dump-config` lists them all", name);
+	fail_line(r, text);
+}
+
+static int handle_pair(void *user, const char *section, const char *name,
+		       const char *value)
+{
+	struct reading *r = user;
+	const struct config_key *key = config_find(name);
+	char text[512];
+
+	if (section[0] != '\0' && strcmp(section, "memd") != 0) {
+		snprintf(text, sizeof(text), "[%.64s]: no such section; "
+			 "use [memd] or none", section);
+		fail_line(r, text);
+	} else if (key == NULL) {
+		unknown_key(r, name);
+	} else if (r->line_of[key - config_keys] != 0) {
+		snprintf(text, sizeof(text), "%s: set already in line %d",
+			 name, r->line_of[key - config_keys]);
+		fail_line(r, text);
+	} else {
+		r->line_of[key - config_keys] = r->line;
+		if (config_set(r->config, key, value, CONFIG_FILE, text,
+			       sizeof(text)) != 0)
+			fail_line(r, text);
+	}
+	return 1;
+}
+
+static int load_file(struct config *config, const char *path, char *ret_reason,
+		     size_t reason_size)
+{
+	struct reading r = { .config = config, .path = path,
+			     .reason = ret_reason,
+			     .reason_size = reason_size };
+	struct stat st;
+	int syntax;
+
+	r.stream = fopen(path, "re");
+	if (r.stream == NULL || fstat(fileno(r.stream), &st) != 0 ||
+	    S_ISDIR(st.st_mode)) {
+		r.err = r.stream == NULL ? -errno : -EISDIR;
+		snprintf(ret_reason, reason_size, "%s: %s", path,
+			 strerror(-r.err));
+		if (r.stream != NULL)
+			fclose(r.stream);
+		return r.err;
+	}
+	syntax = ini_parse_stream(read_line, &r, handle_pair, &r);
+	if (syntax != 0 && r.err == 0) {
+		r.line = syntax > 0 ? syntax : r.line;
+		fail_line(&r, "not understood; write: key = value");
+	}
+	fclose(r.stream);
+	if (r.err == 0)
+		snprintf(config->file, sizeof(config->file), "%s", path);
+	return r.err;
+}
+
+static int load_default_file(struct config *config, char *ret_reason,
+			     size_t reason_size)
+{
+	int err = load_file(config, MEMD_CONFIG_FILE, ret_reason, reason_size);
+
+	return err == -ENOENT ? 0 : err;
+}
+
+static int load_environment(struct config *config, char *ret_reason,
+			    size_t reason_size)
+{
+	char name[64], why[512];
+
+	for (size_t i = 0; i < CONFIG_KEYS; i++) {
+		const char *value;
+
+		config_variable(&config_keys[i], name, sizeof(name));
+		value = getenv(name);
+		if (value == NULL)
+			continue;
+		if (config_set(config, &config_keys[i], value,
+			       CONFIG_ENVIRONMENT, why, sizeof(why)) != 0) {
+			snprintf(ret_reason, reason_size, "%s: %s", name, why);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int load_flags(struct config *config, const struct config_origin *origin,
+		      char *ret_reason, size_t reason_size)
+{
+	char name[64], why[512];
+
+	for (size_t i = 0; i < CONFIG_KEYS; i++) {
+		if (origin->flag[i] == NULL)
+			continue;
+		if (config_set(config, &config_keys[i], origin->flag[i],
+			       CONFIG_FLAG, why, sizeof(why)) != 0) {
+			config_flag(&config_keys[i], name, sizeof(name));
+			snprintf(ret_reason, reason_size, "--%s: %s", name,
+				 why);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* Clients may be given "unix:/path"; the same variable may serve both. */
+static void strip_carrier(struct config *config)
+{
+	if (strncmp(config->socket, "unix:", 5) == 0)
+		memmove(config->socket, config->socket + 5,
+			strlen(config->socket + 5) + 1);
+}
+
+/* What no single key can say. */
+static int check_together(const struct config *config, char *ret_reason,
+			  size_t reason_size)
+{
+	if (config->low_watermark >= config->high_watermark) {
+		snprintf(ret_reason, reason_size,
+			 "low_watermark: %llu is not below high_watermark, "
+			 "which is %llu",
+			 (unsigned long long)config->low_watermark,
+			 (unsigned long long)config->high_watermark);
+		return -EINVAL;
+	}
+	if (config->socket[0] != '/' &&
+	    (config->socket[0] != '@' || config->socket[1] == '\0')) {
+		snprintf(ret_reason, reason_size, "socket: \"%s\" is not "
+			 "allowed; give an absolute path or @name",
+			 config->socket);
+		return -EINVAL;
+	}
+	if (strlen(config->socket) > 107) {
+		snprintf(ret_reason, reason_size, "socket: %zu bytes are too "
+			 "long for a socket's address; give at most 107",
+			 strlen(config->socket));
+		return -EINVAL;
+	}
+	if (config->swap_file[0] != '/' && strcmp(config->store, "mem") != 0) {
+		snprintf(ret_reason, reason_size, "swap_file: \"%s\" is not "
+			 "allowed; give an absolute path", config->swap_file);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int config_load(const struct config_origin *origin, struct config *ret_config,
+		char *ret_reason, size_t reason_size)
+{
+	struct config config = { 0 };
+	int err;
+
+	for (size_t i = 0; i < CONFIG_KEYS; i++) {
+		err = config_set(&config, &config_keys[i],
+				 config_keys[i].default_text, CONFIG_DEFAULT,
+				 ret_reason, reason_size);
+		ASSERT(err == 0);
+	}
+	if (origin->file != NULL)
+		err = load_file(&config, origin->file, ret_reason,
+				reason_size);
+	else
+		err = load_default_file(&config, ret_reason, reason_size);
+	if (err == 0)
+		err = load_environment(&config, ret_reason, reason_size);
+	if (err == 0)
+		err = load_flags(&config, origin, ret_reason, reason_size);
+	if (err != 0)
+		return err;
+	strip_carrier(&config);
+	err = check_together(&config, ret_reason, reason_size);
+	if (err == 0)
+		*ret_config = config;
+	return err;
+}
+
+/* ---- the sample file */
+
+static void dump_wrapped(FILE *to, const char *text)
+{
+	size_t column = 0;
+
+	while (*text != '\0') {
+		size_t n = strcspn(text, " ");
+
+		if (column != 0 && column + 1 + n > HELP_COLUMNS) {
+			fputc('\n', to);
+			column = 0;
+		}
+		column += (size_t)fprintf(to, "%s%.*s",
+					  column == 0 ? "# " : " ", (int)n,
+					  text);
+		text += n;
+		text += strspn(text, " ");
+	}
+	fputc('\n', to);
+}
+
+void config_dump(FILE *to)
+{
+	char what[256], line[512];
+
+	fprintf(to, "# memd.conf: settings of memd(8), each at its default.\n"
+		"# The environment (MEMD_POOL_SIZE=...) and flags "
+		"(--pool-size=...) win over this\n# file.\n\n[memd]\n");
+	for (size_t i = 0; i < CONFIG_KEYS; i++) {
+		const struct config_key *key = &config_keys[i];
+
+		fputc('\n', to);
+		dump_wrapped(to, key->help);
+		snprintf(line, sizeof(line), "Allowed: %s. %s",
+			 config_describe(key, what, sizeof(what)),
+			 key->is_reloadable ? "Reloadable." :
+					      "Needs a restart.");
+		dump_wrapped(to, line);
+		fprintf(to, "%s =%s%s\n", key->name,
+			key->default_text[0] != '\0' ? " " : "",
+			key->default_text);
+	}
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Every setting of memd, once.  A row gives the field of struct config, the
+ * flag (--pool-size), the environment variable (MEMD_POOL_SIZE), the key of
+ * the configuration file (pool_size), the lines of `memd --help`, of the
+ * sample file (`memd --dump-config`) and of `memctl config`.
+ *
+ *   NUMBER(name, kind, default, least, most, when, help)
+ *   TEXT(name, default, when, help)
+ *   CHOICE(name, "a|b|c", default, when, help)
+ *
+ * kind: SIZE (bytes: 64M), COUNT, PERCENT, MS (time: 250ms, 10s), US (the
+ * same in microseconds, a plain number), MODE (octal permission bits).
+ * when: RELOAD (SIGHUP is enough) or RESTART.
+ *
+ * Included several times; no include guard. */
+
+/* ---- who may connect */
+TEXT(socket, "/run/memd/memd.sock", RESTART,
+     "Where programs connect: a path, or @name for an abstract socket. "
+     "Ignored under systemd socket activation.")
+NUMBER(socket_mode, MODE, "0666", 0, 0777, RESTART,
+       "Permission bits of the socket: who has write permission may connect.")
+TEXT(socket_group, "", RESTART,
+     "Group of the socket, a name or a number; empty: memd's own.")
+TEXT(admin_group, "memd", RELOAD,
+     "Members of this group may administrate (memctl), besides root and the "
+     "user memd runs as; empty: nobody else.")
+CHOICE(allow_nobody, "no|yes", "no", RELOAD,
+       "Serve uid 65534, which also stands for every user that this user "
+       "namespace does not know.")
+
+/* ---- memory */
+NUMBER(pool_size, SIZE, "256M", 1 << 20, 1ll << 43, RESTART,
+       "Memory for the pages that are in use now, of all clients together.")
+TEXT(swap_file, "/var/lib/memd/swap", RESTART,
+     "File for the pages that are not; made when missing, removed at the "
+     "end.")
+NUMBER(swap_size, SIZE, "1G", 1 << 20, 1ll << 43, RESTART,
+       "Size of the swap file. Clients can have pool_size + swap_size bytes "
+       "of memory in all, never more.")
+CHOICE(store, "auto|uring|sync|mem", "auto", RESTART,
+       "How the swap file is read and written: uring (io_uring), sync "
+       "(threads), auto (uring, else sync), mem (no file: for tests).")
+NUMBER(low_watermark, PERCENT, "2", 1, 50, RESTART,
+       "Start evicting in the background when less of the pool is free.")
+NUMBER(high_watermark, PERCENT, "5", 1, 60, RESTART,
+       "Stop evicting when this much of the pool is free.")
+NUMBER(readahead, COUNT, "32", 0, 512, RESTART,
+       "Most pages read ahead of a program that reads in order; 0: none.")
+NUMBER(staging_size, SIZE, "8M", 1 << 20, 1 << 28, RESTART,
+       "Buffers for pages on their way in and out. 2 MiB pages need 8M.")
+
+/* ---- limits of clients; 0 is no limit where the bounds allow it */
+NUMBER(max_sessions, COUNT, "1024", 1, 16384, RESTART,
+       "Most programs connected at once.")
+NUMBER(uid_sessions, COUNT, "256", 1, 16384, RELOAD,
+       "Most programs of one user connected at once.")
+NUMBER(session_lanes, COUNT, "256", 0, 4096, RELOAD,
+       "Most extra connections of one program, one for each thread that "
+       "faults inline.")
+NUMBER(max_segments, COUNT, "4096", 1, 65535, RESTART,
+       "Most segments at once, of all clients together.")
+NUMBER(session_segments, COUNT, "1024", 1, 65535, RELOAD,
+       "Most segments one program may have attached.")
+NUMBER(uid_segments, COUNT, "2048", 1, 65535, RELOAD,
+       "Most segments of one user.")
+NUMBER(max_faults, COUNT, "8192", 128, 1 << 20, RESTART,
+       "Most faults waiting at once, of all clients together.")
+NUMBER(session_faults, COUNT, "1024", 128, 1 << 20, RELOAD,
+       "Most faults of one program waiting at once.")
+NUMBER(session_frames, COUNT, "0", 0, 1ll << 31, RELOAD,
+       "Most 4 KiB frames of the pool that one program may hold.")
+NUMBER(session_mapped, SIZE, "0", 0, 1ll << 44, RELOAD,
+       "Most memory that one program may map.")
+NUMBER(uid_frames, COUNT, "0", 0, 1ll << 31, RELOAD,
+       "Most 4 KiB frames that all programs of one user may hold together.")
+NUMBER(uid_mapped, SIZE, "0", 0, 1ll << 44, RELOAD,
+       "Most memory that all programs of one user may map together.")
+NUMBER(session_output, SIZE, "1M", 64 << 10, 64 << 20, RELOAD,
+       "Replies kept for a program that does not read; with more it is "
+       "disconnected.")
+NUMBER(handshake_timeout, MS, "5s", 100, 600000, RELOAD,
+       "A connection must have said Hello within this time.")
+NUMBER(message_timeout, MS, "10s", 100, 600000, RELOAD,
+       "A message must have arrived whole within this time.")
+NUMBER(stop_timeout, MS, "10s", 0, 600000, RELOAD,
+       "At the end, wait this long for reads and writes under way.")
+
+/* ---- machinery */
+NUMBER(io_threads, COUNT, "4", 1, 64, RESTART,
+       "Threads of store = sync.")
+NUMBER(queue_depth, COUNT, "128", 8, 4096, RESTART,
+       "Requests under way at once of store = uring.")
+NUMBER(busy_poll, US, "50", 0, 10000, RELOAD,
+       "After a fault, look for the next one this many microseconds before "
+       "sleeping; never while idle.")
+NUMBER(trace_events, COUNT, "4096", 64, 1 << 20, RESTART,
+       "Faults kept for the readers of `memctl trace`.")
+CHOICE(log_level, "error|warning|notice|info|debug", "info", RELOAD,
+       "Log events up to this level.")

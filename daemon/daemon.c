@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting, the turn of the loop, the tick, and stopping.
+ *
+ * Stopping: nobody new is let in, everybody is told and disconnected, segments
+ * are taken down; when no I/O is under way any more, or after stop_timeout, or
+ * at the second signal, the loop ends. */
+#include "daemon/daemon.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/units.h"
+#include "daemon/paging.h"
+#include "daemon/reload.h"
+#include "daemon/session.h"
+#include "daemon/system.h"
+#include "daemon/watch.h"
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+/* Advice and pins waiting, besides faults. */
+enum { REQUESTS_WAITING_MAX = 4096 };
+
+bool daemon_is_admin(const struct daemon *d, const struct peer *peer)
+{
+	return peer->uid == 0 || peer->uid == geteuid() ||
+	       (d->has_admin_gid && peer_is_in_group(peer, d->admin_gid));
+}
+
+/* ---- the loop */
+
+static void add_timer(struct event *event, uint64_t delay_us)
+{
+	struct timeval delay = {
+		.tv_sec = (time_t)(delay_us / 1000000),
+		.tv_usec = (suseconds_t)(delay_us % 1000000),
+	};
+
+	(void)event_add(event, &delay);
+}
+
+void daemon_note_paging(struct daemon *d)
+{
+	if (d->config.busy_poll == 0)
+		return;
+	d->spin_until_ns = clock_now_ns() + d->config.busy_poll * 1000;
+	add_timer(&d->spin, 0);
+}
+
+static bool trace_is_behind(const struct daemon *d)
+{
+	const struct trace_reader *reader;
+
+	LIST_FOREACH(reader, &d->trace.readers, link)
+		if (reader->position < d->trace.end &&
+		    !conn_is_clogged(reader->session->main))
+			return true;
+	return false;
+}
+
+static bool needs_turn(const struct daemon *d)
+{
+	return d->is_stopping ||
+	       !TAILQ_EMPTY(&d->server.conns[CONN_DEAD]) ||
+	       !TAILQ_EMPTY(&d->ages.queued) ||
+	       !TAILQ_EMPTY(&d->accounts.unused) ||
+	       !LIST_EMPTY(&d->pins.orphans) ||
+	       (d->evictor.is_active && !d->evictor.is_waiting) ||
+	       trace_is_behind(d);
+}
+
+void daemon_settle(struct daemon *d)
+{
+	engine_settle(&d->engine);
+	server_flush(&d->server);
+	if (needs_turn(d))
+		event_active(&d->turn, EV_TIMEOUT, 0);
+}
+
+static void end_if_idle(struct daemon *d)
+{
+	bool is_empty = d->server.session_count == 0 &&
+			d->segments.dying_count == 0 &&
+			engine_is_idle(&d->engine);
+
+	if (is_empty || d->is_hurried || clock_now_ns() >= d->stop_by_ns)
+		(void)event_base_loopbreak(d->base);
+}
+
+static void turn(struct daemon *d)
+{
+	do {
+		(void)server_bury(&d->server);
+		pins_release(d);
+		evictor_step(d);
+		ages_send(d);
+		trace_send(d);
+		accounts_sweep(&d->accounts);
+		engine_settle(&d->engine);
+		server_flush(&d->server);
+	} while (!TAILQ_EMPTY(&d->server.conns[CONN_DEAD]));
+	if (d->is_stopping)
+		end_if_idle(d);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	turn(arg);
+}
+
+/* Look again instead of sleeping; completions are seen without a system
+ * call. */
+static void spin(struct daemon *d)
+{
+	if (d->engine.store->in_flight != 0 && engine_reap(&d->engine) != 0)
+		daemon_settle(d);
+	if (clock_now_ns() < d->spin_until_ns)
+		add_timer(&d->spin, 0);
+}
+
+static void on_spin(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	spin(arg);
+}
+
+/* ---- the tick */
+
+static void tell_status(struct daemon *d)
+{
+	char line[sizeof(d->status_line)], used[16], pool[16];
+	struct pager_stats stats;
+
+	pager_stats_get(d->engine.pager, &stats);
+	snprintf(line, sizeof(line), "%u sessions, %u segments, %s of %s in "
+		 "use, %.0f faults/s", d->server.session_count,
+		 d->segments.count,
+		 units_format_size((stats.frame_count - stats.free_frames) *
+				   PAGER_UNIT_BYTES, used, sizeof(used)),
+		 units_format_size(stats.frame_count * PAGER_UNIT_BYTES, pool,
+				   sizeof(pool)), d->stats.faults_per_s);
+	if (strcmp(line, d->status_line) == 0)
+		return;
+	memcpy(d->status_line, line, sizeof(line));
+	sd_notifyf(0, "STATUS=%s", line);
+}
+
+static void tick(struct daemon *d)
+{
+	watch_tick(d);
+	if (!d->is_stopping)
+		tell_status(d);
+	if (d->watchdog_us != 0)
+		sd_notify(0, "WATCHDOG=1");
+	daemon_settle(d);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	tick(arg);
+}
+
+/* ---- stopping */
+
+static void dismiss(struct conn_list *list)
+{
+	struct conn *c, *next;
+
+	for (c = TAILQ_FIRST(list); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		conn_refuse(c, 0, -ESHUTDOWN, "memd is stopping");
+	}
+}
+
+static void unlink_all(struct daemon *d)
+{
+	struct segment *segment, *next;
+
+	for (segment = TAILQ_FIRST(&d->segments.all); segment != NULL;
+	     segment = next) {
+		next = TAILQ_NEXT(segment, link);
+		segments_unlink(&d->segments, segment);
+	}
+}
+
+static void stop(struct daemon *d, const char *why)
+{
+	if (d->is_stopping) {
+		log_event(LOG_LEVEL_NOTICE, "stop-hurried", "signal=%s", why);
+		d->is_hurried = true;
+		daemon_settle(d);
+		return;
+	}
+	log_event(LOG_LEVEL_NOTICE, "stopping",
+		  "signal=%s sessions=%u segments=%u", why,
+		  d->server.session_count, d->segments.count);
+	sd_notify(0, "STOPPING=1\nSTATUS=Stopping");
+	d->is_stopping = true;
+	d->stop_by_ns = clock_now_ns() + d->config.stop_timeout * 1000000;
+	server_stop_listening(&d->server);
+	dismiss(&d->server.conns[CONN_NEW]);
+	dismiss(&d->server.conns[CONN_LANE]);
+	dismiss(&d->server.conns[CONN_MAIN]);
+	unlink_all(d);
+	daemon_settle(d);
+}
+
+static void on_term(evutil_socket_t number, short what, void *arg)
+{
+	(void)what;
+	stop(arg, number == SIGINT ? "SIGINT" : "SIGTERM");
+}
+
+static void on_hup(evutil_socket_t number, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)number;
+	(void)what;
+	if (!d->is_stopping)
+		reload_config(d);
+	daemon_settle(d);
+}
+
+/* ---- hooks of the engine */
+
+static void hook_reply(void *ctx, const struct pager_reply *reply)
+{
+	paging_reply(ctx, reply);
+}
+
+static void hook_age(void *ctx, segment_id segment, uint64_t first,
+		     uint64_t count)
+{
+	paging_age(ctx, segment, first, count);
+}
+
+static void hook_done(void *ctx, uint64_t cookie, int result, uint64_t count)
+{
+	paging_done(ctx, cookie, result, count);
+}
+
+static void hook_segment_gone(void *ctx, segment_id segment)
+{
+	struct daemon *d = ctx;
+
+	segments_gone(&d->segments, segment);
+}
+
+static void hook_settle(void *ctx)
+{
+	daemon_settle(ctx);
+}
+
+static const struct engine_hooks hooks = {
+	.reply = hook_reply,
+	.age = hook_age,
+	.done = hook_done,
+	.segment_gone = hook_segment_gone,
+	.settle = hook_settle,
+};
+
+/* ---- starting */
+
+static int make_base(struct daemon *d)
+{
+	d->base = event_base_new();
+	if (d->base == NULL)
+		return -ENOMEM;
+	return event_base_priority_init(d->base, PRIORITIES) != 0 ? -ENOMEM :
+								    0;
+}
+
+static int make_events(struct daemon *d)
+{
+	struct {
+		struct event *event;
+		int number;
+		short what;
+		event_callback_fn callback;
+		int priority;
+	} const rows[] = {
+		{ &d->turn, -1, 0, on_turn, PRIORITY_PAGING },
+		{ &d->spin, -1, 0, on_spin, PRIORITY_BACKGROUND },
+		{ &d->tick, -1, EV_PERSIST, on_tick, PRIORITY_ADMIN },
+		{ &d->on_term, SIGTERM, EV_SIGNAL | EV_PERSIST, on_term,
+		  PRIORITY_ADMIN },
+		{ &d->on_int, SIGINT, EV_SIGNAL | EV_PERSIST, on_term,
+		  PRIORITY_ADMIN },
+		{ &d->on_hup, SIGHUP, EV_SIGNAL | EV_PERSIST, on_hup,
+		  PRIORITY_ADMIN },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (event_assign(rows[i].event, d->base, rows[i].number,
+				 rows[i].what, rows[i].callback, d) != 0)
+			return -EINVAL;
+		(void)event_priority_set(rows[i].event, rows[i].priority);
+		if ((rows[i].what & EV_SIGNAL) != 0 &&
+		    event_add(rows[i].event, NULL) != 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void start_tick(struct daemon *d)
+{
+	uint64_t period_us = 1000000;
+
+	/* 0: no watchdog asked for; errors are as good as that. */
+	if (sd_watchdog_enabled(0, &d->watchdog_us) <= 0)
+		d->watchdog_us = 0;
+	if (d->watchdog_us != 0)
+		period_us = MAX(MIN(period_us, d->watchdog_us / 3), 1000u);
+	add_timer(&d->tick, period_us);
+}
+
+/* Everything that has no name in the outside world. */
+static int start_inside(struct daemon *d, char *reason, size_t size)
+{
+	int err = make_base(d);
+
+	if (err == 0)
+		err = make_events(d);
+	if (err == 0)
+		err = pending_init(&d->pending,
+				   (uint32_t)d->config.max_faults +
+				   REQUESTS_WAITING_MAX);
+	if (err != 0) {
+		snprintf(reason, size, "event loop: %s", strerror(-err));
+		return err;
+	}
+	err = engine_init(&d->engine, &d->config, accounts_most(&d->config),
+			  &hooks, d, reason, size);
+	if (err != 0)
+		return err;
+	accounts_init(&d->accounts, d->engine.pager, &d->config);
+	err = segments_init(&d->segments, &d->engine, &d->accounts,
+			    &d->config);
+	if (err == 0)
+		err = engine_watch(&d->engine, d->base, PRIORITY_PAGING,
+				   PRIORITY_BACKGROUND);
+	if (err != 0)
+		snprintf(reason, size, "cannot start: %s", strerror(-err));
+	return err;
+}
+
+static int start(struct daemon *d, char *reason, size_t size)
+{
+	int err;
+
+	pins_init(&d->pins);
+	ages_init(&d->ages);
+	trace_init(&d->trace, d->config.trace_events);
+	server_init(&d->server);
+	system_random(&d->instance, sizeof(d->instance));
+	d->started_ns = clock_now_ns();
+	reload_apply(d);
+	err = start_inside(d, reason, size);
+	if (err == 0)
+		err = server_listen(d, reason, size);
+	if (err == 0)
+		start_tick(d);
+	return err;
+}
+
+static void tell_started(const struct daemon *d)
+{
+	char pool[16], swap[16];
+
+	log_event(LOG_LEVEL_NOTICE, "started",
+		  "version=%s pid=%d socket=%s pool=%s swap=%s store=%s "
+		  "config=%s", MEMD_VERSION, getpid(),
+		  d->server.path[0] != '\0' ? d->server.path :
+		  sd_listen_fds(0) > 0 ? "systemd" : d->config.socket,
+		  units_format_size(d->config.pool_size, pool, sizeof(pool)),
+		  units_format_size(d->config.swap_size, swap, sizeof(swap)),
+		  d->engine.store->ops->name,
+		  d->config.file[0] != '\0' ? d->config.file : "none");
+	if (d->engine.store_reason[0] != '\0')
+		log_event(LOG_LEVEL_WARNING, "store-fallback",
+			  "store=%s reason=\"%s\"", d->engine.store->ops->name,
+			  d->engine.store_reason);
+	if (d->engine.has_swapfile && !d->engine.swapfile.is_direct)
+		log_event(LOG_LEVEL_WARNING, "swap-not-direct",
+			  "file=%s reason=\"its file system has no O_DIRECT\"",
+			  d->engine.swap_path);
+	sd_notify(0, "READY=1\nSTATUS=Ready");
+}
+
+/* After the loop: nobody is served any more. */
+static void take_down(struct daemon *d)
+{
+	server_stop_listening(&d->server);
+	/* Hurried, some may be left. */
+	while (server_bury(&d->server))
+		;
+	trace_fini(&d->trace);
+	if (d->engine.pager != NULL && d->segments.dying_count == 0) {
+		accounts_sweep(&d->accounts);
+		accounts_fini(&d->accounts);
+	}
+	segments_fini(&d->segments);
+	engine_fini(&d->engine);
+	pending_fini(&d->pending);
+	if (d->base != NULL)
+		event_base_free(d->base);
+}
+
+static void prepare_process(void)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+	umask(0077);
+	system_raise_limits();
+}
+
+int daemon_run(const struct config_origin *origin, const struct config *config)
+{
+	struct daemon *d = calloc(1, sizeof(*d));
+	char reason[CONFIG_REASON_BYTES];
+	int status = EXIT_SUCCESS;
+
+	if (d == NULL)
+		return EXIT_FAILURE;
+	prepare_process();
+	d->config = *config;
+	d->origin = origin;
+	if (start(d, reason, sizeof(reason)) == 0) {
+		tell_started(d);
+		if (event_base_dispatch(d->base) < 0) {
+			log_event(LOG_LEVEL_ERROR, "loop-failed",
+				  "error=\"%s\"", strerror(errno));
+			status = EXIT_FAILURE;
+		}
+		log_event(LOG_LEVEL_NOTICE, "stopped", "uptime_s=%llu",
+			  (unsigned long long)((clock_now_ns() -
+						d->started_ns) / 1000000000));
+	} else {
+		log_event(LOG_LEVEL_ERROR, "start-failed", "reason=\"%s\"",
+			  reason);
+		status = d->engine.is_refused_by_kernel ?
+			EXIT_KERNEL_REFUSES : EXIT_FAILURE;
+	}
+	take_down(d);
+	free(d);
+	return status;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* The whole daemon: every noun once, tied together by the event loop.
+ *
+ * The loop is libevent's, with priorities: paging first, then newcomers and
+ * administration, then background work.  Every callback ends with
+ * daemon_settle(), which lets out what it has produced.  What must not happen
+ * inside a callback of the pager, or while a connection's own callback runs
+ * (freeing it, above all), waits for the *turn*: an event of the first
+ * priority that runs once after the callbacks that are ready now. */
+#ifndef MEMD_DAEMON_DAEMON_H
+#define MEMD_DAEMON_DAEMON_H
+
+#include "daemon/accounts.h"
+#include "daemon/age.h"
+#include "daemon/config.h"
+#include "daemon/engine.h"
+#include "daemon/evictor.h"
+#include "daemon/pending.h"
+#include "daemon/pin.h"
+#include "daemon/segments.h"
+#include "daemon/server.h"
+#include "daemon/stats.h"
+#include "daemon/trace.h"
+
+enum { PRIORITY_PAGING, PRIORITY_ADMIN, PRIORITY_BACKGROUND, PRIORITIES };
+
+/* More than the largest legal message unpacks to: Touched with 1024 ranges. */
+enum { UNPACK_BYTES = 256 * 1024 };
+
+enum { EXIT_BAD_CONFIG = 2, EXIT_KERNEL_REFUSES = 3 };
+
+struct daemon {
+	struct config config;
+	const struct config_origin *origin;	/* to read it again */
+	char reload_error[CONFIG_REASON_BYTES];	/* of the last reload */
+	gid_t admin_gid;
+	bool has_admin_gid;
+	uint64_t instance;			/* random */
+	uint64_t started_ns;
+
+	struct event_base *base;
+	struct event turn, tick, spin;
+	struct event on_term, on_int, on_hup;
+	uint64_t spin_until_ns;
+	bool is_stopping;
+	bool is_hurried;
+	uint64_t stop_by_ns;
+	uint64_t watchdog_us;
+	char status_line[128];			/* last told to systemd */
+
+	struct engine engine;
+	struct accounts accounts;
+	struct segments segments;
+	struct server server;
+	struct pending_table pending;
+	struct pins pins;
+	struct ages ages;
+	struct trace trace;
+	struct evictor evictor;
+	struct stats stats;
+	uint32_t starved_ticks;			/* seconds with waiting faults
+						 * and no free frame */
+	uint32_t spoil_cursor;
+
+	uint8_t unpack[UNPACK_BYTES];		/* for one message at a time */
+};
+
+/* Start, run until told to stop, stop.  Returns memd's exit status. */
+int daemon_run(const struct config_origin *origin, const struct config *config);
+
+/* Let out what has been queued: replies, I/O; ask for the turn. */
+void daemon_settle(struct daemon *d);
+
+/* A fault was served: another is likely soon. */
+void daemon_note_paging(struct daemon *d);
+
+/* May this peer administrate? */
+struct peer;
+bool daemon_is_admin(const struct daemon *d, const struct peer *peer);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/dispatch.h"
+
+#include "daemon/daemon.h"
+#include "daemon/session.h"
+#include <errno.h>
+
+enum {
+	ON_NEW = BIT(CONN_NEW),
+	ON_MAIN = BIT(CONN_MAIN),
+	ON_LANE = BIT(CONN_LANE),
+};
+
+struct message_kind {
+	uint16_t type;
+	const ProtobufCMessageDescriptor *descriptor;	/* NULL: no body */
+	handler *handle;
+	unsigned where;		/* on connections in these states */
+	bool has_reply;		/* needs a request id */
+	bool is_admin;
+};
+
+#define T(name) MEMD__MESSAGE_TYPE__TYPE_##name
+
+static const struct message_kind kinds[] = {
+	{ T(HELLO), &memd__hello__descriptor, handle_hello, ON_NEW, true,
+	  false },
+	{ T(JOIN), &memd__join__descriptor, handle_join, ON_NEW, true,
+	  false },
+	{ T(SEGMENT_CREATE), &memd__segment_create__descriptor,
+	  handle_segment_create, ON_MAIN, true, false },
+	{ T(SEGMENT_ATTACH), &memd__segment_attach__descriptor,
+	  handle_segment_attach, ON_MAIN, true, false },
+	{ T(SEGMENT_DETACH), &memd__segment_detach__descriptor,
+	  handle_segment_detach, ON_MAIN, true, false },
+	{ T(SEGMENT_UNLINK), &memd__segment_unlink__descriptor,
+	  handle_segment_unlink, ON_MAIN, true, false },
+	{ T(FAULT), &memd__fault__descriptor, handle_fault,
+	  ON_MAIN | ON_LANE, true, false },
+	{ T(TOUCHED), &memd__touched__descriptor, handle_touched,
+	  ON_MAIN | ON_LANE, false, false },
+	{ T(ADVISE), &memd__advise__descriptor, handle_advise, ON_MAIN, true,
+	  false },
+	{ T(PIN), &memd__pin__descriptor, handle_pin, ON_MAIN, true, false },
+	{ T(UNPIN), &memd__pin__descriptor, handle_unpin, ON_MAIN, true,
+	  false },
+	{ T(SESSION_STATS), NULL, handle_session_stats, ON_MAIN, true,
+	  false },
+	{ T(STATUS), NULL, handle_status, ON_MAIN, true, true },
+	{ T(SESSIONS), NULL, handle_sessions, ON_MAIN, true, true },
+	{ T(SEGMENTS), NULL, handle_segments, ON_MAIN, true, true },
+	{ T(MAPS), &memd__maps_request__descriptor, handle_maps, ON_MAIN,
+	  true, true },
+	{ T(COUNTERS), NULL, handle_counters, ON_MAIN, true, true },
+	{ T(FAULT_STATS), NULL, handle_fault_stats, ON_MAIN, true, true },
+	{ T(TRACE), &memd__trace_request__descriptor, handle_trace, ON_MAIN,
+	  true, true },
+	{ T(EVICT), &memd__evict_request__descriptor, handle_evict, ON_MAIN,
+	  true, true },
+	{ T(LIMIT_SET), &memd__limit__descriptor, handle_limit_set, ON_MAIN,
+	  true, true },
+	{ T(LIMITS), NULL, handle_limits, ON_MAIN, true, true },
+	{ T(CONFIG), NULL, handle_config, ON_MAIN, true, true },
+};
+
+static const struct message_kind *find_kind(uint16_t type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i].type == type)
+			return &kinds[i];
+	return NULL;
+}
+
+/* A type of the schema that only the daemon sends. */
+static bool is_ours_to_send(uint16_t type)
+{
+	return type == T(NONE) ||
+	       protobuf_c_enum_descriptor_get_value(
+			&memd__message_type__descriptor, type) != NULL;
+}
+
+static void refuse_unknown(struct conn *c, const struct wire_header *header)
+{
+	if (is_ours_to_send(header->type)) {
+		conn_refuse(c, header->request_id, -EPROTO,
+			    "%s is not a client's to send",
+			    wire_type_name(header->type));
+		return;
+	}
+	if (header->request_id != 0)
+		conn_send_error(c, header->request_id, -ENOSYS,
+				"message type %u is unknown to this memd "
+				"(protocol %u.%u)", header->type,
+				WIRE_VERSION_MAJOR, WIRE_VERSION_MINOR);
+}
+
+/* Returns true when this connection may send this now. */
+static bool check_order(struct conn *c, const struct wire_header *header,
+			const struct message_kind *kind)
+{
+	const char *name = wire_type_name(header->type);
+
+	if ((kind->where & BIT(c->state)) == 0) {
+		conn_refuse(c, header->request_id, -EPROTO,
+			    c->state == CONN_NEW ?
+				"%s before Hello" :
+			    c->state == CONN_LANE ?
+				"%s on a lane: only Fault and Touched may "
+				"come there" :
+				"%s again: the session is open already",
+			    name);
+		return false;
+	}
+	if (kind->has_reply && header->request_id == 0) {
+		conn_refuse(c, 0, -EPROTO, "%s without a request id", name);
+		return false;
+	}
+	if (header->payload_bytes != 0) {
+		conn_refuse(c, header->request_id, -EPROTO,
+			    "%s has no payload", name);
+		return false;
+	}
+	if (kind->is_admin && !c->session->is_admin) {
+		conn_send_error(c, header->request_id, -EACCES,
+				"only root, the user memd runs as, and members "
+				"of group \"%s\" may do this",
+				c->daemon->config.admin_group);
+		return false;
+	}
+	return true;
+}
+
+void dispatch_message(struct conn *c, const struct wire_header *header,
+		      const uint8_t *body)
+{
+	const struct message_kind *kind = find_kind(header->type);
+	struct daemon *d = c->daemon;
+	const void *message = NULL;
+	struct wire_arena arena;
+
+	/* What a stranger may send must be known, or it is no client. */
+	if (kind == NULL && c->state == CONN_NEW) {
+		conn_refuse(c, header->request_id, -EPROTO,
+			    "%s before Hello", wire_type_name(header->type));
+		return;
+	}
+	if (kind == NULL) {
+		refuse_unknown(c, header);
+		return;
+	}
+	if (!check_order(c, header, kind))
+		return;
+	if (kind->descriptor != NULL) {
+		wire_arena_init(&arena, d->unpack, sizeof(d->unpack));
+		message = wire_unpack(kind->descriptor, &arena, body,
+				      header->body_bytes);
+		if (message == NULL) {
+			conn_refuse(c, header->request_id, -EPROTO,
+				    "%s is malformed",
+				    wire_type_name(header->type));
+			return;
+		}
+	}
+	kind->handle(d, c, header->request_id, message);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* From message types to handlers: who may send what, when, is one table. */
+#ifndef MEMD_DAEMON_DISPATCH_H
+#define MEMD_DAEMON_DISPATCH_H
+
+#include "daemon/conn.h"
+#include "proto/wire.h"
+
+/* Unpack the body of a message and have it handled.  May close `c`. */
+void dispatch_message(struct conn *c, const struct wire_header *header,
+		      const uint8_t *body);
+
+/* A handler answers request `id` now, or sees to it that it will be.  `message`
+ * is valid until it returns.  c->session is NULL for Hello and Join only. */
+typedef void handler(struct daemon *d, struct conn *c, uint64_t id,
+		     const void *message);
+
+/* handle_session.c */
+handler handle_hello, handle_join, handle_session_stats;
+/* handle_segment.c */
+handler handle_segment_create, handle_segment_attach, handle_segment_detach,
+	handle_segment_unlink;
+/* handle_paging.c */
+handler handle_fault, handle_touched, handle_advise, handle_pin, handle_unpin;
+/* admin_show.c */
+handler handle_status, handle_sessions, handle_segments, handle_maps,
+	handle_counters, handle_fault_stats, handle_config, handle_limits;
+/* admin_act.c */
+handler handle_trace, handle_evict, handle_limit_set;
+
+#endif

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/engine.h"
+
+#include "common/clock.h"
+#include "common/units.h"
+#include "daemon/system.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum {
+	REAP_BATCH = 64,
+	RETRY_MS = 10,		/* the system had no memory, or its queue
+				 * was full */
+};
+
+/* Background work goes before new requests once it has waited this long: a
+ * flood of requests must not keep the pager from freeing frames. */
+#define STARVED_NS	UINT64_C(2000000)
+
+/* ---- what the pager asks for */
+
+static int op_install(void *ctx, segment_id segment, uint64_t unit,
+		      uint64_t count, const void *bytes)
+{
+	struct engine *e = ctx;
+
+	return backing_install(e->backing, segment, unit, count, bytes);
+}
+
+static int op_capture(void *ctx, segment_id segment, uint64_t unit,
+		      uint64_t count, void *to)
+{
+	struct engine *e = ctx;
+
+	return backing_capture(e->backing, segment, unit, count, to);
+}
+
+static void op_discard(void *ctx, segment_id segment, uint64_t unit,
+		       uint64_t count)
+{
+	struct engine *e = ctx;
+
+	backing_discard(e->backing, segment, unit, count);
+}
+
+static void op_segment_gone(void *ctx, segment_id segment)
+{
+	struct engine *e = ctx;
+
+	/* One whose data file could not be made goes, too. */
+	if (backing_fd(e->backing, segment) >= 0)
+		backing_remove(e->backing, segment);
+	e->hooks->segment_gone(e->ctx, segment);
+}
+
+static int op_submit(void *ctx, const struct swap_io *io)
+{
+	struct engine *e = ctx;
+	int err = swapstore_submit(e->store, io);
+
+	if (err == -EAGAIN) {
+		e->submit_retries++;
+		if (swapstore_flush(e->store) != 0)
+			return -EAGAIN;
+		err = swapstore_submit(e->store, io);
+	}
+	if (err == 0)
+		e->must_flush = true;
+	return err;
+}
+
+static void op_reply(void *ctx, const struct pager_reply *reply)
+{
+	struct engine *e = ctx;
+
+	e->hooks->reply(e->ctx, reply);
+}
+
+static void op_age(void *ctx, segment_id segment, uint64_t first,
+		   uint64_t count)
+{
+	struct engine *e = ctx;
+
+	e->hooks->age(e->ctx, segment, first, count);
+}
+
+static void op_done(void *ctx, uint64_t cookie, int result, uint64_t count)
+{
+	struct engine *e = ctx;
+
+	e->hooks->done(e->ctx, cookie, result, count);
+}
+
+static const struct pager_ops ops = {
+	.install = op_install,
+	.capture = op_capture,
+	.discard = op_discard,
+	.segment_gone = op_segment_gone,
+	.submit = op_submit,
+	.reply = op_reply,
+	.age = op_age,
+	.done = op_done,
+};
+
+/* ---- making it */
+
+static int check_memory(const struct config *config, char *ret_reason,
+			size_t reason_size)
+{
+	char source[512], pool[16], staging[16], limit[16];
+	uint64_t most = system_memory_bytes(source, sizeof(source));
+
+	if (config->pool_size + config->staging_size <= most)
+		return 0;
+	snprintf(ret_reason, reason_size,
+		 "pool_size: %s and %s of buffers are more than the %s of "
+		 "memory there are (%s); make pool_size smaller",
+		 units_format_size(config->pool_size, pool, sizeof(pool)),
+		 units_format_size(config->staging_size, staging,
+				   sizeof(staging)),
+		 units_format_size(most, limit, sizeof(limit)), source);
+	return -ENOMEM;
+}
+
+static int make_backing(struct engine *e, const struct config *config,
+			char *ret_reason, size_t reason_size)
+{
+	int err = backing_create((uint32_t)config->max_segments, &e->backing);
+
+	if (err == 0)
+		return 0;
+	e->is_refused_by_kernel = err == -ENOSYS || err == -EPERM ||
+				  err == -EACCES || err == -EOPNOTSUPP;
+	snprintf(ret_reason, reason_size, "userfaultfd: %s; %s",
+		 strerror(-err),
+		 err == -EOPNOTSUPP ? "memd needs Linux 5.14 or newer" :
+		 err == -ENOSYS ? "use a kernel with CONFIG_USERFAULTFD" :
+		 e->is_refused_by_kernel ?
+			"allow it in the container's seccomp profile" :
+			"run `memd --check`");
+	return err;
+}
+
+static int make_staging(struct engine *e, const struct config *config,
+			char *ret_reason, size_t reason_size)
+{
+	e->staging_bytes = (size_t)config->staging_size & ~(size_t)4095;
+	e->staging = mmap(NULL, e->staging_bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (e->staging != MAP_FAILED)
+		return 0;
+	e->staging = NULL;
+	snprintf(ret_reason, reason_size, "staging_size: %s", strerror(errno));
+	return -ENOMEM;
+}
+
+/* The store takes the swap file's descriptor when it is made. */
+static int make_file_store(struct engine *e, const struct config *config,
+			   char *ret_reason, size_t reason_size)
+{
+	struct swapfile *sf = &e->swapfile;
+	struct swapstore_buffers buffers = { e->staging, e->staging_bytes };
+	bool is_auto = strcmp(config->store, "auto") == 0;
+	int err;
+
+	if (is_auto || strcmp(config->store, "uring") == 0) {
+		err = store_uring_create(sf->fd, sf->slots_offset,
+					 sf->slot_count, &buffers,
+					 (unsigned)config->queue_depth,
+					 &e->store);
+		if (err == 0)
+			return 0;
+		snprintf(e->store_reason, sizeof(e->store_reason),
+			 "io_uring: %s", strerror(-err));
+		if (!is_auto) {
+			snprintf(ret_reason, reason_size,
+				 "store: uring: %s; allow io_uring (sysctl "
+				 "kernel.io_uring_disabled=0, or the "
+				 "container's seccomp profile) or set "
+				 "store = sync", strerror(-err));
+			return err;
+		}
+	}
+	err = store_sync_create(sf->fd, sf->slots_offset, sf->slot_count,
+				(unsigned)config->io_threads, &e->store);
+	if (err != 0)
+		snprintf(ret_reason, reason_size, "store: sync: %s",
+			 strerror(-err));
+	return err;
+}
+
+static int make_store(struct engine *e, const struct config *config,
+		      char *ret_reason, size_t reason_size)
+{
+	int err;
+
+	if (strcmp(config->store, "mem") == 0) {
+		err = store_mem_create((uint32_t)(config->swap_size /
+						  SWAP_SLOT_BYTES),
+				       &e->store);
+		if (err != 0)
+			snprintf(ret_reason, reason_size, "store: mem: %s",
+				 strerror(-err));
+		return err;
+	}
+	snprintf(e->swap_path, sizeof(e->swap_path), "%s", config->swap_file);
+	err = swapfile_open(e->swap_path, config->swap_size, &e->swapfile,
+			    ret_reason, reason_size);
+	if (err != 0)
+		return err;
+	e->has_swapfile = true;
+	return make_file_store(e, config, ret_reason, reason_size);
+}
+
+static uint32_t share_of(uint32_t frames, uint64_t percent)
+{
+	uint64_t share = (uint64_t)frames * percent / 100;
+
+	return (uint32_t)MAX(share, 1u);
+}
+
+static int make_pager(struct engine *e, const struct config *config,
+		      uint32_t accounts_max, char *ret_reason,
+		      size_t reason_size)
+{
+	uint32_t frames = (uint32_t)(config->pool_size / PAGER_UNIT_BYTES);
+	struct pager_config pager = {
+		.frame_count = frames,
+		.slot_count = e->store->slot_count,
+		.segments_max = (uint32_t)config->max_segments,
+		.accounts_max = accounts_max,
+		.faults_max = (uint32_t)config->max_faults,
+		.low_watermark = share_of(frames, config->low_watermark),
+		.high_watermark = share_of(frames, config->high_watermark),
+		.readahead_max = (uint32_t)config->readahead,
+		.staging = e->staging,
+		.staging_bytes = e->staging_bytes,
+	};
+	int err;
+
+	/* Small pools: rounding must not make the two equal. */
+	pager.high_watermark = MAX(pager.high_watermark,
+				   pager.low_watermark + 1);
+	err = pager_create(&pager, &ops, e, &e->pager);
+	if (err != 0)
+		snprintf(ret_reason, reason_size, "pager: %s", strerror(-err));
+	return err;
+}
+
+int engine_init(struct engine *e, const struct config *config,
+		uint32_t accounts_max, const struct engine_hooks *hooks,
+		void *ctx, char *ret_reason, size_t reason_size)
+{
+	int err;
+
+	*e = (struct engine){ .hooks = hooks, .ctx = ctx };
+	err = check_memory(config, ret_reason, reason_size);
+	if (err == 0)
+		err = make_backing(e, config, ret_reason, reason_size);
+	if (err == 0)
+		err = make_staging(e, config, ret_reason, reason_size);
+	if (err == 0)
+		err = make_store(e, config, ret_reason, reason_size);
+	if (err == 0)
+		err = make_pager(e, config, accounts_max, ret_reason,
+				 reason_size);
+	if (err != 0)
+		engine_fini(e);
+	return err;
+}
+
+void engine_fini(struct engine *e)
+{
+	bool is_refused = e->is_refused_by_kernel;
+
+	if (e->is_watching) {
+		event_del(&e->store_event);
+		event_del(&e->background);
+	}
+	/* A store has taken the descriptor and with it the lock, under which
+	 * the name must go. */
+	if (e->store != NULL)
+		e->swapfile.fd = -1;
+	if (e->has_swapfile)
+		swapfile_close(&e->swapfile, e->swap_path, true);
+	swapstore_destroy(e->store);
+	if (e->pager != NULL)
+		pager_destroy(e->pager);
+	if (e->staging != NULL)
+		munmap(e->staging, e->staging_bytes);
+	backing_destroy(e->backing);
+	*e = (struct engine){ .is_refused_by_kernel = is_refused };
+}
+
+/* ---- taking part in the loop */
+
+unsigned engine_reap(struct engine *e)
+{
+	struct swap_done done[REAP_BATCH];
+	unsigned total = 0, count;
+
+	do {
+		uint64_t now_ns = clock_now_ns();
+
+		count = swapstore_reap(e->store, done, REAP_BATCH);
+		for (unsigned i = 0; i < count; i++)
+			pager_io_done(e->pager, done[i].cookie, done[i].result,
+				      now_ns);
+		total += count;
+	} while (count == REAP_BATCH && total < 4 * REAP_BATCH);
+	if (total != 0)
+		e->wants_run = true;
+	return total;
+}
+
+static void schedule(struct engine *e, unsigned delay_ms)
+{
+	struct timeval delay = { .tv_usec = (suseconds_t)delay_ms * 1000 };
+
+	if (e->is_watching)
+		(void)event_add(&e->background, &delay);
+}
+
+static void run(struct engine *e)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	e->last_run_ns = now_ns;
+	e->wants_run = pager_run(e->pager, now_ns);
+}
+
+/* Something waits that no completion will bring along: memory the system did
+ * not have, or a full submission queue. */
+static bool must_retry(const struct engine *e)
+{
+	struct pager_stats stats;
+
+	if (e->must_flush)
+		return true;
+	if (e->store->in_flight != 0)
+		return false;
+	pager_stats_get(e->pager, &stats);
+	return stats.faults_waiting != 0 || !pager_is_idle(e->pager);
+}
+
+static void on_background(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine *e = arg;
+
+	(void)fd;
+	(void)what;
+	run(e);
+	e->hooks->settle(e->ctx);
+	if (!e->wants_run && must_retry(e))
+		schedule(e, RETRY_MS);
+}
+
+static void on_completions(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine *e = arg;
+
+	(void)fd;
+	(void)what;
+	(void)engine_reap(e);
+	e->hooks->settle(e->ctx);
+}
+
+int engine_watch(struct engine *e, struct event_base *base, int io_priority,
+		 int background_priority)
+{
+	int fd = swapstore_event_fd(e->store);
+
+	if (event_assign(&e->store_event, base, fd,
+			 fd < 0 ? 0 : EV_READ | EV_PERSIST, on_completions,
+			 e) != 0 ||
+	    event_assign(&e->background, base, -1, 0, on_background, e) != 0)
+		return -EINVAL;
+	(void)event_priority_set(&e->store_event, io_priority);
+	(void)event_priority_set(&e->background, background_priority);
+	e->is_watching = true;
+	return fd >= 0 && event_add(&e->store_event, NULL) != 0 ? -ENOMEM : 0;
+}
+
+static void flush(struct engine *e)
+{
+	if (e->must_flush && swapstore_flush(e->store) == 0)
+		e->must_flush = false;
+}
+
+void engine_settle(struct engine *e)
+{
+	flush(e);
+	if (!e->wants_run)
+		return;
+	if (clock_now_ns() - e->last_run_ns > STARVED_NS) {
+		run(e);
+		flush(e);
+	}
+	if (e->wants_run || e->must_flush)
+		schedule(e, 0);
+}
+
+bool engine_is_idle(const struct engine *e)
+{
+	return e->store->in_flight == 0 && pager_is_idle(e->pager);
+}

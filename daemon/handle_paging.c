@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/* Faults, touches, advice and pins: from messages to the pager, and the
+ * pager's answers back to whoever asked. */
+#include "daemon/daemon.h"
+#include "daemon/dispatch.h"
+#include "daemon/paging.h"
+#include "daemon/session.h"
+
+#include "common/clock.h"
+#include <errno.h>
+#include <string.h>
+
+/* One Touched message makes the pager look at no more pages than this. */
+enum { TOUCHED_PAGES_MAX = 64 * 1024 };
+
+/* ---- faults */
+
+static void reply_fault(struct conn *c, uint64_t id, uint32_t segment_number,
+			const struct pager_reply *r)
+{
+	Memd__FaultReply reply = MEMD__FAULT_REPLY__INIT;
+
+	reply.segment = segment_number;
+	reply.page = r->page;
+	if (r->error != 0) {
+		reply.has_error = true;
+		reply.error = (uint32_t)-r->error;
+	} else {
+		reply.has_first = true;
+		reply.first = r->first;
+		reply.has_count = true;
+		reply.count = r->count;
+	}
+	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY, id, &reply.base);
+}
+
+static void refuse_fault(struct conn *c, uint64_t id, uint32_t segment_number,
+			 uint64_t page, int error)
+{
+	struct pager_reply reply = { .page = page, .error = error };
+
+	c->daemon->stats.faults_refused++;
+	reply_fault(c, id, segment_number, &reply);
+}
+
+static void ask_pager(struct daemon *d, struct conn *c, uint64_t id,
+		      const struct attachment *a, uint64_t page,
+		      bool is_write, uint64_t now_ns)
+{
+	struct pending_entry like = {
+		.kind = PENDING_FAULT,
+		.conn = c,
+		.request_id = id,
+		.segment_number = a->segment_number,
+		.page = page,
+		.pid = c->peer.pid,
+	};
+	uint64_t cookie;
+
+	if (c->session->faults_waiting >= d->config.session_faults ||
+	    !pending_add(&d->pending, &like, &cookie)) {
+		refuse_fault(c, id, a->segment_number, page, -EBUSY);
+		return;
+	}
+	c->session->faults_waiting++;
+	pager_fault(d->engine.pager, a->segment->pager_id, page, is_write,
+		    cookie, now_ns);
+	d->engine.wants_run = true;
+}
+
+void handle_fault(struct daemon *d, struct conn *c, uint64_t id,
+		  const void *message)
+{
+	const Memd__Fault *fault = message;
+	const struct attachment *a = session_find(c->session, fault->segment);
+	bool is_write = fault->access == MEMD__ACCESS__ACCESS_WRITE;
+	uint64_t now_ns = clock_now_ns();
+
+	if (fault->n_page == 0 || fault->n_page > WIRE_FAULTS_MAX) {
+		conn_refuse(c, id, -EPROTO, "Fault asks for %zu pages; "
+			    "1 to %d are allowed", fault->n_page,
+			    WIRE_FAULTS_MAX);
+		return;
+	}
+	d->stats.faults_asked += fault->n_page;
+	for (size_t i = 0; i < fault->n_page; i++) {
+		uint64_t page = fault->page[i];
+
+		if (a == NULL || page >= a->segment->page_count)
+			refuse_fault(c, id, fault->segment, page, -EFAULT);
+		else
+			ask_pager(d, c, id, a, page,
+				  is_write && !a->is_read_only, now_ns);
+	}
+	daemon_note_paging(d);
+}
+
+static void trace_fault(struct daemon *d, const struct pending_entry *e,
+			const struct pager_reply *r, uint64_t end_ns)
+{
+	struct trace_event event = {
+		.time_ns = r->start_ns,
+		.pid = e->pid,
+		.segment_number = e->segment_number,
+		.page = e->page,
+		.kind = fault_kind_name(r->kind),
+		.frame_wait_ns = r->frame_ns - r->start_ns,
+		.io_ns = r->io_ns - r->frame_ns,
+		.install_ns = end_ns - r->io_ns,
+		.total_ns = end_ns - r->start_ns,
+		.ready_count = r->count,
+		.error = r->error,
+	};
+
+	trace_add(&d->trace, &event);
+}
+
+void paging_reply(struct daemon *d, const struct pager_reply *r)
+{
+	struct pending_entry e = pending_take(&d->pending, r->cookie);
+	/* The pager knows the time only as of its last call. */
+	uint64_t end_ns = MAX(clock_now_ns(), r->end_ns);
+
+	ASSERT(e.kind == PENDING_FAULT);
+	if (r->error == 0 || r->error == -EIO)
+		histogram_add(&d->stats.kind[r->kind], end_ns - r->start_ns);
+	if (trace_has_readers(&d->trace))
+		trace_fault(d, &e, r, end_ns);
+	if (e.conn == NULL || e.conn->session == NULL)
+		return;
+	e.conn->session->faults_waiting--;
+	if (r->error == 0 || r->error == -EIO)
+		e.conn->session->faults[r->kind]++;
+	reply_fault(e.conn, e.request_id, e.segment_number, r);
+}
+
+void paging_age(struct daemon *d, segment_id segment_number, uint64_t first,
+		uint64_t count)
+{
+	const struct segment *segment =
+		segments_find_pager_id(&d->segments, segment_number);
+	struct attachment *a;
+
+	if (segment == NULL)
+		return;
+	LIST_FOREACH(a, &segment->attachments, of_segment)
+		ages_add(d, a, first, count);
+}
+
+/* ---- touches */
+
+static uint64_t tell_pager(struct daemon *d, const struct attachment *a,
+			   const Memd__Touched *touched)
+{
+	uint64_t budget = TOUCHED_PAGES_MAX;
+
+	for (size_t i = 0; i < touched->n_range && budget > 0; i++) {
+		const Memd__Range *range = touched->range[i];
+		uint64_t count = MIN(range->count, budget);
+
+		if (!segment_has_range(a->segment, range->first, count))
+			continue;
+		pager_touched(d->engine.pager, a->segment->pager_id,
+			      range->first, count);
+		budget -= count;
+	}
+	return TOUCHED_PAGES_MAX - budget;
+}
+
+void handle_touched(struct daemon *d, struct conn *c, uint64_t id,
+		    const void *message)
+{
+	const Memd__Touched *touched = message;
+	const struct attachment *a = session_find(c->session,
+						  touched->segment);
+	uint64_t pages, faults;
+
+	if (touched->n_range > WIRE_RANGES_MAX) {
+		conn_refuse(c, id, -EPROTO, "Touched has %zu ranges; at most "
+			    "%d are allowed", touched->n_range,
+			    WIRE_RANGES_MAX);
+		return;
+	}
+	/* It has no reply: of a segment just detached, nobody cares. */
+	if (a == NULL)
+		return;
+	pages = tell_pager(d, a, touched);
+	/* The figures are the client's word; at least keep them in bounds. */
+	faults = MIN(touched->fault_count, pages);
+	if (faults == 0)
+		return;
+	d->stats.faults_minor += faults;
+	c->session->faults_minor += faults;
+	histogram_add_many(&d->stats.minor,
+			   MIN(touched->total_ns, UINT64_C(1) << 40) / faults,
+			   faults);
+	daemon_note_paging(d);
+}
+
+/* ---- advice and pins */
+
+static const char *explain(int error)
+{
+	switch (error) {
+	case -EINVAL:
+		return "the range is not inside the segment";
+	case -EBUSY:
+		return "pages of the range are pinned, or too many requests "
+		       "are under way; try again later";
+	case -ENOMEM:
+		return "more pages than may be pinned: half the pool, or the "
+		       "limit of the session or user";
+	case -EIO:
+		return "a page of the range is lost";
+	case -EFAULT:
+		return "the segment has gone";
+	default:
+		return strerror(-error);
+	}
+}
+
+/* Remember the request; NULL conn afterwards means it went. */
+static bool remember(struct daemon *d, struct conn *c, uint64_t id,
+		     enum pending_kind kind, struct pin *pin,
+		     uint64_t *ret_cookie)
+{
+	struct pending_entry like = { .kind = kind, .conn = c,
+				      .request_id = id, .pin = pin };
+
+	if (c->session->requests_waiting >= SESSION_REQUESTS_MAX ||
+	    !pending_add(&d->pending, &like, ret_cookie)) {
+		conn_send_error(c, id, -EBUSY, "%s", explain(-EBUSY));
+		return false;
+	}
+	c->session->requests_waiting++;
+	return true;
+}
+
+/* The attachment and a range inside it, or NULL and the client knows. */
+static struct attachment *find_range(struct conn *c, uint64_t id,
+				     uint32_t segment_number, uint64_t first,
+				     uint64_t count)
+{
+	struct attachment *a = session_find(c->session, segment_number);
+
+	if (a == NULL)
+		conn_send_error(c, id, -EINVAL, "segment %u is not attached "
+				"by this session", segment_number);
+	else if (count == 0 || !segment_has_range(a->segment, first, count))
+		conn_send_error(c, id, -EINVAL, "pages %llu + %llu are not "
+				"inside segment %u of %llu pages",
+				(unsigned long long)first,
+				(unsigned long long)count, segment_number,
+				(unsigned long long)a->segment->page_count);
+	else
+		return a;
+	return NULL;
+}
+
+static int advice_of(Memd__Advice advice, enum pager_advice *ret_advice)
+{
+	static const enum pager_advice table[] = {
+		[MEMD__ADVICE__ADVICE_NORMAL] = PAGER_NORMAL,
+		[MEMD__ADVICE__ADVICE_SEQUENTIAL] = PAGER_SEQUENTIAL,
+		[MEMD__ADVICE__ADVICE_RANDOM] = PAGER_RANDOM,
+		[MEMD__ADVICE__ADVICE_WILLNEED] = PAGER_WILLNEED,
+		[MEMD__ADVICE__ADVICE_DONTNEED] = PAGER_DONTNEED,
+		[MEMD__ADVICE__ADVICE_COLD] = PAGER_COLD,
+		[MEMD__ADVICE__ADVICE_PAGEOUT] = PAGER_PAGEOUT,
+	};
+
+	if ((unsigned)advice >= ARRAY_SIZE(table))
+		return -EINVAL;
+	*ret_advice = table[advice];
+	return 0;
+}
+
+void handle_advise(struct daemon *d, struct conn *c, uint64_t id,
+		   const void *message)
+{
+	const Memd__Advise *request = message;
+	const struct attachment *a = find_range(c, id, request->segment,
+						request->first,
+						request->count);
+	enum pager_advice advice;
+	uint64_t cookie;
+
+	if (a == NULL)
+		return;
+	if (advice_of(request->advice, &advice) != 0) {
+		conn_send_error(c, id, -EINVAL, "unknown advice %d",
+				(int)request->advice);
+		return;
+	}
+	if (a->is_read_only && advice == PAGER_DONTNEED) {
+		conn_send_error(c, id, -EACCES, "segment %u is attached "
+				"read-only; DONTNEED would change it",
+				request->segment);
+		return;
+	}
+	/* As madvise(2): who may not write a shared thing may not have it
+	 * paged out under the others either, and is not told. */
+	if (a->is_read_only && (advice == PAGER_PAGEOUT ||
+				advice == PAGER_COLD)) {
+		conn_send_ok(c, id);
+		return;
+	}
+	if (!remember(d, c, id, PENDING_ADVISE, NULL, &cookie))
+		return;
+	pager_advise(d->engine.pager, a->segment->pager_id, request->first,
+		     request->count, advice, cookie, clock_now_ns());
+	d->engine.wants_run = true;
+}
+
+void handle_pin(struct daemon *d, struct conn *c, uint64_t id,
+		const void *message)
+{
+	const Memd__Pin *request = message;
+	struct attachment *a = find_range(c, id, request->segment,
+					  request->first, request->count);
+	struct pin *pin;
+	uint64_t cookie;
+
+	if (a == NULL)
+		return;
+	if (c->session->pin_count >= SESSION_PINS_MAX) {
+		conn_send_error(c, id, -ENOMEM, "this session has pinned %u "
+				"ranges; no more are allowed",
+				c->session->pin_count);
+		return;
+	}
+	pin = pin_add(a, request->first, request->count);
+	if (pin == NULL) {
+		conn_send_error(c, id, -ENOMEM, "no memory");
+		return;
+	}
+	if (!remember(d, c, id, PENDING_PIN, pin, &cookie)) {
+		pin_asked(pin, false);
+		return;
+	}
+	pager_advise(d->engine.pager, a->segment->pager_id, request->first,
+		     request->count, PAGER_PIN, cookie, clock_now_ns());
+	d->engine.wants_run = true;
+}
+
+void handle_unpin(struct daemon *d, struct conn *c, uint64_t id,
+		  const void *message)
+{
+	const Memd__Pin *request = message;
+	struct attachment *a = find_range(c, id, request->segment,
+					  request->first, request->count);
+	struct pin *pin;
+
+	if (a == NULL)
+		return;
+	pin = pin_find(a, request->first, request->count);
+	if (pin == NULL) {
+		conn_send_error(c, id, -EINVAL, "this session has not pinned "
+				"exactly pages %llu + %llu of segment %u",
+				(unsigned long long)request->first,
+				(unsigned long long)request->count,
+				request->segment);
+		return;
+	}
+	pin_orphan(&d->pins, pin);
+	conn_send_ok(c, id);
+}
+
+void paging_done(struct daemon *d, uint64_t cookie, int result, uint64_t count)
+{
+	struct pending_entry e = pending_take(&d->pending, cookie);
+
+	switch (e.kind) {
+	case PENDING_PIN:
+		pin_asked(e.pin, result == 0);
+		break;
+	case PENDING_UNPIN:
+		pin_released(e.pin, result);
+		return;
+	case PENDING_EVICT:
+		evictor_done(d, result, count);
+		return;
+	default:
+		ASSERT(e.kind == PENDING_ADVISE);
+	}
+	if (e.conn == NULL || e.conn->session == NULL)
+		return;
+	e.conn->session->requests_waiting--;
+	if (result == 0)
+		conn_send_ok(e.conn, e.request_id);
+	else
+		conn_send_error(e.conn, e.request_id, result, "%s",
+				explain(result));
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* Hello, Join and a session's own figures. */
+#include "daemon/daemon.h"
+#include "daemon/dispatch.h"
+#include "daemon/session.h"
+
+#include "common/log.h"
+#include <errno.h>
+#include <string.h>
+
+enum {
+	/* So that an administrator gets in when all places are taken. */
+	ADMIN_RESERVE = 16,
+	CAPABILITIES = MEMD__CAPABILITY__CAP_FAULT_THREAD |
+		       MEMD__CAPABILITY__CAP_FAULT_INLINE |
+		       MEMD__CAPABILITY__CAP_POISON,
+};
+
+static void refuse_hello(struct conn *c, uint64_t id, int err,
+			 const char *text)
+{
+	c->daemon->stats.sessions_refused++;
+	conn_refuse(c, id, err, "%s", text);
+}
+
+static bool check_version(struct conn *c, uint64_t id, uint32_t version_major,
+			  uint32_t version_minor)
+{
+	if (version_major == WIRE_VERSION_MAJOR)
+		return true;
+	conn_refuse(c, id, -EPROTONOSUPPORT, "this memd speaks protocol "
+		    "version %u.%u, you speak %u.%u; install the same version "
+		    "on both sides", WIRE_VERSION_MAJOR, WIRE_VERSION_MINOR,
+		    version_major, version_minor);
+	return false;
+}
+
+static uint32_t sessions_of(const struct daemon *d, uid_t uid)
+{
+	const struct session *s;
+	uint32_t count = 0;
+
+	TAILQ_FOREACH(s, &d->server.sessions, link)
+		count += s->main->peer.uid == uid;
+	return count;
+}
+
+static bool check_room(struct daemon *d, struct conn *c, uint64_t id,
+		       bool is_admin_only)
+{
+	uint64_t most = d->config.max_sessions;
+	bool is_admin = is_admin_only && daemon_is_admin(d, &c->peer);
+	char text[256];
+
+	if (d->server.session_count >= most + (is_admin ? ADMIN_RESERVE : 0)) {
+		snprintf(text, sizeof(text), "%u programs are connected, as "
+			 "many as max_sessions allows; try again later",
+			 d->server.session_count);
+		refuse_hello(c, id, -EAGAIN, text);
+		return false;
+	}
+	if (!is_admin &&
+	    sessions_of(d, c->peer.uid) >= d->config.uid_sessions) {
+		snprintf(text, sizeof(text), "%u programs of uid %u are "
+			 "connected, as many as uid_sessions allows",
+			 sessions_of(d, c->peer.uid), c->peer.uid);
+		refuse_hello(c, id, -EAGAIN, text);
+		return false;
+	}
+	return true;
+}
+
+static bool check_peer(struct daemon *d, struct conn *c, uint64_t id)
+{
+	if (d->is_stopping) {
+		refuse_hello(c, id, -ESHUTDOWN, "memd is stopping");
+		return false;
+	}
+	if (c->peer.uid == PEER_NOBODY &&
+	    strcmp(d->config.allow_nobody, "yes") != 0) {
+		refuse_hello(c, id, -EACCES, "uid 65534 (nobody, or a user "
+			     "this user namespace does not know) is not "
+			     "served; set allow_nobody = yes if it should be");
+		return false;
+	}
+	return true;
+}
+
+static void reply_hello(struct daemon *d, const struct session *s, uint64_t id)
+{
+	Memd__HelloReply reply = MEMD__HELLO_REPLY__INIT;
+
+	reply.version_major = WIRE_VERSION_MAJOR;
+	reply.version_minor = WIRE_VERSION_MINOR;
+	reply.has_capabilities = true;
+	reply.capabilities = CAPABILITIES |
+		(s->is_admin ? MEMD__CAPABILITY__CAP_ADMIN : 0u);
+	reply.instance = d->instance;
+	reply.session = s->id;
+	reply.token.data = (uint8_t *)s->token;
+	reply.token.len = sizeof(s->token);
+	reply.has_pool_bytes = true;
+	reply.pool_bytes = d->config.pool_size;
+	reply.server = "memd " MEMD_VERSION;
+	conn_send(s->main, MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY, id,
+		  &reply.base);
+}
+
+void handle_hello(struct daemon *d, struct conn *c, uint64_t id,
+		  const void *message)
+{
+	const Memd__Hello *hello = message;
+	struct session_wish wish = {
+		.command = hello->command != NULL ? hello->command : "",
+		.capabilities = hello->capabilities,
+		.most_frames = hello->most_frames,
+		.is_admin_only = hello->admin_only,
+	};
+	struct session *s;
+	int err;
+
+	if (!check_version(c, id, hello->version_major,
+			   hello->version_minor) ||
+	    !check_peer(d, c, id))
+		return;
+	if (strlen(wish.command) > WIRE_NAME_BYTES_MAX) {
+		conn_refuse(c, id, -EPROTO, "Hello: command is longer than "
+			    "%d bytes", WIRE_NAME_BYTES_MAX);
+		return;
+	}
+	if (!check_room(d, c, id, wish.is_admin_only))
+		return;
+	err = session_create(c, &wish, &s);
+	if (err != 0) {
+		refuse_hello(c, id, err, err == -EAGAIN ?
+			     "no accounts are left; try again later" :
+			     "no memory for a session");
+		return;
+	}
+	log_event(s->is_admin_only ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+		  "session-open",
+		  "session=%u pid=%d uid=%u command=\"%s\" admin=%s", s->id,
+		  c->peer.pid, c->peer.uid, s->command,
+		  s->is_admin_only ? "only" : s->is_admin ? "may" : "no");
+	reply_hello(d, s, id);
+}
+
+/* In a time that does not tell how many bytes were right. */
+static bool token_is_equal(const struct session *s,
+			   const ProtobufCBinaryData *token)
+{
+	unsigned difference = 0;
+
+	if (token->len != sizeof(s->token))
+		return false;
+	for (size_t i = 0; i < sizeof(s->token); i++)
+		difference |= (unsigned)(s->token[i] ^ token->data[i]);
+	return difference == 0;
+}
+
+void handle_join(struct daemon *d, struct conn *c, uint64_t id,
+		 const void *message)
+{
+	const Memd__Join *join = message;
+	struct session *s;
+
+	if (!check_version(c, id, join->version_major, 0))
+		return;
+	s = server_find_session(&d->server, join->session);
+	if (s == NULL || s->main->state != CONN_MAIN ||
+	    s->main->peer.uid != c->peer.uid ||
+	    s->main->peer.pid != c->peer.pid ||
+	    !token_is_equal(s, &join->token)) {
+		refuse_hello(c, id, -EACCES, "Join: no such session of this "
+			     "process, or a wrong token");
+		return;
+	}
+	if (s->lane_count >= d->config.session_lanes) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "Join: this session has %u "
+			 "lanes, as many as session_lanes allows",
+			 s->lane_count);
+		refuse_hello(c, id, -EAGAIN, text);
+		return;
+	}
+	session_add_lane(s, c);
+	conn_send_ok(c, id);
+}
+
+void handle_session_stats(struct daemon *d, struct conn *c, uint64_t id,
+			  const void *message)
+{
+	Memd__SessionStatsReply reply = MEMD__SESSION_STATS_REPLY__INIT;
+	const struct session *s = c->session;
+	struct session_usage usage;
+
+	(void)d;
+	(void)message;
+	session_usage_get(s, &usage);
+	reply.mapped_bytes = usage.mapped_bytes;
+	reply.resident_bytes = usage.resident_bytes;
+	reply.swapped_bytes = usage.swapped_bytes;
+	reply.faults_minor = s->faults_minor;
+	reply.faults_zero = s->faults[FAULT_ZERO];
+	reply.faults_hit = s->faults[FAULT_HIT];
+	reply.faults_swap_in = s->faults[FAULT_SWAP_IN];
+	reply.faults_put_back = s->faults[FAULT_PUT_BACK];
+	reply.pages_lost = s->faults[FAULT_LOST];
+	reply.has_limit_frames = true;
+	reply.limit_frames = account_frames(s->account);
+	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_SESSION_STATS_REPLY, id,
+		  &reply.base);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/listener.h"
+
+#include "daemon/system.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 512 };
+
+struct reason {
+	char *text;
+	size_t size;
+};
+
+static int fail(const struct reason *reason, int err, const char *format, ...)
+	PRINTF_LIKE(3, 4);
+
+static int fail(const struct reason *reason, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(reason->text, reason->size, format, args);
+	va_end(args);
+	return err;
+}
+
+static void lock_path(const char *path, char *ret, size_t size)
+{
+	snprintf(ret, size, "%s.lock", path);
+}
+
+/* The file that is locked must still be the one that has the name: the holder
+ * before us removed its own at the end. */
+static bool is_named(int fd, const char *name)
+{
+	struct stat ours, named;
+
+	return fstat(fd, &ours) == 0 && lstat(name, &named) == 0 &&
+	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+}
+
+static int take_lock(const char *path, const struct reason *reason)
+{
+	char name[CONFIG_TEXT_BYTES + 8];
+
+	lock_path(path, name, sizeof(name));
+	for (;;) {
+		int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+			      0600);
+
+		if (fd < 0)
+			return fail(reason, -errno, "%s: %s; make the folder, "
+				    "or choose another socket", name,
+				    strerror(errno));
+		if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+			int err = -errno;
+
+			close(fd);
+			if (err == -EWOULDBLOCK)
+				return fail(reason, -EBUSY, "%s: another memd "
+					    "is using it; stop that one, or "
+					    "choose another socket", path);
+			return fail(reason, err, "%s: %s", name,
+				    strerror(-err));
+		}
+		if (is_named(fd, name))
+			return fd;
+		close(fd);
+	}
+}
+
+void listener_unlock(const char *path, int lock_fd)
+{
+	char name[CONFIG_TEXT_BYTES + 8];
+
+	lock_path(path, name, sizeof(name));
+	if (is_named(lock_fd, name))
+		(void)unlink(name);
+	close(lock_fd);
+}
+
+/* A socket nobody listens on is what a killed memd leaves behind.  Anything
+ * else is somebody's. */
+static int clear_stale(const struct sockaddr_un *sun, socklen_t length,
+		       const struct reason *reason)
+{
+	const char *path = sun->sun_path;
+	struct stat st;
+	int fd, err;
+
+	if (lstat(path, &st) != 0)
+		return errno == ENOENT ? 0 :
+			fail(reason, -errno, "%s: %s", path, strerror(errno));
+	if (!S_ISSOCK(st.st_mode))
+		return fail(reason, -EEXIST, "%s: exists and is not a socket; "
+			    "remove it, or choose another socket", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return fail(reason, -errno, "socket: %s", strerror(errno));
+	err = connect(fd, (const struct sockaddr *)sun, length) == 0 ? 0 :
+		-errno;
+	close(fd);
+	if (err != -ECONNREFUSED)
+		return fail(reason, -EBUSY, "%s: another program is listening "
+			    "there; stop it, or choose another socket", path);
+	if (unlink(path) != 0)
+		return fail(reason, -errno, "%s: cannot remove the socket a "
+			    "dead memd has left: %s", path, strerror(errno));
+	return 0;
+}
+
+static int set_access(const struct config *config, const char *path,
+		      const struct reason *reason)
+{
+	gid_t gid = (gid_t)-1;
+
+	if (config->socket_group[0] != '\0' &&
+	    system_find_group(config->socket_group, &gid) != 0)
+		return fail(reason, -ENOENT, "socket_group: no group \"%s\" "
+			    "in /etc/group; make it, or give a number",
+			    config->socket_group);
+	if (gid != (gid_t)-1 && chown(path, (uid_t)-1, gid) != 0)
+		return fail(reason, -errno, "socket_group: %s: %s; run as "
+			    "root or as a member of the group", path,
+			    strerror(errno));
+	if (chmod(path, (mode_t)config->socket_mode) != 0)
+		return fail(reason, -errno, "socket_mode: %s: %s", path,
+			    strerror(errno));
+	return 0;
+}
+
+static int bind_to(int fd, const struct config *config,
+		   const struct sockaddr_un *sun, socklen_t length,
+		   bool is_path, const struct reason *reason)
+{
+	/* Nobody may connect before mode and group are as wanted. */
+	mode_t before = umask(0177);
+	int err = bind(fd, (const struct sockaddr *)sun, length) == 0 ? 0 :
+		-errno;
+
+	umask(before);
+	if (err == 0 && is_path)
+		err = set_access(config, sun->sun_path, reason);
+	else if (err == -EADDRINUSE)
+		err = fail(reason, -EBUSY, "%s: another program is listening "
+			   "there; stop it, or choose another socket",
+			   config->socket);
+	else if (err != 0)
+		err = fail(reason, err, "%s: %s; choose another socket",
+			   config->socket, strerror(-err));
+	if (err == 0 && listen(fd, BACKLOG) != 0)
+		err = fail(reason, -errno, "%s: %s", config->socket,
+			   strerror(errno));
+	if (err != 0 && is_path)
+		(void)unlink(sun->sun_path);
+	return err;
+}
+
+int listener_open(const struct config *config, int *ret_lock,
+		  char *ret_reason, size_t reason_size)
+{
+	const struct reason reason = { ret_reason, reason_size };
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	bool is_path = config->socket[0] == '/';
+	socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+				       strlen(config->socket));
+	int fd, err = 0, lock = -1;
+
+	ASSERT(strlen(config->socket) < sizeof(sun.sun_path));
+	memcpy(sun.sun_path, config->socket, strlen(config->socket));
+	if (is_path) {
+		length++;
+		lock = take_lock(config->socket, &reason);
+		if (lock < 0)
+			return lock;
+		err = clear_stale(&sun, length, &reason);
+	} else {
+		sun.sun_path[0] = '\0';
+	}
+	fd = err != 0 ? -1 :
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (err == 0 && fd < 0)
+		err = fail(&reason, -errno, "socket: %s", strerror(errno));
+	if (err == 0)
+		err = bind_to(fd, config, &sun, length, is_path, &reason);
+	if (err == 0) {
+		*ret_lock = lock;
+		return fd;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (lock >= 0)
+		listener_unlock(config->socket, lock);
+	return err;
+}

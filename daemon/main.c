@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* memd: what to do, from the command line. */
+#include "daemon/check.h"
+#include "daemon/daemon.h"
+#include "daemon/options.h"
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct config config;
+	char reason[CONFIG_REASON_BYTES];
+
+	options_parse(argc, argv, &options);
+	if (options.must_dump) {
+		config_dump(stdout);
+		return fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
+	if (options.must_check)
+		return check_all(&options.origin, stdout);
+	if (config_load(&options.origin, &config, reason,
+			sizeof(reason)) != 0) {
+		fprintf(stderr, "memd: %s\n", reason);
+		return EXIT_BAD_CONFIG;
+	}
+	return daemon_run(&options.origin, &config);
+}

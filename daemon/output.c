@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	SIZE_FIRST = 4096,
+	SIZE_KEPT = 64 * 1024,		/* when empty again */
+};
+
+void output_init(struct output *out)
+{
+	*out = (struct output){ 0 };
+}
+
+void output_fini(struct output *out)
+{
+	for (unsigned i = 0; i < out->fd_count; i++)
+		close(out->fds[i].fd);
+	free(out->bytes);
+	*out = (struct output){ 0 };
+}
+
+static void move_to_front(struct output *out)
+{
+	size_t moved = out->head;
+
+	if (moved == 0)
+		return;
+	memmove(out->bytes, out->bytes + moved, output_length(out));
+	out->tail -= moved;
+	out->head = 0;
+	for (unsigned i = 0; i < out->fd_count; i++)
+		out->fds[i].at -= moved;
+}
+
+void *output_reserve(struct output *out, size_t length)
+{
+	size_t size = MAX(out->size, (size_t)SIZE_FIRST);
+	uint8_t *bytes;
+
+	if (out->size - out->tail >= length && out->bytes != NULL)
+		return out->bytes + out->tail;
+	move_to_front(out);
+	while (size - out->tail < length)
+		size *= 2;
+	if (size != out->size) {
+		bytes = realloc(out->bytes, size);
+		if (bytes == NULL)
+			return NULL;
+		out->bytes = bytes;
+		out->size = size;
+	}
+	return out->bytes + out->tail;
+}
+
+void output_commit(struct output *out, size_t length)
+{
+	ASSERT(length <= out->size - out->tail);
+	out->tail += length;
+}
+
+static bool peer_has_received_all(int socket)
+{
+	int unread;
+
+	return ioctl(socket, SIOCOUTQ, &unread) == 0 && unread == 0;
+}
+
+int output_attach_fd(struct output *out, int socket, int fd)
+{
+	int copy;
+
+	if (out->fd_count == 0 && output_length(out) == 0 &&
+	    out->fds_unread >= OUTPUT_FDS_MAX && peer_has_received_all(socket))
+		out->fds_unread = 0;
+	if (out->fds_unread + out->fd_count >= OUTPUT_FDS_MAX)
+		return -EAGAIN;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return -errno;
+	out->fds[out->fd_count].at = out->tail;
+	out->fds[out->fd_count].fd = copy;
+	out->fd_count++;
+	return 0;
+}
+
+static void drop_first_fd(struct output *out)
+{
+	close(out->fds[0].fd);
+	out->fd_count--;
+	memmove(out->fds, out->fds + 1, out->fd_count * sizeof(out->fds[0]));
+}
+
+/* One sendmsg(): up to the next byte that has a descriptor. */
+static ssize_t send_some(struct output *out, int socket)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	bool has_fd = out->fd_count > 0 && out->fds[0].at == out->head;
+	unsigned next = has_fd ? 1 : 0;
+	size_t end = next < out->fd_count ? out->fds[next].at : out->tail;
+	struct iovec iov = { .iov_base = out->bytes + out->head,
+			     .iov_len = end - out->head };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (has_fd) {
+		struct cmsghdr *cmsg;
+
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &out->fds[0].fd, sizeof(int));
+	}
+	n = sendmsg(socket, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0)
+		return -errno;
+	if (has_fd) {
+		drop_first_fd(out);
+		out->fds_unread++;
+	}
+	out->head += (size_t)n;
+	return n;
+}
+
+static void rest(struct output *out)
+{
+	out->head = 0;
+	out->tail = 0;
+	if (out->size > SIZE_KEPT) {
+		free(out->bytes);
+		out->bytes = NULL;
+		out->size = 0;
+	}
+}
+
+int output_send(struct output *out, int socket, uint64_t *ret_sent,
+		uint64_t *ret_calls)
+{
+	while (output_length(out) > 0) {
+		ssize_t n = send_some(out, socket);
+
+		(*ret_calls)++;
+		if (n == -EINTR)
+			continue;
+		if (n == -EAGAIN)
+			return 0;
+		if (n < 0)
+			return (int)n;
+		*ret_sent += (uint64_t)n;
+	}
+	rest(out);
+	return 0;
+}

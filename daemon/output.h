@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Bytes on their way out of a stream socket, with descriptors that travel
+ * with a given byte.  Several messages leave in one system call. */
+#ifndef MEMD_DAEMON_OUTPUT_H
+#define MEMD_DAEMON_OUTPUT_H
+
+#include "common/checks.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { OUTPUT_FDS_MAX = 16 };
+
+struct output {
+	uint8_t *bytes;
+	size_t head, tail, size;	/* [head, tail) is to be sent */
+	struct {
+		size_t at;		/* index in bytes */
+		int fd;			/* owned */
+	} fds[OUTPUT_FDS_MAX];
+	unsigned fd_count;
+	unsigned fds_unread;		/* sent, perhaps not yet received */
+};
+
+void output_init(struct output *out);
+void output_fini(struct output *out);
+
+static inline size_t output_length(const struct output *out)
+{
+	return out->tail - out->head;
+}
+
+/* Room for `length` more bytes at the end; output_commit() what was written
+ * there.  NULL when out of memory. */
+void *output_reserve(struct output *out, size_t length);
+void output_commit(struct output *out, size_t length);
+
+/* `fd` goes out with the first byte written after this.  Duplicated.
+ * Returns 0, -errno of dup, or -EAGAIN: too many under way, which the peer
+ * has not received.  Linux counts descriptors in flight against the sender,
+ * so one peer that never reads must not use up what is there for all. */
+int output_attach_fd(struct output *out, int socket, int fd) MUST_CHECK;
+
+/* Send.  Returns 0 (all or as much as the socket takes: see output_length),
+ * or -errno.  *ret_sent, *ret_calls count bytes and system calls. */
+int output_send(struct output *out, int socket, uint64_t *ret_sent,
+		uint64_t *ret_calls) MUST_CHECK;
+
+#endif

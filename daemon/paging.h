@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The pager's answers, on their way to whoever asked.  Called from inside the
+ * pager: they queue, and call nothing of it. */
+#ifndef MEMD_DAEMON_PAGING_H
+#define MEMD_DAEMON_PAGING_H
+
+#include "daemon/pager/pager.h"
+
+struct daemon;
+
+void paging_reply(struct daemon *d, const struct pager_reply *reply);
+void paging_age(struct daemon *d, segment_id segment, uint64_t first,
+		uint64_t count);
+void paging_done(struct daemon *d, uint64_t cookie, int result,
+		 uint64_t count);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Who is at the other end of a Unix socket, and what such a one may do to a
+ * thing with an owner, a group and a mode: as files do it. */
+#ifndef MEMD_DAEMON_PEER_H
+#define MEMD_DAEMON_PEER_H
+
+#include "common/checks.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { PEER_NOBODY = 65534 };	/* also: unknown in our user namespace */
+
+struct peer {
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups;		/* supplementary; owned */
+	size_t group_count;
+};
+
+/* Of the moment of connect(2).  Returns 0 or -errno. */
+int peer_init(struct peer *peer, int fd) MUST_CHECK;
+void peer_fini(struct peer *peer);
+
+bool peer_is_in_group(const struct peer *peer, gid_t gid);
+
+enum { PEER_READ = 4, PEER_WRITE = 2 };
+
+/* Whether `mode` of something owned by uid and gid grants all of `want`.
+ * Root may everything.  As for files, the first class that fits decides. */
+bool peer_may(const struct peer *peer, uid_t uid, gid_t gid, unsigned mode,
+	      unsigned want);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/reload.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/daemon.h"
+#include "daemon/system.h"
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+void reload_apply(struct daemon *d)
+{
+	enum log_level level;
+	int err = log_level_parse(d->config.log_level, &level);
+
+	ASSERT(err == 0);	/* the table allows no other words */
+	log_set_level(level);
+	d->has_admin_gid = d->config.admin_group[0] != '\0' &&
+		system_find_group(d->config.admin_group, &d->admin_gid) == 0;
+	if (d->config.admin_group[0] != '\0' && !d->has_admin_gid)
+		log_event(LOG_LEVEL_NOTICE, "admin-group",
+			  "group=\"%s\" reason=\"not in /etc/group\" cure="
+			  "\"groupadd --system %s, then reload\"",
+			  d->config.admin_group, d->config.admin_group);
+}
+
+/* Append a key's name to a list that is for people. */
+static void list_key(char *list, size_t size, const struct config_key *key)
+{
+	size_t used = strlen(list);
+
+	snprintf(list + used, size - used, "%s%s", used == 0 ? "" : " ",
+		 key->name);
+}
+
+static void take_over(struct daemon *d, const struct config *config)
+{
+	char changed[512] = "", restart[512] = "";
+
+	for (size_t i = 0; i < CONFIG_KEYS; i++) {
+		const struct config_key *key = &config_keys[i];
+
+		if (config_is_equal(&d->config, config, key)) {
+			d->config.source[i] = config->source[i];
+		} else if (key->is_reloadable) {
+			config_copy_value(&d->config, config, key);
+			list_key(changed, sizeof(changed), key);
+		} else {
+			list_key(restart, sizeof(restart), key);
+		}
+	}
+	memcpy(d->config.file, config->file, sizeof(d->config.file));
+	log_event(LOG_LEVEL_NOTICE, "reloaded",
+		  "changed=\"%s\" needs_restart=\"%s\"", changed, restart);
+}
+
+void reload_config(struct daemon *d)
+{
+	struct config config;
+
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		   (unsigned long long)(clock_now_ns() / 1000));
+	if (config_load(d->origin, &config, d->reload_error,
+			sizeof(d->reload_error)) != 0) {
+		d->stats.reload_errors++;
+		log_event(LOG_LEVEL_ERROR, "reload-refused",
+			  "reason=\"%s\" kept=\"the old settings\"",
+			  d->reload_error);
+	} else {
+		d->reload_error[0] = '\0';
+		d->stats.reloads++;
+		take_over(d, &config);
+		reload_apply(d);
+		accounts_reconfigure(&d->accounts);
+		d->engine.wants_run = true;
+	}
+	sd_notify(0, "READY=1");
+}

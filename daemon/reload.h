@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* SIGHUP: read the configuration again, all of it or nothing. */
+#ifndef MEMD_DAEMON_RELOAD_H
+#define MEMD_DAEMON_RELOAD_H
+
+struct daemon;
+
+void reload_config(struct daemon *d);
+
+/* Make settings that live outside struct config follow it. */
+void reload_apply(struct daemon *d);
+
+#endif

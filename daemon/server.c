@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/server.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/daemon.h"
+#include "daemon/listener.h"
+#include "daemon/session.h"
+#include "daemon/system.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+enum {
+	ACCEPTS_PER_TURN = 32,
+	NEWCOMERS_MAX = 1024,		/* without a handshake yet, */
+	NEWCOMERS_OF_UID_MAX = 512,
+	PAUSE_MS = 100,			/* when descriptors have run out */
+	DESCRIPTORS_OWN = 64,		/* files, ring, pipes, logs … */
+};
+
+void server_init(struct server *server)
+{
+	*server = (struct server){ .lock_fd = -1, .next_session = 1 };
+	for (size_t i = 0; i < CONN_STATES; i++)
+		TAILQ_INIT(&server->conns[i]);
+	TAILQ_INIT(&server->dirty);
+	TAILQ_INIT(&server->sessions);
+	server->descriptor_limit = system_descriptor_limit();
+}
+
+/* ---- newcomers */
+
+bool server_has_descriptors(const struct daemon *d, uint64_t reserve)
+{
+	const struct server *server = &d->server;
+	uint64_t used = DESCRIPTORS_OWN + d->segments.count +
+			d->segments.dying_count;
+
+	for (size_t i = 0; i < CONN_STATES; i++)
+		used += server->conn_count[i];
+	return used + reserve < server->descriptor_limit;
+}
+
+static void set_listening(struct server *server, bool is_on)
+{
+	for (unsigned i = 0; i < server->listener_count; i++) {
+		if (is_on)
+			(void)event_add(&server->listeners[i].event, NULL);
+		else
+			(void)event_del(&server->listeners[i].event);
+	}
+}
+
+static void pause_listening(struct daemon *d, const char *why)
+{
+	struct timeval delay = { .tv_usec = PAUSE_MS * 1000 };
+
+	if (!d->server.is_paused)
+		log_event(LOG_LEVEL_WARNING, "accept-paused",
+			  "reason=\"%s\" cure=\"raise LimitNOFILE, or lower "
+			  "max_sessions and max_segments\"", why);
+	d->server.is_paused = true;
+	set_listening(&d->server, false);
+	(void)event_add(&d->server.resume, &delay);
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	set_listening(&d->server, true);
+}
+
+static uint32_t newcomers_of(const struct server *server, uid_t uid)
+{
+	const struct conn *c;
+	uint32_t count = 0;
+
+	TAILQ_FOREACH(c, &server->conns[CONN_NEW], link)
+		count += c->peer.uid == uid;
+	return count;
+}
+
+/* One who floods us with connections is cut off, not everybody. */
+static bool is_crowded(const struct server *server, int fd)
+{
+	struct ucred cred;
+	socklen_t length = sizeof(cred);
+
+	if (server->conn_count[CONN_NEW] < NEWCOMERS_OF_UID_MAX)
+		return false;
+	if (server->conn_count[CONN_NEW] >= NEWCOMERS_MAX)
+		return true;
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &length) != 0 ||
+	       newcomers_of(server, cred.uid) >= NEWCOMERS_OF_UID_MAX;
+}
+
+static void welcome(struct daemon *d, int fd)
+{
+	int err;
+
+	if (is_crowded(&d->server, fd)) {
+		d->stats.sessions_refused++;
+		close(fd);
+		return;
+	}
+	err = conn_create(d, fd);
+	if (err != 0)
+		log_event(LOG_LEVEL_WARNING, "accept-failed", "error=\"%s\"",
+			  strerror(-err));
+}
+
+static void accept_some(struct daemon *d, int listener)
+{
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		int fd;
+
+		if (!server_has_descriptors(d, 0)) {
+			pause_listening(d, "too many open files");
+			return;
+		}
+		fd = accept4(listener, NULL, NULL,
+			     SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0) {
+			d->server.is_paused = false;
+			welcome(d, fd);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+		    errno == ENOBUFS)
+			pause_listening(d, strerror(errno));
+		if (errno != EINTR && errno != ECONNABORTED)
+			return;
+	}
+}
+
+static void on_newcomer(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *listener = arg;
+
+	(void)what;
+	accept_some(listener->daemon, fd);
+	daemon_settle(listener->daemon);
+}
+
+/* ---- listening */
+
+static int add_listener(struct daemon *d, int fd)
+{
+	struct listener *l = &d->server.listeners[d->server.listener_count];
+
+	*l = (struct listener){ .daemon = d, .fd = fd };
+	if (event_assign(&l->event, d->base, fd, EV_READ | EV_PERSIST,
+			 on_newcomer, l) != 0)
+		return -EINVAL;
+	(void)event_priority_set(&l->event, PRIORITY_ADMIN);
+	d->server.listener_count++;
+	return event_add(&l->event, NULL) != 0 ? -ENOMEM : 0;
+}
+
+static int take_passed(struct daemon *d, int count, char *ret_reason,
+		       size_t reason_size)
+{
+	int err = 0;
+
+	for (int i = 0; i < count && err == 0; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
+
+		if (i >= LISTENERS_MAX ||
+		    sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0) {
+			snprintf(ret_reason, reason_size,
+				 "systemd passed descriptor %d, which is not "
+				 "a listening Unix stream socket (of at most "
+				 "%d); mend memd.socket", fd, LISTENERS_MAX);
+			return -EINVAL;
+		}
+		err = evutil_make_socket_nonblocking(fd) != 0 ? -EIO :
+			add_listener(d, fd);
+	}
+	if (err != 0)
+		snprintf(ret_reason, reason_size, "listen: %s",
+			 strerror(-err));
+	return err;
+}
+
+static int open_own(struct daemon *d, char *ret_reason, size_t reason_size)
+{
+	struct server *server = &d->server;
+	struct stat st;
+	int err, fd = listener_open(&d->config, &server->lock_fd, ret_reason,
+				    reason_size);
+
+	if (fd < 0)
+		return fd;
+	if (d->config.socket[0] == '/')
+		snprintf(server->path, sizeof(server->path), "%.107s",
+			 d->config.socket);
+	if (server->path[0] != '\0' && lstat(server->path, &st) == 0) {
+		server->socket_dev = st.st_dev;
+		server->socket_ino = st.st_ino;
+	}
+	err = add_listener(d, fd);
+	if (err != 0)
+		snprintf(ret_reason, reason_size, "listen: %s",
+			 strerror(-err));
+	return err;
+}
+
+int server_listen(struct daemon *d, char *ret_reason, size_t reason_size)
+{
+	int count = sd_listen_fds(1);
+
+	if (count < 0) {
+		snprintf(ret_reason, reason_size, "LISTEN_FDS: %s",
+			 strerror(-count));
+		return count;
+	}
+	if (event_assign(&d->server.resume, d->base, -1, 0, on_resume, d) != 0)
+		return -EINVAL;
+	return count > 0 ? take_passed(d, count, ret_reason, reason_size) :
+			   open_own(d, ret_reason, reason_size);
+}
+
+void server_stop_listening(struct server *server)
+{
+	struct stat st;
+
+	if (server->listener_count > 0)
+		(void)event_del(&server->resume);
+	for (unsigned i = 0; i < server->listener_count; i++) {
+		(void)event_del(&server->listeners[i].event);
+		close(server->listeners[i].fd);
+	}
+	server->listener_count = 0;
+	if (server->path[0] != '\0' && lstat(server->path, &st) == 0 &&
+	    st.st_dev == server->socket_dev && st.st_ino == server->socket_ino)
+		(void)unlink(server->path);
+	if (server->lock_fd >= 0)
+		listener_unlock(server->path, server->lock_fd);
+	server->path[0] = '\0';
+	server->lock_fd = -1;
+}
+
+/* ---- those who are here */
+
+void server_flush(struct server *server)
+{
+	struct conn *c;
+
+	while ((c = TAILQ_FIRST(&server->dirty)) != NULL) {
+		TAILQ_REMOVE(&server->dirty, c, dirty_link);
+		c->is_dirty = false;
+		conn_flush(c);
+	}
+}
+
+static void log_end(const struct conn *c)
+{
+	const struct session *s = c->session;
+
+	if (s == NULL)
+		log_event(LOG_LEVEL_INFO, "connection-close",
+			  "pid=%d uid=%u reason=\"%s\"", c->peer.pid,
+			  c->peer.uid, c->reason);
+	else if (c == s->main)
+		log_event(s->is_admin_only ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+			  "session-close",
+			  "session=%u pid=%d uid=%u command=\"%s\" "
+			  "faults=%llu reason=\"%s\"", s->id, c->peer.pid,
+			  c->peer.uid, s->command,
+			  (unsigned long long)session_fault_count(s),
+			  c->reason);
+	else
+		log_event(LOG_LEVEL_DEBUG, "lane-close",
+			  "session=%u pid=%d reason=\"%s\"", s->id,
+			  c->peer.pid, c->reason);
+}
+
+/* Its own requests go on in the pager, but nobody waits for them. */
+static void bury(struct conn *c)
+{
+	struct session *s = c->session;
+
+	log_end(c);
+	pending_orphan(c);
+	if (s != NULL && c == s->main)
+		session_destroy(s);
+	else if (s != NULL)
+		session_remove_lane(s, c);
+	conn_destroy(c);
+}
+
+bool server_bury(struct server *server)
+{
+	struct conn *c = TAILQ_FIRST(&server->conns[CONN_DEAD]);
+	bool had_any = c != NULL;
+
+	for (; c != NULL; c = TAILQ_FIRST(&server->conns[CONN_DEAD]))
+		bury(c);
+	return had_any;
+}
+
+static void close_overdue(struct conn_list *list, uint64_t now_ns,
+			  uint64_t timeout_ms, const char *what)
+{
+	struct conn *c, *next;
+
+	for (c = TAILQ_FIRST(list); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (c->since_ns == 0 ||
+		    now_ns - c->since_ns < timeout_ms * 1000000)
+			continue;
+		c->daemon->stats.timeouts++;
+		conn_refuse(c, 0, -ETIMEDOUT, "%s within %llu ms", what,
+			    (unsigned long long)timeout_ms);
+	}
+}
+
+void server_close_overdue(struct daemon *d)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	close_overdue(&d->server.conns[CONN_NEW], now_ns,
+		      d->config.handshake_timeout, "did not say Hello");
+	close_overdue(&d->server.conns[CONN_MAIN], now_ns,
+		      d->config.message_timeout,
+		      "did not send the rest of a message");
+	close_overdue(&d->server.conns[CONN_LANE], now_ns,
+		      d->config.message_timeout,
+		      "did not send the rest of a message");
+}
+
+struct session *server_find_session(const struct server *server, uint32_t id)
+{
+	struct session *s;
+
+	TAILQ_FOREACH(s, &server->sessions, link)
+		if (s->id == id)
+			return s;
+	return NULL;
+}
+
+struct session *server_find_pid(const struct server *server, pid_t pid)
+{
+	struct session *s;
+
+	TAILQ_FOREACH(s, &server->sessions, link)
+		if (s->main->peer.pid == pid)
+			return s;
+	return NULL;
+}

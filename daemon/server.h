@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Where connections come in, and the lists of who is connected. */
+#ifndef MEMD_DAEMON_SERVER_H
+#define MEMD_DAEMON_SERVER_H
+
+#include "common/checks.h"
+#include "daemon/conn.h"
+#include <sys/queue.h>
+#include <sys/types.h>
+
+struct daemon;
+struct session;
+
+enum { LISTENERS_MAX = 8 };
+
+struct listener {
+	struct daemon *daemon;
+	int fd;
+	struct event event;
+};
+
+struct server {
+	struct listener listeners[LISTENERS_MAX];
+	unsigned listener_count;
+	char path[108];			/* of our own socket; empty: none */
+	dev_t socket_dev;		/* what we bound, to remove only that */
+	ino_t socket_ino;
+	int lock_fd;			/* -1: none */
+	struct event resume;		/* listening again after a pause */
+	bool is_paused;
+
+	struct conn_list conns[CONN_STATES];
+	uint32_t conn_count[CONN_STATES];
+	struct conn_list dirty;		/* with output to be sent */
+	TAILQ_HEAD(, session) sessions;
+	uint32_t session_count;
+	uint32_t next_session;
+	uint64_t descriptor_limit;
+};
+
+void server_init(struct server *server);
+
+/* Listen: on the sockets systemd passed, else on the one of the
+ * configuration.  On failure -errno and a line in ret_reason. */
+int server_listen(struct daemon *d, char *ret_reason, size_t reason_size)
+	MUST_CHECK;
+
+/* No more newcomers; our socket is removed.  May be called again. */
+void server_stop_listening(struct server *server);
+
+/* Send what is queued on all connections. */
+void server_flush(struct server *server);
+
+/* Let go of DEAD connections and their sessions.  The turn only.  Returns
+ * whether there were any. */
+bool server_bury(struct server *server);
+
+/* Close those that took too long over a handshake or a message. */
+void server_close_overdue(struct daemon *d);
+
+/* Whether there is a descriptor left for one more thing that lasts. */
+bool server_has_descriptors(const struct daemon *d, uint64_t reserve);
+
+struct session *server_find_session(const struct server *server, uint32_t id);
+struct session *server_find_pid(const struct server *server, pid_t pid);
+
+#endif

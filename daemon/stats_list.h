@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Every figure memd counts, once: the name and the help that `memctl stats`
+ * shows, and where it is kept.
+ *
+ *   STAT(name, unit, help)		a counter of the daemon's own
+ *   PAGER(name, kind, unit, help)	a field of struct pager_stats
+ *   STORE(name, kind, unit, help)	a field of struct swapstore
+ *
+ * kind: COUNTER only grows, GAUGE goes up and down.
+ *
+ * Included several times; no include guard. */
+
+STAT(sessions_opened, "", "Programs that connected")
+STAT(sessions_closed, "", "Programs that left or were disconnected")
+STAT(sessions_refused, "", "Connections refused at the handshake")
+STAT(protocol_errors, "", "Connections closed for malformed messages")
+STAT(slow_readers, "", "Connections closed because they did not read")
+STAT(timeouts, "", "Connections closed for half a message or no Hello")
+STAT(lanes_opened, "", "Extra connections of threads that fault inline")
+STAT(messages_in, "", "Messages received")
+STAT(messages_out, "", "Messages sent")
+STAT(bytes_in, "bytes", "Bytes received")
+STAT(bytes_out, "bytes", "Bytes sent")
+STAT(sends, "", "System calls that sent them")
+STAT(faults_asked, "pages", "Pages asked for by Fault messages")
+STAT(faults_refused, "pages", "Of these refused: too many at once, or not theirs")
+STAT(faults_minor, "", "Faults that clients served alone")
+STAT(ages_sent, "pages", "Pages that clients were asked to unmap")
+STAT(ages_dropped, "pages", "Such requests dropped: the client does not read")
+STAT(trace_dropped, "", "Trace events that a reader was too slow for")
+STAT(segments_spoiled, "", "Segments whose data file was written past memd")
+STAT(reloads, "", "Configurations reloaded")
+STAT(reload_errors, "", "Configurations refused at a reload")
+
+PAGER(frame_count, GAUGE, "pages", "Frames of the pool")
+PAGER(free_frames, GAUGE, "pages", "Frames that are free")
+PAGER(resident_frames, GAUGE, "pages", "Frames with a page in them")
+PAGER(evicting_frames, GAUGE, "pages", "Frames on their way out")
+PAGER(loading_frames, GAUGE, "pages", "Frames being read into")
+PAGER(pinned_frames, GAUGE, "pages", "Frames that clients have pinned")
+PAGER(low_watermark, GAUGE, "pages", "Eviction starts below this many free")
+PAGER(high_watermark, GAUGE, "pages", "Eviction stops at this many free")
+PAGER(slot_count, GAUGE, "pages", "Slots of the swap store")
+PAGER(free_slots, GAUGE, "pages", "Slots that are free")
+PAGER(quarantined_slots, GAUGE, "pages", "Slots given up after a failed write")
+PAGER(committed_units, GAUGE, "pages", "4 KiB pages promised to segments")
+PAGER(commit_limit_units, GAUGE, "pages", "4 KiB pages that can be promised")
+PAGER(faults_waiting, GAUGE, "", "Faults not answered yet")
+PAGER(frame_waits, COUNTER, "", "Faults that had to wait for a frame")
+PAGER(aged, COUNTER, "pages", "Pages whose reference bit was cleared")
+PAGER(evicted, COUNTER, "pages", "Pages evicted")
+PAGER(evicted_clean, COUNTER, "pages", "Of these unchanged: nothing written")
+PAGER(evicted_zero, COUNTER, "pages", "Of these all zero: no slot needed")
+PAGER(written, COUNTER, "pages", "Pages written to the swap store")
+PAGER(pages_read, COUNTER, "pages", "Pages read from the swap store")
+PAGER(readahead_pages, COUNTER, "pages", "Of these read ahead")
+PAGER(readahead_hits, COUNTER, "pages", "Of these used afterwards")
+PAGER(write_errors, COUNTER, "", "Failed writes to the swap store")
+PAGER(read_errors, COUNTER, "", "Failed reads from the swap store")
+PAGER(checksum_errors, COUNTER, "", "Pages read with a wrong checksum")
+PAGER(pages_lost, COUNTER, "pages", "Pages whose bytes are gone")
+PAGER(install_retries, COUNTER, "", "Installs that the system had no memory for")
+PAGER(capture_errors, COUNTER, "", "Evictions that the system refused")
+PAGER(minor_reported, COUNTER, "pages", "Pages clients reported as touched")
+PAGER(metadata_bytes, GAUGE, "bytes", "Memory of the pager's tables")
+
+STORE(reads, COUNTER, "", "Read requests of the swap store")
+STORE(writes, COUNTER, "", "Write requests of the swap store")
+STORE(read_bytes, COUNTER, "bytes", "Bytes read from the swap store")
+STORE(write_bytes, COUNTER, "bytes", "Bytes written to the swap store")
+STORE(in_flight, GAUGE, "", "Requests under way")

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/verdict.h"
+
+#include "common/units.h"
+#include "daemon/daemon.h"
+#include <stdarg.h>
+#include <string.h>
+
+/* So many seconds without a free frame while faults wait are starvation, not
+ * a burst. */
+enum { STARVED_TICKS = 3 };
+
+const char *verdict_name(enum verdict_level level)
+{
+	static const char *const names[] = {
+		[VERDICT_OK] = "ok", [VERDICT_WARN] = "warn",
+		[VERDICT_DEGRADED] = "degraded",
+	};
+
+	return names[level];
+}
+
+static void add(struct verdict *v, enum verdict_level level,
+		const char *format, ...) PRINTF_LIKE(3, 4);
+
+static void add(struct verdict *v, enum verdict_level level,
+		const char *format, ...)
+{
+	va_list args;
+
+	ASSERT(v->reason_count < VERDICT_REASONS_MAX);
+	v->level = MAX(v->level, level);
+	va_start(args, format);
+	vsnprintf(v->reason[v->reason_count++], VERDICT_REASON_BYTES, format,
+		  args);
+	va_end(args);
+}
+
+#define ULL(n)	((unsigned long long)(n))
+
+static void judge_store(const struct daemon *d, const struct pager_stats *ps,
+			struct verdict *v)
+{
+	const struct engine *e = &d->engine;
+
+	if (strcmp(e->store->ops->name, "mem") == 0)
+		add(v, VERDICT_WARN, "swap is kept in memory (store = mem), "
+		    "which saves none: for tests only");
+	if (e->store_reason[0] != '\0')
+		add(v, VERDICT_WARN, "%s; the slower store sync is used: allow "
+		    "io_uring (sysctl kernel.io_uring_disabled=0, or the "
+		    "container's seccomp profile), or set store = sync to "
+		    "accept it", e->store_reason);
+	if (e->has_swapfile && !e->swapfile.is_direct)
+		add(v, VERDICT_WARN, "the file system of %s has no O_DIRECT: "
+		    "swapped pages stay in the page cache too; move swap_file "
+		    "to ext4 or xfs", e->swap_path);
+	if (ps->quarantined_slots != 0 || ps->write_errors != 0)
+		add(v, VERDICT_DEGRADED, "%llu writes to the swap file failed, "
+		    "%llu slots are given up; no page was lost by that: check "
+		    "the disk under %s, then restart memd",
+		    ULL(ps->write_errors), ULL(ps->quarantined_slots),
+		    e->swap_path);
+	if (ps->read_errors != 0 || ps->checksum_errors != 0)
+		add(v, VERDICT_DEGRADED, "%llu reads from the swap file failed "
+		    "and %llu pages had a wrong checksum: check the disk under "
+		    "%s", ULL(ps->read_errors), ULL(ps->checksum_errors),
+		    e->swap_path);
+	if (ps->pages_lost != 0)
+		add(v, VERDICT_DEGRADED, "%llu pages are lost: programs that "
+		    "touch them get SIGBUS; see `memctl segments`",
+		    ULL(ps->pages_lost));
+}
+
+static void judge_memory(const struct daemon *d, const struct pager_stats *ps,
+			 struct verdict *v)
+{
+	if (d->starved_ticks >= STARVED_TICKS)
+		add(v, VERDICT_DEGRADED, "faults have waited %u s for a free "
+		    "frame: make pool_size larger, or lower limits "
+		    "(memctl limit); %llu of %llu frames are pinned",
+		    d->starved_ticks, ULL(ps->pinned_frames),
+		    ULL(ps->frame_count));
+	if (ps->committed_units > ps->commit_limit_units / 20 * 19)
+		add(v, VERDICT_WARN, "%llu of %llu pages (pool and swap) are "
+		    "promised: new segments will be refused soon; make "
+		    "swap_size larger", ULL(ps->committed_units),
+		    ULL(ps->commit_limit_units));
+	if (ps->pinned_frames > ps->frame_count / 5 * 2)
+		add(v, VERDICT_WARN, "%llu of %llu frames are pinned; half is "
+		    "the most", ULL(ps->pinned_frames), ULL(ps->frame_count));
+	if (ps->install_retries != 0)
+		add(v, VERDICT_WARN, "%llu times the system had no memory for "
+		    "a page of the pool: make pool_size smaller or memd's "
+		    "MemoryMax larger", ULL(ps->install_retries));
+	if (ps->capture_errors != 0)
+		add(v, VERDICT_DEGRADED, "%llu times the kernel refused to "
+		    "evict pages: run `memd --check`",
+		    ULL(ps->capture_errors));
+}
+
+static void judge_clients(const struct daemon *d, struct verdict *v)
+{
+	if (d->stats.segments_spoiled != 0)
+		add(v, VERDICT_WARN, "%llu segments had their data file "
+		    "written to past memd by a client: see the log",
+		    ULL(d->stats.segments_spoiled));
+	if (d->server.is_paused)
+		add(v, VERDICT_DEGRADED, "no descriptor is left for new "
+		    "connections: raise LimitNOFILE");
+	if (d->server.session_count >= d->config.max_sessions)
+		add(v, VERDICT_WARN, "%u programs are connected, as many as "
+		    "max_sessions allows", d->server.session_count);
+	if (d->reload_error[0] != '\0')
+		add(v, VERDICT_WARN, "the last reload was refused, the old "
+		    "settings hold: %s", d->reload_error);
+}
+
+void verdict_get(const struct daemon *d, struct verdict *ret_verdict)
+{
+	struct pager_stats ps;
+
+	ret_verdict->level = VERDICT_OK;
+	ret_verdict->reason_count = 0;
+	pager_stats_get(d->engine.pager, &ps);
+	judge_store(d, &ps, ret_verdict);
+	judge_memory(d, &ps, ret_verdict);
+	judge_clients(d, ret_verdict);
+}
