@@ -5,6 +5,7 @@
 #ifndef MEMD_MEMCTL_CONNECTION_H
 #define MEMD_MEMCTL_CONNECTION_H
 
+#include "client/memctl/failure.h"
 #include "common/checks.h"
 #include "proto/wire.h"
 #include <stdint.h>
@@ -12,20 +13,6 @@
 #define CONNECTION_ADDRESS_DEFAULT "/run/memd/memd.sock"
 
 struct connection;
-
-/* What the caller can do about a failure depends on who said no. */
-enum failure_kind {
-	FAILURE_ADDRESS,	/* the address cannot be one */
-	FAILURE_CONNECT,	/* nobody there, or not for us */
-	FAILURE_BROKEN,		/* gone, silent, or not speaking our protocol */
-	FAILURE_ANSWER,		/* memd answered with an Error */
-};
-
-struct failure {
-	enum failure_kind kind;
-	int code;				/* errno, positive */
-	char text[WIRE_TEXT_BYTES_MAX + 1];	/* one line, printable */
-};
 
 /* What can be asked, each with the type of its answer. */
 enum connection_question {

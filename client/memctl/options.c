@@ -14,7 +14,8 @@ static const struct argp_option common_options[] = {
 	  "memd's socket, or @NAME for an abstract one; default $MEMD_SOCKET, "
 	  "else " CONNECTION_ADDRESS_DEFAULT, 10 },
 	{ "output", 'o', "FORMAT", 0,
-	  "table (default), json, or raw: tab-separated, without a header", 10 },
+	  "table (default), json, or raw: tab-separated, without a header",
+	  10 },
 	{ "timeout", KEY_TIMEOUT, "TIME", 0,
 	  "Wait so long for memd, for example 500ms or 1min (default 10s); 0 "
 	  "waits for ever", 10 },

@@ -2,7 +2,7 @@
 /* Cells become strings as soon as they are added, in the form their style
  * wants; rows then go to libsmartcols (tables and whole JSON documents) or
  * straight to stdout (raw lines and streams, which libsmartcols has not). */
-#include "client/memctl/report.h"
+#include "client/memctl/report_internal.h"
 
 #include "client/memctl/text.h"
 #include "common/units.h"
@@ -12,45 +12,13 @@
 #include <math.h>
 #include <string.h>
 
-struct report {
-	enum report_shape shape;
-	const char *name;
-	const struct report_column *columns;
-	size_t column_count;
-	struct report_style style;
-	struct libscols_table *table;	/* NULL: rows go to stdout at once */
-	char *cell[REPORT_COLUMNS_MAX];	/* of the row; NULL: hidden, unknown */
-	size_t cell_count;		/* added to the row so far */
-	bool has_header;		/* (stream) printed */
-	bool is_out_of_memory;
-};
-
-static bool is_for_people(const struct report *rp)
-{
-	return rp->style.format == REPORT_TABLE;
-}
-
-static bool is_shown(const struct report *rp, const struct report_column *col)
-{
-	if (!is_for_people(rp))
-		return col->key != NULL;
-	return col->header != NULL &&
-	       (rp->style.is_long || !(col->flags & REPORT_LONG));
-}
-
-static bool is_numeric(enum report_type type)
-{
-	return type == REPORT_NUMBER || type == REPORT_SIZE ||
-	       type == REPORT_TIME || type == REPORT_DECIMAL;
-}
-
 /* ------------------------------------------------------------------ columns */
 
 static int table_flags(const struct report_column *col)
 {
 	int flags = 0;
 
-	if (is_numeric(col->type))
+	if (report_is_numeric(col->type))
 		flags |= SCOLS_FL_RIGHT;
 	if (col->flags & REPORT_TRUNCATE)
 		flags |= SCOLS_FL_TRUNC;
@@ -61,7 +29,7 @@ static int table_flags(const struct report_column *col)
 
 static int json_type(enum report_type type)
 {
-	if (is_numeric(type))
+	if (report_is_numeric(type))
 		return SCOLS_JSON_NUMBER;
 	if (type == REPORT_FLAG)
 		return SCOLS_JSON_BOOLEAN;
@@ -74,9 +42,9 @@ static int add_columns(struct report *rp)
 		const struct report_column *col = &rp->columns[i];
 		struct libscols_column *column;
 
-		if (!is_shown(rp, col))
+		if (!report_is_shown(rp, col))
 			continue;
-		if (is_for_people(rp))
+		if (report_is_for_people(rp))
 			column = scols_table_new_column(rp->table, col->header,
 							0, table_flags(col));
 		else
@@ -164,7 +132,7 @@ void report_unknown(struct report *rp)
 {
 	const struct report_column *col = next_column(rp);
 
-	if (is_shown(rp, col) && is_for_people(rp))
+	if (report_is_shown(rp, col) && report_is_for_people(rp))
 		store(rp, "-");
 }
 
@@ -194,7 +162,7 @@ void report_text(struct report *rp, const char *text)
 	}
 	col = next_column(rp);
 	ASSERT(col->type == REPORT_TEXT || col->type == REPORT_LIST);
-	if (!is_shown(rp, col))
+	if (!report_is_shown(rp, col))
 		return;
 	store(rp, text);
 	cell = rp->cell[rp->cell_count - 1];
@@ -211,11 +179,11 @@ static void add_number(struct report *rp, const struct report_column *col,
 {
 	char buf[32];
 
-	if (!is_shown(rp, col))
+	if (!report_is_shown(rp, col))
 		return;
-	if (is_for_people(rp) && type == REPORT_TIME)
+	if (report_is_for_people(rp) && type == REPORT_TIME)
 		units_format_ns(number, buf, sizeof(buf));
-	else if (is_for_people(rp) && type == REPORT_SIZE &&
+	else if (report_is_for_people(rp) && type == REPORT_SIZE &&
 		 !rp->style.exact_bytes)
 		units_format_size(number, buf, sizeof(buf));
 	else
@@ -227,7 +195,7 @@ void report_number(struct report *rp, uint64_t number)
 {
 	const struct report_column *col = next_column(rp);
 
-	ASSERT(is_numeric(col->type) && col->type != REPORT_DECIMAL);
+	ASSERT(report_is_numeric(col->type) && col->type != REPORT_DECIMAL);
 	add_number(rp, col, col->type, number);
 }
 
@@ -242,7 +210,7 @@ void report_number_as(struct report *rp, enum report_type type,
 
 void report_limit(struct report *rp, uint64_t number)
 {
-	if (number == 0 && is_for_people(rp))
+	if (number == 0 && report_is_for_people(rp))
 		report_unknown(rp);
 	else
 		report_number(rp, number);
@@ -259,13 +227,13 @@ void report_decimal(struct report *rp, double number)
 	}
 	col = next_column(rp);
 	ASSERT(col->type == REPORT_DECIMAL);
-	if (!is_shown(rp, col))
+	if (!report_is_shown(rp, col))
 		return;
 	if (fabs(number) >= 1e15)
 		snprintf(buf, sizeof(buf), "%.2e", number);
 	else
-		snprintf(buf, sizeof(buf), is_for_people(rp) ? "%.1f" : "%.3f",
-			 number);
+		snprintf(buf, sizeof(buf), "%.*f",
+			 report_is_for_people(rp) ? 1 : 3, number);
 	store(rp, buf);
 }
 
@@ -274,9 +242,9 @@ void report_flag(struct report *rp, bool flag)
 	const struct report_column *col = next_column(rp);
 
 	ASSERT(col->type == REPORT_FLAG);
-	if (!is_shown(rp, col))
+	if (!report_is_shown(rp, col))
 		return;
-	if (is_for_people(rp))
+	if (report_is_for_people(rp))
 		store(rp, flag ? "yes" : "no");
 	else if (rp->style.format == REPORT_JSON && rp->table != NULL)
 		store(rp, flag ? "1" : "0");	/* what libsmartcols reads */
@@ -307,7 +275,7 @@ static void add_line(struct report *rp)
 		return;
 	}
 	for (size_t i = 0; i < rp->column_count; i++) {
-		if (!is_shown(rp, &rp->columns[i]))
+		if (!report_is_shown(rp, &rp->columns[i]))
 			continue;
 		if (rp->columns[i].type == REPORT_LIST && rp->cell[i] != NULL)
 			become_array(scols_table_get_column(rp->table, shown));
@@ -318,113 +286,13 @@ static void add_line(struct report *rp)
 	}
 }
 
-static void print_raw_record(const struct report *rp)
-{
-	for (size_t i = 0; i < rp->column_count; i++) {
-		const char *key = rp->columns[i].key;
-		char *rest = rp->cell[i], *item;
-
-		if (key == NULL)
-			continue;
-		if (rest == NULL)
-			printf("%s\t-\n", key);
-		while ((item = strsep(&rest, "\n")) != NULL)
-			printf("%s\t%s\n", key, item);
-	}
-}
-
-static void print_raw_row(const struct report *rp)
-{
-	const char *separator = "";
-
-	for (size_t i = 0; i < rp->column_count; i++) {
-		const char *cell = rp->cell[i] != NULL ? rp->cell[i] : "-";
-
-		if (!is_shown(rp, &rp->columns[i]))
-			continue;
-		printf("%s%s", separator, cell);
-		separator = "\t";
-	}
-	putchar('\n');
-}
-
-/* A text_clean() string has no control characters left to escape. */
-static void print_json_string(const char *text)
-{
-	putchar('"');
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			putchar('\\');
-		putchar(*text);
-	}
-	putchar('"');
-}
-
-static void print_json_line(const struct report *rp)
-{
-	const char *separator = "{";
-
-	for (size_t i = 0; i < rp->column_count; i++) {
-		const struct report_column *col = &rp->columns[i];
-
-		if (!is_shown(rp, col))
-			continue;
-		printf("%s\"%s\":", separator, col->key);
-		separator = ",";
-		if (rp->cell[i] == NULL)
-			fputs("null", stdout);
-		else if (is_numeric(col->type) || col->type == REPORT_FLAG)
-			fputs(rp->cell[i], stdout);
-		else
-			print_json_string(rp->cell[i]);
-	}
-	fputs("}\n", stdout);
-}
-
-/* A stream's columns cannot be fitted to rows yet to come: fixed widths. */
-static void print_people_line(const struct report *rp, bool is_header)
-{
-	const char *separator = "";
-
-	for (size_t i = 0; i < rp->column_count; i++) {
-		const struct report_column *col = &rp->columns[i];
-		int width = table_flags(col) & SCOLS_FL_RIGHT ? col->width :
-							       -col->width;
-		const char *cell = rp->cell[i] != NULL ? rp->cell[i] : "-";
-
-		if (!is_shown(rp, col))
-			continue;
-		printf("%s%*s", separator, width,
-		       is_header ? col->header : cell);
-		separator = " ";
-	}
-	putchar('\n');
-}
-
-static void print_line(struct report *rp)
-{
-	if (rp->style.format == REPORT_RAW) {
-		if (rp->shape == REPORT_RECORD)
-			print_raw_record(rp);
-		else
-			print_raw_row(rp);
-	} else if (rp->style.format == REPORT_JSON) {
-		print_json_line(rp);
-	} else {
-		if (!rp->has_header)
-			print_people_line(rp, true);
-		rp->has_header = true;
-		print_people_line(rp, false);
-	}
-}
-
 void report_end_row(struct report *rp)
 {
 	ASSERT(rp->cell_count == rp->column_count);
 	if (rp->table != NULL)
 		add_line(rp);
 	else if (!rp->is_out_of_memory)
-		print_line(rp);
+		report_print_line(rp);
 	forget_row(rp);
 }
 
@@ -434,7 +302,7 @@ static void print_empty(const struct report *rp)
 {
 	size_t count = scols_table_get_ncols(rp->table);
 
-	if (!is_for_people(rp)) {
+	if (!report_is_for_people(rp)) {
 		printf("{\n   \"%s\": []\n}\n", rp->name);
 		return;
 	}

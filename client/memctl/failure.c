@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* The texts of failures.  Prints nothing. */
+#include "client/memctl/failure.h"
+
+#include "client/memctl/text.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+void failure_set(struct failure *failure, enum failure_kind kind, int code,
+		 const char *format, ...)
+{
+	va_list args;
+
+	failure->kind = kind;
+	failure->code = code;
+	va_start(args, format);
+	vsnprintf(failure->text, sizeof(failure->text), format, args);
+	va_end(args);
+	text_clean(failure->text);
+}
+
+void failure_set_connect(struct failure *failure, const char *address,
+			 int code)
+{
+	switch (code) {
+	case ENOENT:
+	case ENOTDIR:
+		failure_set(failure, FAILURE_CONNECT, code,
+			    "no memd at %s: start it with `systemctl start "
+			    "memd`, or pass --socket", address);
+		break;
+	case ECONNREFUSED:
+		failure_set(failure, FAILURE_CONNECT, code,
+			    "nobody listens at %s: start memd with `systemctl "
+			    "start memd`, or pass --socket", address);
+		break;
+	case EACCES:
+	case EPERM:
+		failure_set(failure, FAILURE_CONNECT, code,
+			    "not allowed to connect to %s: ask as root or as a "
+			    "member of the group that owns it", address);
+		break;
+	case ETIMEDOUT:
+		failure_set(failure, FAILURE_CONNECT, code,
+			    "memd at %s accepts no connections: see its log, "
+			    "or pass a longer --timeout", address);
+		break;
+	default:
+		failure_set(failure, FAILURE_CONNECT, code,
+			    "cannot connect to %s: %s: pass --socket", address,
+			    strerror(code));
+	}
+}
+
+void failure_set_io(struct failure *failure, const char *address,
+		    uint32_t timeout_ms, int code)
+{
+	switch (code) {
+	case ETIMEDOUT:
+		failure_set(failure, FAILURE_BROKEN, code,
+			    "memd at %s did not answer within %u ms: see its "
+			    "log, or pass a longer --timeout", address,
+			    timeout_ms);
+		break;
+	case ECONNRESET:
+	case EPIPE:
+		failure_set(failure, FAILURE_BROKEN, code,
+			    "memd at %s closed the connection: see its log",
+			    address);
+		break;
+	case ENOMEM:
+		failure_set(failure, FAILURE_BROKEN, code,
+			    "not enough memory for memd's answer: free some "
+			    "and repeat");
+		break;
+	default:
+		failure_set(failure, FAILURE_BROKEN, code,
+			    "lost memd at %s: %s: repeat, and see its log",
+			    address, strerror(code));
+	}
+}
+
+void failure_set_protocol(struct failure *failure, const char *address,
+			  const char *what)
+{
+	failure_set(failure, FAILURE_BROKEN, EPROTO,
+		    "%s at %s: is that memd? check --socket", what, address);
+}
