@@ -63,10 +63,10 @@ static const struct {
 /* ---------------------------------------------------------------- messages */
 
 static int fail_io(const struct connection *c, struct failure *failure,
-		   int code)
+		   int err)
 {
-	failure_set_io(failure, c->address, c->timeout_ms, code);
-	return -code;
+	failure_set_io(failure, c->address, c->timeout_ms, -err);
+	return err;
 }
 
 static int fail_protocol(const struct connection *c, struct failure *failure,
@@ -99,7 +99,7 @@ static int receive_message(struct connection *c, uint64_t until_ns,
 	int err = socket_receive_all(c->fd, raw, sizeof(raw), until_ns);
 
 	if (err < 0)
-		return fail_io(c, failure, -err);
+		return fail_io(c, failure, err);
 	err = wire_header_unpack(raw, WIRE_REPLY_BYTES_MAX, &h);
 	if (err == -EMSGSIZE)
 		return fail_protocol(c, failure, "a message too long came");
@@ -110,7 +110,7 @@ static int receive_message(struct connection *c, uint64_t until_ns,
 		err = socket_receive_all(c->fd, c->body, h.body_bytes,
 					 until_ns);
 	if (err < 0)
-		return fail_io(c, failure, -err);
+		return fail_io(c, failure, err);
 	*ret_h = h;
 	return 0;
 }
@@ -185,7 +185,7 @@ static int exchange(struct connection *c, uint16_t type,
 	 * sending failed. */
 	err = socket_send_all(c->fd, raw, (size_t)length, until_ns);
 	if (err != 0 && err != -EPIPE && err != -ECONNRESET)
-		return fail_io(c, failure, -err);
+		return fail_io(c, failure, err);
 	err = receive_answer(c, id, until_ns, &h, failure);
 	if (err != 0)
 		return err;
