@@ -284,12 +284,13 @@ static frame_id next_victim(struct pager *pg, account_id account,
 	return id != 0 ? id : clock_next(pg, budget);
 }
 
-/* With no slot free, only pages that are zero, unchanged, or have a slot of
- * their own can go; the others come straight back.  Once the whole pool has
- * been tried in vain, leave it alone for a while. */
+/* Where slots are short, only pages that are zero, unchanged, or have a slot
+ * of their own can go; the others come straight back.  Once the whole pool
+ * has been tried in vain, leave it alone for a while. */
 static bool is_futile(struct pager *pg)
 {
-	if (pg->slots.free_count != 0 || pg->now_ns >= pg->futile_until_ns)
+	if (pg->slots.free_count > pg->futile_free_slots ||
+	    pg->now_ns >= pg->futile_until_ns)
 		pg->futile_units = 0;
 	return pg->futile_units >= pg->config.frame_count;
 }
@@ -298,6 +299,7 @@ static void note_futile(struct pager *pg, uint32_t tried_units, bool is_gain)
 {
 	pg->futile_units = is_gain ? 0 : pg->futile_units + tried_units;
 	pg->futile_until_ns = pg->now_ns + EVICT_AGAIN_NS;
+	pg->futile_free_slots = pg->slots.free_count;
 }
 
 static uint64_t units_free_or_leaving(const struct pager *pg)

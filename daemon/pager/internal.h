@@ -225,6 +225,7 @@ struct pager {
 	bool is_starved;		/* a zero-fill waits for memory */
 	uint64_t futile_units;		/* captured in vain since one went out */
 	uint64_t futile_until_ns;
+	uint32_t futile_free_slots;
 	bool is_account_pressed;	/* perhaps: a limit was lowered */
 	uint32_t account_waiting;	/* faults in accounts' queues */
 	bool is_teardown_due;		/* a dying segment can go on dying */
