@@ -8,9 +8,11 @@
 /* Units that may be promised: all that pool and store can hold at once. */
 uint64_t segment_commit_limit(const struct pager *pg)
 {
-	/* The reserve is what guarantees progress: with every slot taken by
-	 * a swapped page, at least this many frames are free. */
-	uint64_t reserve = MAX(pg->config.frame_count / 16, 16u);
+	/* The reserve is what guarantees progress: twice the largest page
+	 * there may be (segment_create: a sixteenth of the pool).  So either
+	 * enough frames are free for such a page or enough slots to evict
+	 * one; with less, both could be short of it by a few units. */
+	uint64_t reserve = MAX(pg->config.frame_count / 8, 16u);
 	uint64_t room = (uint64_t)pg->config.slot_count +
 			pg->config.frame_count - reserve;
 
