@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* What a stretch of work cost besides time: processor time, bytes moved to
+ * and from the disk, memory taken for bookkeeping.  All from /proc and the
+ * processes' clocks; changes nothing. */
+#ifndef MEMD_BENCH_METER_H
+#define MEMD_BENCH_METER_H
+
+#include "common/checks.h"
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Counters that only grow: subtract two readings. */
+struct meter {
+	uint64_t client_cpu_ns;		/* this process, all threads */
+	uint64_t daemon_cpu_ns;
+	uint64_t machine_cpu_ns;	/* all CPUs: everything but idle */
+	uint64_t read_bytes;
+	uint64_t written_bytes;
+};
+
+/* Read the counters of this process and of `daemon`.  daemon 0: there is
+ * none, and the bytes are those of the kernel's swap (of the whole machine).
+ * Returns 0 or -errno. */
+int meter_read(pid_t daemon, struct meter *ret_meter) MUST_CHECK;
+
+/* Memory that is not the pages themselves. */
+struct footprint {
+	uint64_t client_table_bytes;	/* page tables of this process */
+	uint64_t daemon_table_bytes;
+	uint64_t daemon_rss_bytes;	/* without the segments' pages */
+};
+
+/* Returns 0 or -errno.  daemon 0: only this process. */
+int footprint_read(pid_t daemon, struct footprint *ret_footprint) MUST_CHECK;
+
+#endif
