@@ -153,8 +153,9 @@ start_memd() {
 	lines=$(wc -l <"$dir/text")
 	swap_mib=$((2 * text_mib + lines / 65536 + 64))
 	[ "$swap_mib" -ge 1024 ] || swap_mib=1024
+	: >"$dir/memd.conf"	# not the system's
 	say "starting memd: pool $pool, swap file $swap_mib MiB"
-	"$build_dir/daemon/memd" --config=/dev/null \
+	"$build_dir/daemon/memd" --config="$dir/memd.conf" \
 		--socket="$dir/memd.sock" --pool-size="$pool" \
 		--swap-file="$dir/swap" --swap-size="${swap_mib}M" \
 		>"$dir/memd.log" 2>&1 &
@@ -171,7 +172,7 @@ memd_did_not_start() {
 	wait "$memd_pid" || status=$?
 	memd_pid=''
 	[ "$status" -eq 3 ] || fail "memd did not start (status $status)"
-	"$build_dir/daemon/memd" --config=/dev/null --check \
+	"$build_dir/daemon/memd" --config="$dir/memd.conf" --check \
 		--swap-file="$dir/swap" || true
 	fail "this kernel or container does not let memd run;" \
 		"the lines FAIL above say what to allow." \

@@ -30,8 +30,10 @@ setup_file() {
 start_memd() {
 	local status=0 pid
 
-	"$memd" --config=/dev/null --socket="$MEMD_SOCKET" \
-		--pool-size="$pool_bytes" --swap-file="$BATS_FILE_TMPDIR/swap" \
+	: >"$BATS_FILE_TMPDIR/memd.conf"
+	"$memd" --config="$BATS_FILE_TMPDIR/memd.conf" \
+		--socket="$MEMD_SOCKET" --pool-size="$pool_bytes" \
+		--swap-file="$BATS_FILE_TMPDIR/swap" \
 		--swap-size=320M >"$BATS_FILE_TMPDIR/log" 2>&1 3>&- &
 	pid=$!
 	echo "$pid" >"$BATS_FILE_TMPDIR/pid"
