@@ -211,6 +211,7 @@ static int swap_file_create(const char *path, uint64_t swap_bytes)
 static int swap_setup(struct kernel_swap *ks, const char *folder,
 		      uint64_t swap_bytes, char *reason, size_t reason_size)
 {
+	const int flags = SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK;
 	int err;
 
 	snprintf(ks->swap_path, sizeof(ks->swap_path), "%s/kernel.swap",
@@ -221,7 +222,7 @@ static int swap_setup(struct kernel_swap *ks, const char *folder,
 			 strerror(-err));
 		return -1;
 	}
-	if (swapon(ks->swap_path, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK) != 0) {
+	if (swapon(ks->swap_path, flags) != 0) {
 		snprintf(reason, reason_size, "swapon(%s): %s", ks->swap_path,
 			 strerror(errno));
 		return -1;
