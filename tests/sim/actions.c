@@ -44,16 +44,6 @@ static void access_random(struct sim *sim, struct sim_segment *sg)
 		      rng_chance(&sim->rng, sim->profile.write, 100));
 }
 
-static void do_access(struct sim *sim)
-{
-	struct sim_segment *sg = live_random(sim);
-
-	if (sg == NULL)
-		return;
-	for (uint32_t n = rng_between(&sim->rng, 1, 10); n > 0; n--)
-		access_random(sim, sg);
-}
-
 /* An id where no segment lives (any more), or a page past the end. */
 static void do_bad_fault(struct sim *sim)
 {
@@ -118,6 +108,31 @@ static void do_deliver(struct sim *sim)
 	for (uint32_t n = rng_between(&sim->rng, 1, 8); n > 0; n--)
 		if (!disk_deliver(sim))
 			return;
+}
+
+/* A program with all its threads in faults does nothing but wait. */
+static bool must_wait(struct sim *sim)
+{
+	return sim->fault_count >= sim->profile.config.faults_max &&
+	       !rng_chance(&sim->rng, 1, 32);
+}
+
+static void do_access(struct sim *sim)
+{
+	struct sim_segment *sg = live_random(sim);
+
+	if (sg == NULL)
+		return;
+	for (uint32_t n = rng_between(&sim->rng, 1, 16); n > 0; n--) {
+		if (!must_wait(sim)) {
+			access_random(sim, sg);
+			continue;
+		}
+		do_run(sim);
+		do_issue(sim);
+		do_deliver(sim);
+		return;
+	}
 }
 
 static void do_advise(struct sim *sim)

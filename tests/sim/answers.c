@@ -125,6 +125,8 @@ static void must_be_good(struct sim *sim, const struct sim_fault *ft,
 	sim->events[SIM_ZERO + (unsigned)reply->kind]++;
 	sim->events[SIM_AROUND] += reply->count > 1;
 	sim->events[SIM_LATER] += !ft->in_call;
+	sim->events[SIM_SWAP_IN_2M] += reply->kind == FAULT_SWAP_IN &&
+				       sg->order == sim_order[3];
 }
 
 static void must_have_times(struct sim *sim, const struct sim_fault *ft,

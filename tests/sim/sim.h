@@ -44,6 +44,7 @@ extern const unsigned sim_order[SIM_ORDERS];	/* 0, 2, 4, 9 */
 	EVENT(ENOMEM, 1, "  refused: no frame can be freed")		\
 	EVENT(WAITS, 1, "  waited for a frame")				\
 	EVENT(LATER, 1, "  answered after the call")			\
+	EVENT(SWAP_IN_2M, 1, "  answered with a 2 MiB page from its slots") \
 	EVENT(AROUND, 1, "  answered with neighbours")			\
 	EVENT(MINOR, 1, "pages mapped by clients alone")		\
 	EVENT(WRITES_IN_CALL, 1, "client writes inside a pager call")	\
