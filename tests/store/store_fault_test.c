@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { SLOTS = 128, RUN = 8, ALWAYS = 65536, SECTOR = 512 };
@@ -491,6 +492,50 @@ static void test_impossible_rate(void **state)
 	swapstore_destroy(inner);	/* was not taken */
 }
 
+/* The array of store_mem is a memory file: no descriptor, no store. */
+static int create_mem_without_descriptors(void *arg)
+{
+	struct rlimit none = { 0, 0 };
+	struct swapstore *st = NULL;
+
+	(void)arg;
+	if (setrlimit(RLIMIT_NOFILE, &none) != 0)
+		return 1;
+	return store_mem_create(SLOTS, &st) == -EMFILE && st == NULL ? 0 : 2;
+}
+
+/* No event descriptor to be had: -1, and polling by reap() works. */
+static int poll_without_descriptors(void *arg)
+{
+	struct store_fault_plan plan = { .delay_max = 3 };
+	struct swap_io io = { .slot_count = 1 };
+	struct rlimit none = { 0, 0 };
+	struct swapstore *inner, *st;
+	struct swap_done done;
+
+	(void)arg;
+	io.buffer = buffer_create(SWAP_SLOT_BYTES);
+	if (store_mem_create(SLOTS, &inner) != 0 ||
+	    store_fault_create(inner, &plan, &st) != 0 ||
+	    setrlimit(RLIMIT_NOFILE, &none) != 0)
+		return 1;
+	if (swapstore_event_fd(st) != -1 || swapstore_submit(st, &io) != 0 ||
+	    swapstore_flush(st) != 0)
+		return 2;
+	for (int i = 0; st->in_flight > 0; i++)
+		if (swapstore_reap(st, &done, 1) > 0 && i > 3)
+			return 3;
+	swapstore_destroy(st);
+	return 0;
+}
+
+static void test_no_descriptors(void **state)
+{
+	(void)state;
+	assert_int_equal(run_in_child(create_mem_without_descriptors, NULL), 0);
+	assert_int_equal(run_in_child(poll_without_descriptors, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -510,6 +555,7 @@ int main(void)
 		cmocka_unit_test(test_destroy_in_the_middle),
 		cmocka_unit_test(test_full_inner_store),
 		cmocka_unit_test(test_impossible_rate),
+		cmocka_unit_test(test_no_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves what is special to the io_uring store: where the kernel refuses
  * io_uring, wholly or in part, the error says so and the file stays the
- * caller's; where it only refuses to register memory, all works without; a
- * destroyed store lets go of the file's lock at once; work that is queued goes
- * over in few calls.  Exit 77: this process may not use io_uring at all. */
+ * caller's; where it only refuses to register memory, all works without; what
+ * is moved short is continued; a destroyed store lets go of the file's lock at
+ * once.  Exit 77: this process may not use io_uring at all. */
 #include "tests/store/storetest.h"
 
 #include "swapstore/swapfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -240,6 +241,99 @@ static void test_lock_goes_with_the_store(void **state)
 	scratch_remove(&scratch);
 }
 
+/* ---- transfers that do not go through at once, as pipes have them */
+
+/* What the kernel moves short is continued to the end. */
+static void test_short_transfer_goes_on(void **state)
+{
+	char *sent = buffer_create(3 * SWAP_SLOT_BYTES);
+	char *buffer = buffer_create(3 * SWAP_SLOT_BYTES);
+	struct swap_io io = { .cookie = 1, .buffer = buffer, .slot_count = 3 };
+	struct swap_done done;
+	struct swapstore *st;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(store_uring_create(ends[0], 0, SLOTS, NULL, DEPTH,
+					    &st), 0);
+	pattern_fill(sent, 0, 3, 1);
+	assert_int_equal(write(ends[1], sent, 4096), 4096);
+	assert_int_equal(swapstore_submit(st, &io), 0);
+	assert_int_equal(swapstore_flush(st), 0);
+	for (int i = 1; i < 3; i++) {
+		while (!is_readable(swapstore_event_fd(st)))
+			sched_yield();
+		assert_int_equal(swapstore_reap(st, &done, 1), 0);
+		assert_int_equal(st->in_flight, 1);
+		assert_int_equal(write(ends[1], sent + i * SWAP_SLOT_BYTES,
+				       4096), 4096);
+	}
+	done = store_wait_one(st);
+	assert_int_equal(done.cookie, 1);
+	assert_int_equal(done.result, 0);
+	assert_true(pattern_is(buffer, 0, 3, 1));
+	swapstore_destroy(st);
+	close(ends[1]);
+	buffer_destroy(buffer, 3 * SWAP_SLOT_BYTES);
+	buffer_destroy(sent, 3 * SWAP_SLOT_BYTES);
+}
+
+/* A part of a slot is not a slot. */
+static void test_part_of_a_slot(void **state)
+{
+	char *buffer = buffer_create(SWAP_SLOT_BYTES);
+	struct swapstore *st;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(store_uring_create(ends[0], 0, SLOTS, NULL, DEPTH,
+					    &st), 0);
+	assert_int_equal(write(ends[1], buffer, 512), 512);
+	assert_int_equal(store_do(st, false, 0, 1, buffer), -EIO);
+	assert_int_equal(st->read_errors, 1);
+	swapstore_destroy(st);
+	close(ends[1]);
+	buffer_destroy(buffer, SWAP_SLOT_BYTES);
+}
+
+/* The kernel is out of memory when the ring is handed over: the requests stay
+ * where they are, and destroy does not wait for what never went. */
+static int flush_refused(void *arg)
+{
+	struct swap_io io = { .slot_count = 1 };
+	struct swapstore *st;
+	struct swap_done done;
+
+	(void)arg;
+	io.buffer = buffer_create(SWAP_SLOT_BYTES);
+	if (store_uring_create(open_medium(), 0, SLOTS, NULL, DEPTH, &st) != 0)
+		return 1;
+	if (forbid_syscall(SYS_io_uring_enter, EAGAIN) != 0)
+		return NO_SECCOMP;
+	for (int i = 0; i < 3; i++)
+		if (swapstore_submit(st, &io) != 0 ||
+		    swapstore_flush(st) != -EAGAIN)
+			return 2;
+	if (swapstore_reap(st, &done, 1) != 0 || st->in_flight != 3)
+		return 3;
+	swapstore_destroy(st);
+	return 0;
+}
+
+static void test_flush_refused(void **state)
+{
+	int result = run_in_child(flush_refused, NULL);
+
+	(void)state;
+	if (result == NO_SECCOMP) {
+		print_message("skipped: no seccomp here\n");
+		skip();
+	}
+	assert_int_equal(result, 0);
+}
+
 /* No descriptor is left open, whether it worked or not. */
 static void test_descriptors(void **state)
 {
@@ -273,6 +367,9 @@ int main(void)
 		cmocka_unit_test(test_no_locked_memory),
 		cmocka_unit_test(test_buffers_at_the_edge),
 		cmocka_unit_test(test_lock_goes_with_the_store),
+		cmocka_unit_test(test_short_transfer_goes_on),
+		cmocka_unit_test(test_part_of_a_slot),
+		cmocka_unit_test(test_flush_refused),
 		cmocka_unit_test(test_descriptors),
 	};
 	const char *refusal = uring_refusal(STDIN_FILENO);

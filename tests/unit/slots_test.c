@@ -13,9 +13,11 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <cmocka.h>
 
-enum { MODEL_SLOTS_MAX = 5000, CHAINS_MAX = 600, STEPS = 20000 };
+enum { MODEL_SLOTS_MAX = 5000, CHAINS_MAX = 600, STEPS = 8000 };
 
 enum { FREE, USED, BAD };
 
@@ -265,10 +267,10 @@ static void test_chain_of_fragments(void **state)
 }
 
 /* Not a benchmark, but with a search that looks at the whole map each time
- * this would take hours: sixteen million slots, full but for single holes. */
+ * this would take an hour: four million slots, full but for single holes. */
 static void test_large_and_nearly_full(void **state)
 {
-	enum { SLOTS = 1 << 24, HOLE_EVERY = 64, TAKES = 200000 };
+	enum { SLOTS = 1 << 22, HOLE_EVERY = 64, TAKES = 50000 };
 	struct slots sl;
 	slot_id first = SLOT_NONE;
 
@@ -301,6 +303,29 @@ static void test_refusals(void **state)
 	slots_fini(&sl);
 }
 
+/* With too few descriptors for its tables: refused, and none stays open. */
+static void test_few_descriptors(void **state)
+{
+	struct rlimit before, few;
+	struct slots sl;
+	int next = dup(STDERR_FILENO), after;
+
+	(void)state;
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	for (rlim_t room = 0; room < 4; room++) {
+		few = before;
+		few.rlim_cur = (rlim_t)next + room;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		assert_int_equal(slots_init(&sl, 100), -EMFILE);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		slots_fini(&sl);
+		after = dup(STDERR_FILENO);
+		close(after);
+		assert_int_equal(next, after);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_chain_of_fragments),
 		cmocka_unit_test(test_large_and_nearly_full),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_few_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
