@@ -32,6 +32,12 @@ static const struct report_column columns[] = {
 	{ "HELP", "help", REPORT_TEXT, REPORT_LONG | REPORT_WRAP, 0 },
 };
 
+/* An empty value is seen better as "-". */
+static const char *or_unknown(const char *text)
+{
+	return text == NULL || text[0] == '\0' ? NULL : text;
+}
+
 /* Returns how many keys there are of that name (NULL: of any). */
 static size_t add_keys(struct report *rp, const Memd__ConfigReply *config,
 		       const char *name)
@@ -44,10 +50,10 @@ static size_t add_keys(struct report *rp, const Memd__ConfigReply *config,
 		if (name != NULL && strcmp(key->name, name) != 0)
 			continue;
 		report_text(rp, key->name);
-		report_text(rp, key->value);
+		report_text(rp, or_unknown(key->value));
 		report_text(rp, key->source);
 		report_flag(rp, key->reloadable);
-		report_text(rp, key->default_value);
+		report_text(rp, or_unknown(key->default_value));
 		report_text(rp, key->help);
 		report_end_row(rp);
 		count++;

@@ -156,7 +156,8 @@ void report_text(struct report *rp, const char *text)
 	const struct report_column *col;
 	char *cell;
 
-	if (text == NULL) {
+	/* libsmartcols prints an empty text as null: so be it in raw, too. */
+	if (text == NULL || (text[0] == '\0' && !report_is_for_people(rp))) {
 		report_unknown(rp);
 		return;
 	}

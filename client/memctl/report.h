@@ -6,12 +6,12 @@
  *   table  as people read it: sizes as 64.0M, times as 1.2ms; on a terminal
  *          fitted to its width.
  *   json   one object with one key, the report's name, that holds an array of
- *          rows; a row has every key; numbers are exact; what is not known is
- *          null.  A stream has one row, as one object, on each line.
+ *          rows; a row has every key; numbers are exact; what is empty or not
+ *          known is null.  A stream has one row, as one object, on each line.
  *   raw    a row on each line, cells separated by one tab, no header, numbers
- *          as in json; what is not known is "-".  Columns are those of json,
- *          in the same order.  A record has a line "key TAB value" for each
- *          cell instead.
+ *          as in json; what is empty or not known is "-".  Columns are those
+ *          of json, in the same order.  A record has a line "key TAB value"
+ *          for each cell instead.
  *
  * Not for text that has no rows. */
 #ifndef MEMD_MEMCTL_REPORT_H

@@ -370,8 +370,11 @@ static bool answer_config(struct peer *peer)
 		{ init.base, (char *)"log_level", (char *)"info",
 		  (char *)"default", 1, (char *)"Show \"lines\" up to \\ this",
 		  NULL },
+		{ init.base, (char *)"socket_group", (char *)"",
+		  (char *)"file", 0, (char *)"Group of the socket",
+		  (char *)"" },
 	};
-	Memd__ConfigKey *list[] = { &k[0], &k[1] };
+	Memd__ConfigKey *list[] = { &k[0], &k[1], &k[2] };
 	Memd__ConfigReply reply = MEMD__CONFIG_REPLY__INIT;
 
 	reply.n_key = ARRAY_SIZE(list);
