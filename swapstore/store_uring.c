@@ -136,7 +136,8 @@ static bool finish_request(struct store_uring *su, uint32_t idx, int result,
 	return true;
 }
 
-/* Read completions off the ring.  ret_goes_on: some request was queued again. */
+/* Read completions off the ring.  ret_goes_on is set when some request was
+ * queued again. */
 static unsigned collect(struct store_uring *su, struct swap_done *done,
 			unsigned max, bool *ret_goes_on)
 {

@@ -39,8 +39,9 @@ struct swapfile {
  * full (says needed and free) · -EINVAL not a regular file, or a size of zero
  * or above 16 TiB · -EFBIG above RLIMIT_FSIZE · others as open(2) gives them.
  * A file made by a call that fails is gone again. */
-int swapfile_open(const char *path, uint64_t size_bytes, struct swapfile *ret_sf,
-		  char *ret_reason, size_t reason_size) MUST_CHECK;
+int swapfile_open(const char *path, uint64_t size_bytes,
+		  struct swapfile *ret_sf, char *ret_reason,
+		  size_t reason_size) MUST_CHECK;
 
 /* Same tests, nothing made or changed: for `memd --check`. */
 int swapfile_probe(const char *path, uint64_t size_bytes, char *ret_reason,

@@ -84,7 +84,8 @@ struct swapstore_buffers {
 /* Constructors.  `fd` is an open swap file (swapfile.h), *taken* on success,
  * whose first slot lies at byte `offset`.  Each returns 0 or -errno. */
 
-/* -EPERM, -ENOSYS, -EACCES, -ENOMEM: no io_uring for this process; use sync. */
+/* -EPERM, -ENOSYS, -EACCES, -ENOMEM: no io_uring for this process; use sync.
+ * -EINVAL: no slots, or a depth of 0 or above 4096. */
 int store_uring_create(int fd, uint64_t offset, uint32_t slot_count,
 		       const struct swapstore_buffers *buffers,
 		       unsigned queue_depth, struct swapstore **ret_store)

@@ -511,7 +511,7 @@ static int open_as_nobody(void *arg)
 {
 	const char *path = arg;
 
-	if (setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
+	if (geteuid() != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
 	    setresuid(NOBODY, NOBODY, NOBODY) != 0)
 		return NOT_HERE;
 	assert_refused(path, MIB, -EACCES, "uid 65534 may not");
@@ -631,22 +631,42 @@ static void test_contest_for_the_lock(void **state)
 
 /* ---- a small disk */
 
+static int write_proc(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, strlen(text));
+	close(fd);
+	return n == (ssize_t)strlen(text) ? 0 : -EPERM;
+}
+
+/* An ordinary user becomes root of a namespace of their own. */
+static int enter_namespace(void)
+{
+	char uid_map[32], gid_map[32];
+
+	if (geteuid() == 0)
+		return unshare(CLONE_NEWNS) != 0 ? -errno : 0;
+	snprintf(uid_map, sizeof(uid_map), "0 %u 1", (unsigned)geteuid());
+	snprintf(gid_map, sizeof(gid_map), "0 %u 1", (unsigned)getegid());
+	if (unshare(CLONE_NEWNS | CLONE_NEWUSER) != 0 ||
+	    write_proc("/proc/self/uid_map", uid_map) != 0 ||
+	    write_proc("/proc/self/setgroups", "deny") != 0 ||
+	    write_proc("/proc/self/gid_map", gid_map) != 0)
+		return -EPERM;
+	return 0;
+}
+
 /* A tmpfs of 2 MiB over the scratch folder, for this child alone. */
 static int mount_small_disk(const char *folder)
 {
-	uid_t uid = geteuid();
-	char map[32];
-	int fd;
+	int err = enter_namespace();
 
-	if (unshare(uid == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) != 0)
-		return -errno;
-	if (uid != 0) {
-		snprintf(map, sizeof(map), "0 %u 1", (unsigned)uid);
-		fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
-		if (fd < 0 || write(fd, map, strlen(map)) < 0)
-			return -errno;
-		close(fd);
-	}
+	if (err != 0)
+		return err;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
 	    mount("none", folder, "tmpfs", 0, "size=2M,mode=755") != 0)
 		return -errno;
