@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/* The world of the pager's unit tests; see pager_world.h. */
+#include "tests/unit/pager_world.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { UNIT = PAGER_UNIT_BYTES };
+
+static struct world_segment *segment_of(struct world *w, segment_id id)
+{
+	assert_true(id >= 1 && id <= WORLD_SEGMENTS);
+	assert_true(w->segment[id].is_live);
+	return &w->segment[id];
+}
+
+static struct world_segment *range_of(struct world *w, segment_id id,
+				      uint64_t unit, uint64_t count)
+{
+	struct world_segment *sg = segment_of(w, id);
+
+	assert_true(count > 0 && unit + count <= sg->units);
+	return sg;
+}
+
+static int on_install(void *ctx, segment_id id, uint64_t unit, uint64_t count,
+		      const void *bytes)
+{
+	struct world *w = ctx;
+	struct world_segment *sg = range_of(w, id, unit, count);
+	bool fails = w->fail_installs > 0;
+
+	if (fails) {
+		w->fail_installs--;
+		count = w->install_part < count ? w->install_part : count;
+	}
+	for (uint64_t i = unit; i < unit + count; i++) {
+		if (sg->present[i])
+			continue;
+		sg->present[i] = true;
+		if (bytes == NULL)
+			memset(sg->bytes + i * UNIT, 0, UNIT);
+		else
+			memcpy(sg->bytes + i * UNIT,
+			       (const uint8_t *)bytes + (i - unit) * UNIT,
+			       UNIT);
+	}
+	return fails ? -ENOMEM : 0;
+}
+
+static int on_capture(void *ctx, segment_id id, uint64_t unit, uint64_t count,
+		      void *to)
+{
+	struct world *w = ctx;
+	struct world_segment *sg = range_of(w, id, unit, count);
+
+	if (w->fail_captures > 0) {
+		w->fail_captures--;
+		return -ENOMEM;
+	}
+	for (uint64_t i = unit; i < unit + count; i++) {
+		uint8_t *at = (uint8_t *)to + (i - unit) * UNIT;
+
+		if (sg->present[i])
+			memcpy(at, sg->bytes + i * UNIT, UNIT);
+		else
+			memset(at, 0, UNIT);
+		sg->present[i] = false;
+	}
+	w->captures++;
+	return 0;
+}
+
+static void on_discard(void *ctx, segment_id id, uint64_t unit, uint64_t count)
+{
+	struct world_segment *sg = range_of(ctx, id, unit, count);
+
+	memset(sg->present + unit, 0, count * sizeof(*sg->present));
+}
+
+static void on_gone(void *ctx, segment_id id)
+{
+	struct world *w = ctx;
+	struct world_segment *sg = segment_of(w, id);
+
+	free(sg->bytes);
+	free(sg->present);
+	*sg = (struct world_segment){ 0 };
+	w->gone_count++;
+}
+
+static int on_submit(void *ctx, const struct swap_io *io)
+{
+	struct world *w = ctx;
+
+	assert_true(io->slot + io->slot_count <= w->config.slot_count);
+	if (w->io_count == w->io_depth)
+		return -EAGAIN;
+	w->io[w->io_count++] = *io;
+	*(io->is_write ? &w->writes : &w->reads) += 1;
+	*(io->is_write ? &w->slots_written : &w->slots_read) +=
+		io->slot_count;
+	return 0;
+}
+
+static void on_reply(void *ctx, const struct pager_reply *reply)
+{
+	struct world *w = ctx;
+
+	assert_true(w->reply_count < WORLD_LOG_MAX);
+	w->reply[w->reply_count++] = *reply;
+}
+
+static void on_age(void *ctx, segment_id id, uint64_t first, uint64_t count)
+{
+	struct world *w = ctx;
+
+	(void)segment_of(w, id);
+	(void)first;
+	w->aged += count;
+}
+
+static void on_done(void *ctx, uint64_t cookie, int result, uint64_t count)
+{
+	struct world *w = ctx;
+
+	assert_true(w->done_count < 256);
+	w->done[w->done_count++] = (struct world_done){
+		.cookie = cookie, .result = result, .count = count,
+	};
+}
+
+static const struct pager_ops ops = {
+	.install = on_install,
+	.capture = on_capture,
+	.discard = on_discard,
+	.segment_gone = on_gone,
+	.submit = on_submit,
+	.reply = on_reply,
+	.age = on_age,
+	.done = on_done,
+};
+
+#define DEFAULT(field, value)						\
+	(w->config.field = w->config.field != 0 ? w->config.field : (value))
+
+void world_create(struct world *w, const struct pager_config *config)
+{
+	memset(w, 0, sizeof(*w));
+	w->config = *config;
+	DEFAULT(frame_count, 64);
+	DEFAULT(slot_count, 128);
+	DEFAULT(segments_max, WORLD_SEGMENTS);
+	DEFAULT(accounts_max, 8);
+	DEFAULT(faults_max, 64);
+	DEFAULT(low_watermark, 1);
+	DEFAULT(high_watermark, 2);
+	DEFAULT(staging_bytes, 1u << 20);
+	if (w->config.slot_count == UINT32_MAX)
+		w->config.slot_count = 0;
+	w->io_depth = WORLD_IO_MAX;
+	w->now_ns = 1;
+	w->slots = calloc((size_t)w->config.slot_count + 1, UNIT);
+	w->config.staging = aligned_alloc(UNIT, w->config.staging_bytes);
+	assert_non_null(w->slots);
+	assert_non_null(w->config.staging);
+	assert_int_equal(pager_create(&w->config, &ops, w, &w->pager), 0);
+}
+
+void world_destroy(struct world *w)
+{
+	struct pager_stats st;
+
+	for (segment_id id = 1; id <= WORLD_SEGMENTS; id++)
+		if (w->segment[id].is_live)
+			pager_segment_destroy(w->pager, id);
+	world_settle(w);
+	pager_check(w->pager);
+	assert_true(pager_is_idle(w->pager));
+	st = world_stats(w);
+	assert_int_equal(st.free_frames, st.frame_count);
+	assert_int_equal(st.free_slots + st.quarantined_slots, st.slot_count);
+	assert_int_equal(st.committed_units, 0);
+	assert_int_equal(st.faults_waiting, 0);
+	pager_destroy(w->pager);
+	free(w->config.staging);
+	free(w->slots);
+}
+
+segment_id world_segment(struct world *w, uint64_t pages, unsigned order,
+			 account_id account)
+{
+	static uint64_t serial;
+	struct world_segment *sg;
+	segment_id id;
+
+	assert_int_equal(pager_segment_create(w->pager, ++serial, pages, order,
+					      account, &id), 0);
+	assert_true(id >= 1 && id <= WORLD_SEGMENTS);
+	sg = &w->segment[id];
+	assert_false(sg->is_live);
+	sg->is_live = true;
+	sg->units = pages << order;
+	sg->bytes = malloc(sg->units * UNIT);	/* touched as it is used */
+	sg->present = calloc(sg->units, sizeof(*sg->present));
+	assert_non_null(sg->bytes);
+	assert_non_null(sg->present);
+	return id;
+}
+
+void world_segment_destroy(struct world *w, segment_id id)
+{
+	pager_segment_destroy(w->pager, id);
+}
+
+static const struct pager_reply *find_reply(const struct world *w,
+					    uint64_t cookie)
+{
+	const struct pager_reply *found = NULL;
+
+	for (unsigned i = 0; i < w->reply_count; i++)
+		if (w->reply[i].cookie == cookie) {
+			assert_null(found);	/* exactly once */
+			found = &w->reply[i];
+		}
+	return found;
+}
+
+static uint64_t send_fault(struct world *w, segment_id id, uint64_t page)
+{
+	static uint64_t cookie;
+
+	pager_fault(w->pager, id, page, true, ++cookie, ++w->now_ns);
+	return cookie;
+}
+
+const struct pager_reply *world_fault(struct world *w, segment_id id,
+				      uint64_t page)
+{
+	return find_reply(w, send_fault(w, id, page));
+}
+
+const struct pager_reply *world_fault_wait(struct world *w, segment_id id,
+					   uint64_t page)
+{
+	uint64_t cookie = send_fault(w, id, page);
+	const struct pager_reply *reply = find_reply(w, cookie);
+
+	if (reply == NULL) {
+		world_settle(w);
+		reply = find_reply(w, cookie);
+	}
+	assert_non_null(reply);
+	return reply;
+}
+
+int world_advise(struct world *w, segment_id id, uint64_t first,
+		 uint64_t count, enum pager_advice advice)
+{
+	unsigned before = w->done_count;
+
+	pager_advise(w->pager, id, first, count, advice, 1000 + before,
+		     ++w->now_ns);
+	if (w->done_count == before)
+		return 1;
+	assert_int_equal(w->done_count, before + 1);
+	assert_int_equal(w->done[before].cookie, 1000 + before);
+	return w->done[before].result;
+}
+
+void world_end_io(struct world *w, unsigned idx, int result)
+{
+	struct swap_io io = w->io[idx];
+	uint8_t *slot = w->slots + (size_t)io.slot * UNIT;
+
+	assert_true(idx < w->io_count);
+	w->io_count--;
+	memmove(&w->io[idx], &w->io[idx + 1],
+		(w->io_count - idx) * sizeof(io));
+	if (result == 0 && io.is_write)
+		memcpy(slot, io.buffer, (size_t)io.slot_count * UNIT);
+	else if (result == 0)
+		memcpy(io.buffer, slot, (size_t)io.slot_count * UNIT);
+	pager_io_done(w->pager, io.cookie, result, ++w->now_ns);
+}
+
+void world_run(struct world *w)
+{
+	unsigned rounds = 0;
+
+	while (pager_run(w->pager, ++w->now_ns))
+		assert_true(++rounds < 10000);
+	pager_check(w->pager);
+}
+
+void world_settle(struct world *w)
+{
+	unsigned rounds = 0;
+
+	do {
+		world_run(w);
+		while (w->io_count > 0)
+			world_end_io(w, 0, 0);
+		assert_true(++rounds < 10000);
+		/* Installs that failed are asked for again. */
+	} while (pager_run(w->pager, ++w->now_ns) || w->io_count > 0 ||
+		 !pager_is_idle(w->pager));
+	pager_check(w->pager);
+}
+
+uint8_t *world_unit(struct world *w, segment_id id, uint64_t unit)
+{
+	struct world_segment *sg = range_of(w, id, unit, 1);
+
+	assert_true(sg->present[unit]);
+	return sg->bytes + unit * UNIT;
+}
+
+void world_write(struct world *w, segment_id id, uint64_t unit, uint8_t value)
+{
+	memset(world_unit(w, id, unit), value, UNIT);
+}
+
+static uint64_t page_units(const struct world *w, segment_id id)
+{
+	return UINT64_C(1) << world_info(w, id).order;
+}
+
+void world_fill(struct world *w, segment_id id, uint64_t page, uint8_t value)
+{
+	uint64_t units = page_units(w, id);
+
+	assert_int_equal(world_fault_wait(w, id, page)->error, 0);
+	for (uint64_t i = page * units; i < (page + 1) * units; i++)
+		world_write(w, id, i, value);
+}
+
+void world_expect(struct world *w, segment_id id, uint64_t page, uint8_t value)
+{
+	uint64_t units = page_units(w, id);
+
+	assert_int_equal(world_fault_wait(w, id, page)->error, 0);
+	for (uint64_t i = page * units; i < (page + 1) * units; i++) {
+		const uint8_t *bytes = world_unit(w, id, i);
+
+		for (unsigned k = 0; k < UNIT; k++)
+			assert_int_equal(bytes[k], value);
+	}
+}
+
+void world_page_out(struct world *w, segment_id id, uint64_t first,
+		    uint64_t count)
+{
+	unsigned before = w->done_count;
+
+	(void)world_advise(w, id, first, count, PAGER_PAGEOUT);
+	world_settle(w);
+	assert_int_equal(w->done_count, before + 1);
+	assert_int_equal(w->done[before].result, 0);
+}
+
+struct pager_stats world_stats(const struct world *w)
+{
+	struct pager_stats st;
+
+	pager_stats_get(w->pager, &st);
+	return st;
+}
+
+struct segment_info world_info(const struct world *w, segment_id id)
+{
+	struct segment_info info;
+
+	pager_segment_get(w->pager, id, &info);
+	return info;
+}
+
+uint32_t world_find_slot(const struct world *w, uint8_t value)
+{
+	for (uint32_t i = 0; i < w->config.slot_count; i++)
+		if (w->slots[(size_t)i * UNIT] == value)
+			return i;
+	fail_msg("no slot holds %u", value);
+	return 0;
+}

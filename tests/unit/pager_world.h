@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* A world for unit tests of the pager in which nothing happens by itself: data
+ * files and slots are arrays, a request ends when the test says so and as it
+ * says, and every answer is kept to be looked at.  For chance and for many
+ * pages at once there is tests/sim. */
+#ifndef MEMD_TESTS_UNIT_PAGER_WORLD_H
+#define MEMD_TESTS_UNIT_PAGER_WORLD_H
+
+#include "daemon/pager/pager.h"
+
+enum {
+	WORLD_SEGMENTS = 8,
+	WORLD_IO_MAX = 64,
+	WORLD_LOG_MAX = 65536,
+};
+
+struct world_segment {
+	bool is_live;
+	uint64_t units;
+	uint8_t *bytes;		/* owned; units * 4096 */
+	bool *present;		/* owned */
+};
+
+struct world_done {
+	uint64_t cookie, count;
+	int result;
+};
+
+struct world {
+	struct pager *pager;
+	struct pager_config config;
+	uint64_t now_ns;
+	struct world_segment segment[WORLD_SEGMENTS + 1];
+	uint8_t *slots;			/* owned */
+	struct swap_io io[WORLD_IO_MAX];
+	unsigned io_count, io_depth;
+	struct pager_reply reply[WORLD_LOG_MAX];
+	unsigned reply_count;
+	struct world_done done[256];
+	unsigned done_count;
+	unsigned gone_count;
+	uint64_t aged;
+	/* What is to go wrong: this many times from now on. */
+	unsigned fail_installs, fail_captures;
+	uint64_t install_part;		/* units done before a failure */
+	/* What has happened. */
+	unsigned reads, writes;		/* requests */
+	unsigned slots_read, slots_written;
+	unsigned captures;
+};
+
+/* Fields that are 0 get a default: 64 frames, 128 slots (none: UINT32_MAX), 8
+ * segments, 8 accounts, 64 faults, watermarks 1 and 2, no readahead, 1 MiB. */
+void world_create(struct world *w, const struct pager_config *config);
+
+/* Also checks that every frame and slot is free once all segments are gone. */
+void world_destroy(struct world *w);
+
+segment_id world_segment(struct world *w, uint64_t pages, unsigned order,
+			 account_id account);
+void world_segment_destroy(struct world *w, segment_id id);
+
+/* Send a fault.  Its answer, when there is one at once, else NULL. */
+const struct pager_reply *world_fault(struct world *w, segment_id id,
+				      uint64_t page);
+
+/* Send a fault, let everything run, and return its answer. */
+const struct pager_reply *world_fault_wait(struct world *w, segment_id id,
+					   uint64_t page);
+
+/* Advise; the result, or 1 when it has not ended. */
+int world_advise(struct world *w, segment_id id, uint64_t first,
+		 uint64_t count, enum pager_advice advice);
+
+/* End request number `idx` as `result`; on 0 the bytes are moved. */
+void world_end_io(struct world *w, unsigned idx, int result);
+
+/* End all requests well, and run, until nothing is left to do. */
+void world_settle(struct world *w);
+
+/* Run without ending any request. */
+void world_run(struct world *w);
+
+/* A client writes to (or reads from) a page that is present. */
+void world_write(struct world *w, segment_id id, uint64_t unit, uint8_t value);
+uint8_t *world_unit(struct world *w, segment_id id, uint64_t unit);
+
+/* Fault the page in, make all of it `value`. */
+void world_fill(struct world *w, segment_id id, uint64_t page, uint8_t value);
+
+/* Fault the page in; every byte of it must be `value`. */
+void world_expect(struct world *w, segment_id id, uint64_t page,
+		  uint8_t value);
+
+/* PAGEOUT, ended well. */
+void world_page_out(struct world *w, segment_id id, uint64_t first,
+		    uint64_t count);
+
+struct pager_stats world_stats(const struct world *w);
+struct segment_info world_info(const struct world *w, segment_id id);
+
+/* The slot (index) whose contents begin with `value`, of those the store
+ * holds; the test fails when there is none. */
+uint32_t world_find_slot(const struct world *w, uint8_t value);
+
+#endif
