@@ -18,7 +18,7 @@ cd -- "$(dirname -- "$0")/.."
 # shellcheck source=tests/packages.sh
 . tests/packages.sh
 build_dir=build/quickstart
-dir='' memd_pid='' sort_pid='' hold=''
+dir='' memd=() memd_pid='' sort_pid='' hold=''
 
 usage() {
 	cat <<END
@@ -67,7 +67,9 @@ cleanup() {
 # ---- what is needed
 
 install_packages() {
-	[ -z "$(packages_missing build 2>/dev/null)" ] || say "installing packages"
+	if [ "$(id -u)" -eq 0 ]; then
+		say "installing what is missing of the packages it needs"
+	fi
 	packages_install build >"$dir/apt.log" 2>&1 ||
 		{ tail -n 15 "$dir/apt.log" >&2
 		  fail "packages are missing (above)"; }
@@ -154,11 +156,11 @@ start_memd() {
 	swap_mib=$((2 * text_mib + lines / 65536 + 64))
 	[ "$swap_mib" -ge 1024 ] || swap_mib=1024
 	: >"$dir/memd.conf"	# not the system's
+	memd=("$build_dir/daemon/memd" --config="$dir/memd.conf"
+		--socket="$dir/memd.sock" --pool-size="$pool"
+		--swap-file="$dir/swap" --swap-size="${swap_mib}M")
 	say "starting memd: pool $pool, swap file $swap_mib MiB"
-	"$build_dir/daemon/memd" --config="$dir/memd.conf" \
-		--socket="$dir/memd.sock" --pool-size="$pool" \
-		--swap-file="$dir/swap" --swap-size="${swap_mib}M" \
-		>"$dir/memd.log" 2>&1 &
+	"${memd[@]}" >"$dir/memd.log" 2>&1 &
 	memd_pid=$!
 	until memctl status >/dev/null 2>&1; do
 		kill -0 "$memd_pid" 2>/dev/null || memd_did_not_start
@@ -172,8 +174,7 @@ memd_did_not_start() {
 	wait "$memd_pid" || status=$?
 	memd_pid=''
 	[ "$status" -eq 3 ] || fail "memd did not start (status $status)"
-	"$build_dir/daemon/memd" --config="$dir/memd.conf" --check \
-		--swap-file="$dir/swap" || true
+	"${memd[@]}" --check || true
 	fail "this kernel or container does not let memd run;" \
 		"the lines FAIL above say what to allow." \
 		"In a container it is mostly the filter for system calls:" \
@@ -291,6 +292,10 @@ main() {
 	done
 	case $text_mib in
 	'' | *[!0-9]* | 0*) fail "-t takes a number of MiB, not '$text_mib'" ;;
+	esac
+	case $mode in
+	thread | inline) ;;
+	*) fail "-m takes thread or inline, not '$mode'" ;;
 	esac
 	# Settings of another memd.
 	for name in "${!MEMD_@}"; do
