@@ -9,11 +9,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/units.h"
+#include "daemon/notify.h"
 #include "daemon/paging.h"
 #include "daemon/reload.h"
 #include "daemon/session.h"
 #include "daemon/system.h"
 #include "daemon/watch.h"
+#include "daemon/notify.h"
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -148,7 +150,7 @@ static void tell_status(struct daemon *d)
 	if (strcmp(line, d->status_line) == 0)
 		return;
 	memcpy(d->status_line, line, sizeof(line));
-	sd_notifyf(0, "STATUS=%s", line);
+	notify_send("STATUS=%s", line);
 }
 
 static void tick(struct daemon *d)
@@ -157,7 +159,7 @@ static void tick(struct daemon *d)
 	if (!d->is_stopping)
 		tell_status(d);
 	if (d->watchdog_us != 0)
-		sd_notify(0, "WATCHDOG=1");
+		notify_send("WATCHDOG=1");
 	daemon_settle(d);
 }
 
@@ -202,7 +204,7 @@ static void stop(struct daemon *d, const char *why)
 	log_event(LOG_LEVEL_NOTICE, "stopping",
 		  "signal=%s sessions=%u segments=%u", why,
 		  d->server.session_count, d->segments.count);
-	sd_notify(0, "STOPPING=1\nSTATUS=Stopping");
+	notify_send("STOPPING=1\nSTATUS=Stopping");
 	d->is_stopping = true;
 	d->stop_by_ns = clock_now_ns() + d->config.stop_timeout * 1000000;
 	server_stop_listening(&d->server);
@@ -379,8 +381,7 @@ static void tell_started(const struct daemon *d)
 	log_event(LOG_LEVEL_NOTICE, "started",
 		  "version=%s pid=%d socket=%s pool=%s swap=%s store=%s "
 		  "config=%s", MEMD_VERSION, getpid(),
-		  d->server.path[0] != '\0' ? d->server.path :
-		  sd_listen_fds(0) > 0 ? "systemd" : d->config.socket,
+		  d->server.is_activated ? "systemd" : d->config.socket,
 		  units_format_size(d->config.pool_size, pool, sizeof(pool)),
 		  units_format_size(d->config.swap_size, swap, sizeof(swap)),
 		  d->engine.store->ops->name,
@@ -393,7 +394,7 @@ static void tell_started(const struct daemon *d)
 		log_event(LOG_LEVEL_WARNING, "swap-not-direct",
 			  "file=%s reason=\"its file system has no O_DIRECT\"",
 			  d->engine.swap_path);
-	sd_notify(0, "READY=1\nSTATUS=Ready");
+	notify_send("READY=1\nSTATUS=Ready");
 }
 
 /* After the loop: nobody is served any more. */

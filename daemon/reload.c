@@ -4,9 +4,10 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/daemon.h"
+#include "daemon/notify.h"
 #include "daemon/system.h"
+#include "daemon/notify.h"
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 void reload_apply(struct daemon *d)
 {
@@ -58,7 +59,7 @@ void reload_config(struct daemon *d)
 {
 	struct config config;
 
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+	notify_send("RELOADING=1\nMONOTONIC_USEC=%llu",
 		   (unsigned long long)(clock_now_ns() / 1000));
 	if (config_load(d->origin, &config, d->reload_error,
 			sizeof(d->reload_error)) != 0) {
@@ -74,5 +75,5 @@ void reload_config(struct daemon *d)
 		accounts_reconfigure(&d->accounts);
 		d->engine.wants_run = true;
 	}
-	sd_notify(0, "READY=1");
+	notify_send("READY=1");
 }

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages to the service manager, as sd_notify(3) sends them, but never
+ * waiting for one who does not read: all programs that use memd would wait
+ * with it. */
+#ifndef MEMD_DAEMON_NOTIFY_H
+#define MEMD_DAEMON_NOTIFY_H
+
+#include "common/checks.h"
+
+/* Dropped when it cannot be sent at once: status lines, watchdog. */
+void notify_send(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* Tried for a second: ready, reloading, stopping. */
+void notify_send_surely(const char *format, ...) PRINTF_LIKE(1, 2);
+
+#endif
