@@ -285,8 +285,11 @@ void engine_fini(struct engine *e)
 	if (e->has_swapfile)
 		swapfile_close(&e->swapfile, e->swap_path, true);
 	swapstore_destroy(e->store);
-	if (e->pager != NULL)
+	if (e->pager != NULL) {
+		/* The last chance to learn that a table was wrong all along. */
+		pager_check(e->pager);
 		pager_destroy(e->pager);
+	}
 	if (e->staging != NULL)
 		munmap(e->staging, e->staging_bytes);
 	backing_destroy(e->backing);
@@ -341,7 +344,8 @@ static bool must_retry(const struct engine *e)
 	if (e->store->in_flight != 0)
 		return false;
 	pager_stats_get(e->pager, &stats);
-	return stats.faults_waiting != 0 || !pager_is_idle(e->pager);
+	return stats.faults_waiting != 0 || stats.advice_waiting != 0 ||
+	       !pager_is_idle(e->pager);
 }
 
 static void on_background(evutil_socket_t fd, short what, void *arg)
