@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,7 +32,10 @@ static atomic_int *must_stop;
 static struct memclient *open_client(void)
 {
 	struct memclient *mc = NULL;
-	int err = memclient_open(address, NULL, &mc);
+	int err;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	err = memclient_open(address, NULL, &mc);
 
 	if (err == -EPERM) {
 		printf("SKIP: %s\n", memclient_error(NULL));
