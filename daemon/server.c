@@ -223,6 +223,7 @@ int server_listen(struct daemon *d, char *ret_reason, size_t reason_size)
 	}
 	if (event_assign(&d->server.resume, d->base, -1, 0, on_resume, d) != 0)
 		return -EINVAL;
+	d->server.is_activated = count > 0;
 	return count > 0 ? take_passed(d, count, ret_reason, reason_size) :
 			   open_own(d, ret_reason, reason_size);
 }

@@ -22,6 +22,7 @@ struct listener {
 struct server {
 	struct listener listeners[LISTENERS_MAX];
 	unsigned listener_count;
+	bool is_activated;		/* the sockets are systemd's */
 	char path[108];			/* of our own socket; empty: none */
 	dev_t socket_dev;		/* what we bound, to remove only that */
 	ino_t socket_ino;
