@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves, through the protocol alone, that bytes written into pinned pages
+ * come back unchanged after they have been to the swap file and back, for
+ * every page size and store; that pins belong to who made them and go with
+ * him; that eviction, limits and the trace do what an administrator asks;
+ * that a data file written to past memd is noticed. */
+#include "tests/integration/daemon_client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { MIB = 1 << 20 };
+
+static struct testmemd memd;
+static int admin = -1;
+
+static void pin(int fd, uint32_t segment, uint64_t first, uint64_t count)
+{
+	client_send_range(fd, T(PIN), 40, segment, first, count);
+	client_expect_ok(fd, 40);
+}
+
+static void unpin(int fd, uint32_t segment, uint64_t first, uint64_t count)
+{
+	client_send_range(fd, T(UNPIN), 41, segment, first, count);
+	client_expect_ok(fd, 41);
+}
+
+static void expect_nothing_left(void)
+{
+	client_await_counter(admin, "committed_units", 0);
+	client_await_counter(admin, "pinned_frames", 0);
+	client_await_counter(admin, "free_frames",
+			     client_counter(admin, "frame_count"));
+	client_await_counter(admin, "free_slots",
+			     client_counter(admin, "slot_count"));
+}
+
+/* Bytes that say which page they are of, and cannot be mistaken for zeros. */
+static void fill(uint8_t *page, size_t bytes, uint64_t number)
+{
+	for (size_t i = 0; i + 8 <= bytes; i += 8) {
+		uint64_t word = (number + 1) * UINT64_C(0x9e3779b97f4a7c15) +
+				i;
+
+		memcpy(page + i, &word, 8);
+	}
+}
+
+/* Write all pages, several times the pool, then read all of them. */
+static void go_round(uint32_t page_bytes, uint64_t pages)
+{
+	int fd = client_open(&memd, false, NULL);
+	uint8_t *want = malloc(page_bytes), *got = malloc(page_bytes);
+	uint32_t segment;
+	int data = client_map(fd, pages * page_bytes, page_bytes, &segment);
+
+	assert_non_null(want);
+	assert_non_null(got);
+	for (uint64_t page = 0; page < pages; page++) {
+		pin(fd, segment, page, 1);
+		fill(want, page_bytes, page);
+		assert_int_equal(pwrite(data, want, page_bytes,
+					(off_t)(page * page_bytes)),
+				 page_bytes);
+		unpin(fd, segment, page, 1);
+	}
+	for (uint64_t page = 0; page < pages; page++) {
+		pin(fd, segment, page, 1);
+		assert_int_equal(pread(data, got, page_bytes,
+				       (off_t)(page * page_bytes)),
+				 page_bytes);
+		unpin(fd, segment, page, 1);
+		fill(want, page_bytes, page);
+		assert_memory_equal(got, want, page_bytes);
+	}
+	free(want);
+	free(got);
+	close(data);
+	close(fd);
+	expect_nothing_left();
+}
+
+static void bytes_come_back_4k(void **state)
+{
+	uint64_t written = client_counter(admin, "written");
+
+	(void)state;
+	go_round(4096, 48 * MIB / 4096);
+	assert_true(client_counter(admin, "written") > written);
+	assert_int_equal(client_counter(admin, "pages_lost"), 0);
+}
+
+static void bytes_come_back_16k(void **state)
+{
+	(void)state;
+	go_round(16384, 48 * MIB / 16384);
+}
+
+static void bytes_come_back_64k(void **state)
+{
+	(void)state;
+	go_round(65536, 48 * MIB / 65536);
+}
+
+static void bytes_come_back_2m(void **state)
+{
+	(void)state;
+	go_round(2 * MIB, 40);
+}
+
+/* ---- pins */
+
+static void pins_belong_to_who_made_them(void **state)
+{
+	Memd__SegmentUnlink request = MEMD__SEGMENT_UNLINK__INIT;
+	int one = client_open(&memd, false, NULL);
+	int two = client_open(&memd, false, NULL);
+	uint32_t segment;
+	struct answer a;
+	int data;
+
+	(void)state;
+	client_send_create(one, 2, "pins", MIB, 0600);
+	client_receive(one, T(SEGMENT_REPLY), 2, &a);
+	answer_free(&a);
+	data = client_attach(one, "pins", false, &segment);
+	close(data);
+	data = client_attach(two, "pins", false, &segment);
+	pin(one, segment, 0, 10);
+	pin(one, segment, 0, 10);
+	pin(two, segment, 5, 10);
+	/* A page counts once for each of its pins. */
+	assert_int_equal(client_counter(admin, "pinned_frames"), 30);
+	client_send_range(two, T(UNPIN), 41, segment, 0, 10);
+	client_expect_error(two, 41, EINVAL, "not pinned");
+	client_send_advise(two, 42, segment, 0, 1,
+			   MEMD__ADVICE__ADVICE_DONTNEED);
+	client_expect_error(two, 42, EBUSY, "pinned");
+	unpin(one, segment, 0, 10);
+	client_await_counter(admin, "pinned_frames", 20);
+	/* The session goes, and its other pin with it. */
+	close(one);
+	client_await_counter(admin, "pinned_frames", 10);
+	unpin(two, segment, 5, 10);
+	client_await_counter(admin, "pinned_frames", 0);
+	request.name = "pins";
+	client_send(two, T(SEGMENT_UNLINK), 43, &request.base);
+	client_expect_ok(two, 43);
+	close(data);
+	close(two);
+	expect_nothing_left();
+}
+
+static void too_much_cannot_be_pinned(void **state)
+{
+	int fd = client_open(&memd, false, NULL);
+	uint32_t segment;
+	int data = client_map(fd, 32 * MIB, 4096, &segment);
+
+	(void)state;
+	client_send_range(fd, T(PIN), 40, segment, 0, 4097);
+	client_expect_error(fd, 40, ENOMEM, "half the pool");
+	assert_int_equal(client_counter(admin, "pinned_frames"), 0);
+	close(data);
+	close(fd);
+	expect_nothing_left();
+}
+
+/* A program that dies while its pin is being read in leaves none. */
+static void pins_under_way_are_let_go(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		int fd = client_open(&memd, false, NULL);
+		uint32_t segment;
+
+		close(client_map(fd, 4 * MIB, 4096, &segment));
+		client_send_range(fd, T(PIN), 40, segment, 0, 512);
+		client_send_advise(fd, 41, segment, 512, 512,
+				   MEMD__ADVICE__ADVICE_WILLNEED);
+		close(fd);
+	}
+	expect_nothing_left();
+}
+
+/* ---- administration */
+
+static void send_evict(uint64_t bytes)
+{
+	Memd__EvictRequest request = MEMD__EVICT_REQUEST__INIT;
+
+	request.has_bytes = true;
+	request.bytes = bytes;
+	client_send(admin, T(EVICT), 50, &request.base);
+}
+
+static uint64_t receive_evicted(void)
+{
+	Memd__EvictReply *reply;
+	struct answer a;
+	uint64_t bytes;
+
+	client_receive(admin, T(EVICT_REPLY), 50, &a);
+	reply = answer_unpack(&a, &memd__evict_reply__descriptor);
+	bytes = reply->evicted_bytes;
+	memd__evict_reply__free_unpacked(reply, NULL);
+	answer_free(&a);
+	return bytes;
+}
+
+static void touch_pages(int fd, int data, uint32_t segment, uint64_t count)
+{
+	for (uint64_t page = 0; page < count; page++) {
+		pin(fd, segment, page, 1);
+		assert_int_equal(pwrite(data, &page, sizeof(page),
+					(off_t)(page * 4096 + 8)),
+				 sizeof(page));
+		unpin(fd, segment, page, 1);
+	}
+}
+
+static void eviction_takes_what_was_asked(void **state)
+{
+	int fd = client_open(&memd, false, NULL);
+	uint32_t segment;
+	int data = client_map(fd, 8 * MIB, 4096, &segment);
+	uint64_t resident;
+
+	(void)state;
+	touch_pages(fd, data, segment, 1024);
+	resident = client_counter(admin, "resident_frames");
+	assert_true(resident >= 1024);
+	send_evict(2 * MIB);
+	assert_int_equal(receive_evicted(), 2 * MIB);
+	send_evict(0);
+	(void)receive_evicted();
+	client_await_counter(admin, "resident_frames", 0);
+	close(data);
+	close(fd);
+	expect_nothing_left();
+}
+
+static void lowering_a_limit_evicts_and_loses_nothing(void **state)
+{
+	Memd__Limit limit = MEMD__LIMIT__INIT;
+	Memd__HelloReply *reply;
+	int fd = client_open(&memd, false, &reply);
+	uint32_t segment;
+	int data = client_map(fd, 8 * MIB, 4096, &segment);
+
+	(void)state;
+	touch_pages(fd, data, segment, 1000);
+	limit.has_session = limit.has_frames = true;
+	limit.session = reply->session;
+	limit.frames = 100;
+	client_send(admin, T(LIMIT_SET), 51, &limit.base);
+	client_expect_ok(admin, 51);
+	for (int i = 0; client_counter(admin, "resident_frames") > 100; i++) {
+		assert_true(i < 6000);
+		poll(NULL, 0, 10);
+	}
+	for (uint64_t page = 0; page < 1000; page++) {
+		uint64_t got;
+
+		pin(fd, segment, page, 1);
+		assert_int_equal(pread(data, &got, sizeof(got),
+				       (off_t)(page * 4096 + 8)),
+				 sizeof(got));
+		assert_int_equal(got, page);
+		unpin(fd, segment, page, 1);
+	}
+	memd__hello_reply__free_unpacked(reply, NULL);
+	close(data);
+	close(fd);
+	expect_nothing_left();
+}
+
+static void faults_show_in_trace_and_histograms(void **state)
+{
+	Memd__TraceRequest request = MEMD__TRACE_REQUEST__INIT;
+	int tracer = client_open(&memd, true, NULL);
+	int fd = client_open(&memd, false, NULL);
+	uint32_t segment;
+	int data = client_map(fd, MIB, 4096, &segment);
+	Memd__TraceEvents *events;
+	struct answer a;
+
+	(void)state;
+	request.has_pid = true;
+	request.pid = (uint32_t)getpid();
+	client_send(tracer, T(TRACE), 52, &request.base);
+	client_expect_ok(tracer, 52);
+	client_send_fault(fd, 5, segment, 9);
+	assert_int_equal(client_receive_fault(fd, 5, 9), 0);
+	assert_true(client_try_receive(tracer, &a));
+	assert_int_equal(a.header.type, T(TRACE_EVENTS));
+	events = answer_unpack(&a, &memd__trace_events__descriptor);
+	assert_int_equal(events->n_event, 1);
+	assert_int_equal(events->event[0]->page, 9);
+	assert_int_equal(events->event[0]->segment, segment);
+	assert_string_equal(events->event[0]->kind, "zero");
+	assert_int_equal(events->event[0]->pid, getpid());
+	assert_true(events->event[0]->total_ns > 0);
+	assert_true(events->event[0]->total_ns >=
+		    events->event[0]->frame_wait_ns +
+		    events->event[0]->io_ns + events->event[0]->install_ns);
+	memd__trace_events__free_unpacked(events, NULL);
+	answer_free(&a);
+	close(tracer);
+	close(data);
+	close(fd);
+	expect_nothing_left();
+}
+
+/* ---- spoiled data files */
+
+static void writing_past_memd_is_noticed(void **state)
+{
+	int fd = client_open(&memd, false, NULL);
+	uint32_t segment;
+	int data = client_map(fd, MIB, 4096, &segment);
+
+	(void)state;
+	assert_int_equal(pwrite(data, "mine", 4, 100 * 4096), 4);
+	client_expect_error(fd, 0, EIO, "past memd");
+	client_expect_end(fd);
+	close(fd);
+	close(data);
+	assert_int_equal(testmemd_log_count(&memd, "segment-spoiled"), 1);
+	expect_nothing_left();
+}
+
+/* ---- */
+
+static int start_with(const char *const *flags)
+{
+	if (testmemd_start(&memd, flags) != 0)
+		return -1;
+	admin = client_open(&memd, true, NULL);
+	return 0;
+}
+
+static int start_auto(void **state)
+{
+	/* 2 MiB pages need as much. */
+	static const char *const flags[] = { "--pool-size=32M", NULL };
+
+	(void)state;
+	return start_with(flags);
+}
+
+static int start_sync(void **state)
+{
+	static const char *const flags[] = { "--store=sync", NULL };
+
+	(void)state;
+	return start_with(flags);
+}
+
+static int start_mem(void **state)
+{
+	static const char *const flags[] = { "--store=mem", NULL };
+
+	(void)state;
+	return start_with(flags);
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	expect_nothing_left();
+	close(admin);
+	return testmemd_stop(&memd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest all[] = {
+		cmocka_unit_test(bytes_come_back_4k),
+		cmocka_unit_test(bytes_come_back_16k),
+		cmocka_unit_test(bytes_come_back_64k),
+		cmocka_unit_test(bytes_come_back_2m),
+		cmocka_unit_test(pins_belong_to_who_made_them),
+		cmocka_unit_test(too_much_cannot_be_pinned),
+		cmocka_unit_test(pins_under_way_are_let_go),
+		cmocka_unit_test(eviction_takes_what_was_asked),
+		cmocka_unit_test(lowering_a_limit_evicts_and_loses_nothing),
+		cmocka_unit_test(faults_show_in_trace_and_histograms),
+		cmocka_unit_test(writing_past_memd_is_noticed),
+	};
+	const struct CMUnitTest bytes[] = {
+		cmocka_unit_test(bytes_come_back_4k),
+		cmocka_unit_test(bytes_come_back_64k),
+		cmocka_unit_test(pins_under_way_are_let_go),
+	};
+	int failed;
+
+	failed = cmocka_run_group_tests_name("auto", all, start_auto, stop);
+	failed += cmocka_run_group_tests_name("sync", bytes, start_sync, stop);
+	failed += cmocka_run_group_tests_name("mem", bytes, start_mem, stop);
+	return failed;
+}
