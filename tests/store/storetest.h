@@ -44,6 +44,8 @@ int store_do(struct swapstore *st, bool is_write, uint32_t slot,
 
 /* True when the descriptor is readable now. */
 bool is_readable(int fd);
+/* Sleep until it is; with store_wait_one()'s patience. */
+void wait_readable(int fd);
 
 /* Run fn(arg) in a child; returns its exit status, or -signal. */
 int run_in_child(int (*fn)(void *arg), void *arg);
