@@ -65,8 +65,10 @@ check_clang_tidy() {
 			printf '%s\n' "$file"
 	done)
 	[ -n "$compiled" ] || skip "$build_dir compiles none of our files"
-	# The second filter hides clang's own count of hidden findings.
-	xargs -P "$(nproc)" -n 2 clang-tidy --quiet -p "$build_dir" \
+	# Names each file as it goes; -quiet still counts hidden findings.
+	# shellcheck disable=SC2016 # the inner shell's
+	xargs -P "$(nproc)" -I{} sh -c 'echo "$2"
+		clang-tidy --quiet -p "$1" "$2"' sh "$build_dir" {} \
 		<<<"$compiled" 2> >(grep -vE '^[0-9]+ warnings? ' >&2)
 }
 

@@ -17,7 +17,7 @@ cd -- "$root" || exit 1
 long=false coverage=false install=true label=''
 passed=0 failed=0 skipped=0
 failures=() skips=() times=()
-scratch='' current=''
+scratch='' current='' beat=''
 logs=build/logs
 jobs=$(nproc)
 
@@ -103,16 +103,17 @@ sum_up() {
 
 # ---- running things
 
-# Show the last line of LOG now and then, so that nobody thinks we hang.
+# Say now and then how far LOG has come, so that nobody thinks we hang.
 heartbeat() {
-	local log=$1 nap=''
+	local log=$1 nap='' start=$SECONDS
 
 	trap '[ -z "$nap" ] || kill "$nap" 2>/dev/null; exit 0' TERM
 	while :; do
 		sleep 30 >/dev/null 2>&1 9>&- &
 		nap=$!
 		wait "$nap"
-		printf '   ... %s\n' "$(tail -n 1 "$log" | cut -c 1-70)"
+		printf '   ... %d s: %s\n' $((SECONDS - start)) \
+			"$(grep '[^[:blank:]]' "$log" | tail -n 1 | cut -c 1-60)"
 	done
 }
 
@@ -136,7 +137,7 @@ run_limited() {
 # step NAME SECONDS COMMAND...: one test of its own.  Exit status 77 skips.
 step() {
 	local name=$1 limit=$2 log=$logs/${1//[ \/]/-}.log start=$SECONDS
-	local beat code
+	local code
 
 	shift 2
 	say "$name"
@@ -147,6 +148,7 @@ step() {
 	code=$?
 	kill "$beat" 2>/dev/null
 	wait "$beat" 2>/dev/null
+	beat=''
 	record_time "$name" $((SECONDS - start))
 	case $code in
 	0)	record_pass
@@ -301,12 +303,17 @@ check_leftovers() {
 }
 
 cleanup() {
-	local pid
+	local pids
 
+	[ -z "$beat" ] || kill "$beat" 2>/dev/null
 	[ -z "$current" ] || kill "$current" 2>/dev/null
 	[ -n "$scratch" ] || return
-	for pid in $(leftovers); do
-		kill -9 "$pid" 2>/dev/null
+	# Until none is left: what is killed may have forked just before.
+	for _ in {1..20}; do
+		mapfile -t pids < <(leftovers)
+		[ "${#pids[@]}" -gt 0 ] || break
+		kill -9 "${pids[@]}" 2>/dev/null
+		sleep 0.1
 	done
 	rm -rf --one-file-system "$scratch"
 }
