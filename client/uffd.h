@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* userfaultfd: the only place that knows its ioctls, its flags and what its
+ * errno numbers mean.  Knows nothing of regions, pages of segments or the
+ * daemon: addresses and 4 KiB units only.
+ *
+ * Threads: any.  All but uffd_open() are async-signal-safe; none is a
+ * cancellation point. */
+#ifndef MEMD_CLIENT_UFFD_H
+#define MEMD_CLIENT_UFFD_H
+
+#include "common/checks.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { UFFD_UNIT_BYTES = 4096 };
+
+/* What came of a try to map pages. */
+enum uffd_outcome {
+	UFFD_MAPPED,	/* mapped, by us or before; wake who waits */
+	UFFD_MISSING,	/* not in the data file: ask the daemon */
+	UFFD_AGAIN,	/* the address space is changing, or no memory just
+			 * now: the same again later */
+	UFFD_LOST,	/* the frame has a memory error: poison */
+	UFFD_FOREIGN,	/* nothing of ours is mapped there (any more) */
+	UFFD_EXITING,	/* the process is going away */
+	UFFD_UNUSABLE,	/* the descriptor is not a userfaultfd (any more) */
+};
+
+struct uffd {
+	int fd;
+	bool is_user_only;	/* system calls on missing pages: EFAULT */
+	bool can_poison;	/* the kernel has UFFDIO_POISON */
+};
+
+/* Open one for shared memory with MISSING and MINOR faults.  is_sigbus: the
+ * faulting thread gets SIGBUS instead of a message being queued.
+ *
+ * Returns 0, -EPERM (not allowed or not there), -EOPNOTSUPP (kernel older
+ * than 5.14), -EMFILE, -ENFILE, -ENOMEM. */
+int uffd_open(bool is_sigbus, struct uffd *ret_uffd) MUST_CHECK;
+
+/* Register for missing and, with_minor, minor faults.  0 or -errno. */
+int uffd_register(int fd, uintptr_t start, size_t length, bool with_minor)
+	MUST_CHECK;
+
+/* One fault as it was read. */
+struct uffd_fault {
+	uintptr_t address;
+	bool is_minor;
+	bool is_write;
+};
+
+/* Read up to `max` (at most 64) faults.  Returns how many; 0 when none
+ * waits. */
+size_t uffd_read(int fd, struct uffd_fault *faults, size_t max);
+
+/* Map the units of [start, start + length) that are in the data file and not
+ * mapped yet.  Returns what is true of the part [want, want + want_length):
+ * UFFD_MAPPED only if all of it is mapped now.  Does not wake those who wait
+ * for units that were mapped before: see uffd_wake(). */
+enum uffd_outcome uffd_map(int fd, uintptr_t start, size_t length,
+			   uintptr_t want, size_t want_length);
+
+/* Let the threads that wait for a unit in the range try again. */
+void uffd_wake(int fd, uintptr_t start, size_t length);
+
+/* Make one unit of anonymous memory zero and wake who waits for it. */
+void uffd_zero(int fd, uintptr_t address);
+
+/* Make every touch of a unit that is not mapped yet a SIGBUS, and wake.
+ * Returns how many units are poisoned now and were not before, or -errno
+ * (-ENOENT: nothing registered is mapped there). */
+int uffd_poison(int fd, uintptr_t start, size_t length) MUST_CHECK;
+
+#endif
