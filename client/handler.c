@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/* The library's thread: its start, its loop, its end.  What it does about
+ * faults, calls and the session is in paging.c, request.c and session.c.
+ *
+ * Why it can always answer a fault of the program, whatever the program does:
+ *
+ * H1  It never touches managed memory: what it reads and writes is struct
+ *     memclient (mapped by itself, not on the heap), its own stack, and the
+ *     messages of the kernel and the daemon.  What callers want is copied
+ *     into commands by the callers.
+ * H2  It takes no lock.  With program threads it shares the commands (C1-C6
+ *     in command.h), the index of regions (R1-R5 in region.c), the ring of
+ *     touched pages and the lanes' door (L1-L6 in lane.c), and it never waits
+ *     in any of them.  So no thread that is stopped in a fault, in a signal
+ *     handler or in a debugger holds what it needs.
+ * H3  It calls neither malloc() nor anything that may; what needs room has
+ *     fixed room, and mmap() is the only source of more.
+ * H4  All its signals are blocked: no handler of the program runs on it.
+ * H5  Its table of descriptors is its own (CLOSE_RANGE_UNSHARE), with nothing
+ *     of the program's in it: a program that closes all descriptors does not
+ *     close ours, which would unregister the regions and turn missing pages
+ *     into zeros; and a pipe that the program closes is not kept open by us.
+ * H6  All its descriptors are non-blocking and it sleeps only in epoll_wait().
+ * H7  Only it maps, unmaps, poisons and reads faults of thread regions, and
+ *     only it changes the tables of regions and faults: nothing about a
+ *     region changes between its decisions.  The daemon may take a page out
+ *     at any moment; the kernel then makes CONTINUE fail, and the page is
+ *     asked for again.
+ * H8  A fault message that was read is answered in the same turn or is in the
+ *     table of faults, which has a deadline for each.  No more messages are
+ *     read than the table has room for; the others wait in the kernel.
+ * H9  Regions are unmapped before the last copy of their userfaultfd closes.
+ *     (When the process exits, no thread runs any more that could look.) */
+#include "client/client.h"
+#include "client/futex.h"
+#include "client/mapping.h"
+#include "client/paging.h"
+#include "client/request.h"
+#include "client/session.h"
+#include "common/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE (1u << 1)
+#endif
+
+enum {
+	STACK_BYTES = 512 * 1024,	/* not the default's 8 MiB, which
+					 * mlockall() would make real */
+	BATCH_MAX = 64,			/* faults read at once */
+	TOUCHED_EVERY_NS = 20000000,
+};
+
+/* ---- request ids: sequence, kind (4 bits), index (16 bits) */
+
+uint64_t handler_request_id(struct handler *h, enum request_kind kind,
+			    size_t idx)
+{
+	return ++h->request_sequence << 20 | (uint64_t)kind << 16 | idx;
+}
+
+enum request_kind handler_request_kind(uint64_t request_id)
+{
+	uint64_t kind = request_id >> 16 & 15;
+
+	return kind <= REQUEST_REJOIN ? (enum request_kind)kind : REQUEST_NONE;
+}
+
+size_t handler_request_idx(uint64_t request_id)
+{
+	return request_id & 0xffff;
+}
+
+int handler_uffd(const struct memclient *mc, const struct region *r)
+{
+	return r->is_inline ? mc->handler.inline_fd : mc->handler.uffd.fd;
+}
+
+void handler_finish(struct memclient *mc, struct command *c, int result)
+{
+	uintptr_t bell = command_bell(&mc->commands, c);
+
+	command_finish(c, result);
+	uffd_zero(mc->handler.uffd.fd, bell);
+}
+
+/* ---- one turn */
+
+static void take_fault(struct memclient *mc, const struct uffd_fault *uf)
+{
+	struct command *c = command_of_bell(&mc->commands, uf->address);
+
+	if (c == NULL) {
+		paging_take_fault(mc, uf);
+	} else if (!command_take(c)) {
+		/* Rung again while it is being done: its thread sleeps on.
+		 * Touched by mistake: here is the page. */
+		if (!command_is_taken(c))
+			uffd_zero(mc->handler.uffd.fd,
+				  command_bell(&mc->commands, c));
+	} else if (c->kind == COMMAND_FAULT) {
+		paging_take_command(mc, c);
+	} else {
+		request_take(mc, c);
+	}
+}
+
+static int by_address(const struct uffd_fault *a, const struct uffd_fault *b)
+{
+	return a->address < b->address ? -1 : a->address > b->address;
+}
+
+/* Neighbours together, so that they are asked for in one message and in
+ * order.  Small and nearly sorted most of the time; and qsort() may call
+ * malloc(). */
+static void sort_faults(struct uffd_fault *faults, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		struct uffd_fault f = faults[i];
+		size_t j = i;
+
+		for (; j > 0 && by_address(&faults[j - 1], &f) > 0; j--)
+			faults[j] = faults[j - 1];
+		faults[j] = f;
+	}
+}
+
+/* Many threads may miss the same 4 KiB; the table of faults deals with those
+ * that miss different parts of a larger page. */
+static bool is_duplicate(const struct uffd_fault *f,
+			 const struct uffd_fault *before)
+{
+	return f->address / UFFD_UNIT_BYTES ==
+	       before->address / UFFD_UNIT_BYTES;
+}
+
+static void read_faults(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+	struct uffd_fault faults[BATCH_MAX];
+	size_t room = h->faults.count[FAULT_FREE];
+	size_t count = uffd_read(h->uffd.fd, faults,
+				 MIN(room, (size_t)BATCH_MAX));
+
+	sort_faults(faults, count);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || !is_duplicate(&faults[i], &faults[i - 1]))
+			take_fault(mc, &faults[i]);
+}
+
+static void report_touched(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+
+	if (!touched_is_pending(&mc->touched) || !h->is_up) {
+		h->touched_ns = UINT64_MAX;
+	} else if (h->touched_ns == UINT64_MAX) {
+		h->touched_ns = h->now_ns + TOUCHED_EVERY_NS;
+	} else if (h->touched_ns <= h->now_ns) {
+		touched_send(&mc->touched, &mc->regions, &h->link);
+		h->touched_ns = UINT64_MAX;
+	}
+}
+
+static uint64_t next_ns(struct memclient *mc)
+{
+	const struct handler *h = &mc->handler;
+	uint64_t next = h->faults.next_ns;
+
+	next = MIN(next, h->touched_ns);
+	next = MIN(next, session_next_ns(mc));
+	return MIN(next, request_next_ns(mc));
+}
+
+static void watch(struct handler *h, int fd, uint32_t events)
+{
+	struct epoll_event e = { .events = events, .data.fd = fd };
+
+	if (epoll_ctl(h->epoll_fd, EPOLL_CTL_MOD, fd, &e) != 0)
+		(void)epoll_ctl(h->epoll_fd, EPOLL_CTL_ADD, fd, &e);
+}
+
+/* Watch for what can be dealt with now: faults while there is room for them,
+ * room in the socket while there is something to send.  Not ppoll(), which
+ * refuses two descriptors when RLIMIT_NOFILE is below two. */
+static void watch_all(struct handler *h)
+{
+	uint32_t faults = h->faults.count[FAULT_FREE] > 0 ? EPOLLIN : 0;
+	uint32_t link = link_has_output(&h->link) ? EPOLLIN | EPOLLOUT :
+						    EPOLLIN;
+
+	if (faults != h->watched_faults) {
+		watch(h, h->uffd.fd, faults);
+		h->watched_faults = faults;
+	}
+	if (h->link.fd >= 0 && (link != h->watched_link ||
+				h->link.connect_count != h->watched_count)) {
+		watch(h, h->link.fd, link);
+		h->watched_link = link;
+		h->watched_count = h->link.connect_count;
+	}
+}
+
+/* Sleep until something comes or is due. */
+static void wait_for_work(struct memclient *mc, bool *ret_fault,
+			  bool *ret_message)
+{
+	struct handler *h = &mc->handler;
+	struct epoll_event events[2];
+	uint64_t next = next_ns(mc);
+	uint64_t wait_ns = next > h->now_ns ? next - h->now_ns : 0;
+	int wait_ms = next == UINT64_MAX ? -1 :
+		(int)MIN(DIV_ROUND_UP(wait_ns, 1000000u), (uint64_t)60000);
+	int count;
+
+	watch_all(h);
+	count = epoll_wait(h->epoll_fd, events, 2, wait_ms);
+	*ret_fault = *ret_message = false;
+	for (int i = 0; i < count; i++)
+		if (events[i].data.fd == h->uffd.fd)
+			*ret_fault = true;
+		else
+			*ret_message = (events[i].events & ~(uint32_t)EPOLLOUT) != 0;
+}
+
+static void run(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+
+	while (!h->is_stopping) {
+		bool is_fault, is_message;
+
+		wait_for_work(mc, &is_fault, &is_message);
+		h->now_ns = clock_now_ns();
+		if (is_message) {
+			link_receive(&h->link);
+			session_dispatch(mc);
+		}
+		if (is_fault)
+			read_faults(mc);
+		session_run(mc);
+		request_run(mc);
+		paging_run(mc);
+		report_touched(mc);
+		link_flush(&h->link);
+		session_run(mc);
+	}
+}
+
+/* ---- start and end */
+
+/* Without close_range(), which some sandboxes do not know. */
+static int leave_table_slowly(int keep)
+{
+	long most = sysconf(_SC_OPEN_MAX);
+
+	if (unshare(CLONE_FILES) != 0)
+		return -EPERM;
+	for (int fd = 0; fd < (int)MIN(MAX(most, 1024L), 65536L); fd++)
+		if (fd != keep)
+			close(fd);
+	return 0;
+}
+
+/* A table of descriptors with only `keep` in it, H5. */
+static int leave_table(int keep)
+{
+	if (close_range((unsigned)keep + 1, ~0u, CLOSE_RANGE_UNSHARE) != 0)
+		return leave_table_slowly(keep);
+	if (keep > 0 && close_range(0, (unsigned)keep - 1, 0) != 0)
+		return -errno;
+	return 0;
+}
+
+/* Nothing of ours may be number 0, 1 or 2: a sanitizer or a failed assertion
+ * would write its text into it. */
+static int fill_standard(void)
+{
+	for (;;) {
+		int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		if (fd < 0)
+			fd = memfd_create("memclient-null", MFD_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		if (fd > STDERR_FILENO) {
+			close(fd);
+			return 0;
+		}
+	}
+}
+
+static int fail(struct handler *h, int err, const char *text)
+{
+	errors_copy(h->start_text, sizeof(h->start_text), text);
+	return err;
+}
+
+static int begin(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+	int err = leave_table(mc->inline_fd);
+
+	if (err == 0)
+		err = fill_standard();
+	h->epoll_fd = err == 0 ? epoll_create1(EPOLL_CLOEXEC) : -1;
+	if (err == 0 && h->epoll_fd < 0)
+		err = -errno;
+	if (err != 0)
+		return fail(h, err, "cannot get a table of descriptors for "
+			    "the library's thread");
+	h->inline_fd = mc->inline_fd;
+	err = uffd_open(false, &h->uffd);
+	if (err != 0)
+		return fail(h, err, errors_name(err));
+	mc->commands.bells = mapping_create_bells(COMMAND_BELLS_BYTES,
+						  h->uffd.fd);
+	if (mc->commands.bells == NULL)
+		return fail(h, -ENOMEM, errors_name(ENOMEM));
+	err = session_open(mc);
+	if (err != 0)
+		return fail(h, err, h->link.text);
+	return 0;
+}
+
+static void unmap_all(struct memclient *mc)
+{
+	struct region *r;
+
+	while ((r = regions_nth(&mc->regions, 0)) != NULL) {
+		regions_remove(&mc->regions, r);
+		mapping_destroy(r, handler_uffd(mc, r));
+		regions_put(&mc->regions, r);
+	}
+}
+
+/* H9.  Closing the link is what tells the daemon.  The bells stay until the
+ * thread is joined: who asked us to stop is still reading one. */
+static void end(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+
+	unmap_all(mc);
+	if (h->link.state != LINK_DOWN)
+		link_drop(&h->link, 0, "closed");
+	if (h->uffd.fd >= 0)
+		close(h->uffd.fd);
+	if (h->epoll_fd >= 0)
+		close(h->epoll_fd);
+}
+
+static void *thread_main(void *arg)
+{
+	struct memclient *mc = arg;
+	struct handler *h = &mc->handler;
+
+	(void)prctl(PR_SET_NAME, "memclient");
+	h->start_result = begin(mc);
+	atomic_store(&h->is_started, 1);
+	futex_wake(&h->is_started, 1);
+	if (h->start_result == 0)
+		run(mc);
+	end(mc);
+	return NULL;
+}
+
+static int create_thread(struct memclient *mc)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+	int err = pthread_attr_init(&attr);
+
+	if (err != 0)
+		return -err;
+	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);	/* H4 */
+	err = pthread_create(&mc->handler.thread, &attr, thread_main, mc);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+int handler_start(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+	int err;
+
+	link_init(&h->link);
+	faults_init(&h->faults);
+	h->uffd.fd = h->epoll_fd = -1;
+	h->touched_ns = UINT64_MAX;
+	err = create_thread(mc);
+	if (err != 0)
+		return errors_set(err, "cannot start the library's thread: %s",
+				  strerrordesc_np(-err));
+	while (atomic_load(&h->is_started) == 0)
+		futex_wait(&h->is_started, 0, 0);
+	if (h->start_result == 0)
+		return 0;
+	handler_join(mc);
+	return errors_set(h->start_result, "%s", h->start_text);
+}
+
+void handler_join(struct memclient *mc)
+{
+	pthread_join(mc->handler.thread, NULL);
+	if (mc->commands.bells != NULL)
+		munmap(mc->commands.bells, COMMAND_BELLS_BYTES);
+}

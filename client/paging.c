@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/* Faults, on the library's thread: see paging.h.
+ *
+ * A minor fault (the page is in the data file, just not mapped here) is
+ * answered at once.  A missing page goes into the table of faults and stays
+ * there until it is mapped or poisoned; whatever happens in between (the
+ * daemon is slow, busy, goes away and comes back, the page comes and leaves
+ * again before it could be mapped) only moves it between the table's states.
+ * Its deadline is set once, so every fault ends. */
+#include "client/paging.h"
+#include "client/mapping.h"
+#include "common/clock.h"
+
+#include <errno.h>
+
+/* ---- the two ways a fault ends */
+
+/* Threads that came through a command wait for it, not for the kernel. */
+static void wake_commands(struct memclient *mc, const struct region *r,
+			  uint64_t page, int result)
+{
+	uintptr_t start = region_page_start(r, page);
+	size_t length = region_page_bytes(r);
+
+	if (!r->is_inline)
+		return;
+	for (size_t i = COMMAND_CALLS_MAX; i < COMMANDS_MAX; i++) {
+		struct command *c = &mc->commands.cell[i];
+
+		if (command_is_taken(c) && c->address >= start &&
+		    c->address - start < length)
+			handler_finish(mc, c, result);
+	}
+}
+
+static void page_is_mapped(struct memclient *mc, const struct region *r,
+			   uint64_t page)
+{
+	uffd_wake(handler_uffd(mc, r), region_page_start(r, page),
+		  region_page_bytes(r));
+	wake_commands(mc, r, page, 0);
+}
+
+static void page_is_lost(struct memclient *mc, struct region *r, uint64_t page)
+{
+	uintptr_t start = region_page_start(r, page);
+	size_t length = region_page_bytes(r);
+	int fd = handler_uffd(mc, r);
+	int done = -ENOSYS;
+
+	if (mc->can_poison)
+		done = uffd_poison(fd, start, length);
+	if (done < 0 && done != -ENOENT)
+		mapping_cover(r, start, length, fd);
+	/* ENOENT: covered already, or the program mapped something over it;
+	 * that is not ours to touch.  0: poisoned already. */
+	if (done == -ENOENT)
+		uffd_wake(fd, start, length);
+	else if (done != 0)
+		atomic_fetch_add(&mc->lost_page_count, 1);
+	wake_commands(mc, r, page, -EIO);
+}
+
+static void lose(struct memclient *mc, struct fault *f)
+{
+	struct region *r = f->region;
+	uint64_t page = f->page;
+
+	faults_remove(&mc->handler.faults, f);
+	page_is_lost(mc, r, page);
+}
+
+/* What a try to map the page of `f` came to. */
+static void settle(struct memclient *mc, struct fault *f,
+		   enum uffd_outcome outcome)
+{
+	struct handler *h = &mc->handler;
+	struct region *r = f->region;
+	uint64_t page = f->page;
+
+	switch (outcome) {
+	case UFFD_MISSING:	/* it has left again */
+		fault_enter_wanted(&h->faults, f);
+		break;
+	case UFFD_AGAIN:
+		fault_enter_delayed(&h->faults, f, h->now_ns);
+		break;
+	case UFFD_LOST:
+	case UFFD_UNUSABLE:
+		lose(mc, f);
+		break;
+	case UFFD_MAPPED:
+	case UFFD_FOREIGN:
+	case UFFD_EXITING:
+		faults_remove(&h->faults, f);
+		page_is_mapped(mc, r, page);
+		break;
+	}
+}
+
+/* ---- faults come in */
+
+static uint64_t deadline(const struct memclient *mc, uint64_t since_ns)
+{
+	const struct handler *h = &mc->handler;
+
+	if (!h->is_up)
+		since_ns = MIN(since_ns, h->outage_ns);
+	return since_ns + mc->settings.timeout_ns;
+}
+
+static void want(struct memclient *mc, struct region *r, uint64_t page,
+		 uint64_t since_ns, bool is_write)
+{
+	struct handler *h = &mc->handler;
+	struct fault *f = faults_find(&h->faults, r, page);
+
+	if (atomic_load(&r->state) == REGION_LOST) {
+		page_is_lost(mc, r, page);
+		return;
+	}
+	if (f == NULL)
+		f = faults_add(&h->faults, r, page, deadline(mc, since_ns));
+	/* The table is full only for commands: messages are not read then.
+	 * Their thread tries again, and so comes back here. */
+	if (f == NULL)
+		wake_commands(mc, r, page, -EAGAIN);
+	else
+		f->is_write |= is_write;
+}
+
+/* Map it if it is there; else want it. */
+static void map_or_want(struct memclient *mc, struct region *r, uint64_t page,
+			uint64_t since_ns, bool is_write)
+{
+	uintptr_t start = region_page_start(r, page);
+	size_t length = region_page_bytes(r);
+
+	switch (uffd_map(handler_uffd(mc, r), start, length, start, length)) {
+	case UFFD_MAPPED:
+		page_is_mapped(mc, r, page);
+		touched_add(&mc->touched, r, page, clock_now_ns() - since_ns);
+		break;
+	case UFFD_FOREIGN:
+	case UFFD_EXITING:
+		page_is_mapped(mc, r, page);
+		break;
+	case UFFD_LOST:
+		page_is_lost(mc, r, page);
+		break;
+	case UFFD_MISSING:
+	case UFFD_AGAIN:	/* the daemon says "it is there", and we try
+				 * once more */
+	case UFFD_UNUSABLE:
+		want(mc, r, page, since_ns, is_write);
+		break;
+	}
+}
+
+void paging_take_fault(struct memclient *mc, const struct uffd_fault *uf)
+{
+	struct handler *h = &mc->handler;
+	struct region *r = regions_find(&mc->regions, uf->address);
+
+	if (r == NULL) {	/* unmapped meanwhile */
+		uffd_wake(h->uffd.fd, uf->address & -(uintptr_t)UFFD_UNIT_BYTES,
+			  UFFD_UNIT_BYTES);
+		return;
+	}
+	if (uf->is_minor)
+		map_or_want(mc, r, region_page_at(r, uf->address), h->now_ns,
+			    uf->is_write);
+	else
+		want(mc, r, region_page_at(r, uf->address), h->now_ns,
+		     uf->is_write);
+}
+
+void paging_take_command(struct memclient *mc, struct command *c)
+{
+	struct region *r = regions_find(&mc->regions, c->address);
+
+	if (r == NULL || !r->is_inline)
+		handler_finish(mc, c, -EFAULT);
+	else
+		map_or_want(mc, r, region_page_at(r, c->address),
+			    MIN(c->started_ns, mc->handler.now_ns),
+			    c->is_write);
+}
+
+/* ---- the daemon answers */
+
+static bool is_transient(int error)
+{
+	return error == -EBUSY || error == -ENOMEM || error == -EAGAIN;
+}
+
+static void refuse(struct memclient *mc, struct fault *f, int error)
+{
+	if (is_transient(error))
+		fault_enter_delayed(&mc->handler.faults, f,
+				    mc->handler.now_ns);
+	else
+		lose(mc, f);
+}
+
+static void answer(struct memclient *mc, struct fault *f,
+		   const Memd__FaultReply *reply)
+{
+	struct region *r = f->region;
+	int fd = handler_uffd(mc, r);
+
+	if (reply->error != 0)
+		refuse(mc, f, errors_from_wire(reply->error));
+	else
+		settle(mc, f, region_map_reply(r, fd, reply->page,
+					       reply->first, reply->count));
+}
+
+void paging_take_reply(struct memclient *mc, const struct link_frame *frame)
+{
+	struct handler *h = &mc->handler;
+	uint64_t id = frame->header.request_id;
+	Memd__FaultReply *reply = (void *)link_unpack(
+		&h->link, frame, &memd__fault_reply__descriptor);
+	struct region *r = regions_at(&mc->regions, handler_request_idx(id));
+	struct fault *f;
+
+	if (reply == NULL) {
+		link_drop(&h->link, -EPROTO,
+			  "the daemon sent a malformed FaultReply");
+		return;
+	}
+	/* An answer to what is not asked any more is nobody's business. */
+	if (r == NULL || atomic_load(&r->segment) != reply->segment)
+		return;
+	f = faults_find(&h->faults, r, reply->page);
+	if (f != NULL && f->state == FAULT_ASKED && f->request_id == id)
+		answer(mc, f, reply);
+}
+
+void paging_take_error(struct memclient *mc, uint64_t request_id, int error)
+{
+	struct fault_list *asked = &mc->handler.faults.list[FAULT_ASKED];
+	struct fault *f = TAILQ_FIRST(asked);
+
+	while (f != NULL) {
+		struct fault *next = TAILQ_NEXT(f, link);
+
+		if (f->request_id == request_id)
+			refuse(mc, f, error);
+		f = next;
+	}
+}
+
+/* Forget the mappings of one range, in pages, as far as it is inside. */
+static void age(const struct region *r, const Memd__Range *range)
+{
+	uint64_t page_count = region_page_count(r);
+	uint64_t count;
+
+	if (range->first >= page_count)
+		return;
+	count = MIN(range->count, page_count - range->first);
+	if (count > 0)
+		mapping_zap(region_page_start(r, range->first),
+			    (size_t)count << r->page_shift);
+}
+
+void paging_take_age(struct memclient *mc, const struct link_frame *frame)
+{
+	struct handler *h = &mc->handler;
+	Memd__Age *message = (void *)link_unpack(&h->link, frame,
+						 &memd__age__descriptor);
+	struct region *r;
+
+	if (message == NULL || message->n_range > WIRE_RANGES_MAX) {
+		link_drop(&h->link, -EPROTO,
+			  "the daemon sent a malformed Age");
+		return;
+	}
+	for (size_t i = 0; (r = regions_nth(&mc->regions, i)) != NULL; i++) {
+		if (atomic_load(&r->state) != REGION_LIVE ||
+		    atomic_load(&r->segment) != message->segment)
+			continue;
+		for (size_t j = 0; j < message->n_range; j++)
+			age(r, message->range[j]);
+	}
+	touched_send(&mc->touched, &mc->regions, &h->link);
+}
+
+/* ---- faults go out */
+
+/* One Fault message: the wanted pages of the region of `first`. */
+static int send_wanted(struct memclient *mc, struct fault *first)
+{
+	struct handler *h = &mc->handler;
+	struct region *r = first->region;
+	struct fault *chosen[WIRE_FAULTS_MAX];
+	uint64_t page[WIRE_FAULTS_MAX];
+	uint64_t id = handler_request_id(h, REQUEST_FAULT, r->idx);
+	Memd__Fault message = MEMD__FAULT__INIT;
+	size_t count = 0;
+	int err;
+
+	message.segment = atomic_load(&r->segment);
+	message.page = page;
+	message.has_access = 1;
+	for (struct fault *f = first; f != NULL && count < WIRE_FAULTS_MAX;
+	     f = TAILQ_NEXT(f, link)) {
+		if (f->region != r)
+			continue;
+		if (f->is_write)
+			message.access = MEMD__ACCESS__ACCESS_WRITE;
+		chosen[count] = f;
+		page[count++] = f->page;
+	}
+	message.n_page = count;
+	err = link_send(&h->link, MEMD__MESSAGE_TYPE__TYPE_FAULT, id,
+			&message.base);
+	for (size_t i = 0; err == 0 && i < count; i++)
+		fault_enter_asked(&h->faults, chosen[i], id);
+	return err;
+}
+
+static struct fault *next_sendable(struct handler *h)
+{
+	struct fault *f;
+
+	TAILQ_FOREACH(f, &h->faults.list[FAULT_WANTED], link)
+		if (atomic_load(&f->region->state) == REGION_LIVE)
+			return f;
+	return NULL;
+}
+
+void paging_run(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+	struct fault *f;
+
+	while ((f = faults_expire(&h->faults, h->now_ns)) != NULL)
+		lose(mc, f);
+	while (h->is_up && (f = next_sendable(h)) != NULL)
+		if (send_wanted(mc, f) != 0)
+			break;	/* no room: when some has been sent */
+}
+
+/* ---- regions end */
+
+static void each_fault_of(struct memclient *mc, struct region *r,
+			  void (*end)(struct memclient *, struct fault *))
+{
+	struct faults *fs = &mc->handler.faults;
+
+	for (size_t i = 0; i < FAULTS_MAX; i++)
+		if (fs->fault[i].state != FAULT_FREE &&
+		    fs->fault[i].region == r)
+			end(mc, &fs->fault[i]);
+}
+
+static void forget(struct memclient *mc, struct fault *f)
+{
+	wake_commands(mc, f->region, f->page, -EFAULT);
+	faults_remove(&mc->handler.faults, f);
+}
+
+void paging_lose_region(struct memclient *mc, struct region *r)
+{
+	each_fault_of(mc, r, lose);
+}
+
+void paging_forget_region(struct memclient *mc, struct region *r)
+{
+	each_fault_of(mc, r, forget);
+}

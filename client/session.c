@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/* Sessions, on the library's thread: see session.h.
+ *
+ * When the link breaks, the session is over for the daemon: private segments
+ * die with it.  What is present in the data files stays right and can still
+ * be mapped; missing pages have to wait.  When the link is up again, a region
+ * of a named segment goes on if the very same data file comes with the
+ * segment's name; all others are lost, and the pages waited for are
+ * poisoned. */
+#include "client/session.h"
+#include "client/paging.h"
+#include "client/mapping.h"
+#include "client/request.h"
+#include "common/clock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+enum {
+	BACKOFF_FIRST_NS = 10000000,
+	BACKOFF_MOST_NS = 1000000000,
+	STABLE_NS = 1000000000,		/* a session that was worth having */
+};
+
+static uint64_t capabilities(const struct memclient *mc)
+{
+	uint64_t caps = MEMD__CAPABILITY__CAP_FAULT_INLINE;
+
+	if (!mc->handler.uffd.is_user_only)
+		caps |= MEMD__CAPABILITY__CAP_FAULT_THREAD;
+	if (mc->can_poison)
+		caps |= MEMD__CAPABILITY__CAP_POISON;
+	return caps;
+}
+
+static void connect_link(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+
+	h->hello_deadline_ns = h->now_ns + mc->settings.timeout_ns;
+	/* On failure the link is down and has the reason. */
+	(void)!link_connect(&h->link, &mc->settings, capabilities(mc));
+}
+
+/* ---- up */
+
+static void lose(struct memclient *mc, struct region *r)
+{
+	atomic_store(&r->state, REGION_LOST);
+	paging_lose_region(mc, r);
+}
+
+static int send_rejoin(struct handler *h, struct region *r)
+{
+	Memd__SegmentAttach m = MEMD__SEGMENT_ATTACH__INIT;
+	uint64_t id = handler_request_id(h, REQUEST_REJOIN, r->idx);
+	int err;
+
+	m.name = r->name;
+	m.has_read_only = 1;
+	m.read_only = r->is_read_only;
+	err = link_send(&h->link, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_ATTACH, id,
+			&m.base);
+	if (err == 0)
+		r->request_id = id;
+	return err;
+}
+
+/* As many as the link has room for; the rest in a later turn. */
+static void rejoin(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+	struct region *r;
+
+	for (size_t i = 0; (r = regions_nth(&mc->regions, i)) != NULL; i++) {
+		if (atomic_load(&r->state) != REGION_JOINING ||
+		    r->request_id != 0)
+			continue;
+		if (r->name[0] == '\0')
+			lose(mc, r);
+		else if (send_rejoin(h, r) != 0)
+			return;
+	}
+	h->is_rejoining = false;
+}
+
+static void come_up(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+
+	h->is_up = true;
+	h->up_ns = h->now_ns;
+	h->outage_ns = 0;
+	if (h->generation++ > 0)
+		atomic_fetch_add(&mc->reconnect_count, 1);
+	lanes_open(&mc->lanes, h->generation, h->link.session, h->link.token);
+	h->is_rejoining = true;
+	rejoin(mc);
+}
+
+/* ---- down */
+
+static void go_down(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+	struct region *r;
+
+	h->is_up = false;
+	h->outage_ns = h->now_ns;
+	h->retry_ns = h->now_ns;
+	if (h->now_ns - h->up_ns >= STABLE_NS)
+		h->backoff_ns = BACKOFF_FIRST_NS;
+	else
+		h->retry_ns += h->backoff_ns;
+	lanes_close(&mc->lanes);
+	for (size_t i = 0; (r = regions_nth(&mc->regions, i)) != NULL; i++) {
+		if (atomic_load(&r->state) == REGION_LIVE)
+			atomic_store(&r->state, REGION_JOINING);
+		r->request_id = 0;
+	}
+	faults_forget_asked(&h->faults);
+	faults_cap_deadlines(&h->faults,
+			     h->outage_ns + mc->settings.timeout_ns);
+	request_fail_sent(mc);
+}
+
+/* The next try is after twice the time, up to a second. */
+static void back_off(struct handler *h)
+{
+	h->retry_ns = h->now_ns + h->backoff_ns;
+	h->backoff_ns = MIN(h->backoff_ns * 2, (uint64_t)BACKOFF_MOST_NS);
+}
+
+void session_try_now(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+
+	if (h->link.state != LINK_DOWN || h->is_up)
+		return;
+	connect_link(mc);
+	back_off(h);
+}
+
+void session_run(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+
+	if (h->link.state == LINK_HELLO && h->hello_deadline_ns <= h->now_ns)
+		link_drop(&h->link, -ETIMEDOUT,
+			  "the daemon does not answer the handshake");
+	if (h->is_up && h->link.state != LINK_UP)
+		go_down(mc);
+	if (h->link.state == LINK_DOWN && h->retry_ns <= h->now_ns)
+		session_try_now(mc);
+	if (h->is_up && h->is_rejoining)
+		rejoin(mc);
+}
+
+uint64_t session_next_ns(const struct memclient *mc)
+{
+	const struct handler *h = &mc->handler;
+
+	switch (h->link.state) {
+	case LINK_DOWN:
+		return h->retry_ns;
+	case LINK_HELLO:
+		return h->hello_deadline_ns;
+	default:
+		return UINT64_MAX;
+	}
+}
+
+/* ---- the first time */
+
+static int wait_for_hello(struct handler *h)
+{
+	while (h->link.state == LINK_HELLO) {
+		struct pollfd p = { .fd = h->link.fd, .events = POLLIN };
+		struct link_frame frame;
+		uint64_t now_ns = clock_now_ns();
+
+		if (now_ns >= h->hello_deadline_ns) {
+			link_drop(&h->link, -ETIMEDOUT, "the daemon does not "
+				  "answer the handshake");
+			break;
+		}
+		link_flush(&h->link);
+		(void)poll(&p, 1, (int)MIN((h->hello_deadline_ns - now_ns) /
+					   1000000 + 1, (uint64_t)1000));
+		if (p.revents != 0 && h->link.state == LINK_HELLO)
+			link_receive(&h->link);
+		if (link_next(&h->link, &frame))
+			link_finish_hello(&h->link, &frame);
+	}
+	return h->link.state == LINK_UP ? 0 : h->link.error;
+}
+
+int session_open(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+	int err;
+
+	h->backoff_ns = BACKOFF_FIRST_NS;
+	h->now_ns = clock_now_ns();
+	connect_link(mc);
+	err = wait_for_hello(h);
+	if (err == 0)
+		come_up(mc);
+	return err;
+}
+
+/* ---- messages */
+
+static void take_rejoined(struct memclient *mc, uint64_t id,
+			  const Memd__SegmentReply *reply)
+{
+	struct region *r = regions_at(&mc->regions, handler_request_idx(id));
+	int fd = link_take_fd(&mc->handler.link);
+
+	if (r != NULL && r->request_id == id &&
+	    atomic_load(&r->state) == REGION_JOINING) {
+		if (fd >= 0 && mapping_is_of(r, fd) &&
+		    reply->page_bytes == region_page_bytes(r)) {
+			atomic_store(&r->segment, reply->segment);
+			atomic_store(&r->state, REGION_LIVE);
+		} else {
+			lose(mc, r);
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void take_segment(struct memclient *mc, const struct link_frame *frame)
+{
+	struct link *l = &mc->handler.link;
+	uint64_t id = frame->header.request_id;
+	Memd__SegmentReply *reply = (void *)link_unpack(
+		l, frame, &memd__segment_reply__descriptor);
+
+	if (reply == NULL)
+		link_drop(l, -EPROTO, "the daemon sent a malformed "
+			  "SegmentReply");
+	else if (handler_request_kind(id) == REQUEST_REJOIN)
+		take_rejoined(mc, id, reply);
+	else
+		request_take_segment(mc, id, reply);
+}
+
+static void take_stats(struct memclient *mc, const struct link_frame *frame)
+{
+	struct link *l = &mc->handler.link;
+	Memd__SessionStatsReply *reply = (void *)link_unpack(
+		l, frame, &memd__session_stats_reply__descriptor);
+
+	if (reply == NULL)
+		link_drop(l, -EPROTO, "the daemon sent malformed stats");
+	else
+		request_take_stats(mc, frame->header.request_id, reply);
+}
+
+static void take_error(struct memclient *mc, const struct link_frame *frame)
+{
+	struct link *l = &mc->handler.link;
+	uint64_t id = frame->header.request_id;
+	size_t idx = handler_request_idx(id);
+	struct region *r;
+	Memd__Error *error = (void *)link_unpack(l, frame,
+						 &memd__error__descriptor);
+
+	if (error == NULL) {
+		link_drop(l, -EPROTO, "the daemon sent a malformed Error");
+		return;
+	}
+	switch (handler_request_kind(id)) {
+	case REQUEST_FAULT:
+		paging_take_error(mc, id, errors_from_wire(error->code));
+		break;
+	case REQUEST_COMMAND:
+	case REQUEST_ATTACH:
+		request_take_error(mc, id, error);
+		break;
+	case REQUEST_REJOIN:
+		r = regions_at(&mc->regions, idx);
+		if (r != NULL && r->request_id == id &&
+		    atomic_load(&r->state) == REGION_JOINING)
+			lose(mc, r);
+		break;
+	case REQUEST_NONE:
+		break;
+	}
+}
+
+static void refuse_unknown(struct link *l, const struct link_frame *frame)
+{
+	Memd__Error error = MEMD__ERROR__INIT;
+
+	error.code = ENOSYS;
+	error.text = (char *)"libmemclient does not know this message";
+	/* No room: the peer does not read, so it will not miss this. */
+	(void)!link_send(l, MEMD__MESSAGE_TYPE__TYPE_ERROR,
+			 frame->header.request_id, &error.base);
+}
+
+static void take(struct memclient *mc, const struct link_frame *frame)
+{
+	struct link *l = &mc->handler.link;
+
+	switch (frame->header.type) {
+	case MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY:
+		paging_take_reply(mc, frame);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_AGE:
+		paging_take_age(mc, frame);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_OK:
+		request_take_ok(mc, frame->header.request_id);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_ERROR:
+		take_error(mc, frame);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_REPLY:
+		take_segment(mc, frame);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_SESSION_STATS_REPLY:
+		take_stats(mc, frame);
+		break;
+	default:
+		if (frame->header.request_id != 0)
+			refuse_unknown(l, frame);
+		break;
+	}
+}
+
+void session_dispatch(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+	struct link_frame frame;
+
+	while (link_next(&h->link, &frame)) {
+		if (h->link.state == LINK_HELLO) {
+			link_finish_hello(&h->link, &frame);
+			if (h->link.state == LINK_UP)
+				come_up(mc);
+		} else {
+			take(mc, &frame);
+		}
+	}
+}
