@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* struct memclient: what one connection consists of.  It lies in memory of
+ * its own (mmap), never on the heap, because the heap of the program may be
+ * managed memory and the library's thread must not fault on that. */
+#ifndef MEMD_CLIENT_CLIENT_H
+#define MEMD_CLIENT_CLIENT_H
+
+#include "client/command.h"
+#include "client/handler.h"
+#include "client/include/memclient.h"
+#include "client/lane.h"
+#include "client/region.h"
+#include "client/settings.h"
+#include "client/touched.h"
+
+struct memclient {
+	struct settings settings;
+
+	/* A page that the kernel wipes in the child of a fork: 1 in the
+	 * process that opened the connection, 0 in a child. */
+	volatile uint8_t *alive;
+
+	/* Inline regions' userfaultfd, in the program's table of descriptors.
+	 * The program may close it: whoever uses it copes. */
+	int inline_fd;
+	bool can_poison;
+
+	_Atomic uint64_t reconnect_count;
+	_Atomic uint64_t lost_page_count;
+
+	struct regions regions;		/* written by the handler */
+	struct commands commands;
+	struct touched touched;
+	struct lanes lanes;
+	struct handler handler;		/* the library's thread's own */
+};
+
+static inline bool client_is_child(const struct memclient *mc)
+{
+	return *mc->alive == 0;
+}
+
+/* All zeros, with the tables initialized.  NULL: no memory. */
+struct memclient *client_create(void);
+void client_destroy(struct memclient *mc);
+
+/* Open inline_fd: 0, or -errno with an error text. */
+int client_open_inline(struct memclient *mc) MUST_CHECK;
+
+/* Close it, if it is still what we opened. */
+void client_close_inline(struct memclient *mc);
+
+#endif
