@@ -1,0 +1,830 @@
+/* SPDX-License-Identifier: MIT */
+/* The tests' own daemon: see client_fake_daemon.h. */
+#include "tests/integration/client_fake_daemon.h"
+#include "proto/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { CONNS = 64, SEGMENTS = 64 };
+
+struct segment {
+	uint32_t number;
+	char name[WIRE_NAME_BYTES_MAX + 1];
+	int owner;		/* conn of a private one */
+	int fd;
+	uint64_t length;
+	uint32_t page_bytes;
+	uint8_t *alias;		/* our mapping of the file */
+	uint8_t *swap;		/* bytes of what has been taken out */
+	uint8_t *is_present;	/* by page */
+	uint8_t *was_busy;
+};
+
+struct conn {
+	int fd;			/* 0: free */
+	int is_lane;
+	uint8_t in[WIRE_HEADER_BYTES + WIRE_BODY_BYTES_MAX];
+	size_t used;
+};
+
+static struct conn conns[CONNS];
+static struct segment segments[SEGMENTS];
+static struct fake_control *control;
+static uint32_t last_number;
+static int uffd;
+
+static void must(int is_true, const char *what)
+{
+	if (!is_true) {
+		perror(what);
+		_exit(3);
+	}
+}
+
+/* ---- segments */
+
+static struct segment *find(uint32_t number, const char *name)
+{
+	for (size_t i = 0; i < SEGMENTS; i++)
+		if (segments[i].number != 0 &&
+		    (name != NULL ? strcmp(segments[i].name, name) == 0 :
+				    segments[i].number == number))
+			return &segments[i];
+	return NULL;
+}
+
+static int make_file(uint64_t length, int seals)
+{
+	int fd = memfd_create("fake", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	must(fd >= 0 && ftruncate(fd, (off_t)length) == 0, "memfd");
+	if (seals)
+		must(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0,
+		     "seal");
+	return fd;
+}
+
+static void *zeroed(uint64_t length)
+{
+	void *at = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	must(at != MAP_FAILED, "mmap");
+	return at;
+}
+
+static void make_alias(struct segment *s)
+{
+	struct uffdio_register r = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	s->alias = mmap(NULL, s->length, PROT_READ | PROT_WRITE, MAP_SHARED,
+			s->fd, 0);
+	must(s->alias != MAP_FAILED, "alias");
+	r.range.start = (uintptr_t)s->alias;
+	r.range.len = s->length;
+	must(ioctl(uffd, UFFDIO_REGISTER, &r) == 0, "register");
+}
+
+static struct segment *make(const Memd__SegmentCreate *m, int owner)
+{
+	struct segment *s = segments;
+
+	while (s->number != 0)
+		s++;
+	must(s < segments + SEGMENTS, "segments");
+	memset(s, 0, sizeof(*s));
+	s->number = ++last_number;
+	s->page_bytes = m->page_bytes;
+	s->length = DIV_ROUND_UP(m->length_bytes, m->page_bytes) *
+		    m->page_bytes;
+	s->owner = owner;
+	if (m->name != NULL)
+		strncpy(s->name, m->name, sizeof(s->name) - 1);
+	s->fd = make_file(s->length, 1);
+	make_alias(s);
+	s->swap = zeroed(s->length);
+	s->is_present = zeroed(s->length / s->page_bytes);
+	s->was_busy = zeroed(s->length / s->page_bytes);
+	return s;
+}
+
+static void unmake(struct segment *s)
+{
+	fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+		  (off_t)s->length);
+	close(s->fd);
+	munmap(s->swap, s->length);
+	munmap(s->alias, s->length);
+	s->number = 0;
+}
+
+/* UFFDIO_COPY, as memd does: pwrite() could make a huge page of it, and lets
+ * others see zeros when its source is not in memory. */
+static void install(struct segment *s, uint64_t page)
+{
+	uint64_t at = page * s->page_bytes;
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)s->alias + at,
+		.src = (uintptr_t)s->swap + at,
+		.len = s->page_bytes,
+	};
+
+	if (s->is_present[page])
+		return;
+	must(ioctl(uffd, UFFDIO_COPY, &copy) == 0, "copy");
+	s->is_present[page] = 1;
+}
+
+static void open_uffd(void)
+{
+	struct uffdio_api api = { .api = UFFD_API,
+				  .features = UFFD_FEATURE_MISSING_SHMEM };
+	int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+
+	if (device >= 0)
+		uffd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC);
+	else
+		uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC |
+				    UFFD_USER_MODE_ONLY);
+	must(uffd >= 0 && ioctl(uffd, UFFDIO_API, &api) == 0, "userfaultfd");
+}
+
+/* Capture, as docs/design.md has it. */
+static void evict(struct segment *s, uint64_t page)
+{
+	int pipes[2];
+	loff_t at = (loff_t)(page * s->page_bytes);
+
+	if (!s->is_present[page])
+		return;
+	must(pipe2(pipes, O_CLOEXEC) == 0, "pipe");
+	for (uint32_t i = 0; i < s->page_bytes; i += 4096) {
+		loff_t from = at + i;
+
+		must(splice(s->fd, &from, pipes[1], NULL, 4096, 0) == 4096,
+		     "splice");
+		must(fallocate(s->fd, FALLOC_FL_PUNCH_HOLE |
+			       FALLOC_FL_KEEP_SIZE, at + i, 4096) == 0,
+		     "punch");
+		must(read(pipes[0], s->swap + at + i, 4096) == 4096, "read");
+	}
+	close(pipes[0]);
+	close(pipes[1]);
+	s->is_present[page] = 0;
+}
+
+/* ---- messages out */
+
+static void send_fds(int fd, const void *bytes, size_t length, const int *fds,
+		     size_t fd_count)
+{
+	union {
+		char bytes[CMSG_SPACE(8 * sizeof(int))];
+		struct cmsghdr aligned;
+	} c;
+	struct iovec iov = { (void *)bytes, length };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd_count > 0) {
+		m.msg_control = &c;
+		m.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+		c.aligned.cmsg_level = SOL_SOCKET;
+		c.aligned.cmsg_type = SCM_RIGHTS;
+		c.aligned.cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+		memcpy(CMSG_DATA(&c.aligned), fds, fd_count * sizeof(int));
+	}
+	(void)!sendmsg(fd, &m, MSG_NOSIGNAL);
+}
+
+static void reply_fd(int fd, uint16_t type, uint64_t id,
+		     const ProtobufCMessage *m, int with)
+{
+	static uint8_t out[65536];
+	ssize_t n = wire_pack(type, id, m, 0, out, sizeof(out));
+
+	must(n > 0, "pack");
+	send_fds(fd, out, (size_t)n, &with, with >= 0);
+}
+
+static void reply(int fd, uint16_t type, uint64_t id, const ProtobufCMessage *m)
+{
+	reply_fd(fd, type, id, m, -1);
+}
+
+static void reply_error(int fd, uint64_t id, int code, const char *text)
+{
+	Memd__Error m = MEMD__ERROR__INIT;
+
+	m.code = (uint32_t)code;
+	m.text = (char *)text;
+	reply(fd, MEMD__MESSAGE_TYPE__TYPE_ERROR, id, &m.base);
+}
+
+static void reply_ok(int fd, uint64_t id)
+{
+	reply(fd, MEMD__MESSAGE_TYPE__TYPE_OK, id, NULL);
+}
+
+static void send_garbage(int fd)
+{
+	char bytes[4096];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)(i * 7919);
+	send_fds(fd, bytes, sizeof(bytes), NULL, 0);
+}
+
+/* ---- hello */
+
+static void take_hello(int fd, uint64_t id)
+{
+	static const uint8_t token[16] = "fifteen letters";
+	Memd__HelloReply m = MEMD__HELLO_REPLY__INIT;
+	uint8_t out[256];
+	ssize_t n;
+
+	switch (atomic_load(&control->hello)) {
+	case FAKE_HELLO_REFUSE:
+		reply_error(fd, id, EAGAIN, "full\033[31m, try later");
+		return;
+	case FAKE_HELLO_SILENT:
+		return;
+	case FAKE_HELLO_GARBAGE:
+		send_garbage(fd);
+		return;
+	default:
+		break;
+	}
+	atomic_fetch_add(&control->sessions, 1);
+	m.version_major = WIRE_VERSION_MAJOR;
+	m.instance = (uint64_t)getpid();
+	m.session = 1;
+	m.token.data = (uint8_t *)token;
+	m.token.len = atomic_load(&control->hello) == FAKE_HELLO_SHORT_TOKEN ?
+		      3 : sizeof(token);
+	n = wire_pack(MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY, id, &m.base, 0, out,
+		      sizeof(out));
+	if (atomic_load(&control->hello) == FAKE_HELLO_VERSION)
+		out[4] = 9;
+	send_fds(fd, out, (size_t)n, NULL, 0);
+}
+
+/* ---- segments, messages */
+
+static void reply_segment(int fd, uint64_t id, const struct segment *s,
+			  int with, int read_only)
+{
+	Memd__SegmentReply m = MEMD__SEGMENT_REPLY__INIT;
+
+	m.segment = s->number;
+	m.length_bytes = s->length;
+	m.page_bytes = s->page_bytes;
+	m.has_read_only = 1;
+	m.read_only = read_only;
+	if (atomic_load(&control->file) == FAKE_FILE_ODD_PAGE_SIZE)
+		m.page_bytes = 12345;
+	reply_fd(fd, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_REPLY, id, &m.base, with);
+}
+
+static void attach(int fd, uint64_t id, struct segment *s, int read_only)
+{
+	char path[64];
+	int pipes[2] = { -1, -1 };
+	int other = -1;
+
+	switch (atomic_load(&control->file)) {
+	case FAKE_FILE_NONE:
+		reply_segment(fd, id, s, -1, 0);
+		return;
+	case FAKE_FILE_UNSEALED:
+		other = make_file(s->length, 0);
+		break;
+	case FAKE_FILE_SHORT:
+		other = make_file(s->length / 2, 1);
+		break;
+	case FAKE_FILE_PIPE:
+		must(pipe2(pipes, O_CLOEXEC) == 0, "pipe");
+		close(pipes[1]);
+		other = pipes[0];
+		break;
+	default:
+		if (atomic_load(&control->new_files))
+			other = make_file(s->length, 1);
+		break;
+	}
+	if (other < 0 && read_only) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd);
+		other = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	reply_segment(fd, id, s, other >= 0 ? other : s->fd, read_only);
+	if (other >= 0)
+		close(other);
+}
+
+static void take_create(int conn, uint64_t id, const Memd__SegmentCreate *m)
+{
+	struct segment *s = NULL;
+	int fd = conns[conn].fd;
+
+	if (m->name != NULL)
+		s = find(0, m->name);
+	if (s != NULL && m->exclusive) {
+		reply_error(fd, id, EEXIST, "the name is taken");
+		return;
+	}
+	if (s == NULL)
+		s = make(m, m->name != NULL ? -1 : conn);
+	if (m->attach)
+		attach(fd, id, s, 0);
+	else
+		reply_segment(fd, id, s, -1, 0);
+}
+
+static void take_advise(int fd, uint64_t id, const Memd__Advise *m)
+{
+	struct segment *s = find(m->segment, NULL);
+
+	for (uint64_t i = m->first; s != NULL && i < m->first + m->count; i++) {
+		if (m->advice == MEMD__ADVICE__ADVICE_PAGEOUT ||
+		    m->advice == MEMD__ADVICE__ADVICE_DONTNEED)
+			evict(s, i);
+		if (m->advice == MEMD__ADVICE__ADVICE_DONTNEED)
+			memset(s->swap + i * s->page_bytes, 0, s->page_bytes);
+		if (m->advice == MEMD__ADVICE__ADVICE_WILLNEED)
+			install(s, i);
+	}
+	reply_ok(fd, id);
+}
+
+static void take_stats(int fd, uint64_t id)
+{
+	Memd__SessionStatsReply m = MEMD__SESSION_STATS_REPLY__INIT;
+
+	for (size_t i = 0; i < SEGMENTS; i++)
+		if (segments[i].number != 0)
+			m.mapped_bytes += segments[i].length;
+	m.faults_minor = atomic_load(&control->touched_faults);
+	reply(fd, MEMD__MESSAGE_TYPE__TYPE_SESSION_STATS_REPLY, id, &m.base);
+}
+
+static void take_touched(const Memd__Touched *m)
+{
+	for (size_t i = 0; i < m->n_range; i++)
+		atomic_fetch_add(&control->touched_pages, m->range[i]->count);
+	atomic_fetch_add(&control->touched_faults, m->fault_count);
+}
+
+/* ---- faults */
+
+static void reply_fault(int fd, uint64_t id, const struct segment *s,
+			uint64_t page, uint64_t first, uint64_t count,
+			int error)
+{
+	Memd__FaultReply m = MEMD__FAULT_REPLY__INIT;
+
+	m.segment = s->number;
+	m.page = page;
+	m.has_first = m.has_count = m.has_error = 1;
+	m.first = first;
+	m.count = count;
+	m.error = (uint32_t)error;
+	reply(fd, MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY, id, &m.base);
+}
+
+static void send_many_fds(int fd)
+{
+	uint8_t out[WIRE_HEADER_BYTES];
+	int fds[8] = { fd, fd, fd, fd, fd, fd, fd, fd };
+	ssize_t n = wire_pack(MEMD__MESSAGE_TYPE__TYPE_OK, 0, NULL, 0, out,
+			      sizeof(out));
+
+	send_fds(fd, out, (size_t)n, fds, 8);
+}
+
+/* True when the answer has been given. */
+static int misbehave(struct conn *c, uint64_t id, struct segment *s,
+		     uint64_t page)
+{
+	struct wire_header h = { .version_major = 1, .request_id = id,
+				 .type = MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY,
+				 .body_bytes = UINT32_MAX };
+	uint8_t out[WIRE_HEADER_BYTES + 8];
+
+	switch (atomic_load(&control->mode)) {
+	case FAKE_SILENT:
+		return 1;
+	case FAKE_CLOSE:
+		shutdown(c->fd, SHUT_RDWR);
+		return 1;
+	case FAKE_GARBAGE:
+		send_garbage(c->fd);
+		return 1;
+	case FAKE_MALFORMED:
+		h.body_bytes = 8;
+		wire_header_pack(&h, out);
+		memset(out + WIRE_HEADER_BYTES, 0xff, 8);
+		send_fds(c->fd, out, sizeof(out), NULL, 0);
+		return 1;
+	case FAKE_OVERSIZED:
+		wire_header_pack(&h, out);
+		send_fds(c->fd, out, WIRE_HEADER_BYTES, NULL, 0);
+		return 1;
+	case FAKE_EIO:
+		reply_fault(c->fd, id, s, page, 0, 0, EIO);
+		return 1;
+	case FAKE_BUSY_ONCE:
+		if (s->was_busy[page]++ != 0)
+			return 0;
+		reply_fault(c->fd, id, s, page, 0, 0, EBUSY);
+		return 1;
+	case FAKE_WILD_RANGE:
+		install(s, page);
+		reply_fault(c->fd, id, s, page, page > 0 ? page - 1 : 0,
+			    UINT64_MAX, 0);
+		return 1;
+	case FAKE_LIE_ONCE:
+		if (s->was_busy[page]++ != 0)
+			return 0;
+		reply_fault(c->fd, id, s, page, page, 1, 0);
+		return 1;
+	case FAKE_LIE:
+		reply_fault(c->fd, id, s, page, page, 1, 0);
+		return 1;
+	case FAKE_OTHER_PAGE:
+		reply_fault(c->fd, id, s, page + 1, page + 1, 1, 0);
+		reply_fault(c->fd, id, s, UINT64_MAX, UINT64_MAX, 7, 0);
+		return 0;
+	case FAKE_MANY_FDS:
+		send_many_fds(c->fd);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static void take_fault(struct conn *c, uint64_t id, const Memd__Fault *m)
+{
+	struct segment *s = find(m->segment, NULL);
+
+	atomic_fetch_add(&control->fault_messages, 1);
+	atomic_fetch_add(&control->fault_pages, m->n_page);
+	if (c->is_lane)
+		atomic_fetch_add(&control->lane_faults, 1);
+	for (size_t i = 0; i < m->n_page; i++) {
+		uint64_t page = m->page[i];
+
+		must(s != NULL && page < s->length / s->page_bytes, "fault");
+		if (misbehave(c, id, s, page))
+			continue;
+		install(s, page);
+		reply_fault(c->fd, id, s, page, page, 1, 0);
+	}
+}
+
+/* ---- dispatch */
+
+static void take_join(struct conn *c, uint64_t id)
+{
+	atomic_fetch_add(&control->joins, 1);
+	c->is_lane = 1;
+	if (atomic_load(&control->no_lanes))
+		reply_error(c->fd, id, EACCES, "no lanes today");
+	else
+		reply_ok(c->fd, id);
+}
+
+static const ProtobufCMessageDescriptor *descriptor_of(uint16_t type)
+{
+	switch (type) {
+	case MEMD__MESSAGE_TYPE__TYPE_HELLO:
+		return &memd__hello__descriptor;
+	case MEMD__MESSAGE_TYPE__TYPE_JOIN:
+		return &memd__join__descriptor;
+	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_CREATE:
+		return &memd__segment_create__descriptor;
+	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_ATTACH:
+		return &memd__segment_attach__descriptor;
+	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_DETACH:
+		return &memd__segment_detach__descriptor;
+	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK:
+		return &memd__segment_unlink__descriptor;
+	case MEMD__MESSAGE_TYPE__TYPE_FAULT:
+		return &memd__fault__descriptor;
+	case MEMD__MESSAGE_TYPE__TYPE_TOUCHED:
+		return &memd__touched__descriptor;
+	case MEMD__MESSAGE_TYPE__TYPE_ADVISE:
+		return &memd__advise__descriptor;
+	default:
+		return NULL;
+	}
+}
+
+static void take_detach(int conn, uint64_t id, const Memd__SegmentDetach *m)
+{
+	struct segment *s = find(m->segment, NULL);
+
+	atomic_fetch_add(&control->detaches, 1);
+	if (s != NULL && s->owner == conn)
+		unmake(s);
+	reply_ok(conns[conn].fd, id);
+}
+
+static void take_named(int conn, const struct wire_header *h, const char *name,
+		       int read_only)
+{
+	struct segment *s = find(0, name);
+	int fd = conns[conn].fd;
+
+	if (s == NULL) {
+		reply_error(fd, h->request_id, ENOENT, "no such segment");
+	} else if (h->type == MEMD__MESSAGE_TYPE__TYPE_SEGMENT_ATTACH) {
+		attach(fd, h->request_id, s, read_only);
+	} else {
+		s->name[0] = '\0';
+		reply_ok(fd, h->request_id);
+	}
+}
+
+static void take(int conn, const struct wire_header *h, const void *body)
+{
+	static uint8_t memory[1 << 20];
+	const ProtobufCMessageDescriptor *d = descriptor_of(h->type);
+	struct conn *c = &conns[conn];
+	struct wire_arena arena;
+	void *m = NULL;
+
+	wire_arena_init(&arena, memory, sizeof(memory));
+	if (d != NULL) {
+		m = wire_unpack(d, &arena, body, h->body_bytes);
+		must(m != NULL, "unpack");
+	}
+	switch (h->type) {
+	case MEMD__MESSAGE_TYPE__TYPE_HELLO:
+		take_hello(c->fd, h->request_id);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_JOIN:
+		take_join(c, h->request_id);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_CREATE:
+		take_create(conn, h->request_id, m);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_ATTACH:
+		take_named(conn, h, ((Memd__SegmentAttach *)m)->name,
+			   ((Memd__SegmentAttach *)m)->read_only);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK:
+		take_named(conn, h, ((Memd__SegmentUnlink *)m)->name, 0);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_DETACH:
+		take_detach(conn, h->request_id, m);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_FAULT:
+		take_fault(c, h->request_id, m);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_TOUCHED:
+		take_touched(m);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_ADVISE:
+		take_advise(c->fd, h->request_id, m);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_SESSION_STATS:
+		take_stats(c->fd, h->request_id);
+		break;
+	default:
+		if (h->type != MEMD__MESSAGE_TYPE__TYPE_ERROR)
+			reply_ok(c->fd, h->request_id);
+		break;
+	}
+}
+
+static void drop(int conn)
+{
+	for (size_t i = 0; i < SEGMENTS; i++)
+		if (segments[i].number != 0 && segments[i].owner == conn)
+			unmake(&segments[i]);
+	close(conns[conn].fd);
+	memset(&conns[conn], 0, sizeof(conns[conn]));
+}
+
+static void receive(int conn)
+{
+	struct conn *c = &conns[conn];
+	struct wire_header h;
+	ssize_t n = recv(c->fd, c->in + c->used, sizeof(c->in) - c->used, 0);
+
+	if (n <= 0) {
+		drop(conn);
+		return;
+	}
+	c->used += (size_t)n;
+	while (c->used >= WIRE_HEADER_BYTES) {
+		size_t length;
+
+		must(wire_header_unpack(c->in, WIRE_BODY_BYTES_MAX, &h) == 0,
+		     "header");
+		length = WIRE_HEADER_BYTES + (size_t)h.body_bytes;
+		if (c->used < length)
+			return;
+		take(conn, &h, c->in + WIRE_HEADER_BYTES);
+		memmove(c->in, c->in + length, c->used - length);
+		c->used -= length;
+	}
+}
+
+/* ---- orders of the test */
+
+static void evict_all(void)
+{
+	for (size_t i = 0; i < SEGMENTS; i++)
+		for (uint64_t page = 0; segments[i].number != 0 &&
+		     page < segments[i].length / segments[i].page_bytes; page++)
+			evict(&segments[i], page);
+}
+
+static void age_all(void)
+{
+	for (size_t i = 0; i < SEGMENTS; i++) {
+		Memd__Age m = MEMD__AGE__INIT;
+		Memd__Range range = MEMD__RANGE__INIT;
+		Memd__Range *ranges[2] = { &range, &range };
+
+		if (segments[i].number == 0)
+			continue;
+		/* More than there is, and twice: it must be cut. */
+		range.count = UINT64_MAX;
+		m.segment = segments[i].number;
+		m.n_range = 2;
+		m.range = ranges;
+		for (size_t j = 0; j < CONNS; j++)
+			if (conns[j].fd != 0 && !conns[j].is_lane)
+				reply(conns[j].fd,
+				      MEMD__MESSAGE_TYPE__TYPE_AGE, 0,
+				      &m.base);
+	}
+}
+
+static void obey(int wake_fd)
+{
+	char byte;
+
+	must(read(wake_fd, &byte, 1) == 1, "wake");
+	if (atomic_load(&control->evict_all))
+		evict_all();
+	if (atomic_load(&control->age_all))
+		age_all();
+	atomic_store(&control->evict_all, 0);
+	atomic_store(&control->age_all, 0);
+}
+
+static void add_conn(int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	for (size_t i = 0; fd >= 0 && i < CONNS; i++)
+		if (conns[i].fd == 0) {
+			conns[i].fd = fd;
+			return;
+		}
+	must(fd < 0, "connections");
+}
+
+static void serve(int listener, int wake_fd)
+{
+	for (;;) {
+		struct pollfd p[CONNS + 2] = {
+			{ .fd = listener, .events = POLLIN },
+			{ .fd = wake_fd, .events = POLLIN },
+		};
+
+		for (int i = 0; i < CONNS; i++) {
+			p[i + 2].fd = conns[i].fd != 0 ? conns[i].fd : -1;
+			p[i + 2].events = POLLIN;
+		}
+		must(poll(p, CONNS + 2, -1) > 0, "poll");
+		for (int i = 0; i < CONNS; i++)
+			if (p[i + 2].revents != 0 && conns[i].fd != 0)
+				receive(i);
+		if (p[1].revents & POLLIN)
+			obey(wake_fd);
+		if (p[0].revents & POLLIN)
+			add_conn(listener);
+	}
+}
+
+/* ---- the test's side */
+
+static int listen_at(const char *address)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	const char *name = address + strlen("unix:@");
+	socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+				       1 + strlen(name));
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memcpy(sa.sun_path + 1, name, strlen(name));
+	must(fd >= 0 && bind(fd, (struct sockaddr *)&sa, length) == 0 &&
+	     listen(fd, 64) == 0, "listen");
+	return fd;
+}
+
+void fake_restart(struct fake *f)
+{
+	int pipes[2];
+	int listener = listen_at(f->address);
+
+	must(pipe2(pipes, O_CLOEXEC) == 0, "pipe");
+	f->wake_fd = pipes[1];
+	f->pid = fork();
+	must(f->pid >= 0, "fork");
+	if (f->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGPIPE, SIG_IGN);
+		control = f->control;
+		open_uffd();
+		serve(listener, pipes[0]);
+	}
+	close(listener);
+	close(pipes[0]);
+}
+
+static void skip_without_userfaultfd(void)
+{
+	int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	/* 1: UFFD_USER_MODE_ONLY */
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | 1);
+
+	if (device >= 0)
+		close(device);
+	if (fd >= 0)
+		close(fd);
+	if (device >= 0 || fd >= 0)
+		return;
+	printf("skipped: userfaultfd is not allowed here: %s\n",
+	       strerror(errno));
+	exit(77);
+}
+
+void fake_start(struct fake *f)
+{
+	static int count;
+
+	skip_without_userfaultfd();
+	memset(f, 0, sizeof(*f));
+	snprintf(f->address, sizeof(f->address), "unix:@memd-fake-%d-%d",
+		 getpid(), count++);
+	f->control = mmap(NULL, sizeof(*f->control), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(f->control != MAP_FAILED, "mmap");
+	fake_restart(f);
+}
+
+void fake_kill(struct fake *f)
+{
+	int status;
+
+	kill(f->pid, SIGKILL);
+	must(waitpid(f->pid, &status, 0) == f->pid, "waitpid");
+	/* 3: it found a message wrong, and said so. */
+	must(WIFSIGNALED(status), "the fake daemon ended by itself");
+	close(f->wake_fd);
+}
+
+void fake_stop(struct fake *f)
+{
+	fake_kill(f);
+	munmap(f->control, sizeof(*f->control));
+}
+
+static void order(struct fake *f, _Atomic uint32_t *what)
+{
+	atomic_store(what, 1);
+	must(write(f->wake_fd, "", 1) == 1, "wake");
+	while (atomic_load(what) != 0)
+		usleep(100);
+}
+
+void fake_evict(struct fake *f)
+{
+	order(f, &f->control->evict_all);
+}
+
+void fake_age(struct fake *f)
+{
+	order(f, &f->control->age_all);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* A daemon that does what a test of libmemclient wants, wrong things too.  It
+ * is a process of its own, so it can be killed; it keeps every page that was
+ * ever evicted in plain memory.  Not a pager: nothing is evicted unless it is
+ * told to.
+ *
+ * It listens on an abstract socket and dies with the test. */
+#ifndef MEMD_TESTS_CLIENT_FAKE_DAEMON_H
+#define MEMD_TESTS_CLIENT_FAKE_DAEMON_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What it does when a page is asked for. */
+enum fake_mode {
+	FAKE_GOOD,
+	FAKE_SILENT,		/* never answers */
+	FAKE_CLOSE,		/* hangs up */
+	FAKE_GARBAGE,		/* bytes that are no frame */
+	FAKE_MALFORMED,		/* a frame with a body that is no message */
+	FAKE_OVERSIZED,		/* a header that announces too much */
+	FAKE_EIO,		/* "the page is lost" */
+	FAKE_BUSY_ONCE,		/* EBUSY, and the next time it is good */
+	FAKE_WILD_RANGE,	/* the page, and a range beyond all bounds */
+	FAKE_LIE_ONCE,		/* "it is there", and it is not; then good */
+	FAKE_LIE,		/* always */
+	FAKE_OTHER_PAGE,	/* answers for a page that was not asked, then
+				 * for the one that was */
+	FAKE_MANY_FDS,		/* descriptors nobody wants, then good */
+	FAKE_MODES
+};
+
+/* What it does when somebody connects. */
+enum fake_hello {
+	FAKE_HELLO_GOOD,
+	FAKE_HELLO_REFUSE,	/* Error{EAGAIN} with an escape sequence */
+	FAKE_HELLO_VERSION,	/* another major version */
+	FAKE_HELLO_SILENT,
+	FAKE_HELLO_GARBAGE,
+	FAKE_HELLO_SHORT_TOKEN,
+};
+
+/* What it sends as a segment's data file. */
+enum fake_file {
+	FAKE_FILE_GOOD,
+	FAKE_FILE_NONE,
+	FAKE_FILE_UNSEALED,
+	FAKE_FILE_SHORT,
+	FAKE_FILE_PIPE,
+	FAKE_FILE_ODD_PAGE_SIZE,	/* right file, wrong SegmentReply */
+};
+
+struct fake_control {
+	_Atomic uint32_t mode, hello, file;
+	_Atomic uint32_t no_lanes;	/* refuse Join */
+	_Atomic uint64_t fault_messages, fault_pages, lane_faults;
+	_Atomic uint64_t joins, sessions, detaches;
+	_Atomic uint64_t touched_pages, touched_faults;
+	_Atomic uint32_t evict_all;	/* set: take all pages out, then 0 */
+	_Atomic uint32_t age_all;	/* set: send Age for all, then 0 */
+	_Atomic uint32_t new_files;	/* attach gives another, empty file */
+};
+
+struct fake {
+	pid_t pid;
+	int wake_fd;			/* a byte here: look at the control */
+	char address[64];		/* for memclient_open() */
+	struct fake_control *control;
+};
+
+/* Start one; exits the test with status 77 where userfaultfd is not
+ * allowed. */
+void fake_start(struct fake *f);
+
+/* Kill it; the address and the control stay. */
+void fake_kill(struct fake *f);
+
+/* Start one again at the same address: a new daemon that knows nothing. */
+void fake_restart(struct fake *f);
+
+void fake_stop(struct fake *f);
+
+/* Evict everything / age everything, and wait until it is done. */
+void fake_evict(struct fake *f);
+void fake_age(struct fake *f);
+
+#endif

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves that inline regions keep their bytes under eviction, at every page
+ * size and with more threads than lanes; that faulting threads ask the daemon
+ * themselves, and fall back to the library's thread when they cannot; and that
+ * every other SIGBUS reaches the program's own handler as if the library were
+ * not there. */
+#include "tests/integration/client_helpers.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+static struct fake fake;
+
+static void keeps_bytes_at_every_page_size(void **state)
+{
+	static const uint32_t sizes[] = { 4096, 16384, 65536, 2097152 };
+	size_t length = 2 * 2097152;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct memclient *mc = open_client(&fake, 20000);
+		uint8_t *p = map(mc, length, sizes[i], MEMCLIENT_FAULT_INLINE);
+		uint64_t asked = fake.control->lane_faults;
+
+		for (size_t at = 0; at < length; at += 1000)
+			assert_int_equal(p[at], 0);
+		assert_int_equal(fake.control->lane_faults - asked,
+				 length / sizes[i]);
+		fill(p, length);
+		fake_evict(&fake);
+		verify(p, length);
+		assert_int_equal(memclient_unmap(mc, p), 0);
+		memclient_close(mc);
+	}
+}
+
+static void touches_are_reported(void **state)
+{
+	struct memclient *mc = open_client(&fake, 20000);
+	uint8_t *p = map(mc, 64 * 4096, 0, MEMCLIENT_FAULT_INLINE);
+	struct memclient_stats s = { .size = sizeof(s) };
+
+	(void)state;
+	fill(p, 64 * 4096);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	fake.control->touched_pages = fake.control->touched_faults = 0;
+	fake_age(&fake);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	verify(p, 64 * 4096);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(fake.control->touched_pages, 64);
+	assert_int_equal(s.faults_minor, 64);
+	memclient_close(mc);
+}
+
+/* ---- threads */
+
+enum { THREADS = 24, PAGES = 128, ROUNDS = 1000 };
+
+struct worker {
+	pthread_t thread;
+	uint8_t *p;
+	unsigned number;
+	uint64_t wrong;
+};
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	uint32_t want[PAGES] = { 0 };
+	unsigned seed = w->number;
+
+	for (uint32_t i = 1; i <= ROUNDS; i++) {
+		size_t page = (size_t)rand_r(&seed) % PAGES;
+		volatile uint32_t *word = (void *)(w->p + page * 4096 +
+						   w->number * 4);
+
+		w->wrong += *word != want[page];
+		want[page] = i;
+		*word = i;
+	}
+	return NULL;
+}
+
+static atomic_int is_over;
+
+static void *keep_evicting(void *arg)
+{
+	(void)arg;
+	while (!is_over) {
+		fake_evict(&fake);
+		fake_age(&fake);
+	}
+	return NULL;
+}
+
+static void stress(uint32_t page_size)
+{
+	struct memclient *mc = open_client(&fake, 60000);
+	uint8_t *p = map(mc, PAGES * 4096, page_size, MEMCLIENT_FAULT_INLINE);
+	struct worker workers[THREADS];
+	pthread_t evictor;
+
+	is_over = 0;
+	assert_int_equal(pthread_create(&evictor, NULL, keep_evicting, NULL),
+			 0);
+	for (unsigned i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){ .p = p, .number = i };
+		assert_int_equal(pthread_create(&workers[i].thread, NULL, work,
+						&workers[i]), 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		pthread_join(workers[i].thread, NULL);
+		assert_int_equal(workers[i].wrong, 0);
+	}
+	is_over = 1;
+	pthread_join(evictor, NULL);
+	memclient_close(mc);
+}
+
+static void more_threads_than_lanes(void **state)
+{
+	(void)state;
+	stress(4096);
+	stress(65536);
+}
+
+static void without_lanes_the_thread_helps(void **state)
+{
+	uint64_t asked;
+
+	(void)state;
+	fake.control->no_lanes = 1;
+	asked = fake.control->lane_faults;
+	stress(4096);
+	assert_int_equal(fake.control->lane_faults, asked);
+	fake.control->no_lanes = 0;
+}
+
+/* ---- signals */
+
+static uint8_t *ticked;
+static volatile sig_atomic_t ticks;
+
+static void on_tick(int sig)
+{
+	(void)sig;
+	ticks++;
+	ticked[(size_t)ticks % 64 * 4096]++;
+}
+
+static void signal_handlers_may_fault(void **state)
+{
+	struct memclient *mc = open_client(&fake, 60000);
+	uint8_t *p = map(mc, 64 * 4096, 0, MEMCLIENT_FAULT_INLINE);
+	struct sigaction sa = { .sa_handler = on_tick,
+				.sa_flags = SA_RESTART };
+	pid_t self = getpid();
+	pthread_t evictor;
+	unsigned sum = 0;
+
+	(void)state;
+	ticked = map(mc, 64 * 4096, 0, MEMCLIENT_FAULT_INLINE);
+	ticks = 0;
+	sigaction(SIGUSR1, &sa, NULL);
+	is_over = 0;
+	assert_int_equal(pthread_create(&evictor, NULL, keep_evicting, NULL),
+			 0);
+	for (unsigned i = 0; i < 2000; i++) {
+		syscall(SYS_tgkill, self, self, SIGUSR1);
+		p[i % 64 * 4096]++;
+	}
+	is_over = 1;
+	pthread_join(evictor, NULL);
+	for (size_t i = 0; i < 64; i++)
+		sum += ticked[i * 4096];
+	assert_int_equal(ticks, 2000);
+	assert_int_equal(sum, 2000);
+	signal(SIGUSR1, SIG_DFL);
+	memclient_close(mc);
+}
+
+static void errno_is_kept(void **state)
+{
+	struct memclient *mc = open_client(&fake, 20000);
+	uint8_t *p = map(mc, 16 * 4096, 0, MEMCLIENT_FAULT_INLINE);
+
+	(void)state;
+	for (size_t i = 0; i < 16; i++) {
+		errno = 4321;
+		p[i * 4096] = 1;
+		assert_int_equal(errno, 4321);
+	}
+	memclient_close(mc);
+}
+
+static void system_calls_need_a_touch(void **state)
+{
+	struct memclient *mc = open_client(&fake, 20000);
+	uint8_t *p = map(mc, 4 * 4096, 0, MEMCLIENT_FAULT_INLINE);
+	int pipes[2];
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(write(pipes[1], p, 4096), -1);
+	assert_int_equal(errno, EFAULT);
+	assert_int_equal(memclient_touch(mc, p, 4 * 4096), 0);
+	assert_int_equal(write(pipes[1], p, 4 * 4096), 4 * 4096);
+	close(pipes[0]);
+	close(pipes[1]);
+	memclient_close(mc);
+}
+
+/* ---- a SIGBUS that is not ours */
+
+/* Memory whose touch gives SIGBUS: behind the end of a file. */
+static uint8_t *broken_memory(void)
+{
+	int fd = memfd_create("empty", MFD_CLOEXEC);
+	uint8_t *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			  0);
+
+	REQUIRE(p != MAP_FAILED);
+	close(fd);
+	return p;
+}
+
+static void chains_to_the_programs_handler(void **state)
+{
+	uint8_t *broken = broken_memory();
+	struct memclient *mc = open_client(&fake, 20000);
+	uint8_t *p = map(mc, 16 * 4096, 0, MEMCLIENT_FAULT_INLINE);
+
+	(void)state;
+	assert_int_equal(read_code(broken, NULL), BUS_ADRERR);
+	fill(p, 16 * 4096);
+	fake_evict(&fake);
+	assert_int_equal(read_code(broken, NULL), BUS_ADRERR);
+	verify(p, 16 * 4096);
+	memclient_close(mc);
+	assert_int_equal(read_code(broken, NULL), BUS_ADRERR);
+	munmap(broken, 4096);
+}
+
+static void poison_chains_too(void **state)
+{
+	struct memclient *mc = open_client(&fake, 20000);
+	uint8_t *p = map(mc, 16 * 4096, 0, MEMCLIENT_FAULT_INLINE);
+	struct memclient_stats s = { .size = sizeof(s) };
+
+	(void)state;
+	p[0] = 1;
+	fake.control->mode = FAKE_EIO;
+	assert_sigbus(p + 4096);
+	assert_sigbus(p + 4096);
+	fake.control->mode = FAKE_GOOD;
+	assert_int_equal(p[0], 1);
+	assert_int_equal(p[2 * 4096], 0);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(s.pages_lost, 1);
+	memclient_close(mc);
+}
+
+static void default_action_body(void)
+{
+	struct memclient *mc = open_client(&fake, 20000);
+	uint8_t *p = map(mc, 4096, 0, MEMCLIENT_FAULT_INLINE);
+	pid_t pid;
+	int status;
+
+	p[0] = 1;
+	for (int i = 0; i < 2; i++) {
+		pid = fork();
+		REQUIRE(pid >= 0);
+		if (pid == 0 && i == 0)
+			(void)*(volatile uint8_t *)broken_memory();
+		if (pid == 0)
+			raise(SIGBUS);
+		if (pid == 0)
+			_exit(0);
+		REQUIRE(waitpid(pid, &status, 0) == pid);
+		REQUIRE(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	}
+	/* The parent is none the worse. */
+	p[0]++;
+	REQUIRE(p[0] == 2);
+	memclient_close(mc);
+}
+
+static void without_a_handler_it_kills(void **state)
+{
+	(void)state;
+	in_child(default_action_body);
+}
+
+/* In a child of fork() the old addresses are nobody's: when the child maps
+ * broken memory there, SIGBUS must not be taken for a fault. */
+static struct memclient *parents;
+static uint8_t *parents_page;
+
+static void child_reuses_address(void)
+{
+	int fd = memfd_create("empty", MFD_CLOEXEC);
+
+	catch_sigbus();
+	REQUIRE(mmap(parents_page, 4096, PROT_READ, MAP_SHARED | MAP_FIXED, fd,
+		     0) == parents_page);
+	assert_sigbus(parents_page);
+	memclient_close(parents);
+	assert_sigbus(parents_page);
+}
+
+static void a_childs_addresses_are_its_own(void **state)
+{
+	(void)state;
+	parents = open_client(&fake, 20000);
+	parents_page = map(parents, 4096, 0, MEMCLIENT_FAULT_INLINE);
+	parents_page[0] = 5;
+	in_child(child_reuses_address);
+	fake_evict(&fake);
+	assert_int_equal(parents_page[0], 5);
+	memclient_close(parents);
+}
+
+/* ---- several connections at once */
+
+static void connections_come_and_go(void **state)
+{
+	struct memclient *stay = open_client(&fake, 60000);
+	uint8_t *p = map(stay, PAGES * 4096, 0, MEMCLIENT_FAULT_INLINE);
+	struct worker workers[4];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		workers[i] = (struct worker){ .p = p, .number = i };
+		assert_int_equal(pthread_create(&workers[i].thread, NULL, work,
+						&workers[i]), 0);
+	}
+	for (unsigned i = 0; i < 30; i++) {
+		struct memclient *mc = open_client(&fake, 60000);
+		uint8_t *q = map(mc, 8 * 4096, 0, MEMCLIENT_FAULT_INLINE);
+
+		fill(q, 8 * 4096);
+		fake_evict(&fake);
+		verify(q, 8 * 4096);
+		memclient_close(mc);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		pthread_join(workers[i].thread, NULL);
+		assert_int_equal(workers[i].wrong, 0);
+	}
+	memclient_close(stay);
+}
+
+static void on_a_small_alternate_stack(void **state)
+{
+	static uint8_t stack[16384];
+	stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	stack_t off = { .ss_flags = SS_DISABLE };
+	struct memclient *mc = open_client(&fake, 20000);
+	uint8_t *p = map(mc, 64 * 4096, 0, MEMCLIENT_FAULT_INLINE);
+
+	(void)state;
+	assert_int_equal(sigaltstack(&ss, NULL), 0);
+	fill(p, 64 * 4096);
+	fake_evict(&fake);
+	verify(p, 64 * 4096);
+	fake.control->no_lanes = 1;
+	fake_evict(&fake);
+	verify(p, 64 * 4096);
+	fake.control->no_lanes = 0;
+	assert_int_equal(sigaltstack(&off, NULL), 0);
+	memclient_close(mc);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	fake_start(&fake);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	fake_stop(&fake);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CLIENT_TEST(&fake, keeps_bytes_at_every_page_size),
+		CLIENT_TEST(&fake, touches_are_reported),
+		CLIENT_TEST(&fake, more_threads_than_lanes),
+		CLIENT_TEST(&fake, without_lanes_the_thread_helps),
+		CLIENT_TEST(&fake, signal_handlers_may_fault),
+		CLIENT_TEST(&fake, errno_is_kept),
+		CLIENT_TEST(&fake, system_calls_need_a_touch),
+		CLIENT_TEST(&fake, chains_to_the_programs_handler),
+		CLIENT_TEST(&fake, poison_chains_too),
+		CLIENT_TEST(&fake, without_a_handler_it_kills),
+		CLIENT_TEST(&fake, a_childs_addresses_are_its_own),
+		CLIENT_TEST(&fake, connections_come_and_go),
+		CLIENT_TEST(&fake, on_a_small_alternate_stack),
+	};
+
+	return cmocka_run_group_tests(tests, begin, end);
+}
