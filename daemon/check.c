@@ -323,6 +323,11 @@ static void check_free_disk(struct checkup *cu)
 		    "-o %u %s", folder, strerror(errno), geteuid(), folder);
 		return;
 	}
+	if (fs.f_blocks == 0) {
+		say(cu, ANSWER_OK, "free disk", "the file system of %s does "
+		    "not say", folder);
+		return;
+	}
 	if (stat(path, &st) == 0)
 		there = (uint64_t)st.st_blocks * 512;
 	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;

@@ -337,15 +337,11 @@ static void run(struct engine *e)
  * not have, or a full submission queue. */
 static bool must_retry(const struct engine *e)
 {
-	struct pager_stats stats;
-
 	if (e->must_flush)
 		return true;
 	if (e->store->in_flight != 0)
 		return false;
-	pager_stats_get(e->pager, &stats);
-	return stats.faults_waiting != 0 || stats.advice_waiting != 0 ||
-	       !pager_is_idle(e->pager);
+	return pager_is_waiting(e->pager);
 }
 
 static void on_background(evutil_socket_t fd, short what, void *arg)

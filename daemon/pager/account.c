@@ -10,11 +10,12 @@ int pager_account_add(struct pager *pg, account_id parent,
 		      account_id *ret_account)
 {
 	account_id id = pg->account_free;
-	struct account *ac = &pg->account[id];
+	struct account *ac;
 
-	if (id == 0)
+	if (id > pg->config.accounts_max)
 		return -EAGAIN;
-	pg->account_free = ac->next_free;
+	ac = &pg->account[id];
+	pg->account_free = next_free_entry(id, ac->next_free);
 	*ac = (struct account){
 		.parent = parent,
 		.is_used = true,

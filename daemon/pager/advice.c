@@ -252,6 +252,7 @@ static enum advice_step pin_page(struct pager *pg, struct advice *ad,
 		return STEP_STOP;
 	}
 	pg->frame[p->frame].pins++;
+	page_mark_used(pg, id);
 	ad->count++;
 	return STEP_NEXT;
 }
@@ -286,6 +287,7 @@ static int unpin(struct pager *pg, const struct advice *ad)
 			return -EINVAL;
 	unpin_pages(pg, ad, ad->first, ad->end);
 	pin_charge(pg, ad->segment, -(int64_t)units);
+	pg->futile_units = 0;
 	return 0;
 }
 

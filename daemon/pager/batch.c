@@ -14,11 +14,12 @@ static uint64_t cookie_make(batch_id id, unsigned page, unsigned count)
 batch_id batch_get(struct pager *pg, enum batch_kind kind, unsigned order)
 {
 	batch_id id = pg->batch_free;
-	struct batch *b = &pg->batch[id];
+	struct batch *b;
 
-	if (id == 0)
+	if (id >= pg->batch_table.element_count)
 		return 0;
-	pg->batch_free = b->next;
+	b = &pg->batch[id];
+	pg->batch_free = next_free_entry(id, b->next);
 	pg->batches_used++;
 	*b = (struct batch){ .kind = (uint8_t)kind, .order = (uint8_t)order };
 	return id;
@@ -202,6 +203,7 @@ void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
 	pg->now_ns = now_ns;
 	ASSERT(b->kind != BATCH_FREE && b->io_pending > 0);
 	b->io_pending--;
+	pg->futile_units = 0;	/* a page that came in may leave as it is */
 	if (result != 0) {
 		if (b->kind == BATCH_LOAD)
 			pg->stats.read_errors++;
@@ -209,7 +211,9 @@ void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
 			pg->stats.write_errors++;
 		for (unsigned i = page; i < page + count; i++) {
 			b->failed |= UINT64_C(1) << i;
-			b->error[i] = result;
+			/* A page may have several: the worst one counts. */
+			if (b->error[i] == 0 || b->error[i] == -ENOSPC)
+				b->error[i] = result;
 		}
 	}
 	batch_resume_stalled(pg);

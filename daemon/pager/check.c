@@ -201,8 +201,8 @@ static void check_frames(const struct pager *pg)
 		used_entries++;
 		cold += (fr->flags & FRAME_COLD) != 0;
 	}
-	for (frame_id id = pg->frame_free; id != 0;
-	     id = pg->frame[id].next_free)
+	for (frame_id id = pg->frame_free; id <= pg->config.frame_count;
+	     id = next_free_entry(id, pg->frame[id].next_free))
 		free_entries++;
 	ASSERT(free_entries + used_entries == pg->config.frame_count);
 	ASSERT(pg->free_units + used == pg->config.frame_count);	/* P2 */

@@ -273,15 +273,21 @@ static uint32_t evict_neighbourhood(struct pager *pg, struct batch *b,
 	return evict_capture(pg, b, segment, first, (uint32_t)(end - first));
 }
 
+/* How far the hands may still go in one search. */
+struct search {
+	uint32_t budget, cold_budget;
+};
+
 static frame_id next_victim(struct pager *pg, account_id account,
-			    uint32_t *budget)
+			    struct search *search)
 {
 	frame_id id;
 
 	if (account != 0)
-		return clock_next_of(pg, account, budget);
-	id = pg->cold_count > 0 ? clock_next_cold(pg, budget) : 0;
-	return id != 0 ? id : clock_next(pg, budget);
+		return clock_next_of(pg, account, &search->budget);
+	id = pg->cold_count > 0 ?
+		clock_next_cold(pg, &search->cold_budget) : 0;
+	return id != 0 ? id : clock_next(pg, &search->budget);
 }
 
 /* Where slots are short, only pages that are zero, unchanged, or have a slot
@@ -313,9 +319,10 @@ static uint64_t units_free_or_leaving(const struct pager *pg)
 uint32_t evict_some(struct pager *pg, uint32_t units, account_id account)
 {
 	/* Two rounds: one may do no more than age everything. */
-	uint32_t budget = is_futile(pg) ? 0 : pg->config.frame_count * 2;
+	uint32_t round = is_futile(pg) ? 0 : pg->config.frame_count;
+	struct search search = { .budget = 2 * round, .cold_budget = round };
 	uint64_t before = units_free_or_leaving(pg);
-	frame_id victim = next_victim(pg, account, &budget);
+	frame_id victim = next_victim(pg, account, &search);
 	unsigned order = pg->frame[victim].order;
 	batch_id id = victim != 0 ? evict_begin(pg, order) : 0;
 	uint32_t done = 0;
@@ -337,7 +344,7 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account)
 				<< order;
 		if (done >= units || evict_room(b) == 0)
 			break;
-		victim = next_victim(pg, account, &budget);
+		victim = next_victim(pg, account, &search);
 	}
 	clock_age_flush(pg);
 	evict_submit(pg, id);

@@ -51,9 +51,9 @@ static waiter_id waiter_get(struct pager *pg)
 {
 	waiter_id id = pg->waiter_free;
 
-	if (id == 0)
+	if (id > pg->config.faults_max)
 		return 0;
-	pg->waiter_free = pg->waiter[id].next;
+	pg->waiter_free = next_free_entry(id, pg->waiter[id].next);
 	pg->waiting_count++;
 	return id;
 }

@@ -29,13 +29,14 @@ frame_id frame_get(struct pager *pg, segment_id segment, page_id page,
 	struct segment *sg = &pg->segment[segment];
 	uint32_t units = order_units(sg->order);
 	frame_id id = pg->frame_free;
-	struct frame *fr = &pg->frame[id];
+	struct frame *fr;
 
 	*ret_account = account_in_the_way(pg, sg->account, units);
 	if (*ret_account != 0 || pg->free_units < units)
 		return 0;
-	ASSERT(id != 0);
-	pg->frame_free = fr->next_free;
+	ASSERT(id <= pg->config.frame_count);
+	fr = &pg->frame[id];
+	pg->frame_free = next_free_entry(id, fr->next_free);
 	pg->free_units -= units;
 	account_charge(pg, sg->account, units);
 	*fr = (struct frame){

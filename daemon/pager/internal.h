@@ -239,6 +239,14 @@ struct pager {
 	struct pager_stats stats;	/* the counters; gauges on demand */
 };
 
+/* Free entries of a table are a list: `next` is the one behind, 0 stands for
+ * the neighbour.  So a table of zeros is one whose entries are all free, and
+ * those that are never used cost no memory.  A list ends behind the table. */
+static inline uint32_t next_free_entry(uint32_t id, uint32_t next)
+{
+	return next != 0 ? next : id + 1;
+}
+
 static inline uint32_t order_units(unsigned order)
 {
 	return 1u << order;

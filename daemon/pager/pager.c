@@ -63,33 +63,6 @@ static int make_tables(struct pager *pg)
 	return err;
 }
 
-/* Free entries of every table, linked so that low indexes come first. */
-static void link_free_entries(struct pager *pg)
-{
-	const struct pager_config *c = &pg->config;
-
-	for (frame_id id = c->frame_count; id > 0; id--) {
-		pg->frame[id].next_free = pg->frame_free;
-		pg->frame_free = id;
-	}
-	for (segment_id id = c->segments_max; id > 0; id--) {
-		pg->segment[id].next = pg->segment_free;
-		pg->segment_free = id;
-	}
-	for (account_id id = c->accounts_max; id > 0; id--) {
-		pg->account[id].next_free = pg->account_free;
-		pg->account_free = id;
-	}
-	for (waiter_id id = c->faults_max; id > 0; id--) {
-		pg->waiter[id].next = pg->waiter_free;
-		pg->waiter_free = id;
-	}
-	for (batch_id id = BATCH_COUNT; id > 0; id--) {
-		pg->batch[id].next = pg->batch_free;
-		pg->batch_free = id;
-	}
-}
-
 static void set_watermarks(struct pager_config *c)
 {
 	if (c->low_watermark == 0)
@@ -138,10 +111,11 @@ int pager_create(const struct pager_config *config,
 	pg->account = pg->account_table.base;
 	pg->waiter = pg->waiter_table.base;
 	pg->batch = pg->batch_table.base;
-	link_free_entries(pg);
 	staging_init(&pg->read_staging, config->staging, half);
 	staging_init(&pg->write_staging, (uint8_t *)config->staging + half,
 		     half);
+	pg->frame_free = pg->segment_free = pg->account_free = 1;
+	pg->waiter_free = pg->batch_free = 1;
 	pg->free_units = config->frame_count;
 	pg->front_hand = 1 + config->frame_count / 4;
 	pg->back_hand = pg->cold_hand = pg->slot_hand = 1;
@@ -304,6 +278,12 @@ bool pager_run(struct pager *pg, uint64_t now_ns)
 bool pager_is_idle(const struct pager *pg)
 {
 	return pg->batches_used == 0;
+}
+
+bool pager_is_waiting(const struct pager *pg)
+{
+	return pg->waiting_count != 0 || pg->advice_count != 0 ||
+	       pg->batches_used != 0;
 }
 
 static size_t metadata_bytes(const struct pager *pg)

@@ -214,6 +214,10 @@ void pager_stats_get(const struct pager *pg, struct pager_stats *ret_stats);
  * frames and all page tables. */
 void pager_check(const struct pager *pg);
 
+/* Is there a fault, an advice or I/O that has not ended?  Cheap, as opposed
+ * to pager_stats_get(), which asks the system how large the tables are. */
+bool pager_is_waiting(const struct pager *pg);
+
 /* True when no page of any segment has I/O in flight. */
 bool pager_is_idle(const struct pager *pg);
 

@@ -48,7 +48,7 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 			 account_id account, segment_id *ret_segment)
 {
 	segment_id id = pg->segment_free, *link;
-	struct segment *sg = &pg->segment[id];
+	struct segment *sg;
 	uint64_t units;
 	page_id first;
 	int err;
@@ -58,7 +58,7 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 	    pg->read_staging.unit_count < order_units(order) ||
 	    pg->write_staging.unit_count < order_units(order))
 		return -EINVAL;
-	if (id == 0)
+	if (id > pg->config.segments_max)
 		return -EAGAIN;
 	units = page_count << order;
 	if (units > segment_commit_limit(pg) ||
@@ -70,7 +70,8 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 	err = account_map(pg, account, units);
 	if (err != 0)
 		return err;
-	pg->segment_free = sg->next;
+	sg = &pg->segment[id];
+	pg->segment_free = next_free_entry(id, sg->next);
 	*sg = (struct segment){
 		.serial = serial,
 		.page_count = page_count,

@@ -93,7 +93,7 @@ static void bytes_come_back_4k(void **state)
 	uint64_t written = client_counter(admin, "written");
 
 	(void)state;
-	go_round(4096, 48 * MIB / 4096);
+	go_round(4096, 36 * MIB / 4096);
 	assert_true(client_counter(admin, "written") > written);
 	assert_int_equal(client_counter(admin, "pages_lost"), 0);
 }

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves that each wrong setting, swap file or socket stops memd with one line
+ * that names the cause and what to do, and with the documented exit status:
+ * 2 for settings, 1 for what is found at the start.  And that a failed start
+ * leaves nothing behind. */
+#include "tests/integration/testmemd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { STATUS_FAILED = 1, STATUS_BAD_CONFIG = 2, FLAGS = 8 };
+
+static char dir[64];
+static char output[8192];
+
+/* A path inside the test's folder, valid for sixteen calls more. */
+static const char *inside(const char *prefix, const char *name)
+{
+	static char paths[16][160];
+	static unsigned next;
+	char *path = paths[next++ % 16];
+
+	snprintf(path, sizeof(paths[0]), "%s%s/%s", prefix, dir, name);
+	return path;
+}
+
+static void write_file(const char *path, const char *text, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+/* Lines that are an error: all of `output`, or those of level error. */
+static unsigned count_error_lines(void)
+{
+	unsigned count = 0;
+
+	for (char *line = output; *line != '\0';) {
+		size_t n = strcspn(line, "\n");
+
+		if (strncmp(line, "memd: ", 6) == 0 ||
+		    memmem(line, n, " error ", 7) != NULL)
+			count++;
+		line += n + (line[n] == '\n');
+	}
+	return count;
+}
+
+static void expect(int status, int want, const char *part)
+{
+	if (status != want || strstr(output, part) == NULL ||
+	    count_error_lines() != 1)
+		fail_msg("status %d, wanted %d with one line that has \"%s\", "
+			 "got:\n%s", status, want, part, output);
+}
+
+static void expect_config_error(const char *text, const char *part)
+{
+	const char *flags[] = { inside("--config=", "conf"), NULL };
+
+	write_file(inside("", "conf"), text, 0644);
+	expect(testmemd_run(flags, output, sizeof(output)),
+	       STATUS_BAD_CONFIG, part);
+}
+
+static void wrong_files_are_named_by_line(void **state)
+{
+	(void)state;
+	expect_config_error("pool_size = 64M\npool_sise = 1G\n",
+			    "conf:2: pool_sise: no such key; did you mean "
+			    "pool_size?");
+	expect_config_error("xyzzy_nothing_like_it = 1\n", "--dump-config");
+	expect_config_error("\n\npool_size = 64X\n",
+			    "conf:3: pool_size: \"64X\" is not allowed; give "
+			    "a size from 1M to 8T");
+	expect_config_error("pool_size = 0\n", "conf:1: pool_size");
+	expect_config_error("pool_size = -1\n", "conf:1: pool_size");
+	expect_config_error("pool_size =\n", "conf:1: pool_size");
+	expect_config_error("swap_size = 99999999999999999999T\n",
+			    "conf:1: swap_size");
+	expect_config_error("store = fast\n", "auto, uring, sync or mem");
+	expect_config_error("socket_mode = 0999\n", "octal");
+	expect_config_error("low_watermark = 60\n", "from 1 to 50");
+	expect_config_error("low_watermark = 50\nhigh_watermark = 40\n",
+			    "low_watermark: 50 is not below");
+	expect_config_error("handshake_timeout = soon\n", "a time from");
+	expect_config_error("pool_size = 64M\npool_size = 65M\n",
+			    "conf:2: pool_size: set already in line 1");
+	expect_config_error("[swap]\npool_size = 64M\n",
+			    "conf:2: [swap]: no such section");
+	expect_config_error("pool_size 64M\n", "conf:1: not understood");
+	expect_config_error("pool_size = 64M\n    readahead\n",
+			    "conf:2: not understood");
+	expect_config_error("swap_file = swap\n", "absolute path");
+	expect_config_error("socket = memd.sock\n", "absolute path or @name");
+	expect_config_error("socket = @\n", "absolute path or @name");
+}
+
+static void long_lines_are_refused_not_cut(void **state)
+{
+	char text[1024];
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	memcpy(text, "swap_file = /", 13);
+	expect_config_error(text, "conf:1: line too long");
+}
+
+static void indented_keys_are_keys(void **state)
+{
+	(void)state;
+	expect_config_error("pool_size = 64M\n\tpool_sise = 1G\n",
+			    "conf:2: pool_sise: no such key");
+}
+
+static void missing_files_are_named(void **state)
+{
+	const char *missing[] = { inside("--config=", "no-such"), NULL };
+	const char *folder[] = { inside("--config=", ""), NULL };
+
+	(void)state;
+	expect(testmemd_run(missing, output, sizeof(output)),
+	       STATUS_BAD_CONFIG, "no-such: No such file");
+	expect(testmemd_run(folder, output, sizeof(output)),
+	       STATUS_BAD_CONFIG, "directory");
+}
+
+static void wrong_flags_and_variables_are_named(void **state)
+{
+	static const char *const flags[] = { "--pool-size=lots", NULL };
+	static const char *const unknown[] = { "--pool-sise=1G", NULL };
+	static const char *const word[] = { "start", NULL };
+
+	(void)state;
+	expect(testmemd_run(flags, output, sizeof(output)),
+	       STATUS_BAD_CONFIG, "--pool-size: pool_size: \"lots\"");
+	assert_int_equal(testmemd_run(unknown, output, sizeof(output)),
+			 STATUS_BAD_CONFIG);
+	assert_non_null(strstr(output, "pool-sise"));
+	assert_int_equal(testmemd_run(word, output, sizeof(output)),
+			 STATUS_BAD_CONFIG);
+	assert_non_null(strstr(output, "not a flag"));
+	setenv("MEMD_READAHEAD", "9999", 1);
+	expect(testmemd_run(NULL, output, sizeof(output)),
+	       STATUS_BAD_CONFIG, "MEMD_READAHEAD: readahead: \"9999\"");
+	unsetenv("MEMD_READAHEAD");
+}
+
+static void the_sample_file_is_valid(void **state)
+{
+	static const char *const dump[] = { "--dump-config", NULL };
+	const char *check[] = { inside("--config=", "sample"),
+				"--dump-config", NULL };
+	static char sample[32768], again[32768];
+
+	(void)state;
+	assert_int_equal(testmemd_run(dump, sample, sizeof(sample)), 0);
+	write_file(inside("", "sample"), sample, 0644);
+	assert_int_equal(testmemd_run(check, again, sizeof(again)), 0);
+	assert_string_equal(sample, again);
+	/* Read as settings, it changes none: only the other flag is wrong. */
+	check[1] = "--swap-size=1";
+	expect(testmemd_run(check, output, sizeof(output)),
+	       STATUS_BAD_CONFIG, "--swap-size");
+}
+
+/* ---- what is found at the start */
+
+/* Start with a good socket and the flags given; it must fail. */
+static void expect_start_error(const char *one, const char *two,
+			       const char *part)
+{
+	const char *flags[FLAGS] = { inside("--socket=", "sock"),
+				     "--pool-size=4M", "--swap-size=8M",
+				     one, two, NULL };
+	struct stat st;
+
+	expect(testmemd_run(flags, output, sizeof(output)), STATUS_FAILED,
+	       part);
+	assert_int_equal(lstat(inside("", "sock"), &st), -1);
+	assert_int_equal(lstat(inside("", "sock.lock"), &st), -1);
+}
+
+static void pool_must_fit_in_memory(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	expect_start_error("--pool-size=8T", inside("--swap-file=", "swap"),
+			   "make pool_size smaller");
+	assert_int_equal(stat(inside("", "swap"), &st), -1);
+}
+
+static void swap_folder_must_be_there(void **state)
+{
+	(void)state;
+	expect_start_error(inside("--swap-file=", "none/swap"), NULL, "none");
+}
+
+static void swap_file_must_be_ours(void **state)
+{
+	char text[8192];
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	write_file(inside("", "letter"), text, 0600);
+	expect_start_error(inside("--swap-file=", "letter"), NULL, "letter");
+	{
+		char got[8192] = "";
+		int fd = open(inside("", "letter"), O_RDONLY | O_CLOEXEC);
+
+		assert_int_equal(read(fd, got, sizeof(got)),
+				 sizeof(text) - 1);
+		assert_memory_equal(got, text, sizeof(text) - 1);
+		close(fd);
+	}
+	assert_int_equal(symlink("letter", inside("", "link")), 0);
+	expect_start_error(inside("--swap-file=", "link"), NULL, "link");
+	assert_int_equal(mkdir(inside("", "folder"), 0700), 0);
+	expect_start_error(inside("--swap-file=", "folder"), NULL, "folder");
+	write_file(inside("", "open"), "", 0666);
+	expect_start_error(inside("--swap-file=", "open"), NULL, "open");
+	if (geteuid() == 0) {
+		write_file(inside("", "theirs"), "", 0600);
+		assert_int_equal(chown(inside("", "theirs"), 54001, 54001), 0);
+		expect_start_error(inside("--swap-file=", "theirs"), NULL,
+				   "54001");
+	}
+}
+
+static void disk_must_have_room(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	expect_start_error("--swap-size=8T", inside("--swap-file=", "huge"),
+			   "huge");
+	assert_int_equal(stat(inside("", "huge"), &st), -1);
+}
+
+static void full_file_system_is_named(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(inside("", "small"), 0700), 0);
+	if (geteuid() != 0 ||
+	    mount("none", inside("", "small"), "tmpfs", 0, "size=1m") != 0) {
+		print_message("skipped: needs a file system of its own\n");
+		skip();
+	}
+	expect_start_error(inside("--swap-file=", "small/swap"), NULL,
+			   "small/swap");
+	assert_int_equal(umount(inside("", "small")), 0);
+}
+
+static void socket_place_must_be_free(void **state)
+{
+	const char *flags[] = { inside("--socket=", "taken"),
+				inside("--swap-file=", "swap"),
+				"--pool-size=4M", "--swap-size=8M", NULL };
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct stat st;
+	int fd;
+
+	(void)state;
+	write_file(inside("", "taken"), "mine", 0644);
+	expect(testmemd_run(flags, output, sizeof(output)), STATUS_FAILED,
+	       "not a socket");
+	assert_int_equal(stat(inside("", "taken"), &st), 0);
+	assert_int_equal(unlink(inside("", "taken")), 0);
+	/* Somebody else's, and alive. */
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s",
+		 inside("", "taken"));
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	expect(testmemd_run(flags, output, sizeof(output)), STATUS_FAILED,
+	       "another program is listening");
+	assert_int_equal(stat(inside("", "taken"), &st), 0);
+	close(fd);
+	flags[0] = inside("--socket=", "none/sock");
+	expect(testmemd_run(flags, output, sizeof(output)), STATUS_FAILED,
+	       "none/sock");
+	flags[0] = "--socket-group=no-such-group-here";
+	flags[3] = inside("--socket=", "sock");
+	expect(testmemd_run(flags, output, sizeof(output)), STATUS_FAILED,
+	       "socket_group: no group");
+}
+
+static void check_says_what_to_do(void **state)
+{
+	const char *flags[] = { "--check", inside("--swap-file=", "none/swap"),
+				inside("--socket=", "sock"), NULL };
+
+	(void)state;
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	assert_non_null(strstr(output, "FAIL  swap file: "));
+	assert_non_null(strstr(output, "ok    kernel: "));
+	assert_non_null(strstr(output, "ok    socket: "));
+	flags[1] = inside("--swap-file=", "swap");
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 0);
+	assert_null(strstr(output, "FAIL"));
+	flags[1] = "--pool-size=nothing";
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	assert_non_null(strstr(output, "FAIL  settings: --pool-size"));
+}
+
+static int make_dir(void **state)
+{
+	struct testmemd probe;
+
+	(void)state;
+	/* Skips all of this where the kernel lets no memd run. */
+	if (testmemd_start(&probe, NULL) != 0 || testmemd_stop(&probe) != 0)
+		return -1;
+	strcpy(dir, "/tmp/memd-test-XXXXXX");
+	return mkdtemp(dir) == NULL ? -1 : 0;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type,
+			struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	(void)umount(inside("", "small"));
+	return nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(wrong_files_are_named_by_line),
+		cmocka_unit_test(long_lines_are_refused_not_cut),
+		cmocka_unit_test(indented_keys_are_keys),
+		cmocka_unit_test(missing_files_are_named),
+		cmocka_unit_test(wrong_flags_and_variables_are_named),
+		cmocka_unit_test(the_sample_file_is_valid),
+		cmocka_unit_test(pool_must_fit_in_memory),
+		cmocka_unit_test(swap_folder_must_be_there),
+		cmocka_unit_test(swap_file_must_be_ours),
+		cmocka_unit_test(disk_must_have_room),
+		cmocka_unit_test(full_file_system_is_named),
+		cmocka_unit_test(socket_place_must_be_free),
+		cmocka_unit_test(check_says_what_to_do),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves how memd lives: reload takes over what may change, names what needs a
+ * restart and refuses a wrong file whole; stopping tells the clients, removes
+ * socket and swap file; two memds do not fight over one socket; what a killed
+ * one left is cleared away; systemd's socket is used when it passes one. */
+#include "tests/integration/daemon_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char conf[96];		/* outlives each memd's own folder */
+static char conf_flag[128];
+
+static void write_conf(const char *text)
+{
+	FILE *f = fopen(conf, "we");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void start(struct testmemd *tm, const char *one, const char *two)
+{
+	const char *flags[] = { one, one == NULL ? NULL : two, NULL };
+
+	assert_int_equal(testmemd_start(tm, flags), 0);
+}
+
+static void reload(struct testmemd *tm)
+{
+	assert_int_equal(kill(tm->pid, SIGHUP), 0);
+	assert_int_equal(testmemd_await(tm, "RELOADING=1"), 0);
+	assert_int_equal(testmemd_await(tm, "READY=1"), 0);
+}
+
+/* The value of a setting, as `memctl config` shows it. */
+static void expect_setting(int admin, const char *name, const char *value)
+{
+	Memd__ConfigReply *reply;
+	struct answer a;
+	bool is_found = false;
+
+	client_send(admin, T(CONFIG), 80, NULL);
+	client_receive(admin, T(CONFIG_REPLY), 80, &a);
+	reply = answer_unpack(&a, &memd__config_reply__descriptor);
+	for (size_t i = 0; i < reply->n_key; i++)
+		if (strcmp(reply->key[i]->name, name) == 0) {
+			assert_string_equal(reply->key[i]->value, value);
+			is_found = true;
+		}
+	assert_true(is_found);
+	memd__config_reply__free_unpacked(reply, NULL);
+	answer_free(&a);
+}
+
+static void expect_verdict(int admin, const char *verdict, const char *part)
+{
+	Memd__StatusReply *reply;
+	struct answer a;
+
+	client_send(admin, T(STATUS), 81, NULL);
+	client_receive(admin, T(STATUS_REPLY), 81, &a);
+	reply = answer_unpack(&a, &memd__status_reply__descriptor);
+	assert_string_equal(reply->verdict, verdict);
+	if (part != NULL) {
+		assert_true(reply->n_reason >= 1);
+		assert_non_null(strstr(reply->reason[0], part));
+	}
+	memd__status_reply__free_unpacked(reply, NULL);
+	answer_free(&a);
+}
+
+static void reload_takes_over_what_may_change(void **state)
+{
+	struct testmemd tm;
+	int admin;
+
+	(void)state;
+	write_conf("message_timeout = 20s\nqueue_depth = 64\n");
+	start(&tm, conf_flag, NULL);
+	admin = client_open(&tm, true, NULL);
+	expect_setting(admin, "message_timeout", "20s");
+	write_conf("message_timeout = 30s\nqueue_depth = 32\n");
+	reload(&tm);
+	expect_setting(admin, "message_timeout", "30s");
+	expect_setting(admin, "queue_depth", "64");
+	assert_int_equal(testmemd_log_count(&tm, "needs_restart=\"queue_depth"
+					    "\""), 1);
+	assert_int_equal(testmemd_log_count(&tm, "changed=\"message_timeout"
+					    "\""), 1);
+	/* A key that is gone from the file is at its default again. */
+	write_conf("queue_depth = 64\n");
+	reload(&tm);
+	expect_setting(admin, "message_timeout", "10s");
+	close(admin);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+static void wrong_reload_keeps_the_old(void **state)
+{
+	struct testmemd tm;
+	int admin;
+
+	(void)state;
+	write_conf("message_timeout = 20s\n");
+	start(&tm, conf_flag, NULL);
+	admin = client_open(&tm, true, NULL);
+	expect_verdict(admin, "ok", NULL);
+	write_conf("message_timeout = 30s\nstore = fast\n");
+	reload(&tm);
+	expect_setting(admin, "message_timeout", "20s");
+	assert_int_equal(testmemd_log_count(&tm, "reload-refused"), 1);
+	expect_verdict(admin, "warn", "store");
+	write_conf("message_timeout = 40s\n");
+	reload(&tm);
+	expect_setting(admin, "message_timeout", "40s");
+	expect_verdict(admin, "ok", NULL);
+	close(admin);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+static void limits_of_the_file_follow_a_reload(void **state)
+{
+	Memd__SegmentCreate create = MEMD__SEGMENT_CREATE__INIT;
+	struct testmemd tm;
+	int fd;
+
+	(void)state;
+	write_conf("session_mapped = 1M\n");
+	start(&tm, conf_flag, NULL);
+	fd = client_open(&tm, false, NULL);
+	create.length_bytes = 2 << 20;
+	create.has_attach = true;
+	create.attach = true;
+	client_send(fd, T(SEGMENT_CREATE), 2, &create.base);
+	client_expect_error(fd, 2, EDQUOT, "1.0M");
+	write_conf("session_mapped = 2M\n");
+	reload(&tm);
+	{
+		uint32_t segment;
+
+		close(client_map(fd, 2 << 20, 4096, &segment));
+	}
+	close(fd);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+/* ---- stopping */
+
+static void stopping_tells_the_clients(void **state)
+{
+	struct testmemd tm;
+	struct stat st;
+	char path[96], swap[96];
+	uint32_t segment;
+	int fd, data, status;
+
+	(void)state;
+	start(&tm, NULL, NULL);
+	snprintf(path, sizeof(path), "%s", tm.socket);
+	snprintf(swap, sizeof(swap), "%s", tm.swap);
+	assert_int_equal(stat(swap, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	fd = client_open(&tm, false, NULL);
+	data = client_map(fd, 1 << 20, 4096, &segment);
+	client_send_fault(fd, 5, segment, 0);
+	assert_int_equal(client_receive_fault(fd, 5, 0), 0);
+	assert_int_equal(kill(tm.pid, SIGTERM), 0);
+	client_expect_error(fd, 0, ESHUTDOWN, "stopping");
+	client_expect_end(fd);
+	assert_int_equal(testmemd_await(&tm, "STOPPING=1"), 0);
+	assert_int_equal(waitpid(tm.pid, &status, 0), tm.pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	tm.pid = 0;
+	assert_int_equal(stat(path, &st), -1);
+	assert_int_equal(stat(swap, &st), -1);
+	testmemd_kill(&tm);
+	close(data);
+	close(fd);
+}
+
+/* Also while reads and writes are under way, and when told twice. */
+static void stopping_in_the_middle_of_work_is_orderly(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		struct testmemd tm;
+		uint32_t segment;
+		int fd, data;
+
+		start(&tm, "--pool-size=4M", "--session-faults=8192");
+		fd = client_open(&tm, false, NULL);
+		data = client_map(fd, 32 << 20, 4096, &segment);
+		for (uint64_t page = 0; page < 4000; page++)
+			client_send_fault(fd, 5 + page, segment, page * 2);
+		if (i % 2 != 0)
+			assert_int_equal(kill(tm.pid, SIGTERM), 0);
+		assert_int_equal(testmemd_stop(&tm), 0);
+		close(data);
+		close(fd);
+	}
+}
+
+/* ---- swap files */
+
+static void without_direct_io_it_works_and_warns(void **state)
+{
+	char dir[] = "/tmp/memd-test-XXXXXX", swap_flag[64];
+	struct testmemd tm;
+	uint32_t segment;
+	int admin, fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	if (geteuid() != 0 || mount("none", dir, "ramfs", 0, NULL) != 0) {
+		rmdir(dir);
+		print_message("skipped: needs a file system of its own\n");
+		skip();
+	}
+	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s/swap", dir);
+	start(&tm, swap_flag, "--pool-size=4M");
+	admin = client_open(&tm, true, NULL);
+	expect_verdict(admin, "warn", "O_DIRECT");
+	fd = client_open(&tm, false, NULL);
+	close(client_map(fd, 32 << 20, 4096, &segment));
+	for (uint64_t page = 0; page < 4096; page++) {
+		client_send_fault(fd, 5, segment, page);
+		assert_int_equal(client_receive_fault(fd, 5, page), 0);
+	}
+	close(fd);
+	close(admin);
+	assert_int_equal(testmemd_stop(&tm), 0);
+	assert_int_equal(umount(dir), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+/* ---- sockets */
+
+static void two_do_not_fight_over_a_socket(void **state)
+{
+	static char output[4096];
+	char socket_flag[128], swap_flag[128];
+	const char *flags[] = { socket_flag, swap_flag, "--pool-size=4M",
+				"--swap-size=8M", NULL };
+	struct testmemd tm;
+	int fd;
+
+	(void)state;
+	start(&tm, NULL, NULL);
+	snprintf(socket_flag, sizeof(socket_flag), "--socket=%s", tm.socket);
+	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s.other",
+		 tm.swap);
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	assert_non_null(strstr(output, "another memd is using it"));
+	snprintf(socket_flag, sizeof(socket_flag), "--socket=%s.other",
+		 tm.socket);
+	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s", tm.swap);
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	assert_non_null(strstr(output, tm.swap));
+	/* The first one did not notice. */
+	fd = client_open(&tm, false, NULL);
+	close(fd);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+static void what_a_killed_one_left_is_cleared(void **state)
+{
+	struct testmemd dead, tm;
+	char socket_flag[128], swap_flag[128];
+	struct stat st;
+	int status;
+
+	(void)state;
+	start(&dead, NULL, NULL);
+	assert_int_equal(kill(dead.pid, SIGKILL), 0);
+	assert_int_equal(waitpid(dead.pid, &status, 0), dead.pid);
+	dead.pid = 0;
+	assert_int_equal(stat(dead.socket, &st), 0);
+	assert_int_equal(stat(dead.swap, &st), 0);
+	snprintf(socket_flag, sizeof(socket_flag), "--socket=%s", dead.socket);
+	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s", dead.swap);
+	start(&tm, socket_flag, swap_flag);
+	close(client_open(&dead, false, NULL));
+	assert_int_equal(testmemd_stop(&tm), 0);
+	assert_int_equal(stat(dead.socket, &st), -1);
+	assert_int_equal(stat(dead.swap, &st), -1);
+	testmemd_kill(&dead);
+}
+
+static void abstract_sockets_serve(void **state)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct testmemd tm;
+	char flag[64];
+	int fd, length;
+
+	(void)state;
+	length = snprintf(flag, sizeof(flag), "--socket=@memd-test-%d",
+			  getpid()) - 9;
+	start(&tm, flag, NULL);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	memcpy(sun.sun_path + 1, flag + 10, (size_t)length - 1);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sun,
+				 (socklen_t)(offsetof(struct sockaddr_un,
+						      sun_path)) +
+				 (socklen_t)length), 0);
+	close(fd);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+static int bind_listener(const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	return fd;
+}
+
+/* As systemd does it: descriptor 3, and LISTEN_PID is the one who is told. */
+static void exec_activated(int listener, const char *swap_flag)
+{
+	const char *memd = getenv("MEMD_BIN");
+	char pid[16];
+
+	if (memd == NULL)
+		memd = MEMD_PATH;
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	if (listener != 3)
+		dup2(listener, 3);
+	execl(memd, memd, "--pool-size=4M", "--swap-size=8M",
+	      "--log-level=error", swap_flag, NULL);
+	_exit(127);
+}
+
+static void sockets_of_systemd_are_used_and_kept(void **state)
+{
+	struct testmemd place = { .pidfd = -1, .notify_fd = -1 };
+	char dir[] = "/tmp/memd-test-XXXXXX", swap_flag[96];
+	struct stat st;
+	int listener, status;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(place.socket, sizeof(place.socket), "%s/sock", dir);
+	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s/swap", dir);
+	listener = bind_listener(place.socket);
+	pid = fork();
+	if (pid == 0)
+		exec_activated(listener, swap_flag);
+	close(client_open(&place, false, NULL));
+	assert_int_equal(kill(pid, SIGTERM), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	/* It is systemd's to remove. */
+	assert_int_equal(stat(place.socket, &st), 0);
+	close(listener);
+	assert_int_equal(unlink(place.socket), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static int make_conf(void **state)
+{
+	int fd;
+
+	(void)state;
+	snprintf(conf, sizeof(conf), "/tmp/memd-test-conf-XXXXXX");
+	fd = mkstemp(conf);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	snprintf(conf_flag, sizeof(conf_flag), "--config=%s", conf);
+	return 0;
+}
+
+static int remove_conf(void **state)
+{
+	(void)state;
+	return unlink(conf);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reload_takes_over_what_may_change),
+		cmocka_unit_test(wrong_reload_keeps_the_old),
+		cmocka_unit_test(limits_of_the_file_follow_a_reload),
+		cmocka_unit_test(stopping_tells_the_clients),
+		cmocka_unit_test(stopping_in_the_middle_of_work_is_orderly),
+		cmocka_unit_test(without_direct_io_it_works_and_warns),
+		cmocka_unit_test(two_do_not_fight_over_a_socket),
+		cmocka_unit_test(what_a_killed_one_left_is_cleared),
+		cmocka_unit_test(abstract_sockets_serve),
+		cmocka_unit_test(sockets_of_systemd_are_used_and_kept),
+	};
+
+	return cmocka_run_group_tests(tests, make_conf, remove_conf);
+}

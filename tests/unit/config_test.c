@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves the table of settings: every default is allowed by its own row and
+ * survives being written and read; file, environment and flags win in this
+ * order; near misses are guessed; values at the bounds and one past them. */
+#include "daemon/config.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char reason[CONFIG_REASON_BYTES];
+
+static void load(const struct config_origin *origin, struct config *config)
+{
+	if (config_load(origin, config, reason, sizeof(reason)) != 0)
+		fail_msg("%s", reason);
+}
+
+static void make_file(char *path, const char *text)
+{
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static size_t idx_of(const char *name)
+{
+	const struct config_key *key = config_find(name);
+
+	assert_non_null(key);
+	return (size_t)(key - config_keys);
+}
+
+static void every_default_survives_a_round_trip(void **state)
+{
+	struct config_origin origin = { .file = "/dev/null" };
+	struct config config, again = { 0 };
+
+	(void)state;
+	load(&origin, &config);
+	for (size_t i = 0; i < CONFIG_KEYS; i++) {
+		const struct config_key *key = &config_keys[i];
+		char text[CONFIG_TEXT_BYTES];
+
+		config_format(&config, key, text, sizeof(text));
+		assert_string_equal(text, key->default_text);
+		assert_int_equal(config_set(&again, key, text, CONFIG_FLAG,
+					    reason, sizeof(reason)), 0);
+		assert_true(config_is_equal(&config, &again, key));
+		assert_int_equal(config.source[i], CONFIG_DEFAULT);
+		assert_true(strlen(key->help) > 10);
+		assert_ptr_equal(config_find(key->name), key);
+	}
+}
+
+static void later_sources_win(void **state)
+{
+	char path[] = "/tmp/memd-test-conf-XXXXXX";
+	struct config_origin origin = { .file = path };
+	struct config config;
+
+	(void)state;
+	make_file(path, "[memd]\nreadahead = 1 ; inline comment\n"
+		  "pool_size = 2M\nmax_faults = 300\n# comment\n");
+	setenv("MEMD_POOL_SIZE", "3M", 1);
+	setenv("MEMD_MAX_FAULTS", "301", 1);
+	origin.flag[idx_of("max_faults")] = "302";
+	load(&origin, &config);
+	assert_int_equal(config.readahead, 1);
+	assert_int_equal(config.pool_size, 3 << 20);
+	assert_int_equal(config.max_faults, 302);
+	assert_int_equal(config.source[CONFIG_KEY_readahead], CONFIG_FILE);
+	assert_int_equal(config.source[CONFIG_KEY_pool_size],
+			 CONFIG_ENVIRONMENT);
+	assert_int_equal(config.source[CONFIG_KEY_max_faults], CONFIG_FLAG);
+	assert_string_equal(config.file, path);
+	unsetenv("MEMD_POOL_SIZE");
+	unsetenv("MEMD_MAX_FAULTS");
+	unlink(path);
+}
+
+static void failed_load_changes_nothing(void **state)
+{
+	struct config_origin origin = { .file = "/dev/null" };
+	struct config config, before;
+
+	(void)state;
+	memset(&config, 0x5a, sizeof(config));
+	before = config;
+	origin.flag[idx_of("store")] = "tape";
+	assert_int_equal(config_load(&origin, &config, reason, sizeof(reason)),
+			 -EINVAL);
+	assert_memory_equal(&config, &before, sizeof(config));
+	assert_null(strchr(reason, '\n'));
+}
+
+static void bounds_are_allowed_and_no_more(void **state)
+{
+	struct config config = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < CONFIG_KEYS; i++) {
+		const struct config_key *key = &config_keys[i];
+		const char *format = key->kind == CONFIG_MODE ? "%llo" :
+								"%llu";
+		char text[64];
+
+		if (key->kind == CONFIG_TEXT || key->kind == CONFIG_CHOICE)
+			continue;
+		for (int past = 0; past <= 1; past++) {
+			snprintf(text, sizeof(text), format,
+				 (unsigned long long)key->most +
+				 (unsigned)past);
+			assert_int_equal(config_set(&config, key, text,
+						    CONFIG_FLAG, reason,
+						    sizeof(reason)),
+					 past ? -EINVAL : 0);
+			if (key->least == 0)
+				continue;
+			snprintf(text, sizeof(text), format,
+				 (unsigned long long)key->least -
+				 (unsigned)past);
+			assert_int_equal(config_set(&config, key, text,
+						    CONFIG_FLAG, reason,
+						    sizeof(reason)),
+					 past ? -EINVAL : 0);
+		}
+	}
+}
+
+static void near_misses_are_guessed(void **state)
+{
+	(void)state;
+	assert_string_equal(config_find_near("pool_sise")->name, "pool_size");
+	assert_string_equal(config_find_near("poolsize")->name, "pool_size");
+	assert_string_equal(config_find_near("swapfile")->name, "swap_file");
+	assert_null(config_find_near("completely-different-thing"));
+	assert_null(config_find_near(
+		"a-name-that-is-much-longer-than-any-key-could-ever-reasonably-"
+		"be-in-this-program"));
+	assert_null(config_find("pool-size"));
+}
+
+static void texts_are_refused_rather_than_cut(void **state)
+{
+	const struct config_key *key = config_find("swap_file");
+	struct config config = { 0 };
+	char text[CONFIG_TEXT_BYTES + 1];
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	text[CONFIG_TEXT_BYTES] = '\0';
+	assert_int_equal(config_set(&config, key, text, CONFIG_FLAG, reason,
+				    sizeof(reason)), -EINVAL);
+	text[CONFIG_TEXT_BYTES - 1] = '\0';
+	assert_int_equal(config_set(&config, key, text, CONFIG_FLAG, reason,
+				    sizeof(reason)), 0);
+	assert_string_equal(config.swap_file, text);
+}
+
+static void clients_addresses_are_understood(void **state)
+{
+	struct config_origin origin = { .file = "/dev/null" };
+	struct config config;
+
+	(void)state;
+	origin.flag[idx_of("socket")] = "unix:/run/x.sock";
+	load(&origin, &config);
+	assert_string_equal(config.socket, "/run/x.sock");
+	origin.flag[idx_of("socket")] = "unix:@x";
+	load(&origin, &config);
+	assert_string_equal(config.socket, "@x");
+}
+
+static void names_have_three_spellings(void **state)
+{
+	char text[64];
+
+	(void)state;
+	config_variable(config_find("pool_size"), text, sizeof(text));
+	assert_string_equal(text, "MEMD_POOL_SIZE");
+	config_flag(config_find("pool_size"), text, sizeof(text));
+	assert_string_equal(text, "pool-size");
+	config_describe(config_find("store"), text, sizeof(text));
+	assert_string_equal(text, "auto, uring, sync or mem");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_default_survives_a_round_trip),
+		cmocka_unit_test(later_sources_win),
+		cmocka_unit_test(failed_load_changes_nothing),
+		cmocka_unit_test(bounds_are_allowed_and_no_more),
+		cmocka_unit_test(near_misses_are_guessed),
+		cmocka_unit_test(texts_are_refused_rather_than_cut),
+		cmocka_unit_test(clients_addresses_are_understood),
+		cmocka_unit_test(names_have_three_spellings),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
