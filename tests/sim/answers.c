@@ -35,14 +35,6 @@ static void must_be_refusable(struct sim *sim, const struct sim_fault *ft,
 	}
 }
 
-static bool has_pins(const struct sim *sim)
-{
-	struct pager_stats stats;
-
-	pager_stats_get(sim->pager, &stats);
-	return stats.pinned_frames > 0;
-}
-
 /* A limit below what the segment may hold can be kept only by eviction, and
  * the store was promised to others too. */
 static bool is_limited(struct sim *sim, const struct sim_fault *ft)
@@ -55,16 +47,17 @@ static bool is_limited(struct sim *sim, const struct sim_fault *ft)
 	return at != 0;
 }
 
-/* Commitment is strict: only what was not to be foreseen excuses this. */
+/* Commitment is strict, and pins leave half of the pool: only what was not to
+ * be foreseen excuses this. */
 static void must_be_short(struct sim *sim, const struct sim_fault *ft)
 {
 	const struct sim_profile *pr = &sim->profile;
 
-	if (sim->disk.bad_slots == 0 && !has_pins(sim) &&
+	if (sim->disk.bad_slots == 0 &&
 	    (sim->is_calm || pr->capture_fail == 0) &&
 	    !pr->has_store_faults && !is_limited(sim, ft))
 		sim_fail(sim, "-ENOMEM though nothing has failed and nothing "
-			 "is pinned or limited");
+			 "is limited");
 	sim->events[SIM_ENOMEM]++;
 }
 

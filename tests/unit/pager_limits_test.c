@@ -272,6 +272,7 @@ static void pinned_pages_stay(void **state)
 	(void)state;
 	fill_pages(w, sg, 0, 20);
 	world_page_out(w, sg, 0, 10);
+	assert_int_equal(world_advise(w, sg, 10, 10, PAGER_COLD), 0);
 	/* Swapped, resident and never touched: PIN brings all in. */
 	assert_int_equal(world_advise(w, sg, 5, 20, PAGER_PIN), 1);
 	world_settle(w);

@@ -317,6 +317,41 @@ static void failed_write_of_a_changed_page(void **state)
 	finish(w);
 }
 
+/* A large page in scattered slots is several requests; one of them is enough
+ * to make its slots bad, in whatever order they end. */
+static void failed_write_of_a_scattered_page(void **state)
+{
+	static const int errors[][4] = {
+		{ -EIO, -ENOSPC, 0, 0 },
+		{ -ENOSPC, -EIO, 0, 0 },
+		{ 0, 0, 0, -EIO },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(errors); i++) {
+		struct world *w = start(CONFIG(.slot_count = 8));
+		segment_id small = world_segment(w, 8, 0, 0);
+		segment_id sg = world_segment(w, 1, 2, 0);
+
+		for (uint64_t page = 0; page < 8; page++)
+			world_fill(w, small, page, 0x01);
+		world_page_out(w, small, 0, 8);
+		for (uint64_t page = 1; page < 8; page += 2)
+			assert_int_equal(world_advise(w, small, page, 1,
+						      PAGER_DONTNEED), 0);
+		world_fill(w, sg, 0, 0x8a);
+		(void)world_advise(w, sg, 0, 1, PAGER_PAGEOUT);
+		assert_int_equal(w->io_count, 4);
+		for (unsigned k = 0; k < 4; k++)
+			world_end_io(w, 0, errors[i][k]);
+		world_settle(w);
+		assert_int_equal(world_stats(w).quarantined_slots, 4);
+		assert_int_equal(world_stats(w).free_slots, 0);
+		world_expect(w, sg, 0, 0x8a);
+		finish(w);
+	}
+}
+
 enum spoil { SPOIL_BIT, SPOIL_OTHERS_BYTES, SPOIL_OLD_BYTES, SPOIL_ZEROS };
 
 /* Eight pages in neighbouring slots, read together; what is spoilt in one slot
@@ -546,6 +581,7 @@ int main(void)
 		cmocka_unit_test(only_changed_pages_are_written),
 		cmocka_unit_test(failed_write_keeps_the_page),
 		cmocka_unit_test(failed_write_of_a_changed_page),
+		cmocka_unit_test(failed_write_of_a_scattered_page),
 		cmocka_unit_test(spoilt_slot_loses_one_page),
 		cmocka_unit_test(passing_read_error_loses_nothing),
 		cmocka_unit_test(lasting_read_error_loses_one_page),
