@@ -29,6 +29,7 @@ struct lanes {
 	_Atomic uint64_t token[2];
 
 	_Atomic uint32_t released;	/* futex: counts lanes given back */
+	_Atomic uint32_t waiting;	/* threads that look for one */
 	struct lane lane[LANES_MAX];
 };
 
