@@ -324,6 +324,17 @@ static bool is_sound(const struct command *c, const Memd__SegmentReply *reply)
 		 reply->length_bytes >= c->length));
 }
 
+/* For those who look at the daemon from outside; nothing hangs on it. */
+static void tell_address(struct memclient *mc, const struct region *r)
+{
+	Memd__SegmentMapped m = MEMD__SEGMENT_MAPPED__INIT;
+
+	m.segment = atomic_load(&r->segment);
+	m.address = r->start;
+	(void)!link_send(&mc->handler.link,
+			 MEMD__MESSAGE_TYPE__TYPE_SEGMENT_MAPPED, 0, &m.base);
+}
+
 static int make_region(struct memclient *mc, struct command *c,
 		       const Memd__SegmentReply *reply, int fd)
 {
@@ -346,11 +357,13 @@ static int make_region(struct memclient *mc, struct command *c,
 		if (err != 0)
 			mapping_destroy(r, handler_uffd(mc, r));
 	}
-	if (err != 0)
+	if (err != 0) {
 		regions_put(&mc->regions, r);
-	else
-		c->ret_address = r->start;
-	return err;
+		return err;
+	}
+	c->ret_address = r->start;
+	tell_address(mc, r);
+	return 0;
 }
 
 static const char *map_error_text(int err)

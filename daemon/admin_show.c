@@ -160,6 +160,8 @@ void handle_sessions(struct daemon *d, struct conn *c, uint64_t id,
 		return;
 	info = rows.row;
 	TAILQ_FOREACH(s, &d->server.sessions, link) {
+		if (s->is_admin_only)	/* maps nothing: the asking memctl */
+			continue;
 		fill_session(s, &info[rows.count]);
 		if (!rows_keep(&rows, &info[rows.count].base))
 			break;
@@ -247,6 +249,8 @@ static void add_maps(const struct daemon *d, const struct session *s,
 		fill_segment(d, a->segment, &info[rows->count]);
 		info[rows->count].has_read_only = true;
 		info[rows->count].read_only = a->is_read_only;
+		info[rows->count].has_address = a->address != 0;
+		info[rows->count].address = a->address;
 		if (!rows_keep(rows, &info[rows->count].base))
 			return;
 	}

@@ -35,6 +35,8 @@ static const struct message_kind kinds[] = {
 	  handle_segment_detach, ON_MAIN, true, false },
 	{ T(SEGMENT_UNLINK), &memd__segment_unlink__descriptor,
 	  handle_segment_unlink, ON_MAIN, true, false },
+	{ T(SEGMENT_MAPPED), &memd__segment_mapped__descriptor,
+	  handle_segment_mapped, ON_MAIN, false, false },
 	{ T(FAULT), &memd__fault__descriptor, handle_fault,
 	  ON_MAIN | ON_LANE, true, false },
 	{ T(TOUCHED), &memd__touched__descriptor, handle_touched,

@@ -19,7 +19,7 @@ typedef void handler(struct daemon *d, struct conn *c, uint64_t id,
 handler handle_hello, handle_join, handle_session_stats;
 /* handle_segment.c */
 handler handle_segment_create, handle_segment_attach, handle_segment_detach,
-	handle_segment_unlink;
+	handle_segment_mapped, handle_segment_unlink;
 /* handle_paging.c */
 handler handle_fault, handle_touched, handle_advise, handle_pin, handle_unpin;
 /* admin_show.c */

@@ -307,6 +307,18 @@ void handle_segment_detach(struct daemon *d, struct conn *c, uint64_t id,
 	conn_send_ok(c, id);
 }
 
+void handle_segment_mapped(struct daemon *d, struct conn *c, uint64_t id,
+			   const void *message)
+{
+	const Memd__SegmentMapped *mapped = message;
+	struct attachment *a = session_find(c->session, mapped->segment);
+
+	(void)d;
+	(void)id;
+	if (a != NULL)
+		a->address = mapped->address;
+}
+
 void handle_segment_unlink(struct daemon *d, struct conn *c, uint64_t id,
 			   const void *message)
 {

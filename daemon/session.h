@@ -27,6 +27,7 @@ struct attachment {
 	struct segment *segment;
 	uint32_t count;
 	bool is_read_only;		/* all of them */
+	uint64_t address;		/* the client's word; 0: none yet */
 	struct pin_list pins;
 	struct age_list age;
 	LIST_ENTRY(attachment) of_segment;

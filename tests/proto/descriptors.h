@@ -28,6 +28,7 @@ static const struct type_descriptor type_descriptors[] = {
 	BODY(SEGMENT_DETACH, segment_detach),
 	BODY(SEGMENT_UNLINK, segment_unlink),
 	BODY(SEGMENT_REPLY, segment_reply),
+	BODY(SEGMENT_MAPPED, segment_mapped),
 	BODY(FAULT, fault),
 	BODY(FAULT_REPLY, fault_reply),
 	BODY(AGE, age),
