@@ -5,6 +5,7 @@
 #include "tests/bench/spread.h"
 
 #define MIB (1024.0 * 1024.0)
+#define QUIET_LOAD 0.5
 
 static const char *const titles[CONTESTANTS] = {
 	[MEMD_INLINE] = "memd, inline",
@@ -48,10 +49,23 @@ static void print_head(const struct report *rp, FILE *to)
 	if (rp->kernel_left_out[0] != '\0')
 		fprintf(to, "kernel's swap is left out: %s\n",
 			rp->kernel_left_out);
+	if (m->load > QUIET_LOAD)
+		fprintf(to, "the machine was not quiet: do not publish these "
+			"figures without saying so\n");
 }
 
-/* cpu: microseconds of processor time of client and daemon per access;
- * other: processors busy with something else. */
+static void print_legend(FILE *to)
+{
+	fprintf(to, "\nns: of an access, mean; least and most: of the runs' "
+		"means\n"
+		"cpu us: processor time of client and daemon an access (or "
+		"page)\n"
+		"other: processors busy with anything else, interrupts "
+		"included\n"
+		"MiB in, out: read from and written to the swap file\n"
+		"/kernel: ns divided by the ns of the kernel's swap\n");
+}
+
 static void print_run(const struct report *rp, const struct row *row,
 		      enum contestant who, FILE *to)
 {
@@ -148,4 +162,5 @@ void report_print_table(const struct report *rp, FILE *to)
 		print_row(rp, &rp->rows[i], to);
 	print_fill(rp, to);
 	print_memory(rp, to);
+	print_legend(to);
 }
