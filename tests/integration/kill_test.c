@@ -225,7 +225,10 @@ static int run(struct testmemd *tm, unsigned kills, uint64_t seed)
 		return -1;
 	if (await(start(unlink_shared)) != 0 || testadmin_await_empty(tm) != 0)
 		return -1;
-	/* The shared segment, there at the first count, is gone too. */
+	/* The shared segment, there at the first count, is gone too; but memd
+	 * may not have noticed yet that whoever asked last has left. */
+	for (int i = 0; i < 6000 && testadmin_open_files(tm) >= files; i++)
+		usleep(10000);
 	if (testadmin_open_files(tm) >= files) {
 		fprintf(stderr, "descriptors: %d before, %d after\n", files,
 			testadmin_open_files(tm));
