@@ -30,6 +30,7 @@ struct lanes {
 
 	_Atomic uint32_t released;	/* futex: counts lanes given back */
 	_Atomic uint32_t waiting;	/* threads that look for one */
+	_Atomic uint32_t in_use;	/* lanes that wait for an answer */
 	struct lane lane[LANES_MAX];
 };
 

@@ -38,6 +38,11 @@ void ages_add(struct daemon *d, struct attachment *a, uint64_t first,
 			last->count += count;
 			return;
 		}
+		if (first + count == last->first) {
+			last->first = first;
+			last->count += count;
+			return;
+		}
 	}
 	if (!grow(list)) {
 		d->stats.ages_dropped += count;

@@ -91,7 +91,7 @@ NUMBER(io_threads, COUNT, "4", 1, 64, RESTART,
        "Threads of store = sync.")
 NUMBER(queue_depth, COUNT, "128", 8, 4096, RESTART,
        "Requests under way at once of store = uring.")
-NUMBER(busy_poll, US, "50", 0, 10000, RELOAD,
+NUMBER(busy_poll, US, "100", 0, 10000, RELOAD,
        "After a fault, look for the next one this many microseconds before "
        "sleeping; never while idle.")
 NUMBER(trace_events, COUNT, "4096", 64, 1 << 20, RESTART,

@@ -132,6 +132,8 @@ void paging_reply(struct daemon *d, const struct pager_reply *r)
 	if (r->error == 0 || r->error == -EIO)
 		e.conn->session->faults[r->kind]++;
 	reply_fault(e.conn, e.request_id, e.segment_number, r);
+	/* Whoever got a page will soon want the next one. */
+	daemon_note_paging(d);
 }
 
 void paging_age(struct daemon *d, segment_id segment_number, uint64_t first,

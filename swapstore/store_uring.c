@@ -268,6 +268,18 @@ static void register_resources(struct store_uring *su,
 	}
 }
 
+/* The store belongs to one thread, which enters the kernel often enough to
+ * take completions without being interrupted for each: say so where the
+ * kernel (6.0) can use it. */
+static int make_ring(unsigned queue_depth, struct io_uring *ring)
+{
+	int err = io_uring_queue_init(queue_depth, ring,
+				      IORING_SETUP_SINGLE_ISSUER |
+					      IORING_SETUP_COOP_TASKRUN);
+
+	return err == -EINVAL ? io_uring_queue_init(queue_depth, ring, 0) : err;
+}
+
 int store_uring_create(int fd, uint64_t offset, uint32_t slot_count,
 		       const struct swapstore_buffers *buffers,
 		       unsigned queue_depth, struct swapstore **ret_store)
@@ -291,7 +303,7 @@ int store_uring_create(int fd, uint64_t offset, uint32_t slot_count,
 		goto fail;
 	for (uint32_t i = 0; i < queue_depth; i++)
 		su->free_stack[su->free_count++] = queue_depth - 1 - i;
-	err = io_uring_queue_init(queue_depth, &su->ring, 0);
+	err = make_ring(queue_depth, &su->ring);
 	if (err != 0)
 		goto fail;
 	su->has_ring = true;

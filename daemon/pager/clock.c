@@ -24,12 +24,19 @@ void clock_age_flush(struct pager *pg)
 	pg->age_count = 0;
 }
 
-/* Runs of neighbours are told as one. */
+/* Runs of neighbours are told as one; downward too, as frames are given out
+ * last in, first out. */
 void clock_age(struct pager *pg, segment_id segment, uint64_t page)
 {
 	pg->stats.aged++;
 	if (pg->age_count != 0 && pg->age_segment == segment &&
 	    pg->age_first + pg->age_count == page) {
+		pg->age_count++;
+		return;
+	}
+	if (pg->age_count != 0 && pg->age_segment == segment &&
+	    page + 1 == pg->age_first) {
+		pg->age_first--;
 		pg->age_count++;
 		return;
 	}

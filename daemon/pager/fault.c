@@ -100,25 +100,21 @@ static bool is_mappable(const struct pager *pg, const struct segment *sg,
 	       p->state == PAGE_RESIDENT && !(p->flags & PAGE_PARTIAL);
 }
 
-/* Answer with the resident pages around the waiter's: those that came in
- * with it, or, on a hit, those behind it. */
-void fault_answer_resident(struct pager *pg, waiter_id id, uint64_t io_ns)
+/* Answer with the waiter's page and the resident ones behind it, `most` in
+ * all: those that came in with it.  Others are mapped already, or were aged
+ * and must show by a fault that they are in use. */
+void fault_answer_resident(struct pager *pg, waiter_id id, uint64_t most,
+			   uint64_t io_ns)
 {
 	const struct waiter *w = &pg->waiter[id];
 	const struct segment *sg = &pg->segment[w->segment];
-	uint64_t page = page_index(sg, w->page), first = page, end = page + 1;
-	uint64_t most = BATCH_PAGES_MAX;
+	uint64_t page = page_index(sg, w->page), end = page + 1;
 
 	page_mark_used(pg, w->page);
-	if (w->kind == FAULT_HIT || w->kind == FAULT_PUT_BACK)
-		most = 1;
 	while (end < sg->page_count && end - page < most &&
 	       is_mappable(pg, sg, end))
 		end++;
-	while (most > 1 && first > 0 && page - first < most &&
-	       is_mappable(pg, sg, first - 1))
-		first--;
-	fault_answer(pg, id, first, end - first, 0, io_ns);
+	fault_answer(pg, id, page, end - page, 0, io_ns);
 }
 
 /* How many pages from `page` on may be zero-filled in one go. */
@@ -232,7 +228,7 @@ static enum fault_step fault_resident(struct pager *pg, waiter_id id)
 		}
 		p->flags &= (uint8_t)~PAGE_PARTIAL;
 	}
-	fault_answer_resident(pg, id, 0);
+	fault_answer_resident(pg, id, 1, 0);
 	return FAULT_ENDED;
 }
 
@@ -258,7 +254,7 @@ static enum fault_step fault_try(struct pager *pg, waiter_id id,
 		w->kind = FAULT_PUT_BACK;
 		if (!evict_put_back(pg, w->page))
 			return FAULT_MUST_WAIT;
-		fault_answer_resident(pg, id, 0);
+		fault_answer_resident(pg, id, 1, 0);
 		return FAULT_ENDED;
 	case PAGE_RESIDENT:
 		if (w->kind != FAULT_ZERO)

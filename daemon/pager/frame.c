@@ -12,14 +12,15 @@ static account_id account_in_the_way(const struct pager *pg,
 	return account;
 }
 
-/* Room for `pages` more pages of the segment without touching the reserve
- * below the low watermark: what readahead may take. */
+/* Room for `pages` more pages of the segment without touching the last quarter
+ * of the low watermark: what readahead may take.  (All of the watermark would
+ * be too much: under load the pool is below it half of the time.) */
 bool frame_has_room(const struct pager *pg, const struct segment *sg,
 		    uint32_t pages)
 {
 	uint64_t units = (uint64_t)pages << sg->order;
 
-	return pg->free_units >= units + pg->config.low_watermark &&
+	return pg->free_units >= units + pg->config.low_watermark / 4 &&
 	       account_in_the_way(pg, sg->account, units) == 0;
 }
 

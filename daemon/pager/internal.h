@@ -324,7 +324,8 @@ bool fault_fill_zero(struct pager *pg, segment_id segment, uint64_t page,
 		     uint32_t *ret_count);
 void fault_answer(struct pager *pg, waiter_id id, uint64_t first,
 		  uint64_t count, int error, uint64_t io_ns);
-void fault_answer_resident(struct pager *pg, waiter_id id, uint64_t io_ns);
+void fault_answer_resident(struct pager *pg, waiter_id id, uint64_t most,
+			   uint64_t io_ns);
 bool fault_retry_waiting(struct pager *pg);
 void fault_fail_waiting(struct pager *pg, struct queue *q, segment_id segment,
 			int error);

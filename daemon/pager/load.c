@@ -145,7 +145,10 @@ static void load_answer(struct pager *pg, batch_id id)
 			wt->kind = FAULT_LOST;
 			fault_answer(pg, w, 0, 0, -EIO, b->io_ns);
 		} else {
-			fault_answer_resident(pg, w, b->io_ns);
+			page_id last = b->page[b->page_count - 1];
+
+			fault_answer_resident(pg, w, last - wt->page + 1u,
+					      b->io_ns);
 		}
 	}
 }

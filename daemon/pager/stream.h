@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-enum { STREAM_COUNT = 4 };
+enum { STREAM_COUNT = 16 };
 
 struct stream {
 	uint64_t last;		/* the page it faulted last */
