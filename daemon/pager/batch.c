@@ -89,7 +89,7 @@ static struct swap_io next_request(struct pager *pg, batch_id id,
 				   struct place *at)
 {
 	struct batch *b = &pg->batch[id];
-	unsigned first_page = at->page, last_page = at->page;
+	unsigned first_page = at->page, last_page;
 	uint32_t unit = (at->page << b->order) + at->unit;
 	slot_id slot = at->slot;
 	struct swap_io io = {

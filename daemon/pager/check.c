@@ -78,8 +78,8 @@ static void check_segment(const struct pager *pg, const struct segment *sg,
 	uint32_t count[PAGE_STATES] = { 0 }, slotted = 0, writing = 0;
 
 	for (uint64_t page = 0; page < sg->page_count; page++) {
-		page_id id = (page_id)(sg->first + page);
-		const struct page *p = &pg->page[id];
+		const struct page *p;
+		page_id id;
 
 		page = page_next_used(pg, sg, page, UINT32_MAX);
 		if (page >= sg->page_count)
