@@ -258,6 +258,25 @@ static void run(struct memclient *mc)
 
 /* ---- start and end */
 
+#ifdef __SANITIZE_THREAD__
+/* ThreadSanitizer takes all threads to have one table of descriptors.  With a
+ * table of our own (H5), what looks like two threads racing for a number is
+ * two descriptors. */
+const char *__tsan_default_suppressions(void);
+#define OWN_TABLE(call) "race_top:interceptor_" #call "$\n"
+
+__attribute__((visibility("default"), weak))
+const char *__tsan_default_suppressions(void)
+{
+	return OWN_TABLE(close) OWN_TABLE(open) OWN_TABLE(dup) OWN_TABLE(pipe)
+	       OWN_TABLE(pipe2) OWN_TABLE(socket) OWN_TABLE(connect)
+	       OWN_TABLE(accept4) OWN_TABLE(read) OWN_TABLE(write)
+	       OWN_TABLE(ioctl) OWN_TABLE(send) OWN_TABLE(recvmsg)
+	       OWN_TABLE(epoll_create1) OWN_TABLE(epoll_ctl)
+	       OWN_TABLE(epoll_wait);
+}
+#endif
+
 /* Without close_range(), which some sandboxes do not know. */
 static int leave_table_slowly(int keep)
 {

@@ -607,7 +607,8 @@ static void take(int conn, const struct wire_header *h, const void *body)
 		take_stats(c->fd, h->request_id);
 		break;
 	default:
-		if (h->type != MEMD__MESSAGE_TYPE__TYPE_ERROR)
+		if (h->request_id != 0 &&
+		    h->type != MEMD__MESSAGE_TYPE__TYPE_ERROR)
 			reply_ok(c->fd, h->request_id);
 		break;
 	}

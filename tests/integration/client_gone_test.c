@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { LENGTH = 16 * 4096, SHORT_MS = 300, LONG_MS = 60000 };
+enum { LENGTH = 16 * 4096, SHORT_MS = 1500, LONG_MS = 60000 };
 
 static struct fake fake;
 

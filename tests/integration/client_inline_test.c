@@ -11,7 +11,6 @@
 #include <spawn.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 static struct fake fake;
 
@@ -155,11 +154,16 @@ static void on_tick(int sig)
 
 static void signal_handlers_may_fault(void **state)
 {
+#ifdef __SANITIZE_THREAD__
+	/* It runs signal handlers with all signals blocked, SIGBUS too. */
+	(void)state;
+	(void)on_tick;
+	skip();
+#else
 	struct memclient *mc = open_client(&fake, 60000);
 	uint8_t *p = map(mc, 64 * 4096, 0, MEMCLIENT_FAULT_INLINE);
 	struct sigaction sa = { .sa_handler = on_tick,
 				.sa_flags = SA_RESTART };
-	pid_t self = getpid();
 	pthread_t evictor;
 	unsigned sum = 0;
 
@@ -171,7 +175,7 @@ static void signal_handlers_may_fault(void **state)
 	assert_int_equal(pthread_create(&evictor, NULL, keep_evicting, NULL),
 			 0);
 	for (unsigned i = 0; i < 2000; i++) {
-		syscall(SYS_tgkill, self, self, SIGUSR1);
+		raise(SIGUSR1);
 		p[i % 64 * 4096]++;
 	}
 	is_over = 1;
@@ -182,6 +186,7 @@ static void signal_handlers_may_fault(void **state)
 	assert_int_equal(sum, 2000);
 	signal(SIGUSR1, SIG_DFL);
 	memclient_close(mc);
+#endif
 }
 
 static void errno_is_kept(void **state)
