@@ -22,7 +22,15 @@
 #include "daemon/stats.h"
 #include "daemon/trace.h"
 
-enum { PRIORITY_PAGING, PRIORITY_ADMIN, PRIORITY_BACKGROUND, PRIORITIES };
+/* libevent looks at a lower class only when none above it is ready.  So what
+ * must not starve under a flood of faults (the tick with its watchdog message,
+ * signals, new connections, administration) is in the same class as they. */
+enum {
+	PRIORITY_PAGING = 0,
+	PRIORITY_ADMIN = 0,
+	PRIORITY_BACKGROUND = 1,
+	PRIORITIES = 2
+};
 
 /* More than the largest legal message unpacks to: Touched with 1024 ranges. */
 enum { UNPACK_BYTES = 256 * 1024 };

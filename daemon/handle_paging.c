@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* One Touched message makes the pager look at no more pages than this. */
-enum { TOUCHED_PAGES_MAX = 64 * 1024 };
+enum { TOUCHED_PAGES_MAX = 4096 };
 
 /* ---- faults */
 
@@ -54,6 +54,7 @@ static void ask_pager(struct daemon *d, struct conn *c, uint64_t id,
 		.segment_number = a->segment_number,
 		.page = page,
 		.pid = c->peer.pid,
+		.session = c->session->id,
 	};
 	uint64_t cookie;
 
@@ -126,8 +127,14 @@ void paging_reply(struct daemon *d, const struct pager_reply *r)
 		histogram_add(&d->stats.kind[r->kind], end_ns - r->start_ns);
 	if (trace_has_readers(&d->trace))
 		trace_fault(d, &e, r, end_ns);
-	if (e.conn == NULL || e.conn->session == NULL)
+	if (e.conn == NULL || e.conn->session == NULL) {
+		/* A lane that has gone; its session need not have. */
+		struct session *s = server_find_session(&d->server, e.session);
+
+		if (s != NULL)
+			s->faults_waiting--;
 		return;
+	}
 	e.conn->session->faults_waiting--;
 	if (r->error == 0 || r->error == -EIO)
 		e.conn->session->faults[r->kind]++;
@@ -325,6 +332,12 @@ void handle_pin(struct daemon *d, struct conn *c, uint64_t id,
 
 	if (a == NULL)
 		return;
+	if (a->is_read_only) {
+		conn_send_error(c, id, -EACCES, "segment %u is attached "
+				"read-only: pins are for those who may write",
+				request->segment);
+		return;
+	}
 	if (c->session->pin_count >= SESSION_PINS_MAX) {
 		conn_send_error(c, id, -ENOMEM, "this session has pinned %u "
 				"ranges; no more are allowed",

@@ -28,6 +28,7 @@ struct pending_entry {
 	uint32_t segment_number;	/* FAULT: on the wire */
 	uint64_t page;			/* FAULT */
 	pid_t pid;			/* FAULT: for the trace */
+	uint32_t session;		/* FAULT: counts it as waiting */
 	struct pin *pin;		/* PIN, UNPIN */
 	LIST_ENTRY(pending_entry) link;	/* of conn, or of the free ones */
 };

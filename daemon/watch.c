@@ -52,10 +52,36 @@ static bool is_spoiled(const struct daemon *d, const struct segment *segment)
 			 << segment->order;
 }
 
-static void close_writers(struct daemon *d, struct segment *segment)
+/* Whose it is has done it. */
+static void close_owner(const struct segment *segment)
+{
+	struct attachment *a;
+
+	LIST_FOREACH(a, &segment->attachments, of_segment)
+		conn_refuse(a->session->main, 0, -EIO,
+			    "the data file of segment %u was written to past "
+			    "memd", segment->id);
+}
+
+/* One of those who attached it has done it, and nobody knows who: the others
+ * lose this segment, but nothing else of theirs.  Their faults in it are
+ * refused from now on. */
+static void detach_all(struct segment *segment)
+{
+	struct attachment *a = LIST_FIRST(&segment->attachments);
+
+	while (a != NULL) {
+		struct attachment *next = LIST_NEXT(a, of_segment);
+
+		a->count = 1;
+		session_detach(a->session, a);
+		a = next;
+	}
+}
+
+static void spoil(struct daemon *d, struct segment *segment)
 {
 	char name[WIRE_NAME_BYTES_MAX + 1];
-	struct attachment *a;
 
 	segment->is_spoiled = true;
 	d->stats.segments_spoiled++;
@@ -64,19 +90,20 @@ static void close_writers(struct daemon *d, struct segment *segment)
 		  "its data file past memd\"", segment->id,
 		  system_printable(segment->name, name, sizeof(name)),
 		  segment->uid);
-	LIST_FOREACH(a, &segment->attachments, of_segment)
-		if (!a->is_read_only)
-			conn_refuse(a->session->main, 0, -EIO,
-				    "the data file of segment %u was written "
-				    "to past memd", segment->id);
+	if (segment->name[0] == '\0')
+		close_owner(segment);
+	else
+		detach_all(segment);
 }
 
 static void watch_data_files(struct daemon *d)
 {
-	struct segment *segment;
+	struct segment *segment = TAILQ_FIRST(&d->segments.all), *next;
 	unsigned looked = 0;
 
-	TAILQ_FOREACH(segment, &d->segments.all, link) {
+	/* An unlinked segment goes with its last attachment. */
+	for (; segment != NULL; segment = next) {
+		next = TAILQ_NEXT(segment, link);
 		if (segment->id < d->spoil_cursor)
 			continue;
 		if (looked++ == SEGMENTS_PER_TICK) {
@@ -84,7 +111,7 @@ static void watch_data_files(struct daemon *d)
 			return;
 		}
 		if (!segment->is_spoiled && is_spoiled(d, segment))
-			close_writers(d, segment);
+			spoil(d, segment);
 	}
 	d->spoil_cursor = 0;
 }

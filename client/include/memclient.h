@@ -192,7 +192,8 @@ int memclient_advise(struct memclient *mc, void *addr, size_t length,
  * the same range (pins are counted).  Needed around direct I/O.
  *
  * Returns 0, or -EINVAL (not inside one region), -EDQUOT or -ENOMEM (more
- * than may be pinned; nothing is pinned then), -EIO (a page is lost),
+ * than may be pinned; nothing is pinned then), -EACCES (the region is
+ * read-only: a device that only reads needs no pin), -EIO (a page is lost),
  * -ENOTCONN, -ETIMEDOUT. */
 int memclient_pin(struct memclient *mc, void *addr, size_t length);
 int memclient_unpin(struct memclient *mc, void *addr, size_t length);

@@ -320,26 +320,36 @@ static void advice_end(struct pager *pg, struct advice *ad, int result)
 		pg->ops->done(pg->ctx, done.cookie, result, done.count);
 }
 
-enum { ADVICE_PAGES_AT_ONCE = 1024 };
+/* Work done at once, by all advice together, in units captured, discarded or
+ * filled (a microsecond or two each), or pages passed over. */
+enum { ADVICE_UNITS_AT_ONCE = 512 };
+
+static uint32_t step_cost(const struct segment *sg, bool has_acted,
+			  uint64_t pages)
+{
+	return has_acted ? (uint32_t)(pages << sg->order) : 1;
+}
 
 /* Returns true when it can go on at once. */
-static bool advice_step(struct pager *pg, struct advice *ad)
+static bool advice_step(struct pager *pg, struct advice *ad, uint32_t *budget)
 {
 	const struct segment *sg = &pg->segment[ad->segment];
-	uint32_t budget = ADVICE_PAGES_AT_ONCE;
 
-	for (; budget > 0; budget--) {
+	while (*budget > 0) {
 		struct advice_turn turn = { .pages = 1 };
+		uint64_t before = ad->count;
 		enum advice_step step;
+		uint32_t cost;
 
 		if (ad->kind != PAGER_PIN)
 			ad->cursor = MIN(page_next_used(pg, sg, ad->cursor,
-							ADVICE_PAGES_AT_ONCE),
+							ADVICE_UNITS_AT_ONCE),
 					 ad->end);
 		if (ad->cursor == ad->end && ad->kind == PAGER_PAGEOUT &&
 		    ad->phase == 0) {
 			ad->phase = 1;
 			ad->cursor = ad->first;
+			--*budget;
 			continue;
 		}
 		if (ad->cursor == ad->end) {
@@ -356,6 +366,8 @@ static bool advice_step(struct pager *pg, struct advice *ad)
 			advice_end(pg, ad, ad->result);
 			return false;
 		}
+		cost = step_cost(sg, ad->count != before, turn.pages);
+		*budget -= MIN(*budget, cost);
 		ad->cursor += turn.pages;
 	}
 	clock_age_flush(pg);
@@ -365,14 +377,22 @@ static bool advice_step(struct pager *pg, struct advice *ad)
 /* Returns true when one of them can go on at once. */
 bool advice_step_all(struct pager *pg)
 {
-	uint32_t left = pg->advice_count;
+	uint32_t left = pg->advice_count, budget = ADVICE_UNITS_AT_ONCE;
+	unsigned start = pg->advice_next % ADVICE_MAX;
 	bool can_go_on = false;
 
-	for (unsigned i = 0; i < ADVICE_MAX && left > 0; i++)
-		if (pg->advice[i].is_used) {
-			left--;
-			can_go_on |= advice_step(pg, &pg->advice[i]);
+	for (unsigned n = 0; n < ADVICE_MAX && left > 0; n++) {
+		struct advice *ad = &pg->advice[(start + n) % ADVICE_MAX];
+
+		if (!ad->is_used)
+			continue;
+		if (budget == 0) {	/* the next time begins with it */
+			pg->advice_next = (start + n) % ADVICE_MAX;
+			return true;
 		}
+		left--;
+		can_go_on |= advice_step(pg, ad, &budget);
+	}
 	return can_go_on;
 }
 
@@ -395,6 +415,20 @@ void advice_end_segment(struct pager *pg, segment_id segment)
 		ad->kind = PAGER_COLD;
 		advice_end(pg, ad, -EFAULT);
 	}
+}
+
+/* WILLNEED is answered before it is done; so it must leave room for those who
+ * wait. */
+enum { WILLNEED_MAX = ADVICE_MAX / 4 };
+
+static unsigned willneed_count(const struct pager *pg)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < ADVICE_MAX; i++)
+		count += pg->advice[i].is_used &&
+			 pg->advice[i].kind == PAGER_WILLNEED;
+	return count;
 }
 
 static struct advice *advice_get(struct pager *pg)
@@ -447,6 +481,7 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 		.cursor = first,
 		.cookie = cookie,
 	};
+	uint32_t budget = ADVICE_UNITS_AT_ONCE;
 	struct advice *slot;
 
 	pg->now_ns = now_ns;
@@ -466,6 +501,10 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 		pg->ops->done(pg->ctx, cookie, -ENOMEM, 0);
 		return;
 	}
+	if (advice == PAGER_WILLNEED && willneed_count(pg) >= WILLNEED_MAX) {
+		pg->ops->done(pg->ctx, cookie, 0, 0);	/* only advice */
+		return;
+	}
 	slot = advice_get(pg);
 	if (slot == NULL) {
 		pg->ops->done(pg->ctx, cookie, -EBUSY, 0);
@@ -478,5 +517,5 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 		slot->is_answered = true;
 		pg->ops->done(pg->ctx, cookie, 0, 0);
 	}
-	(void)advice_step(pg, slot);
+	(void)advice_step(pg, slot, &budget);
 }

@@ -187,7 +187,9 @@ int backing_add(struct backing *b, segment_id segment, uint64_t length_bytes,
 	fd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
-	if (ftruncate(fd, (off_t)length_bytes) != 0 ||
+	/* Without the mode, whoever holds a read-only descriptor could open
+	 * the file again for writing through /proc/self/fd. */
+	if (fchmod(fd, 0600) != 0 || ftruncate(fd, (off_t)length_bytes) != 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
 					   F_SEAL_SEAL) != 0)
 		err = -errno;
@@ -286,10 +288,8 @@ int backing_install(struct backing *b, segment_id segment, uint64_t unit,
 			done += (uint64_t)moved;
 		else if (moved == -EEXIST)	/* present: keeps its bytes */
 			done += PAGER_UNIT_BYTES;
-		else if (moved == -ENOMEM || moved == -ENOSPC)
+		else if (moved != -EAGAIN)	/* ENOMEM, or nothing we know */
 			return -ENOMEM;
-		else
-			ASSERT(moved == -EAGAIN);
 	}
 	return 0;
 }

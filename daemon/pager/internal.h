@@ -229,6 +229,7 @@ struct pager {
 	bool is_account_pressed;	/* perhaps: a limit was lowered */
 	uint32_t account_waiting;	/* faults in accounts' queues */
 	bool is_teardown_due;		/* a dying segment can go on dying */
+	uint32_t teardown_budget;	/* units that may go in this turn */
 
 	/* Pages to be aged, not yet told: one run at a time. */
 	segment_id age_segment;
@@ -236,6 +237,7 @@ struct pager {
 
 	struct advice advice[ADVICE_MAX];
 	uint32_t advice_count;
+	unsigned advice_next;		/* where the next turn begins */
 	struct pager_stats stats;	/* the counters; gauges on demand */
 };
 

@@ -25,7 +25,10 @@
 
 #include <errno.h>
 
-enum { BATCH_COUNT = 256 };
+enum {
+	BATCH_COUNT = 256,
+	TEARDOWN_UNITS = 1024,		/* a turn: about a millisecond */
+};
 
 static int make_tables(struct pager *pg)
 {
@@ -117,6 +120,7 @@ int pager_create(const struct pager_config *config,
 	pg->frame_free = pg->segment_free = pg->account_free = 1;
 	pg->waiter_free = pg->batch_free = 1;
 	pg->free_units = config->frame_count;
+	pg->teardown_budget = TEARDOWN_UNITS;
 	pg->front_hand = 1 + config->frame_count / 4;
 	pg->back_hand = pg->cold_hand = pg->slot_hand = 1;
 	*ret_pager = pg;
@@ -253,6 +257,7 @@ bool pager_run(struct pager *pg, uint64_t now_ns)
 
 	pg->now_ns = now_ns;
 	pg->is_starved = false;
+	pg->teardown_budget = TEARDOWN_UNITS;
 	batch_resume_stalled(pg);
 	if (pg->must_reinstall) {
 		evict_retry_reinstall(pg);

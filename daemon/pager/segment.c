@@ -168,22 +168,26 @@ static uint32_t busy_pages(const struct segment *sg)
 	       sg->writing;
 }
 
-/* Forget up to about `budget` pages of a DYING segment.  Busy ones are left
- * until their I/O has ended; when none is left the segment is gone. */
-static void segment_teardown(struct pager *pg, segment_id id, uint32_t budget)
+/* Forget pages of a DYING segment, as many as the turn's budget has room for.
+ * Busy ones are left until their I/O has ended; when none is left the segment
+ * is gone. */
+static void segment_teardown(struct pager *pg, segment_id id)
 {
 	struct segment *sg = &pg->segment[id];
+	uint32_t *budget = &pg->teardown_budget;
 
-	while (budget > 0 && sg->teardown_cursor < sg->page_count) {
+	while (*budget > 0 && sg->teardown_cursor < sg->page_count) {
 		uint64_t page = page_next_used(pg, sg, sg->teardown_cursor,
-					       budget);
-		uint64_t end = page;
+					       *budget);
+		uint64_t end = page, cost;
 
 		if (page < sg->page_count)
-			end = forget_run(pg, id, page, budget);
+			end = forget_run(pg, id, page,
+					 MAX(*budget >> sg->order, 1u));
+		cost = ((end - page) << sg->order) + 1;
 		if (end == page)
 			end = MIN(page + 1, sg->page_count);
-		budget -= (uint32_t)MIN(budget, end - page + 1);
+		*budget -= (uint32_t)MIN((uint64_t)*budget, cost);
 		sg->teardown_cursor = end;
 	}
 	if (sg->teardown_cursor < sg->page_count) {
@@ -198,18 +202,17 @@ static void segment_teardown(struct pager *pg, segment_id id, uint32_t budget)
 	}
 }
 
-enum { TEARDOWN_PAGES = 4096 };		/* at once: about a millisecond */
-
+/* One turn's worth, of all dying segments together. */
 void segment_teardown_all(struct pager *pg)
 {
 	segment_id id = pg->segment_first;
 
 	pg->is_teardown_due = false;
-	while (id != 0) {
+	while (id != 0 && pg->dying_count != 0) {
 		segment_id next = pg->segment[id].next;
 
 		if (pg->segment[id].state == SEGMENT_DYING)
-			segment_teardown(pg, id, TEARDOWN_PAGES);
+			segment_teardown(pg, id);
 		id = next;
 	}
 }
@@ -234,7 +237,7 @@ void pager_segment_destroy(struct pager *pg, segment_id segment)
 			fault_fail_waiting(pg, &pg->batch[id].waiting, 0,
 					   -EFAULT);
 	advice_end_segment(pg, segment);
-	segment_teardown(pg, segment, TEARDOWN_PAGES);
+	segment_teardown(pg, segment);
 }
 
 void pager_segment_get(const struct pager *pg, segment_id segment,

@@ -324,6 +324,26 @@ static void administrators_map_nothing(void **state)
 
 /* ---- read-only */
 
+/* Open the file behind `data` again for writing, as another user than memd's:
+ * its mode must say no.  Root as memd's own user may do as it likes. */
+static void expect_no_way_back(int data)
+{
+	char path[64];
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", data);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(setgid(1234) != 0 || setuid(1234) != 0 ||
+		      open(path, O_RDWR) >= 0 || errno != EACCES);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void read_only_cannot_write(void **state)
 {
 	int maker = client_open(&memd, false, NULL);
@@ -341,11 +361,15 @@ static void read_only_cannot_write(void **state)
 	assert_ptr_equal(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
 			      data, 0), MAP_FAILED);
 	assert_int_equal(errno, EACCES);
+	expect_no_way_back(data);
 	client_send_fault(reader, 5, segment, 0);
 	assert_int_equal(client_receive_fault(reader, 5, 0), 0);
 	client_send_advise(reader, 6, segment, 0, 1,
 			   MEMD__ADVICE__ADVICE_DONTNEED);
 	client_expect_error(reader, 6, EACCES, "read-only");
+	/* Nor keep the owner from dropping them. */
+	client_send_range(reader, T(PIN), 8, segment, 0, 1);
+	client_expect_error(reader, 8, EACCES, "read-only");
 	/* Advice that would only slow the others down is not heard. */
 	client_send_advise(reader, 7, segment, 0, 1,
 			   MEMD__ADVICE__ADVICE_PAGEOUT);
