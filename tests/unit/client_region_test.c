@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves that the table of regions finds exactly the region of every address
+ * while regions come and go in any order, that readers in other threads are
+ * right meanwhile without waiting, and that a daemon's reply is cut to what is
+ * inside a region. */
+#include "client/region.h"
+#include "common/checks.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { SLOTS = 1500, STEPS = 20000, PAGE = 4096 };
+
+/* Slot i owns [base(i), base(i) + (i % 7 + 1) pages); gaps lie between. */
+static uintptr_t base_of(size_t i)
+{
+	return ((uintptr_t)i + 1) * 64 * PAGE;
+}
+
+static struct region *add(struct regions *rs, size_t i)
+{
+	struct region *r;
+
+	assert_int_equal(regions_get(rs, &r), 0);
+	r->start = base_of(i);
+	r->length = (i % 7 + 1) * PAGE;
+	r->page_shift = 12;
+	atomic_store(&r->state, REGION_LIVE);
+	assert_int_equal(regions_add(rs, r), 0);
+	return r;
+}
+
+static void check_slot(struct regions *rs, size_t i, struct region *want)
+{
+	uintptr_t start = base_of(i);
+	size_t length = (i % 7 + 1) * PAGE;
+
+	assert_ptr_equal(regions_find(rs, start), want);
+	assert_ptr_equal(regions_find(rs, start + length - 1), want);
+	assert_null(regions_find(rs, start - 1));
+	assert_null(regions_find(rs, start + length));
+	if (want != NULL)
+		assert_ptr_equal(regions_at(rs, want->idx), want);
+}
+
+static void agrees_with_a_plain_array(void **state)
+{
+	static struct region *model[SLOTS];
+	static struct regions rs;
+	unsigned seed = 7;
+	size_t count = 0;
+
+	(void)state;
+	regions_init(&rs);
+	for (unsigned step = 0; step < STEPS; step++) {
+		size_t i = (size_t)rand_r(&seed) % SLOTS;
+
+		check_slot(&rs, i, model[i]);
+		if (model[i] == NULL) {
+			model[i] = add(&rs, i);
+			count++;
+		} else {
+			regions_remove(&rs, model[i]);
+			regions_put(&rs, model[i]);
+			model[i] = NULL;
+			count--;
+		}
+		check_slot(&rs, i, model[i]);
+		if (step % 500 == 0)
+			regions_check(&rs);
+	}
+	for (size_t i = 0; i < count; i++)
+		assert_non_null(regions_nth(&rs, i));
+	assert_null(regions_nth(&rs, count));
+	regions_check(&rs);
+	regions_fini(&rs);
+}
+
+static void has_a_limit(void **state)
+{
+	static struct regions rs;
+	struct region *r = NULL;
+	struct region *last = NULL;
+	int err;
+
+	(void)state;
+	regions_init(&rs);
+	for (size_t i = 0; (err = regions_get(&rs, &r)) == 0; i++) {
+		assert_int_equal(r->idx, i);
+		last = r;
+	}
+	assert_int_equal(err, -EMFILE);
+	assert_int_equal(last->idx, 65535);
+	regions_put(&rs, last);
+	assert_int_equal(regions_get(&rs, &r), 0);
+	assert_ptr_equal(r, last);
+	regions_fini(&rs);
+}
+
+/* ---- readers */
+
+static struct regions shared;
+static atomic_int is_over;
+
+/* Every even slot stays; the odd ones come and go. */
+static void *read_always(void *arg)
+{
+	uintptr_t wrong = 0;
+	unsigned seed = 3;
+
+	(void)arg;
+	while (!is_over) {
+		size_t i = (size_t)rand_r(&seed) % SLOTS;
+		struct region *r = regions_find(&shared, base_of(i));
+
+		if (i % 2 == 0)
+			wrong += r == NULL || r->start != base_of(i);
+		wrong += regions_find(&shared, base_of(i) - 1) != NULL;
+	}
+	return (void *)wrong;
+}
+
+static void readers_are_right_while_it_changes(void **state)
+{
+	static struct region *model[SLOTS];
+	pthread_t readers[2];
+	unsigned seed = 5;
+
+	(void)state;
+	regions_init(&shared);
+	for (size_t i = 0; i < SLOTS; i += 2)
+		model[i] = add(&shared, i);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&readers[i], NULL, read_always,
+						NULL), 0);
+	for (unsigned step = 0; step < STEPS; step++) {
+		size_t i = (size_t)rand_r(&seed) % (SLOTS / 2) * 2 + 1;
+
+		if (model[i] == NULL) {
+			model[i] = add(&shared, i);
+		} else {
+			regions_remove(&shared, model[i]);
+			regions_put(&shared, model[i]);
+			model[i] = NULL;
+		}
+	}
+	is_over = 1;
+	for (unsigned i = 0; i < 2; i++) {
+		void *wrong;
+
+		pthread_join(readers[i], &wrong);
+		assert_null(wrong);
+	}
+	regions_check(&shared);
+	regions_fini(&shared);
+}
+
+/* ---- replies */
+
+static void arithmetic(void **state)
+{
+	static const unsigned shifts[] = { 12, 14, 16, 21 };
+	struct region r = { .start = UINT64_C(1) << 40,
+			    .length = 64u << 21 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(shifts); i++) {
+		r.page_shift = shifts[i];
+		assert_int_equal(region_page_count(&r), r.length >> shifts[i]);
+		assert_int_equal(region_page_at(&r, r.start), 0);
+		assert_int_equal(region_page_at(&r, r.start + r.length - 1),
+				 region_page_count(&r) - 1);
+		assert_int_equal(region_page_start(&r, 3),
+				 r.start + 3 * region_page_bytes(&r));
+		/* Whatever the range, it ends: on a number that is no
+		 * userfaultfd, at the first try. */
+		assert_int_equal(region_map_reply(&r, -1, 5, 0, UINT64_MAX),
+				 UFFD_UNUSABLE);
+		assert_int_equal(region_map_reply(&r, -1, 5, UINT64_MAX,
+						  UINT64_MAX), UFFD_UNUSABLE);
+		assert_int_equal(region_map_reply(&r, -1, 5, 6, 1),
+				 UFFD_UNUSABLE);
+		assert_int_equal(region_map_reply(&r, -1, 5, 0, 0),
+				 UFFD_UNUSABLE);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(agrees_with_a_plain_array),
+		cmocka_unit_test(has_a_limit),
+		cmocka_unit_test(readers_are_right_while_it_changes),
+		cmocka_unit_test(arithmetic),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
