@@ -67,9 +67,9 @@ int client_open_inline(struct memclient *mc)
 	int err = uffd_open(true, &uffd);
 
 	if (err == -EPERM)
-		return errors_set(err, "userfaultfd is not allowed or not "
-				  "there: see \"Permissions\" in "
-				  "memclient(3)");
+		return errors_set(err, "userfaultfd is not allowed here (by a "
+				  "container's seccomp profile?), or the "
+				  "kernel has none");
 	if (err != 0)
 		return errors_set(err, "userfaultfd: %s", errors_name(err));
 	mc->inline_fd = uffd.fd;

@@ -27,13 +27,24 @@
  *            EFAULT, always; use memclient_touch() or memclient_pin() first.
  *            A program's own SIGBUS handler installed *before* the first
  *            inline region is still called for every other SIGBUS; one
- *            installed later must pass on what it does not know.
+ *            installed later must pass on what it does not know.  A thread
+ *            that touches an inline region must not block SIGBUS, and the
+ *            stack on which it takes signals must lie elsewhere.  While a
+ *            page is fetched, the thread's other signals wait.
  *
  * What the library promises: a read gives the bytes last written, or the
- * thread gets SIGBUS (si_code BUS_MCEERR_AR where the kernel has
- * UFFDIO_POISON, 6.6).  Never zeros in place of data.  SIGBUS means that the
- * page's bytes are lost (disk error), or that the daemon stayed away longer
- * than memclient_options.timeout_ms.
+ * thread gets SIGBUS (si_code BUS_MCEERR_AR where the kernel has both
+ * UFFDIO_POISON, 6.6, and memory failure handling, else BUS_ADRERR; inline
+ * regions say BUS_MCEERR_AR to a handler in either case).  Never zeros in
+ * place of data.  SIGBUS means that the page's bytes are lost (disk error), or
+ * that the daemon stayed away longer than memclient_options.timeout_ms, or
+ * that it came back without the segment.
+ *
+ * A daemon that goes away: pages that are in memory stay there and right.
+ * The others wait for it, at most timeout_ms.  When the library is connected
+ * again, regions of named segments go on if the daemon still has the same
+ * segment; private ones belonged to the session that broke, and what of them
+ * is not in memory is lost.  So are pins, of all regions.
  *
  * What it asks of the program:
  *   - Do not munmap(), mremap() or mmap() over a region; use memclient_unmap.
@@ -44,6 +55,8 @@
  *     physical pages needs memclient_pin() around it: otherwise the device may
  *     write into a page that has meanwhile left.
  *   - Closing all descriptors is allowed (the library's thread keeps its own).
+ *   - Do not look for regions in a core dump: they are left out, as it would
+ *     show zeros for every page that is not mapped at that moment.
  *
  * Errors: functions return 0 or a negative errno number; memclient_error()
  * has the same in words, with what to do.  Outputs are untouched on failure.
@@ -90,7 +103,8 @@ struct memclient_options {
  * Returns 0, or -EINVAL (address not understood), -ENOENT or -ECONNREFUSED
  * (no daemon there), -EACCES (may not connect), -EPROTO or -EPROTONOSUPPORT
  * (not memd, or another protocol version), -EPERM (no userfaultfd at all),
- * -EAGAIN (daemon is full), -ETIMEDOUT, -ENOMEM, -EMFILE.
+ * -EOPNOTSUPP (kernel older than 5.14), -EAGAIN (daemon is full), -ETIMEDOUT,
+ * -ENOMEM, -EMFILE.
  * The reason in words: memclient_error(NULL), in the same thread.
  * Blocks for the handshake, at most timeout_ms. */
 int memclient_open(const char *address, const struct memclient_options *options,
@@ -120,7 +134,8 @@ struct memclient_map_options {
  *
  * Returns 0, or -EINVAL (zero or overflowing length, bad page size),
  * -EDQUOT (a limit of this session or user), -ENOSPC (pool and swap are
- * committed), -ENOTCONN (daemon gone), -ENOMEM, -ETIMEDOUT.
+ * committed), -ENOTCONN (daemon gone), -ENOMEM, -EAGAIN (mlockall(MCL_FUTURE)
+ * and RLIMIT_MEMLOCK is too low), -EMFILE, -EPROTO, -ETIMEDOUT.
  * Blocks for one round trip.  The region belongs to `mc` until
  * memclient_unmap(). */
 int memclient_map(struct memclient *mc, size_t length,
