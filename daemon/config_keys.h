@@ -37,7 +37,7 @@ TEXT(swap_file, "/var/lib/memd/swap", RESTART,
      "end.")
 NUMBER(swap_size, SIZE, "1G", 1 << 20, 1ll << 43, RESTART,
        "Size of the swap file. Clients can have pool_size + swap_size bytes "
-       "of memory in all, never more.")
+       "of memory in all, less an eighth of pool_size that is kept free.")
 CHOICE(store, "auto|uring|sync|mem", "auto", RESTART,
        "How the swap file is read and written: uring (io_uring), sync "
        "(threads), auto (uring, else sync), mem (no file: for tests).")
