@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* A multiple of every page size. */
+enum { ADVISE_BYTES = 256 * 1024 * 1024 };
+
 #define EXPORT __attribute__((visibility("default")))
 
 /* ---- arguments */
@@ -333,6 +336,20 @@ EXPORT int memclient_segment_unlink(struct memclient *mc, const char *name)
 
 /* ---- ranges */
 
+/* The region that holds all of the range; NULL, with an error text, if none
+ * does. */
+static struct region *find_range(struct memclient *mc, const void *addr,
+				 size_t length)
+{
+	uintptr_t start = (uintptr_t)addr;
+	struct region *r = regions_find(&mc->regions, start);
+
+	if (r != NULL && length <= r->start + r->length - start)
+		return r;
+	errors_set(-EINVAL, "the range is not inside one region");
+	return NULL;
+}
+
 static int run_range(struct memclient *mc, enum command_kind kind, void *addr,
 		     size_t length, int advice)
 {
@@ -348,13 +365,42 @@ static int run_range(struct memclient *mc, enum command_kind kind, void *addr,
 	return run_and_release(mc, c);
 }
 
+/* In pieces, each with a time limit of its own: paging out a large region
+ * takes as long as the disk takes. */
+static int advise_in_pieces(struct memclient *mc, const struct region *r,
+			    uintptr_t at, uintptr_t end, int advice)
+{
+	while (at < end) {
+		uintptr_t piece = (at - r->start) / ADVISE_BYTES + 1;
+		uintptr_t next = MIN(r->start + piece * ADVISE_BYTES, end);
+		int err = run_range(mc, COMMAND_ADVISE, (void *)at, next - at,
+				    advice);
+
+		if (err != 0)
+			return err;
+		at = next;
+	}
+	return 0;
+}
+
 EXPORT int memclient_advise(struct memclient *mc, void *addr, size_t length,
 			    int advice)
 {
+	uintptr_t start = (uintptr_t)addr;
+	struct region *r;
+	int err = check_client(mc);
+
+	if (err != 0)
+		return err;
 	if (advice < MEMCLIENT_ADVICE_NORMAL ||
 	    advice > MEMCLIENT_ADVICE_PAGEOUT)
 		return errors_set(-EINVAL, "advice %d is none", advice);
-	return run_range(mc, COMMAND_ADVISE, addr, length, advice);
+	r = find_range(mc, addr, length);
+	if (r == NULL)
+		return -EINVAL;
+	if (advice <= MEMCLIENT_ADVICE_RANDOM)
+		return run_range(mc, COMMAND_ADVISE, addr, length, advice);
+	return advise_in_pieces(mc, r, start, start + length, advice);
 }
 
 EXPORT int memclient_pin(struct memclient *mc, void *addr, size_t length)
@@ -376,10 +422,9 @@ EXPORT int memclient_touch(struct memclient *mc, const void *addr,
 
 	if (err != 0)
 		return err;
-	r = regions_find(&mc->regions, start);
-	if (r == NULL || length > r->start + r->length - start)
-		return errors_set(-EINVAL, "the range is not inside one "
-				  "region");
+	r = find_range(mc, addr, length);
+	if (r == NULL)
+		return -EINVAL;
 	for (uintptr_t at = start; at < start + length;
 	     at = region_page_start(r, region_page_at(r, at) + 1))
 		(void)*(volatile const uint8_t *)at;
