@@ -47,6 +47,22 @@ void accounts_fini(struct accounts *as)
 	accounts_sweep(as);
 }
 
+static void free_all(struct account_list *list)
+{
+	struct account *account;
+
+	while ((account = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, account, link);
+		free(account);
+	}
+}
+
+void accounts_abandon(struct accounts *as)
+{
+	free_all(&as->live);
+	free_all(&as->unused);
+}
+
 uint64_t account_frames(const struct account *account)
 {
 	if (account->own_frames == 0)

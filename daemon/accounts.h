@@ -53,6 +53,10 @@ void accounts_init(struct accounts *as, struct pager *pager,
 /* Nobody may hold any account any more but the administrator. */
 void accounts_fini(struct accounts *as);
 
+/* The same in a hurry: while the pager still holds some of them, and goes
+ * away next. */
+void accounts_abandon(struct accounts *as);
+
 /* The account of a uid, made if need be; held for the caller.
  * 0, -ENOMEM, -EAGAIN. */
 int accounts_get_uid(struct accounts *as, uid_t uid,

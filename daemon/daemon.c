@@ -408,6 +408,8 @@ static void take_down(struct daemon *d)
 	if (d->engine.pager != NULL && d->segments.dying_count == 0) {
 		accounts_sweep(&d->accounts);
 		accounts_fini(&d->accounts);
+	} else if (d->engine.pager != NULL) {
+		accounts_abandon(&d->accounts);
 	}
 	segments_fini(&d->segments);
 	engine_fini(&d->engine);
