@@ -196,7 +196,8 @@ sanitizer_settings() {
 	case $1 in
 	asan)	echo ASAN_OPTIONS=strict_string_checks=1:detect_leaks=1
 		echo UBSAN_OPTIONS=print_stacktrace=1 ;;
-	tsan)	echo TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 ;;
+	tsan)	printf %s TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+		echo ":suppressions=$root/tests/tsan.supp" ;;
 	dev)	echo MALLOC_PERTURB_=165 ;;
 	esac
 }
