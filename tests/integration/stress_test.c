@@ -317,30 +317,49 @@ static int run_role(void (*role)(struct memclient *mc))
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
+static int judge(unsigned process, int status)
+{
+	if (status == 0)
+		return 0;
+	fprintf(stderr, "process %u: %s %d; seed %ju\n", process,
+		WIFSIGNALED(status) ? "signal" : "status",
+		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+		(uintmax_t)opt.seed);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 77 ? 77 : 1;
+}
+
+/* In a process group of their own, so that whichever ends first is seen
+ * first: one that died may hold a lock of the model, and the others would
+ * wait for it for ever. */
 static int run_processes(void)
 {
 	pid_t pid[opt.processes];
+	unsigned left = 0;
 	int failed = 0;
 
 	for (unsigned i = 0; i < opt.processes; i++) {
 		pid[i] = fork();
 		if (pid[i] == 0)
 			run_process(i);
-	}
-	for (unsigned i = 0; i < opt.processes; i++) {
-		int status = 0;
-
-		if (pid[i] < 0 || waitpid(pid[i], &status, 0) != pid[i] ||
-		    status != 0) {
-			fprintf(stderr, "process %u: %s %d; seed %ju\n", i,
-				WIFSIGNALED(status) ? "signal" : "status",
-				WIFSIGNALED(status) ? WTERMSIG(status) :
-						      WEXITSTATUS(status),
-				(uintmax_t)opt.seed);
-			failed = WIFEXITED(status) &&
-				 WEXITSTATUS(status) == 77 ? 77 : 1;
+		if (pid[i] < 0) {
+			perror("fork");
+			exit(1);	/* which ends the others */
 		}
+		(void)setpgid(pid[i], pid[0]);
+		left++;
 	}
+	while (left > 0 && failed == 0) {
+		int status = 0;
+		pid_t ended = waitpid(-pid[0], &status, 0);
+
+		for (unsigned i = 0; i < opt.processes; i++)
+			if (pid[i] == ended)
+				failed = judge(i, status);
+		left--;
+	}
+	for (; left > 0; left--)
+		if (kill(-pid[0], SIGKILL) == 0)
+			(void)waitpid(-pid[0], NULL, 0);
 	return failed;
 }
 
