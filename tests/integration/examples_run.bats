@@ -186,14 +186,15 @@ counts_as_uniq() {
 		"$memctl" -o raw status | awk -F '\t' -v key="$1" \
 			'$1 == key { print $2 }'
 	}
-	# Sessions end when memd has read that they did.
-	while [ "$(value sessions)" -gt 1 ]; do
+	# Sessions end when memd has read that they did, and then their
+	# segments, piece by piece.
+	while [ "$(value sessions)" -gt 1 ] ||
+		[ "$(value committed_bytes)" -ne 0 ]; do
 		sleep 0.1
 	done
 	"$memctl" status
 	[ -z "$("$memctl" -o raw segments)" ]
 	[ "$(value pool_free_bytes)" -eq "$(value pool_bytes)" ]
 	[ "$(value swap_free_bytes)" -eq "$(value swap_bytes)" ]
-	[ "$(value committed_bytes)" -eq 0 ]
 	[ "$(value pages_lost)" -eq 0 ]
 }

@@ -258,9 +258,11 @@ until_true() {
 	private=$(mktemp -d)
 	chmod 755 "$private"
 	cp "$memctl" "$private/memctl"
+	mkdir -m 777 "$private/coverage"
+	# Built for coverage, memctl writes its counts where it may.
 	as_stranger() {
-		setpriv --reuid=65533 --regid=65533 --clear-groups \
-			"$private/memctl" "$@"
+		GCOV_PREFIX=$private/coverage setpriv --reuid=65533 \
+			--regid=65533 --clear-groups "$private/memctl" "$@"
 	}
 	for command in status ps segments "maps $pid" stats faults trace \
 		"evict $pid" limit "limit set --uid 0 --frames 1" config; do
