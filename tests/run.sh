@@ -371,10 +371,11 @@ run_everything() {
 	check_leftovers
 }
 
-# covered FOLDER: percent of its lines, from the one data file of gcovr.
+# covered FOLDER: percent of its lines, from the one data file of gcovr (which
+# replaces the file it writes to: not /dev/null, as root).
 covered() {
 	gcovr --root . --add-tracefile "$scratch/coverage.json" \
-		--filter "$1" --print-summary --output /dev/null 2>/dev/null |
+		--filter "$1" --print-summary --output "$scratch/covered" 2>/dev/null |
 		sed -n 's/^lines: \([0-9.]*\)%.*/\1/p'
 }
 
