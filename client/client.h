@@ -9,6 +9,7 @@
 #include "client/handler.h"
 #include "client/include/memclient.h"
 #include "client/lane.h"
+#include "client/mailbox.h"
 #include "client/region.h"
 #include "client/settings.h"
 #include "client/touched.h"
@@ -32,6 +33,7 @@ struct memclient {
 	struct commands commands;
 	struct touched touched;
 	struct lanes lanes;
+	struct box box;
 	struct handler handler;		/* the library's thread's own */
 };
 

@@ -72,7 +72,7 @@ enum request_kind handler_request_kind(uint64_t request_id)
 {
 	uint64_t kind = request_id >> 16 & 15;
 
-	return kind <= REQUEST_REJOIN ? (enum request_kind)kind : REQUEST_NONE;
+	return kind <= REQUEST_MAILBOX ? (enum request_kind)kind : REQUEST_NONE;
 }
 
 size_t handler_request_idx(uint64_t request_id)
@@ -223,7 +223,10 @@ static void wait_for_work(struct memclient *mc, bool *ret_fault,
 	int count;
 
 	watch_all(h);
+	if (box_sleep(&mc->box))
+		wait_ms = 0;
 	count = epoll_wait(h->epoll_fd, events, 2, wait_ms);
+	box_wake(&mc->box);
 	*ret_fault = *ret_message = false;
 	for (int i = 0; i < count; i++)
 		if (events[i].data.fd == h->uffd.fd)
@@ -245,6 +248,7 @@ static void run(struct memclient *mc)
 			link_receive(&h->link);
 			session_dispatch(mc);
 		}
+		session_take_mail(mc);
 		if (is_fault)
 			read_faults(mc);
 		session_run(mc);
@@ -253,6 +257,7 @@ static void run(struct memclient *mc)
 		report_touched(mc);
 		link_flush(&h->link);
 		session_run(mc);
+		box_spin(&mc->box);
 	}
 }
 
@@ -371,6 +376,8 @@ static void end(struct memclient *mc)
 	unmap_all(mc);
 	if (h->link.state != LINK_DOWN)
 		link_drop(&h->link, 0, "closed");
+	if (h->mailbox_fd >= 0)
+		close(h->mailbox_fd);
 	if (h->uffd.fd >= 0)
 		close(h->uffd.fd);
 	if (h->epoll_fd >= 0)
@@ -416,7 +423,7 @@ int handler_start(struct memclient *mc)
 
 	link_init(&h->link);
 	faults_init(&h->faults);
-	h->uffd.fd = h->epoll_fd = -1;
+	h->uffd.fd = h->epoll_fd = h->mailbox_fd = -1;
 	h->touched_ns = UINT64_MAX;
 	err = create_thread(mc);
 	if (err != 0)

@@ -21,6 +21,7 @@ enum request_kind {
 	REQUEST_COMMAND,	/* idx: command; no descriptor comes with it */
 	REQUEST_ATTACH,		/* idx: command; with a descriptor */
 	REQUEST_REJOIN,		/* idx: region; with a descriptor */
+	REQUEST_MAILBOX,	/* with a descriptor */
 };
 
 struct handler {
@@ -50,6 +51,8 @@ struct handler {
 	uint64_t retry_ns;	/* connect again then */
 	uint64_t backoff_ns;
 	uint64_t hello_deadline_ns;
+
+	int mailbox_fd;		/* came, is not mapped yet; -1: none */
 
 	uint64_t touched_ns;	/* report minor faults then */
 

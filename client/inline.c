@@ -100,7 +100,20 @@ static enum verdict ask_thread(struct memclient *mc, uintptr_t address,
 	return result == -EIO ? IS_LOST : TRY_AGAIN;
 }
 
-/* Ask the daemon on a lane and map what it says is there. */
+/* In the mailbox; on a lane where there is none. */
+static int ask_somehow(struct memclient *mc, const struct region *r,
+		       uint64_t page, bool is_write, uint64_t deadline_ns,
+		       struct lane_answer *ret_answer)
+{
+	int err = box_ask(&mc->box, &mc->lanes, &mc->settings, r, page,
+			  is_write, deadline_ns, ret_answer);
+
+	return err != -EAGAIN ? err :
+		lane_ask(&mc->lanes, &mc->settings, r, page, is_write,
+			 deadline_ns, ret_answer);
+}
+
+/* Ask the daemon and map what it says is there. */
 static bool ask_daemon(struct memclient *mc, const struct region *r,
 		       uint64_t page, bool is_write, uint64_t started_ns)
 {
@@ -110,8 +123,7 @@ static bool ask_daemon(struct memclient *mc, const struct region *r,
 		struct lane_answer a;
 
 		if (clock_now_ns() > deadline_ns ||
-		    lane_ask(&mc->lanes, &mc->settings, r, page, is_write,
-			     deadline_ns, &a) != 0)
+		    ask_somehow(mc, r, page, is_write, deadline_ns, &a) != 0)
 			return false;
 		switch (region_map_reply(r, mc->inline_fd, page, a.first,
 					 a.count)) {

@@ -311,6 +311,16 @@ static int take_answer(struct lane *l, const struct wire_header *header,
 	return 0;
 }
 
+/* Make the lane one of session `generation`. */
+static int ready(struct lanes *ls, struct lane *l, const struct settings *s,
+		 uint64_t generation, uint64_t deadline_ns)
+{
+	if (l->generation == generation && is_ours(l))
+		return 0;
+	hang_up(l);
+	return join(ls, l, s, generation, deadline_ns);
+}
+
 static int ask(struct lanes *ls, struct lane *l, const struct settings *s,
 	       const struct region *r, uint64_t page, bool is_write,
 	       uint64_t deadline_ns, struct lane_answer *ret_answer)
@@ -320,14 +330,11 @@ static int ask(struct lanes *ls, struct lane *l, const struct settings *s,
 	uint32_t segment = atomic_load(&r->segment);
 	Memd__Fault m = MEMD__FAULT__INIT;
 	struct wire_header header;
-	int err = 0;
+	int err;
 
 	if (generation == 0 || !is_live)
 		return -ENOTCONN;
-	if (l->generation != generation || !is_ours(l)) {
-		hang_up(l);
-		err = join(ls, l, s, generation, deadline_ns);
-	}
+	err = ready(ls, l, s, generation, deadline_ns);
 	m.segment = segment;
 	m.n_page = 1;
 	m.page = &page;
@@ -356,6 +363,37 @@ int lane_ask(struct lanes *ls, const struct settings *s,
 	atomic_fetch_add(&ls->in_use, 1);
 	err = ask(ls, l, s, r, page, is_write, deadline_ns, ret_answer);
 	atomic_fetch_sub(&ls->in_use, 1);
+	give(ls, l);
+	return err;
+}
+
+static int ring(struct lanes *ls, struct lane *l, const struct settings *s,
+		uint64_t deadline_ns)
+{
+	uint64_t generation = atomic_load(&ls->generation);
+	ssize_t packed;
+	int err;
+
+	if (generation == 0)
+		return -ENOTCONN;
+	err = ready(ls, l, s, generation, deadline_ns);
+	packed = wire_pack(MEMD__MESSAGE_TYPE__TYPE_RING, 0, NULL, 0,
+			   l->buffer, sizeof(l->buffer));
+	if (err == 0 && packed > 0)
+		err = send_all(l, l->buffer, (size_t)packed);
+	if (err < 0)
+		hang_up(l);
+	return err;
+}
+
+int lane_ring(struct lanes *ls, const struct settings *s, uint64_t deadline_ns)
+{
+	struct lane *l = take(ls);
+	int err;
+
+	if (l == NULL)
+		return -EBUSY;
+	err = ring(ls, l, s, deadline_ns);
 	give(ls, l);
 	return err;
 }

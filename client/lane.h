@@ -55,4 +55,9 @@ int lane_ask(struct lanes *ls, const struct settings *s,
 	     const struct region *r, uint64_t page, bool is_write,
 	     uint64_t deadline_ns, struct lane_answer *ret_answer) MUST_CHECK;
 
+/* Have the daemon look into the mailbox.  Async-signal-safe.  Returns 0, or a
+ * negative value: it does not know. */
+int lane_ring(struct lanes *ls, const struct settings *s,
+	      uint64_t deadline_ns) MUST_CHECK;
+
 #endif

@@ -125,6 +125,7 @@ void link_finish_hello(struct link *l, const struct link_frame *frame)
 		return;
 	}
 	l->instance = reply->instance;
+	l->capabilities = reply->capabilities;
 	l->session = reply->session;
 	memcpy(l->token, reply->token.data, LINK_TOKEN_BYTES);
 	link_enter(l, LINK_UP);

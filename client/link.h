@@ -33,6 +33,7 @@ struct link {
 
 	/* From HelloReply. */
 	uint64_t instance;
+	uint64_t capabilities;
 	uint32_t session;
 	uint8_t token[LINK_TOKEN_BYTES];
 

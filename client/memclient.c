@@ -108,6 +108,7 @@ EXPORT void memclient_close(struct memclient *mc)
 		(void)run_and_release(mc, start(mc, COMMAND_STOP));
 		handler_join(mc);
 		lanes_fini(&mc->lanes);
+		box_fini(&mc->box);
 		client_close_inline(mc);
 	}
 	inline_remove(mc);

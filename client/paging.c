@@ -13,6 +13,8 @@
 
 #include <errno.h>
 
+enum { POSTS_MAX = 4 };
+
 /* ---- the two ways a fault ends */
 
 /* Threads that came through a command wait for it, not for the kernel. */
@@ -322,6 +324,32 @@ static int send_wanted(struct memclient *mc, struct fault *first)
 	return err;
 }
 
+/* In the mailbox: for those who come alone; many are cheaper in a message. */
+static bool post_wanted(struct memclient *mc, struct fault *f)
+{
+	struct handler *h = &mc->handler;
+	uint64_t id = handler_request_id(h, REQUEST_FAULT, f->region->idx);
+	Memd__Fault message = MEMD__FAULT__INIT;
+	bool must_ring = false;
+
+	if (h->faults.count[FAULT_WANTED] > POSTS_MAX)
+		return false;
+	message.segment = atomic_load(&f->region->segment);
+	message.page = &f->page;
+	message.n_page = 1;
+	message.has_access = f->is_write;
+	message.access = MEMD__ACCESS__ACCESS_WRITE;
+	if (box_post(&mc->box, MEMD__MESSAGE_TYPE__TYPE_FAULT, id,
+		     &message.base, &must_ring) != 0)
+		return false;
+	fault_enter_asked(&h->faults, f, id);
+	/* No room in the link: it is full of what will wake the daemon. */
+	if (must_ring)
+		(void)!link_send(&h->link, MEMD__MESSAGE_TYPE__TYPE_RING, 0,
+				 NULL);
+	return true;
+}
+
 static struct fault *next_sendable(struct handler *h)
 {
 	struct fault *f;
@@ -340,7 +368,7 @@ void paging_run(struct memclient *mc)
 	while ((f = faults_expire(&h->faults, h->now_ns)) != NULL)
 		lose(mc, f);
 	while (h->is_up && (f = next_sendable(h)) != NULL)
-		if (send_wanted(mc, f) != 0)
+		if (!post_wanted(mc, f) && send_wanted(mc, f) != 0)
 			break;	/* no room: when some has been sent */
 }
 

@@ -21,6 +21,7 @@ enum {
 	BACKOFF_FIRST_NS = 10000000,
 	BACKOFF_MOST_NS = 1000000000,
 	STABLE_NS = 1000000000,		/* a session that was worth having */
+	MAILBOX_AGAIN_NS = 10000000,	/* to map it */
 };
 
 static uint64_t capabilities(const struct memclient *mc)
@@ -41,6 +42,33 @@ static void connect_link(struct memclient *mc)
 	h->hello_deadline_ns = h->now_ns + mc->settings.timeout_ns;
 	/* On failure the link is down and has the reason. */
 	(void)!link_connect(&h->link, &mc->settings, capabilities(mc));
+}
+
+/* ---- the mailbox */
+
+static void drop_mailbox(struct handler *h)
+{
+	if (h->mailbox_fd >= 0)
+		close(h->mailbox_fd);
+	h->mailbox_fd = -1;
+}
+
+static void ask_for_mailbox(struct handler *h)
+{
+	if (h->link.capabilities & MEMD__CAPABILITY__CAP_MAILBOX)
+		(void)!link_send(&h->link, MEMD__MESSAGE_TYPE__TYPE_MAILBOX,
+				 handler_request_id(h, REQUEST_MAILBOX, 0),
+				 NULL);
+}
+
+/* Now, or when the last thread has left the one of the last session. */
+static void map_mailbox(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+
+	if (h->mailbox_fd >= 0 && h->is_up &&
+	    box_open(&mc->box, h->mailbox_fd, h->generation) != -EBUSY)
+		drop_mailbox(h);
 }
 
 /* ---- up */
@@ -95,6 +123,7 @@ static void come_up(struct memclient *mc)
 	if (h->generation++ > 0)
 		atomic_fetch_add(&mc->reconnect_count, 1);
 	lanes_open(&mc->lanes, h->generation, h->link.session, h->link.token);
+	ask_for_mailbox(h);
 	h->is_rejoining = true;
 	rejoin(mc);
 }
@@ -114,6 +143,8 @@ static void go_down(struct memclient *mc)
 	else
 		h->retry_ns += h->backoff_ns;
 	lanes_close(&mc->lanes);
+	box_close(&mc->box);
+	drop_mailbox(h);
 	for (size_t i = 0; (r = regions_nth(&mc->regions, i)) != NULL; i++) {
 		if (atomic_load(&r->state) == REGION_LIVE)
 			atomic_store(&r->state, REGION_JOINING);
@@ -155,12 +186,15 @@ void session_run(struct memclient *mc)
 		session_try_now(mc);
 	if (h->is_up && h->is_rejoining)
 		rejoin(mc);
+	map_mailbox(mc);
 }
 
 uint64_t session_next_ns(const struct memclient *mc)
 {
 	const struct handler *h = &mc->handler;
 
+	if (h->mailbox_fd >= 0)
+		return h->now_ns + MAILBOX_AGAIN_NS;
 	switch (h->link.state) {
 	case LINK_DOWN:
 		return h->retry_ns;
@@ -288,6 +322,7 @@ static void take_error(struct memclient *mc, const struct link_frame *frame)
 			lose(mc, r);
 		break;
 	case REQUEST_NONE:
+	case REQUEST_MAILBOX:	/* then without one */
 		break;
 	}
 }
@@ -326,6 +361,12 @@ static void take(struct memclient *mc, const struct link_frame *frame)
 	case MEMD__MESSAGE_TYPE__TYPE_SESSION_STATS_REPLY:
 		take_stats(mc, frame);
 		break;
+	case MEMD__MESSAGE_TYPE__TYPE_MAILBOX_REPLY:
+		drop_mailbox(&mc->handler);
+		mc->handler.mailbox_fd = link_take_fd(l);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_RING:
+		break;		/* session_take_mail() comes next */
 	default:
 		if (frame->header.request_id != 0)
 			refuse_unknown(l, frame);
@@ -347,4 +388,16 @@ void session_dispatch(struct memclient *mc)
 			take(mc, &frame);
 		}
 	}
+}
+
+void session_take_mail(struct memclient *mc)
+{
+	uint8_t bytes[MAILBOX_FRAME_BYTES];
+	struct link_frame frame = { .body = bytes + WIRE_HEADER_BYTES };
+
+	while (box_next(&mc->box, bytes, &frame.header))
+		if (frame.header.type ==
+		    MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY ||
+		    frame.header.type == MEMD__MESSAGE_TYPE__TYPE_ERROR)
+			take(mc, &frame);
 }

@@ -32,6 +32,9 @@ bool daemon_is_admin(const struct daemon *d, const struct peer *peer)
 	       (d->has_admin_gid && peer_is_in_group(peer, d->admin_gid));
 }
 
+/* How long the loop's own descriptors may wait for a spin. */
+enum { SPIN_NS = 20000 };
+
 /* ---- the loop */
 
 static void add_timer(struct event *event, uint64_t delay_us)
@@ -48,6 +51,11 @@ void daemon_note_paging(struct daemon *d)
 {
 	if (d->config.busy_poll == 0)
 		return;
+	daemon_stay_awake(d);
+}
+
+void daemon_stay_awake(struct daemon *d)
+{
 	d->spin_until_ns = clock_now_ns() + d->config.busy_poll * 1000;
 	add_timer(&d->spin, 0);
 }
@@ -76,6 +84,8 @@ static bool needs_turn(const struct daemon *d)
 
 void daemon_settle(struct daemon *d)
 {
+	if (!LIST_EMPTY(&d->mailboxes.awake))
+		(void)mailboxes_poll(d);
 	engine_settle(&d->engine);
 	server_flush(&d->server);
 	if (needs_turn(d))
@@ -115,13 +125,30 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 	turn(arg);
 }
 
-/* Look again instead of sleeping; completions are seen without a system
+/* Requests in mailboxes and completions in the ring are seen without a system
  * call. */
+static bool look_around(struct daemon *d)
+{
+	bool is_busy = mailboxes_poll(d) != 0;
+
+	if (d->engine.store->in_flight != 0)
+		is_busy |= engine_reap(&d->engine) != 0;
+	if (is_busy)
+		daemon_settle(d);
+	return is_busy;
+}
+
+/* Look again instead of sleeping, for busy_poll after there was something; now
+ * and then let the loop look at its sockets. */
 static void spin(struct daemon *d)
 {
-	if (d->engine.store->in_flight != 0 && engine_reap(&d->engine) != 0)
-		daemon_settle(d);
-	if (clock_now_ns() < d->spin_until_ns)
+	uint64_t start_ns = clock_now_ns(), now_ns;
+
+	do {
+		(void)look_around(d);
+		now_ns = clock_now_ns();
+	} while (now_ns < d->spin_until_ns && now_ns < start_ns + SPIN_NS);
+	if (now_ns < d->spin_until_ns || !mailboxes_sleep(d))
 		add_timer(&d->spin, 0);
 }
 
@@ -361,6 +388,7 @@ static int start(struct daemon *d, char *reason, size_t size)
 
 	pins_init(&d->pins);
 	ages_init(&d->ages);
+	mailboxes_init(&d->mailboxes);
 	trace_init(&d->trace, d->config.trace_events);
 	server_init(&d->server);
 	system_random(&d->instance, sizeof(d->instance));

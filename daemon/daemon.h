@@ -15,6 +15,7 @@
 #include "daemon/config.h"
 #include "daemon/engine.h"
 #include "daemon/evictor.h"
+#include "daemon/mailbox.h"
 #include "daemon/pending.h"
 #include "daemon/pin.h"
 #include "daemon/segments.h"
@@ -60,6 +61,7 @@ struct daemon {
 	struct accounts accounts;
 	struct segments segments;
 	struct server server;
+	struct mailboxes mailboxes;
 	struct pending_table pending;
 	struct pins pins;
 	struct ages ages;
@@ -81,6 +83,9 @@ void daemon_settle(struct daemon *d);
 
 /* A fault was served: another is likely soon. */
 void daemon_note_paging(struct daemon *d);
+
+/* Look again for busy_poll, and then let clients ring. */
+void daemon_stay_awake(struct daemon *d);
 
 /* May this peer administrate? */
 struct peer;

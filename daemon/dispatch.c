@@ -27,6 +27,8 @@ static const struct message_kind kinds[] = {
 	  false },
 	{ T(JOIN), &memd__join__descriptor, handle_join, ON_NEW, true,
 	  false },
+	{ T(MAILBOX), NULL, handle_mailbox, ON_MAIN, true, false },
+	{ T(RING), NULL, handle_ring, ON_MAIN | ON_LANE, false, false },
 	{ T(SEGMENT_CREATE), &memd__segment_create__descriptor,
 	  handle_segment_create, ON_MAIN, true, false },
 	{ T(SEGMENT_ATTACH), &memd__segment_attach__descriptor,
@@ -107,8 +109,8 @@ static bool check_order(struct conn *c, const struct wire_header *header,
 			    c->state == CONN_NEW ?
 				"%s before Hello" :
 			    c->state == CONN_LANE ?
-				"%s on a lane: only Fault and Touched may "
-				"come there" :
+				"%s on a lane: only Fault, Touched and Ring "
+				"may come there" :
 				"%s again: the session is open already",
 			    name);
 		return false;

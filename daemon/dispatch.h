@@ -16,12 +16,16 @@ typedef void handler(struct daemon *d, struct conn *c, uint64_t id,
 		     const void *message);
 
 /* handle_session.c */
-handler handle_hello, handle_join, handle_session_stats;
+handler handle_hello, handle_join, handle_mailbox, handle_ring,
+	handle_session_stats;
 /* handle_segment.c */
 handler handle_segment_create, handle_segment_attach, handle_segment_detach,
 	handle_segment_mapped, handle_segment_unlink;
 /* handle_paging.c */
 handler handle_fault, handle_touched, handle_advise, handle_pin, handle_unpin;
+/* The same, asked and to be answered in cell `cell` of the mailbox. */
+void handle_fault_in_cell(struct daemon *d, struct conn *c, unsigned cell,
+			  uint64_t id, const void *message);
 /* admin_show.c */
 handler handle_status, handle_sessions, handle_segments, handle_maps,
 	handle_counters, handle_fault_stats, handle_config, handle_limits;

@@ -15,7 +15,15 @@ enum { TOUCHED_PAGES_MAX = 4096 };
 
 /* ---- faults */
 
-static void reply_fault(struct conn *c, uint64_t id, uint32_t segment_number,
+/* Who asked, and where the answer goes. */
+struct asker {
+	struct conn *conn;
+	uint64_t id;
+	bool is_in_cell;
+	uint8_t cell;
+};
+
+static void reply_fault(const struct asker *by, uint32_t segment_number,
 			const struct pager_reply *r)
 {
 	Memd__FaultReply reply = MEMD__FAULT_REPLY__INIT;
@@ -31,26 +39,35 @@ static void reply_fault(struct conn *c, uint64_t id, uint32_t segment_number,
 		reply.has_count = true;
 		reply.count = r->count;
 	}
-	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY, id, &reply.base);
+	if (by->is_in_cell)
+		mailbox_answer(by->conn->session, by->cell,
+			       MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY, by->id,
+			       &reply.base);
+	else
+		conn_send(by->conn, MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY,
+			  by->id, &reply.base);
 }
 
-static void refuse_fault(struct conn *c, uint64_t id, uint32_t segment_number,
+static void refuse_fault(const struct asker *by, uint32_t segment_number,
 			 uint64_t page, int error)
 {
 	struct pager_reply reply = { .page = page, .error = error };
 
-	c->daemon->stats.faults_refused++;
-	reply_fault(c, id, segment_number, &reply);
+	by->conn->daemon->stats.faults_refused++;
+	reply_fault(by, segment_number, &reply);
 }
 
-static void ask_pager(struct daemon *d, struct conn *c, uint64_t id,
+static void ask_pager(struct daemon *d, const struct asker *by,
 		      const struct attachment *a, uint64_t page,
 		      bool is_write, uint64_t now_ns)
 {
+	struct conn *c = by->conn;
 	struct pending_entry like = {
 		.kind = PENDING_FAULT,
 		.conn = c,
-		.request_id = id,
+		.request_id = by->id,
+		.is_in_cell = by->is_in_cell,
+		.cell = by->cell,
 		.segment_number = a->segment_number,
 		.page = page,
 		.pid = c->peer.pid,
@@ -60,7 +77,7 @@ static void ask_pager(struct daemon *d, struct conn *c, uint64_t id,
 
 	if (c->session->faults_waiting >= d->config.session_faults ||
 	    !pending_add(&d->pending, &like, &cookie)) {
-		refuse_fault(c, id, a->segment_number, page, -EBUSY);
+		refuse_fault(by, a->segment_number, page, -EBUSY);
 		return;
 	}
 	c->session->faults_waiting++;
@@ -69,13 +86,32 @@ static void ask_pager(struct daemon *d, struct conn *c, uint64_t id,
 	d->engine.wants_run = true;
 }
 
+static void ask_pages(struct daemon *d, const struct asker *by,
+		      const Memd__Fault *fault)
+{
+	const struct attachment *a = session_find(by->conn->session,
+						  fault->segment);
+	bool is_write = fault->access == MEMD__ACCESS__ACCESS_WRITE;
+	uint64_t now_ns = clock_now_ns();
+
+	d->stats.faults_asked += fault->n_page;
+	for (size_t i = 0; i < fault->n_page; i++) {
+		uint64_t page = fault->page[i];
+
+		if (a == NULL || page >= a->segment->page_count)
+			refuse_fault(by, fault->segment, page, -EFAULT);
+		else
+			ask_pager(d, by, a, page,
+				  is_write && !a->is_read_only, now_ns);
+	}
+	daemon_note_paging(d);
+}
+
 void handle_fault(struct daemon *d, struct conn *c, uint64_t id,
 		  const void *message)
 {
 	const Memd__Fault *fault = message;
-	const struct attachment *a = session_find(c->session, fault->segment);
-	bool is_write = fault->access == MEMD__ACCESS__ACCESS_WRITE;
-	uint64_t now_ns = clock_now_ns();
+	const struct asker by = { .conn = c, .id = id };
 
 	if (fault->n_page == 0 || fault->n_page > WIRE_FAULTS_MAX) {
 		conn_refuse(c, id, -EPROTO, "Fault asks for %zu pages; "
@@ -83,17 +119,16 @@ void handle_fault(struct daemon *d, struct conn *c, uint64_t id,
 			    WIRE_FAULTS_MAX);
 		return;
 	}
-	d->stats.faults_asked += fault->n_page;
-	for (size_t i = 0; i < fault->n_page; i++) {
-		uint64_t page = fault->page[i];
+	ask_pages(d, &by, fault);
+}
 
-		if (a == NULL || page >= a->segment->page_count)
-			refuse_fault(c, id, fault->segment, page, -EFAULT);
-		else
-			ask_pager(d, c, id, a, page,
-				  is_write && !a->is_read_only, now_ns);
-	}
-	daemon_note_paging(d);
+void handle_fault_in_cell(struct daemon *d, struct conn *c, unsigned cell,
+			  uint64_t id, const void *message)
+{
+	const struct asker by = { .conn = c, .id = id, .is_in_cell = true,
+				  .cell = (uint8_t)cell };
+
+	ask_pages(d, &by, message);
 }
 
 static void trace_fault(struct daemon *d, const struct pending_entry *e,
@@ -138,7 +173,9 @@ void paging_reply(struct daemon *d, const struct pager_reply *r)
 	e.conn->session->faults_waiting--;
 	if (r->error == 0 || r->error == -EIO)
 		e.conn->session->faults[r->kind]++;
-	reply_fault(e.conn, e.request_id, e.segment_number, r);
+	reply_fault(&(struct asker){ .conn = e.conn, .id = e.request_id,
+				     .is_in_cell = e.is_in_cell,
+				     .cell = e.cell }, e.segment_number, r);
 	/* Whoever got a page will soon want the next one. */
 	daemon_note_paging(d);
 }

@@ -7,13 +7,15 @@
 #include "common/log.h"
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	/* So that an administrator gets in when all places are taken. */
 	ADMIN_RESERVE = 16,
 	CAPABILITIES = MEMD__CAPABILITY__CAP_FAULT_THREAD |
 		       MEMD__CAPABILITY__CAP_FAULT_INLINE |
-		       MEMD__CAPABILITY__CAP_POISON,
+		       MEMD__CAPABILITY__CAP_POISON |
+		       MEMD__CAPABILITY__CAP_MAILBOX,
 };
 
 static void refuse_hello(struct conn *c, uint64_t id, int err,
@@ -186,6 +188,35 @@ void handle_join(struct daemon *d, struct conn *c, uint64_t id,
 	}
 	session_add_lane(s, c);
 	conn_send_ok(c, id);
+}
+
+void handle_mailbox(struct daemon *d, struct conn *c, uint64_t id,
+		    const void *message)
+{
+	Memd__MailboxReply reply = MEMD__MAILBOX_REPLY__INIT;
+	int fd, err = mailbox_open(c->session, &fd);
+
+	(void)d;
+	(void)message;
+	if (err != 0) {
+		conn_send_error(c, id, err, "%s", err == -EEXIST ?
+				"this session has a mailbox" :
+				"no memory or descriptor for a mailbox");
+		return;
+	}
+	reply.cell_count = MAILBOX_CELLS;
+	conn_send_fd(c, MEMD__MESSAGE_TYPE__TYPE_MAILBOX_REPLY, id,
+		     &reply.base, fd);
+	close(fd);
+}
+
+void handle_ring(struct daemon *d, struct conn *c, uint64_t id,
+		 const void *message)
+{
+	(void)d;
+	(void)id;
+	(void)message;
+	mailbox_ring(c->session);
 }
 
 void handle_session_stats(struct daemon *d, struct conn *c, uint64_t id,

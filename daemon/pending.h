@@ -24,6 +24,8 @@ struct pending_entry {
 	enum pending_kind kind;
 	uint32_t generation;
 	struct conn *conn;		/* NULL: gone, or nobody waits */
+	bool is_in_cell;		/* FAULT: answered in the mailbox, */
+	uint8_t cell;			/* here */
 	uint64_t request_id;
 	uint32_t segment_number;	/* FAULT: on the wire */
 	uint64_t page;			/* FAULT */

@@ -83,6 +83,7 @@ void session_destroy(struct session *s)
 	HASH_ITER(hh, s->attachments, a, next)
 		detach_all(s, a);
 	trace_stop(&d->trace, s);
+	mailbox_close(s);
 	s->account->parent->session_count--;
 	account_put(&d->accounts, s->account);
 	TAILQ_REMOVE(&d->server.sessions, s, link);

@@ -7,6 +7,7 @@
 
 #include "daemon/age.h"
 #include "daemon/conn.h"
+#include "daemon/mailbox.h"
 #include "daemon/pager/pager.h"
 #include "daemon/pin.h"
 #include "daemon/segments.h"
@@ -46,6 +47,7 @@ struct session {
 	bool is_admin;
 	bool is_admin_only;		/* will map nothing */
 	struct account *account;	/* held */
+	struct mailbox_end mailbox;
 	struct attachment *attachments;	/* uthash */
 	uint32_t attached_count;
 	uint32_t pin_count;

@@ -144,6 +144,10 @@ static unsigned collect(struct store_uring *su, struct swap_done *done,
 	unsigned head, seen = 0, count = 0;
 	struct io_uring_cqe *cqe;
 
+	/* Completions that wait for this thread to enter the kernel. */
+	if (io_uring_cq_ready(&su->ring) == 0 &&
+	    (IO_URING_READ_ONCE(*su->ring.sq.kflags) & IORING_SQ_TASKRUN))
+		(void)io_uring_get_events(&su->ring);
 	io_uring_for_each_cqe(&su->ring, head, cqe) {
 		if (count == max)
 			break;
@@ -275,7 +279,8 @@ static int make_ring(unsigned queue_depth, struct io_uring *ring)
 {
 	int err = io_uring_queue_init(queue_depth, ring,
 				      IORING_SETUP_SINGLE_ISSUER |
-					      IORING_SETUP_COOP_TASKRUN);
+					      IORING_SETUP_COOP_TASKRUN |
+					      IORING_SETUP_TASKRUN_FLAG);
 
 	return err == -EINVAL ? io_uring_queue_init(queue_depth, ring, 0) : err;
 }

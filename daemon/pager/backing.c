@@ -13,9 +13,19 @@
  *       appear only by an install, as every mapping of a client is registered
  *       with userfaultfd.  So what read() gives is final: no write is lost.
  *   B2  Nothing is punched before all of it has been spliced; so when splice
- *       fails, nothing has been taken out. */
+ *       fails, nothing has been taken out.
+ *   B3  What asks for the file's lock (punching, SEEK_DATA) is done by a
+ *       puncher, never here: a client can keep that lock for ever.
+ *   B4  When a punch does not come back the file is *spoiled*: which pages are
+ *       still in it is not known from then on.  So nothing is ever captured
+ *       from it again (a hole would read as zeros), and what was read for that
+ *       capture is thrown away (the page could still be written to).
+ *   B5  While that punch is under way the file is *held*: its memory cannot be
+ *       had back, and so discard refuses, and the pager keeps the frames
+ *       counted.  When the punch has come back, discard works again. */
 #include "daemon/pager/backing.h"
 
+#include "daemon/pager/puncher.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -43,6 +53,9 @@ struct data_file {
 	int fd;
 	uint8_t *alias;			/* NULL: no such segment */
 	uint64_t length_bytes;
+	uint32_t owner;
+	bool is_spoiled;		/* B4 */
+	bool is_reported;		/* … and has been told of */
 };
 
 struct capture_pipe {
@@ -52,7 +65,9 @@ struct capture_pipe {
 
 struct backing {
 	int uffd;
+	struct punchers *punchers;
 	uint32_t segments_max;
+	uint32_t unreported_count;	/* spoiled files not told of yet */
 	struct data_file *file;		/* by segment_id */
 	struct capture_pipe pipe[PIPES_MAX];
 	unsigned pipe_count;
@@ -122,6 +137,9 @@ int backing_create(uint32_t segments_max, struct backing **ret_backing)
 	err = uffd_open(&b->uffd);
 	if (err != 0)
 		goto fail;
+	err = punchers_create(segments_max, &b->punchers);
+	if (err != 0)
+		goto fail;
 	err = pipes_open(b);
 	if (err != 0)
 		goto fail;
@@ -145,6 +163,7 @@ void backing_destroy(struct backing *b)
 	}
 	if (b->uffd >= 0)
 		close(b->uffd);
+	punchers_destroy(b->punchers);
 	free(b->file);
 	free(b);
 }
@@ -175,7 +194,7 @@ static int alias_map(const struct backing *b, int fd, uint64_t length_bytes,
 }
 
 int backing_add(struct backing *b, segment_id segment, uint64_t length_bytes,
-		const char *name)
+		uint32_t owner, const char *name)
 {
 	struct data_file *df = &b->file[segment];
 	char label[64];
@@ -201,27 +220,42 @@ int backing_add(struct backing *b, segment_id segment, uint64_t length_bytes,
 	}
 	df->fd = fd;
 	df->length_bytes = length_bytes;
+	df->owner = owner;
 	return 0;
 }
 
-static int punch(const struct data_file *df, uint64_t offset, uint64_t length)
+/* 0, or -errno: the range is as it was, or (spoiled) nobody knows how. */
+static int punch(struct backing *b, segment_id segment, uint64_t offset,
+		 uint64_t length, bool *ret_has_data)
 {
-	int err;
+	struct data_file *df = &b->file[segment];
+	struct punch p = {
+		.file = segment,
+		.owner = df->owner,
+		.fd = df->fd,
+		.offset = offset,
+		.length = length,
+	};
+	int err = punchers_punch(b->punchers, &p, ret_has_data);
 
-	do
-		err = fallocate(df->fd,
-				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				(off_t)offset, (off_t)length);
-	while (err != 0 && errno == EINTR);
-	return err != 0 ? -errno : 0;
+	if (err == -ETIMEDOUT && !df->is_spoiled) {
+		df->is_spoiled = true;
+		b->unreported_count++;
+	}
+	return err;
 }
 
+/* Even of a held file: the puncher has a descriptor of its own, and what it
+ * punches late is a file that nobody but its clients has any more. */
 void backing_remove(struct backing *b, segment_id segment)
 {
 	struct data_file *df = &b->file[segment];
+	bool has_data;
 
 	ASSERT(df->alias != NULL);
-	(void)punch(df, 0, df->length_bytes);
+	(void)!punch(b, segment, 0, df->length_bytes, &has_data);
+	punchers_forget(b->punchers, segment);
+	b->unreported_count -= df->is_spoiled && !df->is_reported;
 	munmap(df->alias, df->length_bytes);
 	close(df->fd);
 	*df = (struct data_file){ 0 };
@@ -342,16 +376,6 @@ static int splice_all(const struct backing *b, const struct data_file *df,
 	return 0;
 }
 
-/* Does the file still have data in the range?  Only where a client has put
- * huge folios into its own file behind the pager's back. */
-static bool has_data(const struct data_file *df, uint64_t offset,
-		     uint64_t length)
-{
-	off_t data = lseek(df->fd, (off_t)offset, SEEK_DATA);
-
-	return data >= 0 && (uint64_t)data < offset + length;
-}
-
 int backing_capture(struct backing *b, segment_id segment, uint64_t unit,
 		    uint64_t count, void *to)
 {
@@ -359,30 +383,76 @@ int backing_capture(struct backing *b, segment_id segment, uint64_t unit,
 	uint64_t spliced[PIPES_MAX] = { 0 };
 	uint64_t offset = unit * PAGER_UNIT_BYTES;
 	uint64_t length = count * PAGER_UNIT_BYTES;
+	bool has_data = false;
 	uint8_t *at = to;
 	int err;
 
 	ASSERT(df->alias != NULL && count <= CAPTURE_UNITS_MAX &&
 	       offset + length <= df->length_bytes);
+	if (df->is_spoiled)
+		return -EIO;
 	err = splice_all(b, df, offset, length, spliced);
 	if (err == 0)
-		err = punch(df, offset, length);
+		err = punch(b, segment, offset, length, &has_data);
 	for (unsigned i = 0; i < b->pipe_count; i++) {
 		pipe_read(&b->pipe[i], at, spliced[i]);
 		at += spliced[i];
 	}
-	if (err == 0 && has_data(df, offset, length))
-		(void)punch(df, offset, length);
+	/* Only where a client has put huge folios into its own file behind
+	 * the pager's back, which cannot be split while the pipes hold them. */
+	if (err == 0 && has_data)
+		(void)!punch(b, segment, offset, length, &has_data);
 	return err;
 }
 
-void backing_discard(struct backing *b, segment_id segment, uint64_t unit,
-		     uint64_t count)
+int backing_discard(struct backing *b, segment_id segment, uint64_t unit,
+		    uint64_t count)
 {
-	const struct data_file *df = &b->file[segment];
+	bool has_data;
 
-	ASSERT(df->alias != NULL);
-	(void)punch(df, unit * PAGER_UNIT_BYTES, count * PAGER_UNIT_BYTES);
+	ASSERT(b->file[segment].alias != NULL);
+	return punch(b, segment, unit * PAGER_UNIT_BYTES,
+		     count * PAGER_UNIT_BYTES, &has_data) != 0 ? -EBUSY : 0;
+}
+
+segment_id backing_take_spoiled(struct backing *b)
+{
+	for (segment_id id = 1; b->unreported_count != 0 &&
+				id <= b->segments_max; id++) {
+		struct data_file *df = &b->file[id];
+
+		if (!df->is_spoiled || df->is_reported)
+			continue;
+		df->is_reported = true;
+		b->unreported_count--;
+		return id;
+	}
+	return 0;
+}
+
+bool backing_has_spoiled(const struct backing *b)
+{
+	return b->unreported_count != 0;
+}
+
+uint32_t backing_owner(const struct backing *b, segment_id segment)
+{
+	return b->file[segment].owner;
+}
+
+bool backing_is_blamed(const struct backing *b, uint32_t owner)
+{
+	return punchers_is_blamed(b->punchers, owner);
+}
+
+unsigned backing_poll(struct backing *b)
+{
+	return punchers_poll(b->punchers);
+}
+
+unsigned backing_stuck_count(const struct backing *b)
+{
+	return punchers_stuck_count(b->punchers);
 }
 
 uint64_t backing_present_units(const struct backing *b, segment_id segment)

@@ -4,7 +4,9 @@
  * own alias mapping) and takes them out (splice, punch, read).  Decides
  * nothing: the pager says what, this does it.
  *
- * Threads: one.  Blocks only as long as the kernel copies pages. */
+ * Threads: one; and helper processes (puncher.h).  Blocks as long as the
+ * kernel copies pages; once, for seconds, when a client keeps the lock of its
+ * file. */
 #ifndef MEMD_PAGER_BACKING_H
 #define MEMD_PAGER_BACKING_H
 
@@ -13,15 +15,17 @@
 struct backing;
 
 /* Returns 0, or -ENOSYS/-EPERM/-EACCES (no userfaultfd), -EOPNOTSUPP (kernel
- * older than 5.14), -ENOMEM, -EMFILE. */
+ * older than 5.14), -ENOMEM, -EMFILE, -EAGAIN (no more processes).  To be
+ * made early: the helpers inherit what memory there is. */
 int backing_create(uint32_t segments_max, struct backing **ret_backing)
 	MUST_CHECK;
 void backing_destroy(struct backing *b);
 
 /* Make the data file of a segment: `length_bytes` of holes.  `name` shows in
- * /proc/PID/maps of whoever maps it.  Returns 0, -ENOMEM, -EMFILE, -ENFILE. */
+ * /proc/PID/maps of whoever maps it; `owner` is whom to blame for it, for
+ * example a uid.  Returns 0, -ENOMEM, -EMFILE, -ENFILE. */
 int backing_add(struct backing *b, segment_id segment, uint64_t length_bytes,
-		const char *name) MUST_CHECK;
+		uint32_t owner, const char *name) MUST_CHECK;
 
 /* Empty the data file (clients that still map it get faults, never stale or
  * foreign bytes) and forget it. */
@@ -33,13 +37,28 @@ int backing_fd(const struct backing *b, segment_id segment) MUST_CHECK;
 int backing_open_read_only(const struct backing *b, segment_id segment)
 	MUST_CHECK;
 
-/* As in struct pager_ops. */
+/* As in struct pager_ops.  Capture from a spoiled file fails. */
 int backing_install(struct backing *b, segment_id segment, uint64_t unit,
 		    uint64_t count, const void *bytes) MUST_CHECK;
 int backing_capture(struct backing *b, segment_id segment, uint64_t unit,
 		    uint64_t count, void *to) MUST_CHECK;
-void backing_discard(struct backing *b, segment_id segment, uint64_t unit,
-		     uint64_t count);
+int backing_discard(struct backing *b, segment_id segment, uint64_t unit,
+		    uint64_t count) MUST_CHECK;
+
+/* A file whose punch did not come back, each told once; 0 when there is none.
+ * Its segment is good for nothing any more but to be destroyed. */
+segment_id backing_take_spoiled(struct backing *b);
+bool backing_has_spoiled(const struct backing *b);
+
+uint32_t backing_owner(const struct backing *b, segment_id segment);
+
+/* Is a punch of any of the owner's files stuck? */
+bool backing_is_blamed(const struct backing *b, uint32_t owner);
+
+/* Look after stuck punches: returns how many have come back.  To be called
+ * now and then.  And how many are stuck. */
+unsigned backing_poll(struct backing *b);
+unsigned backing_stuck_count(const struct backing *b);
 
 /* Units present in the data file now (from its block count): equals the
  * pager's resident units unless a client wrote past the pager. */

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/* The client's side of the mailbox: see mailbox.h here and, for M1-M5,
+ * proto/mailbox.h.
+ *
+ * X1  A thread counts itself in `users` before it reads the generation, and
+ *     out after its last look at shared memory; the mailbox is mapped anew
+ *     only while nobody is in it.  So a cell is never one of another session.
+ * X2  No wait is without end: not for a cell (there is none: -EAGAIN), and for
+ *     an answer until the deadline or the session's end.  A cell that is left
+ *     unanswered is LEFT: the daemon frees it, or it goes with the session.
+ * X3  As the lanes (L5, L6): a segment is read after the generation and the
+ *     region's state; an answer is a hint; errors are not believed.
+ * X4  The one who takes daemon_sleeps from 1 to 0 rings, and puts it back when
+ *     he cannot: others would wait for a daemon that sleeps. */
+#include "client/mailbox.h"
+#include "client/futex.h"
+#include "common/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+enum {
+	SPIN_NS = 100000,	/* a disk read and its answer */
+	LOOKS = 64,		/* between two looks at the clock */
+	NAP_NS = 50000000,	/* between two looks at the generation */
+};
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* ---- cells, M1 */
+
+static struct mailbox_cell *take_cell(struct mailbox *m, size_t first)
+{
+	for (size_t i = 0; i < MAILBOX_CELLS; i++) {
+		struct mailbox_cell *cell =
+			&m->cell[(first + i) % MAILBOX_CELLS];
+		uint32_t expected = CELL_FREE;
+
+		if (atomic_load_explicit(&cell->state,
+					 memory_order_relaxed) == CELL_FREE &&
+		    atomic_compare_exchange_strong(&cell->state, &expected,
+						   CELL_TAKEN))
+			return cell;
+	}
+	return NULL;
+}
+
+static int fill_cell(struct mailbox_cell *cell, uint16_t type, uint64_t id,
+		     const ProtobufCMessage *message)
+{
+	ssize_t packed = wire_pack(type, id, message, 0, cell->frame,
+				   sizeof(cell->frame));
+
+	if (packed < 0) {
+		atomic_store(&cell->state, CELL_FREE);
+		return -EAGAIN;
+	}
+	cell->frame_bytes = (uint32_t)packed;
+	return 0;
+}
+
+/* M2.  Returns true when the daemon must be rung, X4. */
+static bool hand_over(struct mailbox *m, struct mailbox_cell *cell)
+{
+	atomic_store(&cell->state, CELL_ASKED);
+	atomic_fetch_or(&m->asked, UINT64_C(1) << (cell - m->cell));
+	return atomic_load(&m->daemon_sleeps) != 0 &&
+	       atomic_exchange(&m->daemon_sleeps, 0) != 0;
+}
+
+/* ---- asking and waiting, any thread */
+
+static bool ring(struct box *b, struct lanes *ls, const struct settings *s,
+		 uint64_t deadline_ns)
+{
+	if (lane_ring(ls, s, deadline_ns) == 0)
+		return true;
+	atomic_store(&b->shared->daemon_sleeps, 1);
+	return false;
+}
+
+/* Look for the answer for a moment before sleeping, as receive_soon() in
+ * lane.c: only while nobody else waits, and letting others run. */
+static void spin(const struct box *b, const struct mailbox_cell *cell)
+{
+	uint64_t until_ns = clock_now_ns() + SPIN_NS;
+
+	do {
+		for (unsigned i = 0; i < LOOKS; i++) {
+			if (atomic_load(&cell->state) != CELL_ASKED)
+				return;
+			relax();
+		}
+		if (atomic_load(&b->asking) > 1)
+			return;
+		syscall(SYS_sched_yield);
+	} while (clock_now_ns() < until_ns);
+}
+
+/* Shared: the daemon wakes us through its own mapping. */
+static void sleep_on(struct mailbox_cell *cell, uint64_t timeout_ns)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(timeout_ns / 1000000000u),
+		.tv_nsec = (long)(timeout_ns % 1000000000u),
+	};
+
+	syscall(SYS_futex, &cell->state, FUTEX_WAIT, CELL_ASKED, &ts, NULL, 0);
+}
+
+/* X2, M3.  True when the cell is ANSWERED. */
+static bool wait_for(struct box *b, struct mailbox_cell *cell,
+		     uint64_t generation, uint64_t deadline_ns)
+{
+	uint32_t asked = CELL_ASKED;
+
+	spin(b, cell);
+	atomic_store(&cell->is_waiting, 1);
+	while (atomic_load(&cell->state) == CELL_ASKED) {
+		uint64_t now_ns = clock_now_ns();
+
+		if (now_ns >= deadline_ns ||
+		    atomic_load(&b->generation) != generation)
+			break;
+		sleep_on(cell, MIN(deadline_ns - now_ns, (uint64_t)NAP_NS));
+	}
+	atomic_store(&cell->is_waiting, 0);
+	return !atomic_compare_exchange_strong(&cell->state, &asked,
+					       CELL_LEFT);
+}
+
+static int take_answer(const struct mailbox_cell *cell, uint32_t segment,
+		       uint64_t page, struct lane_answer *ret_answer)
+{
+	uint8_t memory[512] __attribute__((aligned(16)));
+	uint32_t bytes = cell->frame_bytes;
+	struct wire_arena arena;
+	struct wire_header h;
+	Memd__FaultReply *reply;
+
+	if (bytes < WIRE_HEADER_BYTES || bytes > MAILBOX_FRAME_BYTES ||
+	    wire_header_unpack(cell->frame, bytes - WIRE_HEADER_BYTES,
+			       &h) != 0 ||
+	    h.type != MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY)
+		return -EIO;
+	wire_arena_init(&arena, memory, sizeof(memory));
+	reply = (void *)wire_unpack(&memd__fault_reply__descriptor, &arena,
+				    cell->frame + WIRE_HEADER_BYTES,
+				    h.body_bytes);
+	if (reply == NULL || reply->segment != segment ||
+	    reply->page != page || reply->error != 0)
+		return -EIO;
+	ret_answer->first = reply->first;
+	ret_answer->count = reply->count;
+	return 0;
+}
+
+static int ask(struct box *b, struct lanes *ls, const struct settings *s,
+	       const struct region *r, uint64_t page, bool is_write,
+	       uint64_t deadline_ns, struct lane_answer *ret_answer)
+{
+	uint64_t generation = atomic_load(&b->generation);
+	bool is_live = atomic_load(&r->state) == REGION_LIVE;
+	uint32_t segment = atomic_load(&r->segment);
+	Memd__Fault m = MEMD__FAULT__INIT;
+	struct mailbox_cell *cell;
+	int err = -EIO;
+
+	if (generation == 0 || !is_live)
+		return -EAGAIN;
+	cell = take_cell(b->shared, (size_t)syscall(SYS_gettid));
+	if (cell == NULL)
+		return -EAGAIN;
+	m.segment = segment;
+	m.n_page = 1;
+	m.page = &page;
+	m.has_access = is_write;
+	m.access = MEMD__ACCESS__ACCESS_WRITE;
+	atomic_store_explicit(&cell->is_library, 0, memory_order_relaxed);
+	if (fill_cell(cell, MEMD__MESSAGE_TYPE__TYPE_FAULT, 1, &m.base) != 0)
+		return -EAGAIN;
+	if (hand_over(b->shared, cell) && !ring(b, ls, s, deadline_ns))
+		deadline_ns = 0;
+	if (wait_for(b, cell, generation, deadline_ns)) {
+		err = take_answer(cell, segment, page, ret_answer);
+		atomic_store(&cell->state, CELL_FREE);
+	}
+	return err;
+}
+
+int box_ask(struct box *b, struct lanes *ls, const struct settings *s,
+	    const struct region *r, uint64_t page, bool is_write,
+	    uint64_t deadline_ns, struct lane_answer *ret_answer)
+{
+	int err;
+
+	atomic_fetch_add(&b->users, 1);
+	atomic_fetch_add(&b->asking, 1);
+	err = ask(b, ls, s, r, page, is_write, deadline_ns, ret_answer);
+	atomic_fetch_sub(&b->asking, 1);
+	atomic_fetch_sub(&b->users, 1);
+	return err;
+}
+
+static int tell(struct box *b, struct lanes *ls, const struct settings *s,
+		const struct region *r, uint64_t page)
+{
+	uint64_t generation = atomic_load(&b->generation);
+	Memd__Touched m = MEMD__TOUCHED__INIT;
+	Memd__Range range = MEMD__RANGE__INIT, *ranges = &range;
+	struct mailbox_cell *cell;
+
+	if (generation == 0 || atomic_load(&r->state) != REGION_LIVE)
+		return -EAGAIN;
+	cell = take_cell(b->shared, (size_t)syscall(SYS_gettid));
+	if (cell == NULL)
+		return -EAGAIN;
+	m.segment = atomic_load(&r->segment);
+	m.n_range = 1;
+	m.range = &ranges;
+	range.first = page;
+	range.count = 1;
+	atomic_store_explicit(&cell->is_library, 0, memory_order_relaxed);
+	if (fill_cell(cell, MEMD__MESSAGE_TYPE__TYPE_TOUCHED, 0, &m.base) != 0)
+		return -EAGAIN;
+	if (hand_over(b->shared, cell))
+		(void)ring(b, ls, s, clock_now_ns() + s->timeout_ns / 2);
+	return 0;
+}
+
+int box_tell_touched(struct box *b, struct lanes *ls,
+		     const struct settings *s, const struct region *r,
+		     uint64_t page)
+{
+	int err;
+
+	atomic_fetch_add(&b->users, 1);
+	err = tell(b, ls, s, r, page);
+	atomic_fetch_sub(&b->users, 1);
+	return err;
+}
+
+/* ---- the library's thread */
+
+/* The daemon must not be able to shrink the file under us. */
+static bool is_mailbox(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+
+	return seals >= 0 && (seals & F_SEAL_SHRINK) != 0 &&
+	       fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_size == sizeof(struct mailbox);
+}
+
+int box_open(struct box *b, int fd, uint64_t generation)
+{
+	int fixed = b->shared != NULL ? MAP_FIXED : 0;
+	void *at;
+
+	if (atomic_load(&b->users) != 0)	/* X1 */
+		return -EBUSY;
+	if (!is_mailbox(fd))
+		return -EPROTO;
+	at = mmap(b->shared, sizeof(*b->shared), PROT_READ | PROT_WRITE,
+		  MAP_SHARED | fixed, fd, 0);
+	if (at == MAP_FAILED)
+		return -ENOMEM;
+	(void)madvise(at, sizeof(*b->shared), MADV_DONTFORK);
+	b->shared = at;
+	b->mine = 0;
+	atomic_store(&b->generation, generation);
+	return 0;
+}
+
+void box_close(struct box *b)
+{
+	if (atomic_exchange(&b->generation, 0) == 0)
+		return;
+	for (size_t i = 0; i < MAILBOX_CELLS; i++)
+		syscall(SYS_futex, &b->shared->cell[i].state, FUTEX_WAKE,
+			INT_MAX, NULL, NULL, 0);
+	b->mine = 0;
+}
+
+void box_fini(struct box *b)
+{
+	if (b->shared != NULL)
+		munmap(b->shared, sizeof(*b->shared));
+	b->shared = NULL;
+}
+
+int box_post(struct box *b, uint16_t type, uint64_t request_id,
+	     const ProtobufCMessage *message, bool *ret_must_ring)
+{
+	struct mailbox_cell *cell;
+	int err;
+
+	if (atomic_load(&b->generation) == 0)
+		return -EAGAIN;
+	cell = take_cell(b->shared, 0);
+	if (cell == NULL)
+		return -EAGAIN;
+	atomic_store_explicit(&cell->is_library, 1, memory_order_relaxed);
+	err = fill_cell(cell, type, request_id, message);
+	if (err != 0)
+		return err;
+	b->mine |= UINT64_C(1) << (cell - b->shared->cell);
+	*ret_must_ring = hand_over(b->shared, cell);
+	return 0;
+}
+
+bool box_has_answer(const struct box *b)
+{
+	return b->mine != 0 && atomic_load(&b->shared->answered) != 0;
+}
+
+bool box_next(struct box *b, uint8_t frame[MAILBOX_FRAME_BYTES],
+	      struct wire_header *ret_header)
+{
+	uint64_t there = b->mine == 0 ? 0 : b->mine &
+			 atomic_load(&b->shared->answered);
+	struct mailbox_cell *cell;
+	unsigned idx;
+	bool is_frame;
+
+	if (there == 0)
+		return false;
+	idx = (unsigned)__builtin_ctzll(there);
+	cell = &b->shared->cell[idx];
+	atomic_fetch_and(&b->shared->answered, ~(UINT64_C(1) << idx));
+	b->mine &= ~(UINT64_C(1) << idx);
+	memcpy(frame, cell->frame, MAILBOX_FRAME_BYTES);
+	is_frame = cell->frame_bytes >= WIRE_HEADER_BYTES &&
+		   cell->frame_bytes <= MAILBOX_FRAME_BYTES &&
+		   wire_header_unpack(frame, cell->frame_bytes -
+				      WIRE_HEADER_BYTES, ret_header) == 0;
+	atomic_store(&cell->state, CELL_FREE);
+	if (!is_frame)
+		*ret_header = (struct wire_header){ 0 };
+	return true;
+}
+
+void box_spin(const struct box *b)
+{
+	uint64_t until_ns = clock_now_ns() + SPIN_NS;
+
+	/* Several wait: they are served by whoever comes first. */
+	if (b->mine == 0 || (b->mine & (b->mine - 1)) != 0)
+		return;
+	do {
+		for (unsigned i = 0; i < LOOKS; i++) {
+			if (box_has_answer(b))
+				return;
+			relax();
+		}
+		sched_yield();
+	} while (clock_now_ns() < until_ns);
+}
+
+bool box_sleep(struct box *b)
+{
+	if (b->mine == 0)
+		return false;
+	atomic_store(&b->shared->library_sleeps, 1);
+	return atomic_load(&b->shared->answered) != 0;
+}
+
+void box_wake(struct box *b)
+{
+	if (b->mine != 0)
+		atomic_store(&b->shared->library_sleeps, 0);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* The session's mailbox (proto/mailbox.h), the client's side: threads ask for
+ * pages in it without a system call, from a SIGBUS handler too; the library's
+ * thread does the same without waiting.
+ *
+ * What cannot be asked here (no mailbox, no free cell, the page lost, the
+ * daemon gone) goes another way: a lane, the link, the library's thread. */
+#ifndef MEMD_CLIENT_MAILBOX_H
+#define MEMD_CLIENT_MAILBOX_H
+
+#include "client/lane.h"
+#include "client/region.h"
+#include "client/settings.h"
+#include "proto/mailbox.h"
+#include "proto/wire.h"
+
+struct box {
+	/* The session whose mailbox is mapped.  0: none. */
+	_Atomic uint64_t generation;
+	struct mailbox *shared;
+	_Atomic uint32_t users;		/* threads that may be in it */
+	_Atomic uint32_t asking;	/* of these: waiting for an answer */
+
+	/* The library's thread's own. */
+	uint64_t mine;			/* its cells that were asked */
+};
+
+/* ---- any thread */
+
+/* Ask for a page and wait for the answer, at most until deadline_ns.
+ * Async-signal-safe.  `ls` is where the daemon is rung.  Returns 0; -EAGAIN:
+ * nothing was asked, try a lane; -EIO: the library's thread has to be asked
+ * instead. */
+int box_ask(struct box *b, struct lanes *ls, const struct settings *s,
+	    const struct region *r, uint64_t page, bool is_write,
+	    uint64_t deadline_ns, struct lane_answer *ret_answer) MUST_CHECK;
+
+/* Tell the daemon that a page was mapped; nobody answers.  Async-signal-safe.
+ * Returns 0, or -EAGAIN: it was not told. */
+int box_tell_touched(struct box *b, struct lanes *ls,
+		     const struct settings *s, const struct region *r,
+		     uint64_t page) MUST_CHECK;
+
+/* ---- the library's thread */
+
+/* Map the mailbox that came for session `generation`.  `fd` is borrowed.
+ * Returns 0, -EBUSY (a thread is still in the last one), -EPROTO (not a
+ * mailbox), -ENOMEM. */
+int box_open(struct box *b, int fd, uint64_t generation) MUST_CHECK;
+
+/* The session is over: nobody asks any more, who waits goes on. */
+void box_close(struct box *b);
+
+/* At the end of the connection; nobody is in it. */
+void box_fini(struct box *b);
+
+/* Put a request into a cell, without waiting.  Returns 0 or -EAGAIN.
+ * *ret_must_ring: the daemon sleeps and must be sent a Ring. */
+int box_post(struct box *b, uint16_t type, uint64_t request_id,
+	     const ProtobufCMessage *message, bool *ret_must_ring) MUST_CHECK;
+
+/* Is an answer to what was posted there?  Looks, and costs no system call. */
+bool box_has_answer(const struct box *b);
+
+/* Take the next one.  The header and body are copied to `frame`.  False when
+ * there is none. */
+bool box_next(struct box *b, uint8_t frame[MAILBOX_FRAME_BYTES],
+	      struct wire_header *ret_header);
+
+/* Wait a moment for the answer to the one request that is out. */
+void box_spin(const struct box *b);
+
+/* Before the thread sleeps: true when it must not, as an answer is there. */
+bool box_sleep(struct box *b);
+void box_wake(struct box *b);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* See mailbox.h here and, for the rules M1-M5, proto/mailbox.h. */
+#include "daemon/mailbox.h"
+
+#include "daemon/daemon.h"
+#include "daemon/dispatch.h"
+#include "daemon/session.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+void mailboxes_init(struct mailboxes *ms)
+{
+	LIST_INIT(&ms->awake);
+}
+
+/* ---- made and gone */
+
+static int make_file(int *ret_fd)
+{
+	int fd = memfd_create("memd-mailbox", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, sizeof(struct mailbox)) != 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+					   F_SEAL_SEAL) != 0) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int mailbox_open(struct session *s, int *ret_fd)
+{
+	struct mailbox_end *end = &s->mailbox;
+	struct mailbox *shared;
+	int fd = -1, err;
+
+	if (end->shared != NULL)
+		return -EEXIST;
+	err = make_file(&fd);
+	if (err != 0)
+		return err;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED, fd, 0);
+	if (shared == MAP_FAILED) {
+		close(fd);
+		return -ENOMEM;
+	}
+	atomic_store(&shared->daemon_sleeps, 1);
+	*end = (struct mailbox_end){ .session = s, .shared = shared };
+	s->daemon->mailboxes.open_count++;
+	*ret_fd = fd;
+	return 0;
+}
+
+void mailbox_close(struct session *s)
+{
+	struct mailbox_end *end = &s->mailbox;
+
+	if (end->shared == NULL)
+		return;
+	if (end->is_awake)
+		LIST_REMOVE(end, link);
+	munmap(end->shared, sizeof(*end->shared));
+	s->daemon->mailboxes.open_count--;
+	*end = (struct mailbox_end){ 0 };
+}
+
+void mailbox_ring(struct session *s)
+{
+	struct mailbox_end *end = &s->mailbox;
+	struct daemon *d = s->daemon;
+
+	d->mailboxes.rings++;
+	if (end->shared == NULL)
+		return;
+	atomic_store(&end->shared->daemon_sleeps, 0);
+	if (!end->is_awake) {
+		end->is_awake = true;
+		LIST_INSERT_HEAD(&d->mailboxes.awake, end, link);
+	}
+	daemon_stay_awake(d);
+}
+
+/* ---- answers, M3 */
+
+static void wake_asker(struct mailbox_cell *cell)
+{
+	if (atomic_load(&cell->is_waiting) != 0)
+		(void)syscall(SYS_futex, &cell->state, FUTEX_WAKE, INT_MAX,
+			      NULL, NULL, 0);
+}
+
+static void wake_library(struct session *s, unsigned idx)
+{
+	struct mailbox *m = s->mailbox.shared;
+
+	atomic_fetch_or(&m->answered, UINT64_C(1) << idx);
+	if (atomic_load(&m->library_sleeps) != 0 &&
+	    atomic_exchange(&m->library_sleeps, 0) != 0)
+		conn_send(s->main, MEMD__MESSAGE_TYPE__TYPE_RING, 0, NULL);
+}
+
+void mailbox_answer(struct session *s, unsigned idx, uint16_t type,
+		    uint64_t request_id, const ProtobufCMessage *message)
+{
+	struct mailbox_cell *cell = &s->mailbox.shared->cell[idx];
+	uint32_t asked = CELL_ASKED, left = CELL_LEFT;
+	ssize_t packed;
+
+	if (atomic_load(&cell->state) == CELL_ASKED) {
+		packed = wire_pack(type, request_id, message, 0, cell->frame,
+				   sizeof(cell->frame));
+		cell->frame_bytes = packed > 0 ? (uint32_t)packed : 0;
+	}
+	if (atomic_compare_exchange_strong(&cell->state, &asked,
+					   CELL_ANSWERED)) {
+		if (atomic_load(&cell->is_library) != 0)
+			wake_library(s, idx);
+		else
+			wake_asker(cell);
+	} else {
+		(void)atomic_compare_exchange_strong(&cell->state, &left,
+						     CELL_FREE);
+	}
+}
+
+static void answer_error(struct session *s, unsigned idx, uint64_t request_id,
+			 int error)
+{
+	Memd__Error message = MEMD__ERROR__INIT;
+
+	message.code = (uint32_t)-error;
+	message.text = (char *)"only a Fault of one page, or Touched, may be "
+			       "put into a mailbox";
+	mailbox_answer(s, idx, MEMD__MESSAGE_TYPE__TYPE_ERROR, request_id,
+		       &message.base);
+}
+
+/* ---- requests, M4 */
+
+/* Copy the frame out.  Returns its length, or 0 when it can be none. */
+static uint32_t copy_frame(const struct mailbox_cell *cell,
+			   uint8_t to[MAILBOX_FRAME_BYTES],
+			   struct wire_header *ret_header)
+{
+	uint32_t bytes = *(volatile const uint32_t *)&cell->frame_bytes;
+
+	if (bytes < WIRE_HEADER_BYTES || bytes > MAILBOX_FRAME_BYTES)
+		return 0;
+	memcpy(to, cell->frame, bytes);
+	if (wire_header_unpack(to, bytes - WIRE_HEADER_BYTES,
+			       ret_header) != 0 ||
+	    ret_header->version_major != WIRE_VERSION_MAJOR ||
+	    ret_header->payload_bytes != 0)
+		return 0;
+	return bytes;
+}
+
+static const void *unpack(struct daemon *d, const struct wire_header *header,
+			  const uint8_t *frame)
+{
+	const ProtobufCMessageDescriptor *descriptor =
+		header->type == MEMD__MESSAGE_TYPE__TYPE_FAULT ?
+			&memd__fault__descriptor : &memd__touched__descriptor;
+	struct wire_arena arena;
+
+	if (header->type != MEMD__MESSAGE_TYPE__TYPE_FAULT &&
+	    header->type != MEMD__MESSAGE_TYPE__TYPE_TOUCHED)
+		return NULL;
+	wire_arena_init(&arena, d->unpack, sizeof(d->unpack));
+	return wire_unpack(descriptor, &arena, frame + WIRE_HEADER_BYTES,
+			   header->body_bytes);
+}
+
+static void take_cell(struct session *s, unsigned idx)
+{
+	struct mailbox_cell *cell = &s->mailbox.shared->cell[idx];
+	uint32_t state = atomic_load(&cell->state), asked = CELL_ASKED;
+	struct wire_header header = { 0 };
+	uint8_t frame[MAILBOX_FRAME_BYTES];
+	const void *message = NULL;
+
+	if (state == CELL_LEFT)
+		(void)atomic_compare_exchange_strong(&cell->state, &state,
+						     CELL_FREE);
+	if (state != CELL_ASKED)
+		return;
+	if (copy_frame(cell, frame, &header) != 0)
+		message = unpack(s->daemon, &header, frame);
+	if (message == NULL) {
+		answer_error(s, idx, header.request_id, -EPROTO);
+	} else if (header.type == MEMD__MESSAGE_TYPE__TYPE_TOUCHED) {
+		handle_touched(s->daemon, s->main, 0, message);
+		(void)atomic_compare_exchange_strong(&cell->state, &asked,
+						     CELL_FREE);
+	} else if (((const Memd__Fault *)message)->n_page != 1) {
+		answer_error(s, idx, header.request_id, -EPROTO);
+	} else {
+		handle_fault_in_cell(s->daemon, s->main, idx,
+				     header.request_id, message);
+	}
+}
+
+static unsigned look_into(struct mailbox_end *end)
+{
+	struct mailbox *m = end->shared;
+	unsigned count = 0;
+	uint64_t asked;
+
+	if (atomic_load_explicit(&m->asked, memory_order_relaxed) == 0)
+		return 0;
+	/* One round: what is asked meanwhile waits its turn. */
+	for (asked = atomic_exchange(&m->asked, 0); asked != 0;
+	     asked &= asked - 1) {
+		if (end->session->main->state != CONN_MAIN)
+			break;
+		take_cell(end->session, (unsigned)__builtin_ctzll(asked));
+		count++;
+	}
+	return count;
+}
+
+unsigned mailboxes_poll(struct daemon *d)
+{
+	struct mailbox_end *end;
+	unsigned count = 0;
+
+	/* Nothing below opens, closes or puts to sleep a mailbox. */
+	LIST_FOREACH(end, &d->mailboxes.awake, link)
+		count += look_into(end);
+	d->mailboxes.requests += count;
+	d->stats.messages_in += count;
+	return count;
+}
+
+/* M2. */
+bool mailboxes_sleep(struct daemon *d)
+{
+	struct mailbox_end *end = LIST_FIRST(&d->mailboxes.awake);
+	bool is_quiet = true;
+
+	while (end != NULL) {
+		struct mailbox_end *next = LIST_NEXT(end, link);
+
+		atomic_store(&end->shared->daemon_sleeps, 1);
+		if (atomic_load(&end->shared->asked) != 0) {
+			atomic_store(&end->shared->daemon_sleeps, 0);
+			is_quiet = false;
+		} else {
+			end->is_awake = false;
+			LIST_REMOVE(end, link);
+		}
+		end = next;
+	}
+	return is_quiet;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* Mailboxes of sessions (proto/mailbox.h), the daemon's side: made when the
+ * client asks for one, looked into while the daemon is awake, answered.
+ *
+ * A mailbox is awake from the client's Ring until nothing has been asked for
+ * busy_poll; only those that are awake cost anything.
+ *
+ * Threads: the loop's.  Nothing blocks. */
+#ifndef MEMD_DAEMON_MAILBOX_H
+#define MEMD_DAEMON_MAILBOX_H
+
+#include "common/checks.h"
+#include "proto/mailbox.h"
+#include "proto/wire.h"
+#include <stdbool.h>
+#include <sys/queue.h>
+
+struct daemon;
+struct session;
+
+/* A session's, inside it. */
+struct mailbox_end {
+	struct session *session;
+	struct mailbox *shared;		/* NULL: none */
+	bool is_awake;			/* and on the list */
+	LIST_ENTRY(mailbox_end) link;
+};
+
+struct mailboxes {
+	LIST_HEAD(, mailbox_end) awake;
+	uint64_t requests;		/* ever taken out of one */
+	uint64_t rings;
+	uint32_t open_count;
+};
+
+void mailboxes_init(struct mailboxes *ms);
+
+/* Make the session's.  *ret_fd is for the client; the caller closes it.
+ * Returns 0, -EEXIST, -ENOMEM, -EMFILE. */
+int mailbox_open(struct session *s, int *ret_fd) MUST_CHECK;
+void mailbox_close(struct session *s);
+
+/* The client says that there is something in it. */
+void mailbox_ring(struct session *s);
+
+/* Look into all that are awake.  Returns how many requests were there. */
+unsigned mailboxes_poll(struct daemon *d);
+
+/* Nothing was asked for long enough: let the clients ring from now on.
+ * Returns false when one has asked meanwhile. */
+bool mailboxes_sleep(struct daemon *d);
+
+/* Reply to what came in cell `cell`. */
+void mailbox_answer(struct session *s, unsigned cell, uint16_t type,
+		    uint64_t request_id, const ProtobufCMessage *message);
+
+#endif
