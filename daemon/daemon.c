@@ -78,6 +78,7 @@ static bool needs_turn(const struct daemon *d)
 	       !TAILQ_EMPTY(&d->ages.queued) ||
 	       !TAILQ_EMPTY(&d->accounts.unused) ||
 	       !LIST_EMPTY(&d->pins.orphans) ||
+	       backing_has_spoiled(d->engine.backing) ||
 	       (d->evictor.is_active && !d->evictor.is_waiting) ||
 	       trace_is_behind(d);
 }
@@ -92,10 +93,13 @@ void daemon_settle(struct daemon *d)
 		event_active(&d->turn, EV_TIMEOUT, 0);
 }
 
+/* Segments whose data files are kept locked will not go, and are not waited
+ * for. */
 static void end_if_idle(struct daemon *d)
 {
 	bool is_empty = d->server.session_count == 0 &&
-			d->segments.dying_count == 0 &&
+			d->segments.dying_count ==
+				pager_retry_teardown(d->engine.pager) &&
 			engine_is_idle(&d->engine);
 
 	if (is_empty || d->is_hurried || clock_now_ns() >= d->stop_by_ns)
@@ -105,6 +109,7 @@ static void end_if_idle(struct daemon *d)
 static void turn(struct daemon *d)
 {
 	do {
+		watch_locked_files(d);
 		(void)server_bury(&d->server);
 		pins_release(d);
 		evictor_step(d);

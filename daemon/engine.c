@@ -36,12 +36,12 @@ static int op_capture(void *ctx, segment_id segment, uint64_t unit,
 	return backing_capture(e->backing, segment, unit, count, to);
 }
 
-static void op_discard(void *ctx, segment_id segment, uint64_t unit,
-		       uint64_t count)
+static int op_discard(void *ctx, segment_id segment, uint64_t unit,
+		      uint64_t count)
 {
 	struct engine *e = ctx;
 
-	backing_discard(e->backing, segment, unit, count);
+	return backing_discard(e->backing, segment, unit, count);
 }
 
 static void op_segment_gone(void *ctx, segment_id segment)
@@ -132,8 +132,10 @@ static int make_backing(struct engine *e, const struct config *config,
 		return 0;
 	e->is_refused_by_kernel = err == -ENOSYS || err == -EPERM ||
 				  err == -EACCES || err == -EOPNOTSUPP;
-	snprintf(ret_reason, reason_size, "userfaultfd: %s; %s",
+	snprintf(ret_reason, reason_size, "%s: %s; %s",
+		 err == -EAGAIN ? "helper processes" : "userfaultfd",
 		 strerror(-err),
+		 err == -EAGAIN ? "raise TasksMax or the limit of processes" :
 		 err == -EOPNOTSUPP ? "memd needs Linux 5.14 or newer" :
 		 err == -ENOSYS ? "use a kernel with CONFIG_USERFAULTFD" :
 		 e->is_refused_by_kernel ?
@@ -386,6 +388,15 @@ static void flush(struct engine *e)
 {
 	if (e->must_flush && swapstore_flush(e->store) == 0)
 		e->must_flush = false;
+}
+
+unsigned engine_poll_data_files(struct engine *e)
+{
+	unsigned returned = backing_poll(e->backing);
+
+	if (pager_retry_teardown(e->pager) != 0)
+		e->wants_run = true;
+	return returned;
 }
 
 void engine_settle(struct engine *e)

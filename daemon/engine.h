@@ -70,6 +70,10 @@ unsigned engine_reap(struct engine *e);
  * background work goes on. */
 void engine_settle(struct engine *e);
 
+/* Now and then: see whether punches that were stuck have come back, and take
+ * down further what they were in the way of.  Returns how many have. */
+unsigned engine_poll_data_files(struct engine *e);
+
 /* No page of any segment has I/O in flight. */
 bool engine_is_idle(const struct engine *e);
 

@@ -153,6 +153,14 @@ static int check_counts(const struct segments *ss,
 		explain(ss, wish, -EAGAIN, ret_reason, reason_size);
 		return -EAGAIN;
 	}
+	/* One owner must not cost the others a wait for every new file. */
+	if (backing_is_blamed(ss->engine->backing, wish->uid)) {
+		snprintf(ret_reason, reason_size, "a write(2) to the data file "
+			 "of a segment of uid %u does not end; end the program "
+			 "that does it (memd's log has its pid), then try "
+			 "again", wish->uid);
+		return -EAGAIN;
+	}
 	if (wish->owner->segment_count >= ss->config->uid_segments) {
 		snprintf(ret_reason, reason_size, "uid %u has %u segments, "
 			 "as many as uid_segments allows", wish->uid,
@@ -179,7 +187,7 @@ static int add_to_pager(struct segments *ss, const struct segment_wish *wish,
 		 wish->name[0] != '\0' ? wish->name : "private");
 	err = backing_add(ss->engine->backing, segment->pager_id,
 			  wish->page_count * PAGER_UNIT_BYTES << wish->order,
-			  file_name);
+			  wish->uid, file_name);
 	if (err != 0)
 		pager_segment_destroy(ss->engine->pager, segment->pager_id);
 	return err;

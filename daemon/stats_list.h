@@ -29,6 +29,7 @@ STAT(ages_sent, "pages", "Pages that clients were asked to unmap")
 STAT(ages_dropped, "pages", "Such requests dropped: the client does not read")
 STAT(trace_dropped, "", "Trace events that a reader was too slow for")
 STAT(segments_spoiled, "", "Segments whose data file was written past memd")
+STAT(segments_locked, "", "Segments given up: a client kept its data file locked")
 STAT(reloads, "", "Configurations reloaded")
 STAT(reload_errors, "", "Configurations refused at a reload")
 

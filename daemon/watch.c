@@ -53,14 +53,14 @@ static bool is_spoiled(const struct daemon *d, const struct segment *segment)
 }
 
 /* Whose it is has done it. */
-static void close_owner(const struct segment *segment)
+static void close_owner(const struct segment *segment, const char *what)
 {
 	struct attachment *a;
 
 	LIST_FOREACH(a, &segment->attachments, of_segment)
 		conn_refuse(a->session->main, 0, -EIO,
-			    "the data file of segment %u was written to past "
-			    "memd", segment->id);
+			    "the data file of segment %u %s", segment->id,
+			    what);
 }
 
 /* One of those who attached it has done it, and nobody knows who: the others
@@ -91,7 +91,7 @@ static void spoil(struct daemon *d, struct segment *segment)
 		  system_printable(segment->name, name, sizeof(name)),
 		  segment->uid);
 	if (segment->name[0] == '\0')
-		close_owner(segment);
+		close_owner(segment, "was written to past memd");
 	else
 		detach_all(segment);
 }
@@ -116,10 +116,99 @@ static void watch_data_files(struct daemon *d)
 	d->spoil_cursor = 0;
 }
 
+/* ---- locks */
+
+/* It is one of those who may write to it; a private segment has one. */
+static void log_suspects(const struct segment *segment)
+{
+	char name[WIRE_NAME_BYTES_MAX + 1];
+	const struct attachment *a;
+
+	(void)system_printable(segment->name, name, sizeof(name));
+	LIST_FOREACH(a, &segment->attachments, of_segment) {
+		const struct session *s = a->session;
+
+		if (!a->is_read_only)
+			log_event(LOG_LEVEL_WARNING, "segment-locked",
+				  "segment=%u name=\"%s\" session=%u pid=%d "
+				  "uid=%u command=\"%s\" reason=\"a write(2) "
+				  "to its data file does not end\"",
+				  segment->id, name, s->id,
+				  s->main->peer.pid, s->main->peer.uid,
+				  s->command);
+	}
+}
+
+/* What is the session's alone goes with it.  Each of these files may be locked
+ * as well: memd does not walk into one trap after the other. */
+static void shun_private(struct daemon *d, const struct session *s)
+{
+	const struct attachment *a;
+
+	for (a = s->attachments; a != NULL; a = a->hh.next)
+		if (a->segment->name[0] == '\0')
+			backing_shun(d->engine.backing, a->segment->pager_id);
+}
+
+/* Its pages cannot be had, and which of them are still there nobody knows: it
+ * goes, as far as the client lets go of it. */
+static void give_up(struct daemon *d, struct segment *segment)
+{
+	log_suspects(segment);
+	segment->is_spoiled = true;
+	d->stats.segments_locked++;
+	if (segment->name[0] == '\0') {
+		const struct attachment *a;
+
+		LIST_FOREACH(a, &segment->attachments, of_segment)
+			shun_private(d, a->session);
+		close_owner(segment, "is kept locked by a write(2) that does "
+			    "not end");
+	} else if (segment->attached_count == 0) {
+		segments_unlink(&d->segments, segment);
+	} else {
+		segment->is_unlinked = true;
+		detach_all(segment);
+	}
+}
+
+void watch_locked_files(struct daemon *d)
+{
+	struct backing *backing = d->engine.backing;
+	segment_id id;
+
+	while ((id = backing_take_spoiled(backing)) != 0) {
+		struct segment *segment = segments_find_pager_id(&d->segments,
+								 id);
+
+		if (segment != NULL) {
+			give_up(d, segment);
+			continue;
+		}
+		/* Found when it was being taken down already. */
+		d->stats.segments_locked++;
+		log_event(LOG_LEVEL_WARNING, "segment-locked",
+			  "uid=%u reason=\"a write(2) to the data file of a "
+			  "segment that is gone does not end\"",
+			  backing_owner(backing, id));
+	}
+}
+
+static void watch_stuck_punches(struct daemon *d)
+{
+	unsigned count = engine_poll_data_files(&d->engine);
+
+	if (count != 0)
+		log_event(LOG_LEVEL_NOTICE, "segment-unlocked",
+			  "count=%u left=%u", count,
+			  backing_stuck_count(d->engine.backing));
+}
+
 void watch_tick(struct daemon *d)
 {
 	watch_rates(d);
 	watch_starvation(d);
 	watch_data_files(d);
+	watch_stuck_punches(d);
 	server_close_overdue(d);
 }

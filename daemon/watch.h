@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* What is looked at once a second: rates, starvation, and data files that a
- * client has filled past the pager. */
+ * client has filled past the pager.  And, in the turn, data files whose lock a
+ * client keeps. */
 #ifndef MEMD_DAEMON_WATCH_H
 #define MEMD_DAEMON_WATCH_H
 
 struct daemon;
 
 void watch_tick(struct daemon *d);
+
+/* Segments whose data file did not let go of its pages are given up. */
+void watch_locked_files(struct daemon *d);
 
 #endif

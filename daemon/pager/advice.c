@@ -59,8 +59,12 @@ static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
 		return STEP_NEXT;
 	}
 	if (p->frame != 0) {
-		pg->ops->discard(pg->ctx, ad->segment, ad->cursor << sg->order,
-				 order_units(sg->order));
+		if (pg->ops->discard(pg->ctx, ad->segment,
+				     ad->cursor << sg->order,
+				     order_units(sg->order)) != 0) {
+			turn->result = -EBUSY;
+			return STEP_NEXT;
+		}
 		frame_put(pg, p->frame);
 		p->frame = 0;
 	}

@@ -56,6 +56,7 @@ struct data_file {
 	uint32_t owner;
 	bool is_spoiled;		/* B4 */
 	bool is_reported;		/* … and has been told of */
+	bool is_shunned;
 };
 
 struct capture_pipe {
@@ -235,6 +236,7 @@ static int punch(struct backing *b, segment_id segment, uint64_t offset,
 		.fd = df->fd,
 		.offset = offset,
 		.length = length,
+		.is_shunned = df->is_shunned,
 	};
 	int err = punchers_punch(b->punchers, &p, ret_has_data);
 
@@ -433,6 +435,11 @@ segment_id backing_take_spoiled(struct backing *b)
 bool backing_has_spoiled(const struct backing *b)
 {
 	return b->unreported_count != 0;
+}
+
+void backing_shun(struct backing *b, segment_id segment)
+{
+	b->file[segment].is_shunned = true;
 }
 
 uint32_t backing_owner(const struct backing *b, segment_id segment)

@@ -50,6 +50,10 @@ int backing_discard(struct backing *b, segment_id segment, uint64_t unit,
 segment_id backing_take_spoiled(struct backing *b);
 bool backing_has_spoiled(const struct backing *b);
 
+/* Whoever has this file keeps others locked: do not try to take anything out
+ * of it while its owner is blamed for one. */
+void backing_shun(struct backing *b, segment_id segment);
+
 uint32_t backing_owner(const struct backing *b, segment_id segment);
 
 /* Is a punch of any of the owner's files stuck? */

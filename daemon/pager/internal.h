@@ -100,6 +100,7 @@ struct segment {
 	uint32_t writing;		/* RESIDENT pages with PAGE_WRITING */
 	uint64_t pinned_units;		/* of all its pins: see advice.c */
 	uint64_t teardown_cursor;	/* DYING: pages before it are done */
+	bool is_blocked;		/* DYING: ops.discard refused */
 	struct stream_set streams;
 };
 
@@ -217,6 +218,7 @@ struct pager {
 	uint64_t wanted_units;		/* by a parked PIN */
 	uint64_t committed_units;
 	uint32_t segment_count, dying_count;
+	uint32_t blocked_count;		/* of the dying ones */
 
 	frame_id front_hand, back_hand, cold_hand, slot_hand;
 	uint64_t cold_count;		/* frames with FRAME_COLD */

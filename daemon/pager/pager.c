@@ -242,7 +242,8 @@ static bool reclaim_accounts(struct pager *pg)
  * waiting for ever (all is pinned, or the store takes nothing any more). */
 static void fail_hopeless(struct pager *pg)
 {
-	if (pg->batches_used != 0 || pg->is_starved || pg->dying_count != 0)
+	if (pg->batches_used != 0 || pg->is_starved ||
+	    pg->dying_count != pg->blocked_count)
 		return;
 	advice_fail_wanting(pg);
 	fault_fail_waiting(pg, &pg->pool_waiting, 0, -ENOMEM);

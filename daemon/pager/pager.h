@@ -67,9 +67,10 @@ struct pager_ops {
 	 * 0, or -errno: nothing was taken out. */
 	int (*capture)(void *ctx, segment_id segment, uint64_t unit,
 		       uint64_t count, void *to);
-	/* Take the units out, bytes not wanted. */
-	void (*discard)(void *ctx, segment_id segment, uint64_t unit,
-			uint64_t count);
+	/* Take the units out, bytes not wanted.  0; or -EBUSY: they cannot be
+	 * taken out now, and the memory they take cannot be used otherwise. */
+	int (*discard)(void *ctx, segment_id segment, uint64_t unit,
+		       uint64_t count);
 	/* The segment is no more: nothing of it is in flight. */
 	void (*segment_gone)(void *ctx, segment_id segment);
 	/* Queue one request of the swap store; -EAGAIN: asked again after
@@ -140,8 +141,13 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 /* Its faults in flight are answered -EFAULT.  Its frames and slots become free
  * at once, or, of a large segment, piece by piece in pager_run(), or, where
  * I/O is in flight, as that ends; then ops.segment_gone.  The id must not be
- * used any more. */
+ * used any more.  Where ops.discard refuses, the segment's frames stay taken
+ * until pager_retry_teardown(). */
 void pager_segment_destroy(struct pager *pg, segment_id segment);
+
+/* Try again to take down segments that ops.discard refused.  Returns how many
+ * there are; pager_run() does it. */
+uint32_t pager_retry_teardown(struct pager *pg);
 
 struct segment_info {
 	uint64_t serial;

@@ -130,8 +130,15 @@ static bool is_forgettable(const struct pager *pg, const struct segment *sg,
 	return p->state != PAGE_ZERO && !page_is_busy(p);
 }
 
+static void set_blocked(struct pager *pg, struct segment *sg, bool is_blocked)
+{
+	pg->blocked_count -= sg->is_blocked;
+	sg->is_blocked = is_blocked;
+	pg->blocked_count += sg->is_blocked;
+}
+
 /* Forget the run of forgettable pages that starts at `page`; its data leaves
- * the file in one go.  Returns its end. */
+ * the file in one go.  Returns its end; `page` when the data would not go. */
 static uint64_t forget_run(struct pager *pg, segment_id id, uint64_t page,
 			   uint64_t most)
 {
@@ -145,9 +152,11 @@ static uint64_t forget_run(struct pager *pg, segment_id id, uint64_t page,
 		has_data |= pg->page[sg->first + end].frame != 0;
 		end++;
 	}
-	if (has_data)
-		pg->ops->discard(pg->ctx, id, page << sg->order,
-				 (end - page) << sg->order);
+	if (has_data && pg->ops->discard(pg->ctx, id, page << sg->order,
+					 (end - page) << sg->order) != 0) {
+		set_blocked(pg, sg, true);
+		return page;
+	}
 	for (; page < end; page++)
 		page_forget(pg, sg, (page_id)(sg->first + page));
 	return end;
@@ -170,12 +179,14 @@ static uint32_t busy_pages(const struct segment *sg)
 
 /* Forget pages of a DYING segment, as many as the turn's budget has room for.
  * Busy ones are left until their I/O has ended; when none is left the segment
- * is gone. */
+ * is gone.  Where the data will not go all stays as it is: the frames are
+ * charged as long as their memory is taken. */
 static void segment_teardown(struct pager *pg, segment_id id)
 {
 	struct segment *sg = &pg->segment[id];
 	uint32_t *budget = &pg->teardown_budget;
 
+	set_blocked(pg, sg, false);
 	while (*budget > 0 && sg->teardown_cursor < sg->page_count) {
 		uint64_t page = page_next_used(pg, sg, sg->teardown_cursor,
 					       *budget);
@@ -184,6 +195,8 @@ static void segment_teardown(struct pager *pg, segment_id id)
 		if (page < sg->page_count)
 			end = forget_run(pg, id, page,
 					 MAX(*budget >> sg->order, 1u));
+		if (sg->is_blocked)
+			return;
 		cost = ((end - page) << sg->order) + 1;
 		if (end == page)
 			end = MIN(page + 1, sg->page_count);
@@ -215,6 +228,12 @@ void segment_teardown_all(struct pager *pg)
 			segment_teardown(pg, id);
 		id = next;
 	}
+}
+
+uint32_t pager_retry_teardown(struct pager *pg)
+{
+	pg->is_teardown_due |= pg->blocked_count != 0;
+	return pg->blocked_count;
 }
 
 void pager_segment_destroy(struct pager *pg, segment_id segment)

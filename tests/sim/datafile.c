@@ -206,8 +206,7 @@ static void discard_unit(struct sim *sim, struct sim_segment *sg,
 	take_out(sim, u);
 }
 
-void datafile_discard(void *ctx, segment_id id, uint64_t unit,
-		      uint64_t count)
+int datafile_discard(void *ctx, segment_id id, uint64_t unit, uint64_t count)
 {
 	struct sim *sim = ctx;
 	struct sim_segment *sg = segment_for_op(sim, id, unit, count,
@@ -218,4 +217,5 @@ void datafile_discard(void *ctx, segment_id id, uint64_t unit,
 	      (unsigned long long)unit, (unsigned long long)count);
 	for (uint64_t i = 0; i < count; i++)
 		discard_unit(sim, sg, unit + i);
+	return 0;
 }

@@ -278,8 +278,7 @@ int datafile_install(void *ctx, segment_id id, uint64_t unit, uint64_t count,
 		     const void *bytes);
 int datafile_capture(void *ctx, segment_id id, uint64_t unit, uint64_t count,
 		     void *to);
-void datafile_discard(void *ctx, segment_id id, uint64_t unit,
-		      uint64_t count);
+int datafile_discard(void *ctx, segment_id id, uint64_t unit, uint64_t count);
 
 /* client.c */
 void client_touch(struct sim *sim, struct sim_segment *sg, unsigned client,

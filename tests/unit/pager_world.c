@@ -74,11 +74,18 @@ static int on_capture(void *ctx, segment_id id, uint64_t unit, uint64_t count,
 	return 0;
 }
 
-static void on_discard(void *ctx, segment_id id, uint64_t unit, uint64_t count)
+static int on_discard(void *ctx, segment_id id, uint64_t unit, uint64_t count)
 {
 	struct world_segment *sg = range_of(ctx, id, unit, count);
+	struct world *w = ctx;
+
+	if (w->fail_discards > 0) {
+		w->fail_discards--;
+		return -EBUSY;
+	}
 
 	memset(sg->present + unit, 0, count * sizeof(*sg->present));
+	return 0;
 }
 
 static void on_gone(void *ctx, segment_id id)

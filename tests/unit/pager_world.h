@@ -41,7 +41,7 @@ struct world {
 	unsigned gone_count;
 	uint64_t aged;
 	/* What is to go wrong: this many times from now on. */
-	unsigned fail_installs, fail_captures;
+	unsigned fail_installs, fail_captures, fail_discards;
 	uint64_t install_part;		/* units done before a failure */
 	/* What has happened. */
 	unsigned reads, writes;		/* requests */

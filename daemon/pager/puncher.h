@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* Punchers: helper processes that take memory out of files, so that a file
+ * whose lock somebody keeps cannot keep memd.
+ *
+ * fallocate(PUNCH_HOLE) takes the file's inode lock and waits for it beyond
+ * the reach of any signal.  write(2) holds that lock while it reads its source;
+ * a source whose page faults are never answered holds it for ever.  So one
+ * process punches for memd, and when it does not come back it is left to its
+ * punch and the next one takes over.
+ *
+ * A process and not a thread: a process with one thread in such a wait cannot
+ * end, keeps its sockets open and its memory in use.  Made before there is
+ * anything to inherit; only what is sent to them can ever be stuck with them.
+ *
+ *   N1  A puncher works on descriptors of its own.  What a late punch hits is
+ *       the file it was meant for, whatever has become of memd's numbers.
+ *   N2  A puncher is given up only when it has been seen in one and the same
+ *       uninterruptible sleep for all its patience.  A busy machine makes it
+ *       runnable, not asleep; so time alone never decides.
+ *   N3  A stuck puncher gets no other work until its punch has returned, and
+ *       then forgets every file before it gets any.
+ *   N4  Owners who keep one stuck are distrusted as long: their other files get
+ *       little patience, the last free punchers are not risked for them, and
+ *       shunned files get none.  So one owner costs the others one wait, not
+ *       one for each of its files, and never all punchers.
+ *
+ * Threads: one.  Nothing here knows segments or faults. */
+#ifndef MEMD_PAGER_PUNCHER_H
+#define MEMD_PAGER_PUNCHER_H
+
+#include "common/checks.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct punchers;
+
+/* What to punch. */
+struct punch {
+	uint32_t file;		/* the caller's number for it: 1 … files_max */
+	uint32_t owner;		/* whom to blame, for example a uid */
+	int fd;
+	uint64_t offset, length;
+	bool is_shunned;	/* not while its owner is distrusted */
+};
+
+/* Returns 0, or -ENOMEM, -EAGAIN (no more processes), -EMFILE. */
+int punchers_create(uint32_t files_max, struct punchers **ret_punchers)
+	MUST_CHECK;
+
+/* Waits for no puncher that is stuck: it ends when its punch returns. */
+void punchers_destroy(struct punchers *ps);
+
+/* Punch, and say whether the file has data in the range afterwards.  Returns
+ * 0; -errno of fallocate(2); -ETIMEDOUT: somebody keeps the lock, the file is
+ * held from now on, and the punch will happen at some time; -EAGAIN: it was
+ * not tried (N4, the file is held, or none is left). */
+int punchers_punch(struct punchers *ps, const struct punch *punch,
+		   bool *ret_has_data) MUST_CHECK;
+
+/* The number may mean another file after this. */
+void punchers_forget(struct punchers *ps, uint32_t file);
+
+/* Is a punch of this file stuck? */
+bool punchers_is_held(const struct punchers *ps, uint32_t file);
+
+/* Is a punch of any of this owner's files stuck, gone ones included? */
+bool punchers_is_blamed(const struct punchers *ps, uint32_t owner);
+
+/* Look after the stuck ones; returns how many have come back. */
+unsigned punchers_poll(struct punchers *ps);
+
+/* How many are stuck. */
+unsigned punchers_stuck_count(const struct punchers *ps);
+
+#endif
