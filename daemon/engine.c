@@ -28,12 +28,12 @@ static int op_install(void *ctx, segment_id segment, uint64_t unit,
 	return backing_install(e->backing, segment, unit, count, bytes);
 }
 
-static int op_capture(void *ctx, segment_id segment, uint64_t unit,
-		      uint64_t count, void *to)
+static void op_capture(void *ctx, struct pager_capture *capture,
+		       unsigned count)
 {
 	struct engine *e = ctx;
 
-	return backing_capture(e->backing, segment, unit, count, to);
+	backing_capture(e->backing, capture, count);
 }
 
 static int op_discard(void *ctx, segment_id segment, uint64_t unit,

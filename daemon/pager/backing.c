@@ -225,12 +225,12 @@ int backing_add(struct backing *b, segment_id segment, uint64_t length_bytes,
 	return 0;
 }
 
-/* 0, or -errno: the range is as it was, or (spoiled) nobody knows how. */
-static int punch(struct backing *b, segment_id segment, uint64_t offset,
-		 uint64_t length, bool *ret_has_data)
+static struct punch punch_of(const struct backing *b, segment_id segment,
+			     uint64_t offset, uint64_t length)
 {
-	struct data_file *df = &b->file[segment];
-	struct punch p = {
+	const struct data_file *df = &b->file[segment];
+
+	return (struct punch){
 		.file = segment,
 		.owner = df->owner,
 		.fd = df->fd,
@@ -238,13 +238,29 @@ static int punch(struct backing *b, segment_id segment, uint64_t offset,
 		.length = length,
 		.is_shunned = df->is_shunned,
 	};
-	int err = punchers_punch(b->punchers, &p, ret_has_data);
+}
 
-	if (err == -ETIMEDOUT && !df->is_spoiled) {
+static void punch_all(struct backing *b, struct punch *punch, unsigned count)
+{
+	punchers_punch(b->punchers, punch, count);
+	for (unsigned i = 0; i < count; i++) {
+		struct data_file *df = &b->file[punch[i].file];
+
+		if (punch[i].error != -ETIMEDOUT || df->is_spoiled)
+			continue;
 		df->is_spoiled = true;
 		b->unreported_count++;
 	}
-	return err;
+}
+
+/* 0, or -errno: the range is as it was, or (spoiled) nobody knows how. */
+static int punch_one(struct backing *b, segment_id segment, uint64_t offset,
+		     uint64_t length)
+{
+	struct punch punch = punch_of(b, segment, offset, length);
+
+	punch_all(b, &punch, 1);
+	return punch.error;
 }
 
 /* Even of a held file: the puncher has a descriptor of its own, and what it
@@ -252,10 +268,9 @@ static int punch(struct backing *b, segment_id segment, uint64_t offset,
 void backing_remove(struct backing *b, segment_id segment)
 {
 	struct data_file *df = &b->file[segment];
-	bool has_data;
 
 	ASSERT(df->alias != NULL);
-	(void)!punch(b, segment, 0, df->length_bytes, &has_data);
+	(void)punch_one(b, segment, 0, df->length_bytes);
 	punchers_forget(b->punchers, segment);
 	b->unreported_count -= df->is_spoiled && !df->is_reported;
 	munmap(df->alias, df->length_bytes);
@@ -344,77 +359,121 @@ static void pipe_read(const struct capture_pipe *cp, uint8_t *to,
 	}
 }
 
-/* Take references to [offset, offset + length) into the pipes; spliced[i] is
- * what pipe i holds.  0 or -errno. */
-static int splice_all(const struct backing *b, const struct data_file *df,
-		      uint64_t offset, uint64_t length,
-		      uint64_t spliced[PIPES_MAX])
-{
-	unsigned i = 0;
+/* What the pipes hold.  They are filled one after the other, and what is in
+ * them comes out in the same order. */
+struct load {
+	unsigned pipe;			/* being filled, or emptied */
+	uint64_t bytes[PIPES_MAX];	/* in each */
+};
 
-	while (length > 0) {
-		const struct capture_pipe *cp = &b->pipe[i];
+/* Take references to units of the file into the pipes; *ret_bytes is how much
+ * went in, all of it or, on failure (-errno), a part. */
+static int splice_all(const struct backing *b, const struct pager_capture *c,
+		      struct load *load, uint64_t *ret_bytes)
+{
+	uint64_t offset = c->unit * PAGER_UNIT_BYTES;
+	uint64_t length = c->count * PAGER_UNIT_BYTES;
+	int fd = b->file[c->segment].fd;
+
+	*ret_bytes = 0;
+	while (*ret_bytes < length) {
+		const struct capture_pipe *cp = &b->pipe[load->pipe];
 		uint64_t room = (uint64_t)cp->capacity_units *
-				PAGER_UNIT_BYTES - spliced[i];
-		loff_t at = (loff_t)offset;
+				PAGER_UNIT_BYTES - load->bytes[load->pipe];
+		loff_t at = (loff_t)(offset + *ret_bytes);
 		ssize_t n = 0;
 
 		if (room > 0)
-			n = splice(df->fd, &at, cp->write_fd, NULL,
-				   MIN(length, room), SPLICE_F_NONBLOCK);
+			n = splice(fd, &at, cp->write_fd, NULL,
+				   MIN(length - *ret_bytes, room),
+				   SPLICE_F_NONBLOCK);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN)
 			return -errno;
 		if (n <= 0) {
-			if (++i == b->pipe_count)
+			if (load->pipe + 1 == b->pipe_count)
 				return -EIO;
+			load->pipe++;
 			continue;
 		}
-		spliced[i] += (uint64_t)n;
-		offset += (uint64_t)n;
-		length -= (uint64_t)n;
+		load->bytes[load->pipe] += (uint64_t)n;
+		*ret_bytes += (uint64_t)n;
 	}
 	return 0;
 }
 
-int backing_capture(struct backing *b, segment_id segment, uint64_t unit,
-		    uint64_t count, void *to)
+/* Read the next `length` bytes out of the pipes. */
+static void unload(const struct backing *b, struct load *load, uint8_t *to,
+		   uint64_t length)
 {
-	const struct data_file *df = &b->file[segment];
-	uint64_t spliced[PIPES_MAX] = { 0 };
-	uint64_t offset = unit * PAGER_UNIT_BYTES;
-	uint64_t length = count * PAGER_UNIT_BYTES;
-	bool has_data = false;
-	uint8_t *at = to;
-	int err;
+	while (length > 0) {
+		uint64_t *held = &load->bytes[load->pipe];
+		uint64_t part = MIN(*held, length);
 
-	ASSERT(df->alias != NULL && count <= CAPTURE_UNITS_MAX &&
-	       offset + length <= df->length_bytes);
-	if (df->is_spoiled)
-		return -EIO;
-	err = splice_all(b, df, offset, length, spliced);
-	if (err == 0)
-		err = punch(b, segment, offset, length, &has_data);
-	for (unsigned i = 0; i < b->pipe_count; i++) {
-		pipe_read(&b->pipe[i], at, spliced[i]);
-		at += spliced[i];
+		pipe_read(&b->pipe[load->pipe], to, part);
+		*held -= part;
+		to += part;
+		length -= part;
+		if (*held == 0)
+			load->pipe++;
 	}
+}
+
+/* The ranges of those that have been spliced; of_capture[i] is what
+ * punch[i] is of.  Returns how many. */
+static unsigned punches_for(const struct backing *b,
+			    struct pager_capture *capture, unsigned count,
+			    struct punch *punch,
+			    struct pager_capture **of_capture)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (capture[i].error != 0)
+			continue;
+		punch[n] = punch_of(b, capture[i].segment,
+				    capture[i].unit * PAGER_UNIT_BYTES,
+				    capture[i].count * PAGER_UNIT_BYTES);
+		of_capture[n++] = &capture[i];
+	}
+	return n;
+}
+
+void backing_capture(struct backing *b, struct pager_capture *capture,
+		     unsigned count)
+{
+	struct pager_capture *of_capture[PAGER_CAPTURES_MAX];
+	struct punch punch[PAGER_CAPTURES_MAX];
+	uint64_t bytes[PAGER_CAPTURES_MAX] = { 0 };
+	struct load load = { 0 };
+	unsigned punch_count;
+
+	ASSERT(count <= PAGER_CAPTURES_MAX);
+	for (unsigned i = 0; i < count; i++)
+		capture[i].error = b->file[capture[i].segment].is_spoiled ?
+			-EIO : splice_all(b, &capture[i], &load, &bytes[i]);
+	punch_count = punches_for(b, capture, count, punch, of_capture);
+	punch_all(b, punch, punch_count);
+	for (unsigned i = 0; i < punch_count; i++)
+		of_capture[i]->error = punch[i].error;
+	load.pipe = 0;
+	for (unsigned i = 0; i < count; i++)
+		unload(b, &load, capture[i].to, bytes[i]);
 	/* Only where a client has put huge folios into its own file behind
 	 * the pager's back, which cannot be split while the pipes hold them. */
-	if (err == 0 && has_data)
-		(void)!punch(b, segment, offset, length, &has_data);
-	return err;
+	for (unsigned i = 0; i < punch_count; i++)
+		if (punch[i].error == 0 && punch[i].has_data)
+			(void)punch_one(b, punch[i].file, punch[i].offset,
+					punch[i].length);
 }
 
 int backing_discard(struct backing *b, segment_id segment, uint64_t unit,
 		    uint64_t count)
 {
-	bool has_data;
-
 	ASSERT(b->file[segment].alias != NULL);
-	return punch(b, segment, unit * PAGER_UNIT_BYTES,
-		     count * PAGER_UNIT_BYTES, &has_data) != 0 ? -EBUSY : 0;
+	return punch_one(b, segment, unit * PAGER_UNIT_BYTES,
+			 count * PAGER_UNIT_BYTES) != 0 ? -EBUSY : 0;
 }
 
 segment_id backing_take_spoiled(struct backing *b)

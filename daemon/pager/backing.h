@@ -40,8 +40,8 @@ int backing_open_read_only(const struct backing *b, segment_id segment)
 /* As in struct pager_ops.  Capture from a spoiled file fails. */
 int backing_install(struct backing *b, segment_id segment, uint64_t unit,
 		    uint64_t count, const void *bytes) MUST_CHECK;
-int backing_capture(struct backing *b, segment_id segment, uint64_t unit,
-		    uint64_t count, void *to) MUST_CHECK;
+void backing_capture(struct backing *b, struct pager_capture *capture,
+		     unsigned count);
 int backing_discard(struct backing *b, segment_id segment, uint64_t unit,
 		    uint64_t count) MUST_CHECK;
 

@@ -28,8 +28,9 @@ bool evict_is_candidate(const struct pager *pg, page_id id)
 	const struct page *p = &pg->page[id];
 	const struct frame *fr = &pg->frame[p->frame];
 
-	return p->state == PAGE_RESIDENT && !(p->flags & PAGE_WRITING) &&
-	       fr->pins == 0 && pg->segment[fr->segment].state == SEGMENT_LIVE;
+	return p->state == PAGE_RESIDENT &&
+	       !(p->flags & (PAGE_WRITING | PAGE_LEAVING)) && fr->pins == 0 &&
+	       pg->segment[fr->segment].state == SEGMENT_LIVE;
 }
 
 static batch_id evict_begin(struct pager *pg, unsigned order)
@@ -50,11 +51,21 @@ static batch_id evict_begin(struct pager *pg, unsigned order)
 	return 0;
 }
 
-static uint32_t evict_room(const struct batch *b)
+/* Pages chosen for a batch, to be captured all at once: that is a switch to
+ * another process and back, which one for each run would make dear. */
+struct leaving {
+	struct pager_capture run[BATCH_PAGES_MAX];
+	unsigned run_count;
+	uint32_t page_count;
+};
+_Static_assert((int)BATCH_PAGES_MAX <= (int)PAGER_CAPTURES_MAX,
+	       "a batch is captured at once");
+
+static uint32_t evict_room(const struct batch *b, const struct leaving *lv)
 {
 	uint32_t pages = b->staging_count >> b->order;
 
-	return MIN(pages, (uint32_t)BATCH_PAGES_MAX) - b->page_count;
+	return MIN(pages, (uint32_t)BATCH_PAGES_MAX) - lv->page_count;
 }
 
 /* The page's bytes are safe elsewhere: give its frame back. */
@@ -117,29 +128,61 @@ static void evict_sort(struct pager *pg, struct batch *b, segment_id segment,
 	b->page_count++;
 }
 
-/* Capture `count` neighbouring candidates into the batch, which has room.
- * Returns how many were taken out. */
-static uint32_t evict_capture(struct pager *pg, struct batch *b,
-			      segment_id segment, uint64_t first,
-			      uint32_t count)
+/* Choose `count` neighbouring candidates, for which the batch has room. */
+static void evict_choose(struct pager *pg, struct batch *b, struct leaving *lv,
+			 segment_id segment, uint64_t first, uint32_t count)
 {
 	const struct segment *sg = &pg->segment[segment];
-	size_t length = (size_t)PAGER_UNIT_BYTES << sg->order;
-	uint8_t *bytes = batch_bytes(pg, b, b->page_count);
 
-	ASSERT(count <= evict_room(b));
-	if (pg->ops->capture(pg->ctx, segment, first << sg->order,
-			     (uint64_t)count << sg->order, bytes) != 0) {
-		pg->stats.capture_errors++;
-		for (uint32_t i = 0; i < count; i++)
-			page_mark_used(pg, (page_id)(sg->first + first + i));
-		return 0;
-	}
+	ASSERT(count <= evict_room(b, lv));
+	lv->run[lv->run_count++] = (struct pager_capture){
+		.segment = segment,
+		.unit = first << sg->order,
+		.count = (uint64_t)count << sg->order,
+		.to = batch_bytes(pg, b, lv->page_count),
+	};
+	lv->page_count += count;
 	for (uint32_t i = 0; i < count; i++)
-		evict_sort(pg, b, segment, (page_id)(sg->first + first + i),
-			   bytes + i * length);
-	pg->stats.evicted += count;
-	return count;
+		pg->page[sg->first + first + i].flags |= PAGE_LEAVING;
+}
+
+/* Sort the pages of a run that was captured, or not.  Returns how many are
+ * out. */
+static uint32_t evict_sort_run(struct pager *pg, struct batch *b,
+			       const struct pager_capture *run)
+{
+	const struct segment *sg = &pg->segment[run->segment];
+	size_t length = (size_t)PAGER_UNIT_BYTES << sg->order;
+	uint32_t count = (uint32_t)(run->count >> sg->order);
+	page_id first = (page_id)(sg->first + (run->unit >> sg->order));
+	const uint8_t *bytes = run->to;
+
+	for (uint32_t i = 0; i < count; i++) {
+		pg->page[first + i].flags &= (uint8_t)~PAGE_LEAVING;
+		if (run->error != 0)
+			page_mark_used(pg, first + i);
+		else
+			evict_sort(pg, b, run->segment, first + i,
+				   bytes + i * length);
+	}
+	pg->stats.capture_errors += run->error != 0;
+	return run->error != 0 ? 0 : count;
+}
+
+/* Capture what has been chosen into the batch.  Returns how many pages were
+ * taken out. */
+static uint32_t evict_capture(struct pager *pg, struct batch *b,
+			      struct leaving *lv)
+{
+	uint32_t taken = 0;
+
+	if (lv->run_count != 0)
+		pg->ops->capture(pg->ctx, lv->run, lv->run_count);
+	/* In their order: what stays moves down in staging. */
+	for (unsigned i = 0; i < lv->run_count; i++)
+		taken += evict_sort_run(pg, b, &lv->run[i]);
+	pg->stats.evicted += taken;
+	return taken;
 }
 
 /* Take slots from resident pages that keep one in case they stay clean,
@@ -234,12 +277,13 @@ uint32_t evict_run(struct pager *pg, segment_id segment, uint64_t first,
 {
 	batch_id id = evict_begin(pg, pg->segment[segment].order);
 	struct batch *b = &pg->batch[id];
+	struct leaving lv = { .run_count = 0 };
 	uint32_t taken;
 
 	if (id == 0)
 		return 0;
-	taken = evict_capture(pg, b, segment, first,
-			      MIN(count, evict_room(b)));
+	evict_choose(pg, b, &lv, segment, first, MIN(count, evict_room(b, &lv)));
+	taken = evict_capture(pg, b, &lv);
 	evict_submit(pg, id);
 	return taken;
 }
@@ -254,10 +298,11 @@ static bool is_idle_candidate(const struct pager *pg,
 	       !(pg->frame[pg->page[id].frame].flags & FRAME_REFERENCED);
 }
 
-/* The victim and its unreferenced neighbours, `most` pages at most, as one
- * run: one splice, one punch, adjacent slots. */
-static uint32_t evict_neighbourhood(struct pager *pg, struct batch *b,
-				    frame_id victim, uint32_t most)
+/* Choose the victim and its unreferenced neighbours, `most` pages at most, as
+ * one run: one splice, one punch, adjacent slots. */
+static void evict_neighbourhood(struct pager *pg, struct batch *b,
+				struct leaving *lv, frame_id victim,
+				uint32_t most)
 {
 	segment_id segment = pg->frame[victim].segment;
 	const struct segment *sg = &pg->segment[segment];
@@ -270,7 +315,7 @@ static uint32_t evict_neighbourhood(struct pager *pg, struct batch *b,
 	while (first > 0 && end - first < most &&
 	       is_idle_candidate(pg, sg, first - 1))
 		first--;
-	return evict_capture(pg, b, segment, first, (uint32_t)(end - first));
+	evict_choose(pg, b, lv, segment, first, (uint32_t)(end - first));
 }
 
 /* How far the hands may still go in one search. */
@@ -325,7 +370,8 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account)
 	frame_id victim = next_victim(pg, account, &search);
 	unsigned order = pg->frame[victim].order;
 	batch_id id = victim != 0 ? evict_begin(pg, order) : 0;
-	uint32_t done = 0;
+	struct leaving lv = { .run_count = 0 };
+	uint32_t done;
 
 	if (id == 0) {
 		/* The search may have aged some; their segment may be gone
@@ -335,18 +381,19 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account)
 	}
 	while (victim != 0) {
 		struct batch *b = &pg->batch[id];
-		uint32_t most = MIN(evict_room(b),
-				    MAX(1u, (units - done) >> order));
+		uint32_t most;
 
+		done = lv.page_count << order;
+		most = MIN(evict_room(b, &lv), MAX(1u, (units - done) >> order));
 		/* A page of another size waits for the hand's next round. */
 		if (pg->frame[victim].order == order)
-			done += evict_neighbourhood(pg, b, victim, most)
-				<< order;
-		if (done >= units || evict_room(b) == 0)
+			evict_neighbourhood(pg, b, &lv, victim, most);
+		if (lv.page_count << order >= units || evict_room(b, &lv) == 0)
 			break;
 		victim = next_victim(pg, account, &search);
 	}
 	clock_age_flush(pg);
+	done = evict_capture(pg, &pg->batch[id], &lv) << order;
 	evict_submit(pg, id);
 	note_futile(pg, done, units_free_or_leaving(pg) > before);
 	return done;

@@ -47,6 +47,8 @@ enum {
 	/* A zero-fill ran out of memory half way: some units may be holes.
 	 * A hole captures as zeros, which is right; the next fault fills it. */
 	PAGE_PARTIAL = BIT(1),
+	/* Chosen to be captured with others, in this call. */
+	PAGE_LEAVING = BIT(2),
 };
 
 /* An entry exists, at no cost, for every page of every segment; memory is

@@ -54,6 +54,16 @@ struct pager_reply {
 	uint64_t end_ns;	/* answered */
 };
 
+/* Units that are to be taken out together. */
+struct pager_capture {
+	segment_id segment;
+	uint64_t unit, count;
+	void *to;		/* count * PAGER_UNIT_BYTES */
+	int error;		/* the answer: 0 or -errno */
+};
+
+enum { PAGER_CAPTURES_MAX = 64 };	/* at once */
+
 /* What the pager asks for.  All are called from inside pager_*() calls and
  * must not call back into the pager. */
 struct pager_ops {
@@ -64,9 +74,9 @@ struct pager_ops {
 	int (*install)(void *ctx, segment_id segment, uint64_t unit,
 		       uint64_t count, const void *bytes);
 	/* Take the units out: unmapped everywhere, final bytes in `to`.
-	 * 0, or -errno: nothing was taken out. */
-	int (*capture)(void *ctx, segment_id segment, uint64_t unit,
-		       uint64_t count, void *to);
+	 * Each of them fails alone, and then nothing of it was taken out. */
+	void (*capture)(void *ctx, struct pager_capture *capture,
+			unsigned count);
 	/* Take the units out, bytes not wanted.  0; or -EBUSY: they cannot be
 	 * taken out now, and the memory they take cannot be used otherwise. */
 	int (*discard)(void *ctx, segment_id segment, uint64_t unit,

@@ -35,19 +35,33 @@ enum {
 /* In all, where /proc does not tell what a process does. */
 #define PATIENCE_BLIND_NS	UINT64_C(60000000000)
 
+enum handover_kind {
+	HANDOVER_TAKE,			/* the descriptor on the socket */
+	HANDOVER_DROP,			/* one descriptor */
+	HANDOVER_FORGET,		/* all of them */
+	HANDOVER_PUNCH,
+};
+
+#define CLAIM_NONE		UINT32_MAX
+#define OWNER_NONE		UINT32_MAX	/* no uid is that */
+
 /* Shared with the helper.  memd writes the request and then `asked`; the
- * helper answers and then sets `answered` to the same. */
+ * helper answers and then sets `answered` to the same.
+ *
+ * Run i is the helper's once it has moved `claim` from i to i + 1; memd ends
+ * that with CLAIM_NONE.  Runs before the last one claimed are done. */
 struct handover {
 	_Atomic uint32_t asked;
 	_Alignas(64) _Atomic uint32_t answered;
-	bool must_forget;		/* all descriptors, first */
-	bool has_data;
-	int32_t fd;			/* the helper's; -1: it is on the
-					 * socket; answered with its number */
-	int32_t drop_fd;		/* close this and do nothing else;
-					 * -1: not that */
-	int32_t result;
-	uint64_t offset, length;
+	_Atomic uint32_t claim;
+	enum handover_kind kind;
+	int32_t fd;			/* the helper's, given or answered */
+	uint32_t count;
+	struct {
+		int32_t fd, result;
+		bool has_data;
+		uint64_t offset, length;
+	} run[PUNCHES_MAX];
 };
 
 enum puncher_state { PUNCHER_DEAD, PUNCHER_READY, PUNCHER_STUCK };
@@ -72,7 +86,6 @@ struct punchers {
 	struct puncher all[PUNCHERS];
 	struct puncher *active;
 	uint32_t generation;		/* grows when `active` changes */
-	bool is_fresh;			/* the active one must forget first */
 	bool is_bindable;
 	uint32_t files_max;
 	struct known_file *known;
@@ -116,35 +129,43 @@ static int receive_fd(void)
 	return fd;
 }
 
+static void punch(struct handover *ho, uint32_t i)
+{
+	int fd = ho->run[i].fd, err;
+	uint64_t offset = ho->run[i].offset, length = ho->run[i].length;
+	off_t data;
+
+	do
+		err = fallocate(fd, FALLOC_FL_PUNCH_HOLE |
+					FALLOC_FL_KEEP_SIZE,
+				(off_t)offset, (off_t)length);
+	while (err != 0 && errno == EINTR);
+	ho->run[i].result = err != 0 ? -errno : 0;
+	data = lseek(fd, (off_t)offset, SEEK_DATA);
+	ho->run[i].has_data = data >= 0 && (uint64_t)data < offset + length;
+}
+
 static void serve(struct handover *ho)
 {
-	int err;
-
-	if (ho->must_forget)
-		(void)close_range(HELPER_SOCKET + 1, ~0u, 0);
-	ho->result = 0;
-	if (ho->drop_fd >= 0) {
-		close(ho->drop_fd);
-		return;
-	}
-	if (ho->fd < 0)
+	switch (ho->kind) {
+	case HANDOVER_TAKE:
 		ho->fd = receive_fd();
-	ho->has_data = false;
-	if (ho->fd < 0) {
-		ho->result = ho->fd;
-		return;
-	}
-	do
-		err = fallocate(ho->fd,
-				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				(off_t)ho->offset, (off_t)ho->length);
-	while (err != 0 && errno == EINTR);
-	ho->result = err != 0 ? -errno : 0;
-	if (err == 0) {
-		off_t data = lseek(ho->fd, (off_t)ho->offset, SEEK_DATA);
+		break;
+	case HANDOVER_DROP:
+		close(ho->fd);
+		break;
+	case HANDOVER_FORGET:
+		(void)close_range(HELPER_SOCKET + 1, ~0u, 0);
+		break;
+	case HANDOVER_PUNCH:
+		for (uint32_t i = 0; i < ho->count; i++) {
+			uint32_t free = i;
 
-		ho->has_data = data >= 0 &&
-			       (uint64_t)data < ho->offset + ho->length;
+			if (!atomic_compare_exchange_strong(&ho->claim, &free,
+							    i + 1))
+				break;
+			punch(ho, i);
+		}
 	}
 }
 
@@ -308,26 +329,6 @@ static bool is_alive(struct puncher *p)
 	return false;
 }
 
-/* The one that has the descriptors, or another that has none. */
-static struct puncher *take_active(struct punchers *ps)
-{
-	struct puncher *p = ps->active;
-
-	for (unsigned i = 0; i < PUNCHERS; i++) {
-		if (p != NULL && p->state == PUNCHER_READY)
-			break;
-		p = &ps->all[i];
-	}
-	if (p == NULL || p->state != PUNCHER_READY)
-		return NULL;
-	if (p != ps->active) {
-		ps->active = p;
-		ps->generation++;
-		ps->is_fresh = true;
-	}
-	return p;
-}
-
 unsigned punchers_poll(struct punchers *ps)
 {
 	unsigned count = 0;
@@ -415,79 +416,72 @@ static bool look_at(pid_t pid, bool *ret_is_blocked, uint64_t *ret_sleep)
 	return is_known && state != '?';
 }
 
-/* Returns 0, -ETIMEDOUT or -ECHILD (it was killed). */
-static int await(struct puncher *p, uint32_t number, uint64_t patience_ns)
+/* Take the work away from a helper that sleeps in the last run it claimed;
+ * not if it has claimed another meanwhile. */
+static bool give_up(struct handover *ho, uint32_t claim)
+{
+	return atomic_compare_exchange_strong(&ho->claim, &claim, CLAIM_NONE);
+}
+
+/* Wait for the answer.  Returns 0; -ECHILD: it was killed; -ETIMEDOUT: it is
+ * stuck.  In both cases *ret_claim says how many runs had been claimed.
+ * patience_ns[i]: for run i. */
+static int await(struct puncher *p, uint32_t number,
+		 const uint64_t *patience_ns, uint32_t *ret_claim)
 {
 	struct handover *ho = p->handover;
 	uint64_t start_ns = 0, since_ns = 0, sleep = 0, last_sleep = 0;
 	bool was_blocked = false;
 
 	while (atomic_load(&ho->answered) != number) {
-		bool is_blocked = false;
+		bool is_blocked = false, is_over;
 		uint64_t now_ns;
+		uint32_t claim;
 
 		futex_wait(&ho->answered, number - 1, LOOK_MS);
 		if (atomic_load(&ho->answered) == number)
 			break;
-		if (!is_alive(p))
+		if (!is_alive(p)) {
+			*ret_claim = atomic_load(&ho->claim);
 			return -ECHILD;
+		}
 		unbind(p);
 		now_ns = clock_now_ns();
 		if (start_ns == 0)
 			start_ns = now_ns;
-		if (!look_at(p->pid, &is_blocked, &sleep)) {
-			if (now_ns - start_ns > PATIENCE_BLIND_NS)
-				return -ETIMEDOUT;
-			continue;
+		claim = atomic_load(&ho->claim);
+		if (look_at(p->pid, &is_blocked, &sleep)) {
+			if (!is_blocked || !was_blocked || sleep != last_sleep)
+				since_ns = now_ns;
+			is_over = is_blocked && now_ns - since_ns >=
+				  patience_ns[claim != 0 ? claim - 1 : 0];
+		} else {
+			is_over = now_ns - start_ns > PATIENCE_BLIND_NS;
 		}
-		if (!is_blocked || !was_blocked || sleep != last_sleep)
-			since_ns = now_ns;
 		was_blocked = is_blocked;
 		last_sleep = sleep;
-		if (is_blocked && now_ns - since_ns >= patience_ns)
+		if (is_over && give_up(ho, claim)) {
+			*ret_claim = claim;
 			return -ETIMEDOUT;
+		}
 	}
 	return 0;
 }
 
 /* The request stands in the handover.  As await(). */
 static int hand_over(struct punchers *ps, struct puncher *p,
-		     uint64_t patience_ns)
+		     enum handover_kind kind, const uint64_t *patience_ns,
+		     uint32_t *ret_claim)
 {
 	struct handover *ho = p->handover;
 	uint32_t number = atomic_load(&ho->asked) + 1;
 
-	ho->must_forget = ps->is_fresh;
-	ps->is_fresh = false;
+	ho->kind = kind;
+	atomic_store(&ho->claim, 0);
 	bind_beside(ps, p);
 	atomic_store(&ho->asked, number);
 	futex_wake(&ho->asked);
-	return await(p, number, patience_ns);
-}
-
-static int ask(struct punchers *ps, struct puncher *p,
-	       const struct punch *punch, uint64_t patience_ns)
-{
-	struct known_file *known = &ps->known[punch->file];
-	struct handover *ho = p->handover;
-	bool is_known = known->generation == ps->generation;
-	int err;
-
-	if (!is_known) {
-		err = send_fd(p, punch->fd);
-		if (err != 0)
-			return err;
-	}
-	ho->drop_fd = -1;
-	ho->fd = is_known ? known->fd : -1;
-	ho->offset = punch->offset;
-	ho->length = punch->length;
-	err = hand_over(ps, p, patience_ns);
-	if (err != 0)
-		return err;
-	if (ho->fd >= 0)
-		*known = (struct known_file){ ps->generation, ho->fd };
-	return ho->result;
+	return await(p, number, patience_ns, ret_claim);
 }
 
 static void note_stuck(struct puncher *p, uint32_t file, uint32_t owner)
@@ -497,39 +491,159 @@ static void note_stuck(struct puncher *p, uint32_t file, uint32_t owner)
 	p->owner = owner;
 }
 
-/* N4 */
-static bool is_too_risky(const struct punchers *ps, const struct punch *punch)
+/* A handover that needs no file's lock.  Returns 0 or -ECHILD: not this one. */
+static int tell(struct punchers *ps, struct puncher *p,
+		enum handover_kind kind)
 {
-	return punch->is_shunned ||
-	       count_state(ps, PUNCHER_READY) < MIN_FREE;
+	const uint64_t patience_ns = PATIENCE_NS;
+	uint32_t claim;
+	int err = hand_over(ps, p, kind, &patience_ns, &claim);
+
+	if (err == -ETIMEDOUT)
+		note_stuck(p, 0, OWNER_NONE);
+	return err != 0 ? -ECHILD : 0;
 }
 
-int punchers_punch(struct punchers *ps, const struct punch *punch,
-		   bool *ret_has_data)
+/* The one that has the descriptors, or another that has none. */
+static struct puncher *take_active(struct punchers *ps)
 {
-	bool is_distrusted = punchers_stuck_count(ps) != 0 &&
-			     punchers_is_blamed(ps, punch->owner);
-	struct puncher *p;
+	struct puncher *p = ps->active;
+
+	if (p != NULL && p->state == PUNCHER_READY)
+		return p;
+	for (unsigned i = 0; i < PUNCHERS; i++) {
+		p = &ps->all[i];
+		if (p->state != PUNCHER_READY ||
+		    tell(ps, p, HANDOVER_FORGET) != 0)
+			continue;
+		ps->active = p;
+		ps->generation++;
+		return p;
+	}
+	return NULL;
+}
+
+/* See to it that the active one has the file's descriptor.  0 or -errno. */
+static int introduce(struct punchers *ps, struct puncher *p, uint32_t file,
+		     int fd)
+{
+	struct known_file *known = &ps->known[file];
 	int err;
 
-	ASSERT(punch->file != 0 && punch->file <= ps->files_max);
-	if (punchers_is_held(ps, punch->file))
-		return -EAGAIN;
-	do {
-		if (is_distrusted && is_too_risky(ps, punch))
-			return -EAGAIN;
-		p = take_active(ps);
-		if (p == NULL)
-			return -EAGAIN;
-		err = ask(ps, p, punch,
-			  is_distrusted ? PATIENCE_DISTRUSTED_NS :
-					  PATIENCE_NS);
-	} while (err == -ECHILD);	/* punching twice harms nobody */
-	if (err == -ETIMEDOUT)
-		note_stuck(p, punch->file, punch->owner);
-	else if (err == 0)
-		*ret_has_data = p->handover->has_data;
+	if (known->generation == ps->generation)
+		return 0;
+	err = send_fd(p, fd);
+	if (err == 0)
+		err = tell(ps, p, HANDOVER_TAKE);
+	if (err == 0 && p->handover->fd < 0)
+		err = p->handover->fd;
+	if (err == 0)
+		*known = (struct known_file){ ps->generation,
+					      p->handover->fd };
 	return err;
+}
+
+/* N4 */
+static bool is_distrusted(const struct punchers *ps, const struct punch *pu)
+{
+	return punchers_stuck_count(ps) != 0 &&
+	       punchers_is_blamed(ps, pu->owner);
+}
+
+static bool may_try(const struct punchers *ps, const struct punch *pu)
+{
+	if (punchers_stuck_count(ps) == 0)
+		return true;
+	if (punchers_is_held(ps, pu->file))
+		return false;
+	return !is_distrusted(ps, pu) ||
+	       (!pu->is_shunned && count_state(ps, PUNCHER_READY) >= MIN_FREE);
+}
+
+enum { PUNCH_DUE = 1 };			/* struct punch.error: no answer yet */
+
+/* What the active one is asked for: those of the punches that are due. */
+struct request {
+	struct punch *of_run[PUNCHES_MAX];
+	uint64_t patience_ns[PUNCHES_MAX];
+	uint32_t count;
+};
+
+static void request_add(struct punchers *ps, struct puncher *p,
+			struct request *rq, struct punch *pu)
+{
+	struct handover *ho = p->handover;
+	uint32_t i = rq->count;
+	int err;
+
+	if (!may_try(ps, pu)) {
+		pu->error = -EAGAIN;
+		return;
+	}
+	err = introduce(ps, p, pu->file, pu->fd);
+	if (err != 0) {
+		pu->error = err == -ECHILD ? PUNCH_DUE : err;
+		return;
+	}
+	ho->run[i].fd = ps->known[pu->file].fd;
+	ho->run[i].offset = pu->offset;
+	ho->run[i].length = pu->length;
+	rq->patience_ns[i] = is_distrusted(ps, pu) ? PATIENCE_DISTRUSTED_NS :
+						     PATIENCE_NS;
+	rq->of_run[i] = pu;
+	rq->count++;
+}
+
+static void request_make(struct punchers *ps, struct puncher *p,
+			 struct request *rq)
+{
+	struct handover *ho = p->handover;
+	uint32_t done = rq->count, claim = 0;
+	int err;
+
+	ho->count = rq->count;
+	err = hand_over(ps, p, HANDOVER_PUNCH, rq->patience_ns, &claim);
+	if (err != 0)
+		done = claim != 0 ? claim - 1 : 0;
+	for (uint32_t i = 0; i < done; i++) {
+		rq->of_run[i]->error = ho->run[i].result;
+		rq->of_run[i]->has_data = ho->run[i].has_data;
+	}
+	if (err != -ETIMEDOUT)
+		return;		/* what a killed one has left is still due;
+				 * to punch twice harms nobody */
+	note_stuck(p, rq->of_run[done]->file, rq->of_run[done]->owner);
+	rq->of_run[done]->error = -ETIMEDOUT;
+}
+
+void punchers_punch(struct punchers *ps, struct punch *punch, unsigned count)
+{
+	bool is_due = true;
+
+	ASSERT(count <= PUNCHES_MAX);
+	for (unsigned i = 0; i < count; i++) {
+		ASSERT(punch[i].file != 0 && punch[i].file <= ps->files_max);
+		punch[i].error = PUNCH_DUE;
+		punch[i].has_data = false;
+	}
+	while (is_due) {
+		struct puncher *p = take_active(ps);
+		struct request rq = { .count = 0 };
+
+		is_due = false;
+		for (unsigned i = 0; i < count; i++) {
+			if (punch[i].error != PUNCH_DUE)
+				continue;
+			if (p == NULL)
+				punch[i].error = -EAGAIN;
+			else if (p->state == PUNCHER_READY)
+				request_add(ps, p, &rq, &punch[i]);
+		}
+		if (p != NULL && p->state == PUNCHER_READY && rq.count != 0)
+			request_make(ps, p, &rq);
+		for (unsigned i = 0; i < count; i++)
+			is_due |= punch[i].error == PUNCH_DUE;
+	}
 }
 
 void punchers_forget(struct punchers *ps, uint32_t file)
@@ -544,7 +658,6 @@ void punchers_forget(struct punchers *ps, uint32_t file)
 	if (p == NULL || p->state != PUNCHER_READY ||
 	    known.generation != ps->generation)
 		return;		/* N3: whoever has it forgets it in time */
-	p->handover->drop_fd = known.fd;
-	if (hand_over(ps, p, PATIENCE_NS) == -ETIMEDOUT)
-		note_stuck(p, 0, 0);
+	p->handover->fd = known.fd;
+	(void)tell(ps, p, HANDOVER_DROP);
 }

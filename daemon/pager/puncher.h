@@ -18,7 +18,9 @@
  *       uninterruptible sleep for all its patience.  A busy machine makes it
  *       runnable, not asleep; so time alone never decides.
  *   N3  A stuck puncher gets no other work until its punch has returned, and
- *       then forgets every file before it gets any.
+ *       then forgets every file before it gets any.  Nor does it go on with
+ *       the work it had: each punch is claimed before it is made, and what is
+ *       claimed by nobody is taken from it and done by another.
  *   N4  Owners who keep one stuck are distrusted as long: their other files get
  *       little patience, the last free punchers are not risked for them, and
  *       shunned files get none.  So one owner costs the others one wait, not
@@ -34,13 +36,18 @@
 
 struct punchers;
 
-/* What to punch. */
+/* What to punch, and what came of it: 0; -errno of fallocate(2); -ETIMEDOUT:
+ * somebody keeps the lock, the file is held from now on, and the punch will
+ * happen at some time; -EAGAIN: it was not tried (N4, the file is held, or no
+ * puncher is left). */
 struct punch {
 	uint32_t file;		/* the caller's number for it: 1 … files_max */
 	uint32_t owner;		/* whom to blame, for example a uid */
 	int fd;
 	uint64_t offset, length;
 	bool is_shunned;	/* not while its owner is distrusted */
+	bool has_data;		/* answer: in the range, afterwards */
+	int error;		/* answer */
 };
 
 /* Returns 0, or -ENOMEM, -EAGAIN (no more processes), -EMFILE. */
@@ -50,12 +57,11 @@ int punchers_create(uint32_t files_max, struct punchers **ret_punchers)
 /* Waits for no puncher that is stuck: it ends when its punch returns. */
 void punchers_destroy(struct punchers *ps);
 
-/* Punch, and say whether the file has data in the range afterwards.  Returns
- * 0; -errno of fallocate(2); -ETIMEDOUT: somebody keeps the lock, the file is
- * held from now on, and the punch will happen at some time; -EAGAIN: it was
- * not tried (N4, the file is held, or none is left). */
-int punchers_punch(struct punchers *ps, const struct punch *punch,
-		   bool *ret_has_data) MUST_CHECK;
+enum { PUNCHES_MAX = 64 };
+
+/* Punch all, each as if it were alone.  One handover, where nothing is
+ * stuck: about 5 us. */
+void punchers_punch(struct punchers *ps, struct punch *punch, unsigned count);
 
 /* The number may mean another file after this. */
 void punchers_forget(struct punchers *ps, uint32_t file);

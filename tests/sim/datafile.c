@@ -166,10 +166,9 @@ static void capture_unit(struct sim *sim, struct sim_segment *sg,
 	take_out(sim, u);
 }
 
-int datafile_capture(void *ctx, segment_id id, uint64_t unit, uint64_t count,
-		     void *to)
+static int capture_run(struct sim *sim, segment_id id, uint64_t unit,
+		       uint64_t count, void *to)
 {
-	struct sim *sim = ctx;
 	struct sim_segment *sg = segment_for_op(sim, id, unit, count,
 						"capture");
 
@@ -188,6 +187,15 @@ int datafile_capture(void *ctx, segment_id id, uint64_t unit, uint64_t count,
 			     (uint8_t *)to + i * PAGER_UNIT_BYTES);
 	sim->events[SIM_CAPTURED] += count;
 	return 0;
+}
+
+void datafile_capture(void *ctx, struct pager_capture *capture, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		capture[i].error = capture_run(ctx, capture[i].segment,
+					       capture[i].unit,
+					       capture[i].count,
+					       capture[i].to);
 }
 
 /* Bytes may be thrown away only because a DONTNEED asked for it, because the

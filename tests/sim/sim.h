@@ -276,8 +276,8 @@ void unit_must_be(struct sim *sim, struct sim_segment *sg, uint64_t unit,
 		  uint64_t value, const char *where);
 int datafile_install(void *ctx, segment_id id, uint64_t unit, uint64_t count,
 		     const void *bytes);
-int datafile_capture(void *ctx, segment_id id, uint64_t unit, uint64_t count,
-		     void *to);
+void datafile_capture(void *ctx, struct pager_capture *capture,
+		      unsigned count);
 int datafile_discard(void *ctx, segment_id id, uint64_t unit, uint64_t count);
 
 /* client.c */

@@ -51,10 +51,9 @@ static int on_install(void *ctx, segment_id id, uint64_t unit, uint64_t count,
 	return fails ? -ENOMEM : 0;
 }
 
-static int on_capture(void *ctx, segment_id id, uint64_t unit, uint64_t count,
-		      void *to)
+static int capture_run(struct world *w, segment_id id, uint64_t unit,
+		       uint64_t count, void *to)
 {
-	struct world *w = ctx;
 	struct world_segment *sg = range_of(w, id, unit, count);
 
 	if (w->fail_captures > 0) {
@@ -72,6 +71,16 @@ static int on_capture(void *ctx, segment_id id, uint64_t unit, uint64_t count,
 	}
 	w->captures++;
 	return 0;
+}
+
+static void on_capture(void *ctx, struct pager_capture *capture,
+		       unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		capture[i].error = capture_run(ctx, capture[i].segment,
+					       capture[i].unit,
+					       capture[i].count,
+					       capture[i].to);
 }
 
 static int on_discard(void *ctx, segment_id id, uint64_t unit, uint64_t count)
