@@ -565,6 +565,38 @@ static void destroy_waits_for_io(void **state)
 	finish(w);
 }
 
+/* What cannot be taken out stays charged, in the way of nobody's turn, and
+ * whoever waits for those frames is told. */
+static void refused_discard_keeps_the_frames(void **state)
+{
+	struct world *w = start(CONFIG(0));
+	segment_id sg = world_segment(w, 64, 0, 0), other;
+
+	(void)state;
+	for (uint64_t page = 0; page < 62; page++)
+		world_fill(w, sg, page, 0xee);
+	other = world_segment(w, 8, 0, 0);
+	w->fail_discards = UINT32_MAX;
+	(void)world_advise(w, sg, 0, 1, PAGER_DONTNEED);
+	assert_int_equal(w->done[w->done_count - 1].result, -EBUSY);
+	world_expect(w, sg, 0, 0xee);
+	world_segment_destroy(w, sg);
+	world_settle(w);
+	assert_int_equal(w->gone_count, 0);
+	assert_int_equal(pager_retry_teardown(w->pager), 1);
+	world_settle(w);
+	pager_check(w->pager);
+	assert_true(world_stats(w).resident_frames >= 60);
+	world_fill(w, other, 0, 0x11);
+	w->fail_discards = 0;
+	assert_int_equal(pager_retry_teardown(w->pager), 1);
+	world_settle(w);
+	assert_int_equal(w->gone_count, 1);
+	assert_int_equal(pager_retry_teardown(w->pager), 0);
+	world_expect(w, other, 0, 0x11);
+	finish(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -590,6 +622,7 @@ int main(void)
 		cmocka_unit_test(full_store_queue_is_tried_again),
 		cmocka_unit_test(dontneed_waits_for_a_loading_page),
 		cmocka_unit_test(destroy_waits_for_io),
+		cmocka_unit_test(refused_discard_keeps_the_frames),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
