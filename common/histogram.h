@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A log-linear histogram of nanoseconds: four buckets to each power of two,
- * so a percentile is right within 19 %.  Fixed size, no allocation, index
+ * so a percentile is right within 25 %.  Fixed size, no allocation, index
  * arithmetic only (the scheme of HdrHistogram, cut to what latencies need).
  * Not thread-safe. */
 #ifndef MEMD_COMMON_HISTOGRAM_H

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -42,7 +41,6 @@ static int admin = -1;
 
 struct trap {
 	int uffd;
-	int data_file;
 	void *memory;			/* its faults are never answered */
 };
 
@@ -80,31 +78,32 @@ static void skip_without_userfaultfd(void)
 	exit(EXIT_SKIP);
 }
 
-static void *write_for_ever(void *arg)
+/* Tells with a byte that the write has met the trap: the kernel has the file's
+ * lock when it looks at the source. */
+static _Noreturn void watcher_run(int uffd, int tell_fd, pid_t parent)
 {
-	const struct trap *t = arg;
-
-	(void)!pwrite(t->data_file, t->memory, PAGE, 0);
-	_exit(2);			/* the source has been read? */
-}
-
-/* Says a byte once the write has met the trap: the kernel has the file's lock
- * when it looks at the source. */
-static _Noreturn void writer_run(int data_file, int tell_fd, pid_t parent)
-{
-	struct trap t = { .data_file = data_file };
-	struct pollfd pfd = { .events = POLLIN };
-	pthread_t thread;
+	struct pollfd pfd = { .fd = uffd, .events = POLLIN };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent || trap_init(&t) != 0 ||
-	    pthread_create(&thread, NULL, write_for_ever, &t) != 0)
+	_exit(getppid() != parent || poll(&pfd, 1, -1) != 1 ||
+	      write(tell_fd, "", 1) != 1);
+}
+
+static _Noreturn void writer_run(int data_file, int tell_fd, pid_t parent)
+{
+	pid_t self = getpid(), watcher;
+	struct trap t;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || trap_init(&t) != 0)
 		_exit(1);
-	pfd.fd = t.uffd;
-	if (poll(&pfd, 1, -1) != 1 || write(tell_fd, "", 1) != 1)
-		_exit(1);
-	for (;;)
-		pause();
+	watcher = fork();
+	if (watcher == 0)
+		watcher_run(t.uffd, tell_fd, self);
+	close(tell_fd);
+	if (watcher > 0)
+		(void)!pwrite(data_file, t.memory, PAGE, 0);
+	_exit(2);			/* the source has been read? */
 }
 
 /* A process that keeps the lock of `data_file` until it is ended. */
