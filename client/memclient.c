@@ -384,6 +384,14 @@ static int advise_in_pieces(struct memclient *mc, const struct region *r,
 	return 0;
 }
 
+/* Advice about the segment, or about the range as one: not in pieces. */
+static bool is_whole(int advice)
+{
+	return advice <= MEMCLIENT_ADVICE_RANDOM ||
+	       advice == MEMCLIENT_ADVICE_RECORD ||
+	       advice == MEMCLIENT_ADVICE_REPLAY;
+}
+
 EXPORT int memclient_advise(struct memclient *mc, void *addr, size_t length,
 			    int advice)
 {
@@ -394,12 +402,12 @@ EXPORT int memclient_advise(struct memclient *mc, void *addr, size_t length,
 	if (err != 0)
 		return err;
 	if (advice < MEMCLIENT_ADVICE_NORMAL ||
-	    advice > MEMCLIENT_ADVICE_PAGEOUT)
+	    advice > MEMCLIENT_ADVICE_REPLAY)
 		return errors_set(-EINVAL, "advice %d is none", advice);
 	r = find_range(mc, addr, length);
 	if (r == NULL)
 		return -EINVAL;
-	if (advice <= MEMCLIENT_ADVICE_RANDOM)
+	if (is_whole(advice))
 		return run_range(mc, COMMAND_ADVISE, addr, length, advice);
 	return advise_in_pieces(mc, r, start, start + length, advice);
 }

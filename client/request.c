@@ -143,6 +143,9 @@ static int send_command(struct memclient *mc, struct command *c)
 	case COMMAND_REQUEST:
 	case COMMAND_MAP:
 		return send_body(mc, c);
+	case COMMAND_ADVISE:	/* it may end a record */
+		touched_send(&mc->touched, &mc->regions, &mc->handler.link);
+		return send_range(mc, c);
 	case COMMAND_STATS:	/* what we know must be counted first */
 		touched_send(&mc->touched, &mc->regions, &mc->handler.link);
 		return send_message(mc, c,

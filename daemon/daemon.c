@@ -80,6 +80,7 @@ static bool needs_turn(const struct daemon *d)
 	       !LIST_EMPTY(&d->pins.orphans) ||
 	       backing_has_spoiled(d->engine.backing) ||
 	       (d->evictor.is_active && !d->evictor.is_waiting) ||
+	       d->replays.is_due ||
 	       trace_is_behind(d);
 }
 
@@ -113,6 +114,7 @@ static void turn(struct daemon *d)
 		(void)server_bury(&d->server);
 		pins_release(d);
 		evictor_step(d);
+		replay_step(d);
 		ages_send(d);
 		trace_send(d);
 		accounts_sweep(&d->accounts);
@@ -136,8 +138,10 @@ static bool look_around(struct daemon *d)
 {
 	bool is_busy = mailboxes_poll(d) != 0;
 
-	if (d->engine.store->in_flight != 0)
-		is_busy |= engine_reap(&d->engine) != 0;
+	if (d->engine.store->in_flight != 0 && engine_reap(&d->engine) != 0) {
+		replays_wake(&d->replays);
+		is_busy = true;
+	}
 	if (is_busy)
 		daemon_settle(d);
 	return is_busy;
@@ -188,6 +192,7 @@ static void tell_status(struct daemon *d)
 static void tick(struct daemon *d)
 {
 	watch_tick(d);
+	replays_wake(&d->replays);
 	if (!d->is_stopping)
 		tell_status(d);
 	if (d->watchdog_us != 0)
@@ -291,7 +296,10 @@ static void hook_segment_gone(void *ctx, segment_id segment)
 
 static void hook_settle(void *ctx)
 {
-	daemon_settle(ctx);
+	struct daemon *d = ctx;
+
+	replays_wake(&d->replays);
+	daemon_settle(d);
 }
 
 static const struct engine_hooks hooks = {
@@ -393,6 +401,7 @@ static int start(struct daemon *d, char *reason, size_t size)
 
 	pins_init(&d->pins);
 	ages_init(&d->ages);
+	replays_init(&d->replays);
 	mailboxes_init(&d->mailboxes);
 	trace_init(&d->trace, d->config.trace_events);
 	server_init(&d->server);
@@ -438,6 +447,7 @@ static void take_down(struct daemon *d)
 	while (server_bury(&d->server))
 		;
 	trace_fini(&d->trace);
+	replays_fini(&d->replays);
 	if (d->engine.pager != NULL && d->segments.dying_count == 0) {
 		accounts_sweep(&d->accounts);
 		accounts_fini(&d->accounts);

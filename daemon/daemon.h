@@ -18,6 +18,7 @@
 #include "daemon/mailbox.h"
 #include "daemon/pending.h"
 #include "daemon/pin.h"
+#include "daemon/replay.h"
 #include "daemon/segments.h"
 #include "daemon/server.h"
 #include "daemon/stats.h"
@@ -67,6 +68,7 @@ struct daemon {
 	struct ages ages;
 	struct trace trace;
 	struct evictor evictor;
+	struct replays replays;
 	struct stats stats;
 	uint32_t starved_ticks;			/* seconds with waiting faults
 						 * and no free frame */

@@ -61,6 +61,8 @@ static const struct message_kind kinds[] = {
 	  true, true },
 	{ T(EVICT), &memd__evict_request__descriptor, handle_evict, ON_MAIN,
 	  true, true },
+	{ T(REPLAY), &memd__replay_request__descriptor, handle_replay,
+	  ON_MAIN, true, true },
 	{ T(LIMIT_SET), &memd__limit__descriptor, handle_limit_set, ON_MAIN,
 	  true, true },
 	{ T(LIMITS), NULL, handle_limits, ON_MAIN, true, true },

@@ -30,6 +30,6 @@ void handle_fault_in_cell(struct daemon *d, struct conn *c, unsigned cell,
 handler handle_status, handle_sessions, handle_segments, handle_maps,
 	handle_counters, handle_fault_stats, handle_config, handle_limits;
 /* admin_act.c */
-handler handle_trace, handle_evict, handle_limit_set;
+handler handle_trace, handle_evict, handle_limit_set, handle_replay;
 
 #endif

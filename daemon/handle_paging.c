@@ -144,11 +144,25 @@ static void trace_fault(struct daemon *d, const struct pending_entry *e,
 		.io_ns = r->io_ns - r->frame_ns,
 		.install_ns = end_ns - r->io_ns,
 		.total_ns = end_ns - r->start_ns,
+		.ready_first = r->first,
 		.ready_count = r->count,
 		.error = r->error,
 	};
 
 	trace_add(&d->trace, &event);
+}
+
+/* Pages came in, or were used again: perhaps somebody records that. */
+static void note_pages(struct daemon *d, segment_id segment_number,
+		       uint64_t first, uint64_t count)
+{
+	struct segment *segment;
+
+	if (d->segments.records.open_count == 0)
+		return;
+	segment = segments_find_pager_id(&d->segments, segment_number);
+	if (segment != NULL)
+		record_note(&d->segments.records, segment, first, count);
 }
 
 void paging_reply(struct daemon *d, const struct pager_reply *r)
@@ -158,6 +172,8 @@ void paging_reply(struct daemon *d, const struct pager_reply *r)
 	uint64_t end_ns = MAX(clock_now_ns(), r->end_ns);
 
 	ASSERT(e.kind == PENDING_FAULT);
+	if (r->error == 0)
+		note_pages(d, r->segment, r->first, r->count);
 	if (r->error == 0 || r->error == -EIO)
 		histogram_add(&d->stats.kind[r->kind], end_ns - r->start_ns);
 	if (trace_has_readers(&d->trace))
@@ -208,6 +224,7 @@ static uint64_t tell_pager(struct daemon *d, const struct attachment *a,
 			continue;
 		pager_touched(d->engine.pager, a->segment->pager_id,
 			      range->first, count);
+		note_pages(d, a->segment->pager_id, range->first, count);
 		budget -= count;
 	}
 	return TOUCHED_PAGES_MAX - budget;
@@ -303,6 +320,30 @@ static struct attachment *find_range(struct conn *c, uint64_t id,
 	return NULL;
 }
 
+/* Advice that is no business of the pager's.  Returns false when it is. */
+static bool advise_here(struct daemon *d, const struct attachment *a,
+			const Memd__Advise *request, int *ret_result)
+{
+	struct records *records = &d->segments.records;
+
+	switch (request->advice) {
+	case MEMD__ADVICE__ADVICE_RECORD:
+		*ret_result = record_start(records, a->segment, request->first,
+					   request->count);
+		return true;
+	case MEMD__ADVICE__ADVICE_REPLAY:
+		*ret_result = replay_start(d, a->segment, request->first,
+					   request->count);
+		return true;
+	case MEMD__ADVICE__ADVICE_NORMAL:
+		record_stop(records, a->segment, request->first,
+			    request->count);
+		return false;
+	default:
+		return false;
+	}
+}
+
 static int advice_of(Memd__Advice advice, enum pager_advice *ret_advice)
 {
 	static const enum pager_advice table[] = {
@@ -330,9 +371,18 @@ void handle_advise(struct daemon *d, struct conn *c, uint64_t id,
 						request->count);
 	enum pager_advice advice;
 	uint64_t cookie;
+	int result;
 
 	if (a == NULL)
 		return;
+	if (advise_here(d, a, request, &result)) {
+		if (result == 0)
+			conn_send_ok(c, id);
+		else
+			conn_send_error(c, id, result, "no memory for a "
+					"record of pages; try again later");
+		return;
+	}
 	if (advice_of(request->advice, &advice) != 0) {
 		conn_send_error(c, id, -EINVAL, "unknown advice %d",
 				(int)request->advice);
@@ -432,6 +482,8 @@ void paging_done(struct daemon *d, uint64_t cookie, int result, uint64_t count)
 	case PENDING_EVICT:
 		evictor_done(d, result, count);
 		return;
+	case PENDING_REPLAY:
+		return;			/* it looks at what it brought */
 	default:
 		ASSERT(e.kind == PENDING_ADVISE);
 	}

@@ -14,6 +14,7 @@ int segments_init(struct segments *ss, struct engine *engine,
 	*ss = (struct segments){ .engine = engine, .accounts = accounts,
 				 .config = config, .next_id = 1 };
 	TAILQ_INIT(&ss->all);
+	records_init(&ss->records);
 	/* Serials seed the checksums: what an earlier memd left in the swap
 	 * file must not pass for ours. */
 	system_random(&ss->next_serial, sizeof(ss->next_serial));
@@ -27,6 +28,7 @@ int segments_init(struct segments *ss, struct engine *engine,
 
 void segments_fini(struct segments *ss)
 {
+	records_fini(&ss->records);
 	free(ss->by_pager_id);
 	free(ss->dying);
 	ss->by_pager_id = NULL;
@@ -233,6 +235,7 @@ static void destroy(struct segments *ss, struct segment *segment)
 {
 	segment_id id = segment->pager_id;
 
+	record_drop(&ss->records, segment);
 	TAILQ_REMOVE(&ss->all, segment, link);
 	ss->by_pager_id[id] = NULL;
 	ss->count--;

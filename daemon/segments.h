@@ -12,6 +12,7 @@
 #include "common/checks.h"
 #include "daemon/accounts.h"
 #include "daemon/engine.h"
+#include "daemon/record.h"
 #include "proto/limits.h"
 #include <sys/queue.h>
 #include <sys/types.h>
@@ -35,6 +36,7 @@ struct segment {
 					 * the pager */
 	uint32_t attached_count;
 	LIST_HEAD(, attachment) attachments;
+	struct record *record;		/* NULL: none; see record.h */
 	TAILQ_ENTRY(segment) link;
 };
 
@@ -49,6 +51,7 @@ struct segments {
 	uint32_t count;
 	uint32_t next_id;
 	uint64_t next_serial;
+	struct records records;
 	struct segment **by_pager_id;	/* [max_segments + 1] */
 	/* Accounts of segments that the pager is still taking down, by the
 	 * pager's number. */

@@ -75,6 +75,8 @@ static void fill(const struct trace_event *from, Memd__TraceEvent *to)
 	to->total_ns = from->total_ns;
 	to->has_ready_count = true;
 	to->ready_count = from->ready_count;
+	to->has_ready_first = from->ready_count != 0;
+	to->ready_first = from->ready_first;
 	to->has_error = from->error != 0;
 	to->error = (uint32_t)-from->error;
 }

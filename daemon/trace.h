@@ -20,7 +20,7 @@ struct trace_event {
 	uint64_t page;
 	const char *kind;
 	uint64_t frame_wait_ns, io_ns, install_ns, total_ns;
-	uint64_t ready_count;
+	uint64_t ready_first, ready_count;
 	int error;
 };
 

@@ -53,6 +53,8 @@ static const struct type_descriptor type_descriptors[] = {
 	BODY(TRACE_EVENTS, trace_events),
 	BODY(EVICT, evict_request),
 	BODY(EVICT_REPLY, evict_reply),
+	BODY(REPLAY, replay_request),
+	BODY(REPLAY_REPLY, replay_reply),
 	BODY(LIMIT_SET, limit),
 	NO_BODY(LIMITS),
 	BODY(LIMITS_REPLY, limits_reply),

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves that a program's second start, replayed from the record of its first,
+ * finds its pages in memory with the right bytes; that a replay brings in what
+ * was recorded of its range and nothing else, takes free frames only and
+ * respects limits; that records and replays of segments that go, go with them;
+ * and what memd answers to an administrator's replay, right or wrong. */
+#include "client/include/memclient.h"
+#include "common/checks.h"
+#include "proto/limits.h"
+#include "tests/integration/daemon_client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { MIB = 1 << 20, PAGE = 4096, PAGES = 8 * MIB / PAGE, TOUCHED = 1500 };
+
+static struct testmemd memd;
+static int admin = -1;
+static uint32_t order[PAGES];		/* the first TOUCHED are touched */
+
+/* ---- what a test is made of */
+
+static void shuffle(uint64_t seed)
+{
+	for (uint32_t i = 0; i < PAGES; i++)
+		order[i] = i;
+	for (uint32_t i = PAGES - 1; i > 0; i--) {
+		uint32_t k, keep = order[i];
+
+		seed = seed * UINT64_C(6364136223846793005) + 1;
+		k = (uint32_t)(seed >> 33) % (i + 1);
+		order[i] = order[k];
+		order[k] = keep;
+	}
+}
+
+static struct memclient *open_client(uint64_t most_frames)
+{
+	struct memclient_options o = { .size = sizeof(o), .timeout_ms = 60000,
+				       .most_frames = most_frames };
+	struct memclient *mc = NULL;
+
+	if (memclient_open(memd.socket, &o, &mc) != 0)
+		fail_msg("%s", memclient_error(NULL));
+	return mc;
+}
+
+static void advise(struct memclient *mc, void *at, size_t length, int advice)
+{
+	if (memclient_advise(mc, at, length, advice) != 0)
+		fail_msg("advice %d: %s", advice, memclient_error(mc));
+}
+
+static uint8_t *attach(struct memclient *mc, const char *name, bool read_only)
+{
+	struct memclient_map_options o = { .size = sizeof(o),
+					   .read_only = read_only };
+	void *p = NULL;
+
+	if (memclient_attach(mc, name, &o, &p, NULL) != 0)
+		fail_msg("%s", memclient_error(mc));
+	return p;
+}
+
+static uint64_t word_of(uint64_t page)
+{
+	return (page + 1) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static void fill(uint8_t *p, uint64_t pages)
+{
+	for (uint64_t page = 0; page < pages; page++) {
+		uint64_t word = word_of(page);
+
+		memcpy(p + page * PAGE + page % 500 * 8, &word, sizeof(word));
+	}
+}
+
+static void verify(const uint8_t *p, uint64_t page)
+{
+	static const uint8_t zeros[PAGE];
+	uint64_t at = page % 500 * 8, word = word_of(page);
+
+	p += page * PAGE;
+	assert_memory_equal(p + at, &word, sizeof(word));
+	assert_memory_equal(p, zeros, at);
+	assert_memory_equal(p + at + 8, zeros, PAGE - 8 - at);
+}
+
+/* The start-up that is recorded and replayed. */
+static void start_up(const uint8_t *p)
+{
+	for (uint32_t i = 0; i < TOUCHED; i++)
+		verify(p, order[i]);
+}
+
+static void evict_all(void)
+{
+	Memd__EvictRequest request = MEMD__EVICT_REQUEST__INIT;
+	struct answer a;
+
+	client_send(admin, T(EVICT), 50, &request.base);
+	client_receive(admin, T(EVICT_REPLY), 50, &a);
+	answer_free(&a);
+	client_await_counter(admin, "resident_frames", 0);
+}
+
+/* Nothing is being read, and what replays asked for has been. */
+static void await_quiet(uint64_t asked)
+{
+	client_await_counter(admin, "replayed_pages", asked);
+	client_await_counter(admin, "loading_frames", 0);
+	client_await_counter(admin, "evicting_frames", 0);
+}
+
+static void make_segment(const char *name, uint64_t pages)
+{
+	struct memclient *mc = open_client(0);
+	uint8_t *p;
+
+	if (memclient_segment_create(mc, name, pages * PAGE, NULL) != 0)
+		fail_msg("%s", memclient_error(mc));
+	p = attach(mc, name, false);
+	fill(p, pages);
+	memclient_close(mc);
+	evict_all();
+}
+
+/* Record a start-up of a program of its own, and put all pages out again. */
+static void record_start_up(const char *name, bool read_only)
+{
+	struct memclient *mc = open_client(0);
+	uint8_t *p = attach(mc, name, read_only);
+
+	advise(mc, p, PAGES * PAGE, MEMCLIENT_ADVICE_RANDOM);
+	advise(mc, p, PAGES * PAGE, MEMCLIENT_ADVICE_RECORD);
+	start_up(p);
+	advise(mc, p, PAGES * PAGE, MEMCLIENT_ADVICE_NORMAL);
+	for (uint32_t i = TOUCHED; i < TOUCHED + 100; i++)
+		verify(p, order[i]);	/* after the recording */
+	memclient_close(mc);
+	evict_all();
+}
+
+static void remove_segment(const char *name)
+{
+	struct memclient *mc = open_client(0);
+
+	assert_int_equal(memclient_segment_unlink(mc, name), 0);
+	memclient_close(mc);
+}
+
+static void expect_nothing_left(void)
+{
+	client_await_counter(admin, "committed_units", 0);
+	client_await_counter(admin, "free_frames",
+			     client_counter(admin, "frame_count"));
+	client_await_counter(admin, "free_slots",
+			     client_counter(admin, "slot_count"));
+	assert_int_equal(client_counter(admin, "pages_lost"), 0);
+}
+
+/* ---- record and replay */
+
+static void second_start(const char *name, bool read_only)
+{
+	struct memclient_stats s = { .size = sizeof(s) };
+	uint64_t asked = client_counter(admin, "replayed_pages");
+	struct memclient *mc = open_client(0);
+	uint8_t *p = attach(mc, name, read_only);
+
+	advise(mc, p, PAGES * PAGE, MEMCLIENT_ADVICE_REPLAY);
+	await_quiet(asked + TOUCHED);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(s.resident_bytes, (uint64_t)TOUCHED * PAGE);
+	start_up(p);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(s.faults_swap_in, 0);
+	assert_int_equal(s.faults_zero, 0);
+	for (uint64_t page = 0; page < PAGES; page++)
+		verify(p, page);
+	memclient_close(mc);
+	evict_all();
+}
+
+static void the_second_start_finds_its_pages(void **state)
+{
+	(void)state;
+	shuffle(1);
+	make_segment("start", PAGES);
+	record_start_up("start", false);
+	second_start("start", false);
+	second_start("start", false);	/* a record is not used up */
+	shuffle(2);
+	record_start_up("start", true);	/* and can be made by a reader */
+	second_start("start", true);
+	remove_segment("start");
+	expect_nothing_left();
+}
+
+static void only_what_was_recorded_of_the_range_comes(void **state)
+{
+	struct memclient_stats s = { .size = sizeof(s) };
+	uint64_t asked = client_counter(admin, "replayed_pages"), want = 0;
+	struct memclient *mc;
+	uint8_t *p;
+
+	(void)state;
+	shuffle(3);
+	make_segment("part", PAGES);
+	record_start_up("part", false);
+	mc = open_client(0);
+	p = attach(mc, "part", false);
+	advise(mc, p + 100 * PAGE, 1000 * PAGE, MEMCLIENT_ADVICE_REPLAY);
+	for (uint32_t i = 0; i < TOUCHED; i++)
+		want += order[i] >= 100 && order[i] < 1100;
+	await_quiet(asked + want);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(s.resident_bytes, want * PAGE);
+	for (uint32_t i = 0; i < TOUCHED; i++)
+		if (order[i] >= 100 && order[i] < 1100)
+			verify(p, order[i]);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(s.faults_swap_in, 0);
+	/* Forgotten, and nothing new noted: nothing to replay. */
+	evict_all();
+	advise(mc, p, PAGES * PAGE, MEMCLIENT_ADVICE_RECORD);
+	advise(mc, p, PAGES * PAGE, MEMCLIENT_ADVICE_REPLAY);
+	assert_int_equal(client_counter(admin, "replayed_pages"),
+			 asked + want);
+	memclient_close(mc);
+	remove_segment("part");
+	expect_nothing_left();
+}
+
+static void large_pages(void **state)
+{
+	struct memclient_map_options o = { .size = sizeof(o),
+					   .page_size = 65536 };
+	struct memclient_stats s = { .size = sizeof(s) };
+	uint64_t asked = client_counter(admin, "replayed_pages");
+	struct memclient *mc = open_client(0);
+	void *at = NULL;
+	uint8_t *p;
+
+	(void)state;
+	assert_int_equal(memclient_map(mc, PAGES * PAGE, &o, &at), 0);
+	p = at;
+	fill(p, PAGES);
+	evict_all();
+	advise(mc, p, PAGES * PAGE, MEMCLIENT_ADVICE_RANDOM);
+	advise(mc, p, PAGES * PAGE, MEMCLIENT_ADVICE_RECORD);
+	for (uint64_t page = PAGES - 16; page > PAGES / 2; page -= 32)
+		verify(p, page);
+	evict_all();
+	/* Without an end of the recording. */
+	advise(mc, p, PAGES * PAGE, MEMCLIENT_ADVICE_REPLAY);
+	await_quiet(asked + PAGES / 64);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(s.resident_bytes, (uint64_t)PAGES / 64 * 65536);
+	for (uint64_t page = 0; page < PAGES; page++)
+		verify(p, page);
+	memclient_close(mc);
+	expect_nothing_left();
+}
+
+/* ---- limits */
+
+static void nobody_leaves_for_a_replay(void **state)
+{
+	struct memclient *mc = open_client(0), *other = open_client(0);
+	uint64_t evicted, asked, low = client_counter(admin, "low_watermark");
+	void *at = NULL;
+	uint8_t *p;
+
+	(void)state;
+	shuffle(4);
+	make_segment("full", PAGES);
+	record_start_up("full", false);
+	/* All of the pool but 4 MiB, and what is between the watermarks. */
+	assert_int_equal(memclient_map(other, 12 * MIB, NULL, &at), 0);
+	fill(at, 12 * MIB / PAGE);
+	client_await_counter(admin, "evicting_frames", 0);
+	evicted = client_counter(admin, "evicted");
+	asked = client_counter(admin, "replayed_pages");
+	p = attach(mc, "full", false);
+	advise(mc, p, PAGES * PAGE, MEMCLIENT_ADVICE_REPLAY);
+	/* It ends early, where it can be seen that it did. */
+	for (int i = 0; client_counter(admin, "replayed_pages") <= asked + 500;
+	     i++) {
+		assert_true(i < 6000);
+		poll(NULL, 0, 10);
+	}
+	client_await_counter(admin, "loading_frames", 0);
+	assert_int_equal(client_counter(admin, "evicted"), evicted);
+	assert_true(client_counter(admin, "free_frames") >= low / 4);
+	assert_true(client_counter(admin, "replayed_pages") <
+		    asked + TOUCHED);
+	start_up(p);
+	for (uint64_t page = 0; page < 12 * MIB / PAGE; page++)
+		verify(at, page);
+	memclient_close(other);
+	memclient_close(mc);
+	remove_segment("full");
+	expect_nothing_left();
+}
+
+static void limits_hold(void **state)
+{
+	struct memclient_stats s = { .size = sizeof(s) };
+	struct memclient *mc = open_client(512);
+	uint64_t evicted;
+	void *at = NULL;
+
+	(void)state;
+	shuffle(5);
+	assert_int_equal(memclient_map(mc, PAGES * PAGE, NULL, &at), 0);
+	fill(at, PAGES);
+	advise(mc, at, PAGES * PAGE, MEMCLIENT_ADVICE_RECORD);
+	start_up(at);
+	advise(mc, at, PAGES * PAGE, MEMCLIENT_ADVICE_NORMAL);
+	evict_all();
+	evicted = client_counter(admin, "evicted");
+	advise(mc, at, PAGES * PAGE, MEMCLIENT_ADVICE_REPLAY);
+	for (int i = 0; client_counter(admin, "resident_frames") < 512; i++) {
+		assert_true(i < 6000);
+		poll(NULL, 0, 10);
+	}
+	client_await_counter(admin, "loading_frames", 0);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(s.resident_bytes, 512 * PAGE);
+	assert_int_equal(client_counter(admin, "evicted"), evicted);
+	start_up(at);
+	memclient_close(mc);
+	expect_nothing_left();
+}
+
+/* ---- what goes */
+
+static void segments_go_while_they_are_replayed(void **state)
+{
+	(void)state;
+	shuffle(6);
+	for (int i = 0; i < 20; i++) {
+		struct memclient *mc = open_client(0);
+		void *at = NULL;
+
+		assert_int_equal(memclient_map(mc, PAGES * PAGE, NULL, &at),
+				 0);
+		advise(mc, at, PAGES * PAGE, MEMCLIENT_ADVICE_RECORD);
+		fill(at, PAGES);
+		evict_all();
+		advise(mc, at, PAGES * PAGE, MEMCLIENT_ADVICE_REPLAY);
+		if (i % 2 == 0)
+			advise(mc, at, PAGES * PAGE, MEMCLIENT_ADVICE_DONTNEED);
+		memclient_close(mc);
+	}
+	expect_nothing_left();
+}
+
+/* More recording segments than there are records. */
+static void many_records(void **state)
+{
+	struct memclient *mc = open_client(0);
+	uint8_t *p[80];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(p); i++) {
+		void *at = NULL;
+
+		assert_int_equal(memclient_map(mc, 16 * PAGE, NULL, &at), 0);
+		p[i] = at;
+		advise(mc, p[i], 16 * PAGE, MEMCLIENT_ADVICE_RECORD);
+		fill(p[i], 16);
+	}
+	evict_all();
+	for (size_t i = 0; i < ARRAY_SIZE(p); i++)
+		advise(mc, p[i], 16 * PAGE, MEMCLIENT_ADVICE_REPLAY);
+	for (size_t i = 0; i < ARRAY_SIZE(p); i++)
+		for (uint64_t page = 0; page < 16; page++)
+			verify(p[i], page);
+	memclient_close(mc);
+	expect_nothing_left();
+}
+
+/* ---- an administrator's */
+
+static void send_ranges(const char *name, const uint64_t (*range)[2],
+			size_t count)
+{
+	Memd__ReplayRequest request = MEMD__REPLAY_REQUEST__INIT;
+	static Memd__Range ranges[WIRE_RANGES_MAX + 1];
+	static Memd__Range *pointer[WIRE_RANGES_MAX + 1];
+
+	for (size_t i = 0; i < count; i++) {
+		memd__range__init(&ranges[i]);
+		ranges[i].first = range != NULL ? range[i][0] : i;
+		ranges[i].count = range != NULL ? range[i][1] : 1;
+		pointer[i] = &ranges[i];
+	}
+	request.name = (char *)name;
+	request.n_range = count;
+	request.range = pointer;
+	client_send(admin, T(REPLAY), 60, &request.base);
+}
+
+static void expect_replayed(uint64_t pages, bool is_short)
+{
+	Memd__ReplayReply *reply;
+	struct answer a;
+
+	client_receive(admin, T(REPLAY_REPLY), 60, &a);
+	reply = answer_unpack(&a, &memd__replay_reply__descriptor);
+	assert_int_equal(reply->pages, pages);
+	assert_int_equal(reply->is_short, is_short);
+	memd__replay_reply__free_unpacked(reply, NULL);
+	answer_free(&a);
+}
+
+static void administrators_replay_what_they_like(void **state)
+{
+	static const uint64_t some[][2] = { { 2000, 100 }, { 5, 1 }, { 4, 1 },
+					    { 1000, 64 }, { 7, 0 },
+					    { PAGES, 1 },
+					    { UINT64_MAX, UINT64_MAX } };
+	static const uint64_t all[][2] = { { 0, UINT64_MAX } };
+
+	(void)state;
+	make_segment("asked", PAGES);
+	send_ranges("asked", some, ARRAY_SIZE(some));
+	expect_replayed(48 + 2 + 64, false);
+	client_await_counter(admin, "resident_frames", 48 + 2 + 64);
+	send_ranges("asked", NULL, WIRE_RANGES_MAX);
+	expect_replayed(WIRE_RANGES_MAX, false);
+	send_ranges("asked", all, 1);
+	expect_replayed(PAGES, false);
+	client_await_counter(admin, "resident_frames", PAGES);
+	send_ranges("asked", &some[4], 3);
+	expect_replayed(0, false);
+	send_ranges("nobody", all, 1);
+	client_expect_error(admin, 60, ENOENT, "memctl segments");
+	send_ranges("", all, 1);
+	client_expect_error(admin, 60, ENOENT, NULL);
+	remove_segment("asked");
+	expect_nothing_left();
+}
+
+static void malformed_ones_are_refused(void **state)
+{
+	int keep = admin;
+
+	(void)state;
+	admin = client_open(&memd, true, NULL);
+	send_ranges("x", NULL, 0);
+	client_expect_error(admin, 60, EPROTO, "0 ranges");
+	client_expect_end(admin);
+	close(admin);
+	admin = client_open(&memd, true, NULL);
+	send_ranges("x", NULL, WIRE_RANGES_MAX + 1);
+	client_expect_error(admin, 60, EPROTO, "1025 ranges");
+	client_expect_end(admin);
+	close(admin);
+	admin = keep;
+}
+
+/* ---- */
+
+static int begin(void **state)
+{
+	static const char *const flags[] = { "--swap-size=48M", NULL };
+
+	(void)state;
+	if (testmemd_start(&memd, flags) != 0)
+		return -1;
+	admin = client_open(&memd, true, NULL);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	close(admin);
+	return testmemd_stop(&memd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_second_start_finds_its_pages),
+		cmocka_unit_test(only_what_was_recorded_of_the_range_comes),
+		cmocka_unit_test(large_pages),
+		cmocka_unit_test(nobody_leaves_for_a_replay),
+		cmocka_unit_test(limits_hold),
+		cmocka_unit_test(segments_go_while_they_are_replayed),
+		cmocka_unit_test(many_records),
+		cmocka_unit_test(administrators_replay_what_they_like),
+		cmocka_unit_test(malformed_ones_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, begin, end);
+}
