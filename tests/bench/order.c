@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* See order.h. */
+#include "tests/bench/order.h"
+
+enum { SCATTER_PRIME = 7919 };
+
+uint64_t order_mix(uint64_t x)
+{
+	x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+	x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
+	return x ^ (x >> 31);
+}
+
+/* Visits each of `count` once where the prime does not divide it. */
+static size_t scattered(size_t i, size_t count)
+{
+	return i % count * SCATTER_PRIME % count;
+}
+
+static size_t holes(const struct order *o, size_t i)
+{
+	return scattered(o->home / ORDER_HOLE_EVERY + i,
+			 o->page_count / ORDER_HOLE_EVERY) * ORDER_HOLE_EVERY;
+}
+
+static size_t backward(const struct order *o, size_t i)
+{
+	size_t above = o->page_count / 2 + o->home + 2 * o->page_count;
+
+	return (above - 1 - i % o->page_count) % o->page_count;
+}
+
+static size_t strided(const struct order *o, size_t i)
+{
+	size_t way = i * ORDER_STRIDE;
+
+	return (o->home + way + way / o->page_count) % o->page_count;
+}
+
+size_t order_page(const struct order *o, size_t i)
+{
+	uint64_t random = order_mix(o->seed + i);
+
+	switch (o->kind) {
+	case ORDER_FORWARD:
+		return (o->home + i) % o->page_count;
+	case ORDER_BACKWARD:
+		return backward(o, i);
+	case ORDER_STRIDED:
+		return strided(o, i);
+	case ORDER_SCATTERED:
+		return scattered(o->home + i, o->page_count);
+	case ORDER_HOLES:
+		return holes(o, i);
+	case ORDER_RANDOM:
+		return random % o->page_count;
+	case ORDER_ZIPF:
+		return order_mix(zipf_rank(o->zipf,
+					   (double)(random >> 11) * 0x1p-53)) %
+		       o->page_count;
+	}
+	return 0;
+}
