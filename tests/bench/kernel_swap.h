@@ -1,42 +1,53 @@
 /* SPDX-License-Identifier: MIT */
-/* A memory cgroup with a limit, and a swap file of the kernel's own: what memd
- * is measured against.  Both are temporary; both are machine-wide things that
- * need root, so everything made here is taken away by kernel_swap_destroy(),
- * also when it was only half made.
+/* The kernel's own swap, under the limit of a memory cgroup: what memd is
+ * measured against.  In variants: to a file, with two settings of
+ * vm.page-cluster, and to zram.
  *
- * cgroup version 1 (memory.limit_in_bytes) and 2 (memory.max). */
+ * All of it is temporary; all of it is machine-wide and needs root, so
+ * everything made or set here is taken away and set back by
+ * kernel_swap_destroy(), also when it was only half made. */
 #ifndef MEMD_BENCH_KERNEL_SWAP_H
 #define MEMD_BENCH_KERNEL_SWAP_H
 
 #include "common/checks.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/bench/memory_group.h"
+#include "tests/bench/swap_area.h"
 
-struct kernel_swap {
-	char swap_path[256];	/* empty: not made */
-	char group_path[512];	/* empty: not made */
-	char control_path[512];	/* v2: where we switched the memory controller
-				 * on, and have to switch it off again */
-	bool is_v2;
-	bool is_swapping;
+enum swap_variant {
+	SWAP_FILE_CLUSTER_0,	/* one page a read */
+	SWAP_FILE_CLUSTER_3,	/* up to eight: the kernel's default */
+	SWAP_ZRAM,
+	SWAP_VARIANTS
 };
 
-/* Make the group with its limit and switch the swap file on.
- *
- * folder  where the swap file goes; not on tmpfs.
- * reason  on failure, one line: what is missing.
- *
- * Returns 0, or -1 with nothing left behind. */
-int kernel_swap_create(struct kernel_swap *ks, const char *folder,
-		       uint64_t limit_bytes, uint64_t swap_bytes,
-		       char *reason, size_t reason_size) MUST_CHECK;
+enum { SWAP_REASON_BYTES = 512 };
 
-/* Move the calling process into the group.  Returns 0 or -errno. */
-int kernel_swap_join(const struct kernel_swap *ks) MUST_CHECK;
+struct kernel_swap {
+	struct memory_group group;
+	struct swap_area file, zram;
+	bool has_saved_cluster;	/* changed by us */
+	long saved_cluster;	/* vm.page-cluster as we found it */
+	/* Why a variant cannot be used; empty: it can. */
+	char reason[SWAP_VARIANTS][SWAP_REASON_BYTES];
+};
 
-/* Swap off, delete the file, remove the group.  Nobody may be in it any more.
- * Returns 0, or -1 when something stays behind, after saying what. */
+/* Make the group with its limit, and whichever areas are wanted and can be
+ * had; nothing is switched on yet.  What cannot be had has a reason.
+ *
+ * folder  where the swap file goes; not on tmpfs. */
+void kernel_swap_create(struct kernel_swap *ks, const char *folder,
+			uint64_t limit_bytes, uint64_t swap_bytes,
+			const bool wanted[SWAP_VARIANTS]);
+
+/* Switch a variant on.  0, or -errno: nothing is on. */
+int kernel_swap_begin(struct kernel_swap *ks, enum swap_variant variant)
+	MUST_CHECK;
+
+/* Switch it off again.  Nobody's pages should be in it.  0 or -errno. */
+int kernel_swap_end(struct kernel_swap *ks) MUST_CHECK;
+
+/* Take everything away.  Nobody may be in the group any more.  Returns 0, or
+ * -1 when something stays behind, after saying what. */
 int kernel_swap_destroy(struct kernel_swap *ks);
 
 #endif

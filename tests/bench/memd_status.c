@@ -48,20 +48,36 @@ static int ask(int fd, uint16_t type, const ProtobufCMessage *message,
 	return h.type == reply_type && h.payload_bytes == 0 ? 0 : -EPROTO;
 }
 
-static int unpack(const uint8_t *body, size_t bytes,
-		  struct memd_status *ret_status)
+static int unpack_status(const uint8_t *body, size_t bytes,
+			 struct memd_status *st)
 {
-	struct memd_status st = { 0 };
 	Memd__StatusReply *r = memd__status_reply__unpack(NULL, bytes, body);
 
 	if (r == NULL)
 		return -EPROTO;
-	st.metadata_bytes = r->metadata_bytes;
-	st.is_empty = r->free_frames == r->pool_frames &&
+	st->metadata_bytes = r->metadata_bytes;
+	st->is_empty = r->free_frames == r->pool_frames &&
 		      r->free_slots + r->quarantined_slots == r->slot_count;
-	snprintf(st.store, sizeof(st.store), "%s", r->store);
+	snprintf(st->store, sizeof(st->store), "%s", r->store);
 	memd__status_reply__free_unpacked(r, NULL);
-	*ret_status = st;
+	return 0;
+}
+
+static int unpack_faults(const uint8_t *body, size_t bytes,
+			 struct memd_status *st)
+{
+	Memd__FaultStatsReply *r =
+		memd__fault_stats_reply__unpack(NULL, bytes, body);
+
+	if (r == NULL)
+		return -EPROTO;
+	for (size_t i = 0; i < r->n_kind; i++) {
+		if (strcmp(r->kind[i]->kind, "swap_in") == 0)
+			st->swapped_in = r->kind[i]->count;
+		else if (strcmp(r->kind[i]->kind, "put_back") == 0)
+			st->put_back = r->kind[i]->count;
+	}
+	memd__fault_stats_reply__free_unpacked(r, NULL);
 	return 0;
 }
 
@@ -70,6 +86,7 @@ int memd_status_read(int fd, struct memd_status *ret_status)
 	static uint8_t body[MESSAGE_BYTES_MAX];
 	const struct timeval patience = { .tv_sec = PATIENCE_S };
 	Memd__Hello hello = MEMD__HELLO__INIT;
+	struct memd_status st = { 0 };
 	size_t bytes;
 	int err = 0;
 
@@ -86,7 +103,15 @@ int memd_status_read(int fd, struct memd_status *ret_status)
 		err = ask(fd, MEMD__MESSAGE_TYPE__TYPE_STATUS, NULL,
 			  MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, body, &bytes);
 	if (err == 0)
-		err = unpack(body, bytes, ret_status);
+		err = unpack_status(body, bytes, &st);
+	if (err == 0)
+		err = ask(fd, MEMD__MESSAGE_TYPE__TYPE_FAULT_STATS, NULL,
+			  MEMD__MESSAGE_TYPE__TYPE_FAULT_STATS_REPLY, body,
+			  &bytes);
+	if (err == 0)
+		err = unpack_faults(body, bytes, &st);
+	if (err == 0)
+		*ret_status = st;
 	close(fd);
 	return err;
 }

@@ -13,6 +13,8 @@ struct memd_status {
 	uint64_t metadata_bytes;
 	bool is_empty;		/* no pages of anybody in frames or slots */
 	char store[16];
+	uint64_t swapped_in;	/* faults that read the swap store */
+	uint64_t put_back;	/* faults that caught a page on its way out */
 };
 
 /* fd: a new connection; closed here.  Returns 0 or -errno. */

@@ -2,6 +2,7 @@
 /* See meter.h.  The formats are those of proc(5). */
 #include "tests/bench/meter.h"
 
+#include "tests/bench/process.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -51,7 +52,7 @@ static int read_pair(pid_t pid, const char *file, const char *key_a,
 	return found == 2 ? 0 : -ENODATA;
 }
 
-static int read_cpu_clock(pid_t pid, uint64_t *ret_ns)
+int meter_cpu_ns(pid_t pid, uint64_t *ret_ns)
 {
 	struct timespec ts;
 	clockid_t clock;
@@ -70,8 +71,6 @@ static int read_cpu_clock(pid_t pid, uint64_t *ret_ns)
  * in ticks. */
 static int read_machine_cpu(uint64_t *ret_ns)
 {
-	uint64_t tick_ns = UINT64_C(1000000000) /
-			   (uint64_t)sysconf(_SC_CLK_TCK);
 	uint64_t v[7] = { 0 };
 	FILE *f = proc_open(0, "stat");
 	int n;
@@ -85,8 +84,56 @@ static int read_machine_cpu(uint64_t *ret_ns)
 	fclose(f);
 	if (n < 5)
 		return -ENODATA;
-	*ret_ns = (v[0] + v[1] + v[2] + v[3] + v[4] + v[5]) * tick_ns;
+	*ret_ns = (v[0] + v[1] + v[2] + v[3] + v[4] + v[5]) * process_tick_ns();
 	return 0;
+}
+
+static void add_kswapd(const struct process *p, void *sum_ns)
+{
+	if (strncmp(p->name, "kswapd", strlen("kswapd")) == 0)
+		*(uint64_t *)sum_ns += p->system_ns;
+}
+
+/* There is one for each memory node. */
+static int read_kswapd_cpu(uint64_t *ret_ns)
+{
+	uint64_t ns = 0;
+	int err = process_each(add_kswapd, &ns);
+
+	if (err == 0)
+		*ret_ns = ns;
+	return err;
+}
+
+/* The daemon and its helper processes, if it has any. */
+struct family {
+	pid_t daemon;
+	uint64_t sum;
+};
+
+static void add_helper_cpu(const struct process *p, void *arg)
+{
+	struct family *f = arg;
+	uint64_t ns;
+
+	if (p->parent == f->daemon && meter_cpu_ns(p->pid, &ns) == 0)
+		f->sum += ns;
+}
+
+int meter_daemon_cpu_ns(pid_t daemon, uint64_t *ret_ns)
+{
+	struct family f = { .daemon = daemon };
+	struct process p;
+	uint64_t own_ns;
+	int err = meter_cpu_ns(daemon, &own_ns);
+
+	if (err == 0)
+		err = process_each(add_helper_cpu, &f);
+	if (err == 0 && !process_read(daemon, &p))
+		err = -ESRCH;
+	if (err == 0)
+		*ret_ns = own_ns + p.buried_ns + f.sum;
+	return err;
 }
 
 /* Bytes of the kernel's own swap. */
@@ -103,10 +150,9 @@ static int read_kernel_swap(struct meter *m)
 int meter_read(pid_t daemon, struct meter *ret_meter)
 {
 	struct meter m = { 0 };
-	int err = read_cpu_clock(0, &m.client_cpu_ns);
+	int err = daemon != 0 ? meter_daemon_cpu_ns(daemon, &m.daemon_cpu_ns) :
+				read_kswapd_cpu(&m.daemon_cpu_ns);
 
-	if (err == 0 && daemon != 0)
-		err = read_cpu_clock(daemon, &m.daemon_cpu_ns);
 	if (err == 0)
 		err = read_machine_cpu(&m.machine_cpu_ns);
 	if (err == 0 && daemon == 0)
@@ -119,10 +165,11 @@ int meter_read(pid_t daemon, struct meter *ret_meter)
 	return err;
 }
 
-/* The value of one "Key:   123 kB" line of /proc/PID/status. */
-static int read_status_bytes(pid_t pid, const char *key, uint64_t *ret_bytes)
+/* The value of one "Key:   123 kB" line of /proc/PID/file. */
+static int read_bytes(pid_t pid, const char *file, const char *key,
+		      uint64_t *ret_bytes)
 {
-	FILE *f = proc_open(pid, "status");
+	FILE *f = proc_open(pid, file);
 	size_t key_length = strlen(key);
 	int err = -ENODATA;
 	char line[256];
@@ -163,16 +210,46 @@ static int read_own_rss(pid_t pid, uint64_t *ret_bytes)
 	return 0;
 }
 
+struct helpers {
+	pid_t daemon;
+	struct footprint *sum;
+};
+
+/* What it has of its own; the rest it shares with the daemon. */
+static void add_helper_memory(const struct process *p, void *arg)
+{
+	const struct helpers *h = arg;
+	uint64_t bytes;
+
+	if (p->parent != h->daemon)
+		return;
+	if (read_bytes(p->pid, "status", "VmPTE:", &bytes) == 0)
+		h->sum->daemon_table_bytes += bytes;
+	if (read_bytes(p->pid, "smaps_rollup", "Private_Clean:", &bytes) == 0)
+		h->sum->daemon_rss_bytes += bytes;
+	if (read_bytes(p->pid, "smaps_rollup", "Private_Dirty:", &bytes) == 0)
+		h->sum->daemon_rss_bytes += bytes;
+}
+
+static int read_daemon_memory(pid_t daemon, struct footprint *fp)
+{
+	struct helpers helpers = { .daemon = daemon, .sum = fp };
+	int err = read_bytes(daemon, "status", "VmPTE:",
+			     &fp->daemon_table_bytes);
+
+	if (err == 0)
+		err = read_own_rss(daemon, &fp->daemon_rss_bytes);
+	return err != 0 ? err : process_each(add_helper_memory, &helpers);
+}
+
 int footprint_read(pid_t daemon, struct footprint *ret_footprint)
 {
 	struct footprint fp = { 0 };
-	int err = read_status_bytes(getpid(), "VmPTE:", &fp.client_table_bytes);
+	int err = read_bytes(getpid(), "status", "VmPTE:",
+			     &fp.client_table_bytes);
 
 	if (err == 0 && daemon != 0)
-		err = read_status_bytes(daemon, "VmPTE:",
-					&fp.daemon_table_bytes);
-	if (err == 0 && daemon != 0)
-		err = read_own_rss(daemon, &fp.daemon_rss_bytes);
+		err = read_daemon_memory(daemon, &fp);
 	if (err == 0)
 		*ret_footprint = fp;
 	return err;

@@ -11,23 +11,29 @@
 
 /* Counters that only grow: subtract two readings. */
 struct meter {
-	uint64_t client_cpu_ns;		/* this process, all threads */
-	uint64_t daemon_cpu_ns;
+	uint64_t daemon_cpu_ns;		/* and of its helper processes; without
+					 * a daemon: the kernel's kswapd */
 	uint64_t machine_cpu_ns;	/* all CPUs: everything but idle */
 	uint64_t read_bytes;
 	uint64_t written_bytes;
 };
 
-/* Read the counters of this process and of `daemon`.  daemon 0: there is
- * none, and the bytes are those of the kernel's swap (of the whole machine).
- * Returns 0 or -errno. */
+/* Read the counters of `daemon`.  daemon 0: there is none, and the bytes are
+ * those of the kernel's swap (of the whole machine).  Returns 0 or -errno. */
 int meter_read(pid_t daemon, struct meter *ret_meter) MUST_CHECK;
+
+/* Processor time of all threads of a process; 0: this one.  Returns 0 or
+ * -errno. */
+int meter_cpu_ns(pid_t pid, uint64_t *ret_ns) MUST_CHECK;
+
+/* The same of a daemon and its helper processes, those that have ended too. */
+int meter_daemon_cpu_ns(pid_t daemon, uint64_t *ret_ns) MUST_CHECK;
 
 /* Memory that is not the pages themselves. */
 struct footprint {
 	uint64_t client_table_bytes;	/* page tables of this process */
-	uint64_t daemon_table_bytes;
-	uint64_t daemon_rss_bytes;	/* without the segments' pages */
+	uint64_t daemon_table_bytes;	/* with its helper processes' */
+	uint64_t daemon_rss_bytes;	/* likewise, without segments' pages */
 };
 
 /* Returns 0 or -errno.  daemon 0: only this process. */

@@ -9,32 +9,46 @@
 const char *const contestant_names[CONTESTANTS] = {
 	[MEMD_INLINE] = "inline",
 	[MEMD_THREAD] = "thread",
-	[KERNEL_SWAP] = "kernel",
+	[KERNEL_CLUSTER_0] = "kernel-0",
+	[KERNEL_CLUSTER_3] = "kernel-3",
+	[KERNEL_ZRAM] = "zram",
 };
 
 enum {
-	KEY_MIB = 256, KEY_LIMIT, KEY_OPS, KEY_THREADS, KEY_WORK, KEY_ON,
-	KEY_REPEAT, KEY_QUICK, KEY_CHECK, KEY_JSON, KEY_FOLDER,
+	KEY_LIMIT = 256, KEY_OPS, KEY_MEMORY, KEY_THREADS, KEY_PROCESSES,
+	KEY_ONLY, KEY_ON, KEY_REPEAT, KEY_QUICK, KEY_SMOKE, KEY_CHECK,
+	KEY_JSON, KEY_MARKDOWN, KEY_CHART, KEY_FOLDER,
 };
 
 static const struct argp_option argp_options[] = {
-	{ "mib", KEY_MIB, "N", 0,
-	  "MiB of memory each contestant has (512)", 0 },
 	{ "limit", KEY_LIMIT, "N", 0,
-	  "MiB of it that may be in RAM: memd's pool, the cgroup's limit (256)",
-	  0 },
-	{ "ops", KEY_OPS, "N", 0, "accesses a run, of all threads (65536)", 0 },
-	{ "threads", KEY_THREADS, "LIST", 0, "numbers of threads (1,8)", 0 },
-	{ "work", KEY_WORK, "LIST", 0,
-	  "seq-read,rand-read,seq-rmw,rand-rmw (all)", 0 },
-	{ "on", KEY_ON, "LIST", 0, "inline,thread,kernel (all)", 0 },
-	{ "repeat", KEY_REPEAT, "N", 0, "runs of each; medians count (3)", 0 },
+	  "MiB that may be in RAM: memd's pool, the cgroup's limit (256)", 0 },
+	{ "ops", KEY_OPS, "N", 0,
+	  "accesses a run, of all threads and processes (65536)", 0 },
+	{ "only", KEY_ONLY, "LIST", 0,
+	  "floor, disk, idle, and works: zero-fault, minor, pool-hit, "
+	  "first-touch, fill, seq-read, seq-clean, back-read, stride-read, "
+	  "rand-read, rand-rmw, zipf-read (all); seq-rmw", 0 },
+	{ "work", 0, NULL, OPTION_ALIAS, NULL, 0 },
+	{ "memory", KEY_MEMORY, "LIST", 0,
+	  "memory of all processes, in percent of the limit (each work has "
+	  "its own)", 0 },
+	{ "threads", KEY_THREADS, "LIST", 0,
+	  "numbers of threads (each work has its own)", 0 },
+	{ "processes", KEY_PROCESSES, "LIST", 0,
+	  "numbers of processes (each work has its own)", 0 },
+	{ "on", KEY_ON, "LIST", 0,
+	  "inline,thread,kernel-0,kernel-3,zram (all)", 0 },
+	{ "repeat", KEY_REPEAT, "N", 0, "runs of each; medians count (5)", 0 },
 	{ "check", KEY_CHECK, NULL, 0,
 	  "after each run read every word again, not timed", 0 },
 	{ "quick", KEY_QUICK, NULL, 0,
-	  "16 MiB in 8, few accesses, one run, --check: does it work at all?",
-	  0 },
+	  "a 32 MiB limit, 8192 accesses, one run: a first look", 0 },
+	{ "smoke", KEY_SMOKE, NULL, 0,
+	  "an 8 MiB limit, 1000 accesses, one run, --check: does it work?", 0 },
 	{ "json", KEY_JSON, "FILE", 0, "results as JSON too; -: only", 0 },
+	{ "markdown", KEY_MARKDOWN, "FILE", 0, "tables to paste", 0 },
+	{ "chart", KEY_CHART, "FILE", 0, "a chart, as SVG", 0 },
 	{ "dir", KEY_FOLDER, "DIR", 0,
 	  "where the swap files go ($TMPDIR, else /var/tmp); not a tmpfs", 0 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
@@ -52,71 +66,101 @@ static unsigned parse_number(struct argp_state *state, const char *text,
 	return (unsigned)n;
 }
 
-/* Comma-separated names: sets chosen[i] for names[i * stride]. */
-static void parse_names(struct argp_state *state, char *list,
-			const char *(*name_of)(size_t), size_t name_count,
-			bool *chosen)
+static void parse_numbers(struct argp_state *state, char *text, unsigned least,
+			  unsigned most, struct number_list *list)
 {
-	memset(chosen, 0, name_count * sizeof(*chosen));
-	for (char *save, *name = strtok_r(list, ",", &save); name != NULL;
-	     name = strtok_r(NULL, ",", &save)) {
-		size_t i = 0;
+	list->count = 0;
+	for (char *save, *n = strtok_r(text, ",", &save); n != NULL;
+	     n = strtok_r(NULL, ",", &save)) {
+		if (list->count == LIST_MAX)
+			argp_error(state, "more than %d numbers", LIST_MAX);
+		list->number[list->count++] = parse_number(state, n, least,
+							   most);
+	}
+	if (list->count == 0)
+		argp_error(state, "an empty list");
+}
 
-		while (i < name_count && strcmp(name, name_of(i)) != 0)
-			i++;
-		if (i == name_count)
+/* Returns whether one was there to choose. */
+static bool choose_work(struct options *o, const char *name)
+{
+	for (size_t i = 0; i < WORK_KINDS; i++)
+		if (strcmp(name, work_kinds[i].name) == 0)
+			return o->has_work[i] = o->has_chosen_work = true;
+	return false;
+}
+
+static void parse_only(struct argp_state *state, char *text, struct options *o)
+{
+	memset(o->has_work, 0, sizeof(o->has_work));
+	o->has_floors = o->has_disk = o->has_idle = false;
+	o->has_chosen_work = true;
+	for (char *save, *name = strtok_r(text, ",", &save); name != NULL;
+	     name = strtok_r(NULL, ",", &save)) {
+		if (strcmp(name, "floor") == 0)
+			o->has_floors = true;
+		else if (strcmp(name, "disk") == 0)
+			o->has_disk = true;
+		else if (strcmp(name, "idle") == 0)
+			o->has_idle = true;
+		else if (!choose_work(o, name))
+			argp_error(state, "do not know '%s'", name);
+	}
+}
+
+static void parse_contestants(struct argp_state *state, char *text,
+			      struct options *o)
+{
+	memset(o->has_contestant, 0, sizeof(o->has_contestant));
+	for (char *save, *name = strtok_r(text, ",", &save); name != NULL;
+	     name = strtok_r(NULL, ",", &save)) {
+		unsigned who = 0;
+
+		while (who < CONTESTANTS &&
+		       strcmp(name, contestant_names[who]) != 0)
+			who++;
+		if (who == CONTESTANTS)
 			argp_error(state, "do not know '%s'", name);
 		else
-			chosen[i] = true;
+			o->has_contestant[who] = true;
 	}
 }
 
-static void parse_threads(struct argp_state *state, char *list,
-			  struct options *o)
+static void set_small(struct options *o, unsigned limit_mib, unsigned ops,
+		      unsigned idle_s)
 {
-	o->thread_counts_count = 0;
-	for (char *save, *n = strtok_r(list, ",", &save); n != NULL;
-	     n = strtok_r(NULL, ",", &save)) {
-		if (o->thread_counts_count == THREAD_COUNTS_MAX)
-			argp_error(state, "more than %d numbers of threads",
-				   THREAD_COUNTS_MAX);
-		o->thread_counts[o->thread_counts_count++] =
-			parse_number(state, n, 1, WORKLOAD_THREADS_MAX);
-	}
-	if (o->thread_counts_count == 0)
-		argp_error(state, "--threads names none");
-}
-
-static const char *work_name(size_t i)
-{
-	return work_kinds[i].name;
-}
-
-static const char *contestant_name(size_t i)
-{
-	return contestant_names[i];
-}
-
-static void set_quick(struct options *o)
-{
-	o->is_quick = o->is_checked = true;
-	o->memory_mib = 16;
-	o->limit_mib = 8;
-	o->access_count = 2000;
+	o->is_small = true;
+	o->limit_mib = limit_mib;
+	o->access_count = ops;
 	o->repeat = 1;
-	o->thread_counts[0] = 1;
-	o->thread_counts[1] = 2;
-	o->thread_counts_count = 2;
+	o->idle_s = idle_s;
 }
 
-static void check_sizes(struct argp_state *state, const struct options *o)
+static error_t parse_list_option(int key, char *arg, struct argp_state *state)
 {
-	if (o->limit_mib >= o->memory_mib)
-		argp_error(state, "--limit must be less than --mib, or nothing "
-			   "is ever paged");
-	for (unsigned i = 0; i < o->thread_counts_count; i++)
-		if (o->access_count < o->thread_counts[i])
-			argp_error(state, "--ops is less than --threads");
+	struct options *o = state->input;
+
+	switch (key) {
+	case KEY_MEMORY:
+		parse_numbers(state, arg, 10, 10000, &o->memory_percent);
+		break;
+	case KEY_THREADS:
+		parse_numbers(state, arg, 1, WORKLOAD_THREADS_MAX,
+			      &o->threads);
+		break;
+	case KEY_PROCESSES:
+		parse_numbers(state, arg, 1, PROCESSES_MAX, &o->processes);
+		break;
+	case KEY_ONLY:
+		parse_only(state, arg, o);
+		break;
+	case KEY_ON:
+		parse_contestants(state, arg, o);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -124,24 +168,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct options *o = state->input;
 
 	switch (key) {
-	case KEY_MIB:
-		o->memory_mib = parse_number(state, arg, 4, 1 << 20);
-		break;
 	case KEY_LIMIT:
-		o->limit_mib = parse_number(state, arg, 2, 1 << 20);
+		o->limit_mib = parse_number(state, arg, 8, 1 << 20);
 		break;
 	case KEY_OPS:
 		o->access_count = parse_number(state, arg, 1, 1 << 28);
-		break;
-	case KEY_THREADS:
-		parse_threads(state, arg, o);
-		break;
-	case KEY_WORK:
-		parse_names(state, arg, work_name, WORK_KINDS, o->has_work);
-		break;
-	case KEY_ON:
-		parse_names(state, arg, contestant_name, CONTESTANTS,
-			    o->has_contestant);
 		break;
 	case KEY_REPEAT:
 		o->repeat = parse_number(state, arg, 1, REPEAT_MAX);
@@ -150,19 +181,26 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->is_checked = true;
 		break;
 	case KEY_QUICK:
-		set_quick(o);
+		set_small(o, 32, 8192, 3);
+		break;
+	case KEY_SMOKE:
+		set_small(o, 8, 1000, 1);
+		o->is_checked = true;
 		break;
 	case KEY_JSON:
 		o->json_path = arg;
 		break;
+	case KEY_MARKDOWN:
+		o->markdown_path = arg;
+		break;
+	case KEY_CHART:
+		o->chart_path = arg;
+		break;
 	case KEY_FOLDER:
 		o->folder = arg;
 		break;
-	case ARGP_KEY_END:
-		check_sizes(state, o);
-		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_list_option(key, arg, state);
 	}
 	return 0;
 }
@@ -175,23 +213,24 @@ void options_parse(int argc, char **argv, struct options *ret_options)
 		.args_doc = "",
 		.doc = "Page the same work through memd (faults handled inline "
 		       "and by a thread) and through the kernel's own swap in "
-		       "a memory cgroup, and compare.\v"
-		       "The kernel's column needs root and a memory cgroup; "
-		       "without, it is left out.  Exit: 0 all values were "
-		       "right, 1 not, 64 wrong usage, 77 the kernel lets "
-		       "nothing of it run.",
+		       "a memory cgroup (to a file, and to zram), and compare; "
+		       "and measure what a bare fault and the bare disk "
+		       "cost.\v"
+		       "The kernel's part needs root and a memory cgroup; "
+		       "what cannot be had is left out, and why is said.  "
+		       "Exit: 0 all values were right, 1 not, 64 wrong usage, "
+		       "77 the kernel lets nothing of it run.",
 	};
 	struct options o = {
-		.memory_mib = 512,
 		.limit_mib = 256,
 		.access_count = 65536,
-		.repeat = 3,
-		.thread_counts = { 1, 8 },
-		.thread_counts_count = 2,
-		.has_work = { true, true, true, true },
-		.has_contestant = { true, true, true },
+		.repeat = 5,
+		.idle_s = 10,
+		.has_floors = true, .has_disk = true, .has_idle = true,
+		.has_contestant = { true, true, true, true, true },
 	};
 
+	memset(o.has_work, true, sizeof(o.has_work));
 	argp_err_exit_status = 64;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	*ret_options = o;

@@ -10,25 +10,41 @@
 enum contestant {
 	MEMD_INLINE,
 	MEMD_THREAD,
-	KERNEL_SWAP,
+	KERNEL_CLUSTER_0,
+	KERNEL_CLUSTER_3,
+	KERNEL_ZRAM,
 	CONTESTANTS
 };
 extern const char *const contestant_names[CONTESTANTS];
 
-enum { THREAD_COUNTS_MAX = 8, REPEAT_MAX = 99 };
+static inline bool contestant_is_memd(enum contestant who)
+{
+	return who == MEMD_INLINE || who == MEMD_THREAD;
+}
+
+enum { LIST_MAX = 8, REPEAT_MAX = 99, PROCESSES_MAX = 32 };
+
+/* Some numbers; none: the plan's. */
+struct number_list {
+	unsigned number[LIST_MAX];
+	unsigned count;
+};
 
 struct options {
-	unsigned memory_mib;
 	unsigned limit_mib;
 	unsigned access_count;
 	unsigned repeat;
-	unsigned thread_counts[THREAD_COUNTS_MAX];
-	unsigned thread_counts_count;
+	unsigned idle_s;
+	struct number_list threads, processes, memory_percent;
 	bool has_work[WORK_KINDS];
+	bool has_chosen_work;	/* by name: else the plan's */
+	bool has_floors, has_disk, has_idle;
 	bool has_contestant[CONTESTANTS];
-	bool is_quick;
+	bool is_small;		/* --quick or --smoke: no figures to judge by */
 	bool is_checked;	/* read every word again after every run */
 	const char *json_path;	/* NULL: none; "-": stdout, and no table */
+	const char *markdown_path;
+	const char *chart_path;
 	const char *folder;	/* for the swap files; NULL: choose */
 };
 

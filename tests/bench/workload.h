@@ -13,24 +13,53 @@
 #define MEMD_BENCH_WORKLOAD_H
 
 #include "common/checks.h"
+#include "tests/bench/order.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum { WORKLOAD_PAGE_BYTES = 4096, WORKLOAD_THREADS_MAX = 64 };
 
-struct work_kind {
-	const char *name;	/* "seq-read" */
-	bool is_random;
-	bool is_write;		/* reads, checks, and writes another value */
+/* What is done to a page. */
+enum work_access {
+	ACCESS_READ,		/* one word, and check it */
+	ACCESS_CHANGE,		/* the same, and write another value */
+	ACCESS_TOUCH,		/* write one word of an empty page */
+	ACCESS_FILL,		/* write all words of an empty page */
 };
 
-enum { WORK_KINDS = 4 };
+/* What has become of the memory when the work begins. */
+enum work_start {
+	START_EMPTY,		/* never touched */
+	START_FILLED,		/* filled, in order */
+	START_SWEPT,		/* filled, and read once, in order */
+	START_DROPPED,		/* filled, and every 8th page dropped again:
+				 * never touched, so to say */
+	START_UNMAPPED,		/* filled, and every 8th page taken out of the
+				 * page tables: what ageing does to it */
+	START_SHARED,		/* filled by another process */
+};
+
+struct work_kind {
+	const char *name;	/* "seq-read" */
+	const char *meaning;	/* one line */
+	enum work_access access;
+	enum work_start start;
+	enum order_kind order;
+};
+
+enum { WORK_KINDS = 13 };
 extern const struct work_kind work_kinds[WORK_KINDS];
 
+/* How often a work that accesses each of its pages once does so; 0: it makes as
+ * many accesses as are asked for. */
+size_t work_kind_once(const struct work_kind *kind, size_t page_count);
+
 struct workload {
-	uint64_t *words;	/* page_count pages, filled */
+	uint64_t *words;	/* page_count pages */
 	size_t page_count;
+	uint64_t first_value;	/* of the first word; differs where another
+				 * process's bytes would be wrong ones */
 	const struct work_kind *kind;
 	unsigned thread_count;
 	size_t access_count;	/* of all threads; a multiple of thread_count */
@@ -45,13 +74,23 @@ struct workload_wrong {
 	uint64_t want, got;
 };
 
-/* Write every word of the memory. */
-void workload_fill(uint64_t *words, size_t page_count);
+struct workload_outcome {
+	uint64_t begin_ns, end_ns;	/* all accesses, by the clock */
+	int64_t fault_count;		/* page faults; -1: cannot be counted */
+	struct workload_wrong wrong;	/* only with -EILSEQ */
+};
 
-/* Do all accesses.  Returns 0 and the time from the first to the last; or
- * -EILSEQ (a wrong value; see *ret_wrong), or -EAGAIN (no threads). */
-int workload_run(const struct workload *w, uint64_t *ret_wall_ns,
-		 struct workload_wrong *ret_wrong) MUST_CHECK;
+/* Write every word of the memory. */
+void workload_fill(const struct workload *w);
+
+/* Read a word of every page, in order.  Returns 0 or -EILSEQ. */
+int workload_sweep(const struct workload *w, struct workload_wrong *ret_wrong)
+	MUST_CHECK;
+
+/* Do all accesses.  Returns 0, -EILSEQ (a wrong value), -EAGAIN (no
+ * threads) or -ENOMEM. */
+int workload_run(const struct workload *w, struct workload_outcome *ret_outcome)
+	MUST_CHECK;
 
 /* Read every word of the memory, after a run.  Returns 0 or -EILSEQ. */
 int workload_check(const struct workload *w, struct workload_wrong *ret_wrong)
