@@ -298,11 +298,11 @@ static bool send_events(struct peer *peer, uint64_t dropped)
 	static const Memd__TraceEvent init = MEMD__TRACE_EVENT__INIT;
 	Memd__TraceEvent e[] = {
 		{ init.base, 5000000000, 1201, 12, 65535, (char *)"swap_in", 0,
-		  85123, 3200, 88500, 1, 16, 0, 0 },
+		  85123, 3200, 88500, 1, 16, 0, 0, 1, 65528 },
 		{ init.base, 4999999000, 977, 5, 3, (char *)"zero", 12, 0, 1800,
-		  1950, 1, 1, 0, 0 },
+		  1950, 1, 1, 0, 0, 0, 0 },
 		{ init.base, 6500000250, 977, 6, 1, (char *)"lost", 0, 0, 0,
-		  2000300400, 0, 0, 1, EIO },
+		  2000300400, 0, 0, 1, EIO, 0, 0 },
 	};
 	Memd__TraceEvent *list[] = { &e[0], &e[1], &e[2] };
 	Memd__TraceEvents events = MEMD__TRACE_EVENTS__INIT;
