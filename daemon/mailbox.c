@@ -116,6 +116,8 @@ void mailbox_answer(struct session *s, unsigned idx, uint16_t type,
 {
 	struct mailbox_cell *cell = &s->mailbox.shared->cell[idx];
 	uint32_t asked = CELL_ASKED, left = CELL_LEFT;
+	/* Now: with ANSWERED the cell is the client's, and soon another's. */
+	bool is_library = atomic_load(&cell->is_library) != 0;
 	ssize_t packed;
 
 	if (atomic_load(&cell->state) == CELL_ASKED) {
@@ -125,7 +127,7 @@ void mailbox_answer(struct session *s, unsigned idx, uint16_t type,
 	}
 	if (atomic_compare_exchange_strong(&cell->state, &asked,
 					   CELL_ANSWERED)) {
-		if (atomic_load(&cell->is_library) != 0)
+		if (is_library)
 			wake_library(s, idx);
 		else
 			wake_asker(cell);
