@@ -51,12 +51,12 @@ void daemon_note_paging(struct daemon *d)
 {
 	if (d->config.busy_poll == 0)
 		return;
-	daemon_stay_awake(d);
+	d->spin_until_ns = clock_now_ns() + d->config.busy_poll * 1000;
+	add_timer(&d->spin, 0);
 }
 
-void daemon_stay_awake(struct daemon *d)
+void daemon_look_again(struct daemon *d)
 {
-	d->spin_until_ns = clock_now_ns() + d->config.busy_poll * 1000;
 	add_timer(&d->spin, 0);
 }
 
@@ -157,6 +157,7 @@ static void spin(struct daemon *d)
 		(void)look_around(d);
 		now_ns = clock_now_ns();
 	} while (now_ns < d->spin_until_ns && now_ns < start_ns + SPIN_NS);
+	mailboxes_doze(d, now_ns);
 	if (now_ns < d->spin_until_ns || !mailboxes_sleep(d))
 		add_timer(&d->spin, 0);
 }

@@ -86,8 +86,8 @@ void daemon_settle(struct daemon *d);
 /* A fault was served: another is likely soon. */
 void daemon_note_paging(struct daemon *d);
 
-/* Look again for busy_poll, and then let clients ring. */
-void daemon_stay_awake(struct daemon *d);
+/* Look into the mailboxes once more before sleeping. */
+void daemon_look_again(struct daemon *d);
 
 /* May this peer administrate? */
 struct peer;

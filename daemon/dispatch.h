@@ -23,9 +23,11 @@ handler handle_segment_create, handle_segment_attach, handle_segment_detach,
 	handle_segment_mapped, handle_segment_unlink;
 /* handle_paging.c */
 handler handle_fault, handle_touched, handle_advise, handle_pin, handle_unpin;
-/* The same, asked and to be answered in cell `cell` of the mailbox. */
+/* The same, put into the mailbox; a fault is answered in cell `cell`. */
 void handle_fault_in_cell(struct daemon *d, struct conn *c, unsigned cell,
 			  uint64_t id, const void *message);
+void handle_touched_in_cell(struct daemon *d, struct conn *c,
+			    const void *message);
 /* admin_show.c */
 handler handle_status, handle_sessions, handle_segments, handle_maps,
 	handle_counters, handle_fault_stats, handle_config, handle_limits;

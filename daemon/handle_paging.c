@@ -11,7 +11,10 @@
 #include <string.h>
 
 /* One Touched message makes the pager look at no more pages than this. */
-enum { TOUCHED_PAGES_MAX = 4096 };
+enum {
+	TOUCHED_PAGES_MAX = 4096,
+	TOUCHED_IN_CELL_MAX = 64,	/* many cells are looked into at once */
+};
 
 /* ---- faults */
 
@@ -212,9 +215,9 @@ void paging_age(struct daemon *d, segment_id segment_number, uint64_t first,
 /* ---- touches */
 
 static uint64_t tell_pager(struct daemon *d, const struct attachment *a,
-			   const Memd__Touched *touched)
+			   const Memd__Touched *touched, uint64_t most)
 {
-	uint64_t budget = TOUCHED_PAGES_MAX;
+	uint64_t budget = most;
 
 	for (size_t i = 0; i < touched->n_range && budget > 0; i++) {
 		const Memd__Range *range = touched->range[i];
@@ -227,27 +230,20 @@ static uint64_t tell_pager(struct daemon *d, const struct attachment *a,
 		note_pages(d, a->segment->pager_id, range->first, count);
 		budget -= count;
 	}
-	return TOUCHED_PAGES_MAX - budget;
+	return most - budget;
 }
 
-void handle_touched(struct daemon *d, struct conn *c, uint64_t id,
-		    const void *message)
+static void take_touched(struct daemon *d, struct conn *c,
+			 const Memd__Touched *touched, uint64_t most)
 {
-	const Memd__Touched *touched = message;
 	const struct attachment *a = session_find(c->session,
 						  touched->segment);
 	uint64_t pages, faults;
 
-	if (touched->n_range > WIRE_RANGES_MAX) {
-		conn_refuse(c, id, -EPROTO, "Touched has %zu ranges; at most "
-			    "%d are allowed", touched->n_range,
-			    WIRE_RANGES_MAX);
-		return;
-	}
 	/* It has no reply: of a segment just detached, nobody cares. */
 	if (a == NULL)
 		return;
-	pages = tell_pager(d, a, touched);
+	pages = tell_pager(d, a, touched, most);
 	/* The figures are the client's word; at least keep them in bounds. */
 	faults = MIN(touched->fault_count, pages);
 	if (faults == 0)
@@ -258,6 +254,25 @@ void handle_touched(struct daemon *d, struct conn *c, uint64_t id,
 			   MIN(touched->total_ns, UINT64_C(1) << 40) / faults,
 			   faults);
 	daemon_note_paging(d);
+}
+
+void handle_touched(struct daemon *d, struct conn *c, uint64_t id,
+		    const void *message)
+{
+	const Memd__Touched *touched = message;
+
+	if (touched->n_range > WIRE_RANGES_MAX)
+		conn_refuse(c, id, -EPROTO, "Touched has %zu ranges; at most "
+			    "%d are allowed", touched->n_range,
+			    WIRE_RANGES_MAX);
+	else
+		take_touched(d, c, touched, TOUCHED_PAGES_MAX);
+}
+
+void handle_touched_in_cell(struct daemon *d, struct conn *c,
+			    const void *message)
+{
+	take_touched(d, c, message, TOUCHED_IN_CELL_MAX);
 }
 
 /* ---- advice and pins */

@@ -2,6 +2,7 @@
 /* See mailbox.h here and, for the rules M1-M5, proto/mailbox.h. */
 #include "daemon/mailbox.h"
 
+#include "common/clock.h"
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
 #include "daemon/session.h"
@@ -13,6 +14,14 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+enum {
+	/* Looked into at once: who fills his mailbox all the time does not
+	 * make all others wait for the whole of it each time. */
+	CELLS_PER_LOOK = 16,
+	/* One that rang once does not cost a look ever after. */
+	IDLE_NS = 10000000,
+};
 
 void mailboxes_init(struct mailboxes *ms)
 {
@@ -58,7 +67,7 @@ int mailbox_open(struct session *s, int *ret_fd)
 	}
 	atomic_store(&shared->daemon_sleeps, 1);
 	*end = (struct mailbox_end){ .session = s, .shared = shared };
-	s->daemon->mailboxes.open_count++;
+	s->daemon->stats.mailboxes++;
 	*ret_fd = fd;
 	return 0;
 }
@@ -72,7 +81,7 @@ void mailbox_close(struct session *s)
 	if (end->is_awake)
 		LIST_REMOVE(end, link);
 	munmap(end->shared, sizeof(*end->shared));
-	s->daemon->mailboxes.open_count--;
+	s->daemon->stats.mailboxes--;
 	*end = (struct mailbox_end){ 0 };
 }
 
@@ -81,15 +90,17 @@ void mailbox_ring(struct session *s)
 	struct mailbox_end *end = &s->mailbox;
 	struct daemon *d = s->daemon;
 
-	d->mailboxes.rings++;
+	d->stats.mailbox_rings++;
 	if (end->shared == NULL)
 		return;
 	atomic_store(&end->shared->daemon_sleeps, 0);
 	if (!end->is_awake) {
 		end->is_awake = true;
+		end->asked_ns = clock_now_ns();
 		LIST_INSERT_HEAD(&d->mailboxes.awake, end, link);
 	}
-	daemon_stay_awake(d);
+	/* Only what is found in it is worth more than one look. */
+	daemon_look_again(d);
 }
 
 /* ---- answers, M3 */
@@ -188,13 +199,14 @@ static const void *unpack(struct daemon *d, const struct wire_header *header,
 static void take_cell(struct session *s, unsigned idx)
 {
 	struct mailbox_cell *cell = &s->mailbox.shared->cell[idx];
-	uint32_t state = atomic_load(&cell->state), asked = CELL_ASKED;
+	uint32_t asked = CELL_ASKED, left = CELL_LEFT;
+	uint32_t state = atomic_load(&cell->state);
 	struct wire_header header = { 0 };
 	uint8_t frame[MAILBOX_FRAME_BYTES];
 	const void *message = NULL;
 
 	if (state == CELL_LEFT)
-		(void)atomic_compare_exchange_strong(&cell->state, &state,
+		(void)atomic_compare_exchange_strong(&cell->state, &left,
 						     CELL_FREE);
 	if (state != CELL_ASKED)
 		return;
@@ -203,7 +215,7 @@ static void take_cell(struct session *s, unsigned idx)
 	if (message == NULL) {
 		answer_error(s, idx, header.request_id, -EPROTO);
 	} else if (header.type == MEMD__MESSAGE_TYPE__TYPE_TOUCHED) {
-		handle_touched(s->daemon, s->main, 0, message);
+		handle_touched_in_cell(s->daemon, s->main, message);
 		(void)atomic_compare_exchange_strong(&cell->state, &asked,
 						     CELL_FREE);
 	} else if (((const Memd__Fault *)message)->n_page != 1) {
@@ -214,22 +226,27 @@ static void take_cell(struct session *s, unsigned idx)
 	}
 }
 
+/* A round is what was asked when it began: what is asked meanwhile comes after
+ * it, so that no cell waits for another one for ever. */
 static unsigned look_into(struct mailbox_end *end)
 {
 	struct mailbox *m = end->shared;
 	unsigned count = 0;
-	uint64_t asked;
 
-	if (atomic_load_explicit(&m->asked, memory_order_relaxed) == 0)
-		return 0;
-	/* One round: what is asked meanwhile waits its turn. */
-	for (asked = atomic_exchange(&m->asked, 0); asked != 0;
-	     asked &= asked - 1) {
-		if (end->session->main->state != CONN_MAIN)
-			break;
-		take_cell(end->session, (unsigned)__builtin_ctzll(asked));
-		count++;
+	if (end->seen == 0) {
+		if (atomic_load_explicit(&m->asked, memory_order_relaxed) == 0)
+			return 0;
+		end->seen = atomic_exchange(&m->asked, 0);
 	}
+	for (; end->seen != 0 && count < CELLS_PER_LOOK; count++) {
+		unsigned idx = (unsigned)__builtin_ctzll(end->seen);
+
+		end->seen &= end->seen - 1;
+		if (end->session->main->state == CONN_MAIN)
+			take_cell(end->session, idx);
+	}
+	end->asked_ns = clock_now_ns();
+	end->is_used = true;
 	return count;
 }
 
@@ -241,12 +258,40 @@ unsigned mailboxes_poll(struct daemon *d)
 	/* Nothing below opens, closes or puts to sleep a mailbox. */
 	LIST_FOREACH(end, &d->mailboxes.awake, link)
 		count += look_into(end);
-	d->mailboxes.requests += count;
+	d->stats.mailbox_requests += count;
 	d->stats.messages_in += count;
 	return count;
 }
 
-/* M2. */
+/* ---- sleeping, M2 */
+
+static bool fall_asleep(struct mailbox_end *end)
+{
+	if (end->seen != 0)
+		return false;
+	atomic_store(&end->shared->daemon_sleeps, 1);
+	if (atomic_load(&end->shared->asked) != 0) {
+		atomic_store(&end->shared->daemon_sleeps, 0);
+		return false;
+	}
+	end->is_awake = false;
+	LIST_REMOVE(end, link);
+	return true;
+}
+
+void mailboxes_doze(struct daemon *d, uint64_t now_ns)
+{
+	struct mailbox_end *end = LIST_FIRST(&d->mailboxes.awake);
+
+	while (end != NULL) {
+		struct mailbox_end *next = LIST_NEXT(end, link);
+
+		if (end->asked_ns + IDLE_NS < now_ns)
+			(void)fall_asleep(end);
+		end = next;
+	}
+}
+
 bool mailboxes_sleep(struct daemon *d)
 {
 	struct mailbox_end *end = LIST_FIRST(&d->mailboxes.awake);
@@ -255,14 +300,7 @@ bool mailboxes_sleep(struct daemon *d)
 	while (end != NULL) {
 		struct mailbox_end *next = LIST_NEXT(end, link);
 
-		atomic_store(&end->shared->daemon_sleeps, 1);
-		if (atomic_load(&end->shared->asked) != 0) {
-			atomic_store(&end->shared->daemon_sleeps, 0);
-			is_quiet = false;
-		} else {
-			end->is_awake = false;
-			LIST_REMOVE(end, link);
-		}
+		is_quiet &= fall_asleep(end);
 		end = next;
 	}
 	return is_quiet;

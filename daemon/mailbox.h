@@ -2,8 +2,9 @@
 /* Mailboxes of sessions (proto/mailbox.h), the daemon's side: made when the
  * client asks for one, looked into while the daemon is awake, answered.
  *
- * A mailbox is awake from the client's Ring until nothing has been asked for
- * busy_poll; only those that are awake cost anything.
+ * A mailbox is awake from the client's Ring until nobody has asked for anything
+ * for busy_poll, or nobody in this one for IDLE_NS; only those that are awake
+ * cost anything.
  *
  * Threads: the loop's.  Nothing blocks. */
 #ifndef MEMD_DAEMON_MAILBOX_H
@@ -22,15 +23,15 @@ struct session;
 struct mailbox_end {
 	struct session *session;
 	struct mailbox *shared;		/* NULL: none */
+	uint64_t seen;			/* asked, and not looked into yet */
+	uint64_t asked_ns;		/* the last time */
 	bool is_awake;			/* and on the list */
+	bool is_used;			/* something was ever asked in it */
 	LIST_ENTRY(mailbox_end) link;
 };
 
 struct mailboxes {
 	LIST_HEAD(, mailbox_end) awake;
-	uint64_t requests;		/* ever taken out of one */
-	uint64_t rings;
-	uint32_t open_count;
 };
 
 void mailboxes_init(struct mailboxes *ms);
@@ -43,10 +44,14 @@ void mailbox_close(struct session *s);
 /* The client says that there is something in it. */
 void mailbox_ring(struct session *s);
 
-/* Look into all that are awake.  Returns how many requests were there. */
+/* Look into all that are awake, a bit into each.  Returns how many requests
+ * were there. */
 unsigned mailboxes_poll(struct daemon *d);
 
-/* Nothing was asked for long enough: let the clients ring from now on.
+/* Let those that have not been used for a while ring from now on. */
+void mailboxes_doze(struct daemon *d, uint64_t now_ns);
+
+/* Nothing was asked for long enough: let all clients ring from now on.
  * Returns false when one has asked meanwhile. */
 bool mailboxes_sleep(struct daemon *d);
 

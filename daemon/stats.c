@@ -14,7 +14,10 @@ size_t stats_collect(const struct stats *stats, const struct engine *engine,
 	pager_stats_get(engine->pager, &pager);
 #define STAT(name, unit, help)						\
 	ret_figures[n++] = (struct stats_figure){			\
-		#name, unit, help, false, stats->name };
+		#name, unit, help, COUNTER, stats->name };
+#define LEVEL(name, unit, help)						\
+	ret_figures[n++] = (struct stats_figure){			\
+		#name, unit, help, GAUGE, stats->name };
 #define PAGER(name, kind, unit, help)					\
 	ret_figures[n++] = (struct stats_figure){			\
 		#name, unit, help, kind, pager.name };
@@ -23,6 +26,7 @@ size_t stats_collect(const struct stats *stats, const struct engine *engine,
 		"store_" #name, unit, help, kind, store->name };
 #include "daemon/stats_list.h"
 #undef STAT
+#undef LEVEL
 #undef PAGER
 #undef STORE
 	ASSERT(n <= STATS_FIGURES_MAX);

@@ -9,10 +9,12 @@
 
 struct stats {
 #define STAT(name, unit, help)	uint64_t name;
+#define LEVEL(name, unit, help)	uint64_t name;
 #define PAGER(...)
 #define STORE(...)
 #include "daemon/stats_list.h"
 #undef STAT
+#undef LEVEL
 #undef PAGER
 #undef STORE
 	struct histogram kind[FAULT_KINDS];

@@ -3,6 +3,7 @@
  * shows, and where it is kept.
  *
  *   STAT(name, unit, help)		a counter of the daemon's own
+ *   LEVEL(name, unit, help)		a gauge of the daemon's own
  *   PAGER(name, kind, unit, help)	a field of struct pager_stats
  *   STORE(name, kind, unit, help)	a field of struct swapstore
  *
@@ -17,8 +18,11 @@ STAT(protocol_errors, "", "Connections closed for malformed messages")
 STAT(slow_readers, "", "Connections closed because they did not read")
 STAT(timeouts, "", "Connections closed for half a message or no Hello")
 STAT(lanes_opened, "", "Extra connections of threads that fault inline")
-STAT(messages_in, "", "Messages received")
-STAT(messages_out, "", "Messages sent")
+LEVEL(mailboxes, "", "Mailboxes that programs have open")
+STAT(mailbox_requests, "", "Messages taken out of mailboxes")
+STAT(mailbox_rings, "", "Times a program woke memd for its mailbox")
+STAT(messages_in, "", "Messages received, in mailboxes too")
+STAT(messages_out, "", "Messages sent, not those in mailboxes")
 STAT(bytes_in, "bytes", "Bytes received")
 STAT(bytes_out, "bytes", "Bytes sent")
 STAT(sends, "", "System calls that sent them")
