@@ -53,6 +53,7 @@ struct handler {
 	uint64_t hello_deadline_ns;
 
 	int mailbox_fd;		/* came, is not mapped yet; -1: none */
+	bool must_ring;		/* for the mailbox */
 
 	uint64_t touched_ns;	/* report minor faults then */
 

@@ -3,22 +3,24 @@
  * proto/mailbox.h.
  *
  * X1  A thread counts itself in `users` before it reads the generation, and
- *     out after its last look at shared memory; the mailbox is mapped anew
- *     only while nobody is in it.  So a cell is never one of another session.
+ *     out after its last look at shared memory; another mailbox is mapped, and
+ *     the last one unmapped, only while there is no session's and nobody is in
+ *     it.  So a cell is never one of another session.
  * X2  No wait is without end: not for a cell (there is none: -EAGAIN), and for
  *     an answer until the deadline or the session's end.  A cell that is left
  *     unanswered is LEFT: the daemon frees it, or it goes with the session.
  * X3  As the lanes (L5, L6): a segment is read after the generation and the
- *     region's state; an answer is a hint; errors are not believed.
+ *     region's state; an answer is copied out before it is looked at, and is a
+ *     hint; errors are not believed.
  * X4  The one who takes daemon_sleeps from 1 to 0 rings, and puts it back when
- *     he cannot: others would wait for a daemon that sleeps. */
+ *     he cannot.  Others have relied on him meanwhile, and he may take long:
+ *     so whoever was not even seen for NAP_NS rings once himself. */
 #include "client/mailbox.h"
 #include "client/futex.h"
 #include "common/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -26,7 +28,7 @@
 enum {
 	SPIN_NS = 100000,	/* a disk read and its answer */
 	LOOKS = 64,		/* between two looks at the clock */
-	NAP_NS = 50000000,	/* between two looks at the generation */
+	NAP_MS = 50,		/* between two looks at what no futex tells */
 };
 
 static void relax(void)
@@ -39,6 +41,15 @@ static void relax(void)
 }
 
 /* ---- cells, M1 */
+
+/* Threads start at different cells, which are likely to be in their cache. */
+static size_t first_cell(void)
+{
+	uint64_t hash = (uint64_t)(uintptr_t)&errno *
+			UINT64_C(0x9e3779b97f4a7c15);
+
+	return (size_t)(hash >> 32);
+}
 
 static struct mailbox_cell *take_cell(struct mailbox *m, size_t first)
 {
@@ -108,20 +119,62 @@ static void spin(const struct box *b, const struct mailbox_cell *cell)
 	} while (clock_now_ns() < until_ns);
 }
 
-/* Shared: the daemon wakes us through its own mapping. */
-static void sleep_on(struct mailbox_cell *cell, uint64_t timeout_ns)
+/* Shared: the daemon wakes us through its own mapping.  False: the time is
+ * over. */
+static bool sleep_on(struct mailbox_cell *cell, uint64_t timeout_ns)
 {
 	struct timespec ts = {
 		.tv_sec = (time_t)(timeout_ns / 1000000000u),
 		.tv_nsec = (long)(timeout_ns % 1000000000u),
 	};
 
-	syscall(SYS_futex, &cell->state, FUTEX_WAIT, CELL_ASKED, &ts, NULL, 0);
+	return syscall(SYS_futex, &cell->state, FUTEX_WAIT, CELL_ASKED, &ts,
+		       NULL, 0) == 0 || errno != ETIMEDOUT;
+}
+
+/* Has the daemon not taken notice of these cells?  It sleeps on them only if
+ * somebody could not ring. */
+static bool is_unseen(struct box *b, uint64_t cells)
+{
+	if ((atomic_load(&b->shared->asked) & cells) == 0)
+		return false;
+	if (atomic_exchange(&b->shared->daemon_sleeps, 0) != 0)
+		atomic_fetch_add(&b->overslept, 1);
+	return true;
+}
+
+static uint64_t bit_of(const struct box *b, const struct mailbox_cell *cell)
+{
+	return UINT64_C(1) << (cell - b->shared->cell);
+}
+
+struct wait {
+	struct lanes *lanes;
+	const struct settings *settings;
+	uint64_t generation, deadline_ns;
+	bool has_rung;
+};
+
+static void nap(struct box *b, struct mailbox_cell *cell, struct wait *w,
+		uint64_t now_ns)
+{
+	uint64_t most_ns = NAP_MS * UINT64_C(1000000);
+	bool is_whole = w->deadline_ns - now_ns >= most_ns;
+
+	if (sleep_on(cell, is_whole ? most_ns : w->deadline_ns - now_ns) ||
+	    !is_whole || atomic_load(&b->generation) != w->generation)
+		return;
+	if (atomic_load(&cell->state) != CELL_ASKED) {
+		atomic_fetch_add(&b->overslept, 1);
+	} else if (!w->has_rung && is_unseen(b, bit_of(b, cell))) {
+		w->has_rung = true;
+		if (!ring(b, w->lanes, w->settings, w->deadline_ns))
+			w->deadline_ns = 0;
+	}
 }
 
 /* X2, M3.  True when the cell is ANSWERED. */
-static bool wait_for(struct box *b, struct mailbox_cell *cell,
-		     uint64_t generation, uint64_t deadline_ns)
+static bool wait_for(struct box *b, struct mailbox_cell *cell, struct wait *w)
 {
 	uint32_t asked = CELL_ASKED;
 
@@ -130,33 +183,45 @@ static bool wait_for(struct box *b, struct mailbox_cell *cell,
 	while (atomic_load(&cell->state) == CELL_ASKED) {
 		uint64_t now_ns = clock_now_ns();
 
-		if (now_ns >= deadline_ns ||
-		    atomic_load(&b->generation) != generation)
+		if (now_ns >= w->deadline_ns ||
+		    atomic_load(&b->generation) != w->generation)
 			break;
-		sleep_on(cell, MIN(deadline_ns - now_ns, (uint64_t)NAP_NS));
+		nap(b, cell, w, now_ns);
 	}
 	atomic_store(&cell->is_waiting, 0);
 	return !atomic_compare_exchange_strong(&cell->state, &asked,
 					       CELL_LEFT);
 }
 
-static int take_answer(const struct mailbox_cell *cell, uint32_t segment,
-		       uint64_t page, struct lane_answer *ret_answer)
+/* X3.  Returns false when it is no frame. */
+static bool copy_frame(const struct mailbox_cell *cell,
+		       uint8_t to[MAILBOX_FRAME_BYTES],
+		       struct wire_header *ret_header)
 {
-	uint8_t memory[512] __attribute__((aligned(16)));
-	uint32_t bytes = cell->frame_bytes;
+	uint32_t bytes = *(volatile const uint32_t *)&cell->frame_bytes;
+
+	if (bytes < WIRE_HEADER_BYTES || bytes > MAILBOX_FRAME_BYTES)
+		return false;
+	memcpy(to, cell->frame, bytes);
+	return wire_header_unpack(to, bytes - WIRE_HEADER_BYTES,
+				  ret_header) == 0;
+}
+
+static int take_answer(struct box *b, const struct mailbox_cell *cell,
+		       uint32_t segment, uint64_t page,
+		       struct lane_answer *ret_answer)
+{
+	struct box_scratch *own = &b->scratch[cell - b->shared->cell];
 	struct wire_arena arena;
 	struct wire_header h;
 	Memd__FaultReply *reply;
 
-	if (bytes < WIRE_HEADER_BYTES || bytes > MAILBOX_FRAME_BYTES ||
-	    wire_header_unpack(cell->frame, bytes - WIRE_HEADER_BYTES,
-			       &h) != 0 ||
+	if (!copy_frame(cell, own->frame, &h) ||
 	    h.type != MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY)
 		return -EIO;
-	wire_arena_init(&arena, memory, sizeof(memory));
+	wire_arena_init(&arena, own->arena, sizeof(own->arena));
 	reply = (void *)wire_unpack(&memd__fault_reply__descriptor, &arena,
-				    cell->frame + WIRE_HEADER_BYTES,
+				    own->frame + WIRE_HEADER_BYTES,
 				    h.body_bytes);
 	if (reply == NULL || reply->segment != segment ||
 	    reply->page != page || reply->error != 0)
@@ -170,16 +235,18 @@ static int ask(struct box *b, struct lanes *ls, const struct settings *s,
 	       const struct region *r, uint64_t page, bool is_write,
 	       uint64_t deadline_ns, struct lane_answer *ret_answer)
 {
-	uint64_t generation = atomic_load(&b->generation);
+	struct wait w = { .lanes = ls, .settings = s,
+			  .generation = atomic_load(&b->generation),
+			  .deadline_ns = deadline_ns };
 	bool is_live = atomic_load(&r->state) == REGION_LIVE;
 	uint32_t segment = atomic_load(&r->segment);
 	Memd__Fault m = MEMD__FAULT__INIT;
 	struct mailbox_cell *cell;
 	int err = -EIO;
 
-	if (generation == 0 || !is_live)
+	if (w.generation == 0 || !is_live)
 		return -EAGAIN;
-	cell = take_cell(b->shared, (size_t)syscall(SYS_gettid));
+	cell = take_cell(b->shared, first_cell());
 	if (cell == NULL)
 		return -EAGAIN;
 	m.segment = segment;
@@ -190,10 +257,11 @@ static int ask(struct box *b, struct lanes *ls, const struct settings *s,
 	atomic_store_explicit(&cell->is_library, 0, memory_order_relaxed);
 	if (fill_cell(cell, MEMD__MESSAGE_TYPE__TYPE_FAULT, 1, &m.base) != 0)
 		return -EAGAIN;
-	if (hand_over(b->shared, cell) && !ring(b, ls, s, deadline_ns))
-		deadline_ns = 0;
-	if (wait_for(b, cell, generation, deadline_ns)) {
-		err = take_answer(cell, segment, page, ret_answer);
+	w.has_rung = hand_over(b->shared, cell);
+	if (w.has_rung && !ring(b, ls, s, deadline_ns))
+		w.deadline_ns = 0;
+	if (wait_for(b, cell, &w)) {
+		err = take_answer(b, cell, segment, page, ret_answer);
 		atomic_store(&cell->state, CELL_FREE);
 	}
 	return err;
@@ -223,7 +291,7 @@ static int tell(struct box *b, struct lanes *ls, const struct settings *s,
 
 	if (generation == 0 || atomic_load(&r->state) != REGION_LIVE)
 		return -EAGAIN;
-	cell = take_cell(b->shared, (size_t)syscall(SYS_gettid));
+	cell = take_cell(b->shared, first_cell());
 	if (cell == NULL)
 		return -EAGAIN;
 	m.segment = atomic_load(&r->segment);
@@ -264,20 +332,29 @@ static bool is_mailbox(int fd)
 	       st.st_size == sizeof(struct mailbox);
 }
 
+static void unmap(struct box *b)
+{
+	if (b->shared != NULL)
+		munmap(b->shared, sizeof(*b->shared));
+	b->shared = NULL;
+}
+
 int box_open(struct box *b, int fd, uint64_t generation)
 {
-	int fixed = b->shared != NULL ? MAP_FIXED : 0;
 	void *at;
 
+	if (atomic_load(&b->generation) != 0)
+		return -EEXIST;
 	if (atomic_load(&b->users) != 0)	/* X1 */
 		return -EBUSY;
 	if (!is_mailbox(fd))
 		return -EPROTO;
-	at = mmap(b->shared, sizeof(*b->shared), PROT_READ | PROT_WRITE,
-		  MAP_SHARED | fixed, fd, 0);
+	at = mmap(NULL, sizeof(*b->shared), PROT_READ | PROT_WRITE, MAP_SHARED,
+		  fd, 0);
 	if (at == MAP_FAILED)
 		return -ENOMEM;
 	(void)madvise(at, sizeof(*b->shared), MADV_DONTFORK);
+	unmap(b);
 	b->shared = at;
 	b->mine = 0;
 	atomic_store(&b->generation, generation);
@@ -296,9 +373,7 @@ void box_close(struct box *b)
 
 void box_fini(struct box *b)
 {
-	if (b->shared != NULL)
-		munmap(b->shared, sizeof(*b->shared));
-	b->shared = NULL;
+	unmap(b);
 }
 
 int box_post(struct box *b, uint16_t type, uint64_t request_id,
@@ -321,64 +396,63 @@ int box_post(struct box *b, uint16_t type, uint64_t request_id,
 	return 0;
 }
 
-bool box_has_answer(const struct box *b)
+static uint64_t answered(const struct box *b)
 {
-	return b->mine != 0 && atomic_load(&b->shared->answered) != 0;
+	return b->mine == 0 ? 0 : b->mine & atomic_load(&b->shared->answered);
 }
 
 bool box_next(struct box *b, uint8_t frame[MAILBOX_FRAME_BYTES],
 	      struct wire_header *ret_header)
 {
-	uint64_t there = b->mine == 0 ? 0 : b->mine &
-			 atomic_load(&b->shared->answered);
+	uint64_t there = answered(b);
 	struct mailbox_cell *cell;
-	unsigned idx;
 	bool is_frame;
 
 	if (there == 0)
 		return false;
-	idx = (unsigned)__builtin_ctzll(there);
-	cell = &b->shared->cell[idx];
-	atomic_fetch_and(&b->shared->answered, ~(UINT64_C(1) << idx));
-	b->mine &= ~(UINT64_C(1) << idx);
-	memcpy(frame, cell->frame, MAILBOX_FRAME_BYTES);
-	is_frame = cell->frame_bytes >= WIRE_HEADER_BYTES &&
-		   cell->frame_bytes <= MAILBOX_FRAME_BYTES &&
-		   wire_header_unpack(frame, cell->frame_bytes -
-				      WIRE_HEADER_BYTES, ret_header) == 0;
-	atomic_store(&cell->state, CELL_FREE);
+	cell = &b->shared->cell[__builtin_ctzll(there)];
+	atomic_fetch_and(&b->shared->answered, ~bit_of(b, cell));
+	b->mine &= ~bit_of(b, cell);
+	is_frame = atomic_load(&cell->state) == CELL_ANSWERED &&
+		   copy_frame(cell, frame, ret_header);
 	if (!is_frame)
 		*ret_header = (struct wire_header){ 0 };
+	atomic_store(&cell->state, CELL_FREE);
 	return true;
 }
 
-void box_spin(const struct box *b)
-{
-	uint64_t until_ns = clock_now_ns() + SPIN_NS;
+/* ---- the library's thread waits */
 
+bool box_is_worth_waiting(const struct box *b)
+{
 	/* Several wait: they are served by whoever comes first. */
-	if (b->mine == 0 || (b->mine & (b->mine - 1)) != 0)
-		return;
-	do {
-		for (unsigned i = 0; i < LOOKS; i++) {
-			if (box_has_answer(b))
-				return;
-			relax();
-		}
-		sched_yield();
-	} while (clock_now_ns() < until_ns);
+	return b->mine != 0 && (b->mine & (b->mine - 1)) == 0;
 }
 
-bool box_sleep(struct box *b)
+bool box_look(const struct box *b)
+{
+	for (unsigned i = 0; i < LOOKS; i++) {
+		if (answered(b) != 0)
+			return true;
+		relax();
+	}
+	return false;
+}
+
+int box_sleep(struct box *b)
+{
+	if (b->mine == 0)
+		return -1;
+	atomic_store(&b->shared->library_sleeps, 1);
+	return answered(b) != 0 ? 0 : NAP_MS;
+}
+
+bool box_wake(struct box *b, bool is_overdue)
 {
 	if (b->mine == 0)
 		return false;
-	atomic_store(&b->shared->library_sleeps, 1);
-	return atomic_load(&b->shared->answered) != 0;
-}
-
-void box_wake(struct box *b)
-{
-	if (b->mine != 0)
-		atomic_store(&b->shared->library_sleeps, 0);
+	if (atomic_exchange(&b->shared->library_sleeps, 0) != 0 &&
+	    is_overdue && answered(b) != 0)
+		atomic_fetch_add(&b->overslept, 1);
+	return is_overdue && is_unseen(b, b->mine);
 }

@@ -14,12 +14,22 @@
 #include "proto/mailbox.h"
 #include "proto/wire.h"
 
+/* Beside each cell, its taker's: a thread may have little stack. */
+struct box_scratch {
+	uint8_t frame[MAILBOX_FRAME_BYTES];
+	uint8_t arena[512] __attribute__((aligned(16)));
+};
+
 struct box {
 	/* The session whose mailbox is mapped.  0: none. */
 	_Atomic uint64_t generation;
 	struct mailbox *shared;
 	_Atomic uint32_t users;		/* threads that may be in it */
 	_Atomic uint32_t asking;	/* of these: waiting for an answer */
+	/* Sleeps that the clock ended, and somebody should have: 0 as long
+	 * as M2 and M3 hold. */
+	_Atomic uint64_t overslept;
+	struct box_scratch scratch[MAILBOX_CELLS];
 
 	/* The library's thread's own. */
 	uint64_t mine;			/* its cells that were asked */
@@ -44,8 +54,8 @@ int box_tell_touched(struct box *b, struct lanes *ls,
 /* ---- the library's thread */
 
 /* Map the mailbox that came for session `generation`.  `fd` is borrowed.
- * Returns 0, -EBUSY (a thread is still in the last one), -EPROTO (not a
- * mailbox), -ENOMEM. */
+ * Returns 0, -EBUSY (a thread is still in the last one), -EEXIST (it has one),
+ * -EPROTO (not a mailbox), -ENOMEM. */
 int box_open(struct box *b, int fd, uint64_t generation) MUST_CHECK;
 
 /* The session is over: nobody asks any more, who waits goes on. */
@@ -59,19 +69,23 @@ void box_fini(struct box *b);
 int box_post(struct box *b, uint16_t type, uint64_t request_id,
 	     const ProtobufCMessage *message, bool *ret_must_ring) MUST_CHECK;
 
-/* Is an answer to what was posted there?  Looks, and costs no system call. */
-bool box_has_answer(const struct box *b);
-
-/* Take the next one.  The header and body are copied to `frame`.  False when
- * there is none. */
+/* Take the next one.  The header and body are copied to `frame`; a header of
+ * zeros stands for what is no frame.  False when there is none. */
 bool box_next(struct box *b, uint8_t frame[MAILBOX_FRAME_BYTES],
 	      struct wire_header *ret_header);
 
-/* Wait a moment for the answer to the one request that is out. */
-void box_spin(const struct box *b);
+/* Is it worth looking for an answer before sleeping? */
+bool box_is_worth_waiting(const struct box *b);
 
-/* Before the thread sleeps: true when it must not, as an answer is there. */
-bool box_sleep(struct box *b);
-void box_wake(struct box *b);
+/* Look for a microsecond or two.  True when an answer is there. */
+bool box_look(const struct box *b);
+
+/* Before the thread sleeps.  Returns for how long it may: 0 when an answer is
+ * there, -1 when it waits for none. */
+int box_sleep(struct box *b);
+
+/* After it.  `is_overdue`: nothing came for as long as box_sleep() said.
+ * Returns true when the daemon should be rung, as it may not have heard. */
+bool box_wake(struct box *b, bool is_overdue);
 
 #endif

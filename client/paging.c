@@ -330,7 +330,7 @@ static bool post_wanted(struct memclient *mc, struct fault *f)
 	struct handler *h = &mc->handler;
 	uint64_t id = handler_request_id(h, REQUEST_FAULT, f->region->idx);
 	Memd__Fault message = MEMD__FAULT__INIT;
-	bool must_ring = false;
+	bool must_ring;
 
 	if (h->faults.count[FAULT_WANTED] > POSTS_MAX)
 		return false;
@@ -343,10 +343,7 @@ static bool post_wanted(struct memclient *mc, struct fault *f)
 		     &message.base, &must_ring) != 0)
 		return false;
 	fault_enter_asked(&h->faults, f, id);
-	/* No room in the link: it is full of what will wake the daemon. */
-	if (must_ring)
-		(void)!link_send(&h->link, MEMD__MESSAGE_TYPE__TYPE_RING, 0,
-				 NULL);
+	h->must_ring |= must_ring;
 	return true;
 }
 

@@ -26,7 +26,8 @@ enum {
 
 static uint64_t capabilities(const struct memclient *mc)
 {
-	uint64_t caps = MEMD__CAPABILITY__CAP_FAULT_INLINE;
+	uint64_t caps = MEMD__CAPABILITY__CAP_FAULT_INLINE |
+			MEMD__CAPABILITY__CAP_MAILBOX;
 
 	if (!mc->handler.uffd.is_user_only)
 		caps |= MEMD__CAPABILITY__CAP_FAULT_THREAD;
@@ -145,6 +146,7 @@ static void go_down(struct memclient *mc)
 	lanes_close(&mc->lanes);
 	box_close(&mc->box);
 	drop_mailbox(h);
+	h->must_ring = false;
 	for (size_t i = 0; (r = regions_nth(&mc->regions, i)) != NULL; i++) {
 		if (atomic_load(&r->state) == REGION_LIVE)
 			atomic_store(&r->state, REGION_JOINING);
@@ -294,6 +296,23 @@ static void take_stats(struct memclient *mc, const struct link_frame *frame)
 		request_take_stats(mc, frame->header.request_id, reply);
 }
 
+static void take_mailbox(struct memclient *mc, const struct link_frame *frame)
+{
+	struct handler *h = &mc->handler;
+	Memd__MailboxReply *reply = (void *)link_unpack(
+		&h->link, frame, &memd__mailbox_reply__descriptor);
+	int fd = link_take_fd(&h->link);
+
+	drop_mailbox(h);
+	if (reply != NULL && reply->cell_count == MAILBOX_CELLS)
+		h->mailbox_fd = fd;
+	else if (fd >= 0)
+		close(fd);	/* then without one */
+	if (reply == NULL)
+		link_drop(&h->link, -EPROTO, "the daemon sent a malformed "
+			  "MailboxReply");
+}
+
 static void take_error(struct memclient *mc, const struct link_frame *frame)
 {
 	struct link *l = &mc->handler.link;
@@ -362,8 +381,7 @@ static void take(struct memclient *mc, const struct link_frame *frame)
 		take_stats(mc, frame);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_MAILBOX_REPLY:
-		drop_mailbox(&mc->handler);
-		mc->handler.mailbox_fd = link_take_fd(l);
+		take_mailbox(mc, frame);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_RING:
 		break;		/* session_take_mail() comes next */
@@ -395,9 +413,13 @@ void session_take_mail(struct memclient *mc)
 	uint8_t bytes[MAILBOX_FRAME_BYTES];
 	struct link_frame frame = { .body = bytes + WIRE_HEADER_BYTES };
 
-	while (box_next(&mc->box, bytes, &frame.header))
-		if (frame.header.type ==
-		    MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY ||
-		    frame.header.type == MEMD__MESSAGE_TYPE__TYPE_ERROR)
+	while (box_next(&mc->box, bytes, &frame.header)) {
+		if (frame.header.type == MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY ||
+		    frame.header.type == MEMD__MESSAGE_TYPE__TYPE_ERROR) {
 			take(mc, &frame);
+		} else if (mc->handler.link.state != LINK_DOWN) {
+			link_drop(&mc->handler.link, -EPROTO, "the daemon put "
+				  "garbage into the mailbox");
+		}
+	}
 }

@@ -65,6 +65,8 @@ int mailbox_open(struct session *s, int *ret_fd)
 		close(fd);
 		return -ENOMEM;
 	}
+	/* Helper processes must not keep it. */
+	(void)madvise(shared, sizeof(*shared), MADV_DONTFORK);
 	atomic_store(&shared->daemon_sleeps, 1);
 	*end = (struct mailbox_end){ .session = s, .shared = shared };
 	s->daemon->stats.mailboxes++;

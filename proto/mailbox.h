@@ -9,8 +9,8 @@
  *           client             client            daemon
  *   FREE ───────────▶ TAKEN ───────────▶ ASKED ──────────▶ ANSWERED
  *    ▲                                     │ client: waited    │ client:
- *    │   daemon, or client for what has    ▼ long enough       │ copied
- *    │   no reply                       LEFT                   │
+ *    │   daemon, from LEFT; from ASKED     ▼ long enough       │ copied
+ *    │   for what has no reply          LEFT                   │
  *    └─────────────────────────────────────┴───────────────────┘
  *
  * M1  A cell is its taker's from TAKEN until it is FREE again, but for the
@@ -66,7 +66,7 @@ struct mailbox {
 	_Atomic uint64_t answered __attribute__((aligned(64)));
 	/* It does not look at `answered` until the daemon rings. */
 	_Atomic uint32_t library_sleeps __attribute__((aligned(64)));
-	struct mailbox_cell cell[MAILBOX_CELLS];
+	struct mailbox_cell cell[MAILBOX_CELLS] __attribute__((aligned(64)));
 };
 
 #endif
