@@ -110,7 +110,7 @@ static void print_head(const struct report *rp, unsigned height, FILE *to)
 		WIDTH, height);
 	fprintf(to, "%u MiB in RAM; %ld CPUs, Linux ", rp->options->limit_mib,
 		m->cpu_count);
-	print_escaped(to, m->kernel);
+	print_escaped(to, m->version);
 	fprintf(to, ", ");
 	print_escaped(to, m->filesystem);
 	fprintf(to, "; medians of %u", rp->options->repeat);

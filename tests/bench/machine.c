@@ -97,6 +97,8 @@ void machine_describe(const char *folder, struct machine *ret_machine)
 	m.memory_mib = sysconf(_SC_PHYS_PAGES) / (1024 / page_kib);
 	if (uname(&uts) == 0)
 		snprintf(m.kernel, sizeof(m.kernel), "%.70s", uts.release);
+	snprintf(m.version, sizeof(m.version), "%.*s",
+		 (int)strspn(m.kernel, "0123456789."), m.kernel);
 	find_filesystem(folder, m.filesystem, sizeof(m.filesystem));
 	if (getloadavg(&m.load, 1) != 1)
 		m.load = -1;

@@ -7,6 +7,7 @@
 
 struct machine {
 	char kernel[80];	/* release */
+	char version[16];	/* its numbers alone, for what is published */
 	char filesystem[32];	/* of the swap files */
 	long cpu_count;
 	long memory_mib;

@@ -51,7 +51,7 @@ static void print_machine(const struct report *rp, FILE *to)
 	fprintf(to, "%ld CPUs, %.0f GiB, Linux %s, swap files on %s, memd's "
 		"store %s; load %.1f when\nit began. %u MiB in RAM, %u "
 		"accesses a run, medians of %u.\n", m->cpu_count,
-		(double)m->memory_mib / 1024, m->kernel, m->filesystem,
+		(double)m->memory_mib / 1024, m->version, m->filesystem,
 		rp->store, m->load, o->limit_mib, o->access_count, o->repeat);
 	if (warning != NULL)
 		fprintf(to, "\n**%s.**\n", warning);
