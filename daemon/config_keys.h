@@ -94,6 +94,9 @@ NUMBER(queue_depth, COUNT, "128", 8, 4096, RESTART,
 NUMBER(busy_poll, US, "100", 0, 10000, RELOAD,
        "After a fault, look for the next one this many microseconds before "
        "sleeping; never while idle.")
+CHOICE(mailbox, "yes|no", "yes", RELOAD,
+       "Let programs ask for pages in shared memory; no: only on sockets, "
+       "which is slower. Counts for programs that connect from then on.")
 NUMBER(trace_events, COUNT, "4096", 64, 1 << 20, RESTART,
        "Faults kept for the readers of `memctl trace`.")
 CHOICE(log_level, "error|warning|notice|info|debug", "info", RELOAD,

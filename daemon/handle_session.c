@@ -14,8 +14,7 @@ enum {
 	ADMIN_RESERVE = 16,
 	CAPABILITIES = MEMD__CAPABILITY__CAP_FAULT_THREAD |
 		       MEMD__CAPABILITY__CAP_FAULT_INLINE |
-		       MEMD__CAPABILITY__CAP_POISON |
-		       MEMD__CAPABILITY__CAP_MAILBOX,
+		       MEMD__CAPABILITY__CAP_POISON,
 };
 
 static void refuse_hello(struct conn *c, uint64_t id, int err,
@@ -88,6 +87,22 @@ static bool check_peer(struct daemon *d, struct conn *c, uint64_t id)
 	return true;
 }
 
+static bool has_mailboxes(const struct daemon *d)
+{
+	return strcmp(d->config.mailbox, "yes") == 0;
+}
+
+static uint64_t capabilities(const struct session *s)
+{
+	uint64_t bits = CAPABILITIES;
+
+	if (s->is_admin)
+		bits |= MEMD__CAPABILITY__CAP_ADMIN;
+	if (has_mailboxes(s->daemon))
+		bits |= MEMD__CAPABILITY__CAP_MAILBOX;
+	return bits;
+}
+
 static void reply_hello(struct daemon *d, const struct session *s, uint64_t id)
 {
 	Memd__HelloReply reply = MEMD__HELLO_REPLY__INIT;
@@ -95,8 +110,7 @@ static void reply_hello(struct daemon *d, const struct session *s, uint64_t id)
 	reply.version_major = WIRE_VERSION_MAJOR;
 	reply.version_minor = WIRE_VERSION_MINOR;
 	reply.has_capabilities = true;
-	reply.capabilities = CAPABILITIES |
-		(s->is_admin ? MEMD__CAPABILITY__CAP_ADMIN : 0u);
+	reply.capabilities = capabilities(s);
 	reply.instance = d->instance;
 	reply.session = s->id;
 	reply.token.data = (uint8_t *)s->token;
@@ -190,18 +204,30 @@ void handle_join(struct daemon *d, struct conn *c, uint64_t id,
 	conn_send_ok(c, id);
 }
 
+static const char *explain(int error)
+{
+	switch (error) {
+	case -EOPNOTSUPP:
+		return "memd's configuration says mailbox = no; ask on the "
+		       "socket";
+	case -EEXIST:
+		return "this session has a mailbox";
+	default:
+		return "no memory or descriptor for a mailbox";
+	}
+}
+
 void handle_mailbox(struct daemon *d, struct conn *c, uint64_t id,
 		    const void *message)
 {
 	Memd__MailboxReply reply = MEMD__MAILBOX_REPLY__INIT;
-	int fd, err = mailbox_open(c->session, &fd);
+	int fd = -1;
+	int err = has_mailboxes(d) ? mailbox_open(c->session, &fd) :
+				     -EOPNOTSUPP;
 
-	(void)d;
 	(void)message;
 	if (err != 0) {
-		conn_send_error(c, id, err, "%s", err == -EEXIST ?
-				"this session has a mailbox" :
-				"no memory or descriptor for a mailbox");
+		conn_send_error(c, id, err, "%s", explain(err));
 		return;
 	}
 	reply.cell_count = MAILBOX_CELLS;

@@ -4,7 +4,7 @@
  * slots and descriptors are back, and a client beside it reads its own bytes
  * all the while.
  *
- *   kill_test [--kills N] [--seed N] */
+ *   kill_test [--kills N] [--seed N] [--mailbox yes|no] */
 #include "client/include/memclient.h"
 #include "tests/integration/model.h"
 #include "tests/integration/testadmin.h"
@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -204,7 +205,8 @@ static int await(pid_t pid)
 	return status == 0 ? 0 : -1;
 }
 
-static int run(struct testmemd *tm, unsigned kills, uint64_t seed)
+static int run(struct testmemd *tm, unsigned kills, uint64_t seed,
+	       bool is_mailbox)
 {
 	uint64_t rng = seed;
 	int files, failed = 0;
@@ -223,7 +225,9 @@ static int run(struct testmemd *tm, unsigned kills, uint64_t seed)
 	}
 	if (failed != 0)
 		return -1;
-	if (await(start(unlink_shared)) != 0 || testadmin_await_empty(tm) != 0)
+	if (await(start(unlink_shared)) != 0 ||
+	    testadmin_await_empty(tm) != 0 ||
+	    testadmin_check_carrier(tm, is_mailbox) != 0)
 		return -1;
 	/* The shared segment, there at the first count, is gone too; but memd
 	 * may not have noticed yet that whoever asked last has left. */
@@ -240,12 +244,14 @@ static int run(struct testmemd *tm, unsigned kills, uint64_t seed)
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "kills", 1, NULL, 'k' }, { "seed", 1, NULL, 's' }, { 0 },
+		{ "kills", 1, NULL, 'k' }, { "seed", 1, NULL, 's' },
+		{ "mailbox", 1, NULL, 'm' }, { 0 },
 	};
-	static const char *const flags[] = {
+	const char *flags[] = {
 		"--pool-size", "8M", "--swap-size", "128M", "--log-level",
-		"warning", NULL,
+		"warning", "--mailbox", "yes", NULL,
 	};
+	const char **mailbox = &flags[7];
 	unsigned kills = 1000;
 	struct testmemd tm;
 	uint64_t seed = 1;
@@ -256,6 +262,8 @@ int main(int argc, char **argv)
 			kills = (unsigned)atoi(optarg);
 		else if (c == 's')
 			seed = strtoull(optarg, NULL, 10);
+		else if (c == 'm')
+			*mailbox = optarg;
 		else
 			return 2;
 	shared_model = model_create(SHARED_UNITS, 3);
@@ -264,7 +272,7 @@ int main(int argc, char **argv)
 	if (testmemd_start(&tm, flags) != 0)
 		return 1;
 	snprintf(address, sizeof(address), "unix:%s", tm.socket);
-	failed = run(&tm, kills, seed);
+	failed = run(&tm, kills, seed, strcmp(*mailbox, "no") != 0);
 	if (testmemd_stop(&tm) != 0)
 		failed = -1;
 	printf("%u clients killed, seed %ju: %s\n", kills, (uintmax_t)seed,

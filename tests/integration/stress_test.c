@@ -6,7 +6,7 @@
  * daemon's own check of its tables is clean.
  *
  *   stress_test [--store uring|sync] [--ops N] [--processes N] [--threads N]
- *               [--pool SIZE] [--seed N] [--thp always]
+ *               [--pool SIZE] [--seed N] [--thp always] [--mailbox yes|no]
  *
  * --ops counts operations a thread.  A failure prints the seed. */
 #include "client/include/memclient.h"
@@ -41,11 +41,11 @@ struct area {
 };
 
 static struct {
-	const char *store, *pool, *thp;
+	const char *store, *pool, *thp, *mailbox;
 	uint64_t ops, seed;
 	unsigned processes, threads;
 	uint32_t units_of_area;
-} opt = { "auto", "32M", NULL, 8000, 1, 3, 3, 0 };
+} opt = { "auto", "32M", NULL, "yes", 8000, 1, 3, 3, 0 };
 
 static struct model *shared_model[SIZES];
 static _Atomic uint64_t *total;		/* accesses, of all processes */
@@ -411,7 +411,7 @@ static void parse(int argc, char **argv)
 		{ "store", 1, NULL, 's' }, { "ops", 1, NULL, 'o' },
 		{ "processes", 1, NULL, 'p' }, { "threads", 1, NULL, 't' },
 		{ "pool", 1, NULL, 'P' }, { "seed", 1, NULL, 'S' },
-		{ "thp", 1, NULL, 'h' }, { 0 },
+		{ "thp", 1, NULL, 'h' }, { "mailbox", 1, NULL, 'm' }, { 0 },
 	};
 	int c;
 
@@ -424,6 +424,7 @@ static void parse(int argc, char **argv)
 		case 'P': opt.pool = optarg; break;
 		case 'S': opt.seed = strtoull(optarg, NULL, 10); break;
 		case 'h': opt.thp = optarg; break;
+		case 'm': opt.mailbox = optarg; break;
 		default: exit(2);
 		}
 }
@@ -432,7 +433,7 @@ int main(int argc, char **argv)
 {
 	uint64_t pool = 0;
 	struct testmemd tm;
-	const char *flags[8];
+	const char *flags[10];
 	unsigned n = 0;
 	int failed;
 
@@ -455,6 +456,8 @@ int main(int argc, char **argv)
 	flags[n++] = "512M";
 	flags[n++] = "--store";
 	flags[n++] = opt.store;
+	flags[n++] = "--mailbox";
+	flags[n++] = opt.mailbox;
 	flags[n] = NULL;
 	if (testmemd_start(&tm, flags) != 0)
 		return 1;
@@ -465,7 +468,9 @@ int main(int argc, char **argv)
 	if (failed == 0)
 		failed = run_role(verify_shared);
 	if (failed == 0)
-		failed = testadmin_await_empty(&tm) != 0;
+		failed = testadmin_await_empty(&tm) != 0 ||
+			 testadmin_check_carrier(&tm, strcmp(opt.mailbox,
+							     "no") != 0);
 	if (testmemd_stop(&tm) != 0 && failed == 0)
 		failed = 1;
 	printf("%ju accesses verified, seed %ju: %s\n",

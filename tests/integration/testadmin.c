@@ -47,23 +47,32 @@ static int exchange(int fd, uint16_t type, const ProtobufCMessage *message,
 	return h.type == reply_type ? 0 : -1;
 }
 
-static int ask_status(int fd, struct testadmin_status *ret_status)
+/* After Hello: ask for something that has no parameters. */
+static int ask(int fd, uint16_t type, uint16_t reply_type, uint8_t *body,
+	       size_t size, size_t *ret_length)
 {
 	Memd__Hello hello = MEMD__HELLO__INIT;
-	Memd__StatusReply *reply;
-	uint8_t body[16384];
-	size_t length;
 
 	hello.version_major = WIRE_VERSION_MAJOR;
 	hello.version_minor = WIRE_VERSION_MINOR;
 	hello.has_admin_only = true;
 	hello.admin_only = true;
 	if (exchange(fd, MEMD__MESSAGE_TYPE__TYPE_HELLO, &hello.base,
-		     MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY, body, sizeof(body),
-		     &length) != 0 ||
-	    exchange(fd, MEMD__MESSAGE_TYPE__TYPE_STATUS, NULL,
-		     MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, body, sizeof(body),
-		     &length) != 0)
+		     MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY, body, size,
+		     ret_length) != 0)
+		return -1;
+	return exchange(fd, type, NULL, reply_type, body, size, ret_length);
+}
+
+static int ask_status(int fd, struct testadmin_status *ret_status)
+{
+	Memd__StatusReply *reply;
+	uint8_t body[16384];
+	size_t length;
+
+	if (ask(fd, MEMD__MESSAGE_TYPE__TYPE_STATUS,
+		MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, body, sizeof(body),
+		&length) != 0)
 		return -1;
 	reply = memd__status_reply__unpack(NULL, length, body);
 	if (reply == NULL)
@@ -99,6 +108,54 @@ int testadmin_status(const struct testmemd *tm,
 	if (result != 0)
 		fprintf(stderr, "memd does not answer to Status\n");
 	return result;
+}
+
+static int ask_counter(int fd, const char *name, uint64_t *ret_value)
+{
+	static uint8_t body[65536];
+	Memd__CountersReply *reply;
+	size_t length;
+	int result = -1;
+
+	if (ask(fd, MEMD__MESSAGE_TYPE__TYPE_COUNTERS,
+		MEMD__MESSAGE_TYPE__TYPE_COUNTERS_REPLY, body, sizeof(body),
+		&length) != 0)
+		return -1;
+	reply = memd__counters_reply__unpack(NULL, length, body);
+	for (size_t i = 0; reply != NULL && i < reply->n_counter; i++)
+		if (strcmp(reply->counter[i]->name, name) == 0) {
+			*ret_value = reply->counter[i]->value;
+			result = 0;
+		}
+	memd__counters_reply__free_unpacked(reply, NULL);
+	return result;
+}
+
+int testadmin_counter(const struct testmemd *tm, const char *name,
+		      uint64_t *ret_value)
+{
+	int fd = testmemd_connect(tm), result = -1;
+
+	if (fd >= 0) {
+		result = ask_counter(fd, name, ret_value);
+		close(fd);
+	}
+	if (result != 0)
+		fprintf(stderr, "memd does not tell its counter %s\n", name);
+	return result;
+}
+
+int testadmin_check_carrier(const struct testmemd *tm, bool is_mailbox)
+{
+	uint64_t requests = 0;
+
+	if (testadmin_counter(tm, "mailbox_requests", &requests) != 0)
+		return -1;
+	if ((requests != 0) == is_mailbox)
+		return 0;
+	fprintf(stderr, "%ju requests came in mailboxes\n",
+		(uintmax_t)requests);
+	return -1;
 }
 
 static bool is_empty(const struct testadmin_status *s)

@@ -18,6 +18,15 @@ struct testadmin_status {
 int testadmin_status(const struct testmemd *tm,
 		     struct testadmin_status *ret_status);
 
+/* A counter by its name, as `memctl stats` shows it.  Returns 0, or -1 after
+ * printing why. */
+int testadmin_counter(const struct testmemd *tm, const char *name,
+		      uint64_t *ret_value);
+
+/* Returns 0 when faults came in mailboxes, or none did, as `is_mailbox` says;
+ * else -1 after printing how many did. */
+int testadmin_check_carrier(const struct testmemd *tm, bool is_mailbox);
+
 /* Wait until nothing is left of any client: no segment, all frames and slots
  * free, no session but the asking one.  Returns 0, or -1 after printing what
  * is left after a minute. */
