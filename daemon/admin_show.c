@@ -104,6 +104,8 @@ static void fill_session(const struct session *s, Memd__SessionInfo *info)
 	info->faults_per_s = s->faults_per_s;
 	info->limit_frames = account_frames(s->account);
 	info->connected_ms = ms_since(s->connected_ns);
+	/* It may have asked for a mailbox and not be able to use it. */
+	info->carrier = (char *)(s->mailbox.is_used ? "mailbox" : "socket");
 }
 
 /* Rows for a reply: an array of messages and one of pointers to them.

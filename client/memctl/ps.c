@@ -19,7 +19,9 @@ static const struct report_column columns[] = {
 	{ "FAULTS/s", "faults_per_s", REPORT_DECIMAL, 0, 0 },
 	{ "TIME", NULL, REPORT_TEXT, REPORT_LONG, 0 },
 	{ NULL, "connected_ms", REPORT_NUMBER, 0, 0 },
+	{ "CARRIER", NULL, REPORT_TEXT, REPORT_LONG, 0 },
 	{ "COMMAND", "command", REPORT_TEXT, REPORT_TRUNCATE, 0 },
+	{ NULL, "carrier", REPORT_TEXT, 0, 0 },
 };
 
 enum { FRAME_BYTES = 4096 };	/* limits are counted in these */
@@ -118,7 +120,9 @@ static void add_session(struct report *rp, const Memd__SessionInfo *s,
 	report_decimal(rp, s->faults_per_s);
 	report_text(rp, text_uptime(s->connected_ms, buf, sizeof(buf)));
 	report_number(rp, s->connected_ms);
+	report_text(rp, s->carrier);
 	report_text(rp, s->command);
+	report_text(rp, s->carrier);
 	report_end_row(rp);
 }
 

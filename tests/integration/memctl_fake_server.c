@@ -164,13 +164,14 @@ static bool answer_sessions(struct peer *peer)
 	Memd__SessionsReply reply = MEMD__SESSIONS_REPLY__INIT;
 
 	s[0] = (Memd__SessionInfo){ s[0].base, 7, 1201, 0, (char *)"bigsort",
-		256 * MIB, 40 * MIB, 180 * MIB, 77777, 1234.56, 0, 61000 };
+		256 * MIB, 40 * MIB, 180 * MIB, 77777, 1234.56, 0, 61000,
+		(char *)"mailbox" };
 	s[1] = (Memd__SessionInfo){ s[1].base, 3, 977, 3999999999,
 		(char *)"shared count", 8 * MIB, 4 * MIB + 512 * KIB, 0, 2048,
-		0, 2048, 7500000 };
+		0, 2048, 7500000, (char *)"socket" };
 	s[2] = (Memd__SessionInfo){ s[2].base, 2, 977, 3999999999,
 		(char *)"shared count", 4 * KIB, 0, 4 * KIB, 1, 0.04, 0,
-		7600000 };
+		7600000, NULL };
 	reply.n_session = ARRAY_SIZE(list);
 	reply.session = list;
 	reply.pool_bytes = 64 * MIB;

@@ -152,7 +152,8 @@ until_true() {
 	local of_pid=".ps[] | select(.pid == $pid)"
 	ask "$of_pid | .command == \"bigsort\" and .uid == $(id -u) and
 		.mapped_bytes > 3 * $pool_bytes and .swapped_bytes > 0 and
-		.resident_bytes <= $pool_bytes and .faults > 0" ps
+		.resident_bytes <= $pool_bytes and .faults > 0 and
+		.carrier == \"mailbox\"" ps
 	"$memctl" ps | grep -q "^ *$pid .* bigsort$"
 	ask "$of_pid | .mapped_bytes" ps >by_ps
 	ask '[.maps[].length_bytes] | add' maps "$pid" >by_maps

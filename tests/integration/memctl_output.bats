@@ -203,7 +203,7 @@ on_terminal() {
 	done
 	"$memctl" -o json ps | jq -e '.ps | length == 2'
 	[ "$("$memctl" -o raw ps | wc -l)" -eq 2 ]
-	"$memctl" -o raw ps | awk -F '\t' 'NF != 13 { exit 1 }'
+	"$memctl" -o raw ps | awk -F '\t' 'NF != 14 { exit 1 }'
 	iconv -f UTF-8 -t UTF-8 "$golden/hostile.raw" >/dev/null
 }
 
