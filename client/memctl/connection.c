@@ -10,8 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Largest request memctl sends, header included. */
-enum { REQUEST_BYTES_MAX = 1024 };
+/* Largest request memctl sends, header included: Replay with 1024 ranges of 14
+ * bytes and a name. */
+enum { REQUEST_BYTES_MAX = 16 * 1024 };
 
 struct connection {
 	int fd;
@@ -58,6 +59,9 @@ static const struct {
 	[ASK_CONFIG] = { MEMD__MESSAGE_TYPE__TYPE_CONFIG,
 			 MEMD__MESSAGE_TYPE__TYPE_CONFIG_REPLY,
 			 &memd__config_reply__descriptor },
+	[ASK_REPLAY] = { MEMD__MESSAGE_TYPE__TYPE_REPLAY,
+			 MEMD__MESSAGE_TYPE__TYPE_REPLAY_REPLY,
+			 &memd__replay_reply__descriptor },
 };
 
 /* ---------------------------------------------------------------- messages */
@@ -180,7 +184,7 @@ static int exchange(struct connection *c, uint16_t type,
 	ssize_t length = wire_pack(type, id, request, 0, raw, sizeof(raw));
 	int err;
 
-	ASSERT(length > 0);	/* no request has anything long in it */
+	ASSERT(length > 0);	/* they are built to fit */
 	/* Whoever turns us away says why before closing: read it even when
 	 * sending failed. */
 	err = socket_send_all(c->fd, raw, (size_t)length, until_ns);

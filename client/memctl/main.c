@@ -18,6 +18,7 @@ const struct command memctl_commands[] = {
 	{ "stats", "[NAME...]", "all counters", cmd_stats },
 	{ "faults", "", "faults by kind, with latencies", cmd_faults },
 	{ "trace", "[PID]", "faults as they happen", cmd_trace },
+	{ "replay", "FILE", "bring in what `trace --save` saved", cmd_replay },
 	{ "evict", "[PID]", "write memory out to the swap file", cmd_evict },
 	{ "limit", "[set]", "show or set limits", cmd_limit },
 	{ "config", "[KEY]", "the settings memd runs with", cmd_config },

@@ -99,6 +99,7 @@ int cmd_maps(struct memctl *mc, int argc, char **argv);
 int cmd_stats(struct memctl *mc, int argc, char **argv);
 int cmd_faults(struct memctl *mc, int argc, char **argv);
 int cmd_trace(struct memctl *mc, int argc, char **argv);
+int cmd_replay(struct memctl *mc, int argc, char **argv);
 int cmd_evict(struct memctl *mc, int argc, char **argv);
 int cmd_limit(struct memctl *mc, int argc, char **argv);
 int cmd_config(struct memctl *mc, int argc, char **argv);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* memctl trace: faults as they happen, a line each, until Ctrl-C, until
- * --count is reached, or until nobody reads the lines any more. */
+ * --count is reached, or until nobody reads the lines any more.  Or, with
+ * --save, which pages came in which order, to a file at the end. */
 #include "client/memctl/memctl.h"
+#include "client/memctl/saving.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,11 +18,18 @@ struct trace {
 	uint64_t count_max;		/* 0: no end */
 	uint64_t count, dropped;
 	uint64_t first_ns;		/* time of the first event shown */
-	struct report *report;
+	struct report *report;		/* NULL: they are saved instead */
+	const char *save_path;		/* NULL: they are shown */
+	struct saving saving;
 };
+
+enum { KEY_SAVE = 0x200 };
 
 static const struct argp_option options[] = {
 	{ "count", 'n', "N", 0, "Stop after N faults", 1 },
+	{ "save", KEY_SAVE, "FILE", 0,
+	  "Show nothing, but save to FILE which pages came in, in their order, "
+	  "for `memctl replay'", 1 },
 	{ 0 },
 };
 
@@ -41,10 +50,16 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
 	struct trace *tr = state->input;
 
-	if (key != 'n')
+	switch (key) {
+	case 'n':
+		tr->count_max = parse_count(state, text);
+		return 0;
+	case KEY_SAVE:
+		tr->save_path = text;
+		return 0;
+	default:
 		return memctl_parse_pid_argument(key, text, state, &tr->pid);
-	tr->count_max = parse_count(state, text);
-	return 0;
+	}
 }
 
 static const struct argp trace_argp = {
@@ -55,7 +70,10 @@ static const struct argp trace_argp = {
 	       "(seconds after the first one shown), who, which page of which "
 	       "segment, the kind, how long it waited for a frame, for its "
 	       "bytes to be read and to be put in, how long in all, and how "
-	       "many pages it made ready.  Ends with Ctrl-C.",
+	       "many pages it made ready.  Ends with Ctrl-C.\v"
+	       "--save sees the pages that memd is asked for, not those that "
+	       "are in the pool already: take them out before, with `memctl "
+	       "evict'.",
 };
 
 static const struct report_column columns[] = {
@@ -108,7 +126,19 @@ static void add_event(struct trace *tr, const Memd__TraceEvent *ev)
 
 static bool is_complete(const struct trace *tr)
 {
-	return tr->count_max != 0 && tr->count >= tr->count_max;
+	return (tr->count_max != 0 && tr->count >= tr->count_max) ||
+	       (tr->save_path != NULL && tr->saving.order.is_full);
+}
+
+/* Returns an exit code; failures have been printed. */
+static int take_event(struct trace *tr, const Memd__TraceEvent *ev)
+{
+	if (tr->save_path == NULL) {
+		add_event(tr, ev);
+		return EXIT_CODE_OK;
+	}
+	tr->count++;
+	return saving_take(&tr->saving, ev);
 }
 
 /* Returns an exit code; failures have been printed. */
@@ -116,19 +146,35 @@ static int take_events(struct trace *tr, struct connection *c)
 {
 	Memd__TraceEvents *events = NULL;
 	struct failure failure;
+	int code = EXIT_CODE_OK;
 
 	if (connection_receive_trace(c, &events, &failure) != 0)
 		return memctl_fail(&failure);
 	if (events == NULL)
 		return EXIT_CODE_OK;
 	tr->dropped += events->dropped;
-	for (size_t i = 0; i < events->n_event && !is_complete(tr); i++)
-		add_event(tr, events->event[i]);
+	for (size_t i = 0; i < events->n_event && !is_complete(tr) &&
+			   code == EXIT_CODE_OK; i++)
+		code = take_event(tr, events->event[i]);
 	protobuf_c_message_free_unpacked(&events->base, NULL);
-	if (report_print(tr->report) == 0)
-		return EXIT_CODE_OK;
+	if (tr->report == NULL || report_print(tr->report) == 0)
+		return code;
 	memctl_complain("not enough memory to print this: free some");
 	return EXIT_CODE_FAILED;
+}
+
+enum { DRAIN_MESSAGES_MAX = 65536 };
+
+/* Ctrl-C: what memd has sent until then is taken. */
+static int drain(struct trace *tr, struct connection *c)
+{
+	struct pollfd fd = { .fd = connection_fd(c), .events = POLLIN };
+	int code = EXIT_CODE_OK;
+
+	for (unsigned n = 0; n < DRAIN_MESSAGES_MAX && !is_complete(tr) &&
+			     code == EXIT_CODE_OK && poll(&fd, 1, 0) > 0; n++)
+		code = take_events(tr, c);
+	return code;
 }
 
 /* Ctrl-C is waited for beside memd's messages, so that it takes effect between
@@ -151,7 +197,10 @@ static int watch(struct trace *tr, struct connection *c, int signal_fd)
 					strerror(errno));
 			return EXIT_CODE_FAILED;
 		}
-		if (fds[1].revents != 0 || (fds[2].revents & POLLERR))
+		if (fds[1].revents != 0)
+			return tr->save_path != NULL ? drain(tr, c) :
+						       EXIT_CODE_OK;
+		if (fds[2].revents & POLLERR && tr->save_path == NULL)
 			return EXIT_CODE_OK;
 		if (fds[0].revents == 0)
 			continue;
@@ -184,6 +233,16 @@ static int start(const struct memctl *mc, const struct trace *tr,
 	return EXIT_CODE_OK;
 }
 
+static void tell_count(const struct memctl *mc, const struct trace *tr)
+{
+	if (mc->style.format != REPORT_TABLE && tr->dropped == 0)
+		return;
+	fflush(stdout);
+	fprintf(stderr, "%" PRIu64 " faults %s, %" PRIu64
+		" dropped because memctl was too slow\n", tr->count,
+		tr->save_path != NULL ? "seen" : "shown", tr->dropped);
+}
+
 static int run(struct memctl *mc, struct trace *tr, int signal_fd)
 {
 	struct connection *c = NULL;
@@ -193,13 +252,27 @@ static int run(struct memctl *mc, struct trace *tr, int signal_fd)
 		return code;
 	code = watch(tr, c, signal_fd);
 	connection_close(c);
-	if (mc->style.format == REPORT_TABLE || tr->dropped > 0) {
-		fflush(stdout);
-		fprintf(stderr, "%" PRIu64 " faults shown, %" PRIu64
-			" dropped because memctl was too slow\n", tr->count,
-			tr->dropped);
+	/* What was seen until memd went is good, too. */
+	if (tr->save_path != NULL) {
+		int save_code = saving_commit(&tr->saving);
+
+		code = code != EXIT_CODE_OK ? code : save_code;
 	}
+	tell_count(mc, tr);
 	return code;
+}
+
+/* Returns an exit code; failures have been printed. */
+static int prepare(const struct memctl *mc, struct trace *tr)
+{
+	if (tr->save_path != NULL)
+		return saving_begin(&tr->saving, mc, tr->save_path);
+	tr->report = report_create(REPORT_STREAM, "trace", columns,
+				   ARRAY_SIZE(columns), &mc->style);
+	if (tr->report != NULL)
+		return EXIT_CODE_OK;
+	memctl_complain("cannot start: not enough memory");
+	return EXIT_CODE_FAILED;
 }
 
 int cmd_trace(struct memctl *mc, int argc, char **argv)
@@ -214,17 +287,15 @@ int cmd_trace(struct memctl *mc, int argc, char **argv)
 	sigaddset(&end_signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &end_signals, NULL);
 	signal_fd = signalfd(-1, &end_signals, SFD_CLOEXEC);
-	tr.report = report_create(REPORT_STREAM, "trace", columns,
-				  ARRAY_SIZE(columns), &mc->style);
-	if (signal_fd < 0 || tr.report == NULL) {
-		memctl_complain("cannot start: not enough memory or "
-				"descriptors");
-		code = EXIT_CODE_FAILED;
-	} else {
-		code = run(mc, &tr, signal_fd);
+	if (signal_fd < 0) {
+		memctl_complain("cannot start: %s", strerror(errno));
+		return EXIT_CODE_FAILED;
 	}
+	code = prepare(mc, &tr);
+	if (code == EXIT_CODE_OK)
+		code = run(mc, &tr, signal_fd);
 	report_destroy(tr.report);
-	if (signal_fd >= 0)
-		close(signal_fd);
+	saving_end(&tr.saving);
+	close(signal_fd);
 	return code;
 }

@@ -3,7 +3,8 @@
  * finds its pages in memory with the right bytes; that a replay brings in what
  * was recorded of its range and nothing else, takes free frames only and
  * respects limits; that records and replays of segments that go, go with them;
- * and what memd answers to an administrator's replay, right or wrong. */
+ * that memctl saves what programs really fault in, and replays it; and what
+ * memd answers to an administrator's replay, right or wrong. */
 #include "client/include/memclient.h"
 #include "common/checks.h"
 #include "proto/limits.h"
@@ -12,9 +13,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -390,6 +395,118 @@ static void many_records(void **state)
 	expect_nothing_left();
 }
 
+/* ---- memctl's */
+
+static pid_t spawn(const char *first, const char *second)
+{
+	char *argv[] = { (char *)MEMCTL_PATH, (char *)"--socket",
+			 memd.socket, (char *)"-oraw", (char *)first,
+			 (char *)second, NULL };
+	pid_t pid;
+
+	assert_int_equal(posix_spawn(&pid, argv[0], NULL, NULL, argv,
+				     environ), 0);
+	return pid;
+}
+
+static void expect_success(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* Have memctl trace; and return when memd has had two messages, Hello and
+ * Trace, besides our questions for it. */
+static pid_t start_trace(const char *save_option)
+{
+	uint64_t base = client_counter(admin, "messages_in");
+	pid_t pid = spawn("trace", save_option);
+
+	for (uint64_t asked = 1; client_counter(admin, "messages_in") <
+				 base + asked + 2; asked++) {
+		assert_true(asked < 6000);
+		poll(NULL, 0, 10);
+	}
+	return pid;
+}
+
+static void end_trace(pid_t pid)
+{
+	/* Sent with the turn of the loop before the second answer. */
+	(void)client_counter(admin, "messages_in");
+	(void)client_counter(admin, "messages_in");
+	assert_int_equal(kill(pid, SIGINT), 0);
+	expect_success(pid);
+}
+
+/* The saved file has what start_up() touched, in its order, and a page of a
+ * private segment. */
+static void expect_file(const char *path)
+{
+	char line[64], want[64];
+	FILE *file = fopen(path, "r");
+	uint32_t i = 0;
+	unsigned private_lines = 0;
+
+	assert_non_null(file);
+	assert_non_null(fgets(line, sizeof(line), file));
+	assert_string_equal(line, "memd-order 1\n");
+	while (fgets(line, sizeof(line), file) != NULL) {
+		if (line[0] == '/') {
+			private_lines++;
+			continue;
+		}
+		snprintf(want, sizeof(want), "saved\t%u\t", order[i]);
+		assert_memory_equal(line, want, strlen(want));
+		i += (uint32_t)strtoul(line + strlen(want), NULL, 10);
+	}
+	assert_int_equal(i, TOUCHED);
+	assert_int_equal(private_lines, 1);
+	fclose(file);
+}
+
+static void memctl_saves_and_replays(void **state)
+{
+	char path[96], option[128];
+	uint64_t asked = client_counter(admin, "replayed_pages");
+	struct memclient_stats s = { .size = sizeof(s) };
+	struct memclient *mc = open_client(0);
+	void *private = NULL;
+	uint8_t *p;
+	pid_t pid;
+
+	(void)state;
+	shuffle(7);
+	make_segment("saved", PAGES);
+	snprintf(path, sizeof(path), "%s/order", memd.dir);
+	snprintf(option, sizeof(option), "--save=%s", path);
+	p = attach(mc, "saved", false);
+	advise(mc, p, PAGES * PAGE, MEMCLIENT_ADVICE_RANDOM);
+	assert_int_equal(memclient_map(mc, PAGE, NULL, &private), 0);
+	pid = start_trace(option);
+	start_up(p);
+	*(uint8_t *)private = 1;
+	end_trace(pid);
+	expect_file(path);
+	memclient_close(mc);
+	evict_all();
+	expect_success(spawn("replay", path));
+	await_quiet(asked + TOUCHED);
+	mc = open_client(0);
+	p = attach(mc, "saved", false);
+	start_up(p);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(s.faults_swap_in, 0);
+	assert_int_equal(s.resident_bytes, (uint64_t)TOUCHED * PAGE);
+	memclient_close(mc);
+	assert_int_equal(unlink(path), 0);
+	remove_segment("saved");
+	expect_nothing_left();
+}
+
 /* ---- an administrator's */
 
 static void send_ranges(const char *name, const uint64_t (*range)[2],
@@ -500,6 +617,7 @@ int main(void)
 		cmocka_unit_test(limits_hold),
 		cmocka_unit_test(segments_go_while_they_are_replayed),
 		cmocka_unit_test(many_records),
+		cmocka_unit_test(memctl_saves_and_replays),
 		cmocka_unit_test(administrators_replay_what_they_like),
 		cmocka_unit_test(malformed_ones_are_refused),
 	};

@@ -336,6 +336,31 @@ static bool answer_evict(struct peer *peer, const Memd__EvictRequest *request)
 	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_EVICT_REPLY, &reply.base);
 }
 
+/* "words" takes all, "old table" half. */
+static bool answer_replay(struct peer *peer,
+			  const Memd__ReplayRequest *request)
+{
+	Memd__ReplayReply reply = MEMD__REPLAY_REPLY__INIT;
+
+	fprintf(log_file, "replay name=%s", request->name);
+	for (size_t i = 0; i < request->n_range; i++) {
+		reply.pages += request->range[i]->count;
+		if (i < 4)
+			fprintf(log_file, " %" PRIu64 "+%" PRIu64,
+				request->range[i]->first,
+				request->range[i]->count);
+	}
+	fprintf(log_file, " ranges=%zu\n", request->n_range);
+	if (strcmp(request->name, "old table") == 0) {
+		reply.pages /= 2;
+		reply.has_is_short = reply.is_short = 1;
+	} else if (strcmp(request->name, "words") != 0) {
+		return answer_error(peer, ENOENT, "no segment has this name");
+	}
+	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_REPLAY_REPLY,
+		      &reply.base);
+}
+
 static bool answer_limits(struct peer *peer)
 {
 	static const Memd__Limit init = MEMD__LIMIT__INIT;
@@ -402,6 +427,7 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 	Memd__MapsRequest *maps;
 	Memd__EvictRequest *evict;
 	Memd__TraceRequest *trace;
+	Memd__ReplayRequest *replay;
 	bool ok;
 
 	switch (type) {
@@ -418,6 +444,12 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 			evict->has_bytes, evict->bytes);
 		ok = answer_evict(peer, evict);
 		memd__evict_request__free_unpacked(evict, NULL);
+		return ok;
+	case MEMD__MESSAGE_TYPE__TYPE_REPLAY:
+		replay = parse(&memd__replay_request__descriptor, body,
+			       length);
+		ok = answer_replay(peer, replay);
+		memd__replay_request__free_unpacked(replay, NULL);
 		return ok;
 	case MEMD__MESSAGE_TYPE__TYPE_TRACE:
 		trace = parse(&memd__trace_request__descriptor, body, length);

@@ -24,6 +24,13 @@ setup_file() {
 	export LC_ALL=C.UTF-8 TERM=xterm
 }
 
+# The file that `replay` is given.
+put_order() {
+	printf 'memd-order 1\n'
+	printf '%s\t%d\t%d\n' words 7 100 'old table' 3 64 /12 0 8 \
+		words 500 1 gone 1 1 'old table' 0 1 words 3 1
+}
+
 # Tests run in a folder of their own, with the socket in it.
 setup() {
 	server_pid=
@@ -107,6 +114,8 @@ on_terminal() {
 		golden "evict.$form" -o "$form" evict
 		golden "limit.$form" -o "$form" limit
 		golden "config.$form" -o "$form" config
+		put_order >order
+		golden "replay.$form" -o "$form" replay order
 	done
 	golden help.table help
 }
@@ -187,6 +196,8 @@ on_terminal() {
 		*) diff -u raw from_json ;;
 		esac
 	done
+	put_order >order
+	"$memctl" -o json replay order | jq -e '.replay | length == 4'
 	"$memctl" -o json status | jq -e '.status[0].pool_bytes == 67108864'
 	"$memctl" -o json trace -n 3 2>/dev/null | jq -es 'length == 3'
 	"$memctl" -o json version | jq -e '.version[0].protocol_major == 1'
@@ -241,6 +252,11 @@ on_terminal() {
 	"$memctl" limit set --uid 3999999998 --frames 4097B
 	"$memctl" limit set -S 3 -f none -m 0
 	"$memctl" limit set --session=3 --mapped none
+	put_order >order
+	"$memctl" replay order
+	awk 'BEGIN { print "memd-order 1"
+		for (i = 2500; i > 0; i--) printf "words\t%d\t1\n", i }' >order
+	"$memctl" replay order
 	# memctl has gone, but the server may still be writing: it writes the
 	# log before it takes the next.
 	"$memctl" status >/dev/null
@@ -315,8 +331,9 @@ on_terminal() {
 @test "memd's refusals are shown as it words them" {
 	local command
 	start_server denied
+	put_order >order
 	for command in status ps segments 'maps 1' stats faults trace evict \
-		limit 'limit set -p 1 -f 1' config; do
+		limit 'limit set -p 1 -f 1' config 'replay order'; do
 		# shellcheck disable=SC2086 # several words
 		fails 6 'only root and members of group memd' $command
 	done
@@ -333,6 +350,34 @@ on_terminal() {
 	fails 7 'no session of process 99' maps 99
 	fails 7 "no counter matches 'nothing'" stats nothing
 	fails 7 "no key 'pool'" config pool
+}
+
+@test "replay refuses what is no order, with the line, before it asks" {
+	start_server ok
+	printf 'memd-order 1\nwords\t1\t1\nwords\t1\n' >order
+	fails 1 'order:3: ' replay order
+	echo 'words 1' >order
+	fails 1 'order:1: not made by `memctl trace --save`' replay order
+	fails 1 'nowhere: No such file' replay nowhere
+	fails 1 'Is a directory' replay .
+	printf 'memd-order 1\ngone\t1\t1\n/3\t1\t1\n' >order
+	run -7 --separate-stderr "$memctl" replay order
+	[[ $stderr == 'memctl: none of these segments is there'* ]]
+	[ "${#lines[@]}" -eq 3 ]
+	"$memctl" status >/dev/null
+	[ "$(grep -c REPLAY requests)" -eq 1 ]
+	printf 'memd-order 1\n' >order
+	"$memctl" replay order
+}
+
+@test "trace --save says at once that it cannot write" {
+	start_server ok
+	fails 1 'cannot write nowhere/order: No such file' \
+		trace --save nowhere/order
+	fails 1 'cannot write .: it is no regular file' trace --save=.
+	fails 1 'it is no regular file' trace --save /dev/null
+	"$memctl" status >/dev/null
+	[ "$(grep -c TRACE requests)" -eq 0 ]
 }
 
 @test "a server that is no memd, or breaks off, is told from one" {
@@ -385,6 +430,8 @@ on_terminal() {
 	refuses "'0' is no count" trace --count 0
 	refuses "'-1' is no count" trace --count=-1
 	refuses "'1x' is no count" trace --count=1x
+	refuses 'of what?' replay
+	refuses 'Too many arguments' replay a b
 	refuses "cannot sort by 'name'" ps --sort name
 	refuses "unknown output format 'xml'" -o xml ps
 	refuses "'soon' is no time" --timeout soon ps
@@ -487,7 +534,7 @@ on_terminal() {
 @test "every command explains itself, and memctl(1) explains it" {
 	local command page=$repo/deploy/man/memctl.1
 	"$memctl" help | sed -n 's/^  \([a-z]*\) .*/\1/p' >commands
-	[ "$(wc -l <commands)" -eq 13 ]
+	[ "$(wc -l <commands)" -eq 14 ]
 	while read -r command; do
 		"$memctl" "$command" --help >by_option
 		grep -q '^Usage: memctl '"$command" by_option
@@ -544,14 +591,17 @@ complete_line() {
 	[ "$(complete_line 'memctl limit set --frames=')" = none ]
 	[ "$(complete_line 'memctl help tr')" = trace ]
 	[ "$(complete_line 'memctl status ')" = '' ]
+	touch an-order
+	[ "$(complete_line 'memctl replay an-')" = an-order ]
+	[ "$(complete_line 'memctl trace --save=an-')" = an-order ]
 }
 
 @test "completion offers every option there is" {
 	local command options
 	# shellcheck source=../../deploy/completion/memctl
 	. "$repo/deploy/completion/memctl"
-	for command in status ps segments maps stats faults trace evict limit \
-		config doctor help version; do
+	for command in status ps segments maps stats faults trace replay \
+		evict limit config doctor help version; do
 		options=$("$memctl" "$command" --help |
 			grep -oE -- '^ .{0,6}--[a-z]+=?' | grep -oE -- '--.*' |
 			sort | paste -sd ' ')
