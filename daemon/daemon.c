@@ -17,6 +17,7 @@
 #include "daemon/watch.h"
 #include "daemon/notify.h"
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -154,7 +155,8 @@ static void spin(struct daemon *d)
 	uint64_t start_ns = clock_now_ns(), now_ns;
 
 	do {
-		(void)look_around(d);
+		if (!look_around(d))
+			sched_yield();
 		now_ns = clock_now_ns();
 	} while (now_ns < d->spin_until_ns && now_ns < start_ns + SPIN_NS);
 	mailboxes_doze(d, now_ns);
