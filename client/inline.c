@@ -114,19 +114,20 @@ static int ask_somehow(struct memclient *mc, const struct region *r,
 }
 
 /* Ask the daemon and map what it says is there. */
-static bool ask_daemon(struct memclient *mc, const struct region *r,
-		       uint64_t page, bool is_write, uint64_t started_ns)
+static bool ask_daemon(struct memclient *mc, struct region *r, uint64_t page,
+		       bool is_write, uint64_t started_ns)
 {
 	uint64_t deadline_ns = started_ns + mc->settings.timeout_ns / 2;
 
 	for (unsigned i = 0; i < ROUNDS_MAX; i++) {
+		struct region_told told;
 		struct lane_answer a;
 
 		if (clock_now_ns() > deadline_ns ||
 		    ask_somehow(mc, r, page, is_write, deadline_ns, &a) != 0)
 			return false;
-		switch (region_map_reply(r, mc->inline_fd, page, a.first,
-					 a.count)) {
+		told = (struct region_told){ a.first, a.count, a.mark };
+		switch (region_map_reply(r, mc->inline_fd, page, &told)) {
 		case UFFD_MAPPED:
 			return true;
 		case UFFD_MISSING:
@@ -139,7 +140,20 @@ static bool ask_daemon(struct memclient *mc, const struct region *r,
 	return false;
 }
 
-static enum verdict handle(struct memclient *mc, const struct region *r,
+/* The daemon wants to know at once that somebody has come this far. */
+static void tell_daemon(struct memclient *mc, const struct region *r,
+			uint64_t page, uint64_t started_ns)
+{
+	uint64_t deadline_ns = started_ns + mc->settings.timeout_ns / 2;
+
+	/* If it cannot be told now, it hears of it with all the others. */
+	if (box_tell_touched(&mc->box, &mc->lanes, &mc->settings, r,
+			     page) != 0)
+		(void)!lane_tell_touched(&mc->lanes, &mc->settings, r, page,
+					 deadline_ns);
+}
+
+static enum verdict handle(struct memclient *mc, struct region *r,
 			   uintptr_t address, bool is_write)
 {
 	uint64_t started_ns = clock_now_ns();
@@ -147,10 +161,15 @@ static enum verdict handle(struct memclient *mc, const struct region *r,
 	uintptr_t start = region_page_start(r, page);
 	size_t length = region_page_bytes(r);
 
+	if (region_take_edge(r, page) &&
+	    ask_daemon(mc, r, page, is_write, started_ns))
+		return TRY_AGAIN;
 	switch (uffd_map(mc->inline_fd, start, length, start, length)) {
 	case UFFD_MAPPED:
 		touched_add(&mc->touched, r, page,
 			    clock_now_ns() - started_ns);
+		if (region_take_mark(r, page))
+			tell_daemon(mc, r, page, started_ns);
 		return TRY_AGAIN;
 	case UFFD_AGAIN:
 	case UFFD_EXITING:

@@ -308,6 +308,7 @@ static int take_answer(struct lane *l, const struct wire_header *header,
 		return 1;
 	ret_answer->first = reply->first;
 	ret_answer->count = reply->count;
+	ret_answer->mark = reply->has_mark ? reply->mark : REGION_NO_PAGE;
 	return 0;
 }
 
@@ -367,8 +368,11 @@ int lane_ask(struct lanes *ls, const struct settings *s,
 	return err;
 }
 
-static int ring(struct lanes *ls, struct lane *l, const struct settings *s,
-		uint64_t deadline_ns)
+/* ---- telling */
+
+static int tell_on(struct lanes *ls, struct lane *l, const struct settings *s,
+		   uint16_t type, const ProtobufCMessage *message,
+		   uint64_t deadline_ns)
 {
 	uint64_t generation = atomic_load(&ls->generation);
 	ssize_t packed;
@@ -377,8 +381,7 @@ static int ring(struct lanes *ls, struct lane *l, const struct settings *s,
 	if (generation == 0)
 		return -ENOTCONN;
 	err = ready(ls, l, s, generation, deadline_ns);
-	packed = wire_pack(MEMD__MESSAGE_TYPE__TYPE_RING, 0, NULL, 0,
-			   l->buffer, sizeof(l->buffer));
+	packed = wire_pack(type, 0, message, 0, l->buffer, sizeof(l->buffer));
 	if (err == 0 && packed > 0)
 		err = send_all(l, l->buffer, (size_t)packed);
 	if (err < 0)
@@ -386,14 +389,38 @@ static int ring(struct lanes *ls, struct lane *l, const struct settings *s,
 	return err;
 }
 
-int lane_ring(struct lanes *ls, const struct settings *s, uint64_t deadline_ns)
+static int tell(struct lanes *ls, const struct settings *s, uint16_t type,
+		const ProtobufCMessage *message, uint64_t deadline_ns)
 {
 	struct lane *l = take(ls);
 	int err;
 
 	if (l == NULL)
 		return -EBUSY;
-	err = ring(ls, l, s, deadline_ns);
+	err = tell_on(ls, l, s, type, message, deadline_ns);
 	give(ls, l);
 	return err;
+}
+
+int lane_ring(struct lanes *ls, const struct settings *s, uint64_t deadline_ns)
+{
+	return tell(ls, s, MEMD__MESSAGE_TYPE__TYPE_RING, NULL, deadline_ns);
+}
+
+int lane_tell_touched(struct lanes *ls, const struct settings *s,
+		      const struct region *r, uint64_t page,
+		      uint64_t deadline_ns)
+{
+	Memd__Range range = MEMD__RANGE__INIT, *ranges[] = { &range };
+	Memd__Touched m = MEMD__TOUCHED__INIT;
+
+	if (atomic_load(&r->state) != REGION_LIVE)
+		return -ENOTCONN;
+	range.first = page;
+	range.count = 1;
+	m.segment = atomic_load(&r->segment);
+	m.n_range = 1;
+	m.range = ranges;
+	return tell(ls, s, MEMD__MESSAGE_TYPE__TYPE_TOUCHED, &m.base,
+		    deadline_ns);
 }

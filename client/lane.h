@@ -35,7 +35,7 @@ struct lanes {
 };
 
 struct lane_answer {
-	uint64_t first, count;		/* as in FaultReply */
+	uint64_t first, count, mark;	/* as in FaultReply; REGION_NO_PAGE */
 };
 
 void lanes_init(struct lanes *ls);
@@ -54,6 +54,12 @@ void lanes_fini(struct lanes *ls);
 int lane_ask(struct lanes *ls, const struct settings *s,
 	     const struct region *r, uint64_t page, bool is_write,
 	     uint64_t deadline_ns, struct lane_answer *ret_answer) MUST_CHECK;
+
+/* Tell the daemon that a page was mapped; nobody answers.  Async-signal-safe.
+ * Returns 0, or a negative value: it was not told. */
+int lane_tell_touched(struct lanes *ls, const struct settings *s,
+		      const struct region *r, uint64_t page,
+		      uint64_t deadline_ns) MUST_CHECK;
 
 /* Have the daemon look into the mailbox.  Async-signal-safe.  Returns 0, or a
  * negative value: it does not know. */

@@ -63,13 +63,21 @@ static void page_is_lost(struct memclient *mc, struct region *r, uint64_t page)
 	wake_commands(mc, r, page, -EIO);
 }
 
+/* A page that is there cannot be lost: it was asked for only to hear of what
+ * is behind it, or it came after all. */
 static void lose(struct memclient *mc, struct fault *f)
 {
 	struct region *r = f->region;
 	uint64_t page = f->page;
+	uintptr_t start = region_page_start(r, page);
+	size_t length = region_page_bytes(r);
 
 	faults_remove(&mc->handler.faults, f);
-	page_is_lost(mc, r, page);
+	if (uffd_map(handler_uffd(mc, r), start, length, start, length) ==
+	    UFFD_MAPPED)
+		page_is_mapped(mc, r, page);
+	else
+		page_is_lost(mc, r, page);
 }
 
 /* What a try to map the page of `f` came to. */
@@ -142,6 +150,9 @@ static void map_or_want(struct memclient *mc, struct region *r, uint64_t page,
 	case UFFD_MAPPED:
 		page_is_mapped(mc, r, page);
 		touched_add(&mc->touched, r, page, clock_now_ns() - since_ns);
+		if (region_take_mark(r, page))
+			touched_send(&mc->touched, &mc->regions,
+				     &mc->handler.link);
 		break;
 	case UFFD_FOREIGN:
 	case UFFD_EXITING:
@@ -159,22 +170,30 @@ static void map_or_want(struct memclient *mc, struct region *r, uint64_t page,
 	}
 }
 
+/* The page is there.  But may more be behind it that the daemon knows of? */
+static bool is_worth_asking(const struct handler *h, struct region *r,
+			    uint64_t page)
+{
+	return h->is_up && atomic_load(&r->state) == REGION_LIVE &&
+	       region_take_edge(r, page);
+}
+
 void paging_take_fault(struct memclient *mc, const struct uffd_fault *uf)
 {
 	struct handler *h = &mc->handler;
 	struct region *r = regions_find(&mc->regions, uf->address);
+	uint64_t page;
 
 	if (r == NULL) {	/* unmapped meanwhile */
 		uffd_wake(h->uffd.fd, uf->address & -(uintptr_t)UFFD_UNIT_BYTES,
 			  UFFD_UNIT_BYTES);
 		return;
 	}
-	if (uf->is_minor)
-		map_or_want(mc, r, region_page_at(r, uf->address), h->now_ns,
-			    uf->is_write);
+	page = region_page_at(r, uf->address);
+	if (uf->is_minor && !is_worth_asking(h, r, page))
+		map_or_want(mc, r, page, h->now_ns, uf->is_write);
 	else
-		want(mc, r, region_page_at(r, uf->address), h->now_ns,
-		     uf->is_write);
+		want(mc, r, page, h->now_ns, uf->is_write);
 }
 
 void paging_take_command(struct memclient *mc, struct command *c)
@@ -209,13 +228,17 @@ static void answer(struct memclient *mc, struct fault *f,
 		   const Memd__FaultReply *reply)
 {
 	struct region *r = f->region;
-	int fd = handler_uffd(mc, r);
+	const struct region_told told = {
+		.first = reply->first,
+		.count = reply->count,
+		.mark = reply->has_mark ? reply->mark : REGION_NO_PAGE,
+	};
 
 	if (reply->error != 0)
 		refuse(mc, f, errors_from_wire(reply->error));
 	else
-		settle(mc, f, region_map_reply(r, fd, reply->page,
-					       reply->first, reply->count));
+		settle(mc, f, region_map_reply(r, handler_uffd(mc, r),
+					       reply->page, &told));
 }
 
 void paging_take_reply(struct memclient *mc, const struct link_frame *frame)
@@ -252,6 +275,49 @@ void paging_take_error(struct memclient *mc, uint64_t request_id, int error)
 			refuse(mc, f, error);
 		f = next;
 	}
+}
+
+/* The mark among the range's pages, if there is one. */
+static uint64_t mark_in(const Memd__Ready *ready, const Memd__Range *range)
+{
+	for (size_t i = 0; i < ready->n_mark; i++)
+		if (ready->mark[i] >= range->first &&
+		    ready->mark[i] - range->first < range->count)
+			return ready->mark[i];
+	return REGION_NO_PAGE;
+}
+
+static void map_ready(struct memclient *mc, struct region *r,
+		      const Memd__Ready *ready)
+{
+	for (size_t i = 0; i < ready->n_range; i++) {
+		const struct region_told told = {
+			.first = ready->range[i]->first,
+			.count = ready->range[i]->count,
+			.mark = mark_in(ready, ready->range[i]),
+		};
+
+		region_map_ready(r, handler_uffd(mc, r), &told);
+	}
+}
+
+void paging_take_ready(struct memclient *mc, const struct link_frame *frame)
+{
+	struct handler *h = &mc->handler;
+	Memd__Ready *ready = (void *)link_unpack(&h->link, frame,
+						 &memd__ready__descriptor);
+	struct region *r;
+
+	if (ready == NULL || ready->n_range > WIRE_RANGES_MAX ||
+	    ready->n_mark > WIRE_MARKS_MAX) {
+		link_drop(&h->link, -EPROTO,
+			  "the daemon sent a malformed Ready");
+		return;
+	}
+	for (size_t i = 0; (r = regions_nth(&mc->regions, i)) != NULL; i++)
+		if (atomic_load(&r->state) == REGION_LIVE &&
+		    atomic_load(&r->segment) == ready->segment)
+			map_ready(mc, r, ready);
 }
 
 /* Forget the mappings of one range, in pages, as far as it is inside. */

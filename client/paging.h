@@ -15,6 +15,7 @@ void paging_take_command(struct memclient *mc, struct command *c);
 /* What the daemon says.  Garbage brings the link down. */
 void paging_take_reply(struct memclient *mc, const struct link_frame *frame);
 void paging_take_error(struct memclient *mc, uint64_t request_id, int error);
+void paging_take_ready(struct memclient *mc, const struct link_frame *frame);
 void paging_take_age(struct memclient *mc, const struct link_frame *frame);
 
 /* Poison what is waited for and too late; send what is wanted. */

@@ -29,6 +29,11 @@ enum { FIRST_CAPACITY = 64 };
  * maps ahead, little enough that a wrong count costs no time. */
 enum { REPLY_UNITS_MAX = 1024 };
 
+enum {
+	EDGE_REACH = 4,		/* pages: readers may leave some out */
+	PIECE_UNITS = 16,	/* mapped at a time for one who goes backward */
+};
+
 /* Not malloc(): the handler calls this. */
 static void *map_zeroed(size_t length)
 {
@@ -285,22 +290,136 @@ void regions_check(struct regions *rs)
 
 /* ---- replies */
 
-enum uffd_outcome region_map_reply(const struct region *r, int uffd,
-				   uint64_t page, uint64_t first,
-				   uint64_t count)
+static void note_add(struct region_notes *notes, uint64_t page)
 {
-	uint64_t reach = MAX(REPLY_UNITS_MAX * (uint64_t)UFFD_UNIT_BYTES >>
-			     r->page_shift, (uint64_t)1);
-	uint64_t low = page > reach ? page - reach : 0;
-	uint64_t high = MIN(page + reach, region_page_count(r));
-	uint64_t end = count > high - MIN(first, high) ? high : first + count;
+	uint32_t place = atomic_fetch_add_explicit(&notes->next, 1,
+						   memory_order_relaxed);
 
-	first = MAX(first, low);
+	atomic_store_explicit(&notes->page[place % REGION_NOTES], page + 1,
+			      memory_order_release);
+}
+
+/* Replace one page by another.  False: it was not noted. */
+static bool note_move(struct region_notes *notes, uint64_t from, uint64_t to)
+{
+	for (unsigned i = 0; i < REGION_NOTES && from != REGION_NO_PAGE; i++) {
+		uint64_t expected = from + 1;
+
+		if (atomic_load_explicit(&notes->page[i],
+					 memory_order_acquire) == expected &&
+		    atomic_compare_exchange_strong(&notes->page[i], &expected,
+						   to + 1))
+			return true;
+	}
+	return false;
+}
+
+bool region_take_mark(struct region *r, uint64_t page)
+{
+	return note_move(&r->marks, page, REGION_NO_PAGE);
+}
+
+bool region_take_edge(struct region *r, uint64_t page)
+{
+	for (uint64_t i = 0; i < EDGE_REACH; i++)
+		if (note_move(&r->edges, page - i, REGION_NO_PAGE) ||
+		    (i > 0 && note_move(&r->edges, page + i, REGION_NO_PAGE)))
+			return true;
+	return false;
+}
+
+/* Map [first, end) but for the mark.  Returns the outcome for `page`, which
+ * must not be the mark. */
+static enum uffd_outcome map_around(struct region *r, int uffd, uint64_t first,
+				    uint64_t end, uint64_t mark, uint64_t page)
+{
+	uintptr_t want = region_page_start(r, page);
+	size_t want_length = region_page_bytes(r);
+	enum uffd_outcome before = UFFD_MAPPED, after = UFFD_MAPPED;
+	bool has_mark = mark >= first && mark < end && mark != page;
+	uint64_t stop = has_mark ? mark : end;
+	uint64_t next = has_mark ? mark + 1 : end;
+
+	/* Before the page can be touched. */
+	if (has_mark)
+		note_add(&r->marks, mark);
+	if (first < stop)
+		before = uffd_map(uffd, region_page_start(r, first),
+				  (size_t)(stop - first) << r->page_shift,
+				  want, want_length);
+	if (next < end)
+		after = uffd_map(uffd, region_page_start(r, next),
+				 (size_t)(end - next) << r->page_shift, want,
+				 want_length);
+	return before != UFFD_MAPPED ? before : after;
+}
+
+/* How many pages are believed of one reply. */
+static uint64_t reply_reach(const struct region *r)
+{
+	return MAX(REPLY_UNITS_MAX * (uint64_t)UFFD_UNIT_BYTES >>
+		   r->page_shift, (uint64_t)1);
+}
+
+enum uffd_outcome region_map_reply(struct region *r, int uffd, uint64_t page,
+				   const struct region_told *told)
+{
+	uint64_t page_count = region_page_count(r), reach = reply_reach(r);
+	uint64_t low = page > reach ? page - reach : 0;
+	uint64_t high = MIN(page + reach, page_count);
+	uint64_t first = MAX(told->first, low), end;
+
+	end = told->count > high - MIN(told->first, high) ?
+		high : told->first + told->count;
 	if (first > page || end <= page) {
 		first = page;
 		end = page + 1;
 	}
-	return uffd_map(uffd, region_page_start(r, first),
-			(size_t)(end - first) << r->page_shift,
-			region_page_start(r, page), region_page_bytes(r));
+	/* A reader goes on at the end that is not its own page. */
+	if (end - first > 1)
+		atomic_store_explicit(&r->is_backward, page == end - 1,
+				      memory_order_relaxed);
+	if (end - first > 1 && page == first)
+		note_add(&r->edges, end);
+	else if (end - first > 1 && page == end - 1)
+		note_add(&r->edges, first - 1);
+	return map_around(r, uffd, first, end, told->mark, page);
+}
+
+/* What we are told of ends at `to` now.  Where it ended at `from`, that end is
+ * none any more. */
+static void continue_edge(struct region *r, uint64_t from, uint64_t to)
+{
+	if (!note_move(&r->edges, from, to))
+		note_add(&r->edges, to);
+}
+
+void region_map_ready(struct region *r, int uffd,
+		      const struct region_told *told)
+{
+	uint64_t page_count = region_page_count(r), end;
+	uint64_t piece = MAX(PIECE_UNITS * (uint64_t)UFFD_UNIT_BYTES >>
+			     r->page_shift, (uint64_t)1);
+
+	if (told->first >= page_count)
+		return;
+	end = told->first + MIN(MIN(told->count, page_count - told->first),
+				reply_reach(r));
+	if (end == told->first)
+		return;
+	if (!atomic_load_explicit(&r->is_backward, memory_order_relaxed)) {
+		(void)map_around(r, uffd, told->first, end, told->mark,
+				 REGION_NO_PAGE);
+		continue_edge(r, told->first, end);
+		return;
+	}
+	/* The reader comes from above. */
+	for (uint64_t high = end; high > told->first;) {
+		uint64_t low = high - MIN(high - told->first, piece);
+
+		(void)map_around(r, uffd, low, high, told->mark,
+				 REGION_NO_PAGE);
+		high = low;
+	}
+	continue_edge(r, end - 1, told->first - 1);
 }

@@ -21,6 +21,7 @@ enum {
 	REGIONS_PER_CHUNK = 256,
 	REGION_CHUNKS_MAX = 256,
 	REGION_OUTGROWN_MAX = 32,	/* two copies, doubling up to 65536 */
+	REGION_NOTES = 16,		/* as many as there may be readers */
 };
 
 /* free ──> live ──> joining ──> live
@@ -31,6 +32,13 @@ enum {
  * lost: it cannot be.  What is mapped or present stays right; what is missing
  * is poisoned when it is touched. */
 enum region_state { REGION_FREE, REGION_LIVE, REGION_JOINING, REGION_LOST };
+
+/* A few pages to be recognized when they are touched; any may be forgotten
+ * for a newer one. */
+struct region_notes {
+	_Atomic uint64_t page[REGION_NOTES];	/* + 1; 0: none */
+	_Atomic uint32_t next;
+};
 
 struct region {
 	/* Constant while mapped. */
@@ -47,6 +55,11 @@ struct region {
 	/* Written by the handler, read by anybody. */
 	_Atomic uint32_t state;
 	_Atomic uint32_t segment;
+
+	/* Written and read by anybody. */
+	struct region_notes marks;	/* the daemon wants to know at once */
+	struct region_notes edges;	/* where what we were told of ends */
+	_Atomic bool is_backward;	/* how it was read last */
 
 	/* The handler's own. */
 	uint64_t request_id;	/* of SegmentAttach, while joining */
@@ -73,11 +86,33 @@ static inline uintptr_t region_page_start(const struct region *r, uint64_t page)
 	return r->start + (page << r->page_shift);
 }
 
-/* Map what a FaultReply says is there, [first, first + count), cut to what is
- * inside the region and near `page`.  Returns the outcome for `page`. */
-enum uffd_outcome region_map_reply(const struct region *r, int uffd,
-				   uint64_t page, uint64_t first,
-				   uint64_t count);
+/* ---- what the daemon says is there.  Any thread; async-signal-safe. */
+
+#define REGION_NO_PAGE UINT64_MAX
+
+/* Pages [first, first + count), of which `mark` is to be left unmapped;
+ * REGION_NO_PAGE: none. */
+struct region_told {
+	uint64_t first, count, mark;
+};
+
+/* Map what a FaultReply for `page` says, cut to what is inside the region and
+ * near `page`.  Returns the outcome for `page`. */
+enum uffd_outcome region_map_reply(struct region *r, int uffd, uint64_t page,
+				   const struct region_told *told);
+
+/* The same for pages that nobody has asked for. */
+void region_map_ready(struct region *r, int uffd,
+		      const struct region_told *told);
+
+/* Is the page a mark: is the daemon to be told that it was touched?  True once
+ * for each. */
+bool region_take_mark(struct region *r, uint64_t page);
+
+/* Has somebody come to the end of what we were told of, or a little further?
+ * The daemon may know of more, so it is better asked, even if the page is
+ * there.  True once for each. */
+bool region_take_edge(struct region *r, uint64_t page);
 
 /* One generation of the address index: sorted by start, half-open. */
 struct region_entry {

@@ -27,7 +27,8 @@ enum {
 static uint64_t capabilities(const struct memclient *mc)
 {
 	uint64_t caps = MEMD__CAPABILITY__CAP_FAULT_INLINE |
-			MEMD__CAPABILITY__CAP_MAILBOX;
+			MEMD__CAPABILITY__CAP_MAILBOX |
+			MEMD__CAPABILITY__CAP_READY;
 
 	if (!mc->handler.uffd.is_user_only)
 		caps |= MEMD__CAPABILITY__CAP_FAULT_THREAD;
@@ -364,6 +365,9 @@ static void take(struct memclient *mc, const struct link_frame *frame)
 	switch (frame->header.type) {
 	case MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY:
 		paging_take_reply(mc, frame);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_READY:
+		paging_take_ready(mc, frame);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_AGE:
 		paging_take_age(mc, frame);

@@ -45,7 +45,7 @@ NUMBER(low_watermark, PERCENT, "2", 1, 50, RESTART,
        "Start evicting in the background when less of the pool is free.")
 NUMBER(high_watermark, PERCENT, "5", 1, 60, RESTART,
        "Stop evicting when this much of the pool is free.")
-NUMBER(readahead, COUNT, "32", 0, 512, RESTART,
+NUMBER(readahead, COUNT, "512", 0, 512, RESTART,
        "Most pages read ahead of a program that reads in order; 0: none.")
 NUMBER(staging_size, SIZE, "8M", 1 << 20, 1 << 28, RESTART,
        "Buffers for pages on their way in and out. 2 MiB pages need 8M.")

@@ -90,6 +90,7 @@ void daemon_settle(struct daemon *d)
 	if (!LIST_EMPTY(&d->mailboxes.awake))
 		(void)mailboxes_poll(d);
 	engine_settle(&d->engine);
+	readies_send(d);
 	server_flush(&d->server);
 	if (needs_turn(d))
 		event_active(&d->turn, EV_TIMEOUT, 0);
@@ -120,6 +121,7 @@ static void turn(struct daemon *d)
 		trace_send(d);
 		accounts_sweep(&d->accounts);
 		engine_settle(&d->engine);
+		readies_send(d);
 		server_flush(&d->server);
 	} while (!TAILQ_EMPTY(&d->server.conns[CONN_DEAD]));
 	if (d->is_stopping)
@@ -279,6 +281,12 @@ static void hook_reply(void *ctx, const struct pager_reply *reply)
 	paging_reply(ctx, reply);
 }
 
+static void hook_ready(void *ctx, uint32_t client, segment_id segment,
+		       uint64_t first, uint64_t count, uint64_t mark)
+{
+	paging_ready(ctx, client, segment, first, count, mark);
+}
+
 static void hook_age(void *ctx, segment_id segment, uint64_t first,
 		     uint64_t count)
 {
@@ -307,6 +315,7 @@ static void hook_settle(void *ctx)
 
 static const struct engine_hooks hooks = {
 	.reply = hook_reply,
+	.ready = hook_ready,
 	.age = hook_age,
 	.done = hook_done,
 	.segment_gone = hook_segment_gone,
@@ -406,6 +415,7 @@ static int start(struct daemon *d, char *reason, size_t size)
 	ages_init(&d->ages);
 	replays_init(&d->replays);
 	mailboxes_init(&d->mailboxes);
+	readies_init(&d->readies);
 	trace_init(&d->trace, d->config.trace_events);
 	server_init(&d->server);
 	system_random(&d->instance, sizeof(d->instance));

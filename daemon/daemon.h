@@ -18,6 +18,7 @@
 #include "daemon/mailbox.h"
 #include "daemon/pending.h"
 #include "daemon/pin.h"
+#include "daemon/ready.h"
 #include "daemon/replay.h"
 #include "daemon/segments.h"
 #include "daemon/server.h"
@@ -66,6 +67,7 @@ struct daemon {
 	struct pending_table pending;
 	struct pins pins;
 	struct ages ages;
+	struct readies readies;
 	struct trace trace;
 	struct evictor evictor;
 	struct replays replays;

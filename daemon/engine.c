@@ -77,6 +77,14 @@ static void op_reply(void *ctx, const struct pager_reply *reply)
 	e->hooks->reply(e->ctx, reply);
 }
 
+static void op_ready(void *ctx, uint32_t client, segment_id segment,
+		     uint64_t first, uint64_t count, uint64_t mark)
+{
+	struct engine *e = ctx;
+
+	e->hooks->ready(e->ctx, client, segment, first, count, mark);
+}
+
 static void op_age(void *ctx, segment_id segment, uint64_t first,
 		   uint64_t count)
 {
@@ -99,6 +107,7 @@ static const struct pager_ops ops = {
 	.segment_gone = op_segment_gone,
 	.submit = op_submit,
 	.reply = op_reply,
+	.ready = op_ready,
 	.age = op_age,
 	.done = op_done,
 };
@@ -222,6 +231,15 @@ static uint32_t share_of(uint32_t frames, uint64_t percent)
 	return (uint32_t)MAX(share, 1u);
 }
 
+/* How many requests the store works on at once. */
+static uint32_t requests_max(const struct engine *e,
+			     const struct config *config)
+{
+	if (strcmp(e->store->ops->name, "sync") == 0)
+		return (uint32_t)config->io_threads;
+	return (uint32_t)config->queue_depth;
+}
+
 static int make_pager(struct engine *e, const struct config *config,
 		      uint32_t accounts_max, char *ret_reason,
 		      size_t reason_size)
@@ -236,6 +254,7 @@ static int make_pager(struct engine *e, const struct config *config,
 		.low_watermark = share_of(frames, config->low_watermark),
 		.high_watermark = share_of(frames, config->high_watermark),
 		.readahead_max = (uint32_t)config->readahead,
+		.requests_max = requests_max(e, config),
 		.staging = e->staging,
 		.staging_bytes = e->staging_bytes,
 	};

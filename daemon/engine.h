@@ -19,6 +19,8 @@
 /* Called from inside pager calls; must not call the pager. */
 struct engine_hooks {
 	void (*reply)(void *ctx, const struct pager_reply *reply);
+	void (*ready)(void *ctx, uint32_t client, segment_id segment,
+		      uint64_t first, uint64_t count, uint64_t mark);
 	void (*age)(void *ctx, segment_id segment, uint64_t first,
 		    uint64_t count);
 	void (*done)(void *ctx, uint64_t cookie, int result, uint64_t count);

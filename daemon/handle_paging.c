@@ -41,6 +41,8 @@ static void reply_fault(const struct asker *by, uint32_t segment_number,
 		reply.first = r->first;
 		reply.has_count = true;
 		reply.count = r->count;
+		reply.has_mark = r->mark != PAGER_NO_PAGE;
+		reply.mark = r->mark;
 	}
 	if (by->is_in_cell)
 		mailbox_answer(by->conn->session, by->cell,
@@ -54,10 +56,20 @@ static void reply_fault(const struct asker *by, uint32_t segment_number,
 static void refuse_fault(const struct asker *by, uint32_t segment_number,
 			 uint64_t page, int error)
 {
-	struct pager_reply reply = { .page = page, .error = error };
+	struct pager_reply reply = {
+		.page = page,
+		.mark = PAGER_NO_PAGE,
+		.error = error,
+	};
 
 	by->conn->daemon->stats.faults_refused++;
 	reply_fault(by, segment_number, &reply);
+}
+
+/* Whom to tell of what is read ahead; 0: it would not understand. */
+static uint32_t tag_of(const struct session *s)
+{
+	return s->capabilities & MEMD__CAPABILITY__CAP_READY ? s->id : 0;
 }
 
 static void ask_pager(struct daemon *d, const struct asker *by,
@@ -85,7 +97,7 @@ static void ask_pager(struct daemon *d, const struct asker *by,
 	}
 	c->session->faults_waiting++;
 	pager_fault(d->engine.pager, a->segment->pager_id, page, is_write,
-		    cookie, now_ns);
+		    tag_of(c->session), cookie, now_ns);
 	d->engine.wants_run = true;
 }
 
@@ -199,6 +211,25 @@ void paging_reply(struct daemon *d, const struct pager_reply *r)
 	daemon_note_paging(d);
 }
 
+void paging_ready(struct daemon *d, uint32_t session,
+		  segment_id segment_number, uint64_t first, uint64_t count,
+		  uint64_t mark)
+{
+	const struct segment *segment =
+		segments_find_pager_id(&d->segments, segment_number);
+	struct attachment *a;
+
+	if (segment == NULL)
+		return;
+	LIST_FOREACH(a, &segment->attachments, of_segment)
+		if (a->session->id == session)
+			break;
+	if (a == NULL)
+		return;
+	readies_add(d, a, first, count, mark);
+	note_pages(d, segment_number, first, count);
+}
+
 void paging_age(struct daemon *d, segment_id segment_number, uint64_t first,
 		uint64_t count)
 {
@@ -217,7 +248,7 @@ void paging_age(struct daemon *d, segment_id segment_number, uint64_t first,
 static uint64_t tell_pager(struct daemon *d, const struct attachment *a,
 			   const Memd__Touched *touched, uint64_t most)
 {
-	uint64_t budget = most;
+	uint64_t budget = most, now_ns = clock_now_ns();
 
 	for (size_t i = 0; i < touched->n_range && budget > 0; i++) {
 		const Memd__Range *range = touched->range[i];
@@ -225,8 +256,9 @@ static uint64_t tell_pager(struct daemon *d, const struct attachment *a,
 
 		if (!segment_has_range(a->segment, range->first, count))
 			continue;
-		pager_touched(d->engine.pager, a->segment->pager_id,
-			      range->first, count);
+		if (pager_touched(d->engine.pager, a->segment->pager_id,
+				  range->first, count, now_ns))
+			d->engine.wants_run = true;
 		note_pages(d, a->segment->pager_id, range->first, count);
 		budget -= count;
 	}

@@ -14,7 +14,8 @@ enum {
 	ADMIN_RESERVE = 16,
 	CAPABILITIES = MEMD__CAPABILITY__CAP_FAULT_THREAD |
 		       MEMD__CAPABILITY__CAP_FAULT_INLINE |
-		       MEMD__CAPABILITY__CAP_POISON,
+		       MEMD__CAPABILITY__CAP_POISON |
+		       MEMD__CAPABILITY__CAP_READY,
 };
 
 static void refuse_hello(struct conn *c, uint64_t id, int err,

@@ -9,6 +9,8 @@
 struct daemon;
 
 void paging_reply(struct daemon *d, const struct pager_reply *reply);
+void paging_ready(struct daemon *d, uint32_t session, segment_id segment,
+		  uint64_t first, uint64_t count, uint64_t mark);
 void paging_age(struct daemon *d, segment_id segment, uint64_t first,
 		uint64_t count);
 void paging_done(struct daemon *d, uint64_t cookie, int result,

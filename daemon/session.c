@@ -62,6 +62,7 @@ static void detach_all(struct session *s, struct attachment *a)
 
 	pins_orphan_all(&s->daemon->pins, a);
 	ages_forget(&s->daemon->ages, a);
+	readies_forget(&s->daemon->readies, a);
 	HASH_DEL(s->attachments, a);
 	s->attached_count--;
 	LIST_REMOVE(a, of_segment);

@@ -10,6 +10,7 @@
 #include "daemon/mailbox.h"
 #include "daemon/pager/pager.h"
 #include "daemon/pin.h"
+#include "daemon/ready.h"
 #include "daemon/segments.h"
 
 #define HASH_NONFATAL_OOM 1
@@ -31,6 +32,7 @@ struct attachment {
 	uint64_t address;		/* the client's word; 0: none yet */
 	struct pin_list pins;
 	struct age_list age;
+	struct ready_list *ready;	/* owned; NULL: none yet */
 	LIST_ENTRY(attachment) of_segment;
 	UT_hash_handle hh;		/* of the session */
 };

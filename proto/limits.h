@@ -9,7 +9,8 @@ enum {
 	WIRE_REPLY_BYTES_MAX = 4 * 1024 * 1024,	/* memctl's long tables */
 	WIRE_PAYLOAD_BYTES_MAX = 2 * 1024 * 1024,	/* one largest page */
 	WIRE_FDS_MAX = 4,
-	WIRE_RANGES_MAX = 1024,			/* Age, Touched */
+	WIRE_RANGES_MAX = 1024,			/* Age, Touched, Ready */
+	WIRE_MARKS_MAX = 16,			/* Ready */
 	WIRE_NAME_BYTES_MAX = 255,		/* segment, group, command */
 	WIRE_TEXT_BYTES_MAX = 1024,		/* an error's text */
 	WIRE_FAULTS_MAX = 128,			/* pages in one Fault */

@@ -86,7 +86,8 @@ static enum advice_step cold_page(struct pager *pg, struct advice *ad,
 	(void)turn;
 	if (p->state != PAGE_RESIDENT || is_pinned(pg, p))
 		return STEP_NEXT;
-	frame_set_flags(pg, p->frame, FRAME_COLD, FRAME_REFERENCED);
+	frame_set_flags(pg, p->frame, FRAME_COLD,
+			FRAME_REFERENCED | FRAME_FRESH);
 	clock_age(pg, ad->segment, ad->cursor);
 	ad->count++;
 	return STEP_NEXT;
@@ -134,26 +135,56 @@ static enum advice_step pageout_page(struct pager *pg, struct advice *ad,
 	return STEP_NEXT;
 }
 
+/* The page at the cursor and those behind it that the advice is about. */
+static struct intake advice_intake(const struct advice *ad)
+{
+	return (struct intake){
+		.segment = ad->segment,
+		.from = ad->cursor,
+		.step = 1,
+		.count = (uint32_t)MIN(ad->end - ad->cursor,
+				       (uint64_t)BATCH_PAGES_MAX),
+		.has_waiter = true,
+	};
+}
+
+/* Start reading; in->count pages. */
+static bool advice_load(struct pager *pg, const struct advice *ad,
+			struct intake *in, account_id *ret_account)
+{
+	batch_id batch;
+
+	*in = advice_intake(ad);
+	load_cut(pg, in);
+	return load_start(pg, in, ret_account, &batch);
+}
+
+static bool advice_fill(struct pager *pg, const struct advice *ad,
+			account_id *ret_account)
+{
+	struct intake in = advice_intake(ad);
+
+	zero_cut(pg, &in);
+	return zero_fill(pg, &in, ret_account);
+}
+
 /* ---- WILLNEED: what there is room for, in the background. */
 
 static enum advice_step willneed_page(struct pager *pg, struct advice *ad,
 				      struct advice_turn *turn)
 {
-	const struct segment *sg = &pg->segment[ad->segment];
-	uint64_t window = MIN(ad->end - ad->cursor, (uint64_t)BATCH_PAGES_MAX);
 	account_id account;
-	batch_id batch;
+	struct intake in;
 	page_id id;
 
 	if (page_at(pg, ad, &id)->state != PAGE_SWAPPED)
 		return STEP_NEXT;
-	if (!frame_has_room(pg, sg, 1))
+	if (frame_room(pg, &pg->segment[ad->segment], false, 1) == 0)
 		return STEP_STOP;
-	if (!load_start(pg, ad->segment, ad->cursor, (uint32_t)window,
-			&account, &batch))
+	if (!advice_load(pg, ad, &in, &account))
 		return STEP_PARK;
-	turn->pages = pg->batch[batch].page_count;
-	ad->count += turn->pages;
+	turn->pages = in.count;
+	ad->count += in.count;
 	return STEP_NEXT;
 }
 
@@ -212,11 +243,9 @@ static enum advice_step pin_wait(struct pager *pg, struct advice *ad,
 static enum advice_step pin_page(struct pager *pg, struct advice *ad,
 				 struct advice_turn *turn)
 {
-	struct segment *sg = &pg->segment[ad->segment];
-	uint64_t window = MIN(ad->end - ad->cursor, (uint64_t)BATCH_PAGES_MAX);
+	const struct segment *sg = &pg->segment[ad->segment];
 	account_id account;
-	uint32_t count;
-	batch_id batch;
+	struct intake in;
 	page_id id;
 	struct page *p = page_at(pg, ad, &id);
 
@@ -224,8 +253,7 @@ static enum advice_step pin_page(struct pager *pg, struct advice *ad,
 	case PAGE_RESIDENT:
 		break;
 	case PAGE_ZERO:
-		if (!fault_fill_zero(pg, ad->segment, ad->cursor,
-				     (uint32_t)window, &account, &count))
+		if (!advice_fill(pg, ad, &account))
 			return pin_wait(pg, ad, account);
 		break;
 	case PAGE_EVICTING:
@@ -233,8 +261,7 @@ static enum advice_step pin_page(struct pager *pg, struct advice *ad,
 			return STEP_PARK;
 		break;
 	case PAGE_SWAPPED:
-		if (!load_start(pg, ad->segment, ad->cursor, (uint32_t)window,
-				&account, &batch))
+		if (!advice_load(pg, ad, &in, &account))
 			return pin_wait(pg, ad, account);
 		return STEP_PARK;
 	case PAGE_LOST:

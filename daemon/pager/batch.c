@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+enum { AHEAD_IO_PLENTY = 64 };
+
 /* A request's cookie: batch, first page, pages. */
 static uint64_t cookie_make(batch_id id, unsigned page, unsigned count)
 {
@@ -111,6 +113,13 @@ static struct swap_io next_request(struct pager *pg, batch_id id,
 	return io;
 }
 
+/* What of the store readahead may occupy, so that a fault finds room there. */
+static uint32_t ahead_io_max(const struct pager *pg)
+{
+	return pg->config.requests_max == 0 ? AHEAD_IO_PLENTY :
+		MAX(pg->config.requests_max / 2, 1u);
+}
+
 /* Returns false when the store would take no more. */
 static bool submit_on(struct pager *pg, batch_id id)
 {
@@ -120,9 +129,12 @@ static bool submit_on(struct pager *pg, batch_id id)
 	while (at.page < b->page_count) {
 		struct swap_io io = next_request(pg, id, &at);
 
-		if (pg->ops->submit(pg->ctx, &io) != 0)
+		if ((b->is_ahead && pg->ahead_io >= ahead_io_max(pg)) ||
+		    pg->ops->submit(pg->ctx, &io) != 0)
 			return false;
 		b->io_pending++;
+		b->ahead_io = (uint16_t)(b->ahead_io + b->is_ahead);
+		pg->ahead_io += b->is_ahead;
 		b->cursor_page = (uint16_t)at.page;
 		b->cursor_unit = at.unit;
 		b->cursor_slot = at.slot;
@@ -130,15 +142,54 @@ static bool submit_on(struct pager *pg, batch_id id)
 	return true;
 }
 
+static struct stalled *stalled_list(struct pager *pg, const struct batch *b)
+{
+	return b->is_ahead ? &pg->stalled_ahead : &pg->stalled;
+}
+
 static void stall(struct pager *pg, batch_id id)
 {
+	struct stalled *list = stalled_list(pg, &pg->batch[id]);
+
 	pg->batch[id].is_stalled = true;
 	pg->batch[id].next = 0;
-	if (pg->stalled_head == 0)
-		pg->stalled_head = id;
+	if (list->head == 0)
+		list->head = id;
 	else
-		pg->batch[pg->stalled_tail].next = id;
-	pg->stalled_tail = id;
+		pg->batch[list->tail].next = id;
+	list->tail = id;
+}
+
+static void unstall(struct pager *pg, struct stalled *list, batch_id id)
+{
+	batch_id before = 0;
+
+	for (batch_id at = list->head; at != id; at = pg->batch[at].next)
+		before = at;
+	if (before == 0)
+		list->head = pg->batch[id].next;
+	else
+		pg->batch[before].next = pg->batch[id].next;
+	if (list->tail == id)
+		list->tail = before;
+	pg->batch[id].is_stalled = false;
+	pg->batch[id].next = 0;
+}
+
+void batch_hurry(struct pager *pg, batch_id id)
+{
+	struct batch *b = &pg->batch[id];
+	bool is_stalled = b->is_stalled;
+
+	if (!b->is_ahead)
+		return;
+	if (is_stalled)
+		unstall(pg, &pg->stalled_ahead, id);
+	b->is_ahead = false;
+	pg->ahead_io -= b->ahead_io;
+	b->ahead_io = 0;
+	if (is_stalled && (pg->stalled.head != 0 || !submit_on(pg, id)))
+		stall(pg, id);
 }
 
 void batch_start(struct pager *pg, batch_id id)
@@ -152,7 +203,7 @@ void batch_start(struct pager *pg, batch_id id)
 	b->cursor_slot = at.slot;
 	if (at.page >= b->page_count)
 		return;
-	if (pg->stalled_head != 0 || !submit_on(pg, id))
+	if (stalled_list(pg, b)->head != 0 || !submit_on(pg, id))
 		stall(pg, id);
 }
 
@@ -169,18 +220,17 @@ void batch_trim_staging(struct pager *pg, struct batch *b)
 	b->staging_count = used;
 }
 
+static void resume(struct pager *pg, struct stalled *list)
+{
+	while (list->head != 0 && submit_on(pg, list->head))
+		unstall(pg, list, list->head);
+}
+
 void batch_resume_stalled(struct pager *pg)
 {
-	while (pg->stalled_head != 0) {
-		batch_id id = pg->stalled_head;
-		struct batch *b = &pg->batch[id];
-
-		if (!submit_on(pg, id))
-			return;
-		pg->stalled_head = b->next;
-		b->is_stalled = false;
-		b->next = 0;
-	}
+	resume(pg, &pg->stalled);
+	if (pg->stalled.head == 0)
+		resume(pg, &pg->stalled_ahead);
 }
 
 static void batch_finish(struct pager *pg, batch_id id)
@@ -203,6 +253,8 @@ void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
 	pg->now_ns = now_ns;
 	ASSERT(b->kind != BATCH_FREE && b->io_pending > 0);
 	b->io_pending--;
+	pg->ahead_io -= b->ahead_io > 0;
+	b->ahead_io = (uint16_t)(b->ahead_io - (b->ahead_io > 0));
 	pg->futile_units = 0;	/* a page that came in may leave as it is */
 	if (result != 0) {
 		if (b->kind == BATCH_LOAD)
@@ -223,4 +275,5 @@ void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
 	pg->is_teardown_due |= pg->dying_count != 0;
 	fault_retry_waiting(pg);
 	advice_step_all(pg);
+	(void)ahead_run(pg);
 }

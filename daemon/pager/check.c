@@ -35,6 +35,8 @@ static void check_frame_of(const struct pager *pg, const struct segment *sg,
 	ASSERT(fr->page == id && fr->order == sg->order);
 	ASSERT(&pg->segment[fr->segment] == sg);
 	ASSERT(fr->pins == 0 || p->state == PAGE_RESIDENT);
+	if (p->state == PAGE_LOADING)
+		ASSERT(!(fr->flags & (FRAME_FRESH | FRAME_AHEAD)));
 	if (sg->state == SEGMENT_LIVE)	/* the pins of others count no more */
 		rc->pins += (uint64_t)fr->pins << sg->order;
 }
@@ -129,8 +131,8 @@ static uint32_t queue_length(const struct pager *pg, const struct queue *q)
 static uint64_t check_batches(const struct pager *pg, uint64_t *ret_pages,
 			      uint32_t *ret_waiting)
 {
+	uint32_t used = 0, ahead_io = 0;
 	uint64_t slots = 0;
-	uint32_t used = 0;
 
 	for (batch_id id = 1; id < pg->batch_table.element_count; id++) {
 		const struct batch *b = &pg->batch[id];
@@ -139,6 +141,10 @@ static uint64_t check_batches(const struct pager *pg, uint64_t *ret_pages,
 			continue;
 		used++;
 		*ret_waiting += queue_length(pg, &b->waiting);
+		ASSERT(b->ahead_io <= b->io_pending);
+		ASSERT(b->is_ahead || b->ahead_io == 0);
+		ASSERT(!b->is_ahead || b->waiting.head == 0);
+		ahead_io += b->ahead_io;
 		for (unsigned i = 0; i < b->page_count; i++) {
 			if (b->settled >> i & 1)
 				continue;
@@ -150,6 +156,7 @@ static uint64_t check_batches(const struct pager *pg, uint64_t *ret_pages,
 		}
 	}
 	ASSERT(used == pg->batches_used);
+	ASSERT(ahead_io == pg->ahead_io);
 	return slots;
 }
 
@@ -209,6 +216,19 @@ static void check_frames(const struct pager *pg)
 	ASSERT(cold == pg->cold_count);
 }
 
+static void check_ahead(const struct pager *pg)
+{
+	uint32_t queued = 0;
+
+	for (segment_id id = pg->ahead_head; id != 0;
+	     id = pg->segment[id].ahead_next) {
+		ASSERT(pg->segment[id].is_ahead_queued);
+		ASSERT(pg->segment[id].state == SEGMENT_LIVE);
+		queued++;
+	}
+	ASSERT(queued == pg->ahead_count);
+}
+
 void pager_check(const struct pager *pg)
 {
 	uint64_t committed = 0, batch_pages = 0, batch_slots;
@@ -223,6 +243,7 @@ void pager_check(const struct pager *pg)
 		ASSERT(sg->state != SEGMENT_FREE);
 		check_segment(pg, sg, &rc);
 		check_chunks(pg, sg);
+		stream_check(&sg->streams);
 		committed += sg->page_count << sg->order;
 		segments++;
 	}
@@ -236,6 +257,7 @@ void pager_check(const struct pager *pg)
 			ASSERT(rc.units[state] == pg->units[state]);
 	ASSERT(rc.pins <= pg->pinned_units);
 	check_frames(pg);
+	check_ahead(pg);
 	check_accounts(pg);
 	waiting += queue_length(pg, &pg->pool_waiting) + pg->account_waiting;
 	ASSERT(waiting == pg->waiting_count);				/* P5 */

@@ -53,7 +53,7 @@ static void age_frame(struct pager *pg, frame_id id)
 	if (fr->page == 0 || !(fr->flags & FRAME_REFERENCED) ||
 	    fr->pins != 0 || pg->page[fr->page].state != PAGE_RESIDENT)
 		return;
-	frame_set_flags(pg, id, 0, FRAME_REFERENCED);
+	frame_set_flags(pg, id, 0, FRAME_REFERENCED | FRAME_FRESH);
 	clock_age(pg, fr->segment,
 		  page_index(&pg->segment[fr->segment], fr->page));
 }

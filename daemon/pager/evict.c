@@ -43,7 +43,7 @@ static batch_id evict_begin(struct pager *pg, unsigned order)
 
 	if (id == 0)
 		return 0;
-	b->staging_count = staging_get(&pg->write_staging, units, most,
+	b->staging_count = staging_get(&pg->write_staging, 0, units, most,
 				       &b->staging_first);
 	if (b->staging_count != 0)
 		return id;
@@ -160,7 +160,7 @@ static uint32_t evict_sort_run(struct pager *pg, struct batch *b,
 	for (uint32_t i = 0; i < count; i++) {
 		pg->page[first + i].flags &= (uint8_t)~PAGE_LEAVING;
 		if (run->error != 0)
-			page_mark_used(pg, first + i);
+			page_keep(pg, first + i);
 		else
 			evict_sort(pg, b, run->segment, first + i,
 				   bytes + i * length);
@@ -487,7 +487,7 @@ static bool evict_settle(struct pager *pg, struct batch *b, unsigned i)
 			return false;
 		page_set_writing(pg, sg, id, false);
 		pg->page[id].batch = 0;
-		page_mark_used(pg, id);
+		page_keep(pg, id);
 	}
 	b->settled |= bit;
 	return true;

@@ -12,6 +12,9 @@
 
 enum fault_step { FAULT_ENDED, FAULT_MUST_WAIT };
 
+static enum fault_step fault_try(struct pager *pg, waiter_id id,
+				 account_id *ret_account);
+
 const char *fault_kind_name(enum fault_kind kind)
 {
 	static const char *const name[FAULT_KINDS] = {
@@ -65,116 +68,131 @@ static void waiter_put(struct pager *pg, waiter_id id)
 	pg->waiting_count--;
 }
 
-void fault_answer(struct pager *pg, waiter_id id, uint64_t first,
-		  uint64_t count, int error, uint64_t io_ns)
+static void fault_answer(struct pager *pg, waiter_id id,
+			 const struct pager_reply *what, uint64_t io_ns)
 {
 	const struct waiter *w = &pg->waiter[id];
 	const struct segment *sg = &pg->segment[w->segment];
-	struct pager_reply reply = {
-		.cookie = w->cookie,
-		.segment = w->segment,
-		.page = page_index(sg, w->page),
-		.first = first,
-		.count = count,
-		.kind = w->kind,
-		.error = error,
-		.start_ns = w->start_ns,
-		.frame_ns = w->frame_ns,
-		.io_ns = MAX(io_ns, w->frame_ns),
-		.end_ns = pg->now_ns,
-	};
+	struct pager_reply reply = *what;
 
-	if (error == 0 || error == -EIO)
+	reply.cookie = w->cookie;
+	reply.segment = w->segment;
+	reply.page = page_index(sg, w->page);
+	reply.kind = w->kind;
+	reply.start_ns = w->start_ns;
+	reply.frame_ns = w->frame_ns;
+	reply.io_ns = MAX(io_ns, w->frame_ns);
+	reply.end_ns = pg->now_ns;
+	if (reply.error == 0 || reply.error == -EIO)
 		pg->stats.faults[w->kind]++;
 	waiter_put(pg, id);
 	pg->ops->reply(pg->ctx, &reply);
 }
 
+void fault_answer_error(struct pager *pg, waiter_id id, int error,
+			uint64_t io_ns)
+{
+	const struct pager_reply what = {
+		.mark = PAGER_NO_PAGE,
+		.error = error,
+	};
+
+	fault_answer(pg, id, &what, io_ns);
+}
+
 /* Resident and whole: what a client may map. */
-static bool is_mappable(const struct pager *pg, const struct segment *sg,
-			uint64_t page)
+bool fault_is_mappable(const struct pager *pg, const struct segment *sg,
+		       uint64_t page)
 {
 	const struct page *p = &pg->page[sg->first + page];
 
-	return page_next_used(pg, sg, page, 1) == page &&
+	return page < sg->page_count &&
+	       page_next_used(pg, sg, page, 1) == page &&
 	       p->state == PAGE_RESIDENT && !(p->flags & PAGE_PARTIAL);
 }
 
-/* Answer with the waiter's page and the resident ones behind it, `most` in
- * all: those that came in with it.  Others are mapped already, or were aged
- * and must show by a fault that they are in use. */
-void fault_answer_resident(struct pager *pg, waiter_id id, uint64_t most,
-			   uint64_t io_ns)
+/* May it be mapped along with the waiter's page?  Pages that nobody was told
+ * of yet: others are mapped already, or were aged and must show by a fault
+ * that they are in use. */
+static bool is_around(const struct pager *pg, const struct waiter *w,
+		      uint64_t page)
 {
-	const struct waiter *w = &pg->waiter[id];
 	const struct segment *sg = &pg->segment[w->segment];
-	uint64_t page = page_index(sg, w->page), end = page + 1;
 
-	page_mark_used(pg, w->page);
-	while (end < sg->page_count && end - page < most &&
-	       is_mappable(pg, sg, end))
-		end++;
-	fault_answer(pg, id, page, end - page, 0, io_ns);
+	return fault_is_mappable(pg, sg, page) &&
+	       (pg->frame[pg->page[sg->first + page].frame].flags &
+		w->around_flags);
 }
 
-/* How many pages from `page` on may be zero-filled in one go. */
-static uint32_t zero_extent(const struct pager *pg, const struct segment *sg,
-			    uint64_t page, uint32_t window)
+/* How many pages the waiter's answer can speak of, its own included. */
+static uint32_t count_around(const struct pager *pg, const struct waiter *w)
 {
+	uint64_t page = page_index(&pg->segment[w->segment], w->page);
 	uint32_t count = 1;
-	uint32_t most = MIN(window, (uint32_t)BATCH_PAGES_MAX >> sg->order);
 
-	most = (uint32_t)MIN((uint64_t)most, sg->page_count - page);
-	while (count < most && frame_has_room(pg, sg, count + 1) &&
-	       (page_next_used(pg, sg, page + count, 1) != page + count ||
-		pg->page[sg->first + page + count].state == PAGE_ZERO))
+	while (count < w->around &&
+	       is_around(pg, w, page + (uint64_t)(w->step * (int64_t)count)))
 		count++;
 	return count;
 }
 
-/* Give `page` (ZERO), and up to window - 1 ZERO successors, zeroed frames.
- * False when not even the first could be; *ret_account as frame_get(). */
-bool fault_fill_zero(struct pager *pg, segment_id segment, uint64_t page,
-		     uint32_t window, account_id *ret_account,
-		     uint32_t *ret_count)
+/* Its own page is there; answer with what is around it. */
+static void fault_answer_resident(struct pager *pg, waiter_id id,
+				  uint32_t count, uint64_t io_ns)
 {
-	struct segment *sg = &pg->segment[segment];
-	uint32_t count = zero_extent(pg, sg, page, window), got = 0;
-	bool is_whole;
+	const struct waiter *w = &pg->waiter[id];
+	struct segment *sg = &pg->segment[w->segment];
+	uint64_t page = page_index(sg, w->page);
+	struct pager_reply what = {
+		.first = w->step < 0 ? page - (count - 1) : page,
+		.count = count,
+		.mark = PAGER_NO_PAGE,
+	};
+	struct stream *st;
 
-	for (; got < count; got++) {
-		page_id id = (page_id)(sg->first + page + got);
-		frame_id frame = frame_get(pg, segment, id, ret_account);
-
-		if (frame == 0)
-			break;
-		pg->page[id].frame = frame;
-		page_enter(pg, sg, id, PAGE_RESIDENT);
-	}
-	if (got == 0)
-		return false;
-	*ret_count = got;
-	is_whole = pg->ops->install(pg->ctx, segment, page << sg->order,
-				    (uint64_t)got << sg->order, NULL) == 0;
-	for (uint32_t i = 0; i < got && !is_whole; i++)
-		pg->page[sg->first + page + i].flags |= PAGE_PARTIAL;
-	if (!is_whole) {
-		*ret_account = 0;
-		pg->is_starved = true;
-		pg->stats.install_retries++;
-	}
-	return is_whole;
+	page_mark_used(pg, w->page);
+	for (uint64_t i = what.first; i < what.first + count; i++)
+		frame_set_flags(pg, pg->page[sg->first + i].frame, 0,
+				FRAME_FRESH);
+	/* To chase, a reader must know of an end that it can come to. */
+	if (count == 1 && (st = stream_at(&sg->streams, page)) != NULL)
+		st->is_chasing = false;
+	if (count > 1 && w->client != 0)
+		what.mark = stream_choose_mark(&sg->streams, what.first,
+					       count, page);
+	fault_answer(pg, id, &what, io_ns);
 }
 
-static uint32_t fault_window(struct pager *pg, struct segment *sg,
-			     uint64_t page)
-{
-	uint32_t hits, window;
+/* ---- what each state makes of a fault */
 
-	window = stream_window(&sg->streams, sg->mode, page,
-			       pg->config.readahead_max, &hits);
-	pg->stats.readahead_hits += hits;
-	return window;
+/* What a stream has to do with the fault: how far its answer may reach, and
+ * what is to come in with its page. */
+static struct stream *fault_stream(struct pager *pg, waiter_id id)
+{
+	struct waiter *w = &pg->waiter[id];
+	struct segment *sg = &pg->segment[w->segment];
+	struct stream *st = ahead_fault(pg, w->segment,
+					page_index(sg, w->page), w->client);
+
+	w->step = 1;
+	w->around = BATCH_PAGES_MAX;
+	w->around_flags = FRAME_FRESH;
+	w->hold = 0;
+	if (st == NULL || !stream_is_dense(st))
+		return st;
+	w->step = st->step < 0 ? -1 : 1;
+	w->around = (uint16_t)MAX(st->goal * stream_span(st) + 1,
+				  (uint32_t)BATCH_PAGES_MAX);
+	if (st->window * stream_span(st) >= 2 * BATCH_PAGES_MAX)
+		w->hold = (uint16_t)(st->window * stream_span(st) / 2);
+	return st;
+}
+
+/* Wait in the queue of the page's batch. */
+static void fault_join(struct pager *pg, waiter_id id, batch_id batch)
+{
+	batch_hurry(pg, batch);
+	waiter_push(pg, &pg->batch[batch].waiting, id);
 }
 
 static enum fault_step fault_zero(struct pager *pg, waiter_id id,
@@ -182,16 +200,24 @@ static enum fault_step fault_zero(struct pager *pg, waiter_id id,
 {
 	struct waiter *w = &pg->waiter[id];
 	struct segment *sg = &pg->segment[w->segment];
-	uint64_t page = page_index(sg, w->page);
-	uint32_t count;
+	struct stream *st = fault_stream(pg, id);
+	struct intake in = {
+		.segment = w->segment,
+		.from = page_index(sg, w->page),
+		.step = w->step,
+		.count = st != NULL && w->step == st->step ? st->goal + 1 : 1,
+		.has_waiter = true,
+		.ahead = 1,
+	};
 
 	w->kind = FAULT_ZERO;
-	if (!fault_fill_zero(pg, w->segment, page, fault_window(pg, sg, page),
-			     ret_account, &count))
+	zero_cut(pg, &in);
+	if (!zero_fill(pg, &in, ret_account))
 		return FAULT_MUST_WAIT;
 	w->frame_ns = pg->now_ns;
-	stream_advance(&sg->streams, page, page + count);
-	fault_answer(pg, id, page, count, 0, 0);
+	if (in.count > 1)
+		st->ahead = MAX(st->ahead, in.count - 1);
+	fault_answer_resident(pg, id, count_around(pg, w), 0);
 	return FAULT_ENDED;
 }
 
@@ -200,17 +226,61 @@ static enum fault_step fault_swapped(struct pager *pg, waiter_id id,
 {
 	struct waiter *w = &pg->waiter[id];
 	struct segment *sg = &pg->segment[w->segment];
-	uint64_t page = page_index(sg, w->page);
+	struct stream *st = fault_stream(pg, id);
+	struct intake in = {
+		.segment = w->segment,
+		.from = page_index(sg, w->page),
+		.step = 1,
+		.count = 1,
+		.has_waiter = true,
+	};
 	batch_id batch;
 
 	w->kind = FAULT_SWAP_IN;
-	if (!load_start(pg, w->segment, page, fault_window(pg, sg, page),
-			ret_account, &batch))
+	if (st != NULL)
+		ahead_plan(st, 0, &in);
+	load_cut(pg, &in);
+	if (!load_start(pg, &in, ret_account, &batch))
 		return FAULT_MUST_WAIT;
 	w->frame_ns = pg->now_ns;
-	stream_advance(&sg->streams, page, page + pg->batch[batch].page_count);
+	if (st != NULL)
+		st->ahead = MAX(st->ahead, (in.count - 1) / in.ahead);
 	waiter_push(pg, &pg->batch[batch].waiting, id);
 	return FAULT_ENDED;
+}
+
+/* It is being read.  A reader that was read ahead for waits for the disk: it
+ * is not worth while to tell it of every page. */
+static enum fault_step fault_loading(struct pager *pg, waiter_id id)
+{
+	struct waiter *w = &pg->waiter[id];
+	struct stream *st = fault_stream(pg, id);
+
+	w->kind = FAULT_SWAP_IN;
+	if (st != NULL)
+		st->is_chasing = true;
+	fault_join(pg, id, pg->page[w->page].batch);
+	return FAULT_ENDED;
+}
+
+/* The client has come to the end of what it was told of, or has not heard of
+ * it yet. */
+static void fault_ahead(struct pager *pg, waiter_id id)
+{
+	struct waiter *w = &pg->waiter[id];
+	uint8_t flags = pg->frame[pg->page[w->page].frame].flags;
+	struct stream *st = fault_stream(pg, id);
+
+	if (flags & FRAME_FRESH) {
+		if (st != NULL)
+			st->is_chasing = count_around(pg, w) <=
+					 st->window / 2;
+		return;
+	}
+	w->around_flags = FRAME_AHEAD;
+	w->around = BATCH_PAGES_MAX;
+	if (st != NULL)
+		st->is_chasing = true;
 }
 
 static enum fault_step fault_resident(struct pager *pg, waiter_id id)
@@ -228,7 +298,9 @@ static enum fault_step fault_resident(struct pager *pg, waiter_id id)
 		}
 		p->flags &= (uint8_t)~PAGE_PARTIAL;
 	}
-	fault_answer_resident(pg, id, 1, 0);
+	if (pg->frame[p->frame].flags & (FRAME_FRESH | FRAME_AHEAD))
+		fault_ahead(pg, id);
+	fault_go_on(pg, id, true, 0);
 	return FAULT_ENDED;
 }
 
@@ -241,15 +313,15 @@ static enum fault_step fault_try(struct pager *pg, waiter_id id,
 	struct page *p = &pg->page[w->page];
 
 	*ret_account = 0;
+	w->around = 1;
+	w->hold = 0;
 	switch ((enum page_state)p->state) {
 	case PAGE_ZERO:
 		return fault_zero(pg, id, ret_account);
 	case PAGE_SWAPPED:
 		return fault_swapped(pg, id, ret_account);
 	case PAGE_LOADING:
-		w->kind = FAULT_SWAP_IN;
-		waiter_push(pg, &pg->batch[p->batch].waiting, id);
-		return FAULT_ENDED;
+		return fault_loading(pg, id);
 	case PAGE_EVICTING:
 		w->kind = FAULT_PUT_BACK;
 		if (!evict_put_back(pg, w->page))
@@ -262,7 +334,7 @@ static enum fault_step fault_try(struct pager *pg, waiter_id id,
 		return fault_resident(pg, id);
 	case PAGE_LOST:
 		w->kind = FAULT_LOST;
-		fault_answer(pg, id, 0, 0, -EIO, 0);
+		fault_answer_error(pg, id, -EIO, 0);
 		return FAULT_ENDED;
 	case PAGE_STATES:
 		break;
@@ -278,6 +350,7 @@ static void reply_error(struct pager *pg, segment_id segment, uint64_t page,
 		.cookie = cookie,
 		.segment = segment,
 		.page = page,
+		.mark = PAGER_NO_PAGE,
 		.error = error,
 		.start_ns = pg->now_ns,
 		.frame_ns = pg->now_ns,
@@ -298,6 +371,49 @@ static void fault_wait(struct pager *pg, waiter_id id, account_id account)
 	pg->account_waiting++;
 }
 
+/* The batch that reads the first page behind those that the answer can speak
+ * of, if that is worth waiting for; else 0. */
+static batch_id worth_waiting_for(const struct pager *pg,
+				  const struct waiter *w, uint32_t count)
+{
+	const struct segment *sg = &pg->segment[w->segment];
+	uint64_t next = page_index(sg, w->page) +
+			(uint64_t)(w->step * (int64_t)count);
+
+	if (count >= w->hold || next >= sg->page_count ||
+	    page_next_used(pg, sg, next, 1) != next ||
+	    pg->page[sg->first + next].state != PAGE_LOADING)
+		return 0;
+	return pg->page[sg->first + next].batch;
+}
+
+/* Some I/O that the fault waited for has ended, or it need not wait: answer
+ * it, or, where more pages are about to come and `may_hold`, wait for them.
+ * One answer for many pages costs its reader less than it has to wait: it
+ * reads faster than the disk. */
+void fault_go_on(struct pager *pg, waiter_id id, bool may_hold,
+		 uint64_t io_ns)
+{
+	struct waiter *w = &pg->waiter[id];
+	const struct page *p = &pg->page[w->page];
+	account_id account;
+	uint32_t count;
+	batch_id next;
+
+	/* Its page may have gone again meanwhile. */
+	if (p->state != PAGE_RESIDENT || (p->flags & PAGE_PARTIAL)) {
+		if (fault_try(pg, id, &account) == FAULT_MUST_WAIT)
+			fault_wait(pg, id, account);
+		return;
+	}
+	count = count_around(pg, w);
+	next = may_hold ? worth_waiting_for(pg, w, count) : 0;
+	if (next != 0)
+		fault_join(pg, id, next);
+	else
+		fault_answer_resident(pg, id, count, io_ns);
+}
+
 /* Would this page's fault take a frame? */
 static bool needs_frame(const struct page *p)
 {
@@ -305,7 +421,8 @@ static bool needs_frame(const struct page *p)
 }
 
 void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
-		 bool is_write, uint64_t cookie, uint64_t now_ns)
+		 bool is_write, uint32_t client, uint64_t cookie,
+		 uint64_t now_ns)
 {
 	const struct segment *sg = &pg->segment[segment];
 	account_id account = 0;
@@ -330,6 +447,7 @@ void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
 		.frame_ns = now_ns,
 		.page = (page_id)(sg->first + page),
 		.segment = segment,
+		.client = client,
 		.kind = FAULT_HIT,
 		.is_used = true,
 	};
@@ -340,6 +458,8 @@ void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
 		pg->stats.frame_waits++;
 		fault_wait(pg, id, account);
 	}
+	if (pg->ahead_count != 0)
+		(void)ahead_run(pg);
 }
 
 /* Try the faults waiting for `own` (an account; 0: the pool) from the first
@@ -398,7 +518,7 @@ void fault_fail_waiting(struct pager *pg, struct queue *q, segment_id segment,
 	*q = (struct queue){ 0 };
 	while ((id = waiter_pop(pg, &all)) != 0) {
 		if (segment == 0 || pg->waiter[id].segment == segment)
-			fault_answer(pg, id, 0, 0, error, 0);
+			fault_answer_error(pg, id, error, 0);
 		else
 			waiter_push(pg, q, id);
 	}

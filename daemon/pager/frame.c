@@ -12,16 +12,35 @@ static account_id account_in_the_way(const struct pager *pg,
 	return account;
 }
 
-/* Room for `pages` more pages of the segment without touching the last quarter
- * of the low watermark: what readahead may take.  (All of the watermark would
- * be too much: under load the pool is below it half of the time.) */
-bool frame_has_room(const struct pager *pg, const struct segment *sg,
-		    uint32_t pages)
+/* How many more pages of the segment, `most` at most, have room within all
+ * limits and without touching the last quarter of the low watermark: what
+ * readahead may take.  (All of the watermark would be too much: under load the
+ * pool is below it half of the time.)  With a waiter, who would soon ask for
+ * the others too, half of that quarter's rest as well. */
+uint32_t frame_room(const struct pager *pg, const struct segment *sg,
+		    bool has_waiter, uint32_t most)
 {
-	uint64_t units = (uint64_t)pages << sg->order;
+	uint64_t room = pg->free_units - MIN(pg->free_units,
+					     pg->config.low_watermark / 4);
 
-	return pg->free_units >= units + pg->config.low_watermark / 4 &&
-	       account_in_the_way(pg, sg->account, units) == 0;
+	if (has_waiter)
+		room = MAX(room, pg->free_units / 2);
+
+	for (account_id id = sg->account; id != 0; id = pg->account[id].parent) {
+		const struct account *ac = &pg->account[id];
+		uint64_t limit = account_effective_limit(
+			ac, order_units(sg->order));
+
+		if (ac->limit_frames != 0)
+			room = MIN(room, limit - MIN(limit, ac->used_frames));
+	}
+	return (uint32_t)MIN(room >> sg->order, (uint64_t)most);
+}
+
+/* The account whose limit leaves no room for a page of the segment, or 0. */
+account_id frame_limited_by(const struct pager *pg, const struct segment *sg)
+{
+	return account_in_the_way(pg, sg->account, order_units(sg->order));
 }
 
 frame_id frame_get(struct pager *pg, segment_id segment, page_id page,
@@ -52,11 +71,16 @@ frame_id frame_get(struct pager *pg, segment_id segment, page_id page,
 void frame_put(struct pager *pg, frame_id id)
 {
 	struct frame *fr = &pg->frame[id];
+	struct segment *sg = &pg->segment[fr->segment];
 	uint32_t units = order_units(fr->order);
 
 	ASSERT(id != 0 && fr->page != 0 && fr->pins == 0);
 	frame_set_flags(pg, id, 0, FRAME_COLD);
-	account_charge(pg, pg->segment[fr->segment].account, -(int64_t)units);
+	if ((fr->flags & FRAME_AHEAD) && sg->state == SEGMENT_LIVE) {
+		pg->stats.readahead_wasted++;
+		stream_count_use(&sg->streams, 0, 1);
+	}
+	account_charge(pg, sg->account, -(int64_t)units);
 	pg->free_units += units;
 	*fr = (struct frame){ .next_free = pg->frame_free };
 	pg->frame_free = id;

@@ -71,6 +71,10 @@ enum { PAGES_PER_CHUNK = 128 };	/* pages described by 4 KiB of table */
 enum {
 	FRAME_REFERENCED = BIT(0),
 	FRAME_COLD = BIT(1),	/* advised COLD and not used since */
+	FRAME_FRESH = BIT(2),	/* came in unasked; nobody was told yet, so it
+				 * may be mapped along with its neighbours */
+	FRAME_AHEAD = BIT(3),	/* came in ahead of a stream and is not known
+				 * to have been used */
 };
 
 /* A page in memory.  One entry even when the page is larger than 4 KiB: it
@@ -104,6 +108,8 @@ struct segment {
 	uint64_t teardown_cursor;	/* DYING: pages before it are done */
 	bool is_blocked;		/* DYING: ops.discard refused */
 	struct stream_set streams;
+	bool is_ahead_queued;
+	segment_id ahead_next;
 };
 
 struct queue {			/* of waiters, first come first served */
@@ -133,8 +139,15 @@ struct waiter {
 	page_id page;
 	segment_id segment;
 	waiter_id next;
+	uint32_t client;
 	uint8_t kind;			/* enum fault_kind */
 	bool is_used;
+	/* What else its answer may speak of: `around` pages in all, in the
+	 * direction `step`, whose frames have one of `around_flags`; and for
+	 * how many of them it is worth waiting. */
+	int8_t step;
+	uint8_t around_flags;
+	uint16_t around, hold;
 };
 
 enum batch_kind { BATCH_FREE, BATCH_LOAD, BATCH_EVICT };
@@ -142,13 +155,15 @@ enum { BATCH_PAGES_MAX = 64 };
 
 /* Pages whose bytes are in staging while the store reads or writes them.
  * Page i stands at units [i << order, (i + 1) << order) of the batch's run of
- * staging.  All have one order; a load's are neighbours in one segment. */
+ * staging.  All have one order; a load's are of one segment and ascend. */
 struct batch {
 	uint8_t kind;
 	uint8_t order;
 	bool is_retry;			/* load: one request a page */
+	bool is_ahead;			/* load: nobody waits for it */
 	uint16_t page_count;
 	uint16_t io_pending;		/* submitted, not ended */
+	uint16_t ahead_io;		/* of these, counted in pager.ahead_io */
 	uint32_t staging_first, staging_count;
 	batch_id next;			/* stalled list, or free list */
 	/* Submission goes on from here when the store was full. */
@@ -162,6 +177,7 @@ struct batch {
 	uint64_t put_back;		/* evict: in its data file again */
 	uint64_t returning;		/* evict: some of its units are */
 	uint64_t settled;		/* nothing is left to do for it */
+	uint64_t ahead;			/* load: nobody has asked for it yet */
 	uint64_t io_ns;
 	struct queue waiting;		/* load */
 	page_id page[BATCH_PAGES_MAX];
@@ -183,6 +199,10 @@ struct advice {
 	uint64_t first, end, cursor;
 	uint64_t cookie, count;
 	int result;
+};
+
+struct stalled {			/* batches, first come first served */
+	batch_id head, tail;
 };
 
 struct pager {
@@ -215,7 +235,8 @@ struct pager {
 	uint32_t waiting_count;		/* waiters in use */
 	batch_id batch_free;
 	uint32_t batches_used;
-	batch_id stalled_head, stalled_tail;	/* to be submitted further */
+	/* To be submitted further; the second when nothing else is. */
+	struct stalled stalled, stalled_ahead;
 	struct queue pool_waiting;
 	uint64_t wanted_units;		/* by a parked PIN */
 	uint64_t committed_units;
@@ -234,6 +255,11 @@ struct pager {
 	uint32_t account_waiting;	/* faults in accounts' queues */
 	bool is_teardown_due;		/* a dying segment can go on dying */
 	uint32_t teardown_budget;	/* units that may go in this turn */
+
+	/* Readahead: segments whose streams have not got all they want yet. */
+	segment_id ahead_head, ahead_tail;
+	uint32_t ahead_count;
+	uint32_t ahead_io;		/* requests in flight for it */
 
 	/* Pages to be aged, not yet told: one run at a time. */
 	segment_id age_segment;
@@ -277,7 +303,10 @@ void page_set_slot(struct pager *pg, struct segment *sg, page_id id,
 void page_drop_slot(struct pager *pg, struct segment *sg, page_id id);
 void page_set_writing(struct pager *pg, struct segment *sg, page_id id,
 		      bool is_writing);
+/* Somebody uses it. */
 void page_mark_used(struct pager *pg, page_id id);
+/* It stays in memory for now. */
+void page_keep(struct pager *pg, page_id id);
 struct checksum_key page_key(const struct pager *pg, const struct segment *sg,
 			     page_id id);
 /* The first page at or after `page` (index) that may be other than ZERO;
@@ -291,8 +320,9 @@ uint64_t page_next_used(const struct pager *pg, const struct segment *sg,
 frame_id frame_get(struct pager *pg, segment_id segment, page_id page,
 		   account_id *ret_account);
 void frame_put(struct pager *pg, frame_id id);
-bool frame_has_room(const struct pager *pg, const struct segment *sg,
-		    uint32_t pages);
+uint32_t frame_room(const struct pager *pg, const struct segment *sg,
+		    bool has_waiter, uint32_t most);
+account_id frame_limited_by(const struct pager *pg, const struct segment *sg);
 void frame_set_flags(struct pager *pg, frame_id id, uint8_t set,
 		     uint8_t clear);
 
@@ -313,25 +343,61 @@ uint64_t account_effective_limit(const struct account *ac, uint64_t units);
 batch_id batch_get(struct pager *pg, enum batch_kind kind, unsigned order);
 void batch_put(struct pager *pg, batch_id id);
 void batch_start(struct pager *pg, batch_id id);
+/* Somebody waits for it now. */
+void batch_hurry(struct pager *pg, batch_id id);
 void batch_trim_staging(struct pager *pg, struct batch *b);
 void batch_resume_stalled(struct pager *pg);
 void *batch_bytes(struct pager *pg, const struct batch *b, unsigned page);
 
-/* load.c */
-bool load_start(struct pager *pg, segment_id segment, uint64_t page,
-		uint32_t window, account_id *ret_account, batch_id *ret_batch);
+/* Pages to be brought in: from, from + step … (backward: step < 0), `count` of
+ * them.  Somebody may wait for the first. */
+struct intake {
+	segment_id segment;
+	uint64_t from;
+	int32_t step;
+	uint32_t count;
+	bool has_waiter;
+	/* Of the others, each `ahead`-th is one that a stream expects; 0:
+	 * none is. */
+	uint32_t ahead;
+};
+
+static inline bool intake_is_ahead(const struct intake *in, uint32_t i)
+{
+	return in->ahead != 0 && i % in->ahead == 0 &&
+	       !(i == 0 && in->has_waiter);
+}
+
+/* Past the end of the segment where there is no such page. */
+static inline uint64_t intake_page(const struct intake *in, uint32_t i)
+{
+	return in->from + (uint64_t)((int64_t)in->step * i);
+}
+
+/* load.c: SWAPPED pages.  _cut: no more than are SWAPPED and have room, but
+ * one, which is.  _start: false when a frame, staging or a batch is missing,
+ * *ret_account as frame_get(); else in->count is what has been started. */
+void load_cut(const struct pager *pg, struct intake *in);
+bool load_start(struct pager *pg, struct intake *in, account_id *ret_account,
+		batch_id *ret_batch);
 void load_finish(struct pager *pg, batch_id id);
+
+/* zero.c: the same for ZERO pages, in steps of 1 or -1.  After _fill they are
+ * RESIDENT; false when the first got no frame, *ret_account as frame_get(), or
+ * when the system had no memory (*ret_account 0; they are PAGE_PARTIAL). */
+void zero_cut(const struct pager *pg, struct intake *in);
+bool zero_fill(struct pager *pg, const struct intake *in,
+	       account_id *ret_account);
 
 /* fault.c */
 void waiter_push(struct pager *pg, struct queue *q, waiter_id id);
 waiter_id waiter_pop(struct pager *pg, struct queue *q);
-bool fault_fill_zero(struct pager *pg, segment_id segment, uint64_t page,
-		     uint32_t window, account_id *ret_account,
-		     uint32_t *ret_count);
-void fault_answer(struct pager *pg, waiter_id id, uint64_t first,
-		  uint64_t count, int error, uint64_t io_ns);
-void fault_answer_resident(struct pager *pg, waiter_id id, uint64_t most,
-			   uint64_t io_ns);
+void fault_answer_error(struct pager *pg, waiter_id id, int error,
+			uint64_t io_ns);
+void fault_go_on(struct pager *pg, waiter_id id, bool may_hold,
+		 uint64_t io_ns);
+bool fault_is_mappable(const struct pager *pg, const struct segment *sg,
+		       uint64_t page);
 bool fault_retry_waiting(struct pager *pg);
 void fault_fail_waiting(struct pager *pg, struct queue *q, segment_id segment,
 			int error);
@@ -347,6 +413,17 @@ void evict_finish(struct pager *pg, batch_id id);
 bool evict_put_back(struct pager *pg, page_id id);
 void evict_retry_reinstall(struct pager *pg);
 bool evict_is_candidate(const struct pager *pg, page_id id);
+
+/* ahead.c: readahead. */
+struct stream *ahead_fault(struct pager *pg, segment_id segment, uint64_t page,
+			   uint32_t client);
+bool ahead_touched(struct pager *pg, segment_id segment, uint64_t first,
+		   uint64_t count);
+bool ahead_run(struct pager *pg);
+void ahead_plan(const struct stream *st, uint32_t first, struct intake *in);
+void ahead_announce(struct pager *pg, segment_id segment, uint64_t first,
+		    uint64_t count);
+void ahead_forget(struct pager *pg, segment_id segment);
 
 /* clock.c: whom to evict. */
 frame_id clock_next(struct pager *pg, uint32_t *budget);

@@ -9,63 +9,104 @@
 
 #include <errno.h>
 
-/* How many pages from `page` on can be read with it: neighbours that are
- * swapped, as far as frames and staging go. */
-static uint32_t load_extent(const struct pager *pg, const struct segment *sg,
-			    uint64_t page, uint32_t window)
+static bool is_swapped(const struct pager *pg, const struct segment *sg,
+		       uint64_t page)
 {
-	uint32_t count = 1;
-	uint32_t most = MIN(window, (uint32_t)BATCH_PAGES_MAX);
-
-	most = (uint32_t)MIN((uint64_t)most, sg->page_count - page);
-	while (count < most &&
-	       page_next_used(pg, sg, page + count, 1) == page + count &&
-	       pg->page[sg->first + page + count].state == PAGE_SWAPPED &&
-	       frame_has_room(pg, sg, count + 1))
-		count++;
-	return count;
+	return page < sg->page_count &&
+	       page_next_used(pg, sg, page, 1) == page &&
+	       pg->page[sg->first + page].state == PAGE_SWAPPED;
 }
 
-/* Start reading `page` (SWAPPED) and up to window - 1 of its successors.
- * False when a frame, staging or a batch is missing; *ret_account as
- * frame_get(). */
-bool load_start(struct pager *pg, segment_id segment, uint64_t page,
-		uint32_t window, account_id *ret_account, batch_id *ret_batch)
+void load_cut(const struct pager *pg, struct intake *in)
 {
-	struct segment *sg = &pg->segment[segment];
-	uint32_t count = load_extent(pg, sg, page, window);
-	uint32_t units = order_units(sg->order), taken;
-	batch_id id = batch_get(pg, BATCH_LOAD, sg->order);
+	const struct segment *sg = &pg->segment[in->segment];
+	uint32_t most = frame_room(pg, sg, in->has_waiter,
+				   MIN(in->count, (uint32_t)BATCH_PAGES_MAX));
+	uint32_t count = 1;
+
+	while (count < most && is_swapped(pg, sg, intake_page(in, count)))
+		count++;
+	in->count = count;
+}
+
+/* Staging for as much as there is room for.  Readahead uses one half of the
+ * arena, so that there is always some for those who wait, and in one piece.
+ * Returns the pages there is room for. */
+static uint32_t load_staging(struct pager *pg, const struct intake *in,
+			     struct batch *b)
+{
+	struct staging *st = &pg->read_staging;
+	uint32_t units = order_units(b->order);
+
+	if (in->count > 1 || !in->has_waiter)
+		b->staging_count = staging_get(st, st->unit_count / 2, units,
+					       in->count * units,
+					       &b->staging_first);
+	if (b->staging_count == 0 && in->has_waiter)
+		b->staging_count = staging_get(st, 0, units, units,
+					       &b->staging_first);
+	return b->staging_count / units;
+}
+
+static void load_add(struct pager *pg, struct segment *sg, batch_id id,
+		     page_id at, frame_id frame)
+{
 	struct batch *b = &pg->batch[id];
+	struct page *p = &pg->page[at];
+
+	p->frame = frame;
+	p->batch = (uint16_t)id;
+	page_enter(pg, sg, at, PAGE_LOADING);
+	b->page[b->page_count] = at;
+	b->segment[b->page_count] = (segment_id)(sg - pg->segment);
+	b->wanted |= UINT64_C(1) << b->page_count;
+	b->page_count++;
+}
+
+/* Pages of a batch ascend, so that the slots of neighbours do, too.  Only the
+ * first page of an intake may lack a frame: there is room for more than one or
+ * none. */
+static bool load_add_all(struct pager *pg, const struct intake *in,
+			 batch_id id, account_id *ret_account)
+{
+	struct segment *sg = &pg->segment[in->segment];
+
+	for (uint32_t i = 0; i < in->count; i++) {
+		uint32_t nth = in->step > 0 ? i : in->count - 1 - i;
+		page_id at = (page_id)(sg->first + intake_page(in, nth));
+		frame_id frame = frame_get(pg, in->segment, at, ret_account);
+
+		ASSERT(frame != 0 || in->count == 1);
+		if (frame == 0)
+			return false;
+		load_add(pg, sg, id, at, frame);
+		if (intake_is_ahead(in, nth))
+			pg->batch[id].ahead |= UINT64_C(1) << i;
+	}
+	return true;
+}
+
+bool load_start(struct pager *pg, struct intake *in, account_id *ret_account,
+		batch_id *ret_batch)
+{
+	batch_id id = batch_get(pg, BATCH_LOAD,
+				pg->segment[in->segment].order);
+	struct batch *b = &pg->batch[id];
+	uint32_t room;
 
 	*ret_account = 0;
 	if (id == 0)
 		return false;
-	taken = staging_get(&pg->read_staging, units, count * units,
-			    &b->staging_first);
-	b->staging_count = taken;
-	count = MIN(count, taken / units);
-	for (unsigned i = 0; i < count; i++) {
-		page_id at = (page_id)(sg->first + page + i);
-		struct page *p = &pg->page[at];
-
-		p->frame = frame_get(pg, segment, at, ret_account);
-		if (p->frame == 0)
-			break;
-		p->batch = (uint16_t)id;
-		page_enter(pg, sg, at, PAGE_LOADING);
-		b->page[i] = at;
-		b->segment[i] = segment;
-		b->wanted |= UINT64_C(1) << i;
-		b->page_count++;
-	}
-	if (b->page_count == 0) {
+	room = load_staging(pg, in, b);
+	in->count = MIN(in->count, room);
+	if (in->count == 0 || !load_add_all(pg, in, id, ret_account)) {
 		batch_put(pg, id);
 		return false;
 	}
+	b->is_ahead = !in->has_waiter;
 	batch_trim_staging(pg, b);
-	pg->stats.pages_read += b->page_count;
-	pg->stats.readahead_pages += b->page_count - 1u;
+	pg->stats.pages_read += in->count;
+	pg->stats.readahead_pages += (uint64_t)__builtin_popcountll(b->ahead);
 	*ret_batch = id;
 	batch_start(pg, id);
 	return true;
@@ -126,30 +167,59 @@ static bool load_install(struct pager *pg, struct batch *b, unsigned first,
 			     batch_bytes(pg, b, first)) != 0)
 		return false;
 	for (unsigned i = first; i < end; i++) {
-		pg->page[b->page[i]].batch = 0;
+		struct page *p = &pg->page[b->page[i]];
+		bool is_ahead = b->ahead >> i & 1;
+
+		p->batch = 0;
 		page_enter(pg, sg, b->page[i], PAGE_RESIDENT);
+		frame_set_flags(pg, p->frame, is_ahead ?
+				FRAME_FRESH | FRAME_AHEAD : FRAME_FRESH, 0);
 		b->settled |= UINT64_C(1) << i;
 	}
 	return true;
 }
 
-static void load_answer(struct pager *pg, batch_id id)
+/* Where the run of good neighbours ends that begins with page `first` of the
+ * batch. */
+static unsigned good_end(const struct batch *b, unsigned first)
+{
+	unsigned end = first + 1;
+
+	while (end < b->page_count && !((b->settled | b->failed) >> end & 1) &&
+	       b->page[end] == b->page[end - 1] + 1)
+		end++;
+	return end;
+}
+
+/* Those who wait for a page of this batch, or have one and wait for this one's
+ * as well: see what has become of theirs.  `may_hold`: they may go on to wait
+ * for the next batch. */
+static void load_answer(struct pager *pg, batch_id id, bool may_hold)
 {
 	struct batch *b = &pg->batch[id];
+	struct queue all = b->waiting;
 	waiter_id w;
 
-	while ((w = waiter_pop(pg, &b->waiting)) != 0) {
-		struct waiter *wt = &pg->waiter[w];
+	b->waiting = (struct queue){ 0 };
+	while ((w = waiter_pop(pg, &all)) != 0)
+		fault_go_on(pg, w, may_hold, b->io_ns);
+}
 
-		if (pg->page[wt->page].state == PAGE_LOST) {
-			wt->kind = FAULT_LOST;
-			fault_answer(pg, w, 0, 0, -EIO, b->io_ns);
-		} else {
-			page_id last = b->page[b->page_count - 1];
+/* Tell of what nobody waits for. */
+static void load_announce(struct pager *pg, batch_id id)
+{
+	const struct batch *b = &pg->batch[id];
+	const struct segment *sg = &pg->segment[b->segment[0]];
 
-			fault_answer_resident(pg, w, last - wt->page + 1u,
-					      b->io_ns);
-		}
+	for (unsigned i = 0; b->ahead != 0 && i < b->page_count; i++) {
+		unsigned end = i + 1;
+
+		while (end < b->page_count &&
+		       b->page[end] == b->page[end - 1] + 1)
+			end++;
+		ahead_announce(pg, b->segment[0],
+			       page_index(sg, b->page[i]), end - i);
+		i = end - 1;
 	}
 }
 
@@ -176,9 +246,7 @@ static bool load_settle(struct pager *pg, struct batch *b)
 		} else if (b->failed & bit) {
 			load_lose(pg, sg, b->page[i]);
 		} else {
-			while (end < b->page_count &&
-			       !((b->settled | b->failed) >> end & 1))
-				end++;
+			end = good_end(b, i);
 			if (!load_install(pg, b, i, end))
 				is_complete = false;
 			i = end - 1;
@@ -208,8 +276,11 @@ void load_finish(struct pager *pg, batch_id id)
 	if (!load_settle(pg, b)) {
 		pg->stats.install_retries++;
 		pg->must_reinstall = true;
+		/* Who has a page need not wait for others'. */
+		load_answer(pg, id, false);
 		return;
 	}
-	load_answer(pg, id);
+	load_answer(pg, id, true);
+	load_announce(pg, id);
 	batch_put(pg, id);
 }

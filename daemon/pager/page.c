@@ -87,11 +87,26 @@ void page_set_writing(struct pager *pg, struct segment *sg, page_id id,
 		sg->writing--;
 }
 
-void page_mark_used(struct pager *pg, page_id id)
+void page_keep(struct pager *pg, page_id id)
 {
 	if (pg->page[id].frame != 0)
 		frame_set_flags(pg, pg->page[id].frame, FRAME_REFERENCED,
 				FRAME_COLD);
+}
+
+void page_mark_used(struct pager *pg, page_id id)
+{
+	frame_id frame = pg->page[id].frame;
+
+	if (frame == 0)
+		return;
+	if (pg->frame[frame].flags & FRAME_AHEAD) {
+		pg->stats.readahead_hits++;
+		stream_count_use(&pg->segment[pg->frame[frame].segment].streams,
+				 1, 0);
+	}
+	frame_set_flags(pg, frame, FRAME_REFERENCED,
+			FRAME_COLD | FRAME_AHEAD | FRAME_FRESH);
 }
 
 struct checksum_key page_key(const struct pager *pg, const struct segment *sg,

@@ -2,9 +2,9 @@
 /* The pager as a whole: making it, its background work, its statistics.
  *
  * Files: page.c and frame.c are the tables; fault.c, load.c, evict.c and
- * advice.c what happens to pages; clock.c and stream.c the two policies (whom
- * to evict, what to read ahead); batch.c the I/O; segment.c and account.c who
- * owns and who pays.
+ * advice.c what happens to pages, ahead.c what comes in unasked; clock.c and
+ * stream.c the two policies (whom to evict, what to read ahead); batch.c the
+ * I/O; segment.c and account.c who owns and who pays.
  *
  * Invariants (check.c recounts them all):
  *   P1  A page has a frame exactly while RESIDENT, LOADING or EVICTING, and
@@ -15,8 +15,9 @@
  *       being written.
  *   P4  A page in a batch is busy (LOADING, EVICTING, or RESIDENT with
  *       PAGE_WRITING) and names that batch; a busy page is in exactly one.
- *   P5  Every waiter is in exactly one queue, and the page of a batch's
- *       waiter is in that batch.
+ *   P5  Every waiter is in exactly one queue.  The page of a batch's waiter
+ *       is in that batch, or it was there and the waiter may be told of that
+ *       batch's pages too.
  *   P6  committed <= commit limit when a segment is admitted; charges of an
  *       account == what its segments and its children use.
  *   P7  A frame is put only after E1 (evict.c): no bytes are ever only in a
@@ -142,14 +143,15 @@ void pager_destroy(struct pager *pg)
 	free(pg);
 }
 
-void pager_touched(struct pager *pg, segment_id segment, uint64_t first,
-		   uint64_t count)
+bool pager_touched(struct pager *pg, segment_id segment, uint64_t first,
+		   uint64_t count, uint64_t now_ns)
 {
 	const struct segment *sg = &pg->segment[segment];
 
+	pg->now_ns = now_ns;
 	if (segment == 0 || segment > pg->config.segments_max ||
 	    sg->state != SEGMENT_LIVE || first >= sg->page_count)
-		return;
+		return false;
 	/* A report of more than was ever aged at once is not worth more. */
 	count = MIN(MIN(count, sg->page_count - first), UINT64_C(4096));
 	for (uint64_t page = first; page < first + count; page++) {
@@ -158,6 +160,7 @@ void pager_touched(struct pager *pg, segment_id segment, uint64_t first,
 		page_mark_used(pg, (page_id)(sg->first + page));
 		pg->stats.minor_reported++;
 	}
+	return count != 0 && ahead_touched(pg, segment, first, count);
 }
 
 /* Frames that are free or will be without anybody's doing. */
@@ -274,6 +277,7 @@ bool pager_run(struct pager *pg, uint64_t now_ns)
 	has_evicted |= reclaim_accounts(pg);
 	/* Clean and zero pages gave their frames at once. */
 	can_go_on |= fault_retry_waiting(pg);
+	can_go_on |= ahead_run(pg);
 	is_waiting = pg->pool_waiting.head != 0 ||
 		     pg->account_waiting != 0 || pg->advice_count != 0;
 	if (is_waiting && !has_evicted && !can_go_on)

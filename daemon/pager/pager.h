@@ -37,8 +37,12 @@ enum fault_kind {
 
 const char *fault_kind_name(enum fault_kind kind);
 
+#define PAGER_NO_PAGE UINT64_MAX
+
 /* Answer to one pager_fault().  Pages [first, first + count) are resident
- * now, `page` among them.  error: 0, -EIO (lost), -EFAULT (no such page or
+ * now, `page` among them.  All of them may be mapped but for `mark`: its first
+ * touch is to be told at once, with pager_touched(); PAGER_NO_PAGE: none.
+ * error: 0, -EIO (lost), -EFAULT (no such page or
  * segment gone), -EBUSY (too many faults in flight), -ENOMEM (no frame can be
  * freed now: all is pinned, or the store has failed; try again later). */
 struct pager_reply {
@@ -46,6 +50,7 @@ struct pager_reply {
 	segment_id segment;
 	uint64_t page;
 	uint64_t first, count;
+	uint64_t mark;
 	enum fault_kind kind;
 	int error;
 	uint64_t start_ns;	/* pager_fault() */
@@ -88,6 +93,10 @@ struct pager_ops {
 	int (*submit)(void *ctx, const struct swap_io *io);
 	/* Answer a fault. */
 	void (*reply)(void *ctx, const struct pager_reply *reply);
+	/* These pages have become resident ahead of a reader of `client`, who
+	 * may map all but `mark` (as in struct pager_reply).  Only a hint. */
+	void (*ready)(void *ctx, uint32_t client, segment_id segment,
+		      uint64_t first, uint64_t count, uint64_t mark);
 	/* Ask whoever maps these pages to unmap them. */
 	void (*age)(void *ctx, segment_id segment, uint64_t first,
 		    uint64_t count);
@@ -104,6 +113,8 @@ struct pager_config {
 	uint32_t low_watermark;		/* frames; 0: a default */
 	uint32_t high_watermark;
 	uint32_t readahead_max;		/* pages of one window; 0: none */
+	uint32_t requests_max;		/* that the store works on at once; half
+					 * may be readahead.  0: plenty */
 	void *staging;			/* page-aligned memory for I/O */
 	size_t staging_bytes;		/* >= 8 MiB for 2 MiB pages; at least
 					 * 512 KiB */
@@ -172,13 +183,21 @@ void pager_segment_get(const struct pager *pg, segment_id segment,
 /* ---- what happens */
 
 /* A client misses a page.  Answered through ops.reply, perhaps before this
- * returns, exactly once. */
+ * returns, exactly once.
+ *
+ * client    whom ops.ready is to tell what is read ahead for it; 0: nobody.
+ *           Then no more is read than what the answer can speak of.
+ *
+ * A client may also ask for a page that is there, when it has come to the end
+ * of what it was told of: the answer says what is behind it. */
 void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
-		 bool is_write, uint64_t cookie, uint64_t now_ns);
+		 bool is_write, uint32_t client, uint64_t cookie,
+		 uint64_t now_ns);
 
-/* Clients mapped these resident pages by themselves. */
-void pager_touched(struct pager *pg, segment_id segment, uint64_t first,
-		   uint64_t count);
+/* Clients mapped these resident pages by themselves.  Returns true when that
+ * has set off readahead. */
+bool pager_touched(struct pager *pg, segment_id segment, uint64_t first,
+		   uint64_t count, uint64_t now_ns);
 
 /* A request given to ops.submit has ended (0 or -errno). */
 void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
@@ -218,7 +237,8 @@ struct pager_stats {
 	uint64_t advice_waiting;
 	uint64_t frame_waits;		/* faults that had to wait for one */
 	uint64_t aged, evicted, evicted_clean, evicted_zero, written;
-	uint64_t pages_read, readahead_pages, readahead_hits;
+	uint64_t pages_read;
+	uint64_t readahead_pages, readahead_hits, readahead_wasted;
 	uint64_t write_errors, read_errors, checksum_errors, pages_lost;
 	uint64_t install_retries, capture_errors;
 	uint64_t minor_reported;	/* pages of pager_touched() */

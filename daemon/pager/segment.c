@@ -256,6 +256,7 @@ void pager_segment_destroy(struct pager *pg, segment_id segment)
 			fault_fail_waiting(pg, &pg->batch[id].waiting, 0,
 					   -EFAULT);
 	advice_end_segment(pg, segment);
+	ahead_forget(pg, segment);
 	segment_teardown(pg, segment);
 }
 

@@ -19,10 +19,10 @@ struct staging {
 
 void staging_init(struct staging *sg, void *base, uint64_t length_bytes);
 
-/* Take a run of at least `least` and at most `most` units.  Returns its
- * length, 0 when there is none that long. */
-uint32_t staging_get(struct staging *sg, uint32_t least, uint32_t most,
-		     uint32_t *ret_first);
+/* Take a run of at least `least` and at most `most` units, none of them before
+ * unit `from`.  Returns its length, 0 when there is none that long. */
+uint32_t staging_get(struct staging *sg, uint32_t from, uint32_t least,
+		     uint32_t most, uint32_t *ret_first);
 void staging_put(struct staging *sg, uint32_t first, uint32_t count);
 
 static inline void *staging_at(const struct staging *sg, uint32_t unit)

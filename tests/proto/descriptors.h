@@ -38,6 +38,7 @@ static const struct type_descriptor type_descriptors[] = {
 	BODY(UNPIN, pin),
 	NO_BODY(SESSION_STATS),
 	BODY(SESSION_STATS_REPLY, session_stats_reply),
+	BODY(READY, ready),
 	NO_BODY(STATUS),
 	BODY(STATUS_REPLY, status_reply),
 	NO_BODY(SESSIONS),

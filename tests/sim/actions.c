@@ -17,12 +17,31 @@ static struct sim_segment *live_random(struct sim *sim)
 	return NULL;
 }
 
+/* Where a reader of the client goes on; now and then it begins somewhere else,
+ * and may go another way. */
+static uint64_t walk_on(struct sim *sim, struct sim_segment *sg,
+			unsigned client)
+{
+	static const int64_t steps[] = { 1, 1, 1, 1, -1, -1, 2, 3, -3, 7, -16 };
+	uint64_t pages = sg->page_count;
+	struct sim_walk *walk = &sg->walk[client][rng_below(&sim->rng,
+							    SIM_WALKS)];
+	uint64_t page = walk->page;
+
+	if (walk->step == 0 || rng_chance(&sim->rng, 1, 400)) {
+		walk->step = steps[rng_below(&sim->rng, ARRAY_SIZE(steps))];
+		page = rng_below(&sim->rng, (uint32_t)pages);
+	}
+	walk->page = (page + pages * 16 + (uint64_t)walk->step) % pages;
+	return page;
+}
+
 /* Programs read on from where they were, have a working set, and jump. */
 static uint64_t page_random(struct sim *sim, struct sim_segment *sg,
 			    unsigned client)
 {
 	if (rng_chance(&sim->rng, sim->profile.walk, 100))
-		return sg->walk[client]++ % sg->page_count;
+		return walk_on(sim, sg, client);
 	if (rng_chance(&sim->rng, sim->profile.hot, 100))
 		return sg->hot_first + rng_below(&sim->rng,
 						 (uint32_t)sg->hot_count);
@@ -84,7 +103,7 @@ static void do_touched(struct sim *sim)
 	TRACE(sim, "touched id %u [%llu, +%llu)", id,
 	      (unsigned long long)first, (unsigned long long)count);
 	sim->in_pager = true;
-	pager_touched(sim->pager, id, first, count);
+	(void)pager_touched(sim->pager, id, first, count, sim->now_ns);
 	sim->in_pager = false;
 }
 

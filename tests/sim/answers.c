@@ -80,16 +80,16 @@ static void must_be_lost(struct sim *sim, const struct sim_fault *ft,
 }
 
 static void must_be_resident(struct sim *sim, struct sim_segment *sg,
-			     const struct pager_reply *reply)
+			     uint64_t first, uint64_t count)
 {
-	uint64_t end = (reply->first + reply->count) << sg->order;
+	uint64_t end = (first + count) << sg->order;
 
-	for (uint64_t i = reply->first << sg->order; i < end; i++) {
+	for (uint64_t i = first << sg->order; i < end; i++) {
 		if (!(sg->unit[i].flags & UNIT_PRESENT))
-			sim_fail(sim, "a reply for s%u pages [%llu, +%llu): "
-				 "unit %llu is not present", sg->ordinal,
-				 (unsigned long long)reply->first,
-				 (unsigned long long)reply->count,
+			sim_fail(sim, "s%u pages [%llu, +%llu) are said to be "
+				 "there: unit %llu is not", sg->ordinal,
+				 (unsigned long long)first,
+				 (unsigned long long)count,
 				 (unsigned long long)i);
 		unit_must_be(sim, sg, i, sg->unit[i].actual, "a reply");
 	}
@@ -112,11 +112,15 @@ static void must_be_good(struct sim *sim, const struct sim_fault *ft,
 			 (unsigned long long)ft->page,
 			 (unsigned long long)reply->first,
 			 (unsigned long long)reply->count);
-	must_be_resident(sim, sg, reply);
+	must_be_resident(sim, sg, reply->first, reply->count);
+	if (reply->mark == ft->page)
+		sim_fail(sim, "the page asked for is the mark");
 	sim->seen_ordinal = ft->ordinal;
 	sim->seen_page = ft->page;
 	sim->events[SIM_ZERO + (unsigned)reply->kind]++;
 	sim->events[SIM_AROUND] += reply->count > 1;
+	sim->events[SIM_HELD] += reply->kind == FAULT_SWAP_IN &&
+				 reply->count > 64;
 	sim->events[SIM_LATER] += !ft->in_call;
 	sim->events[SIM_SWAP_IN_2M] += reply->kind == FAULT_SWAP_IN &&
 				       sg->order == sim_order[3];
@@ -145,14 +149,12 @@ static void client_goes_on(struct sim *sim, const struct sim_fault *ft,
 			   const struct pager_reply *reply)
 {
 	struct sim_segment *sg = segment_by_ordinal(sim, ft->ordinal);
-	uint64_t first = reply->first << sg->order;
-	uint64_t count = reply->count << sg->order;
 	uint32_t in_page = rng_below(&sim->rng, 1u << sg->order);
 
 	if (rng_chance(&sim->rng, 1, 4))
 		return;
-	for (uint64_t i = first; i < first + count; i++)
-		sg->unit[i].mapped |= (uint8_t)BIT(ft->client);
+	client_told(sim, sg, ft->client, reply->first, reply->count,
+		    reply->mark);
 	client_touch(sim, sg, ft->client, (ft->page << sg->order) + in_page,
 		     ft->is_write);
 }
@@ -199,6 +201,31 @@ void answer_fault(void *ctx, const struct pager_reply *reply)
 	sim->fault_count--;
 	if (reply->error == 0)
 		client_goes_on(sim, ft, reply);
+}
+
+/* Pages have come in that nobody asked for. */
+void answer_ready(void *ctx, uint32_t client, segment_id id, uint64_t first,
+		  uint64_t count, uint64_t mark)
+{
+	struct sim *sim = ctx;
+	struct sim_segment *sg = segment_by_id(sim, id);
+
+	if (!sim->in_pager)
+		sim_fail(sim, "ready() from outside of any call");
+	if (sg == NULL || sg->state != SIM_SEGMENT_LIVE || client == 0 ||
+	    client > sg->client_count || count == 0 ||
+	    first >= sg->page_count || count > sg->page_count - first)
+		sim_fail(sim, "ready() for client %u, id %u [%llu, +%llu)",
+			 client, id, (unsigned long long)first,
+			 (unsigned long long)count);
+	TRACE(sim, "  ready client %u s%u [%llu, +%llu) mark %lld", client - 1,
+	      sg->ordinal, (unsigned long long)first,
+	      (unsigned long long)count, (long long)mark);
+	must_be_resident(sim, sg, first, count);
+	sim->events[SIM_READY]++;
+	sim->events[SIM_READY_PAGES] += count;
+	if (rng_chance(&sim->rng, 3, 4))
+		client_told(sim, sg, client - 1, first, count, mark);
 }
 
 /* A DONTNEED has ended well: its pages are zeros now, unless they have been

@@ -123,6 +123,48 @@ void client_age(void *ctx, segment_id id, uint64_t first, uint64_t count)
 	sim->events[SIM_AGE_OBEYED] += count;
 }
 
+/* One of them is of the kind that nobody tells of what is read ahead. */
+uint32_t client_tag(unsigned client)
+{
+	return client == SIM_CLIENTS_MAX - 1 ? 0 : client + 1;
+}
+
+static void map_page(struct sim_segment *sg, unsigned client, uint64_t page)
+{
+	for (uint64_t i = page << sg->order; i < (page + 1) << sg->order; i++)
+		sg->unit[i].mapped |= (uint8_t)BIT(client);
+}
+
+/* The client hears that pages are there: it maps all but the mark. */
+void client_told(struct sim *sim, struct sim_segment *sg, unsigned client,
+		 uint64_t first, uint64_t count, uint64_t mark)
+{
+	for (uint64_t page = first; page < first + count; page++)
+		if (page != mark)
+			map_page(sg, client, page);
+	if (mark == PAGER_NO_PAGE)
+		return;
+	if (mark < first || mark - first >= count || client_tag(client) == 0)
+		sim_fail(sim, "pages [%llu, +%llu) with mark %llu",
+			 (unsigned long long)first, (unsigned long long)count,
+			 (unsigned long long)mark);
+	sg->mark[client][rng_below(&sim->rng, SIM_MARK_PLACES)] = mark + 1;
+	sim->events[SIM_MARKS]++;
+}
+
+static bool take_mark(struct sim *sim, struct sim_segment *sg, unsigned client,
+		      uint64_t page)
+{
+	for (unsigned i = 0; i < SIM_MARK_PLACES; i++) {
+		if (sg->mark[client][i] != page + 1)
+			continue;
+		sg->mark[client][i] = 0;
+		sim->events[SIM_MARKS_TOUCHED]++;
+		return true;
+	}
+	return false;
+}
+
 /* A MINOR fault: the page is present, only not mapped here. */
 static void client_map(struct sim *sim, struct sim_segment *sg,
 		       unsigned client, uint64_t unit)
@@ -133,12 +175,13 @@ static void client_map(struct sim *sim, struct sim_segment *sg,
 		if (sg->unit[i].flags & UNIT_PRESENT)
 			sg->unit[i].mapped |= (uint8_t)BIT(client);
 	sim->events[SIM_MINOR]++;
-	if (!rng_chance(&sim->rng, sim->profile.report_minor, 100))
+	if (!take_mark(sim, sg, client, page) &&
+	    !rng_chance(&sim->rng, sim->profile.report_minor, 100))
 		return;
 	TRACE(sim, "touched s%u page %llu", sg->ordinal,
 	      (unsigned long long)page);
 	sim->in_pager = true;
-	pager_touched(sim->pager, sg->id, page, 1);
+	(void)pager_touched(sim->pager, sg->id, page, 1, sim->now_ns);
 	sim->in_pager = false;
 }
 
@@ -177,7 +220,8 @@ void client_fault(struct sim *sim, segment_id id, uint64_t page,
 	      sim->cookie_high, ft->ordinal, id, (unsigned long long)page,
 	      is_write ? "write" : "read", client);
 	sim->in_pager = true;
-	pager_fault(sim->pager, id, page, is_write, ft->cookie, sim->now_ns);
+	pager_fault(sim->pager, id, page, is_write, client_tag(client),
+		    ft->cookie, sim->now_ns);
 	sim->in_pager = false;
 	ft->in_call = false;
 }
@@ -188,11 +232,17 @@ void client_access(struct sim *sim, struct sim_segment *sg, unsigned client,
 {
 	const struct unit *u = &sg->unit[unit];
 
-	if (!(u->flags & UNIT_PRESENT)) {
+	bool is_mapped = u->mapped & BIT(client);
+
+	if (!(u->flags & UNIT_PRESENT) ||
+	    (!is_mapped && rng_chance(&sim->rng, sim->profile.ask_anyway,
+				      100))) {
+		sim->events[SIM_ASKED_ANYWAY] +=
+			(u->flags & UNIT_PRESENT) != 0;
 		client_fault(sim, sg->id, unit >> sg->order, client, is_write);
 		return;
 	}
-	if (!(u->mapped & BIT(client)))
+	if (!is_mapped)
 		client_map(sim, sg, client, unit);
 	TRACE(sim, "client %u %s s%u unit %llu", client,
 	      is_write ? "writes" : "reads", sg->ordinal,

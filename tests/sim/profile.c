@@ -27,7 +27,8 @@ static void choose_config(struct pager_config *c, struct rng *rng,
 		.segments_max = rng_between(rng, 1, SIM_SEGMENTS_MAX),
 		.accounts_max = rng_between(rng, 1, SIM_ACCOUNTS_MAX),
 		.faults_max = PICK(rng, 3, 32, 64, 256, 256),
-		.readahead_max = PICK(rng, 0, 1, 8, 32, 64),
+		.readahead_max = PICK(rng, 0, 1, 8, 32, 64, 512, 512),
+		.requests_max = PICK(rng, 0, 1, 4, 32),
 		.staging_bytes = PICK(rng, 512u << 10, 1u << 20, 4u << 20),
 	};
 	if (is_huge)
@@ -97,7 +98,8 @@ static void choose_manners(struct sim_profile *pr, struct rng *rng)
 	pr->write_zero = PICK(rng, 0, 2, 20);
 	pr->write_same = PICK(rng, 0, 10, 40);
 	pr->meddle = PICK(rng, 0, 5, 30, 100);
-	pr->walk = PICK(rng, 5, 25, 80);
+	pr->walk = PICK(rng, 5, 25, 80, 98);
+	pr->ask_anyway = PICK(rng, 0, 10, 60);
 	pr->hot = PICK(rng, 10, 50, 90);
 	pr->time_step_ns = PICK(rng, 1000, 50000, 5000000);
 }

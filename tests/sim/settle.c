@@ -251,6 +251,13 @@ static void keep_stats(struct sim *sim)
 	sim->events[SIM_EVICTED_CLEAN] += st.evicted_clean;
 	sim->events[SIM_EVICTED_ZERO] += st.evicted_zero;
 	sim->events[SIM_READAHEAD] += st.readahead_pages;
+	sim->events[SIM_READAHEAD_HITS] += st.readahead_hits;
+	sim->events[SIM_READAHEAD_WASTED] += st.readahead_wasted;
+	if (st.readahead_hits + st.readahead_wasted > st.readahead_pages)
+		sim_fail(sim, "%llu pages read ahead, %llu used, %llu not",
+			 (unsigned long long)st.readahead_pages,
+			 (unsigned long long)st.readahead_hits,
+			 (unsigned long long)st.readahead_wasted);
 	sim->events[SIM_SLOTS_LOST] += st.quarantined_slots;
 }
 

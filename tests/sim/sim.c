@@ -16,6 +16,7 @@ static const struct pager_ops sim_ops = {
 	.segment_gone = answer_gone,
 	.submit = disk_submit,
 	.reply = answer_fault,
+	.ready = answer_ready,
 	.age = client_age,
 	.done = answer_advice,
 };

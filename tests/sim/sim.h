@@ -20,6 +20,8 @@ enum {
 	SIM_SEGMENTS_MAX = 16,
 	SIM_ACCOUNTS_MAX = 8,
 	SIM_CLIENTS_MAX = 4,
+	SIM_WALKS = 3,			/* readers of each client */
+	SIM_MARK_PLACES = 8,
 	SIM_FAULTS_MAX = 512,
 	SIM_ADVICE_MAX = 64,
 	SIM_IO_MAX = 128,
@@ -46,6 +48,12 @@ extern const unsigned sim_order[SIM_ORDERS];	/* 0, 2, 4, 9 */
 	EVENT(LATER, 1, "  answered after the call")			\
 	EVENT(SWAP_IN_2M, 1, "  answered with a 2 MiB page from its slots") \
 	EVENT(AROUND, 1, "  answered with neighbours")			\
+	EVENT(ASKED_ANYWAY, 1, "faults at pages that were there")	\
+	EVENT(HELD, 1, "answers with more than one batch")		\
+	EVENT(READY, 1, "times told of pages read ahead")		\
+	EVENT(READY_PAGES, 1, "  pages")				\
+	EVENT(MARKS, 1, "  marks to be left unmapped")			\
+	EVENT(MARKS_TOUCHED, 1, "  marks that were touched")		\
 	EVENT(MINOR, 1, "pages mapped by clients alone")		\
 	EVENT(WRITES_IN_CALL, 1, "client writes inside a pager call")	\
 	EVENT(AGE_OBEYED, 1, "pages aged")				\
@@ -67,6 +75,8 @@ extern const unsigned sim_order[SIM_ORDERS];	/* 0, 2, 4, 9 */
 	EVENT(NO_SPACE, 1, "  for lack of space")			\
 	EVENT(SLOTS_LOST, 1, "slots quarantined")			\
 	EVENT(READAHEAD, 1, "pages read ahead")				\
+	EVENT(READAHEAD_HITS, 1, "  that were used")			\
+	EVENT(READAHEAD_WASTED, 1, "  that were not")			\
 	EVENT(CREATED, 1, "segments created")				\
 	EVENT(CREATED_16K, 1, "  of 16 KiB pages")			\
 	EVENT(CREATED_64K, 1, "  of 64 KiB pages")			\
@@ -128,6 +138,12 @@ struct sim_page {
 enum sim_segment_state { SIM_SEGMENT_NONE, SIM_SEGMENT_LIVE,
 			 SIM_SEGMENT_DYING };
 
+/* A reader that goes through the segment in equal steps. */
+struct sim_walk {
+	uint64_t page;
+	int64_t step;
+};
+
 struct sim_segment {
 	enum sim_segment_state state;
 	segment_id id;
@@ -139,7 +155,8 @@ struct sim_segment {
 	unsigned client_count;
 	unsigned account;	/* index + 1; 0: none */
 	uint64_t hot_first, hot_count;		/* pages */
-	uint64_t walk[SIM_CLIENTS_MAX];		/* sequential readers */
+	struct sim_walk walk[SIM_CLIENTS_MAX][SIM_WALKS];
+	uint64_t mark[SIM_CLIENTS_MAX][SIM_MARK_PLACES];	/* page + 1 */
 	uint32_t dying_step;
 };
 
@@ -214,6 +231,7 @@ struct sim_profile {
 	uint32_t store_busy;			/* per 1024 */
 	uint32_t obey_age, report_minor;	/* per cent */
 	uint32_t walk, hot;		/* per cent: where clients go next */
+	uint32_t ask_anyway;		/* per cent: faults for what is there */
 	uint32_t write, write_zero, write_same;	/* per cent */
 	uint32_t meddle;		/* per cent: clients act in calls */
 	uint32_t check_every;		/* steps */
@@ -285,6 +303,9 @@ void client_touch(struct sim *sim, struct sim_segment *sg, unsigned client,
 		  uint64_t unit, bool is_write);
 void client_meddle(struct sim *sim);
 void client_age(void *ctx, segment_id id, uint64_t first, uint64_t count);
+void client_told(struct sim *sim, struct sim_segment *sg, unsigned client,
+		 uint64_t first, uint64_t count, uint64_t mark);
+uint32_t client_tag(unsigned client);
 void client_access(struct sim *sim, struct sim_segment *sg, unsigned client,
 		   uint64_t unit, bool is_write);
 void client_fault(struct sim *sim, segment_id id, uint64_t page,
@@ -301,6 +322,8 @@ uint64_t disk_units_written_out(struct sim *sim);
 
 /* answers.c */
 void answer_fault(void *ctx, const struct pager_reply *reply);
+void answer_ready(void *ctx, uint32_t client, segment_id id, uint64_t first,
+		  uint64_t count, uint64_t mark);
 void answer_advice(void *ctx, uint64_t cookie, int result, uint64_t count);
 void answer_gone(void *ctx, segment_id id);
 

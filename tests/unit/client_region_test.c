@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that the table of regions finds exactly the region of every address
  * while regions come and go in any order, that readers in other threads are
- * right meanwhile without waiting, and that a daemon's reply is cut to what is
- * inside a region. */
+ * right meanwhile without waiting, that a daemon's reply is cut to what is
+ * inside a region, and that marks and ends of what it tells are noticed. */
 #include "client/region.h"
 #include "common/checks.h"
 
@@ -165,6 +165,11 @@ static void readers_are_right_while_it_changes(void **state)
 static void arithmetic(void **state)
 {
 	static const unsigned shifts[] = { 12, 14, 16, 21 };
+	static const struct region_told told[] = {
+		{ 0, UINT64_MAX, 3 }, { UINT64_MAX, UINT64_MAX, 5 },
+		{ 6, 1, REGION_NO_PAGE }, { 0, 0, UINT64_MAX - 1 },
+		{ 31, 2, 31 }, { 4, 8, 5 },
+	};
 	struct region r = { .start = UINT64_C(1) << 40,
 			    .length = 64u << 21 };
 
@@ -179,15 +184,84 @@ static void arithmetic(void **state)
 				 r.start + 3 * region_page_bytes(&r));
 		/* Whatever the range, it ends: on a number that is no
 		 * userfaultfd, at the first try. */
-		assert_int_equal(region_map_reply(&r, -1, 5, 0, UINT64_MAX),
-				 UFFD_UNUSABLE);
-		assert_int_equal(region_map_reply(&r, -1, 5, UINT64_MAX,
-						  UINT64_MAX), UFFD_UNUSABLE);
-		assert_int_equal(region_map_reply(&r, -1, 5, 6, 1),
-				 UFFD_UNUSABLE);
-		assert_int_equal(region_map_reply(&r, -1, 5, 0, 0),
-				 UFFD_UNUSABLE);
+		for (size_t k = 0; k < ARRAY_SIZE(told); k++) {
+			assert_int_equal(region_map_reply(&r, -1, 5, &told[k]),
+					 UFFD_UNUSABLE);
+			region_map_ready(&r, -1, &told[k]);
+		}
 	}
+}
+
+static struct region small_region(void)
+{
+	return (struct region){ .start = UINT64_C(1) << 40,
+				.length = 1000 * PAGE, .page_shift = 12 };
+}
+
+static void reply(struct region *r, uint64_t page, uint64_t first,
+		  uint64_t count, uint64_t mark)
+{
+	const struct region_told told = { first, count, mark };
+
+	(void)region_map_reply(r, -1, page, &told);
+}
+
+static void ready(struct region *r, uint64_t first, uint64_t count,
+		  uint64_t mark)
+{
+	const struct region_told told = { first, count, mark };
+
+	region_map_ready(r, -1, &told);
+}
+
+/* A mark is taken once; one outside of what was told, or the page that was
+ * asked for, is none. */
+static void marks(void **state)
+{
+	struct region r = small_region();
+
+	(void)state;
+	reply(&r, 10, 10, 8, 14);
+	ready(&r, 18, 8, 20);
+	ready(&r, 26, 8, 40);
+	reply(&r, 50, 50, 8, 50);
+	assert_false(region_take_mark(&r, 13));
+	assert_true(region_take_mark(&r, 14));
+	assert_false(region_take_mark(&r, 14));
+	assert_true(region_take_mark(&r, 20));
+	assert_false(region_take_mark(&r, 40));
+	assert_false(region_take_mark(&r, 50));
+	/* The newest are kept. */
+	for (uint64_t i = 0; i < 3 * REGION_NOTES; i++)
+		ready(&r, 100 + i * 8, 8, 104 + i * 8);
+	for (uint64_t i = 0; i < 3 * REGION_NOTES; i++)
+		assert_int_equal(region_take_mark(&r, 104 + i * 8),
+				 i >= 2 * REGION_NOTES);
+}
+
+/* What was told of ends behind the reader's last page, in the direction in
+ * which it goes, and moves on with what is told next. */
+static void edges(void **state)
+{
+	struct region r = small_region();
+
+	(void)state;
+	reply(&r, 10, 10, 8, REGION_NO_PAGE);
+	ready(&r, 18, 8, REGION_NO_PAGE);
+	assert_false(region_take_edge(&r, 10));
+	assert_false(region_take_edge(&r, 18));
+	assert_true(region_take_edge(&r, 26));
+	assert_false(region_take_edge(&r, 26));
+	/* Backward, and by one who leaves a page out. */
+	reply(&r, 500, 480, 21, REGION_NO_PAGE);
+	ready(&r, 460, 20, REGION_NO_PAGE);
+	assert_false(region_take_edge(&r, 479));
+	assert_true(region_take_edge(&r, 458));
+	assert_false(region_take_edge(&r, 459));
+	/* A page that came alone tells nothing. */
+	reply(&r, 700, 700, 1, REGION_NO_PAGE);
+	assert_false(region_take_edge(&r, 701));
+	assert_false(region_take_edge(&r, 0));
 }
 
 int main(void)
@@ -197,6 +271,8 @@ int main(void)
 		cmocka_unit_test(has_a_limit),
 		cmocka_unit_test(readers_are_right_while_it_changes),
 		cmocka_unit_test(arithmetic),
+		cmocka_unit_test(marks),
+		cmocka_unit_test(edges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

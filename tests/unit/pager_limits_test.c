@@ -437,7 +437,7 @@ static void touched_pages_stay(void **state)
 	(void)state;
 	for (uint64_t page = 0; page < 300; page++) {
 		world_fill(w, sg, page, byte_of(page));
-		pager_touched(w->pager, sg, 0, 8);
+		assert_false(pager_touched(w->pager, sg, 0, 8, w->now_ns));
 		world_settle(w);
 		losses += w->segment[sg].present[0] == false;
 	}

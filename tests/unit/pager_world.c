@@ -130,6 +130,19 @@ static void on_reply(void *ctx, const struct pager_reply *reply)
 	w->reply[w->reply_count++] = *reply;
 }
 
+static void on_ready(void *ctx, uint32_t client, segment_id id,
+		     uint64_t first, uint64_t count, uint64_t mark)
+{
+	struct world *w = ctx;
+
+	(void)segment_of(w, id);
+	assert_true(w->ready_count < WORLD_READY_MAX);
+	w->ready[w->ready_count++] = (struct world_ready){
+		.client = client, .segment = id, .first = first,
+		.count = count, .mark = mark,
+	};
+}
+
 static void on_age(void *ctx, segment_id id, uint64_t first, uint64_t count)
 {
 	struct world *w = ctx;
@@ -156,6 +169,7 @@ static const struct pager_ops ops = {
 	.segment_gone = on_gone,
 	.submit = on_submit,
 	.reply = on_reply,
+	.ready = on_ready,
 	.age = on_age,
 	.done = on_done,
 };
@@ -249,7 +263,8 @@ static uint64_t send_fault(struct world *w, segment_id id, uint64_t page)
 {
 	static uint64_t cookie;
 
-	pager_fault(w->pager, id, page, true, ++cookie, ++w->now_ns);
+	pager_fault(w->pager, id, page, true, w->client, ++cookie,
+		    ++w->now_ns);
 	return cookie;
 }
 

@@ -12,6 +12,7 @@ enum {
 	WORLD_SEGMENTS = 8,
 	WORLD_IO_MAX = 64,
 	WORLD_LOG_MAX = 65536,
+	WORLD_READY_MAX = 4096,
 };
 
 struct world_segment {
@@ -26,6 +27,12 @@ struct world_done {
 	int result;
 };
 
+struct world_ready {
+	uint32_t client;
+	segment_id segment;
+	uint64_t first, count, mark;
+};
+
 struct world {
 	struct pager *pager;
 	struct pager_config config;
@@ -36,6 +43,9 @@ struct world {
 	unsigned io_count, io_depth;
 	struct pager_reply reply[WORLD_LOG_MAX];
 	unsigned reply_count;
+	uint32_t client;		/* that faults; 0: an old one */
+	struct world_ready ready[WORLD_READY_MAX];
+	unsigned ready_count;
 	struct world_done done[256];
 	unsigned done_count;
 	unsigned gone_count;

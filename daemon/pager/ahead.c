@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/* Readahead: brings in what the streams of a segment (stream.c) want, as far
+ * as there is room, and tells whose readers they are.
+ *
+ *   A1  A fault never waits for readahead: it leaves half of the staging for
+ *       reads, half of the store's requests, half of the batches and a part of
+ *       the low watermark alone, goes behind every fault that waits for a
+ *       frame, and waits for what the background evicts anyway.
+ *   A2  It keeps within the limits of the segment's accounts.
+ *   A3  Pages come in by the same way as for a fault: verified, or LOST.
+ *   A4  A page that came in is FRESH until somebody is told of it.  Only such
+ *       pages are shown to a client unasked: others it has mapped, or they
+ *       have been aged and must show by a fault that they are in use.
+ *
+ * What cannot be had now (no staging, no frame) is tried again when something
+ * has ended; what cannot be had within a limit is given up.
+ *
+ * A reader that overtakes what is read ahead *chases* it: then it is not told
+ * of single pages, but waits, where it comes to the end of what it knows, for
+ * the answer to a fault that speaks of many. */
+#include "daemon/pager/internal.h"
+
+enum {
+	WINDOW_UNITS_MAX = 512,		/* 2 MiB */
+	POOL_PART = 8,			/* a window is no more of the pool */
+	FILL_UNITS_MAX = 512,		/* zero-filled in one turn */
+};
+
+/* ---- segments that have streams to be served */
+
+static void enqueue(struct pager *pg, segment_id id)
+{
+	struct segment *sg = &pg->segment[id];
+
+	if (sg->is_ahead_queued)
+		return;
+	sg->is_ahead_queued = true;
+	sg->ahead_next = 0;
+	if (pg->ahead_head == 0)
+		pg->ahead_head = id;
+	else
+		pg->segment[pg->ahead_tail].ahead_next = id;
+	pg->ahead_tail = id;
+	pg->ahead_count++;
+}
+
+static void unqueue(struct pager *pg, segment_id before, segment_id id)
+{
+	struct segment *sg = &pg->segment[id];
+
+	if (before == 0)
+		pg->ahead_head = sg->ahead_next;
+	else
+		pg->segment[before].ahead_next = sg->ahead_next;
+	if (pg->ahead_tail == id)
+		pg->ahead_tail = before;
+	sg->is_ahead_queued = false;
+	sg->ahead_next = 0;
+	pg->ahead_count--;
+}
+
+void ahead_forget(struct pager *pg, segment_id id)
+{
+	segment_id before = 0;
+
+	if (!pg->segment[id].is_ahead_queued)
+		return;
+	for (segment_id at = pg->ahead_head; at != id;
+	     at = pg->segment[at].ahead_next)
+		before = at;
+	unqueue(pg, before, id);
+}
+
+/* ---- where readers are */
+
+static uint32_t window_max(const struct pager *pg, const struct segment *sg,
+			   uint32_t client)
+{
+	uint32_t units = MIN((uint32_t)WINDOW_UNITS_MAX,
+			     pg->config.frame_count / POOL_PART);
+	uint32_t most = MIN(pg->config.readahead_max, units >> sg->order);
+
+	/* All that one answer can speak of. */
+	return client != 0 ? most : MIN(most, (uint32_t)BATCH_PAGES_MAX - 1);
+}
+
+static uint64_t passed_page(const struct stream *st, uint32_t i)
+{
+	return st->last - (uint64_t)((int64_t)st->step * i);
+}
+
+/* The stream has moved on by `passed` steps.  Was its reader on all of these
+ * pages?  Not if they are not there, or nobody was told that they are: then it
+ * goes another way.  (Some may have left again since.) */
+static bool was_there(const struct pager *pg, const struct segment *sg,
+		      const struct stream *st, uint32_t passed)
+{
+	uint32_t skipped = 0;
+
+	for (uint32_t i = 1; i < passed; i++) {
+		uint64_t page = passed_page(st, i);
+		const struct page *p = &pg->page[sg->first + page];
+
+		skipped += !fault_is_mappable(pg, sg, page) ||
+			   (pg->frame[p->frame].flags & FRAME_FRESH);
+	}
+	return skipped <= passed / 4;
+}
+
+/* The reader has used the pages that the stream has moved over. */
+static void note_passed(struct pager *pg, const struct segment *sg,
+			const struct stream *st, uint32_t passed)
+{
+	for (uint32_t i = 1; i < passed; i++) {
+		uint64_t page = passed_page(st, i);
+		const struct page *p = &pg->page[sg->first + page];
+
+		if (page_next_used(pg, sg, page, 1) == page &&
+		    (pg->frame[p->frame].flags & FRAME_AHEAD))
+			page_mark_used(pg, (page_id)(sg->first + page));
+	}
+}
+
+struct stream *ahead_fault(struct pager *pg, segment_id segment, uint64_t page,
+			   uint32_t client)
+{
+	struct segment *sg = &pg->segment[segment];
+	struct stream *st;
+	uint32_t passed;
+
+	for (;;) {
+		st = stream_fault(&sg->streams, sg->mode, page,
+				  window_max(pg, sg, client), &passed);
+		if (st == NULL)
+			return NULL;
+		if (was_there(pg, sg, st, passed))
+			break;
+		stream_drop(st);
+	}
+	st->client = client;
+	note_passed(pg, sg, st, passed);
+	if (st->ahead < st->goal)
+		enqueue(pg, segment);
+	return st;
+}
+
+bool ahead_touched(struct pager *pg, segment_id segment, uint64_t first,
+		   uint64_t count)
+{
+	struct segment *sg = &pg->segment[segment];
+	struct stream *st;
+	uint32_t passed;
+
+	while ((st = stream_touched(&sg->streams, first, count,
+				    window_max(pg, sg, 1), &passed)) != NULL) {
+		note_passed(pg, sg, st, passed);
+		enqueue(pg, segment);
+	}
+	if (!sg->is_ahead_queued)
+		return false;
+	(void)ahead_run(pg);
+	return true;
+}
+
+/* ---- telling */
+
+static bool is_fresh(const struct pager *pg, const struct segment *sg,
+		     uint64_t page)
+{
+	return fault_is_mappable(pg, sg, page) &&
+	       (pg->frame[pg->page[sg->first + page].frame].flags &
+		FRAME_FRESH);
+}
+
+static void announce_run(struct pager *pg, segment_id segment, uint64_t first,
+			 uint64_t count)
+{
+	struct segment *sg = &pg->segment[segment];
+	const struct stream *st = stream_find(&sg->streams, first);
+	uint64_t mark;
+
+	if (st == NULL || st->client == 0)
+		return;
+	/* It will ask, where there is an end to come to. */
+	if (st->is_chasing && stream_is_dense(st))
+		return;
+	for (uint64_t page = first; page < first + count; page++)
+		frame_set_flags(pg, pg->page[sg->first + page].frame, 0,
+				FRAME_FRESH);
+	mark = stream_choose_mark(&sg->streams, first, count, PAGER_NO_PAGE);
+	pg->ops->ready(pg->ctx, st->client, segment, first, count, mark);
+}
+
+/* Pages of [first, first + count) that have come in: tell whose they are. */
+void ahead_announce(struct pager *pg, segment_id segment, uint64_t first,
+		    uint64_t count)
+{
+	const struct segment *sg = &pg->segment[segment];
+	uint64_t end = first + count;
+
+	if (sg->state != SEGMENT_LIVE)
+		return;
+	while (first < end) {
+		uint64_t stop = first;
+
+		while (stop < end && is_fresh(pg, sg, stop))
+			stop++;
+		if (stop > first)
+			announce_run(pg, segment, first, stop - first);
+		first = stop + 1;
+	}
+}
+
+/* ---- bringing in */
+
+enum ahead_end {
+	AHEAD_DONE,		/* it has all it wants, or can have */
+	AHEAD_STUCK,		/* something must end first */
+	AHEAD_TIRED,		/* enough for this turn */
+};
+
+struct ahead_turn {
+	segment_id segment;
+	struct stream *stream;
+	uint32_t fill_units;		/* that may still be filled */
+};
+
+/* What the stream wants from its step `first` on, as far as one batch goes. */
+void ahead_plan(const struct stream *st, uint32_t first, struct intake *in)
+{
+	uint32_t span = stream_span(st);
+	uint32_t steps = st->goal + 1 - first;
+
+	in->step = !stream_is_dense(st) ? st->step : st->step < 0 ? -1 : 1;
+	in->ahead = span;
+	in->count = span == 1 ? steps :
+		MIN(steps, (uint32_t)BATCH_PAGES_MAX / span) * span;
+}
+
+static bool read_some(struct pager *pg, struct intake *in)
+{
+	account_id account;
+	batch_id batch;
+
+	if (pg->batches_used >= pg->batch_table.element_count / 2)
+		return false;
+	load_cut(pg, in);
+	return load_start(pg, in, &account, &batch);
+}
+
+static bool fill_some(struct pager *pg, struct ahead_turn *turn,
+		      struct intake *in)
+{
+	unsigned order = pg->segment[in->segment].order;
+	account_id account;
+
+	in->count = MIN(in->count, MAX(turn->fill_units >> order, 1u));
+	zero_cut(pg, in);
+	turn->fill_units -= MIN(turn->fill_units, in->count << order);
+	if (!zero_fill(pg, in, &account))
+		return false;
+	turn->stream->ahead += in->count;
+	ahead_announce(pg, in->segment, in->step < 0 ?
+		       intake_page(in, in->count - 1) : in->from, in->count);
+	return true;
+}
+
+/* Bring in `page`, the next one that the stream wants, and some behind it. */
+static enum ahead_end bring_in(struct pager *pg, struct ahead_turn *turn,
+			       uint64_t page)
+{
+	const struct segment *sg = &pg->segment[turn->segment];
+	bool is_used = page_next_used(pg, sg, page, 1) == page;
+	unsigned state = is_used ? pg->page[sg->first + page].state :
+				   PAGE_ZERO;
+	struct stream *st = turn->stream;
+	struct intake in = { .segment = turn->segment, .from = page };
+
+	if (state != PAGE_SWAPPED &&
+	    (state != PAGE_ZERO || (st->step != 1 && st->step != -1))) {
+		st->ahead++;
+		return AHEAD_DONE;
+	}
+	if (frame_limited_by(pg, sg) != 0) {
+		stream_stop(st);
+		return AHEAD_DONE;
+	}
+	if (frame_room(pg, sg, false, 1) == 0)
+		return AHEAD_STUCK;
+	ahead_plan(st, st->ahead + 1, &in);
+	if (state == PAGE_SWAPPED) {
+		if (!read_some(pg, &in))
+			return AHEAD_STUCK;
+		st->ahead += (in.count - 1) / in.ahead + 1;
+		return AHEAD_DONE;
+	}
+	if (turn->fill_units == 0)
+		return AHEAD_TIRED;
+	if (!fill_some(pg, turn, &in))
+		stream_stop(st);	/* no memory now: let it be */
+	return AHEAD_DONE;
+}
+
+static enum ahead_end serve_stream(struct pager *pg, struct ahead_turn *turn)
+{
+	const struct segment *sg = &pg->segment[turn->segment];
+	struct stream *st = turn->stream;
+
+	while (st->ahead < st->goal) {
+		uint64_t page = stream_page(st, st->ahead + 1);
+		enum ahead_end end = AHEAD_DONE;
+
+		if (page >= sg->page_count || st->client == 0)
+			stream_stop(st);
+		else
+			end = bring_in(pg, turn, page);
+		if (end != AHEAD_DONE)
+			return end;
+	}
+	return AHEAD_DONE;
+}
+
+static enum ahead_end serve_segment(struct pager *pg, struct ahead_turn *turn)
+{
+	struct stream_set *set = &pg->segment[turn->segment].streams;
+
+	for (unsigned i = 0; i < STREAM_COUNT; i++) {
+		enum ahead_end end;
+
+		turn->stream = &set->stream[i];
+		end = serve_stream(pg, turn);
+		if (end != AHEAD_DONE)
+			return end;
+	}
+	return AHEAD_DONE;
+}
+
+/* Serve all that are queued, as far as it goes.  Returns true when it can go
+ * on at once. */
+bool ahead_run(struct pager *pg)
+{
+	struct ahead_turn turn = { .fill_units = FILL_UNITS_MAX };
+	enum ahead_end end = AHEAD_DONE;
+
+	/* Whoever waits for a frame comes first. */
+	for (uint32_t left = pg->ahead_count;
+	     left > 0 && end == AHEAD_DONE && pg->pool_waiting.head == 0;
+	     left--) {
+		turn.segment = pg->ahead_head;
+		unqueue(pg, 0, turn.segment);
+		end = serve_segment(pg, &turn);
+		if (end != AHEAD_DONE)
+			enqueue(pg, turn.segment);
+	}
+	return end == AHEAD_TIRED;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* Bringing in pages that are zeros and nowhere: first touches. */
+#include "daemon/pager/internal.h"
+
+enum { ZERO_UNITS_MAX = 512 };	/* filled in one call: about 0.5 ms */
+
+static bool is_zero(const struct pager *pg, const struct segment *sg,
+		    uint64_t page)
+{
+	return page < sg->page_count &&
+	       (page_next_used(pg, sg, page, 1) != page ||
+		pg->page[sg->first + page].state == PAGE_ZERO);
+}
+
+void zero_cut(const struct pager *pg, struct intake *in)
+{
+	const struct segment *sg = &pg->segment[in->segment];
+	uint32_t most = MAX((uint32_t)ZERO_UNITS_MAX >> sg->order, 1u);
+	uint32_t count = 1;
+
+	most = frame_room(pg, sg, in->has_waiter, MIN(in->count, most));
+	while (count < most && is_zero(pg, sg, intake_page(in, count)))
+		count++;
+	in->count = count;
+}
+
+/* Only the first page of an intake may lack a frame: there is room for more
+ * than one or none. */
+static bool give_frames(struct pager *pg, const struct intake *in,
+			account_id *ret_account)
+{
+	struct segment *sg = &pg->segment[in->segment];
+
+	for (uint32_t i = 0; i < in->count; i++) {
+		page_id id = (page_id)(sg->first + intake_page(in, i));
+		frame_id frame = frame_get(pg, in->segment, id, ret_account);
+
+		ASSERT(frame != 0 || in->count == 1);
+		if (frame == 0)
+			return false;
+		pg->page[id].frame = frame;
+		page_enter(pg, sg, id, PAGE_RESIDENT);
+	}
+	return true;
+}
+
+static void note_filled(struct pager *pg, const struct intake *in)
+{
+	const struct segment *sg = &pg->segment[in->segment];
+
+	for (uint32_t i = 0; i < in->count; i++) {
+		page_id id = (page_id)(sg->first + intake_page(in, i));
+		bool is_ahead = intake_is_ahead(in, i);
+
+		frame_set_flags(pg, pg->page[id].frame, is_ahead ?
+				FRAME_FRESH | FRAME_AHEAD : FRAME_FRESH, 0);
+		pg->stats.readahead_pages += is_ahead;
+	}
+}
+
+bool zero_fill(struct pager *pg, const struct intake *in,
+	       account_id *ret_account)
+{
+	struct segment *sg = &pg->segment[in->segment];
+	uint64_t low = intake_page(in, in->step < 0 ? in->count - 1 : 0);
+
+	if (!give_frames(pg, in, ret_account))
+		return false;
+	if (pg->ops->install(pg->ctx, in->segment, low << sg->order,
+			     (uint64_t)in->count << sg->order, NULL) == 0) {
+		note_filled(pg, in);
+		return true;
+	}
+	for (uint64_t page = low; page < low + in->count; page++)
+		pg->page[sg->first + page].flags |= PAGE_PARTIAL;
+	*ret_account = 0;
+	pg->is_starved = true;
+	pg->stats.install_retries++;
+	return false;
+}
