@@ -167,6 +167,23 @@ static void trace_fault(struct daemon *d, const struct pending_entry *e,
 	trace_add(&d->trace, &event);
 }
 
+/* No fault, but part of the order in which a program's pages come. */
+static void trace_ahead(struct daemon *d, const struct attachment *a,
+			uint64_t first, uint64_t count)
+{
+	struct trace_event event = {
+		.time_ns = clock_now_ns(),
+		.pid = a->session->main->peer.pid,
+		.segment_number = a->segment_number,
+		.page = first,
+		.kind = "ahead",
+		.ready_first = first,
+		.ready_count = count,
+	};
+
+	trace_add(&d->trace, &event);
+}
+
 /* Pages came in, or were used again: perhaps somebody records that. */
 static void note_pages(struct daemon *d, segment_id segment_number,
 		       uint64_t first, uint64_t count)
@@ -227,6 +244,8 @@ void paging_ready(struct daemon *d, uint32_t session,
 	if (a == NULL)
 		return;
 	readies_add(d, a, first, count, mark);
+	if (trace_has_readers(&d->trace))
+		trace_ahead(d, a, first, count);
 	note_pages(d, segment_number, first, count);
 }
 
