@@ -252,9 +252,16 @@ static void send_garbage(int fd)
 
 /* ---- hello */
 
+/* Another in each life, as memd's. */
+static void make_token(uint8_t token[16])
+{
+	memset(token, 0, 16);
+	snprintf((char *)token, 16, "%d", getpid());
+}
+
 static void take_hello(int fd, uint64_t id)
 {
-	static const uint8_t token[16] = "fifteen letters";
+	uint8_t token[16];
 	Memd__HelloReply m = MEMD__HELLO_REPLY__INIT;
 	uint8_t out[256];
 	ssize_t n;
@@ -272,10 +279,11 @@ static void take_hello(int fd, uint64_t id)
 		break;
 	}
 	atomic_fetch_add(&control->sessions, 1);
+	make_token(token);
 	m.version_major = WIRE_VERSION_MAJOR;
 	m.instance = (uint64_t)getpid();
 	m.session = 1;
-	m.token.data = (uint8_t *)token;
+	m.token.data = token;
 	m.token.len = atomic_load(&control->hello) == FAKE_HELLO_SHORT_TOKEN ?
 		      3 : sizeof(token);
 	n = wire_pack(MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY, id, &m.base, 0, out,
@@ -499,12 +507,18 @@ static void take_fault(struct conn *c, uint64_t id, const Memd__Fault *m)
 
 /* ---- dispatch */
 
-static void take_join(struct conn *c, uint64_t id)
+static void take_join(struct conn *c, uint64_t id, const Memd__Join *m)
 {
+	uint8_t token[16];
+
+	make_token(token);
 	atomic_fetch_add(&control->joins, 1);
 	c->is_lane = 1;
 	if (atomic_load(&control->no_lanes))
 		reply_error(c->fd, id, EACCES, "no lanes today");
+	else if (m->token.len != sizeof(token) ||
+		 memcmp(m->token.data, token, sizeof(token)) != 0)
+		reply_error(c->fd, id, EACCES, "that was in another life");
 	else
 		reply_ok(c->fd, id);
 }
@@ -579,7 +593,7 @@ static void take(int conn, const struct wire_header *h, const void *body)
 		take_hello(c->fd, h->request_id);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_JOIN:
-		take_join(c, h->request_id);
+		take_join(c, h->request_id, m);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_CREATE:
 		take_create(conn, h->request_id, m);
