@@ -414,14 +414,17 @@ static int start(struct daemon *d, char *reason, size_t size)
 	pins_init(&d->pins);
 	ages_init(&d->ages);
 	replays_init(&d->replays);
-	mailboxes_init(&d->mailboxes);
 	readies_init(&d->readies);
 	trace_init(&d->trace, d->config.trace_events);
 	server_init(&d->server);
 	system_random(&d->instance, sizeof(d->instance));
 	d->started_ns = clock_now_ns();
 	reload_apply(d);
-	err = start_inside(d, reason, size);
+	err = mailboxes_init(&d->mailboxes);
+	if (err != 0)
+		snprintf(reason, size, "mailboxes: %s", strerror(-err));
+	if (err == 0)
+		err = start_inside(d, reason, size);
 	if (err == 0)
 		err = server_listen(d, reason, size);
 	if (err == 0)
@@ -470,6 +473,7 @@ static void take_down(struct daemon *d)
 	segments_fini(&d->segments);
 	engine_fini(&d->engine);
 	pending_fini(&d->pending);
+	mailboxes_fini(&d->mailboxes);
 	if (d->base != NULL)
 		event_base_free(d->base);
 }

@@ -23,20 +23,28 @@ enum {
 	IDLE_NS = 10000000,
 };
 
-void mailboxes_init(struct mailboxes *ms)
+int mailboxes_init(struct mailboxes *ms)
 {
 	LIST_INIT(&ms->awake);
+	return guard_init(sizeof(struct mailbox));
+}
+
+void mailboxes_fini(struct mailboxes *ms)
+{
+	LIST_INIT(&ms->awake);
+	guard_fini();
 }
 
 /* ---- made and gone */
 
+/* With all its memory, so that where there is none it is an error here. */
 static int make_file(int *ret_fd)
 {
 	int fd = memfd_create("memd-mailbox", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0)
 		return -errno;
-	if (ftruncate(fd, sizeof(struct mailbox)) != 0 ||
+	if (fallocate(fd, 0, 0, sizeof(struct mailbox)) != 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
 					   F_SEAL_SEAL) != 0) {
 		int err = -errno;
@@ -69,6 +77,7 @@ int mailbox_open(struct session *s, int *ret_fd)
 	(void)madvise(shared, sizeof(*shared), MADV_DONTFORK);
 	atomic_store(&shared->daemon_sleeps, 1);
 	*end = (struct mailbox_end){ .session = s, .shared = shared };
+	guard_add(&end->guarded, shared, sizeof(*shared));
 	s->daemon->stats.mailboxes++;
 	*ret_fd = fd;
 	return 0;
@@ -82,6 +91,7 @@ void mailbox_close(struct session *s)
 		return;
 	if (end->is_awake)
 		LIST_REMOVE(end, link);
+	guard_remove(&end->guarded);
 	munmap(end->shared, sizeof(*end->shared));
 	s->daemon->stats.mailboxes--;
 	*end = (struct mailbox_end){ 0 };
@@ -103,6 +113,14 @@ void mailbox_ring(struct session *s)
 	}
 	/* Only what is found in it is worth more than one look. */
 	daemon_look_again(d);
+}
+
+/* It took memory out, there is no more, and so its questions are lost. */
+static void check_guard(const struct mailbox_end *end)
+{
+	if (end->guarded.is_lost)
+		conn_close(end->session->main, "punched holes into its "
+			   "mailbox, and there is no memory to fill them");
 }
 
 /* ---- answers, M3 */
@@ -148,6 +166,7 @@ void mailbox_answer(struct session *s, unsigned idx, uint16_t type,
 		(void)atomic_compare_exchange_strong(&cell->state, &left,
 						     CELL_FREE);
 	}
+	check_guard(&s->mailbox);
 }
 
 static void answer_error(struct session *s, unsigned idx, uint64_t request_id,
@@ -249,6 +268,7 @@ static unsigned look_into(struct mailbox_end *end)
 	}
 	end->asked_ns = clock_now_ns();
 	end->is_used = true;
+	check_guard(end);
 	return count;
 }
 

@@ -11,6 +11,7 @@
 #define MEMD_DAEMON_MAILBOX_H
 
 #include "common/checks.h"
+#include "daemon/guard.h"
 #include "proto/mailbox.h"
 #include "proto/wire.h"
 #include <stdbool.h>
@@ -23,6 +24,7 @@ struct session;
 struct mailbox_end {
 	struct session *session;
 	struct mailbox *shared;		/* NULL: none */
+	struct guarded guarded;		/* the same */
 	uint64_t seen;			/* asked, and not looked into yet */
 	uint64_t asked_ns;		/* the last time */
 	bool is_awake;			/* and on the list */
@@ -34,7 +36,9 @@ struct mailboxes {
 	LIST_HEAD(, mailbox_end) awake;
 };
 
-void mailboxes_init(struct mailboxes *ms);
+/* Returns 0 or -errno. */
+int mailboxes_init(struct mailboxes *ms) MUST_CHECK;
+void mailboxes_fini(struct mailboxes *ms);
 
 /* Make the session's.  *ret_fd is for the client; the caller closes it.
  * Returns 0, -EEXIST, -ENOMEM, -EMFILE. */
