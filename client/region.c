@@ -30,7 +30,7 @@ enum { FIRST_CAPACITY = 64 };
 enum { REPLY_UNITS_MAX = 1024 };
 
 enum {
-	EDGE_REACH = 4,		/* pages: readers may leave some out */
+	EDGE_REACH = 2,		/* pages: readers may leave some out */
 	PIECE_UNITS = 16,	/* mapped at a time for one who goes backward */
 };
 
@@ -387,10 +387,11 @@ enum uffd_outcome region_map_reply(struct region *r, int uffd, uint64_t page,
 }
 
 /* What we are told of ends at `to` now.  Where it ended at `from`, that end is
- * none any more. */
+ * none any more.  (Single pages are of one who leaves more out.) */
 static void continue_edge(struct region *r, uint64_t from, uint64_t to)
 {
-	if (!note_move(&r->edges, from, to))
+	if (!note_move(&r->edges, from, to) && from + 1 != to &&
+	    to + 1 != from)
 		note_add(&r->edges, to);
 }
 

@@ -144,6 +144,16 @@ struct stream *ahead_fault(struct pager *pg, segment_id segment, uint64_t page,
 	return st;
 }
 
+void ahead_expect(struct pager *pg, segment_id segment, struct stream *st,
+		  uint32_t count)
+{
+	struct segment *sg = &pg->segment[segment];
+
+	if (stream_expect(&sg->streams, st, count,
+			  window_max(pg, sg, st->client)))
+		enqueue(pg, segment);
+}
+
 bool ahead_touched(struct pager *pg, segment_id segment, uint64_t first,
 		   uint64_t count)
 {

@@ -43,7 +43,9 @@ static batch_id evict_begin(struct pager *pg, unsigned order)
 
 	if (id == 0)
 		return 0;
-	b->staging_count = staging_get(&pg->write_staging, 0, units, most,
+	b->staging_count = staging_get(&pg->write_staging,
+				       staging_all(&pg->write_staging),
+				       units, most,
 				       &b->staging_first);
 	if (b->staging_count != 0)
 		return id;

@@ -12,6 +12,8 @@
 
 enum fault_step { FAULT_ENDED, FAULT_MUST_WAIT };
 
+enum { AROUND_MAX = 512 };	/* pages that one answer speaks of */
+
 static enum fault_step fault_try(struct pager *pg, waiter_id id,
 				 account_id *ret_account);
 
@@ -148,16 +150,19 @@ static void fault_answer_resident(struct pager *pg, waiter_id id,
 		.count = count,
 		.mark = PAGER_NO_PAGE,
 	};
-	struct stream *st;
+	struct stream *st = stream_at(&sg->streams, page);
 
 	page_mark_used(pg, w->page);
 	for (uint64_t i = what.first; i < what.first + count; i++)
 		frame_set_flags(pg, pg->page[sg->first + i].frame, 0,
 				FRAME_FRESH);
 	/* To chase, a reader must know of an end that it can come to. */
-	if (count == 1 && (st = stream_at(&sg->streams, page)) != NULL)
+	if (st != NULL && count == 1)
 		st->is_chasing = false;
-	if (count > 1 && w->client != 0)
+	if (st != NULL && st->is_chasing)
+		ahead_expect(pg, w->segment, st,
+			     (count - 1) / stream_span(st));
+	else if (count > 1 && w->client != 0)
 		what.mark = stream_choose_mark(&sg->streams, what.first,
 					       count, page);
 	fault_answer(pg, id, &what, io_ns);
@@ -181,8 +186,7 @@ static struct stream *fault_stream(struct pager *pg, waiter_id id)
 	if (st == NULL || !stream_is_dense(st))
 		return st;
 	w->step = st->step < 0 ? -1 : 1;
-	w->around = (uint16_t)MAX(st->goal * stream_span(st) + 1,
-				  (uint32_t)BATCH_PAGES_MAX);
+	w->around = AROUND_MAX;
 	if (st->window * stream_span(st) >= 2 * BATCH_PAGES_MAX)
 		w->hold = (uint16_t)(st->window * stream_span(st) / 2);
 	return st;

@@ -417,6 +417,9 @@ bool evict_is_candidate(const struct pager *pg, page_id id);
 /* ahead.c: readahead. */
 struct stream *ahead_fault(struct pager *pg, segment_id segment, uint64_t page,
 			   uint32_t client);
+/* A reader who chases is told of pages up to `count` steps further on. */
+void ahead_expect(struct pager *pg, segment_id segment, struct stream *st,
+		  uint32_t count);
 bool ahead_touched(struct pager *pg, segment_id segment, uint64_t first,
 		   uint64_t count);
 bool ahead_run(struct pager *pg);

@@ -17,6 +17,21 @@ static bool is_swapped(const struct pager *pg, const struct segment *sg,
 	       pg->page[sg->first + page].state == PAGE_SWAPPED;
 }
 
+/* Does the slot of page `i` follow (going backward: precede) that of the page
+ * before it in the intake?  Then one request reads both. */
+static bool is_adjacent(const struct pager *pg, const struct segment *sg,
+			const struct intake *in, uint32_t i)
+{
+	slot_id slot = pg->page[sg->first + intake_page(in, i)].slot;
+	slot_id before = pg->page[sg->first + intake_page(in, i - 1)].slot;
+	slot_id units = order_units(sg->order);
+
+	return in->step == 1 ? slot == before + units :
+	       in->step == -1 && slot + units == before;
+}
+
+/* What somebody waits for is read in one request: others that were as urgent
+ * would stand in the way of those who wait, too. */
 void load_cut(const struct pager *pg, struct intake *in)
 {
 	const struct segment *sg = &pg->segment[in->segment];
@@ -24,28 +39,53 @@ void load_cut(const struct pager *pg, struct intake *in)
 				   MIN(in->count, (uint32_t)BATCH_PAGES_MAX));
 	uint32_t count = 1;
 
-	while (count < most && is_swapped(pg, sg, intake_page(in, count)))
+	while (count < most && is_swapped(pg, sg, intake_page(in, count)) &&
+	       (!in->has_waiter || is_adjacent(pg, sg, in, count)))
 		count++;
 	in->count = count;
 }
 
-/* Staging for as much as there is room for.  Readahead uses one half of the
- * arena, so that there is always some for those who wait, and in one piece.
- * Returns the pages there is room for. */
+/* The arena for reads: one half is for pages that somebody waits for, so that
+ * a page of any size finds room however much is read ahead; the other is for
+ * readahead, but for its end (unless a page is that large), where the small
+ * ones go first. */
+static uint32_t end_of_ahead(const struct staging *st)
+{
+	return st->unit_count - st->unit_count / 16;
+}
+
+static struct staging_part part_ahead(const struct staging *st, uint32_t units)
+{
+	uint32_t half = st->unit_count / 2, end = end_of_ahead(st);
+
+	return (struct staging_part){
+		half, end - half < units ? st->unit_count : end,
+	};
+}
+
+static struct staging_part part_small(const struct staging *st)
+{
+	return (struct staging_part){ end_of_ahead(st), st->unit_count };
+}
+
+/* Take as much as there is room for.  Returns the pages there is room for. */
 static uint32_t load_staging(struct pager *pg, const struct intake *in,
 			     struct batch *b)
 {
 	struct staging *st = &pg->read_staging;
-	uint32_t units = order_units(b->order);
+	uint32_t units = order_units(b->order), got = 0;
 
 	if (in->count > 1 || !in->has_waiter)
-		b->staging_count = staging_get(st, st->unit_count / 2, units,
-					       in->count * units,
-					       &b->staging_first);
-	if (b->staging_count == 0 && in->has_waiter)
-		b->staging_count = staging_get(st, 0, units, units,
-					       &b->staging_first);
-	return b->staging_count / units;
+		got = staging_get(st, part_ahead(st, units), units,
+				  in->count * units, &b->staging_first);
+	if (got == 0 && in->has_waiter)
+		got = staging_get(st, part_small(st), units, units,
+				  &b->staging_first);
+	if (got == 0 && in->has_waiter)
+		got = staging_get(st, staging_all(st), units, units,
+				  &b->staging_first);
+	b->staging_count = got;
+	return got / units;
 }
 
 static void load_add(struct pager *pg, struct segment *sg, batch_id id,

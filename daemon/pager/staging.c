@@ -14,13 +14,13 @@ void staging_init(struct staging *sg, void *base, uint64_t length_bytes)
 				       (uint64_t)STAGING_UNITS_MAX);
 }
 
-uint32_t staging_get(struct staging *sg, uint32_t from, uint32_t least,
-		     uint32_t most, uint32_t *ret_first)
+uint32_t staging_get(struct staging *sg, struct staging_part part,
+		     uint32_t least, uint32_t most, uint32_t *ret_first)
 {
 	size_t first = 0;
 	uint32_t count;
 
-	count = (uint32_t)bitmap_find_clear_run(sg->used, sg->unit_count, from,
+	count = (uint32_t)bitmap_find_clear_run(sg->used, part.end, part.first,
 						most, &first);
 	if (count < least)
 		return 0;

@@ -19,10 +19,20 @@ struct staging {
 
 void staging_init(struct staging *sg, void *base, uint64_t length_bytes);
 
-/* Take a run of at least `least` and at most `most` units, none of them before
- * unit `from`.  Returns its length, 0 when there is none that long. */
-uint32_t staging_get(struct staging *sg, uint32_t from, uint32_t least,
-		     uint32_t most, uint32_t *ret_first);
+/* Where in the arena. */
+struct staging_part {
+	uint32_t first, end;
+};
+
+static inline struct staging_part staging_all(const struct staging *sg)
+{
+	return (struct staging_part){ 0, sg->unit_count };
+}
+
+/* Take a run of at least `least` and at most `most` units inside of `part`.
+ * Returns its length, 0 when there is none that long. */
+uint32_t staging_get(struct staging *sg, struct staging_part part,
+		     uint32_t least, uint32_t most, uint32_t *ret_first);
 void staging_put(struct staging *sg, uint32_t first, uint32_t count);
 
 static inline void *staging_at(const struct staging *sg, uint32_t unit)

@@ -56,8 +56,29 @@ static void set_mark(struct stream *st)
 	st->is_marked = false;
 }
 
-/* The reader is `count` steps further.  What it finds there is for it to
- * say whether the next window is due. */
+/* The next window, behind those `used` steps that are about to be used up. */
+static void grow(struct stream_set *set, struct stream *st, uint32_t used,
+		 uint32_t window_max)
+{
+	uint32_t least = STREAM_WINDOW_FIRST;
+
+	set_window(st, is_wasteful(set) ? MAX(st->window / 2, least) :
+					  st->window * 2, window_max);
+	st->goal = MIN(st->goal, used + st->window) + st->window;
+	st->goal = MAX(st->goal, st->ahead);
+	set_mark(st);
+}
+
+bool stream_expect(struct stream_set *set, struct stream *st, uint32_t count,
+		   uint32_t window_max)
+{
+	if (st->mark == 0 || count < st->mark)
+		return false;
+	grow(set, st, count, window_max);
+	return true;
+}
+
+/* The reader is `count` steps further. */
 static void move_on(struct stream_set *set, struct stream *st, uint32_t count,
 		    uint32_t window_max)
 {
@@ -71,10 +92,7 @@ static void move_on(struct stream_set *set, struct stream *st, uint32_t count,
 		st->mark -= count;
 		return;
 	}
-	set_window(st, is_wasteful(set) ? MAX(st->window / 2, 2u) :
-					  st->window * 2, window_max);
-	st->goal = MIN(st->goal, st->window) + st->window;
-	set_mark(st);
+	grow(set, st, 0, window_max);
 }
 
 void stream_stop(struct stream *st)

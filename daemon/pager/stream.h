@@ -105,6 +105,11 @@ uint64_t stream_page(const struct stream *st, uint32_t count);
 uint64_t stream_choose_mark(struct stream_set *set, uint64_t first,
 			    uint64_t count, uint64_t avoid);
 
+/* The reader will be `count` steps further before it is heard of again.
+ * Returns true when that has moved the goal. */
+bool stream_expect(struct stream_set *set, struct stream *st, uint32_t count,
+		   uint32_t window_max);
+
 /* No more than what was started can be had for now. */
 void stream_stop(struct stream *st);
 

@@ -257,9 +257,13 @@ static void edges(void **state)
 	ready(&r, 460, 20, REGION_NO_PAGE);
 	assert_false(region_take_edge(&r, 479));
 	assert_true(region_take_edge(&r, 458));
+	assert_false(region_take_edge(&r, 457));
 	assert_false(region_take_edge(&r, 459));
-	/* A page that came alone tells nothing. */
+	/* Pages that come alone tell nothing. */
 	reply(&r, 700, 700, 1, REGION_NO_PAGE);
+	ready(&r, 704, 1, REGION_NO_PAGE);
+	assert_false(region_take_edge(&r, 705));
+	assert_false(region_take_edge(&r, 703));
 	assert_false(region_take_edge(&r, 701));
 	assert_false(region_take_edge(&r, 0));
 }
