@@ -217,6 +217,14 @@ static const void *unpack(struct daemon *d, const struct wire_header *header,
 			   header->body_bytes);
 }
 
+/* NULL, or more than one page: what may not be in a cell. */
+static bool is_refused(const struct wire_header *header, const void *message)
+{
+	return message == NULL ||
+	       (header->type == MEMD__MESSAGE_TYPE__TYPE_FAULT &&
+		((const Memd__Fault *)message)->n_page != 1);
+}
+
 static void take_cell(struct session *s, unsigned idx)
 {
 	struct mailbox_cell *cell = &s->mailbox.shared->cell[idx];
@@ -233,14 +241,12 @@ static void take_cell(struct session *s, unsigned idx)
 		return;
 	if (copy_frame(cell, frame, &header) != 0)
 		message = unpack(s->daemon, &header, frame);
-	if (message == NULL) {
+	if (is_refused(&header, message)) {
 		answer_error(s, idx, header.request_id, -EPROTO);
 	} else if (header.type == MEMD__MESSAGE_TYPE__TYPE_TOUCHED) {
 		handle_touched_in_cell(s->daemon, s->main, message);
 		(void)atomic_compare_exchange_strong(&cell->state, &asked,
 						     CELL_FREE);
-	} else if (((const Memd__Fault *)message)->n_page != 1) {
-		answer_error(s, idx, header.request_id, -EPROTO);
 	} else {
 		handle_fault_in_cell(s->daemon, s->main, idx,
 				     header.request_id, message);
