@@ -271,7 +271,7 @@ static bool load_settle(struct pager *pg, struct batch *b)
 
 	for (unsigned i = 0; i < b->page_count; i++) {
 		uint64_t bit = UINT64_C(1) << i;
-		unsigned end = i;
+		unsigned end;
 
 		if (b->settled & bit)
 			continue;
