@@ -144,7 +144,7 @@ static struct intake advice_intake(const struct advice *ad)
 		.step = 1,
 		.count = (uint32_t)MIN(ad->end - ad->cursor,
 				       (uint64_t)BATCH_PAGES_MAX),
-		.has_waiter = true,
+		.has_waiter = ad->kind == PAGER_PIN,
 	};
 }
 

@@ -5,7 +5,8 @@
  *   A1  A fault never waits for readahead: it leaves half of the staging for
  *       reads, half of the store's requests, half of the batches and a part of
  *       the low watermark alone, goes behind every fault that waits for a
- *       frame, and waits for what the background evicts anyway.
+ *       frame, and waits for what is evicted in the background, which keeps
+ *       a window more free while it does.
  *   A2  It keeps within the limits of the segment's accounts.
  *   A3  Pages come in by the same way as for a fault: verified, or LOST.
  *   A4  A page that came in is FRESH until somebody is told of it.  Only such
@@ -101,7 +102,7 @@ static bool was_there(const struct pager *pg, const struct segment *sg,
 		uint64_t page = passed_page(st, i);
 		const struct page *p = &pg->page[sg->first + page];
 
-		skipped += !fault_is_mappable(pg, sg, page) ||
+		skipped += !page_is_mappable(pg, sg, page) ||
 			   (pg->frame[p->frame].flags & FRAME_FRESH);
 	}
 	return skipped <= passed / 4;
@@ -177,7 +178,7 @@ bool ahead_touched(struct pager *pg, segment_id segment, uint64_t first,
 static bool is_fresh(const struct pager *pg, const struct segment *sg,
 		     uint64_t page)
 {
-	return fault_is_mappable(pg, sg, page) &&
+	return page_is_mappable(pg, sg, page) &&
 	       (pg->frame[pg->page[sg->first + page].frame].flags &
 		FRAME_FRESH);
 }
@@ -295,8 +296,11 @@ static enum ahead_end bring_in(struct pager *pg, struct ahead_turn *turn,
 		stream_stop(st);
 		return AHEAD_DONE;
 	}
-	if (frame_room(pg, sg, false, 1) == 0)
+	if (frame_room(pg, sg, false, 1) == 0) {
+		pg->ahead_wanted = MIN((st->goal - st->ahead) << sg->order,
+				       pg->config.frame_count / POOL_PART);
 		return AHEAD_STUCK;
+	}
 	ahead_plan(st, st->ahead + 1, &in);
 	if (state == PAGE_SWAPPED) {
 		if (!read_some(pg, &in))
@@ -352,6 +356,7 @@ bool ahead_run(struct pager *pg)
 	struct ahead_turn turn = { .fill_units = FILL_UNITS_MAX };
 	enum ahead_end end = AHEAD_DONE;
 
+	pg->ahead_wanted = 0;
 	/* Whoever waits for a frame comes first. */
 	for (uint32_t left = pg->ahead_count;
 	     left > 0 && end == AHEAD_DONE && pg->pool_waiting.head == 0;

@@ -46,6 +46,8 @@ void clock_age(struct pager *pg, segment_id segment, uint64_t page)
 	pg->age_count = 1;
 }
 
+/* What was read ahead is spared once: its reader may be about to come, and
+ * would have to map each page of it again. */
 static void age_frame(struct pager *pg, frame_id id)
 {
 	struct frame *fr = &pg->frame[id];
@@ -53,6 +55,10 @@ static void age_frame(struct pager *pg, frame_id id)
 	if (fr->page == 0 || !(fr->flags & FRAME_REFERENCED) ||
 	    fr->pins != 0 || pg->page[fr->page].state != PAGE_RESIDENT)
 		return;
+	if ((fr->flags & (FRAME_AHEAD | FRAME_SPARED)) == FRAME_AHEAD) {
+		frame_set_flags(pg, id, FRAME_SPARED, 0);
+		return;
+	}
 	frame_set_flags(pg, id, 0, FRAME_REFERENCED | FRAME_FRESH);
 	clock_age(pg, fr->segment,
 		  page_index(&pg->segment[fr->segment], fr->page));

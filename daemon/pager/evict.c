@@ -365,9 +365,9 @@ static uint64_t units_free_or_leaving(const struct pager *pg)
  * staging, or no hope. */
 uint32_t evict_some(struct pager *pg, uint32_t units, account_id account)
 {
-	/* Two rounds: one may do no more than age everything. */
+	/* Three rounds: two may do no more than spare and age everything. */
 	uint32_t round = is_futile(pg) ? 0 : pg->config.frame_count;
-	struct search search = { .budget = 2 * round, .cold_budget = round };
+	struct search search = { .budget = 3 * round, .cold_budget = round };
 	uint64_t before = units_free_or_leaving(pg);
 	frame_id victim = next_victim(pg, account, &search);
 	unsigned order = pg->frame[victim].order;

@@ -63,109 +63,11 @@ static waiter_id waiter_get(struct pager *pg)
 	return id;
 }
 
-static void waiter_put(struct pager *pg, waiter_id id)
+void waiter_put(struct pager *pg, waiter_id id)
 {
 	pg->waiter[id] = (struct waiter){ .next = pg->waiter_free };
 	pg->waiter_free = id;
 	pg->waiting_count--;
-}
-
-static void fault_answer(struct pager *pg, waiter_id id,
-			 const struct pager_reply *what, uint64_t io_ns)
-{
-	const struct waiter *w = &pg->waiter[id];
-	const struct segment *sg = &pg->segment[w->segment];
-	struct pager_reply reply = *what;
-
-	reply.cookie = w->cookie;
-	reply.segment = w->segment;
-	reply.page = page_index(sg, w->page);
-	reply.kind = w->kind;
-	reply.start_ns = w->start_ns;
-	reply.frame_ns = w->frame_ns;
-	reply.io_ns = MAX(io_ns, w->frame_ns);
-	reply.end_ns = pg->now_ns;
-	if (reply.error == 0 || reply.error == -EIO)
-		pg->stats.faults[w->kind]++;
-	waiter_put(pg, id);
-	pg->ops->reply(pg->ctx, &reply);
-}
-
-void fault_answer_error(struct pager *pg, waiter_id id, int error,
-			uint64_t io_ns)
-{
-	const struct pager_reply what = {
-		.mark = PAGER_NO_PAGE,
-		.error = error,
-	};
-
-	fault_answer(pg, id, &what, io_ns);
-}
-
-/* Resident and whole: what a client may map. */
-bool fault_is_mappable(const struct pager *pg, const struct segment *sg,
-		       uint64_t page)
-{
-	const struct page *p = &pg->page[sg->first + page];
-
-	return page < sg->page_count &&
-	       page_next_used(pg, sg, page, 1) == page &&
-	       p->state == PAGE_RESIDENT && !(p->flags & PAGE_PARTIAL);
-}
-
-/* May it be mapped along with the waiter's page?  Pages that nobody was told
- * of yet: others are mapped already, or were aged and must show by a fault
- * that they are in use. */
-static bool is_around(const struct pager *pg, const struct waiter *w,
-		      uint64_t page)
-{
-	const struct segment *sg = &pg->segment[w->segment];
-
-	return fault_is_mappable(pg, sg, page) &&
-	       (pg->frame[pg->page[sg->first + page].frame].flags &
-		w->around_flags);
-}
-
-/* How many pages the waiter's answer can speak of, its own included. */
-static uint32_t count_around(const struct pager *pg, const struct waiter *w)
-{
-	uint64_t page = page_index(&pg->segment[w->segment], w->page);
-	uint32_t count = 1;
-
-	while (count < w->around &&
-	       is_around(pg, w, page + (uint64_t)(w->step * (int64_t)count)))
-		count++;
-	return count;
-}
-
-/* Its own page is there; answer with what is around it. */
-static void fault_answer_resident(struct pager *pg, waiter_id id,
-				  uint32_t count, uint64_t io_ns)
-{
-	const struct waiter *w = &pg->waiter[id];
-	struct segment *sg = &pg->segment[w->segment];
-	uint64_t page = page_index(sg, w->page);
-	struct pager_reply what = {
-		.first = w->step < 0 ? page - (count - 1) : page,
-		.count = count,
-		.mark = PAGER_NO_PAGE,
-	};
-	struct stream *st = stream_at(&sg->streams, page);
-
-	page_mark_used(pg, w->page);
-	for (uint64_t i = what.first; i < what.first + count; i++)
-		frame_set_flags(pg, pg->page[sg->first + i].frame, 0,
-				FRAME_FRESH);
-	/* To chase, a reader must know of an end that it can come to. */
-	if (st != NULL && count == 1)
-		st->is_chasing = false;
-	if (st != NULL && st->is_chasing)
-		ahead_expect(pg, w->segment, st,
-			     (count - 1) / stream_span(st));
-	else if (count > 1 && w->client != 0)
-		what.mark = stream_choose_mark(&sg->streams, what.first,
-					       count, page);
-	fault_answer(pg, id, &what, io_ns);
 }
 
 /* ---- what each state makes of a fault */
@@ -221,7 +123,7 @@ static enum fault_step fault_zero(struct pager *pg, waiter_id id,
 	w->frame_ns = pg->now_ns;
 	if (in.count > 1)
 		st->ahead = MAX(st->ahead, in.count - 1);
-	fault_answer_resident(pg, id, count_around(pg, w), 0);
+	answer_resident(pg, id, answer_extent(pg, w), 0);
 	return FAULT_ENDED;
 }
 
@@ -277,7 +179,7 @@ static void fault_ahead(struct pager *pg, waiter_id id)
 
 	if (flags & FRAME_FRESH) {
 		if (st != NULL)
-			st->is_chasing = count_around(pg, w) <=
+			st->is_chasing = answer_extent(pg, w) <=
 					 st->window / 2;
 		return;
 	}
@@ -330,7 +232,7 @@ static enum fault_step fault_try(struct pager *pg, waiter_id id,
 		w->kind = FAULT_PUT_BACK;
 		if (!evict_put_back(pg, w->page))
 			return FAULT_MUST_WAIT;
-		fault_answer_resident(pg, id, 1, 0);
+		answer_resident(pg, id, 1, 0);
 		return FAULT_ENDED;
 	case PAGE_RESIDENT:
 		if (w->kind != FAULT_ZERO)
@@ -338,7 +240,7 @@ static enum fault_step fault_try(struct pager *pg, waiter_id id,
 		return fault_resident(pg, id);
 	case PAGE_LOST:
 		w->kind = FAULT_LOST;
-		fault_answer_error(pg, id, -EIO, 0);
+		answer_error(pg, id, -EIO, 0);
 		return FAULT_ENDED;
 	case PAGE_STATES:
 		break;
@@ -410,12 +312,12 @@ void fault_go_on(struct pager *pg, waiter_id id, bool may_hold,
 			fault_wait(pg, id, account);
 		return;
 	}
-	count = count_around(pg, w);
+	count = answer_extent(pg, w);
 	next = may_hold ? worth_waiting_for(pg, w, count) : 0;
 	if (next != 0)
 		fault_join(pg, id, next);
 	else
-		fault_answer_resident(pg, id, count, io_ns);
+		answer_resident(pg, id, count, io_ns);
 }
 
 /* Would this page's fault take a frame? */
@@ -522,7 +424,7 @@ void fault_fail_waiting(struct pager *pg, struct queue *q, segment_id segment,
 	*q = (struct queue){ 0 };
 	while ((id = waiter_pop(pg, &all)) != 0) {
 		if (segment == 0 || pg->waiter[id].segment == segment)
-			fault_answer_error(pg, id, error, 0);
+			answer_error(pg, id, error, 0);
 		else
 			waiter_push(pg, q, id);
 	}

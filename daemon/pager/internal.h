@@ -75,6 +75,7 @@ enum {
 				 * may be mapped along with its neighbours */
 	FRAME_AHEAD = BIT(3),	/* came in ahead of a stream and is not known
 				 * to have been used */
+	FRAME_SPARED = BIT(4),	/* AHEAD, and for that not aged once */
 };
 
 /* A page in memory.  One entry even when the page is larger than 4 KiB: it
@@ -260,6 +261,7 @@ struct pager {
 	segment_id ahead_head, ahead_tail;
 	uint32_t ahead_count;
 	uint32_t ahead_io;		/* requests in flight for it */
+	uint32_t ahead_wanted;		/* units it lacked the last time */
 
 	/* Pages to be aged, not yet told: one run at a time. */
 	segment_id age_segment;
@@ -303,6 +305,9 @@ void page_set_slot(struct pager *pg, struct segment *sg, page_id id,
 void page_drop_slot(struct pager *pg, struct segment *sg, page_id id);
 void page_set_writing(struct pager *pg, struct segment *sg, page_id id,
 		      bool is_writing);
+/* Resident and whole: what a client may map.  `page` is an index, any. */
+bool page_is_mappable(const struct pager *pg, const struct segment *sg,
+		      uint64_t page);
 /* Somebody uses it. */
 void page_mark_used(struct pager *pg, page_id id);
 /* It stays in memory for now. */
@@ -392,12 +397,9 @@ bool zero_fill(struct pager *pg, const struct intake *in,
 /* fault.c */
 void waiter_push(struct pager *pg, struct queue *q, waiter_id id);
 waiter_id waiter_pop(struct pager *pg, struct queue *q);
-void fault_answer_error(struct pager *pg, waiter_id id, int error,
-			uint64_t io_ns);
+void waiter_put(struct pager *pg, waiter_id id);
 void fault_go_on(struct pager *pg, waiter_id id, bool may_hold,
 		 uint64_t io_ns);
-bool fault_is_mappable(const struct pager *pg, const struct segment *sg,
-		       uint64_t page);
 bool fault_retry_waiting(struct pager *pg);
 void fault_fail_waiting(struct pager *pg, struct queue *q, segment_id segment,
 			int error);
@@ -413,6 +415,14 @@ void evict_finish(struct pager *pg, batch_id id);
 bool evict_put_back(struct pager *pg, page_id id);
 void evict_retry_reinstall(struct pager *pg);
 bool evict_is_candidate(const struct pager *pg, page_id id);
+
+/* answer.c.  Both end the waiter. */
+void answer_error(struct pager *pg, waiter_id id, int error, uint64_t io_ns);
+void answer_resident(struct pager *pg, waiter_id id, uint32_t count,
+		     uint64_t io_ns);
+/* How many pages its answer can speak of, its own (which is RESIDENT)
+ * included. */
+uint32_t answer_extent(const struct pager *pg, const struct waiter *w);
 
 /* ahead.c: readahead. */
 struct stream *ahead_fault(struct pager *pg, segment_id segment, uint64_t page,

@@ -30,7 +30,7 @@ static bool is_adjacent(const struct pager *pg, const struct segment *sg,
 	       in->step == -1 && slot + units == before;
 }
 
-/* What somebody waits for is read in one request: others that were as urgent
+/* Who faults waits for one request: pages that come along, and need others,
  * would stand in the way of those who wait, too. */
 void load_cut(const struct pager *pg, struct intake *in)
 {
@@ -40,7 +40,8 @@ void load_cut(const struct pager *pg, struct intake *in)
 	uint32_t count = 1;
 
 	while (count < most && is_swapped(pg, sg, intake_page(in, count)) &&
-	       (!in->has_waiter || is_adjacent(pg, sg, in, count)))
+	       (!in->has_waiter || in->ahead == 0 ||
+		is_adjacent(pg, sg, in, count)))
 		count++;
 	in->count = count;
 }

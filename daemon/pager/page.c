@@ -87,6 +87,16 @@ void page_set_writing(struct pager *pg, struct segment *sg, page_id id,
 		sg->writing--;
 }
 
+bool page_is_mappable(const struct pager *pg, const struct segment *sg,
+		       uint64_t page)
+{
+	const struct page *p = &pg->page[sg->first + page];
+
+	return page < sg->page_count &&
+	       page_next_used(pg, sg, page, 1) == page &&
+	       p->state == PAGE_RESIDENT && !(p->flags & PAGE_PARTIAL);
+}
+
 void page_keep(struct pager *pg, page_id id)
 {
 	if (pg->page[id].frame != 0)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The pager as a whole: making it, its background work, its statistics.
  *
- * Files: page.c and frame.c are the tables; fault.c, load.c, evict.c and
- * advice.c what happens to pages, ahead.c what comes in unasked; clock.c and
- * stream.c the two policies (whom to evict, what to read ahead); batch.c the
- * I/O; segment.c and account.c who owns and who pays.
+ * Files: page.c and frame.c are the tables; fault.c, load.c, zero.c, evict.c
+ * and advice.c what happens to pages, answer.c what is said of it, ahead.c what
+ * comes in unasked; clock.c and stream.c the two policies (whom to evict, what
+ * to read ahead); batch.c the I/O; segment.c and account.c who owns and who
+ * pays.
  *
  * Invariants (check.c recounts them all):
  *   P1  A page has a frame exactly while RESIDENT, LOADING or EVICTING, and
@@ -188,13 +189,15 @@ static uint64_t missing_units(const struct pager *pg)
 /* One batch toward the high watermark.  Returns true when it evicted. */
 static bool reclaim_pool(struct pager *pg)
 {
+	uint64_t low = pg->config.low_watermark + pg->ahead_wanted;
+	uint64_t high = pg->config.high_watermark + pg->ahead_wanted;
 	uint64_t coming = coming_units(pg), want;
 
-	if (coming < pg->config.low_watermark)
+	if (coming < low)
 		pg->is_reclaiming = true;
-	if (coming >= pg->config.high_watermark)
+	if (coming >= high)
 		pg->is_reclaiming = false;
-	want = pg->is_reclaiming ? pg->config.high_watermark - coming : 0;
+	want = pg->is_reclaiming ? high - coming : 0;
 	want = MAX(want, missing_units(pg));
 	if (want == 0)
 		return false;
