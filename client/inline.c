@@ -158,13 +158,11 @@ static enum verdict handle(struct memclient *mc, struct region *r,
 {
 	uint64_t started_ns = clock_now_ns();
 	uint64_t page = region_page_at(r, address);
-	uintptr_t start = region_page_start(r, page);
-	size_t length = region_page_bytes(r);
 
 	if (region_take_edge(r, page) &&
 	    ask_daemon(mc, r, page, is_write, started_ns))
 		return TRY_AGAIN;
-	switch (uffd_map(mc->inline_fd, start, length, start, length)) {
+	switch (region_map_minor(r, mc->inline_fd, page)) {
 	case UFFD_MAPPED:
 		touched_add(&mc->touched, r, page,
 			    clock_now_ns() - started_ns);

@@ -32,6 +32,7 @@ enum { REPLY_UNITS_MAX = 1024 };
 enum {
 	EDGE_REACH = 2,		/* pages: readers may leave some out */
 	PIECE_UNITS = 16,	/* mapped at a time for one who goes backward */
+	MINOR_PAGES = 32,	/* mapped instead of the handler */
 };
 
 /* Not malloc(): the handler calls this. */
@@ -395,32 +396,71 @@ static void continue_edge(struct region *r, uint64_t from, uint64_t to)
 		note_add(&r->edges, to);
 }
 
-void region_map_ready(struct region *r, int uffd,
-		      const struct region_told *told)
+static bool is_backward(struct region *r)
 {
-	uint64_t page_count = region_page_count(r), end;
+	return atomic_load_explicit(&r->is_backward, memory_order_relaxed);
+}
+
+/* From above, where the reader comes from. */
+static void map_backward(struct region *r, int uffd, uint64_t first,
+			 uint64_t end, uint64_t mark)
+{
 	uint64_t piece = MAX(PIECE_UNITS * (uint64_t)UFFD_UNIT_BYTES >>
 			     r->page_shift, (uint64_t)1);
 
-	if (told->first >= page_count)
-		return;
-	end = told->first + MIN(MIN(told->count, page_count - told->first),
-				reply_reach(r));
-	if (end == told->first)
-		return;
-	if (!atomic_load_explicit(&r->is_backward, memory_order_relaxed)) {
-		(void)map_around(r, uffd, told->first, end, told->mark,
-				 REGION_NO_PAGE);
-		continue_edge(r, told->first, end);
-		return;
-	}
-	/* The reader comes from above. */
-	for (uint64_t high = end; high > told->first;) {
-		uint64_t low = high - MIN(high - told->first, piece);
+	while (end > first) {
+		uint64_t low = end - MIN(end - first, piece);
 
-		(void)map_around(r, uffd, low, high, told->mark,
-				 REGION_NO_PAGE);
-		high = low;
+		(void)map_around(r, uffd, low, end, mark, REGION_NO_PAGE);
+		end = low;
 	}
-	continue_edge(r, end - 1, told->first - 1);
+}
+
+void region_map_ready(struct region *r, int uffd,
+		      const struct region_told *told)
+{
+	uint64_t page_count = region_page_count(r), first = told->first, end;
+
+	if (first >= page_count)
+		return;
+	end = first + MIN(MIN(told->count, page_count - first),
+			  reply_reach(r));
+	if (end == first)
+		return;
+	atomic_store(&r->ready_first, first);
+	atomic_store(&r->ready_mark, told->mark);
+	atomic_store(&r->ready_end, end);
+	if (is_backward(r))
+		map_backward(r, uffd, first, end, told->mark);
+	else
+		(void)map_around(r, uffd, first, end, told->mark,
+				 REGION_NO_PAGE);
+	atomic_store(&r->ready_end, 0);
+	if (is_backward(r))
+		continue_edge(r, end - 1, first - 1);
+	else
+		continue_edge(r, first, end);
+}
+
+/* These three may be of different Readies: then pages are mapped that are, or
+ * were, there to be mapped, or none. */
+enum uffd_outcome region_map_minor(struct region *r, int uffd, uint64_t page)
+{
+	uint64_t end = atomic_load(&r->ready_end);
+	uint64_t first = atomic_load(&r->ready_first);
+	uint64_t mark = atomic_load(&r->ready_mark);
+	uint64_t low = page, high = page + 1;
+
+	if (page >= first && page < end && is_backward(r))
+		low = page - MIN(page - first, (uint64_t)MINOR_PAGES);
+	else if (page >= first && page < end)
+		high = page + MIN(end - page, (uint64_t)MINOR_PAGES);
+	/* The handler notes the mark. */
+	if (mark < page)
+		low = MAX(low, mark + 1);
+	else if (mark > page)
+		high = MIN(high, mark);
+	return uffd_map(uffd, region_page_start(r, low),
+			(size_t)(high - low) << r->page_shift,
+			region_page_start(r, page), region_page_bytes(r));
 }

@@ -60,6 +60,8 @@ struct region {
 	struct region_notes marks;	/* the daemon wants to know at once */
 	struct region_notes edges;	/* where what we were told of ends */
 	_Atomic bool is_backward;	/* how it was read last */
+	/* What the handler is just mapping because of a Ready. */
+	_Atomic uint64_t ready_first, ready_end, ready_mark;
 
 	/* The handler's own. */
 	uint64_t request_id;	/* of SegmentAttach, while joining */
@@ -104,6 +106,11 @@ enum uffd_outcome region_map_reply(struct region *r, int uffd, uint64_t page,
 /* The same for pages that nobody has asked for. */
 void region_map_ready(struct region *r, int uffd,
 		      const struct region_told *told);
+
+/* Map a page that is there.  If the handler is about to map its neighbours, and
+ * has not come to it yet, some of them, too: who reads in order would else be
+ * behind it, page after page.  Returns the outcome for `page`. */
+enum uffd_outcome region_map_minor(struct region *r, int uffd, uint64_t page);
 
 /* Is the page a mark: is the daemon to be told that it was touched?  True once
  * for each. */
