@@ -226,6 +226,7 @@ void ahead_announce(struct pager *pg, segment_id segment, uint64_t first,
 
 enum ahead_end {
 	AHEAD_DONE,		/* it has all it wants, or can have */
+	AHEAD_BEGUN,		/* a batch more is coming */
 	AHEAD_STUCK,		/* something must end first */
 	AHEAD_TIRED,		/* enough for this turn */
 };
@@ -276,7 +277,8 @@ static bool fill_some(struct pager *pg, struct ahead_turn *turn,
 	return true;
 }
 
-/* Bring in `page`, the next one that the stream wants, and some behind it. */
+/* Bring in `page`, the next one that the stream wants, and some behind it.
+ * AHEAD_DONE: it is there, or cannot be had. */
 static enum ahead_end bring_in(struct pager *pg, struct ahead_turn *turn,
 			       uint64_t page)
 {
@@ -306,12 +308,13 @@ static enum ahead_end bring_in(struct pager *pg, struct ahead_turn *turn,
 		if (!read_some(pg, &in))
 			return AHEAD_STUCK;
 		st->ahead += (in.count - 1) / in.ahead + 1;
-		return AHEAD_DONE;
+		return AHEAD_BEGUN;
 	}
 	if (turn->fill_units == 0)
 		return AHEAD_TIRED;
-	if (!fill_some(pg, turn, &in))
-		stream_stop(st);	/* no memory now: let it be */
+	if (fill_some(pg, turn, &in))
+		return AHEAD_BEGUN;
+	stream_stop(st);	/* no memory now: let it be */
 	return AHEAD_DONE;
 }
 
@@ -319,38 +322,40 @@ static enum ahead_end serve_stream(struct pager *pg, struct ahead_turn *turn)
 {
 	const struct segment *sg = &pg->segment[turn->segment];
 	struct stream *st = turn->stream;
+	enum ahead_end end = AHEAD_DONE;
 
-	while (st->ahead < st->goal) {
+	while (end == AHEAD_DONE && st->ahead < st->goal) {
 		uint64_t page = stream_page(st, st->ahead + 1);
-		enum ahead_end end = AHEAD_DONE;
 
 		if (page >= sg->page_count || st->client == 0)
 			stream_stop(st);
 		else
 			end = bring_in(pg, turn, page);
-		if (end != AHEAD_DONE)
-			return end;
 	}
-	return AHEAD_DONE;
+	return end;
 }
 
+/* One batch for one of the segment's streams, which have it in turn. */
 static enum ahead_end serve_segment(struct pager *pg, struct ahead_turn *turn)
 {
-	struct stream_set *set = &pg->segment[turn->segment].streams;
+	struct segment *sg = &pg->segment[turn->segment];
 
 	for (unsigned i = 0; i < STREAM_COUNT; i++) {
+		unsigned at = (sg->ahead_stream + i) % STREAM_COUNT;
 		enum ahead_end end;
 
-		turn->stream = &set->stream[i];
+		turn->stream = &sg->streams.stream[at];
 		end = serve_stream(pg, turn);
+		if (end == AHEAD_BEGUN)
+			sg->ahead_stream = (uint8_t)(at + 1);
 		if (end != AHEAD_DONE)
 			return end;
 	}
 	return AHEAD_DONE;
 }
 
-/* Serve all that are queued, as far as it goes.  Returns true when it can go
- * on at once. */
+/* Serve all that are queued, one batch each and again, as far as it goes.
+ * Returns true when it can go on at once. */
 bool ahead_run(struct pager *pg)
 {
 	struct ahead_turn turn = { .fill_units = FILL_UNITS_MAX };
@@ -358,13 +363,14 @@ bool ahead_run(struct pager *pg)
 
 	pg->ahead_wanted = 0;
 	/* Whoever waits for a frame comes first. */
-	for (uint32_t left = pg->ahead_count;
-	     left > 0 && end == AHEAD_DONE && pg->pool_waiting.head == 0;
-	     left--) {
+	while (pg->ahead_head != 0 && pg->pool_waiting.head == 0 &&
+	       (end == AHEAD_DONE || end == AHEAD_BEGUN)) {
 		turn.segment = pg->ahead_head;
-		unqueue(pg, 0, turn.segment);
 		end = serve_segment(pg, &turn);
-		if (end != AHEAD_DONE)
+		/* Who got nothing stays the first. */
+		if (end == AHEAD_DONE || end == AHEAD_BEGUN)
+			unqueue(pg, 0, turn.segment);
+		if (end == AHEAD_BEGUN)
 			enqueue(pg, turn.segment);
 	}
 	return end == AHEAD_TIRED;

@@ -110,6 +110,7 @@ struct segment {
 	bool is_blocked;		/* DYING: ops.discard refused */
 	struct stream_set streams;
 	bool is_ahead_queued;
+	uint8_t ahead_stream;		/* the one that has the next turn */
 	segment_id ahead_next;
 };
 

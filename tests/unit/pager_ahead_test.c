@@ -294,6 +294,33 @@ static void several_readers(void **state)
 	}
 }
 
+/* What there is room for in flight is divided among those who read. */
+static void readers_share(void **state)
+{
+	enum { READERS = 4 };
+	struct world *w = start(CONFIG(
+		.frame_count = 16384, .slot_count = 16384,
+		.readahead_max = 512, .staging_bytes = 8 << 20));
+	segment_id sg[READERS];
+
+	(void)state;
+	for (unsigned i = 0; i < READERS; i++) {
+		sg[i] = swapped_segment(w, 2048, 0);
+		(void)world_advise(w, sg[i], 0, 1, PAGER_SEQUENTIAL);
+	}
+	for (unsigned i = 0; i < READERS; i++)
+		assert_null(world_fault(w, sg[i], 0));
+	/* The first has taken all; what ends is given to each in turn. */
+	for (unsigned n = 0; n < 2 * READERS; n++)
+		world_end_io(w, 0, 0);
+	for (unsigned i = 0; i < READERS; i++)
+		assert_true(world_info(w, sg[i]).loading >= 64);
+	world_settle(w);
+	for (unsigned i = 0; i < READERS; i++)
+		assert_int_equal(world_info(w, sg[i]).resident, 513);
+	finish(w);
+}
+
 /* First touches of a region that grows, up or down. */
 static void growing_region(void **state)
 {
@@ -660,6 +687,7 @@ int main(void)
 		cmocka_unit_test(readers_hardly_fault),
 		cmocka_unit_test(disk_is_kept_busy),
 		cmocka_unit_test(several_readers),
+		cmocka_unit_test(readers_share),
 		cmocka_unit_test(growing_region),
 		cmocka_unit_test(random_reader_reads_nothing_else),
 		cmocka_unit_test(advice),
