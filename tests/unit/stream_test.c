@@ -139,7 +139,7 @@ static void mark_is_in_the_middle(void **state)
 
 		(void)fault(&set, page);
 		(void)fault(&set, page += step);
-		st = fault(&set, page += step);
+		st = fault(&set, page + step);
 		st->client = 1;
 		while (st->window < MOST) {
 			uint64_t low;
@@ -287,7 +287,7 @@ static void waste_collapses_windows(void **state)
 	/* What is of use again grows again. */
 	stream_count_use(&set, 900, 0);
 	bring_in(st);
-	(void)fault(&set, page += st->goal + 1);
+	(void)fault(&set, page + st->goal + 1);
 	assert_int_equal(st->window, 2 * STREAM_WINDOW_FIRST);
 }
 
