@@ -238,6 +238,14 @@ static struct stream *begin(struct stream_set *set, enum stream_mode mode,
 	return st;
 }
 
+/* Who goes on in equal steps touches the mark, which is left unmapped, before
+ * what lies behind it.  Faults at random soon fall into a large window, and
+ * would make it larger still. */
+static bool has_skipped_mark(const struct stream *st, uint32_t count)
+{
+	return st->is_marked && count > st->mark;
+}
+
 struct stream *stream_fault(struct stream_set *set, enum stream_mode mode,
 			    uint64_t page, uint32_t window_max,
 			    uint32_t *ret_passed)
@@ -248,10 +256,15 @@ struct stream *stream_fault(struct stream_set *set, enum stream_mode mode,
 	*ret_passed = 0;
 	if (window_max == 0 || mode == STREAM_RANDOM)
 		return NULL;
-	st = match(set, page, &count);
-	if (st == NULL)
-		return is_recent(set, page) ? NULL :
-			begin(set, mode, page, window_max);
+	for (;;) {
+		st = match(set, page, &count);
+		if (st == NULL)
+			return is_recent(set, page) ? NULL :
+				begin(set, mode, page, window_max);
+		if (!has_skipped_mark(st, count))
+			break;
+		stream_drop(st);
+	}
 	if (count == 0)
 		return st;
 	move_on(set, st, count, window_max);

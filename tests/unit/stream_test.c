@@ -173,6 +173,29 @@ static void mark_is_in_the_middle(void **state)
 	}
 }
 
+/* One who faults behind the mark without having touched it goes another way:
+ * else whoever goes anywhere would make windows grow, once he falls into one. */
+static void skipped_mark_ends_it(void **state)
+{
+	struct stream_set set = { 0 };
+	struct stream *st;
+	uint64_t mark;
+
+	(void)state;
+	(void)fault(&set, 10);
+	st = fault(&set, 11);
+	st->client = 7;
+	bring_in(st);
+	/* Not told of yet: nobody can have touched it. */
+	assert_ptr_equal(fault(&set, 11 + st->goal + 1), st);
+	bring_in(st);
+	mark = stream_choose_mark(&set, stream_page(st, 1), 1000, UINT64_MAX);
+	assert_int_not_equal(mark, UINT64_MAX);
+	assert_ptr_equal(fault(&set, mark - 1), st);
+	assert_null(fault(&set, mark + 1));
+	assert_int_equal(st->step, 0);
+}
+
 /* The page that is asked for cannot be left unmapped; and who is not told of
  * anything has no mark. */
 static void mark_is_not_the_page_asked_for(void **state)
@@ -368,6 +391,7 @@ int main(void)
 		cmocka_unit_test(others_are_not),
 		cmocka_unit_test(window_doubles),
 		cmocka_unit_test(mark_is_in_the_middle),
+		cmocka_unit_test(skipped_mark_ends_it),
 		cmocka_unit_test(mark_is_not_the_page_asked_for),
 		cmocka_unit_test(several_are_interleaved),
 		cmocka_unit_test(noise_does_no_harm),
