@@ -39,6 +39,7 @@ struct handler {
 	uint64_t watched_count;		/* link.connect_count then */
 	bool is_stopping;
 	uint64_t now_ns;	/* of this turn */
+	uint64_t poll_until_ns;	/* look for faults until then, not asleep */
 	uint64_t request_sequence;
 	unsigned call_count;	/* commands taken and not finished */
 

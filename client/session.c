@@ -412,12 +412,14 @@ void session_dispatch(struct memclient *mc)
 	}
 }
 
-void session_take_mail(struct memclient *mc)
+bool session_take_mail(struct memclient *mc)
 {
+	bool is_any = false;
 	uint8_t bytes[MAILBOX_FRAME_BYTES];
 	struct link_frame frame = { .body = bytes + WIRE_HEADER_BYTES };
 
 	while (box_next(&mc->box, bytes, &frame.header)) {
+		is_any = true;
 		if (frame.header.type == MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY ||
 		    frame.header.type == MEMD__MESSAGE_TYPE__TYPE_ERROR) {
 			take(mc, &frame);
@@ -426,4 +428,5 @@ void session_take_mail(struct memclient *mc)
 				  "garbage into the mailbox");
 		}
 	}
+	return is_any;
 }
