@@ -239,11 +239,12 @@ static struct stream *begin(struct stream_set *set, enum stream_mode mode,
 }
 
 /* Who goes on in equal steps touches the mark, which is left unmapped, before
- * what lies behind it.  Faults at random soon fall into a large window, and
- * would make it larger still. */
+ * what lies behind it.  Faults at random soon fall behind a large window, and
+ * would make it larger still.  (That the mark was touched may be heard later
+ * than of a fault where what was started ends.) */
 static bool has_skipped_mark(const struct stream *st, uint32_t count)
 {
-	return st->is_marked && count > st->mark;
+	return st->is_marked && count > st->mark && count > st->ahead + 1;
 }
 
 struct stream *stream_fault(struct stream_set *set, enum stream_mode mode,
