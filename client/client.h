@@ -6,6 +6,7 @@
 #define MEMD_CLIENT_CLIENT_H
 
 #include "client/command.h"
+#include "client/engine.h"
 #include "client/handler.h"
 #include "client/include/memclient.h"
 #include "client/lane.h"
@@ -16,6 +17,7 @@
 
 struct memclient {
 	struct settings settings;
+	struct memd_engine *engine;	/* owned; NULL: a daemon's client */
 
 	/* A page that the kernel wipes in the child of a fork: 1 in the
 	 * process that opened the connection, 0 in a child. */

@@ -75,6 +75,20 @@ static int run_and_release(struct memclient *mc, struct command *c)
 
 /* ---- opening */
 
+/* Start what has to be started here, and find out where to connect. */
+static int find_daemon(struct memclient *mc, const char *address,
+		       const struct memclient_options *options)
+{
+	char socket[sizeof(mc->settings.shown)];
+	int err;
+
+	if (!engine_is_meant(address))
+		return options_set_settings(&mc->settings, address, options);
+	err = engine_start(address, &mc->engine, socket, sizeof(socket));
+	return err != 0 ? err :
+		options_set_settings(&mc->settings, socket, options);
+}
+
 EXPORT int memclient_open(const char *address,
 			  const struct memclient_options *options,
 			  struct memclient **ret_mc)
@@ -84,7 +98,7 @@ EXPORT int memclient_open(const char *address,
 
 	if (mc == NULL)
 		return errors_set(-ENOMEM, "%s", errors_name(ENOMEM));
-	err = options_set_settings(&mc->settings, address, options);
+	err = find_daemon(mc, address, options);
 	if (err == 0)
 		err = client_open_inline(mc);
 	if (err == 0) {
@@ -93,6 +107,7 @@ EXPORT int memclient_open(const char *address,
 			client_close_inline(mc);
 	}
 	if (err != 0) {
+		engine_stop(mc->engine);
 		client_destroy(mc);
 		return err;
 	}
@@ -110,6 +125,7 @@ EXPORT void memclient_close(struct memclient *mc)
 		lanes_fini(&mc->lanes);
 		box_fini(&mc->box);
 		client_close_inline(mc);
+		engine_stop(mc->engine);
 	}
 	inline_remove(mc);
 	client_destroy(mc);

@@ -76,7 +76,7 @@ static void check_kernel(struct checkup *cu)
 static void check_own_userfaultfd(struct checkup *cu)
 {
 	struct backing *backing;
-	int err = backing_create(1, &backing);
+	int err = backing_create(1, true, &backing);
 
 	if (err == 0) {
 		backing_destroy(backing);

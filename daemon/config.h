@@ -65,6 +65,7 @@ extern const struct config_key config_keys[CONFIG_KEYS];
 /* Where settings come from; kept, so that they can be read again. */
 struct config_origin {
 	const char *file;		/* NULL: MEMD_CONFIG_FILE, if it is there */
+	bool is_bare;			/* no file and no environment */
 	const char *flag[CONFIG_KEYS];	/* values of flags, or NULL */
 };
 

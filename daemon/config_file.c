@@ -172,8 +172,10 @@ static int load_flags(struct config *config, const struct config_origin *origin,
 		if (config_set(config, &config_keys[i], origin->flag[i],
 			       CONFIG_FLAG, why, sizeof(why)) != 0) {
 			config_flag(&config_keys[i], name, sizeof(name));
-			snprintf(ret_reason, reason_size, "--%s: %s", name,
-				 why);
+			snprintf(ret_reason, reason_size, "%s%s%s%s",
+				 origin->is_bare ? "" : "--",
+				 origin->is_bare ? "" : name,
+				 origin->is_bare ? "" : ": ", why);
 			return -EINVAL;
 		}
 	}
@@ -213,7 +215,8 @@ static int check_together(const struct config *config, char *ret_reason,
 			 strlen(config->socket));
 		return -EINVAL;
 	}
-	if (config->swap_file[0] != '/' && strcmp(config->store, "mem") != 0) {
+	if (config->swap_file[0] != '/' && strcmp(config->store, "mem") != 0 &&
+	    strcmp(config->store, "remote") != 0) {
 		snprintf(ret_reason, reason_size, "swap_file: \"%s\" is not "
 			 "allowed; give an absolute path", config->swap_file);
 		return -EINVAL;
@@ -233,12 +236,13 @@ int config_load(const struct config_origin *origin, struct config *ret_config,
 				 ret_reason, reason_size);
 		ASSERT(err == 0);
 	}
-	if (origin->file != NULL)
+	err = 0;
+	if (!origin->is_bare && origin->file != NULL)
 		err = load_file(&config, origin->file, ret_reason,
 				reason_size);
-	else
+	else if (!origin->is_bare)
 		err = load_default_file(&config, ret_reason, reason_size);
-	if (err == 0)
+	if (err == 0 && !origin->is_bare)
 		err = load_environment(&config, ret_reason, reason_size);
 	if (err == 0)
 		err = load_flags(&config, origin, ret_reason, reason_size);

@@ -15,10 +15,10 @@
 #include "daemon/session.h"
 #include "daemon/system.h"
 #include "daemon/watch.h"
-#include "daemon/notify.h"
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
@@ -196,6 +196,8 @@ static void tell_status(struct daemon *d)
 
 static void tick(struct daemon *d)
 {
+	if (atomic_load(&d->must_stop) != 0 && !d->is_stopping)
+		daemon_stop(d, "none");
 	watch_tick(d);
 	replays_wake(&d->replays);
 	if (!d->is_stopping)
@@ -235,7 +237,7 @@ static void unlink_all(struct daemon *d)
 	}
 }
 
-static void stop(struct daemon *d, const char *why)
+void daemon_stop(struct daemon *d, const char *why)
 {
 	if (d->is_stopping) {
 		log_event(LOG_LEVEL_NOTICE, "stop-hurried", "signal=%s", why);
@@ -260,7 +262,7 @@ static void stop(struct daemon *d, const char *why)
 static void on_term(evutil_socket_t number, short what, void *arg)
 {
 	(void)what;
-	stop(arg, number == SIGINT ? "SIGINT" : "SIGTERM");
+	daemon_stop(arg, number == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
 static void on_hup(evutil_socket_t number, short what, void *arg)
@@ -333,6 +335,12 @@ static int make_base(struct daemon *d)
 								    0;
 }
 
+/* A program's signals are its own. */
+static bool is_wanted(const struct daemon *d, short what)
+{
+	return !d->is_embedded || (what & EV_SIGNAL) == 0;
+}
+
 static int make_events(struct daemon *d)
 {
 	struct {
@@ -354,6 +362,8 @@ static int make_events(struct daemon *d)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (!is_wanted(d, rows[i].what))
+			continue;
 		if (event_assign(rows[i].event, d->base, rows[i].number,
 				 rows[i].what, rows[i].callback, d) != 0)
 			return -EINVAL;
@@ -370,7 +380,7 @@ static void start_tick(struct daemon *d)
 	uint64_t period_us = 1000000;
 
 	/* 0: no watchdog asked for; errors are as good as that. */
-	if (sd_watchdog_enabled(0, &d->watchdog_us) <= 0)
+	if (d->is_embedded || sd_watchdog_enabled(0, &d->watchdog_us) <= 0)
 		d->watchdog_us = 0;
 	if (d->watchdog_us != 0)
 		period_us = MAX(MIN(period_us, d->watchdog_us / 3), 1000u);
@@ -392,8 +402,8 @@ static int start_inside(struct daemon *d, char *reason, size_t size)
 		snprintf(reason, size, "event loop: %s", strerror(-err));
 		return err;
 	}
-	err = engine_init(&d->engine, &d->config, accounts_most(&d->config),
-			  &hooks, d, reason, size);
+	err = engine_init(&d->engine, &d->config, d->is_embedded,
+			  accounts_most(&d->config), &hooks, d, reason, size);
 	if (err != 0)
 		return err;
 	accounts_init(&d->accounts, d->engine.pager, &d->config);
@@ -420,7 +430,7 @@ static int start(struct daemon *d, char *reason, size_t size)
 	system_random(&d->instance, sizeof(d->instance));
 	d->started_ns = clock_now_ns();
 	reload_apply(d);
-	err = mailboxes_init(&d->mailboxes);
+	err = mailboxes_init(&d->mailboxes, !d->is_embedded);
 	if (err != 0)
 		snprintf(reason, size, "mailboxes: %s", strerror(-err));
 	if (err == 0)
@@ -478,6 +488,47 @@ static void take_down(struct daemon *d)
 		event_base_free(d->base);
 }
 
+int daemon_create(const struct config_origin *origin,
+		  const struct config *config, bool is_embedded,
+		  struct daemon **ret_daemon, char *ret_reason,
+		  size_t reason_size)
+{
+	struct daemon *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (d == NULL) {
+		snprintf(ret_reason, reason_size, "out of memory");
+		return -ENOMEM;
+	}
+	d->config = *config;
+	d->origin = origin;
+	d->is_embedded = is_embedded;
+	err = start(d, ret_reason, reason_size);
+	if (err != 0) {
+		if (d->engine.is_refused_by_kernel)
+			err = -ENOSYS;
+		daemon_destroy(d);
+		return err;
+	}
+	*ret_daemon = d;
+	return 0;
+}
+
+int daemon_serve(struct daemon *d)
+{
+	if (event_base_dispatch(d->base) >= 0)
+		return 0;
+	log_event(LOG_LEVEL_ERROR, "loop-failed", "error=\"%s\"",
+		  strerror(errno));
+	return -EIO;
+}
+
+void daemon_destroy(struct daemon *d)
+{
+	take_down(d);
+	free(d);
+}
+
 static void prepare_process(void)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
@@ -489,32 +540,25 @@ static void prepare_process(void)
 
 int daemon_run(const struct config_origin *origin, const struct config *config)
 {
-	struct daemon *d = calloc(1, sizeof(*d));
 	char reason[CONFIG_REASON_BYTES];
-	int status = EXIT_SUCCESS;
+	uint64_t started_ns;
+	struct daemon *d;
+	int err;
 
-	if (d == NULL)
-		return EXIT_FAILURE;
 	prepare_process();
-	d->config = *config;
-	d->origin = origin;
-	if (start(d, reason, sizeof(reason)) == 0) {
-		tell_started(d);
-		if (event_base_dispatch(d->base) < 0) {
-			log_event(LOG_LEVEL_ERROR, "loop-failed",
-				  "error=\"%s\"", strerror(errno));
-			status = EXIT_FAILURE;
-		}
-		log_event(LOG_LEVEL_NOTICE, "stopped", "uptime_s=%llu",
-			  (unsigned long long)((clock_now_ns() -
-						d->started_ns) / 1000000000));
-	} else {
+	notify_init();
+	err = daemon_create(origin, config, false, &d, reason, sizeof(reason));
+	if (err != 0) {
 		log_event(LOG_LEVEL_ERROR, "start-failed", "reason=\"%s\"",
 			  reason);
-		status = d->engine.is_refused_by_kernel ?
-			EXIT_KERNEL_REFUSES : EXIT_FAILURE;
+		return err == -ENOSYS ? EXIT_KERNEL_REFUSES : EXIT_FAILURE;
 	}
-	take_down(d);
-	free(d);
-	return status;
+	tell_started(d);
+	started_ns = d->started_ns;
+	err = daemon_serve(d);
+	log_event(LOG_LEVEL_NOTICE, "stopped", "uptime_s=%llu",
+		  (unsigned long long)((clock_now_ns() - started_ns) /
+				       1000000000));
+	daemon_destroy(d);
+	return err != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

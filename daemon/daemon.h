@@ -43,6 +43,9 @@ enum { EXIT_BAD_CONFIG = 2, EXIT_KERNEL_REFUSES = 3 };
 struct daemon {
 	struct config config;
 	const struct config_origin *origin;	/* to read it again */
+	bool is_embedded;			/* the thread of a program: see
+						 * embedded.h */
+	_Atomic uint32_t must_stop;		/* embedded: set by others */
 	char reload_error[CONFIG_REASON_BYTES];	/* of the last reload */
 	gid_t admin_gid;
 	bool has_admin_gid;
@@ -81,6 +84,19 @@ struct daemon {
 
 /* Start, run until told to stop, stop.  Returns memd's exit status. */
 int daemon_run(const struct config_origin *origin, const struct config *config);
+
+/* The same in parts, for embedded.c.  Create: 0, or -errno with a line in
+ * ret_reason; serve: 0, or -EIO when the loop itself fails; destroy also ends
+ * what is still going on. */
+int daemon_create(const struct config_origin *origin,
+		  const struct config *config, bool is_embedded,
+		  struct daemon **ret_daemon, char *ret_reason,
+		  size_t reason_size) MUST_CHECK;
+int daemon_serve(struct daemon *d) MUST_CHECK;
+void daemon_destroy(struct daemon *d);
+
+/* Stop, as on SIGTERM; why: for the log. */
+void daemon_stop(struct daemon *d, const char *why);
 
 /* Let out what has been queued: replies, I/O; ask for the turn. */
 void daemon_settle(struct daemon *d);

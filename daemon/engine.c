@@ -133,9 +133,10 @@ static int check_memory(const struct config *config, char *ret_reason,
 }
 
 static int make_backing(struct engine *e, const struct config *config,
-			char *ret_reason, size_t reason_size)
+			bool has_helpers, char *ret_reason, size_t reason_size)
 {
-	int err = backing_create((uint32_t)config->max_segments, &e->backing);
+	int err = backing_create((uint32_t)config->max_segments, has_helpers,
+				 &e->backing);
 
 	if (err == 0)
 		return 0;
@@ -270,7 +271,7 @@ static int make_pager(struct engine *e, const struct config *config,
 }
 
 int engine_init(struct engine *e, const struct config *config,
-		uint32_t accounts_max, const struct engine_hooks *hooks,
+		bool is_embedded, uint32_t accounts_max, const struct engine_hooks *hooks,
 		void *ctx, char *ret_reason, size_t reason_size)
 {
 	int err;
@@ -278,7 +279,8 @@ int engine_init(struct engine *e, const struct config *config,
 	*e = (struct engine){ .hooks = hooks, .ctx = ctx };
 	err = check_memory(config, ret_reason, reason_size);
 	if (err == 0)
-		err = make_backing(e, config, ret_reason, reason_size);
+		err = make_backing(e, config, !is_embedded, ret_reason,
+				   reason_size);
 	if (err == 0)
 		err = make_staging(e, config, ret_reason, reason_size);
 	if (err == 0)

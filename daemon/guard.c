@@ -95,10 +95,12 @@ void guard_fini(void)
 void guard_add(struct guarded *g, void *start, size_t length)
 {
 	*g = (struct guarded){ .start = start, .length = length };
-	LIST_INSERT_HEAD(&ranges, g, link);
+	if (spare_fd >= 0)
+		LIST_INSERT_HEAD(&ranges, g, link);
 }
 
 void guard_remove(struct guarded *g)
 {
-	LIST_REMOVE(g, link);
+	if (spare_fd >= 0)
+		LIST_REMOVE(g, link);
 }

@@ -88,6 +88,17 @@ static bool check_peer(struct daemon *d, struct conn *c, uint64_t id)
 	return true;
 }
 
+/* The memory inside of a program is that program's alone; others may look. */
+static bool check_inside(const struct daemon *d, struct conn *c, uint64_t id,
+			 bool is_admin_only)
+{
+	if (!d->is_embedded || c->peer.pid == getpid() ||
+	    (is_admin_only && daemon_is_admin(d, &c->peer)))
+		return true;
+	refuse_hello(c, id, -EACCES, "this is the memory of another program");
+	return false;
+}
+
 static bool has_mailboxes(const struct daemon *d)
 {
 	return strcmp(d->config.mailbox, "yes") == 0;
@@ -145,7 +156,8 @@ void handle_hello(struct daemon *d, struct conn *c, uint64_t id,
 			    "%d bytes", WIRE_NAME_BYTES_MAX);
 		return;
 	}
-	if (!check_room(d, c, id, wish.is_admin_only))
+	if (!check_room(d, c, id, wish.is_admin_only) ||
+	    !check_inside(d, c, id, wish.is_admin_only))
 		return;
 	err = session_create(c, &wish, &s);
 	if (err != 0) {

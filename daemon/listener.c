@@ -142,12 +142,14 @@ static int bind_to(int fd, const struct config *config,
 		   const struct sockaddr_un *sun, socklen_t length,
 		   bool is_path, const struct reason *reason)
 {
-	/* Nobody may connect before mode and group are as wanted. */
-	mode_t before = umask(0177);
+	/* Nobody may connect before mode and group are as wanted.  (Without a
+	 * path there is none, and the umask may be a program's.) */
+	mode_t before = is_path ? umask(0177) : 0;
 	int err = bind(fd, (const struct sockaddr *)sun, length) == 0 ? 0 :
 		-errno;
 
-	umask(before);
+	if (is_path)
+		umask(before);
 	if (err == 0 && is_path)
 		err = set_access(config, sun->sun_path, reason);
 	else if (err == -EADDRINUSE)

@@ -23,10 +23,10 @@ enum {
 	IDLE_NS = 10000000,
 };
 
-int mailboxes_init(struct mailboxes *ms)
+int mailboxes_init(struct mailboxes *ms, bool is_guarded)
 {
 	LIST_INIT(&ms->awake);
-	return guard_init(sizeof(struct mailbox));
+	return is_guarded ? guard_init(sizeof(struct mailbox)) : 0;
 }
 
 void mailboxes_fini(struct mailboxes *ms)

@@ -36,8 +36,9 @@ struct mailboxes {
 	LIST_HEAD(, mailbox_end) awake;
 };
 
-/* Returns 0 or -errno. */
-int mailboxes_init(struct mailboxes *ms) MUST_CHECK;
+/* is_guarded: against clients that take memory out of theirs (guard.h).
+ * Returns 0 or -errno. */
+int mailboxes_init(struct mailboxes *ms, bool is_guarded) MUST_CHECK;
 void mailboxes_fini(struct mailboxes *ms);
 
 /* Make the session's.  *ret_fd is for the client; the caller closes it.

@@ -13,10 +13,17 @@
 
 enum { PATIENCE_MS = 1000, MESSAGE_BYTES = 512 };
 
+static bool has_manager;
+
+void notify_init(void)
+{
+	has_manager = true;
+}
+
 /* Returns the address' length; 0: there is no manager, or not one we know. */
 static socklen_t find_manager(struct sockaddr_un *ret_sun)
 {
-	const char *path = getenv("NOTIFY_SOCKET");
+	const char *path = has_manager ? getenv("NOTIFY_SOCKET") : NULL;
 	size_t length = path == NULL ? 0 : strlen(path);
 
 	if (length < 2 || length >= sizeof(ret_sun->sun_path) ||

@@ -7,6 +7,10 @@
 
 #include "common/checks.h"
 
+/* Until this is called nobody is told anything: the manager is that of memd
+ * itself, and not of a program that has it inside. */
+void notify_init(void);
+
 /* Dropped when it cannot be sent at once: status lines, watchdog. */
 void notify_send(const char *format, ...) PRINTF_LIKE(1, 2);
 

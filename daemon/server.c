@@ -8,6 +8,7 @@
 #include "daemon/session.h"
 #include "daemon/system.h"
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -146,6 +147,9 @@ static void on_newcomer(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	accept_some(listener->daemon, fd);
+	if (atomic_load(&listener->daemon->must_stop) != 0 &&
+	    !listener->daemon->is_stopping)
+		daemon_stop(listener->daemon, "none");
 	daemon_settle(listener->daemon);
 }
 
@@ -214,7 +218,7 @@ static int open_own(struct daemon *d, char *ret_reason, size_t reason_size)
 
 int server_listen(struct daemon *d, char *ret_reason, size_t reason_size)
 {
-	int count = sd_listen_fds(1);
+	int count = d->is_embedded ? 0 : sd_listen_fds(1);
 
 	if (count < 0) {
 		snprintf(ret_reason, reason_size, "LISTEN_FDS: %s",

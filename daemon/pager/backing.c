@@ -123,7 +123,8 @@ static int pipes_open(struct backing *b)
 	return units < CAPTURE_UNITS_MAX ? -EPERM : 0;
 }
 
-int backing_create(uint32_t segments_max, struct backing **ret_backing)
+int backing_create(uint32_t segments_max, bool has_helpers,
+		   struct backing **ret_backing)
 {
 	struct backing *b = calloc(1, sizeof(*b));
 	int err = -ENOMEM;
@@ -138,7 +139,7 @@ int backing_create(uint32_t segments_max, struct backing **ret_backing)
 	err = uffd_open(&b->uffd);
 	if (err != 0)
 		goto fail;
-	err = punchers_create(segments_max, &b->punchers);
+	err = punchers_create(segments_max, has_helpers, &b->punchers);
 	if (err != 0)
 		goto fail;
 	err = pipes_open(b);
@@ -183,6 +184,7 @@ static int alias_map(const struct backing *b, int fd, uint64_t length_bytes,
 		return -errno;
 	(void)madvise(at, length_bytes, MADV_NOHUGEPAGE);
 	(void)madvise(at, length_bytes, MADV_DONTDUMP);
+	(void)madvise(at, length_bytes, MADV_DONTFORK);
 	reg.range.start = (uintptr_t)at;
 	reg.range.len = length_bytes;
 	if (ioctl(b->uffd, UFFDIO_REGISTER, &reg) != 0) {
@@ -519,6 +521,15 @@ unsigned backing_poll(struct backing *b)
 unsigned backing_stuck_count(const struct backing *b)
 {
 	return punchers_stuck_count(b->punchers);
+}
+
+void *backing_bytes(const struct backing *b, segment_id segment, uint64_t unit)
+{
+	const struct data_file *df = &b->file[segment];
+
+	ASSERT(df->alias != NULL &&
+	       (unit + 1) * PAGER_UNIT_BYTES <= df->length_bytes);
+	return df->alias + unit * PAGER_UNIT_BYTES;
 }
 
 uint64_t backing_present_units(const struct backing *b, segment_id segment)

@@ -16,9 +16,12 @@ struct backing;
 
 /* Returns 0, or -ENOSYS/-EPERM/-EACCES (no userfaultfd), -EOPNOTSUPP (kernel
  * older than 5.14), -ENOMEM, -EMFILE, -EAGAIN (no more processes).  To be
- * made early: the helpers inherit what memory there is. */
-int backing_create(uint32_t segments_max, struct backing **ret_backing)
-	MUST_CHECK;
+ * made early: the helpers inherit what memory there is.
+ *
+ * has_helpers  false: whoever gets a file's descriptor is trusted not to keep
+ *              its lock (puncher.h). */
+int backing_create(uint32_t segments_max, bool has_helpers,
+		   struct backing **ret_backing) MUST_CHECK;
 void backing_destroy(struct backing *b);
 
 /* Make the data file of a segment: `length_bytes` of holes.  `name` shows in
@@ -63,6 +66,10 @@ bool backing_is_blamed(const struct backing *b, uint32_t owner);
  * now and then.  And how many are stuck. */
 unsigned backing_poll(struct backing *b);
 unsigned backing_stuck_count(const struct backing *b);
+
+/* The daemon's own view of a unit.  Only to be touched while the pager says
+ * that it is resident and pinned: nobody answers a fault there. */
+void *backing_bytes(const struct backing *b, segment_id segment, uint64_t unit);
 
 /* Units present in the data file now (from its block count): equals the
  * pager's resident units unless a client wrote past the pager. */

@@ -86,6 +86,7 @@ struct punchers {
 	struct puncher all[PUNCHERS];
 	struct puncher *active;
 	uint32_t generation;		/* grows when `active` changes */
+	bool has_helpers;
 	bool is_bindable;
 	uint32_t files_max;
 	struct known_file *known;
@@ -129,20 +130,21 @@ static int receive_fd(void)
 	return fd;
 }
 
-static void punch(struct handover *ho, uint32_t i)
+/* Returns 0 or -errno of fallocate(2). */
+static int punch(int fd, uint64_t offset, uint64_t length, bool *ret_has_data)
 {
-	int fd = ho->run[i].fd, err;
-	uint64_t offset = ho->run[i].offset, length = ho->run[i].length;
 	off_t data;
+	int err;
 
 	do
 		err = fallocate(fd, FALLOC_FL_PUNCH_HOLE |
 					FALLOC_FL_KEEP_SIZE,
 				(off_t)offset, (off_t)length);
 	while (err != 0 && errno == EINTR);
-	ho->run[i].result = err != 0 ? -errno : 0;
+	err = err != 0 ? -errno : 0;
 	data = lseek(fd, (off_t)offset, SEEK_DATA);
-	ho->run[i].has_data = data >= 0 && (uint64_t)data < offset + length;
+	*ret_has_data = data >= 0 && (uint64_t)data < offset + length;
+	return err;
 }
 
 static void serve(struct handover *ho)
@@ -164,7 +166,10 @@ static void serve(struct handover *ho)
 			if (!atomic_compare_exchange_strong(&ho->claim, &free,
 							    i + 1))
 				break;
-			punch(ho, i);
+			ho->run[i].result = punch(ho->run[i].fd,
+						  ho->run[i].offset,
+						  ho->run[i].length,
+						  &ho->run[i].has_data);
 		}
 	}
 }
@@ -231,7 +236,8 @@ static int puncher_start(struct puncher *p)
 	return 0;
 }
 
-int punchers_create(uint32_t files_max, struct punchers **ret_punchers)
+int punchers_create(uint32_t files_max, bool has_helpers,
+		    struct punchers **ret_punchers)
 {
 	struct punchers *ps = calloc(1, sizeof(*ps));
 	int err = -ENOMEM;
@@ -239,11 +245,12 @@ int punchers_create(uint32_t files_max, struct punchers **ret_punchers)
 	if (ps == NULL)
 		return -ENOMEM;
 	ps->files_max = files_max;
+	ps->has_helpers = has_helpers;
 	ps->is_bindable = true;
 	ps->known = calloc(files_max + 1ul, sizeof(*ps->known));
 	if (ps->known == NULL)
 		goto fail;
-	for (unsigned i = 0; i < PUNCHERS; i++) {
+	for (unsigned i = 0; has_helpers && i < PUNCHERS; i++) {
 		err = puncher_start(&ps->all[i]);
 		if (err != 0)
 			goto fail;
@@ -616,15 +623,26 @@ static void request_make(struct punchers *ps, struct puncher *p,
 	rq->of_run[done]->error = -ETIMEDOUT;
 }
 
-void punchers_punch(struct punchers *ps, struct punch *punch, unsigned count)
+static void punch_alone(struct punch *pu, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		pu[i].error = punch(pu[i].fd, pu[i].offset, pu[i].length,
+				    &pu[i].has_data);
+}
+
+void punchers_punch(struct punchers *ps, struct punch *pu, unsigned count)
 {
 	bool is_due = true;
 
 	ASSERT(count <= PUNCHES_MAX);
 	for (unsigned i = 0; i < count; i++) {
-		ASSERT(punch[i].file != 0 && punch[i].file <= ps->files_max);
-		punch[i].error = PUNCH_DUE;
-		punch[i].has_data = false;
+		ASSERT(pu[i].file != 0 && pu[i].file <= ps->files_max);
+		pu[i].error = PUNCH_DUE;
+		pu[i].has_data = false;
+	}
+	if (!ps->has_helpers) {
+		punch_alone(pu, count);
+		return;
 	}
 	while (is_due) {
 		struct puncher *p = take_active(ps);
@@ -632,17 +650,17 @@ void punchers_punch(struct punchers *ps, struct punch *punch, unsigned count)
 
 		is_due = false;
 		for (unsigned i = 0; i < count; i++) {
-			if (punch[i].error != PUNCH_DUE)
+			if (pu[i].error != PUNCH_DUE)
 				continue;
 			if (p == NULL)
-				punch[i].error = -EAGAIN;
+				pu[i].error = -EAGAIN;
 			else if (p->state == PUNCHER_READY)
-				request_add(ps, p, &rq, &punch[i]);
+				request_add(ps, p, &rq, &pu[i]);
 		}
 		if (p != NULL && p->state == PUNCHER_READY && rq.count != 0)
 			request_make(ps, p, &rq);
 		for (unsigned i = 0; i < count; i++)
-			is_due |= punch[i].error == PUNCH_DUE;
+			is_due |= pu[i].error == PUNCH_DUE;
 	}
 }
 

@@ -50,9 +50,11 @@ struct punch {
 	int error;		/* answer */
 };
 
-/* Returns 0, or -ENOMEM, -EAGAIN (no more processes), -EMFILE. */
-int punchers_create(uint32_t files_max, struct punchers **ret_punchers)
-	MUST_CHECK;
+/* has_helpers false: no processes, punch here; for those who alone have the
+ * files they punch.  Returns 0, or -ENOMEM, -EAGAIN (no more processes),
+ * -EMFILE. */
+int punchers_create(uint32_t files_max, bool has_helpers,
+		    struct punchers **ret_punchers) MUST_CHECK;
 
 /* Waits for no puncher that is stuck: it ends when its punch returns. */
 void punchers_destroy(struct punchers *ps);

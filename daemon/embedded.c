@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/embedded.h"
+
+#include "daemon/daemon.h"
+#include "daemon/system.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE (1u << 1)
+#endif
+
+#define EXPORT __attribute__((visibility("default")))
+
+enum {
+	STACK_BYTES = 1024 * 1024,
+	LOOK_MS = 50,			/* between two looks at what has no
+					 * other way to tell */
+};
+
+struct memd_engine {
+	struct config_origin origin;
+	struct config config;
+	pthread_t thread;
+	sem_t started;
+	int start_error;
+	char *reason;			/* the caller's, while it starts */
+	size_t reason_size;
+	struct daemon *daemon;		/* the thread's, but for must_stop */
+	char swap_file[CONFIG_TEXT_BYTES];	/* nobody named another */
+};
+
+/* ---- the thread */
+
+/* Descriptors 0 to 2 are taken, so that nothing of ours gets them: an
+ * assertion writes there.  2 stays what it is, for the log. */
+static int leave_table(void)
+{
+	if (close_range(3, ~0u, CLOSE_RANGE_UNSHARE) != 0)
+		return -errno;
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", O_RDWR | O_CLOEXEC) < 0)
+			return -errno;
+	return 0;
+}
+
+static int begin(struct memd_engine *engine)
+{
+	int err = leave_table();
+
+	if (err != 0) {
+		snprintf(engine->reason, engine->reason_size,
+			 "a table of descriptors: %s", strerror(-err));
+		return err;
+	}
+	err = daemon_create(&engine->origin, &engine->config, true,
+			    &engine->daemon, engine->reason,
+			    engine->reason_size);
+	/* However the program ends, it leaves nothing. */
+	if (engine->swap_file[0] != '\0')
+		(void)unlink(engine->swap_file);
+	return err == -ENOSYS ? -EPERM : err;
+}
+
+static void *thread_main(void *arg)
+{
+	struct memd_engine *engine = arg;
+	int err;
+
+	(void)prctl(PR_SET_NAME, "memd-engine");
+	err = begin(engine);
+	engine->start_error = err;
+	sem_post(&engine->started);
+	if (err == 0) {
+		/* When the loop fails there is nobody to tell: faults time
+		 * out, and say so. */
+		(void)!daemon_serve(engine->daemon);
+		while (atomic_load(&engine->daemon->must_stop) == 0)
+			usleep(LOOK_MS * 1000);
+		daemon_destroy(engine->daemon);
+	}
+	return NULL;
+}
+
+static int create_thread(struct memd_engine *engine)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+	int err = pthread_attr_init(&attr);
+
+	if (err != 0)
+		return -err;
+	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&engine->thread, &attr, thread_main, engine);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+/* ---- starting */
+
+static int fail(char *ret_reason, size_t reason_size, int err,
+		const char *format, const char *text)
+{
+	snprintf(ret_reason, reason_size, format, text);
+	return err;
+}
+
+/* A name that nobody else will choose, nor know. */
+static void choose_address(char *ret_address, size_t size)
+{
+	uint64_t number[2];
+
+	system_random(number, sizeof(number));
+	snprintf(ret_address, size, "@memd-%d-%016llx%016llx", getpid(),
+		 (unsigned long long)number[0], (unsigned long long)number[1]);
+}
+
+/* Without a name of its own a swap file needs none. */
+static void choose_swap_file(struct memd_engine *engine)
+{
+	const char *folder = getenv("TMPDIR");
+	uint64_t number;
+
+	if (engine->origin.flag[CONFIG_KEY_swap_file] != NULL)
+		return;
+	system_random(&number, sizeof(number));
+	snprintf(engine->swap_file, sizeof(engine->swap_file),
+		 "%.128s/memd-%d-%016llx.swap", folder != NULL &&
+		 folder[0] == '/' ? folder : "/var/tmp", getpid(),
+		 (unsigned long long)number);
+	engine->origin.flag[CONFIG_KEY_swap_file] = engine->swap_file;
+}
+
+static int configure(struct memd_engine *engine,
+		     const char *const (*settings)[2], const char *address,
+		     char *ret_reason, size_t reason_size)
+{
+	engine->origin.is_bare = true;
+	engine->origin.flag[CONFIG_KEY_socket] = address;
+	engine->origin.flag[CONFIG_KEY_log_level] = "error";
+	engine->origin.flag[CONFIG_KEY_admin_group] = "";
+	for (size_t i = 0; settings[i][0] != NULL; i++) {
+		const struct config_key *key = config_find(settings[i][0]);
+
+		if (key == NULL)
+			return fail(ret_reason, reason_size, -EINVAL,
+				    "\"%.64s\" is no setting; memd.conf(5) "
+				    "has them all", settings[i][0]);
+		engine->origin.flag[key - config_keys] = settings[i][1];
+	}
+	choose_swap_file(engine);
+	return config_load(&engine->origin, &engine->config, ret_reason,
+			   reason_size);
+}
+
+static int launch(struct memd_engine *engine, char *ret_reason,
+		  size_t reason_size)
+{
+	int err;
+
+	engine->reason = ret_reason;
+	engine->reason_size = reason_size;
+	err = create_thread(engine);
+	if (err != 0)
+		return fail(ret_reason, reason_size, err, "a thread: %s",
+			    strerror(-err));
+	while (sem_wait(&engine->started) != 0)
+		;			/* EINTR */
+	if (engine->start_error != 0)
+		pthread_join(engine->thread, NULL);
+	return engine->start_error;
+}
+
+EXPORT int memd_engine_start(const char *const (*settings)[2],
+			     struct memd_engine **ret_engine,
+			     char *ret_address, size_t address_size,
+			     char *ret_reason, size_t reason_size)
+{
+	struct memd_engine *engine = calloc(1, sizeof(*engine));
+	char address[108];
+	int err;
+
+	if (engine == NULL)
+		return fail(ret_reason, reason_size, -ENOMEM, "%s",
+			    "out of memory");
+	sem_init(&engine->started, 0, 0);
+	choose_address(address, sizeof(address));
+	err = configure(engine, settings, address, ret_reason, reason_size);
+	/* What it points to is borrowed, and there is no reload. */
+	memset(engine->origin.flag, 0, sizeof(engine->origin.flag));
+	if (err == 0)
+		err = launch(engine, ret_reason, reason_size);
+	if (err != 0) {
+		sem_destroy(&engine->started);
+		free(engine);
+		return err;
+	}
+	snprintf(ret_address, address_size, "%s", engine->config.socket);
+	*ret_engine = engine;
+	return 0;
+}
+
+/* ---- stopping */
+
+/* A connection, whoever makes it, makes the loop look at must_stop. */
+static void wake(const struct memd_engine *engine)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	size_t length = strlen(engine->config.socket);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			0);
+
+	memcpy(sun.sun_path, engine->config.socket, length);
+	sun.sun_path[0] = '\0';
+	if (fd < 0)
+		return;
+	(void)connect(fd, (const struct sockaddr *)&sun,
+		      (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+				  length));
+	close(fd);
+}
+
+static bool has_ended(const struct memd_engine *engine)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_nsec += LOOK_MS * 1000000;
+	ts.tv_sec += ts.tv_nsec / 1000000000;
+	ts.tv_nsec %= 1000000000;
+	return pthread_clockjoin_np(engine->thread, NULL, CLOCK_MONOTONIC,
+				    &ts) == 0;
+}
+
+EXPORT void memd_engine_stop(struct memd_engine *engine)
+{
+	if (engine == NULL)
+		return;
+	atomic_store(&engine->daemon->must_stop, 1);
+	/* Where there is no descriptor for it, the tick sees it too. */
+	do
+		wake(engine);
+	while (!has_ended(engine));
+	sem_destroy(&engine->started);
+	free(engine);
+}
