@@ -38,9 +38,16 @@ TEXT(swap_file, "/var/lib/memd/swap", RESTART,
 NUMBER(swap_size, SIZE, "1G", 1 << 20, 1ll << 43, RESTART,
        "Size of the swap file. Clients can have pool_size + swap_size bytes "
        "of memory in all, less an eighth of pool_size that is kept free.")
-CHOICE(store, "auto|uring|sync|mem", "auto", RESTART,
+CHOICE(store, "auto|uring|sync|mem|remote", "auto", RESTART,
        "How the swap file is read and written: uring (io_uring), sync "
-       "(threads), auto (uring, else sync), mem (no file: for tests).")
+       "(threads), auto (uring, else sync), mem (no file: for tests). Or "
+       "remote: no file, but the memory of another memd at store_address.")
+TEXT(store_address, "", RESTART,
+     "The other memd for store = remote: HOST:PORT, [IPV6]:PORT.")
+TEXT(store_mirror, "", RESTART,
+     "A second one that keeps every page too; empty: none.")
+NUMBER(write_behind, SIZE, "16M", 1 << 20, 1 << 30, RESTART,
+       "Pages on their way to the other memd, which nobody waits for.")
 NUMBER(low_watermark, PERCENT, "2", 1, 50, RESTART,
        "Start evicting in the background when less of the pool is free.")
 NUMBER(high_watermark, PERCENT, "5", 1, 60, RESTART,
@@ -85,6 +92,40 @@ NUMBER(message_timeout, MS, "10s", 100, 600000, RELOAD,
        "A message must have arrived whole within this time.")
 NUMBER(stop_timeout, MS, "10s", 0, 600000, RELOAD,
        "At the end, wait this long for reads and writes under way.")
+
+/* ---- other hosts */
+TEXT(listen_tcp, "", RESTART,
+     "Where other hosts connect whose programs use memory here: HOST:PORT, "
+     "[IPV6]:PORT, :PORT (all addresses); empty: nowhere.")
+CHOICE(insecure_tcp, "no|yes", "no", RESTART,
+       "Without certificates, listen on, or connect to, other addresses than "
+       "loopback too: whoever reads along sees all, and may be anybody.")
+TEXT(tls_ca, "", RELOAD,
+     "Certificates (PEM) of those whose signature is believed; with "
+     "tls_certificate and tls_key, connections to and from other hosts are "
+     "TLS 1.3, both ends with a certificate. Empty: plain TCP.")
+TEXT(tls_certificate, "", RELOAD, "Our own certificate (PEM).")
+TEXT(tls_key, "", RELOAD, "Its key (PEM), which only memd may read.")
+TEXT(tls_crl, "", RELOAD,
+     "Certificates (PEM) that are revoked; empty: none.")
+TEXT(tls_users, "", RELOAD,
+     "Whose limits count for which certificate: NAME=USER, several with "
+     "blanks between; *=USER for all others. Empty: only names that are "
+     "users here.")
+TEXT(tls_admins, "", RELOAD,
+     "Certificate names that may administrate (memctl), with blanks between.")
+TEXT(tcp_user, "", RELOAD,
+     "Whose limits count for connections without certificates; empty: the "
+     "user memd runs as.")
+NUMBER(address_connections, COUNT, "64", 1, 16384, RELOAD,
+       "Most connections from one address at once.")
+NUMBER(name_stored, SIZE, "0", 0, 1ll << 44, RELOAD,
+       "Most memory kept for one certificate name; 0: no limit.")
+NUMBER(address_stored, SIZE, "0", 0, 1ll << 44, RELOAD,
+       "Most memory kept for one address; 0: no limit.")
+NUMBER(store_keep, MS, "10min", 0, 86400000, RELOAD,
+       "Keep what another host has stored here this long after its "
+       "connection broke.")
 
 /* ---- machinery */
 NUMBER(io_threads, COUNT, "4", 1, 64, RESTART,

@@ -60,6 +60,14 @@ int swapstore_event_fd(struct swapstore *st)
 	return st->ops->event_fd(st);
 }
 
+void swapstore_discard(struct swapstore *st, uint32_t slot, uint32_t count)
+{
+	ASSERT(slot < st->slot_count && count != 0 &&
+	       count <= st->slot_count - slot);
+	if (st->ops->discard != NULL)
+		st->ops->discard(st, slot, count);
+}
+
 void swapstore_destroy(struct swapstore *st)
 {
 	if (st != NULL)

@@ -6,6 +6,7 @@
  *   uring   io_uring, O_DIRECT, registered staging memory   (production)
  *   sync    pread/pwrite in worker threads                  (no io_uring)
  *   mem     an array                                        (tests, simulator)
+ *   remote  another memd, over TCP or TLS: store_remote.h
  *   fault   wraps any of them and misbehaves from a seed    (tests)
  *
  * Requests are queued by swapstore_submit(), handed over in one go by
@@ -61,6 +62,9 @@ struct swapstore_ops {
 	 * waiting, or -1.  Only for poll: reap() alone resets it.  Belongs to
 	 * the store. */
 	int (*event_fd)(struct swapstore *st);
+	/* These slots are free again: what is in them is not needed any more.
+	 * No request for any of them is in flight.  NULL: does not matter. */
+	void (*discard)(struct swapstore *st, uint32_t slot, uint32_t count);
 	void (*destroy)(struct swapstore *st);
 };
 
@@ -138,6 +142,7 @@ int swapstore_flush(struct swapstore *st) MUST_CHECK;
 unsigned swapstore_reap(struct swapstore *st, struct swap_done *done,
 			unsigned max);
 int swapstore_event_fd(struct swapstore *st);
+void swapstore_discard(struct swapstore *st, uint32_t slot, uint32_t count);
 void swapstore_destroy(struct swapstore *st);	/* waits for in-flight I/O */
 
 #endif

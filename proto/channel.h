@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* A connected stream socket, plain or with TLS 1.3 on it: non-blocking, with
+ * the same calls for both and for both ends.  The only place that knows
+ * OpenSSL.
+ *
+ *              channel_handshake()          any error
+ *   HANDSHAKE ─────────────────────▶ OPEN ─────────────▶ BROKEN
+ *       └───────────────── refused ────────────────────────▲
+ *
+ * TLS here is always mutual: a client without a certificate of our CA gets no
+ * byte, and a server proves that it has the name that was connected to.  No
+ * version below 1.3, no renegotiation, no session tickets, no early data.
+ *
+ * Threads: a channel belongs to one; a context may be used by several. */
+#ifndef MEMD_PROTO_CHANNEL_H
+#define MEMD_PROTO_CHANNEL_H
+
+#include "common/checks.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { CHANNEL_REASON_BYTES = 256, CHANNEL_NAME_BYTES = 256 };
+
+/* Files, PEM.  NULL or empty `crl`: none is looked at. */
+struct channel_tls_files {
+	const char *ca;			/* whom to believe */
+	const char *certificate;	/* ours, with intermediate ones */
+	const char *key;		/* of ours */
+	const char *crl;		/* revoked ones, of every CA in the chain */
+};
+
+/* Certificates, key and rules, read once; a channel keeps the context it was
+ * opened with, so a new one can take its place while connections go on. */
+struct channel_context;
+
+/* Returns 0, or -ENOENT, -EACCES, -EINVAL, -ENOMEM with one line in ret_reason
+ * that names the file and what to do. */
+int channel_context_create(const struct channel_tls_files *files,
+			   bool is_server, struct channel_context **ret_context,
+			   char *ret_reason, size_t reason_size) MUST_CHECK;
+
+/* Drops the caller's hold; NULL is allowed. */
+void channel_context_destroy(struct channel_context *context);
+
+enum channel_state { CHANNEL_HANDSHAKE, CHANNEL_OPEN, CHANNEL_BROKEN };
+
+struct channel {
+	enum channel_state state;
+	int fd;			/* owned; non-blocking */
+	void *ssl;		/* NULL: plain */
+	bool wants_write;	/* what it waits for, other than to read */
+	char reason[CHANNEL_REASON_BYTES];	/* BROKEN: why */
+};
+
+/* Take `fd`, a connected (or connecting) non-blocking socket; closed on failure
+ * too.  context NULL: plain, and open at once.  name: the host that the
+ * server's certificate must be for (a DNS name or an IP address); NULL for a
+ * server's end.  Returns 0 or -ENOMEM. */
+int channel_open(struct channel *ch, int fd, struct channel_context *context,
+		 const char *name) MUST_CHECK;
+
+/* Says goodbye, if it can at once, and closes. */
+void channel_close(struct channel *ch);
+
+/* Go on with the handshake.  Returns 0 (open), -EAGAIN (call again when the
+ * socket is readable, or, with wants_write, writable), or -EPROTO, -EACCES (the
+ * other's certificate is not good), -ECONNRESET with a reason. */
+int channel_handshake(struct channel *ch) MUST_CHECK;
+
+/* As recv(2) and send(2): the bytes moved, 0 (recv: the other has ended, in
+ * order), -EAGAIN (see channel_handshake), or -errno with a reason; then it is
+ * broken.  A send that said -EAGAIN is to be tried again with the same bytes,
+ * which may have moved. */
+ssize_t channel_recv(struct channel *ch, void *to, size_t length) MUST_CHECK;
+ssize_t channel_send(struct channel *ch, const void *from, size_t length)
+	MUST_CHECK;
+
+/* Bytes that channel_recv() gives although the socket is not readable. */
+bool channel_has_input(const struct channel *ch);
+
+/* The name in the other's certificate (its common name), or "" (plain). */
+void channel_peer_name(const struct channel *ch,
+		       char ret_name[CHANNEL_NAME_BYTES]);
+
+#endif
