@@ -2,10 +2,12 @@
 #include "daemon/embedded.h"
 
 #include "daemon/daemon.h"
+#include "daemon/peer.h"
 #include "daemon/system.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -45,7 +47,9 @@ struct memd_engine {
  * assertion writes there.  2 stays what it is, for the log. */
 static int leave_table(void)
 {
-	if (close_range(3, ~0u, CLOSE_RANGE_UNSHARE) != 0)
+	/* A socket with a path needs another umask for a moment. */
+	if (unshare(CLONE_FS) != 0 ||
+	    close_range(3, ~0u, CLOSE_RANGE_UNSHARE) != 0)
 		return -errno;
 	for (int fd = 0; fd < 3; fd++)
 		if (fcntl(fd, F_GETFD) < 0 &&
@@ -152,6 +156,8 @@ static int configure(struct memd_engine *engine,
 	engine->origin.flag[CONFIG_KEY_socket] = address;
 	engine->origin.flag[CONFIG_KEY_log_level] = "error";
 	engine->origin.flag[CONFIG_KEY_admin_group] = "";
+	if (geteuid() == PEER_NOBODY)	/* itself */
+		engine->origin.flag[CONFIG_KEY_allow_nobody] = "yes";
 	for (size_t i = 0; settings[i][0] != NULL; i++) {
 		const struct config_key *key = config_find(settings[i][0]);
 
@@ -224,7 +230,10 @@ static void wake(const struct memd_engine *engine)
 			0);
 
 	memcpy(sun.sun_path, engine->config.socket, length);
-	sun.sun_path[0] = '\0';
+	if (sun.sun_path[0] == '@')
+		sun.sun_path[0] = '\0';
+	else
+		length++;
 	if (fd < 0)
 		return;
 	(void)connect(fd, (const struct sockaddr *)&sun,

@@ -96,7 +96,13 @@ struct memclient_options {
 /* Connect and start the library's thread.
  *
  * address  "unix:/path/to/socket", "/path/to/socket", or "unix:@name" for an
- *          abstract socket.  NULL: $MEMD_SOCKET, else /run/memd/memd.sock.
+ *          abstract socket.  Or "embedded:pool=64M,size=1G,…": no daemon, but
+ *          memory of this process alone, which a thread of it manages; or
+ *          "tcp://HOST:PORT?pool=64M&size=1G&…": the same, with what is not
+ *          in its pool at a memd on another host.  Their settings are those
+ *          of memd.conf(5); pool, swap, size, mirror, ca, certificate, key and
+ *          crl are short for pool_size, swap_file, swap_size, store_mirror and
+ *          tls_….  NULL: $MEMD_SOCKET, else /run/memd/memd.sock.
  * options  NULL: all defaults.  Copied.
  * ret_mc   on success the handle; end with memclient_close().
  *
