@@ -158,6 +158,7 @@ static int configure(struct memd_engine *engine,
 	engine->origin.flag[CONFIG_KEY_admin_group] = "";
 	if (geteuid() == PEER_NOBODY)	/* itself */
 		engine->origin.flag[CONFIG_KEY_allow_nobody] = "yes";
+	engine->origin.flag[CONFIG_KEY_stop_timeout] = "1s";
 	for (size_t i = 0; settings[i][0] != NULL; i++) {
 		const struct config_key *key = config_find(settings[i][0]);
 
