@@ -33,7 +33,7 @@ struct memd_engine {
 	struct config_origin origin;
 	struct config config;
 	pthread_t thread;
-	sem_t started;
+	sem_t started, ended;
 	int start_error;
 	char *reason;			/* the caller's, while it starts */
 	size_t reason_size;
@@ -92,6 +92,7 @@ static void *thread_main(void *arg)
 		while (atomic_load(&engine->daemon->must_stop) == 0)
 			usleep(LOOK_MS * 1000);
 		daemon_destroy(engine->daemon);
+		sem_post(&engine->ended);
 	}
 	return NULL;
 }
@@ -191,6 +192,13 @@ static int launch(struct memd_engine *engine, char *ret_reason,
 	return engine->start_error;
 }
 
+static void destroy(struct memd_engine *engine)
+{
+	sem_destroy(&engine->started);
+	sem_destroy(&engine->ended);
+	free(engine);
+}
+
 EXPORT int memd_engine_start(const char *const (*settings)[2],
 			     struct memd_engine **ret_engine,
 			     char *ret_address, size_t address_size,
@@ -204,6 +212,7 @@ EXPORT int memd_engine_start(const char *const (*settings)[2],
 		return fail(ret_reason, reason_size, -ENOMEM, "%s",
 			    "out of memory");
 	sem_init(&engine->started, 0, 0);
+	sem_init(&engine->ended, 0, 0);
 	choose_address(address, sizeof(address));
 	err = configure(engine, settings, address, ret_reason, reason_size);
 	/* What it points to is borrowed, and there is no reload. */
@@ -211,8 +220,7 @@ EXPORT int memd_engine_start(const char *const (*settings)[2],
 	if (err == 0)
 		err = launch(engine, ret_reason, reason_size);
 	if (err != 0) {
-		sem_destroy(&engine->started);
-		free(engine);
+		destroy(engine);
 		return err;
 	}
 	snprintf(ret_address, address_size, "%s", engine->config.socket);
@@ -243,7 +251,7 @@ static void wake(const struct memd_engine *engine)
 	close(fd);
 }
 
-static bool has_ended(const struct memd_engine *engine)
+static bool has_ended(struct memd_engine *engine)
 {
 	struct timespec ts;
 
@@ -251,8 +259,7 @@ static bool has_ended(const struct memd_engine *engine)
 	ts.tv_nsec += LOOK_MS * 1000000;
 	ts.tv_sec += ts.tv_nsec / 1000000000;
 	ts.tv_nsec %= 1000000000;
-	return pthread_clockjoin_np(engine->thread, NULL, CLOCK_MONOTONIC,
-				    &ts) == 0;
+	return sem_clockwait(&engine->ended, CLOCK_MONOTONIC, &ts) == 0;
 }
 
 EXPORT void memd_engine_stop(struct memd_engine *engine)
@@ -264,6 +271,6 @@ EXPORT void memd_engine_stop(struct memd_engine *engine)
 	do
 		wake(engine);
 	while (!has_ended(engine));
-	sem_destroy(&engine->started);
-	free(engine);
+	pthread_join(engine->thread, NULL);
+	destroy(engine);
 }

@@ -16,6 +16,7 @@ const struct command memctl_commands[] = {
 	{ "segments", "", "all segments", cmd_segments },
 	{ "maps", "PID", "the segments a process has mapped", cmd_maps },
 	{ "stats", "[NAME...]", "all counters", cmd_stats },
+	{ "iostat", "[SECONDS]", "how much goes in and out", cmd_iostat },
 	{ "faults", "", "faults by kind, with latencies", cmd_faults },
 	{ "trace", "[PID]", "faults as they happen", cmd_trace },
 	{ "replay", "FILE", "bring in what `trace --save` saved", cmd_replay },

@@ -11,7 +11,7 @@ load netns.sh
 
 port=7391
 pool=$((32 << 20))
-text_bytes=$((48 << 20))
+text_bytes=$((96 << 20))
 
 setup_file() {
 	: "${MEMD_BUILD_DIR:?the build folder to test}"
