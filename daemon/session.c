@@ -83,6 +83,7 @@ void session_destroy(struct session *s)
 		session_remove_lane(s, lane);
 	HASH_ITER(hh, s->attachments, a, next)
 		detach_all(s, a);
+	stores_leave(s);
 	trace_stop(&d->trace, s);
 	mailbox_close(s);
 	s->account->parent->session_count--;

@@ -50,6 +50,7 @@ struct session {
 	bool is_admin_only;		/* will map nothing */
 	struct account *account;	/* held */
 	struct mailbox_end mailbox;
+	struct store *store;		/* of another host; NULL: none */
 	struct attachment *attachments;	/* uthash */
 	uint32_t attached_count;
 	uint32_t pin_count;
