@@ -123,7 +123,7 @@ NUMBER(name_stored, SIZE, "0", 0, 1ll << 44, RELOAD,
        "Most memory kept for one certificate name; 0: no limit.")
 NUMBER(address_stored, SIZE, "0", 0, 1ll << 44, RELOAD,
        "Most memory kept for one address; 0: no limit.")
-NUMBER(store_keep, MS, "10min", 0, 86400000, RELOAD,
+NUMBER(store_keep, MS, "600s", 0, 86400000, RELOAD,
        "Keep what another host has stored here this long after its "
        "connection broke.")
 

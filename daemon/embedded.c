@@ -152,6 +152,7 @@ static int configure(struct memd_engine *engine,
 	engine->origin.flag[CONFIG_KEY_socket] = address;
 	engine->origin.flag[CONFIG_KEY_log_level] = "error";
 	engine->origin.flag[CONFIG_KEY_admin_group] = "";
+	engine->origin.flag[CONFIG_KEY_stop_timeout] = "1s";
 	for (size_t i = 0; settings[i][0] != NULL; i++) {
 		const struct config_key *key = config_find(settings[i][0]);
 

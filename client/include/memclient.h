@@ -95,13 +95,28 @@ struct memclient_options {
 
 /* Connect and start the library's thread.
  *
- * address  "unix:/path/to/socket", "/path/to/socket", or "unix:@name" for an
- *          abstract socket.  NULL: $MEMD_SOCKET, else /run/memd/memd.sock.
+ * address  where the memory is:
+ *          "unix:/path/to/socket", "/path/to/socket", or "unix:@name" for an
+ *          abstract socket: a daemon on this host.  NULL: $MEMD_SOCKET, else
+ *          /run/memd/memd.sock.
+ *          "embedded:NAME=VALUE,…": no daemon; pager and swap file are in this
+ *          process, on a thread of their own.  All settings of memd.conf(5)
+ *          may be given, above all pool=SIZE (of the memory in frames; 256M),
+ *          swap=PATH (default: a file without a name in $TMPDIR or /var/tmp)
+ *          and size=SIZE (of the swap file; 1G).
+ *          "tcp://HOST:PORT?NAME=VALUE&…": the same with the memory of a memd
+ *          on another host in place of a swap file.  pool=SIZE is what is kept
+ *          here, size=SIZE what may be kept there.  ca=FILE, certificate=FILE
+ *          and key=FILE (PEM) make it TLS, without which only loopback is
+ *          allowed, or insecure_tcp=yes.
+ *          Both need libmemd-engine.so.0, which comes with memd, and a heap
+ *          that does not itself lie in such memory.
  * options  NULL: all defaults.  Copied.
  * ret_mc   on success the handle; end with memclient_close().
  *
  * Returns 0, or -EINVAL (address not understood), -ENOENT or -ECONNREFUSED
- * (no daemon there), -EACCES (may not connect), -EPROTO or -EPROTONOSUPPORT
+ * (no daemon there), -EHOSTUNREACH (no such host), -ENOSYS (no
+ * libmemd-engine.so.0), -EACCES (may not connect), -EPROTO or -EPROTONOSUPPORT
  * (not memd, or another protocol version), -EPERM (no userfaultfd at all),
  * -EOPNOTSUPP (kernel older than 5.14), -EAGAIN (daemon is full), -ETIMEDOUT,
  * -ENOMEM, -EMFILE.

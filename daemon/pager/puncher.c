@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* memd's side and the helper's side of a handover: a page of shared memory
- * with two counters that are futexes, and a socket for descriptors.
+/* memd's side of the handover; the helper's is punch_helper.c.
  *
  * The helper is kept on the CPU memd runs on: there the handover is two
  * switches of context (some 4 us), elsewhere it may have to wake a CPU. */
 #include "daemon/pager/puncher.h"
 
 #include "common/clock.h"
+#include "daemon/pager/punch_helper.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 enum {
 	PUNCHERS = 8,
@@ -35,34 +29,7 @@ enum {
 /* In all, where /proc does not tell what a process does. */
 #define PATIENCE_BLIND_NS	UINT64_C(60000000000)
 
-enum handover_kind {
-	HANDOVER_TAKE,			/* the descriptor on the socket */
-	HANDOVER_DROP,			/* one descriptor */
-	HANDOVER_FORGET,		/* all of them */
-	HANDOVER_PUNCH,
-};
-
-#define CLAIM_NONE		UINT32_MAX
 #define OWNER_NONE		UINT32_MAX	/* no uid is that */
-
-/* Shared with the helper.  memd writes the request and then `asked`; the
- * helper answers and then sets `answered` to the same.
- *
- * Run i is the helper's once it has moved `claim` from i to i + 1; memd ends
- * that with CLAIM_NONE.  Runs before the last one claimed are done. */
-struct handover {
-	_Atomic uint32_t asked;
-	_Alignas(64) _Atomic uint32_t answered;
-	_Atomic uint32_t claim;
-	enum handover_kind kind;
-	int32_t fd;			/* the helper's, given or answered */
-	uint32_t count;
-	struct {
-		int32_t fd, result;
-		bool has_data;
-		uint64_t offset, length;
-	} run[PUNCHES_MAX];
-};
 
 enum puncher_state { PUNCHER_DEAD, PUNCHER_READY, PUNCHER_STUCK };
 
@@ -92,121 +59,6 @@ struct punchers {
 	struct known_file *known;
 };
 
-static void futex_wake(_Atomic uint32_t *word)
-{
-	(void)syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
-/* timeout_ms 0: for ever. */
-static void futex_wait(_Atomic uint32_t *word, uint32_t value,
-		       unsigned timeout_ms)
-{
-	struct timespec ts = { .tv_nsec = (long)timeout_ms * 1000000 };
-
-	(void)syscall(SYS_futex, word, FUTEX_WAIT, value,
-		      timeout_ms != 0 ? &ts : NULL, NULL, 0);
-}
-
-/* ---- in the helper */
-
-enum { HELPER_SOCKET = 3 };
-
-static int receive_fd(void)
-{
-	char control[CMSG_SPACE(sizeof(int))], byte;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
-			      .msg_control = control,
-			      .msg_controllen = sizeof(control) };
-	struct cmsghdr *cmsg;
-	int fd;
-
-	if (recvmsg(HELPER_SOCKET, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != 1)
-		return -EIO;
-	cmsg = CMSG_FIRSTHDR(&msg);
-	if (cmsg == NULL || cmsg->cmsg_type != SCM_RIGHTS)
-		return -EMFILE;		/* there was no room for it here */
-	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
-	return fd;
-}
-
-/* Returns 0 or -errno of fallocate(2). */
-static int punch(int fd, uint64_t offset, uint64_t length, bool *ret_has_data)
-{
-	off_t data;
-	int err;
-
-	do
-		err = fallocate(fd, FALLOC_FL_PUNCH_HOLE |
-					FALLOC_FL_KEEP_SIZE,
-				(off_t)offset, (off_t)length);
-	while (err != 0 && errno == EINTR);
-	err = err != 0 ? -errno : 0;
-	data = lseek(fd, (off_t)offset, SEEK_DATA);
-	*ret_has_data = data >= 0 && (uint64_t)data < offset + length;
-	return err;
-}
-
-static void serve(struct handover *ho)
-{
-	switch (ho->kind) {
-	case HANDOVER_TAKE:
-		ho->fd = receive_fd();
-		break;
-	case HANDOVER_DROP:
-		close(ho->fd);
-		break;
-	case HANDOVER_FORGET:
-		(void)close_range(HELPER_SOCKET + 1, ~0u, 0);
-		break;
-	case HANDOVER_PUNCH:
-		for (uint32_t i = 0; i < ho->count; i++) {
-			uint32_t free = i;
-
-			if (!atomic_compare_exchange_strong(&ho->claim, &free,
-							    i + 1))
-				break;
-			ho->run[i].result = punch(ho->run[i].fd,
-						  ho->run[i].offset,
-						  ho->run[i].length,
-						  &ho->run[i].has_data);
-		}
-	}
-}
-
-/* Nothing of memd's stays open here, and memd's end is this one's. */
-static void shed(int socket, pid_t parent)
-{
-	sigset_t all;
-
-	/* A signal to the whole group must not stop memd from punching. */
-	sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, NULL);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)prctl(PR_SET_NAME, "memd-puncher");
-	if (getppid() != parent || chdir("/") != 0)
-		_exit(EXIT_FAILURE);
-	for (int fd = 0; fd <= HELPER_SOCKET; fd++)
-		if (socket != fd && dup2(socket, fd) != fd)
-			_exit(EXIT_FAILURE);
-	(void)close_range(HELPER_SOCKET + 1, ~0u, 0);
-}
-
-static _Noreturn void helper_run(struct handover *ho, int socket, pid_t parent)
-{
-	uint32_t seen = 0;
-
-	shed(socket, parent);
-	for (;;) {
-		while (atomic_load(&ho->asked) == seen)
-			futex_wait(&ho->asked, seen, 0);
-		seen++;
-		serve(ho);
-		atomic_store(&ho->answered, seen);
-		futex_wake(&ho->answered);
-	}
-}
-
 /* ---- making them */
 
 static int puncher_start(struct puncher *p)
@@ -224,7 +76,7 @@ static int puncher_start(struct puncher *p)
 		return -errno;
 	p->pid = fork();
 	if (p->pid == 0)
-		helper_run(p->handover, pair[1], parent);
+		punch_helper_run(p->handover, pair[1], parent);
 	close(pair[1]);
 	if (p->pid < 0) {
 		close(pair[0]);
@@ -626,8 +478,8 @@ static void request_make(struct punchers *ps, struct puncher *p,
 static void punch_alone(struct punch *pu, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		pu[i].error = punch(pu[i].fd, pu[i].offset, pu[i].length,
-				    &pu[i].has_data);
+		pu[i].error = punch_range(pu[i].fd, pu[i].offset,
+					  pu[i].length, &pu[i].has_data);
 }
 
 void punchers_punch(struct punchers *ps, struct punch *pu, unsigned count)

@@ -189,7 +189,7 @@ static void names_have_three_spellings(void **state)
 	config_flag(config_find("pool_size"), text, sizeof(text));
 	assert_string_equal(text, "pool-size");
 	config_describe(config_find("store"), text, sizeof(text));
-	assert_string_equal(text, "auto, uring, sync or mem");
+	assert_string_equal(text, "auto, uring, sync, mem or remote");
 }
 
 int main(void)

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* The helper's side of puncher.h, and the punch itself. */
+#ifndef MEMD_PAGER_PUNCH_HELPER_H
+#define MEMD_PAGER_PUNCH_HELPER_H
+
+#include "daemon/pager/handover.h"
+#include <sys/types.h>
+
+/* Take [offset, offset + length) out of the file.  *ret_has_data: something
+ * was there still, or again, afterwards.  Returns 0 or -errno of
+ * fallocate(2). */
+int punch_range(int fd, uint64_t offset, uint64_t length, bool *ret_has_data);
+
+/* In a process of its own: serve `parent` until it ends.  `socket` is where
+ * descriptors come from. */
+_Noreturn void punch_helper_run(struct handover *ho, int socket, pid_t parent);
+
+#endif
