@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -234,10 +235,636 @@ static void bytes_are_right(void **state)
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
+/* ---- coming back */
+
+static void expect_slots(int fd, uint32_t slot, uint32_t count,
+			 uint32_t version)
+{
+	uint8_t bytes[8 * SLOT_BYTES];
+	uint32_t versions[8];
+
+	for (uint32_t i = 0; i < count; i++)
+		versions[i] = version;
+	store_read(fd, slot, count, bytes);
+	check_slots(bytes, slot, count, versions);
+}
+
+static void write_slots(int fd, uint32_t slot, uint32_t count,
+			uint32_t version)
+{
+	uint8_t bytes[8 * SLOT_BYTES];
+
+	for (uint32_t i = 0; i < count; i++)
+		fill_slot(bytes + i * SLOT_BYTES, slot + i, version);
+	store_write(fd, slot, count, bytes);
+}
+
+/* A write of which half has come is none. */
+static void a_cut_payload_is_not_written(void **state)
+{
+	uint8_t token[TOKEN_BYTES], bytes[2 * SLOT_BYTES];
+	struct testmemd tm;
+	int fd;
+
+	(void)state;
+	start(&tm, NULL);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, 64, NULL, token), 0);
+	write_slots(fd, 0, 8, 1);
+	fill_slot(bytes, 2, 2);
+	fill_slot(bytes + SLOT_BYTES, 3, 2);
+	store_send_write_header(fd, 5, 2, 2, sizeof(bytes));
+	client_send_bytes(fd, bytes, sizeof(bytes) - 1);
+	close(fd);
+
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, 64, token, NULL), 0);
+	expect_slots(fd, 0, 8, 1);
+	write_slots(fd, 2, 2, 2);
+	expect_slots(fd, 0, 2, 1);
+	expect_slots(fd, 2, 2, 2);
+	expect_slots(fd, 4, 4, 1);
+	expect_slots(fd, 40, 8, 0);
+	close(fd);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+/* The first connection is still there, with writes under way and one that it
+ * goes on sending, when another opens the store.  Its writes may have been
+ * done before, but what the second writes afterwards stays. */
+static void stale_writes_have_no_effect(void **state)
+{
+	enum { COUNT = 512, ROUNDS = 40 };
+	uint8_t token[TOKEN_BYTES];
+	uint8_t *stale = malloc(COUNT * SLOT_BYTES);
+	struct testmemd tm;
+	int old, fd;
+
+	(void)state;
+	assert_non_null(stale);
+	start(&tm, NULL);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, 4 * COUNT, NULL, token), 0);
+	for (uint32_t round = 1; round <= ROUNDS; round++) {
+		struct answer a;
+
+		for (uint32_t i = 0; i < COUNT; i++)
+			fill_slot(stale + (size_t)i * SLOT_BYTES, i,
+				  1000 + round);
+		old = fd;
+		for (uint32_t i = 1; i < 4; i++)
+			store_send_write(old, 20 + i, i * COUNT, COUNT, stale);
+		store_send_write_header(old, 30, 0, COUNT, COUNT * SLOT_BYTES);
+		client_send_bytes(old, stale, SLOT_BYTES * (round % 8));
+		fd = store_session(&tm);
+		assert_int_equal(store_open(fd, 4 * COUNT, token, NULL), 0);
+		for (uint32_t i = 0; i < 4 * COUNT; i += COUNT)
+			write_slots(fd, i, 8, round);
+		/* memd has closed it, or does not listen. */
+		(void)send(old, stale, SLOT_BYTES, MSG_NOSIGNAL);
+		while (store_try_receive(old, &a))
+			answer_free(&a);
+		close(old);
+		for (uint32_t i = 0; i < 4 * COUNT; i += COUNT)
+			expect_slots(fd, i, 8, round);
+	}
+	close(fd);
+	free(stale);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+static void expect_error(int fd, uint64_t id, int code)
+{
+	client_expect_error(fd, id, code, NULL);
+}
+
+static void tokens_are_looked_at(void **state)
+{
+	uint8_t token[TOKEN_BYTES], wrong[TOKEN_BYTES];
+	struct testmemd tm;
+	int fd, other;
+
+	(void)state;
+	start(&tm, NULL);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, 64, NULL, token), 0);
+	write_slots(fd, 0, 8, 1);
+	other = store_session(&tm);
+	memcpy(wrong, token, sizeof(wrong));
+	wrong[15] ^= 1;
+	assert_int_equal(store_open(other, 64, wrong, NULL), ENOENT);
+	assert_int_equal(store_open(other, 65, token, NULL), EINVAL);
+	assert_int_equal(store_open(other, 0, NULL, NULL), EINVAL);
+	/* Nothing of that has touched the first. */
+	expect_slots(fd, 0, 8, 1);
+	assert_int_equal(store_open(fd, 64, NULL, NULL), EBUSY);
+	assert_int_equal(store_open(other, 64, NULL, NULL), 0);
+	expect_slots(other, 0, 8, 0);
+	client_send(fd, T(STORE_CLOSE), 4, NULL);
+	client_expect_ok(fd, 4);
+	client_send(fd, T(STORE_CLOSE), 5, NULL);
+	expect_error(fd, 5, EINVAL);
+	assert_int_equal(store_open(fd, 64, token, NULL), ENOENT);
+	assert_int_equal(store_open(fd, 64, NULL, NULL), 0);
+	close(other);
+	close(fd);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+/* Reload with another tcp_user: the token alone does not open what another
+ * user keeps. */
+static void other_users_stores_are_not_there(void **state)
+{
+	uint8_t token[TOKEN_BYTES];
+	struct testmemd tm;
+	char config[96], flag[112];
+	FILE *f;
+	int fd;
+
+	(void)state;
+	snprintf(config, sizeof(config), "/tmp/memd-store-%d.conf", getpid());
+	f = fopen(config, "we");
+	assert_non_null(f);
+	fprintf(f, "tcp_user = 1234\n");
+	fclose(f);
+	snprintf(flag, sizeof(flag), "--config=%s", config);
+	start(&tm, flag);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, 64, NULL, token), 0);
+	close(fd);
+	f = fopen(config, "we");
+	assert_non_null(f);
+	fprintf(f, "tcp_user = 1235\n");
+	fclose(f);
+	kill(tm.pid, SIGHUP);
+	assert_int_equal(testmemd_await(&tm, "READY=1"), 0);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, 64, token, NULL), ENOENT);
+	close(fd);
+	unlink(config);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+static void limits_count(void **state)
+{
+	const char *flags[] = { LISTEN, SMALL, "--swap-size=64M",
+				"--address-stored=40M", "--uid-mapped=24M",
+				NULL };
+	struct testmemd tm;
+	int fd[3];
+
+	(void)state;
+	assert_int_equal(testmemd_start(&tm, flags), 0);
+	for (int i = 0; i < 3; i++)
+		fd[i] = store_session(&tm);
+	assert_int_equal(store_open(fd[0], 1u << 31, NULL, NULL), EDQUOT);
+	assert_int_equal(store_open(fd[0], 41 * 256, NULL, NULL), EDQUOT);
+	assert_int_equal(store_open(fd[0], 25 * 256, NULL, NULL), EDQUOT);
+	assert_int_equal(store_open(fd[0], 20 * 256, NULL, NULL), 0);
+	assert_int_equal(store_open(fd[1], 21 * 256, NULL, NULL), EDQUOT);
+	assert_int_equal(store_open(fd[1], 4 * 256, NULL, NULL), 0);
+	assert_int_equal(store_open(fd[2], 1, NULL, NULL), EDQUOT);
+	for (int i = 0; i < 3; i++)
+		close(fd[i]);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+/* With few frames for its user, and with all frames there are. */
+static void small_limits_only_slow(void **state)
+{
+	const char *flags[] = { LISTEN, "--pool-size=1M", "--uid-frames=40",
+				"--swap-size=16M", NULL };
+	struct testmemd tm;
+	struct model *m;
+
+	(void)state;
+	assert_int_equal(testmemd_start(&tm, flags), 0);
+	m = model_create(&tm);
+	assert_int_equal(store_open(m->fd, 2048, NULL, NULL), 0);
+	for (uint32_t i = 0; i < 2048; i += REQUEST_SLOTS)
+		model_write(m, i, REQUEST_SLOTS);
+	for (uint32_t i = 0; i < 2048; i += REQUEST_SLOTS)
+		model_read(m, i, REQUEST_SLOTS);
+	model_destroy(m);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+static void nobody_comes_back(void **state)
+{
+	uint8_t token[TOKEN_BYTES];
+	struct testmemd tm;
+	int fd, admin;
+
+	(void)state;
+	start(&tm, "--store-keep=100ms");
+	admin = client_open(&tm, true, NULL);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, 64, NULL, token), 0);
+	write_slots(fd, 0, 8, 1);
+	close(fd);
+	client_await_counter(admin, "stores_expired", 1);
+	assert_int_equal(client_counter(admin, "stores"), 0);
+	client_await_counter(admin, "committed_units", 0);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, 64, token, NULL), ENOENT);
+	assert_int_equal(store_open(fd, 64, NULL, NULL), 0);
+	close(fd);
+	close(admin);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+/* memd ends with requests under way and a store that is kept. */
+static void stopping_is_quick(void **state)
+{
+	uint8_t *bytes = calloc(REQUEST_SLOTS, SLOT_BYTES);
+	struct testmemd tm;
+	int fd, kept;
+
+	(void)state;
+	assert_non_null(bytes);
+	start(&tm, NULL);
+	kept = store_session(&tm);
+	assert_int_equal(store_open(kept, 64, NULL, NULL), 0);
+	close(kept);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, SLOTS, NULL, NULL), 0);
+	memset(bytes, 7, REQUEST_SLOTS * SLOT_BYTES);
+	for (uint32_t i = 0; i < 8; i++)
+		store_send_write(fd, 1 + i, i * REQUEST_SLOTS, REQUEST_SLOTS,
+				 bytes);
+	for (uint32_t i = 0; i < 64; i++)
+		store_send_read(fd, 100 + i, i * 16, 16);
+	assert_int_equal(testmemd_stop(&tm), 0);
+	close(fd);
+	free(bytes);
+}
+
+/* ---- what is wrong is refused, and harms nobody */
+
+static void say_wrong_length(int fd)
+{
+	static const uint8_t bytes[2 * SLOT_BYTES];
+
+	store_send_write_header(fd, 9, 0, 2, SLOT_BYTES);
+	client_send_bytes(fd, bytes, SLOT_BYTES);
+}
+
+static void say_no_payload(int fd)
+{
+	store_send_write_header(fd, 9, 0, 1, 0);
+}
+
+static void say_no_slots(int fd)
+{
+	store_send_write_header(fd, 9, 0, 0, 0);
+}
+
+static void say_too_many_slots(int fd)
+{
+	store_send_write_header(fd, 9, 0, 513, 513 * SLOT_BYTES);
+}
+
+static void say_read_no_slots(int fd)
+{
+	store_send_read(fd, 9, 0, 0);
+}
+
+static void say_read_too_many(int fd)
+{
+	store_send_read(fd, 9, 0, 513);
+}
+
+static void say_discard_outside(int fd)
+{
+	store_send_discard(fd, 60, 5);
+}
+
+static void say_discard_nothing(int fd)
+{
+	store_send_discard(fd, 3, 0);
+}
+
+static void say_discard_overflow(int fd)
+{
+	store_send_discard(fd, 1, UINT64_MAX);
+}
+
+static void say_read_with_payload(int fd)
+{
+	struct wire_header h = { .version_major = WIRE_VERSION_MAJOR,
+				 .type = T(STORE_READ), .request_id = 9,
+				 .payload_bytes = SLOT_BYTES };
+	uint8_t packed[WIRE_HEADER_BYTES];
+
+	wire_header_pack(&h, packed);
+	client_send_bytes(fd, packed, sizeof(packed));
+}
+
+static void say_without_id(int fd)
+{
+	store_send_read(fd, 0, 0, 1);
+}
+
+static void say_touched(int fd)
+{
+	client_send(fd, T(RING), 0, NULL);
+}
+
+static void say_a_reply(int fd)
+{
+	client_send(fd, T(STORE_BYTES), 9, NULL);
+}
+
+static void bad_messages_end_the_connection(void **state)
+{
+	static void (*const say[])(int fd) = {
+		say_wrong_length, say_no_payload, say_no_slots,
+		say_too_many_slots, say_read_no_slots, say_read_too_many,
+		say_discard_outside, say_discard_nothing,
+		say_discard_overflow, say_read_with_payload, say_without_id,
+		say_touched, say_a_reply,
+	};
+	uint8_t token[TOKEN_BYTES];
+	struct testmemd tm;
+	int fd;
+
+	(void)state;
+	start(&tm, NULL);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, 64, NULL, token), 0);
+	write_slots(fd, 0, 8, 1);
+	for (size_t i = 0; i < sizeof(say) / sizeof(say[0]); i++) {
+		struct answer a;
+
+		say[i](fd);
+		assert_true(store_try_receive(fd, &a));
+		if (a.header.type != T(ERROR))
+			fail_msg("case %zu: %s", i,
+				 wire_type_name(a.header.type));
+		answer_free(&a);
+		assert_false(store_try_receive(fd, &a));
+		close(fd);
+		fd = store_session(&tm);
+		assert_int_equal(store_open(fd, 64, token, NULL), 0);
+		expect_slots(fd, 0, 8, 1);
+	}
+	close(fd);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+/* These are answered with an Error, and the connection goes on. */
+static void wrong_requests_are_refused(void **state)
+{
+	static const uint8_t zeros[SLOT_BYTES];
+	Memd__SegmentCreate create = MEMD__SEGMENT_CREATE__INIT;
+	struct testmemd tm;
+	int fd, local;
+
+	(void)state;
+	start(&tm, NULL);
+	fd = store_session(&tm);
+	store_send_read(fd, 3, 0, 1);
+	expect_error(fd, 3, EINVAL);
+	store_send_write(fd, 4, 0, 1, zeros);
+	expect_error(fd, 4, EINVAL);
+	assert_int_equal(store_open(fd, 64, NULL, NULL), 0);
+	write_slots(fd, 56, 8, 1);
+	store_send_read(fd, 5, 64, 1);
+	expect_error(fd, 5, EINVAL);
+	store_send_read(fd, 6, 63, 2);
+	expect_error(fd, 6, EINVAL);
+	store_send_read(fd, 6, UINT32_MAX, 512);
+	expect_error(fd, 6, EINVAL);
+	store_send_write(fd, 7, 64, 1, zeros);
+	expect_error(fd, 7, EINVAL);
+	create.length_bytes = 4096;
+	client_send(fd, T(SEGMENT_CREATE), 8, &create.base);
+	expect_error(fd, 8, EPERM);
+	client_send_fault(fd, 9, 1, 0);
+	expect_error(fd, 9, EPERM);
+	client_send(fd, T(MAILBOX), 10, NULL);
+	expect_error(fd, 10, EPERM);
+	client_send(fd, T(STATUS), 11, NULL);
+	expect_error(fd, 11, EACCES);
+	client_send(fd, T(CONFIG), 12, NULL);
+	expect_error(fd, 12, EACCES);
+	expect_slots(fd, 56, 8, 1);
+	close(fd);
+	local = client_open(&tm, false, NULL);
+	store_send_read(local, 3, 0, 1);
+	expect_error(local, 3, EPERM);
+	close(local);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+/* ---- floods */
+
+/* Hello, a byte at a time, on many connections: only as many of one address
+ * as allowed stay, none for longer than the handshake may take, and a program
+ * on this host is served all the while. */
+static void drips_are_cut_off(void **state)
+{
+	enum { DRIPS = 900, FAULTS = 400 };
+	const char *flags[] = { LISTEN, SMALL, "--handshake-timeout=1500ms",
+				"--address-connections=900", NULL };
+	int drip[DRIPS], local, data, admin, open_count = DRIPS;
+	uint32_t segment;
+	struct testmemd tm;
+
+	(void)state;
+	assert_int_equal(testmemd_start(&tm, flags), 0);
+	admin = client_open(&tm, true, NULL);
+	local = client_open(&tm, false, NULL);
+	data = client_map(local, FAULTS * 4096ull, 4096, &segment);
+	for (int i = 0; i < DRIPS; i++)
+		drip[i] = store_connect(&tm);
+	for (int i = 0; i < FAULTS; i++) {
+		if (i % 40 == 0)
+			for (int j = 0; j < DRIPS; j++)
+				(void)!send(drip[j], "memd\1" + i / 40 % 5, 1,
+					    MSG_NOSIGNAL | MSG_DONTWAIT);
+		client_send_fault(local, 100 + (uint64_t)i, segment,
+				  (uint64_t)i);
+		assert_int_equal(client_receive_fault(local,
+						      100 + (uint64_t)i,
+						      (uint64_t)i), 0);
+	}
+	/* Newcomers of this host still get in. */
+	close(client_open(&tm, false, NULL));
+	assert_true(client_counter(admin, "remote_refused") >= DRIPS - 512);
+	for (int i = 0; i < DRIPS; i++) {
+		char end[2048];
+
+		while (recv(drip[i], end, sizeof(end), 0) > 0)
+			;
+		close(drip[i]);
+		open_count--;
+	}
+	assert_int_equal(open_count, 0);
+	close(data);
+	close(local);
+	close(admin);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+static void one_address_has_its_share(void **state)
+{
+	struct testmemd tm;
+	struct answer a;
+	int fd[4];
+
+	(void)state;
+	start(&tm, "--address-connections=3");
+	for (int i = 0; i < 3; i++)
+		fd[i] = store_session(&tm);
+	fd[3] = store_connect(&tm);
+	assert_false(store_try_receive(fd[3], &a));
+	close(fd[0]);
+	assert_int_equal(store_open(fd[1], 8, NULL, NULL), 0);
+	assert_true(testmemd_log_count(&tm, "remote-refused") > 0);
+	for (int i = 1; i < 4; i++)
+		close(fd[i]);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+static uint64_t rss_kib(pid_t pid)
+{
+	char path[64], line[256];
+	unsigned long long kib = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "RssAnon: %llu kB", &kib) == 1)
+			break;
+	fclose(f);
+	return kib;
+}
+
+/* Asks for far more than fits anywhere and reads nothing: it is heard no
+ * more, and memd keeps what fits into its bounds.  Then it reads, and gets
+ * all. */
+static void who_does_not_read_waits(void **state)
+{
+	enum { COUNT = 256, ASKED = 400 };
+	struct testmemd tm;
+	uint64_t before, after;
+	unsigned sent = 0;
+	int fd;
+
+	(void)state;
+	start(&tm, NULL);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, COUNT, NULL, NULL), 0);
+	write_slots(fd, 0, 8, 1);
+	before = rss_kib(tm.pid);
+	for (; sent < ASKED; sent++)
+		store_send_read(fd, 1000 + sent, 0, COUNT);
+	poll(NULL, 0, 300);
+	after = rss_kib(tm.pid);
+	/* 400 MiB are asked for; a session may have some 6. */
+	if (after > before + 24 * 1024)
+		fail_msg("from %llu to %llu KiB", (unsigned long long)before,
+			 (unsigned long long)after);
+	while (sent > 0) {
+		struct answer a;
+
+		assert_true(store_try_receive(fd, &a));
+		assert_int_equal(a.header.type, T(STORE_BYTES));
+		check_slots(a.body, 0, 8,
+			    (const uint32_t[]){ 1, 1, 1, 1, 1, 1, 1, 1 });
+		answer_free(&a);
+		sent--;
+	}
+	close(fd);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+/* Many small writes at once, answers read only at the end. */
+static void who_is_fast_is_not_closed(void **state)
+{
+	enum { WRITES = 20000 };
+	static const uint8_t bytes[SLOT_BYTES] = "fast";
+	struct testmemd tm;
+	int fd;
+
+	(void)state;
+	start(&tm, NULL);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, 64, NULL, NULL), 0);
+	for (uint32_t i = 0; i < WRITES; i++)
+		store_send_write(fd, 1 + i, i % 64, 1, bytes);
+	for (uint32_t i = 0; i < WRITES; i++) {
+		struct answer a;
+
+		assert_true(store_try_receive(fd, &a));
+		assert_int_equal(a.header.type, T(OK));
+		answer_free(&a);
+	}
+	close(fd);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+/* ---- where to listen */
+
+static void expect_refused(const char *listen, const char *part)
+{
+	char flag[128], output[4096];
+	const char *flags[] = { "--socket=@memd-store-test-none",
+				"--store=mem", "--pool-size=1M",
+				"--swap-size=1M", flag, NULL };
+
+	snprintf(flag, sizeof(flag), "--listen-tcp=%s", listen);
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	if (strstr(output, part) == NULL)
+		fail_msg("%s: no \"%s\" in: %s", listen, part, output);
+}
+
+static void strangers_need_certificates(void **state)
+{
+	const char *flags[] = { "--listen-tcp=:0", "--insecure-tcp=yes",
+				NULL };
+	struct testmemd tm;
+	int fd;
+
+	(void)state;
+	expect_refused("0.0.0.0:0", "tls_ca");
+	expect_refused("[::]:0", "insecure_tcp = yes");
+	expect_refused(":0", "insecure_tcp = yes");
+	expect_refused("192.0.2.1:0", "tls_ca");
+	expect_refused("127.0.0.1", "HOST:PORT");
+	expect_refused("127.0.0.1:66000", "HOST:PORT");
+	expect_refused("::1:7000", "HOST:PORT");
+	expect_refused("127.0.0.1:x", "HOST:PORT");
+	assert_int_equal(testmemd_start(&tm, flags), 0);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, 8, NULL, NULL), 0);
+	expect_slots(fd, 0, 8, 0);
+	close(fd);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_are_right),
+		cmocka_unit_test(a_cut_payload_is_not_written),
+		cmocka_unit_test(stale_writes_have_no_effect),
+		cmocka_unit_test(tokens_are_looked_at),
+		cmocka_unit_test(other_users_stores_are_not_there),
+		cmocka_unit_test(limits_count),
+		cmocka_unit_test(small_limits_only_slow),
+		cmocka_unit_test(nobody_comes_back),
+		cmocka_unit_test(stopping_is_quick),
+		cmocka_unit_test(bad_messages_end_the_connection),
+		cmocka_unit_test(wrong_requests_are_refused),
+		cmocka_unit_test(drips_are_cut_off),
+		cmocka_unit_test(one_address_has_its_share),
+		cmocka_unit_test(who_does_not_read_waits),
+		cmocka_unit_test(who_is_fast_is_not_closed),
+		cmocka_unit_test(strangers_need_certificates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
