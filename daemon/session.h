@@ -97,7 +97,7 @@ void session_detach(struct session *s, struct attachment *a);
 
 uint64_t session_fault_count(const struct session *s);
 
-/* Sums over what it has attached. */
+/* Sums over what it has attached, and its store. */
 struct session_usage {
 	uint64_t mapped_bytes, resident_bytes, swapped_bytes, lost_pages;
 };

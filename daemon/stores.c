@@ -136,6 +136,8 @@ static int create(struct session *s, uint32_t slot_count, char *ret_reason,
 	store->slot_count = slot_count;
 	store->uid = peer->uid;
 	snprintf(store->name, sizeof(store->name), "%s", peer->name);
+	system_printable(peer->name, store->printable_name,
+			 sizeof(store->printable_name));
 	system_random(store->token, sizeof(store->token));
 	TAILQ_INIT(&store->ops);
 	TAILQ_INIT(&store->ready);

@@ -97,6 +97,7 @@ struct store {
 	uint8_t token[STORE_TOKEN_BYTES];
 	char host[PEER_HOST_BYTES];
 	char name[PEER_NAME_BYTES];	/* in the certificate */
+	char printable_name[PEER_NAME_BYTES];
 	uid_t uid;
 	uint32_t slot_count;
 	uint64_t idle_since_ns;		/* session NULL */

@@ -807,6 +807,74 @@ static void who_is_fast_is_not_closed(void **state)
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
+/* ---- what an administrator sees */
+
+static Memd__StoresReply *ask_stores(int admin)
+{
+	Memd__StoresReply *reply;
+	struct answer a;
+
+	client_send(admin, T(STORES), 9, NULL);
+	client_receive(admin, T(STORES_REPLY), 9, &a);
+	reply = answer_unpack(&a, &memd__stores_reply__descriptor);
+	answer_free(&a);
+	return reply;
+}
+
+static void check_session(int admin, const char *command, uint64_t mapped)
+{
+	Memd__SessionsReply *reply;
+	struct answer a;
+
+	client_send(admin, T(SESSIONS), 9, NULL);
+	client_receive(admin, T(SESSIONS_REPLY), 9, &a);
+	reply = answer_unpack(&a, &memd__sessions_reply__descriptor);
+	assert_int_equal(reply->n_session, 1);
+	assert_int_equal(reply->session[0]->pid, 0);
+	assert_int_equal(reply->session[0]->mapped_bytes, mapped);
+	assert_string_equal(reply->session[0]->command, command);
+	assert_string_equal(reply->session[0]->carrier, "tcp");
+	memd__sessions_reply__free_unpacked(reply, NULL);
+	answer_free(&a);
+}
+
+static void stores_are_shown(void **state)
+{
+	Memd__StoresReply *reply;
+	struct testmemd tm;
+	int fd, admin;
+
+	(void)state;
+	start(&tm, NULL);
+	admin = client_open(&tm, true, NULL);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, 64, NULL, NULL), 0);
+	write_slots(fd, 0, 8, 1);
+	expect_slots(fd, 0, 2, 1);
+	check_session(admin, "store test@127.0.0.1", 64 * SLOT_BYTES);
+	reply = ask_stores(admin);
+	assert_int_equal(reply->n_store, 1);
+	assert_string_equal(reply->store[0]->host, "127.0.0.1");
+	assert_string_equal(reply->store[0]->peer, "");
+	assert_int_equal(reply->store[0]->uid, geteuid());
+	assert_int_equal(reply->store[0]->length_bytes, 64 * SLOT_BYTES);
+	assert_int_equal(reply->store[0]->resident_bytes, 8 * SLOT_BYTES);
+	assert_int_equal(reply->store[0]->read_bytes, 2 * SLOT_BYTES);
+	assert_int_equal(reply->store[0]->written_bytes, 8 * SLOT_BYTES);
+	assert_true(reply->store[0]->has_rtt_ns);
+	assert_false(reply->store[0]->has_idle_ms);
+	memd__stores_reply__free_unpacked(reply, NULL);
+	close(fd);
+	client_await_counter(admin, "sessions_closed", 1);
+	reply = ask_stores(admin);
+	assert_int_equal(reply->n_store, 1);
+	assert_int_equal(reply->store[0]->session, 0);
+	assert_true(reply->store[0]->has_idle_ms);
+	memd__stores_reply__free_unpacked(reply, NULL);
+	close(admin);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
 /* ---- where to listen */
 
 static void expect_refused(const char *listen, const char *part)
@@ -864,6 +932,7 @@ int main(void)
 		cmocka_unit_test(one_address_has_its_share),
 		cmocka_unit_test(who_does_not_read_waits),
 		cmocka_unit_test(who_is_fast_is_not_closed),
+		cmocka_unit_test(stores_are_shown),
 		cmocka_unit_test(strangers_need_certificates),
 	};
 

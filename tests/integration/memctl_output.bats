@@ -108,6 +108,7 @@ on_terminal() {
 		golden "ps.$form" -o "$form" ps
 		golden "segments.$form" -o "$form" segments
 		golden "maps.$form" -o "$form" maps 1201
+		golden "stores.$form" -o "$form" stores
 		golden "stats.$form" -o "$form" stats
 		golden "faults.$form" -o "$form" faults
 		golden "histogram.$form" -o "$form" faults --histogram
