@@ -782,6 +782,86 @@ static void who_does_not_read_waits(void **state)
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
+/* Header, body and payload of a write, as often as there is room. */
+static size_t pack_writes(uint8_t *to, unsigned count)
+{
+	size_t used = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		Memd__StoreRange range = MEMD__STORE_RANGE__INIT;
+		ssize_t length;
+
+		range.count = REQUEST_SLOTS;
+		length = wire_pack(T(STORE_WRITE), 1 + i, &range.base,
+				   REQUEST_SLOTS * SLOT_BYTES, to + used, 64);
+		assert_true(length > 0);
+		used += (size_t)length + (size_t)REQUEST_SLOTS * SLOT_BYTES;
+	}
+	return used;
+}
+
+/* As much as is taken now, and for a while. */
+static size_t send_what_is_taken(int fd, const uint8_t *bytes, size_t length)
+{
+	size_t sent = 0;
+
+	for (int idle = 0; idle < 20 && sent < length;) {
+		ssize_t n = send(fd, bytes + sent, length - sent,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n > 0) {
+			sent += (size_t)n;
+			idle = 0;
+		} else {
+			assert_int_equal(errno, EAGAIN);
+			poll(NULL, 0, 10);
+			idle++;
+		}
+	}
+	return sent;
+}
+
+/* Reads nothing, so its reads cannot be answered; its writes, which come after
+ * them and overlap, must wait, and memd must not take in all of them. */
+static void payloads_wait_outside(void **state)
+{
+	enum { READS = 20, WRITES = 40 };
+	uint8_t *bytes = calloc(WRITES + 1, REQUEST_SLOTS * SLOT_BYTES);
+	struct testmemd tm;
+	uint64_t before, after;
+	size_t length, sent;
+	int fd;
+
+	(void)state;
+	assert_non_null(bytes);
+	start(&tm, NULL);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, REQUEST_SLOTS, NULL, NULL), 0);
+	before = rss_kib(tm.pid);
+	for (unsigned i = 0; i < READS; i++)
+		store_send_read(fd, 1000 + i, 0, REQUEST_SLOTS);
+	length = pack_writes(bytes, WRITES);
+	sent = send_what_is_taken(fd, bytes, length);
+	after = rss_kib(tm.pid);
+	assert_true(sent < length / 2);
+	if (after > before + 32 * 1024)
+		fail_msg("from %llu to %llu KiB", (unsigned long long)before,
+			 (unsigned long long)after);
+	for (unsigned i = 0; i < READS; i++) {
+		struct answer a;
+
+		assert_true(store_try_receive(fd, &a));
+		assert_int_equal(a.header.type, T(STORE_BYTES));
+		answer_free(&a);
+	}
+	client_send_bytes(fd, bytes + sent, length - sent);
+	for (unsigned i = 0; i < WRITES; i++)
+		client_expect_ok(fd, 1 + i);
+	close(fd);
+	free(bytes);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
 /* Many small writes at once, answers read only at the end. */
 static void who_is_fast_is_not_closed(void **state)
 {
@@ -931,6 +1011,7 @@ int main(void)
 		cmocka_unit_test(drips_are_cut_off),
 		cmocka_unit_test(one_address_has_its_share),
 		cmocka_unit_test(who_does_not_read_waits),
+		cmocka_unit_test(payloads_wait_outside),
 		cmocka_unit_test(who_is_fast_is_not_closed),
 		cmocka_unit_test(stores_are_shown),
 		cmocka_unit_test(strangers_need_certificates),
