@@ -7,6 +7,7 @@
 #include "tests/integration/store_client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -231,6 +233,77 @@ static void bytes_are_right(void **state)
 	client_await_counter(admin, "committed_units", 0);
 	client_await_counter(admin, "pinned_frames", 0);
 	close(admin);
+	model_destroy(m);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+/* Everything in the swap file is overwritten: what was there is refused, and
+ * never anything else in its place, until it is written anew. */
+static void spoil_swap_file(const struct testmemd *tm)
+{
+	enum { FROM = 1 << 16, PIECE = 1 << 20 };
+	char *garbage = malloc(PIECE);
+	int fd = open(tm->swap, O_WRONLY | O_CLOEXEC);
+	struct stat st;
+
+	assert_non_null(garbage);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	memset(garbage, 0x55, PIECE);
+	for (off_t at = FROM; at + PIECE <= st.st_size; at += PIECE)
+		assert_int_equal(pwrite(fd, garbage, PIECE, at), PIECE);
+	assert_int_equal(fsync(fd), 0);
+	close(fd);
+	free(garbage);
+}
+
+static unsigned count_lost(int fd, uint32_t slots, const uint32_t *version)
+{
+	unsigned lost = 0;
+
+	for (uint32_t i = 0; i < slots; i++) {
+		struct answer a;
+
+		store_send_read(fd, 7, i, 1);
+		assert_true(store_try_receive(fd, &a));
+		if (a.header.type == T(STORE_BYTES)) {
+			check_slots(a.body, i, 1, &version[i]);
+		} else {
+			Memd__Error *error =
+				answer_unpack(&a, &memd__error__descriptor);
+
+			assert_int_equal(error->code, EIO);
+			memd__error__free_unpacked(error, NULL);
+			lost++;
+		}
+		answer_free(&a);
+	}
+	return lost;
+}
+
+static void lost_bytes_are_errors(void **state)
+{
+	enum { COUNT = 4096 };
+	struct testmemd tm;
+	struct model *m;
+
+	(void)state;
+	start(&tm, NULL);
+	m = model_create(&tm);
+	assert_int_equal(store_open(m->fd, COUNT, NULL, NULL), 0);
+	for (uint32_t i = 0; i < COUNT; i += REQUEST_SLOTS)
+		model_write(m, i, REQUEST_SLOTS);
+	while (m->waiting > 0)
+		model_receive(m);
+	spoil_swap_file(&tm);
+	assert_true(count_lost(m->fd, COUNT, m->version) > COUNT / 2);
+	store_send_read(m->fd, 7, 0, REQUEST_SLOTS);
+	client_expect_error(m->fd, 7, EIO, "lost");
+	for (uint32_t i = 0; i < COUNT; i += REQUEST_SLOTS)
+		model_write(m, i, REQUEST_SLOTS);
+	while (m->waiting > 0)
+		model_receive(m);
+	assert_int_equal(count_lost(m->fd, COUNT, m->version), 0);
 	model_destroy(m);
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
@@ -998,6 +1071,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_are_right),
+		cmocka_unit_test(lost_bytes_are_errors),
 		cmocka_unit_test(a_cut_payload_is_not_written),
 		cmocka_unit_test(stale_writes_have_no_effect),
 		cmocka_unit_test(tokens_are_looked_at),
