@@ -108,6 +108,7 @@ on_terminal() {
 		golden "ps.$form" -o "$form" ps
 		golden "segments.$form" -o "$form" segments
 		golden "maps.$form" -o "$form" maps 1201
+		golden "stores.$form" -o "$form" stores
 		golden "stats.$form" -o "$form" stats
 		golden "faults.$form" -o "$form" faults
 		golden "histogram.$form" -o "$form" faults --histogram
@@ -150,7 +151,7 @@ on_terminal() {
 	golden segments-long.table -l segments
 	golden config-long.table config -l
 	golden limit-bytes.table limit --bytes
-	for command in status ps segments stats faults limit config; do
+	for command in status ps segments stores stats faults limit config; do
 		for form in json raw; do
 			golden "$command.$form" "$command" -lb -o "$form"
 		done
@@ -534,7 +535,7 @@ on_terminal() {
 @test "every command explains itself, and memctl(1) explains it" {
 	local command page=$repo/deploy/man/memctl.1
 	"$memctl" help | sed -n 's/^  \([a-z]*\) .*/\1/p' >commands
-	[ "$(wc -l <commands)" -eq 14 ]
+	[ "$(wc -l <commands)" -eq 15 ]
 	while read -r command; do
 		"$memctl" "$command" --help >by_option
 		grep -q '^Usage: memctl '"$command" by_option
@@ -579,7 +580,7 @@ complete_line() {
 	complete -p memctl
 	[ "$(complete_line 'memctl ')" = "$("$memctl" help |
 		sed -n 's/^  \([a-z]*\) .*/\1/p' | xargs)" ]
-	[ "$(complete_line 'memctl st')" = "status stats" ]
+	[ "$(complete_line 'memctl st')" = "status stores stats" ]
 	[ "$(complete_line 'memctl -o json fa')" = faults ]
 	[ "$(complete_line 'memctl --output=')" = "table json raw" ]
 	[ "$(complete_line 'memctl --output=j')" = json ]
@@ -600,7 +601,7 @@ complete_line() {
 	local command options
 	# shellcheck source=../../deploy/completion/memctl
 	. "$repo/deploy/completion/memctl"
-	for command in status ps segments maps stats faults trace replay \
+	for command in status ps segments maps stores stats faults trace replay \
 		evict limit config doctor help version; do
 		options=$("$memctl" "$command" --help |
 			grep -oE -- '^ .{0,6}--[a-z]+=?' | grep -oE -- '--.*' |
