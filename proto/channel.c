@@ -1,13 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-#include "proto/channel.h"
+/* Sockets, plain or with TLS, moving bytes.  Each of OpenSSL's calls is made
+ * between begin() and settle(), which looks at what it said; that queue of
+ * errors is the thread's, and another user of OpenSSL in this program may have
+ * left something in it.
+ *
+ * OpenSSL reads no further than the record it wants (no read-ahead), so what
+ * it holds is exactly what SSL_pending() says, and a poll of the socket tells
+ * of all the rest.  A poll must be level-triggered: a record without data
+ * (new keys) makes channel_recv() say -EAGAIN although there may be more. */
+#include "proto/channel_tls.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-static ssize_t fail(struct channel *ch, int error, const char *what)
+/* Read off the socket before it is closed, see channel_close(). */
+enum { SWALLOW_BYTES = 4096, SWALLOW_ROUNDS = 16 };
+
+static int fail(struct channel *ch, int error, const char *what)
 {
 	ch->state = CHANNEL_BROKEN;
 	snprintf(ch->reason, sizeof(ch->reason), "%s: %s", what,
@@ -15,45 +29,138 @@ static ssize_t fail(struct channel *ch, int error, const char *what)
 	return -error;
 }
 
-int channel_context_create(const struct channel_tls_files *files,
-			   bool is_server, struct channel_context **ret_context,
-			   char *ret_reason, size_t reason_size)
+static void begin(struct channel *ch)
 {
-	(void)files;
-	(void)is_server;
-	(void)ret_context;
-	snprintf(ret_reason, reason_size, "built without TLS");
-	return -EINVAL;
+	ch->wants_write = false;
+	ERR_clear_error();
+	errno = 0;
 }
 
-void channel_context_destroy(struct channel_context *context)
+/* After a call to OpenSSL that gave `result`, not success.  Returns 0 (the
+ * other has ended in order), -EAGAIN, or what broke the channel. */
+static int settle(struct channel *ch, int result, const char *what)
 {
-	(void)context;
+	bool is_open = ch->state == CHANNEL_OPEN;
+	int error = errno;
+
+	switch (SSL_get_error(ch->ssl, result)) {
+	case SSL_ERROR_WANT_READ:
+		return -EAGAIN;
+	case SSL_ERROR_WANT_WRITE:
+		ch->wants_write = true;
+		return -EAGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	case SSL_ERROR_SSL:
+		ch->state = CHANNEL_BROKEN;
+		return channel_reason_take(ch->ssl, is_open, ch->reason);
+	default:
+		ERR_clear_error();
+		if (error != 0 && (is_open || error != ECONNRESET))
+			return fail(ch, error, what);
+		ch->state = CHANNEL_BROKEN;
+		return channel_reason_cut(is_open, ch->reason);
+	}
+}
+
+/* ---- opening */
+
+/* Whom a client's end wants at the other.  No name that OpenSSL would take for
+ * more than one host, or for none. */
+static int expect_host(SSL *ssl, const char *host)
+{
+	struct in6_addr address;
+
+	if (inet_pton(AF_INET, host, &address) == 1 ||
+	    inet_pton(AF_INET6, host, &address) == 1)
+		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl),
+						     host) == 1 ? 0 : -ENOMEM;
+	if (host[0] == '\0' || host[0] == '.' || strlen(host) > 253)
+		return -EINVAL;
+	/* The name is looked for where it belongs, not in the subject, where
+	 * clients have theirs. */
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+				       X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+	if (SSL_set1_host(ssl, host) != 1 ||
+	    SSL_set_tlsext_host_name(ssl, host) != 1)
+		return -ENOMEM;
+	return 0;
+}
+
+static int start_tls(struct channel *ch, const struct channel_context *context,
+		     const char *name)
+{
+	BIO *bio = channel_bio_create(ch->fd);
+	SSL *ssl = SSL_new(context->rules);
+	int err = -ENOMEM;
+
+	if (bio == NULL || ssl == NULL)
+		goto fail;
+	if (SSL_is_server(ssl)) {
+		SSL_set_accept_state(ssl);
+		err = 0;
+	} else {
+		ASSERT(name != NULL);
+		SSL_set_connect_state(ssl);
+		err = expect_host(ssl, name);
+	}
+	if (err)
+		goto fail;
+	SSL_set_bio(ssl, bio, bio);
+	ch->ssl = ssl;
+	ch->state = CHANNEL_HANDSHAKE;
+	return 0;
+fail:
+	SSL_free(ssl);
+	BIO_free(bio);
+	return err;
 }
 
 int channel_open(struct channel *ch, int fd, struct channel_context *context,
 		 const char *name)
 {
-	(void)context;
-	(void)name;
+	int err;
+
 	*ch = (struct channel){ .state = CHANNEL_OPEN, .fd = fd };
-	return 0;
+	if (context == NULL)
+		return 0;
+	ERR_clear_error();
+	err = start_tls(ch, context, name);
+	ERR_clear_error();
+	if (err)
+		channel_close(ch);
+	return err;
 }
 
-void channel_close(struct channel *ch)
+static int shake_hands(struct channel *ch)
 {
-	if (ch->fd >= 0)
-		close(ch->fd);
-	ch->fd = -1;
-	ch->state = CHANNEL_BROKEN;
+	int result, err;
+
+	begin(ch);
+	result = SSL_do_handshake(ch->ssl);
+	if (result == 1) {
+		ch->state = CHANNEL_OPEN;
+		return 0;
+	}
+	err = settle(ch, result, "handshake");
+	return err != 0 ? err : fail(ch, ECONNRESET, "handshake");
 }
 
 int channel_handshake(struct channel *ch)
 {
-	return ch->state == CHANNEL_OPEN ? 0 : -ECONNRESET;
+	switch (ch->state) {
+	case CHANNEL_OPEN:
+		return 0;
+	case CHANNEL_HANDSHAKE:
+		return shake_hands(ch);
+	default:
+		return -ECONNRESET;
+	}
 }
 
-ssize_t channel_recv(struct channel *ch, void *to, size_t length)
+/* ---- bytes */
+
+static ssize_t plain_recv(struct channel *ch, void *to, size_t length)
 {
 	ssize_t n = recv(ch->fd, to, length, MSG_DONTWAIT);
 
@@ -65,7 +172,7 @@ ssize_t channel_recv(struct channel *ch, void *to, size_t length)
 	return fail(ch, errno, "receive");
 }
 
-ssize_t channel_send(struct channel *ch, const void *from, size_t length)
+static ssize_t plain_send(struct channel *ch, const void *from, size_t length)
 {
 	ssize_t n = send(ch->fd, from, length, MSG_DONTWAIT | MSG_NOSIGNAL);
 
@@ -77,15 +184,152 @@ ssize_t channel_send(struct channel *ch, const void *from, size_t length)
 	return fail(ch, errno, "send");
 }
 
+static ssize_t tls_recv(struct channel *ch, void *to, size_t length)
+{
+	size_t moved;
+	int result;
+
+	begin(ch);
+	result = SSL_read_ex(ch->ssl, to, length, &moved);
+	return result == 1 ? (ssize_t)moved : settle(ch, result, "receive");
+}
+
+/* A server that refuses a client's certificate says so and closes, when the
+ * client, for whom the handshake was over, may be sending.  What it said is
+ * a better reason than that it is gone. */
+static int hear_last_words(struct channel *ch, int error)
+{
+	char byte;
+	size_t moved;
+	int result;
+
+	begin(ch);
+	result = SSL_peek_ex(ch->ssl, &byte, 1, &moved);
+	if (result != 1 &&
+	    SSL_get_error(ch->ssl, result) == SSL_ERROR_SSL)
+		return settle(ch, result, "send");
+	ERR_clear_error();
+	return error;
+}
+
+static ssize_t tls_send(struct channel *ch, const void *from, size_t length)
+{
+	size_t moved;
+	int result, err;
+
+	begin(ch);
+	result = SSL_write_ex(ch->ssl, from, length, &moved);
+	if (result == 1)
+		return (ssize_t)moved;
+	err = settle(ch, result, "send");
+	if (err == -EPIPE || err == -ECONNRESET)
+		err = hear_last_words(ch, err);
+	return err != 0 ? err : fail(ch, EPIPE, "send");
+}
+
+ssize_t channel_recv(struct channel *ch, void *to, size_t length)
+{
+	int err;
+
+	if (ch->ssl == NULL)
+		return plain_recv(ch, to, length);
+	err = channel_handshake(ch);
+	if (err)
+		return err;
+	return tls_recv(ch, to, length);
+}
+
+ssize_t channel_send(struct channel *ch, const void *from, size_t length)
+{
+	int err;
+
+	if (ch->ssl == NULL)
+		return plain_send(ch, from, length);
+	err = channel_handshake(ch);
+	if (err || length == 0)
+		return err;
+	return tls_send(ch, from, length);
+}
+
 bool channel_has_input(const struct channel *ch)
 {
-	(void)ch;
-	return false;
+	return ch->ssl != NULL && ch->state == CHANNEL_OPEN &&
+	       SSL_pending(ch->ssl) > 0;
+}
+
+/* ---- the other's name */
+
+/* The one common name of a subject, as text without surprises; else "". */
+static void copy_common_name(const X509_NAME *subject, char *ret_name)
+{
+	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+	unsigned char *text = NULL;
+	int length;
+
+	if (at < 0 ||
+	    X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0)
+		return;
+	length = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(
+				     X509_NAME_get_entry(subject, at)));
+	if (length > 0 && length < CHANNEL_NAME_BYTES) {
+		memcpy(ret_name, text, (size_t)length);
+		ret_name[length] = '\0';
+	}
+	for (int i = 0; i < length && ret_name[0] != '\0'; i++) {
+		if (text[i] < ' ' || text[i] == 0x7f)
+			ret_name[0] = '\0';
+	}
+	OPENSSL_free(text);
 }
 
 void channel_peer_name(const struct channel *ch,
 		       char ret_name[CHANNEL_NAME_BYTES])
 {
-	(void)ch;
+	X509 *certificate;
+
 	ret_name[0] = '\0';
+	/* Before the end of the handshake it may be anybody's, as it is after
+	 * an error: OpenSSL does not tell these two apart. */
+	if (ch->ssl == NULL || !SSL_is_init_finished(ch->ssl))
+		return;
+	certificate = SSL_get0_peer_certificate(ch->ssl);
+	if (certificate != NULL)
+		copy_common_name(X509_get_subject_name(certificate), ret_name);
+	ERR_clear_error();
+}
+
+/* ---- closing */
+
+/* Whoever closes a TCP socket with something unread in it resets the
+ * connection, and the other may never see what it was told before. */
+static void swallow(int fd)
+{
+	char bytes[SWALLOW_BYTES];
+
+	shutdown(fd, SHUT_WR);
+	for (int i = 0; i < SWALLOW_ROUNDS; i++) {
+		if (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) <= 0)
+			return;
+	}
+}
+
+static void end_tls(struct channel *ch)
+{
+	ERR_clear_error();
+	if (ch->state == CHANNEL_OPEN)
+		SSL_shutdown(ch->ssl);
+	SSL_free(ch->ssl);
+	ERR_clear_error();
+	ch->ssl = NULL;
+	swallow(ch->fd);
+}
+
+void channel_close(struct channel *ch)
+{
+	if (ch->ssl != NULL)
+		end_tls(ch);
+	if (ch->fd >= 0)
+		close(ch->fd);
+	ch->fd = -1;
+	ch->state = CHANNEL_BROKEN;
 }

@@ -15,6 +15,7 @@ const struct command memctl_commands[] = {
 	{ "ps", "", "the processes it serves", cmd_ps },
 	{ "segments", "", "all segments", cmd_segments },
 	{ "maps", "PID", "the segments a process has mapped", cmd_maps },
+	{ "stores", "", "what it keeps for other hosts", cmd_stores },
 	{ "stats", "[NAME...]", "all counters", cmd_stats },
 	{ "iostat", "[SECONDS]", "how much goes in and out", cmd_iostat },
 	{ "faults", "", "faults by kind, with latencies", cmd_faults },

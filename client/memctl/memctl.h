@@ -96,6 +96,7 @@ int cmd_status(struct memctl *mc, int argc, char **argv);
 int cmd_ps(struct memctl *mc, int argc, char **argv);
 int cmd_segments(struct memctl *mc, int argc, char **argv);
 int cmd_maps(struct memctl *mc, int argc, char **argv);
+int cmd_stores(struct memctl *mc, int argc, char **argv);
 int cmd_stats(struct memctl *mc, int argc, char **argv);
 int cmd_iostat(struct memctl *mc, int argc, char **argv);
 int cmd_faults(struct memctl *mc, int argc, char **argv);

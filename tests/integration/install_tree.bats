@@ -55,9 +55,11 @@ config_dir() {
 		share/man/man3/memclient_map.3 share/doc/memd/README.md \
 		share/doc/memd/LICENSE share/doc/memd/memd.conf \
 		share/doc/memd/docs/operations.md \
-		share/doc/memd/examples/quickstart.c; do
+		share/doc/memd/examples/quickstart.c \
+		libexec/memd/make-certs.sh; do
 		[ -f "$file" ] || { echo "$file"; false; }
 	done
+	[ -x libexec/memd/make-certs.sh ]
 	[ -f "$library_dir/libmemclient.a" ]
 	[ -L "$library_dir/libmemclient.so.0" ]
 	[ -f "$(config_dir)/memd.conf" ]

@@ -224,6 +224,33 @@ static bool answer_segments(struct peer *peer)
 		      &reply.base);
 }
 
+static bool answer_stores(struct peer *peer)
+{
+	Memd__StoreInfo s[2], *list[] = { &s[0], &s[1] };
+	Memd__StoresReply reply = MEMD__STORES_REPLY__INIT;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(s); i++) {
+		memd__store_info__init(&s[i]);
+		s[i].host = i == 0 ? "192.0.2.7" : "2001:db8::9";
+		s[i].peer = i == 0 ? "build.example" : "";
+		s[i].uid = 3999999999;
+		s[i].length_bytes = 64 * MIB;
+		s[i].resident_bytes = 3 * MIB;
+		s[i].swapped_bytes = i * MIB;
+		s[i].read_bytes = 5 * MIB;
+		s[i].written_bytes = 70 * MIB;
+	}
+	s[0].session = 12;
+	s[0].has_rtt_ns = 1;
+	s[0].rtt_ns = 310000;
+	s[1].has_idle_ms = 1;
+	s[1].idle_ms = 61000;
+	reply.n_store = ARRAY_SIZE(list);
+	reply.store = list;
+	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_STORES_REPLY,
+		      &reply.base);
+}
+
 static bool answer_maps(struct peer *peer, uint32_t pid)
 {
 	Memd__SegmentInfo s[3], *list[] = { &s[0], &s[1], &s[2] };
@@ -523,6 +550,8 @@ static bool request_ok(struct peer *peer, uint16_t type, const void *body,
 		return answer_sessions(peer);
 	case MEMD__MESSAGE_TYPE__TYPE_SEGMENTS:
 		return answer_segments(peer);
+	case MEMD__MESSAGE_TYPE__TYPE_STORES:
+		return answer_stores(peer);
 	case MEMD__MESSAGE_TYPE__TYPE_COUNTERS:
 		return answer_counters(peer);
 	case MEMD__MESSAGE_TYPE__TYPE_FAULT_STATS:

@@ -108,6 +108,7 @@ on_terminal() {
 		golden "ps.$form" -o "$form" ps
 		golden "segments.$form" -o "$form" segments
 		golden "maps.$form" -o "$form" maps 1201
+		golden "stores.$form" -o "$form" stores
 		golden "stats.$form" -o "$form" stats
 		golden "faults.$form" -o "$form" faults
 		golden "histogram.$form" -o "$form" faults --histogram
@@ -181,7 +182,7 @@ on_terminal() {
 	golden segments-long.table -l segments
 	golden config-long.table config -l
 	golden limit-bytes.table limit --bytes
-	for command in status ps segments stats faults limit config; do
+	for command in status ps segments stores stats faults limit config; do
 		for form in json raw; do
 			golden "$command.$form" "$command" -lb -o "$form"
 		done
@@ -615,7 +616,7 @@ complete_line() {
 	complete -p memctl
 	[ "$(complete_line 'memctl ')" = "$("$memctl" help |
 		sed -n 's/^  \([a-z]*\) .*/\1/p' | xargs)" ]
-	[ "$(complete_line 'memctl st')" = "status stats" ]
+	[ "$(complete_line 'memctl st')" = "status stores stats" ]
 	[ "$(complete_line 'memctl -o json fa')" = faults ]
 	[ "$(complete_line 'memctl --output=')" = "table json raw" ]
 	[ "$(complete_line 'memctl --output=j')" = json ]
@@ -636,7 +637,8 @@ complete_line() {
 	local command options
 	# shellcheck source=../../deploy/completion/memctl
 	. "$repo/deploy/completion/memctl"
-	for command in status ps segments maps stats iostat faults trace replay \
+	for command in status ps segments maps stores stats iostat faults \
+		trace replay \
 		evict limit config doctor help version; do
 		options=$("$memctl" "$command" --help |
 			grep -oE -- '^ .{0,6}--[a-z]+=?' | grep -oE -- '--.*' |

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves that files of certificates and keys that cannot be used, or should
+ * not, are refused with the right error and one line that names the file and
+ * the fault, that nobody is asked for a password, and that nothing is held
+ * afterwards. */
+#include "proto/channel.h"
+#include "tests/proto/certs.h"
+#include "tests/proto/channel_pair.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <openssl/pem.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static char reason[CHANNEL_REASON_BYTES];
+
+static int try_files(const char *ca, const char *certificate, const char *key,
+		     const char *crl)
+{
+	struct channel_tls_files files = {
+		.ca = certs_path(ca), .certificate = certs_path(certificate),
+		.key = certs_path(key),
+		.crl = crl == NULL ? NULL : certs_path(crl),
+	};
+	struct channel_context *context = NULL;
+	int err = channel_context_create(&files, true, &context, reason,
+					 sizeof(reason));
+
+	assert_int_equal(err == 0, context != NULL);
+	channel_context_destroy(context);
+	return err;
+}
+
+static void assert_reason(const char *file, const char *text)
+{
+	if (strstr(reason, file) == NULL || strstr(reason, text) == NULL ||
+	    strchr(reason, '\n') != NULL)
+		fail_msg("\"%s\" lacks \"%s\" or \"%s\"", reason, file, text);
+}
+
+static void good_files_are_taken(void **state)
+{
+	(void)state;
+	assert_int_equal(try_files("ca.pem", "server.pem", "server.key", NULL),
+			 0);
+	assert_int_equal(try_files("ca.pem", "server.pem", "server.key",
+				   "crl.pem"), 0);
+}
+
+static void missing_files_are_named(void **state)
+{
+	(void)state;
+	assert_int_equal(try_files("no.pem", "server.pem", "server.key", NULL),
+			 -ENOENT);
+	assert_reason("/no.pem", "No such file");
+	assert_int_equal(try_files("ca.pem", "no.pem", "server.key", NULL),
+			 -ENOENT);
+	assert_reason("/no.pem", "No such file");
+	assert_int_equal(try_files("ca.pem", "server.pem", "no.key", NULL),
+			 -ENOENT);
+	assert_reason("/no.key", "No such file");
+	assert_int_equal(try_files("ca.pem", "server.pem", "server.key",
+				   "no.pem"), -ENOENT);
+	assert_reason("/no.pem", "No such file");
+}
+
+static void half_of_the_settings_is_not_enough(void **state)
+{
+	struct channel_tls_files files = { .ca = certs_path("ca.pem"),
+					   .certificate = "" };
+	struct channel_context *context;
+
+	(void)state;
+	assert_int_equal(channel_context_create(&files, false, &context, reason,
+						sizeof(reason)), -EINVAL);
+	assert_reason("", "certificate too");
+	files.certificate = certs_path("server.pem");
+	assert_int_equal(channel_context_create(&files, false, &context, reason,
+						sizeof(reason)), -EINVAL);
+	assert_reason("", "key too");
+}
+
+static void files_of_another_kind_are_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(try_files("", "server.pem", "server.key", NULL),
+			 -EINVAL);
+	assert_reason("", "not a regular file");
+	assert_int_equal(try_files("server.key", "server.pem", "server.key",
+				   NULL), -EINVAL);
+	assert_reason("server.key", "CA certificate");
+	assert_int_equal(try_files("ca.pem", "server.key", "server.key", NULL),
+			 -EINVAL);
+	assert_reason("server.key", "certificate");
+	assert_int_equal(try_files("ca.pem", "server.pem", "alice.pem", NULL),
+			 -EINVAL);
+	assert_reason("alice.pem", "key");
+	assert_int_equal(try_files("ca.pem", "server.pem", "server.key",
+				   "ca.pem"), -EINVAL);
+	assert_reason("ca.pem", "revoked");
+}
+
+static void keys_of_others_are_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(try_files("ca.pem", "server.pem", "alice.key", NULL),
+			 -EINVAL);
+	assert_reason("alice.key", "not the certificate's key");
+}
+
+static void keys_that_others_may_read_are_refused(void **state)
+{
+	static const mode_t modes[] = { 0644, 0604, 0620, 0660, 0602, 0601 };
+	char path[128], cure[CHANNEL_REASON_BYTES];
+	bool is_root = geteuid() == 0;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s", certs_path("server.key"));
+	snprintf(cure, sizeof(cure), "chmod %s %s", is_root ? "0640" : "0600",
+		 path);
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		assert_int_equal(chmod(path, modes[i]), 0);
+		assert_int_equal(try_files("ca.pem", "server.pem",
+					   "server.key", NULL), -EACCES);
+		assert_reason("others may use the key", cure);
+	}
+	assert_int_equal(chmod(path, 0640), 0);
+	assert_int_equal(try_files("ca.pem", "server.pem", "server.key", NULL),
+			 is_root ? 0 : -EACCES);
+	assert_int_equal(chmod(path, 0400), 0);
+	assert_int_equal(try_files("ca.pem", "server.pem", "server.key", NULL),
+			 0);
+	assert_int_equal(chmod(path, 0600), 0);
+}
+
+static void passwords_are_not_asked_for(void **state)
+{
+	char word[] = "word";
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	FILE *to = fopen(certs_path("locked.key"), "we");
+
+	(void)state;
+	assert_non_null(to);
+	assert_int_equal(PEM_write_PKCS8PrivateKey(to, key, EVP_aes_128_cbc(),
+						   word, 4, NULL, NULL), 1);
+	assert_int_equal(fchmod(fileno(to), 0600), 0);
+	fclose(to);
+	EVP_PKEY_free(key);
+	assert_int_equal(try_files("ca.pem", "server.pem", "locked.key", NULL),
+			 -EINVAL);
+	assert_reason("locked.key", "without a password");
+}
+
+static unsigned descriptors_open(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir) != NULL)
+		count++;
+	closedir(dir);
+	return count;
+}
+
+static void no_descriptor_is_left(void **state)
+{
+	unsigned before = descriptors_open();
+	struct pair p;
+
+	good_files_are_taken(state);
+	files_of_another_kind_are_refused(state);
+	keys_of_others_are_refused(state);
+	keys_that_others_may_read_are_refused(state);
+	passwords_are_not_asked_for(state);
+	pair_open_good(&p, false);
+	pair_close(&p);
+	assert_int_equal(descriptors_open(), before);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good_files_are_taken),
+		cmocka_unit_test(missing_files_are_named),
+		cmocka_unit_test(half_of_the_settings_is_not_enough),
+		cmocka_unit_test(files_of_another_kind_are_refused),
+		cmocka_unit_test(keys_of_others_are_refused),
+		cmocka_unit_test(keys_that_others_may_read_are_refused),
+		cmocka_unit_test(passwords_are_not_asked_for),
+		cmocka_unit_test(no_descriptor_is_left),
+	};
+
+	return cmocka_run_group_tests(tests, world_create, world_remove);
+}
