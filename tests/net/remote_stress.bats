@@ -8,7 +8,7 @@
 # moments, inside of messages and between them, delays, stalls and refuses.
 #
 # Needs MEMD_BUILD_DIR, the build to test.  MEMD_TEST_OPS is how many operations
-# each thread does (3000).
+# each thread does (2000).
 
 setup_file() {
 	: "${MEMD_BUILD_DIR:?the build folder to test}"
@@ -108,7 +108,7 @@ survives() {
 
 	shift
 	start_proxy "$@"
-	timeout -k 5 240 "$stress" --pool 32M --ops "${MEMD_TEST_OPS:-3000}" \
+	timeout -k 5 240 "$stress" --pool 32M --ops "${MEMD_TEST_OPS:-2000}" \
 		--seed 7 --address "tcp://127.0.0.1:$(cat port)" || status=$?
 	stop_proxy
 	cat proxy
