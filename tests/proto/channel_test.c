@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -280,6 +281,54 @@ static void errors_of_others_do_not_count(void **state)
 	assert_int_equal(ERR_peek_error(), 0);
 }
 
+struct crew {
+	struct channel_context *server, *client;
+	unsigned failures;
+};
+
+/* Opens, greets, sends a byte each way, closes, several times. */
+static void *use_contexts(void *arg)
+{
+	struct crew *crew = arg;
+
+	for (int i = 0; i < 20; i++) {
+		struct pair p;
+		int errs[2];
+		char byte = 'x';
+
+		pair_open(&p, false, crew->server, crew->client, "localhost");
+		pair_shake(&p, &errs[0], &errs[1]);
+		if (errs[0] != 0 || errs[1] != 0 ||
+		    channel_send(&p.client, &byte, 1) != 1 ||
+		    await_recv(&p.server, &byte, 1) != 1 ||
+		    channel_send(&p.server, &byte, 1) != 1 ||
+		    await_recv(&p.client, &byte, 1) != 1)
+			__atomic_add_fetch(&crew->failures, 1,
+					   __ATOMIC_RELAXED);
+		pair_close(&p);
+	}
+	return NULL;
+}
+
+static void threads_share_contexts(void **state)
+{
+	struct crew crew = {
+		.server = context_of("server", "ca.pem", "crl.pem", true),
+		.client = context_of("alice", "ca.pem", "crl.pem", false),
+	};
+	pthread_t threads[4];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, use_contexts,
+						&crew), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(crew.failures, 0);
+	channel_context_destroy(crew.server);
+	channel_context_destroy(crew.client);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +340,7 @@ int main(void)
 		cmocka_unit_test(sending_to_nobody_raises_no_signal),
 		cmocka_unit_test(names_are_those_of_the_certificates),
 		cmocka_unit_test(errors_of_others_do_not_count),
+		cmocka_unit_test(threads_share_contexts),
 	};
 
 	return cmocka_run_group_tests(tests, world_create, world_remove);
