@@ -222,6 +222,55 @@ static void an_end_without_goodbye_is_an_error(void **state)
 	pair_close(&p);
 }
 
+/* One who sends records without data for ever gets a turn like all others:
+ * each call ends although there is more. */
+static void records_without_data_hold_nobody(void **state)
+{
+	struct pollfd fd = { .events = POLLIN };
+	unsigned turns = 0;
+	struct pair p;
+	char byte;
+
+	(void)state;
+	pair_open_good(&p, false);
+	fd.fd = p.server.fd;
+	for (int i = 0; i < 100; i++) {
+		SSL_key_update(p.client.ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+		assert_int_equal(SSL_do_handshake(p.client.ssl), 1);
+	}
+	assert_int_equal(channel_send(&p.client, "x", 1), 1);
+	while (channel_recv(&p.server, &byte, 1) == -EAGAIN) {
+		assert_int_equal(poll(&fd, 1, 0), 1);
+		turns++;
+	}
+	assert_int_equal(byte, 'x');
+	assert_int_equal(turns, 100);
+	pair_close(&p);
+}
+
+/* As a reset overtakes what was said before it, when that is lost once. */
+static void closing_over_unread_input_resets_nothing(void **state)
+{
+	struct pollfd fd = { .events = POLLIN };
+	uint8_t bytes[20000] = { 0 };
+	struct pair p;
+	ssize_t n;
+
+	(void)state;
+	pair_open_good(&p, true);
+	assert_true(channel_send(&p.client, bytes, sizeof(bytes)) > 0);
+	fd.fd = p.server.fd;
+	assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
+	channel_close(&p.server);
+	fd.fd = p.client.fd;
+	do {
+		assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
+		n = recv(p.client.fd, bytes, sizeof(bytes), 0);
+	} while (n > 0);
+	assert_int_equal(n, 0);
+	pair_close(&p);
+}
+
 /* As a signal would end this program. */
 static void sending_to_nobody_raises_no_signal(void **state)
 {
@@ -337,6 +386,8 @@ int main(void)
 		cmocka_unit_test(what_tls_holds_is_told),
 		cmocka_unit_test(an_end_in_order_is_zero),
 		cmocka_unit_test(an_end_without_goodbye_is_an_error),
+		cmocka_unit_test(records_without_data_hold_nobody),
+		cmocka_unit_test(closing_over_unread_input_resets_nothing),
 		cmocka_unit_test(sending_to_nobody_raises_no_signal),
 		cmocka_unit_test(names_are_those_of_the_certificates),
 		cmocka_unit_test(errors_of_others_do_not_count),
