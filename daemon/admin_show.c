@@ -2,11 +2,14 @@
 /* Administration that only looks. */
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
+#include "daemon/engine_store.h"
 #include "daemon/session.h"
 #include "daemon/verdict.h"
 
 #include "common/clock.h"
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 /* Rows go into one reply as long as they fit; what is left out is counted. */
@@ -57,6 +60,7 @@ void handle_status(struct daemon *d, struct conn *c, uint64_t id,
 {
 	Memd__StatusReply reply = MEMD__STATUS_REPLY__INIT;
 	char *reason[VERDICT_REASONS_MAX];
+	char about_store[ENGINE_STORE_TEXT_BYTES];
 	struct pager_stats ps;
 	struct verdict verdict;
 
@@ -73,8 +77,8 @@ void handle_status(struct daemon *d, struct conn *c, uint64_t id,
 	reply.pid = (uint32_t)getpid();
 	reply.uptime_ms = ms_since(d->started_ns);
 	reply.store = (char *)d->engine.store->ops->name;
-	if (d->engine.store_reason[0] != '\0')
-		reply.store_reason = d->engine.store_reason;
+	if (engine_store_describe(&d->engine, about_store)[0] != '\0')
+		reply.store_reason = about_store;
 	if (d->engine.has_swapfile)
 		reply.swap_file = d->engine.swap_path;
 	reply.sessions = count_clients(d);
@@ -105,7 +109,8 @@ static void fill_session(const struct session *s, Memd__SessionInfo *info)
 	info->limit_frames = account_frames(s->account);
 	info->connected_ms = ms_since(s->connected_ns);
 	/* It may have asked for a mailbox and not be able to use it. */
-	info->carrier = (char *)(s->mailbox.is_used ? "mailbox" : "socket");
+	info->carrier = (char *)(s->mailbox.is_used ? "mailbox" :
+				 s->main->peer.is_remote ? "tcp" : "socket");
 }
 
 /* Rows for a reply: an array of messages and one of pointers to them.
@@ -278,6 +283,67 @@ void handle_maps(struct daemon *d, struct conn *c, uint64_t id,
 		if (s->main->peer.pid == pid)
 			add_maps(d, s, &rows);
 	reply_segments(c, id, &rows);
+}
+
+/* ---- stores */
+
+/* What the kernel measured; false: it does not say. */
+static bool get_rtt(const struct store *store, uint64_t *ret_ns)
+{
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	if (store->session == NULL ||
+	    getsockopt(store->session->main->fd, IPPROTO_TCP, TCP_INFO, &info,
+		       &length) != 0)
+		return false;
+	*ret_ns = (uint64_t)info.tcpi_rtt * 1000;
+	return true;
+}
+
+static void fill_store(const struct daemon *d, const struct store *store,
+		       Memd__StoreInfo *row)
+{
+	struct segment_info info;
+
+	pager_segment_get(d->engine.pager, store->segment->pager_id, &info);
+	memd__store_info__init(row);
+	row->session = store->session != NULL ? store->session->id : 0;
+	row->host = (char *)store->host;
+	row->peer = (char *)store->printable_name;
+	row->uid = store->uid;
+	row->length_bytes = segment_length(store->segment);
+	row->resident_bytes = info.resident * PAGER_UNIT_BYTES;
+	row->swapped_bytes = info.swapped * PAGER_UNIT_BYTES;
+	row->read_bytes = store->read_bytes;
+	row->written_bytes = store->written_bytes;
+	row->has_rtt_ns = get_rtt(store, &row->rtt_ns);
+	row->has_idle_ms = store->session == NULL;
+	if (row->has_idle_ms)
+		row->idle_ms = ms_since(store->idle_since_ns);
+}
+
+void handle_stores(struct daemon *d, struct conn *c, uint64_t id,
+		   const void *message)
+{
+	Memd__StoresReply reply = MEMD__STORES_REPLY__INIT;
+	const struct store *store;
+	Memd__StoreInfo *info;
+	struct rows rows;
+
+	(void)message;
+	if (!rows_init(&rows, c, id, d->stores.count, sizeof(*info)))
+		return;
+	info = rows.row;
+	TAILQ_FOREACH(store, &d->stores.all, link) {
+		fill_store(d, store, &info[rows.count]);
+		if (!rows_keep(&rows, &info[rows.count].base))
+			break;
+	}
+	reply.n_store = rows.count;
+	reply.store = (Memd__StoreInfo **)rows.pointer;
+	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_STORES_REPLY, id, &reply.base);
+	rows_fini(&rows);
 }
 
 /* ---- figures */

@@ -13,7 +13,12 @@
  *    turn does the rest and frees.
  * 3. A DEAD connection reads and sends nothing.
  * 4. Input never holds more than one message and what came with it; output
- *    never more than output_max, or the connection is closed. */
+ *    never more than output_max, or the connection is closed.
+ *
+ * A connection of another host has a channel, on which all its bytes go, and
+ * says who it is in its TLS handshake, which is part of NEW.  A payload goes
+ * straight to where the message's handler wants it, once that has seen the
+ * message; who does not ask for it has it dropped. */
 #ifndef MEMD_DAEMON_CONN_H
 #define MEMD_DAEMON_CONN_H
 
@@ -21,13 +26,20 @@
 #include "daemon/output.h"
 #include "daemon/peer.h"
 #include "proto/wire.h"
+#include "proto/channel.h"
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 
 struct daemon;
 struct session;
 struct pending_entry;
+
+struct conn;
+
+/* The payload that was asked for is whole. */
+typedef void conn_payload_done(struct conn *c);
 
 enum conn_state { CONN_NEW, CONN_MAIN, CONN_LANE, CONN_DEAD, CONN_STATES };
 
@@ -35,12 +47,17 @@ struct conn {
 	struct daemon *daemon;
 	enum conn_state state;
 	int fd;
+	struct channel *channel;	/* owned; of another host; else NULL */
 	struct peer peer;
 	struct session *session;	/* MAIN, LANE */
 	struct event readable, writable;
 	uint8_t *in;			/* in_used of in_size bytes */
 	size_t in_used, in_size;
 	uint64_t in_skip;		/* payload bytes still to be dropped */
+	uint8_t *payload;		/* where the rest of a payload goes */
+	size_t payload_left;
+	conn_payload_done *payload_done;
+	bool is_held;			/* nothing is read for now */
 	uint64_t since_ns;		/* NEW: of the connection; else of the
 					 * message that is not whole yet, 0 when
 					 * there is none */
@@ -58,6 +75,12 @@ TAILQ_HEAD(conn_list, conn);
 /* Take `fd`, a connected socket; closed on failure too.  Starts reading. */
 int conn_create(struct daemon *d, int fd) MUST_CHECK;
 
+/* The same for one that came by TCP, from `address`; `context` NULL: without
+ * TLS. */
+int conn_create_remote(struct daemon *d, int fd,
+		       struct channel_context *context,
+		       const struct peer *peer) MUST_CHECK;
+
 /* Move on from NEW. */
 void conn_enter(struct conn *c, enum conn_state next);
 
@@ -71,6 +94,22 @@ void conn_send_fd(struct conn *c, uint16_t type, uint64_t request_id,
 		  const ProtobufCMessage *message, int fd);
 
 void conn_send_ok(struct conn *c, uint64_t request_id);
+
+/* The same for a message without body and with a payload.  Returns where the
+ * caller is to put that at once, or NULL: the connection is closed. */
+void *conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
+			uint32_t payload_bytes);
+
+/* For a handler of a message with a payload: have it put into `to`, which has
+ * room for all of it, and be called then.  The connection may be DEAD before,
+ * and the payload is never whole. */
+void conn_take_payload(struct conn *c, void *to, conn_payload_done *done);
+
+/* Read nothing more until conn_release().  What is said meanwhile waits with
+ * the other host; memory here does not grow. */
+void conn_hold(struct conn *c);
+/* Not from inside pager calls. */
+void conn_release(struct conn *c);
 
 /* `error` is -errno. */
 void conn_send_error(struct conn *c, uint64_t request_id, int error,

@@ -12,6 +12,7 @@
 #include "daemon/notify.h"
 #include "daemon/paging.h"
 #include "daemon/reload.h"
+#include "daemon/remote.h"
 #include "daemon/session.h"
 #include "daemon/system.h"
 #include "daemon/watch.h"
@@ -29,6 +30,11 @@ enum { REQUESTS_WAITING_MAX = 4096 };
 
 bool daemon_is_admin(const struct daemon *d, const struct peer *peer)
 {
+	/* Whose limits count for a program elsewhere does not make it that
+	 * user: only its certificate does. */
+	if (peer->is_remote)
+		return peer->name[0] != '\0' &&
+		       remote_list_has(d->config.tls_admins, peer->name);
 	return peer->uid == 0 || peer->uid == geteuid() ||
 	       (d->has_admin_gid && peer_is_in_group(peer, d->admin_gid));
 }
@@ -82,6 +88,7 @@ static bool needs_turn(const struct daemon *d)
 	       backing_has_spoiled(d->engine.backing) ||
 	       (d->evictor.is_active && !d->evictor.is_waiting) ||
 	       d->replays.is_due ||
+	       stores_have_work(&d->stores) ||
 	       trace_is_behind(d);
 }
 
@@ -89,6 +96,7 @@ void daemon_settle(struct daemon *d)
 {
 	if (!LIST_EMPTY(&d->mailboxes.awake))
 		(void)mailboxes_poll(d);
+	stores_step(d);
 	engine_settle(&d->engine);
 	readies_send(d);
 	server_flush(&d->server);
@@ -117,6 +125,7 @@ static void turn(struct daemon *d)
 		pins_release(d);
 		evictor_step(d);
 		replay_step(d);
+		stores_step(d);
 		ages_send(d);
 		trace_send(d);
 		accounts_sweep(&d->accounts);
@@ -124,6 +133,8 @@ static void turn(struct daemon *d)
 		readies_send(d);
 		server_flush(&d->server);
 	} while (!TAILQ_EMPTY(&d->server.conns[CONN_DEAD]));
+	if (stores_have_work(&d->stores))
+		event_active(&d->turn, EV_TIMEOUT, 0);
 	if (d->is_stopping)
 		end_if_idle(d);
 }
@@ -255,6 +266,7 @@ void daemon_stop(struct daemon *d, const char *why)
 	dismiss(&d->server.conns[CONN_NEW]);
 	dismiss(&d->server.conns[CONN_LANE]);
 	dismiss(&d->server.conns[CONN_MAIN]);
+	stores_end(&d->stores);
 	unlink_all(d);
 	daemon_settle(d);
 }
@@ -422,6 +434,7 @@ static int start(struct daemon *d, char *reason, size_t size)
 	int err;
 
 	pins_init(&d->pins);
+	stores_init(&d->stores, d);
 	ages_init(&d->ages);
 	replays_init(&d->replays);
 	readies_init(&d->readies);
@@ -472,6 +485,7 @@ static void take_down(struct daemon *d)
 	/* Hurried, some may be left. */
 	while (server_bury(&d->server))
 		;
+	stores_fini(&d->stores);
 	trace_fini(&d->trace);
 	replays_fini(&d->replays);
 	if (d->engine.pager != NULL && d->segments.dying_count == 0) {

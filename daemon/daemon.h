@@ -23,6 +23,7 @@
 #include "daemon/segments.h"
 #include "daemon/server.h"
 #include "daemon/stats.h"
+#include "daemon/stores.h"
 #include "daemon/trace.h"
 
 /* libevent looks at a lower class only when none above it is ready.  So what
@@ -74,6 +75,7 @@ struct daemon {
 	struct trace trace;
 	struct evictor evictor;
 	struct replays replays;
+	struct stores stores;
 	struct stats stats;
 	uint32_t starved_ticks;			/* seconds with waiting faults
 						 * and no free frame */

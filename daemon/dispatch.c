@@ -11,6 +11,10 @@ enum {
 	ON_LANE = BIT(CONN_LANE),
 };
 
+/* Segments and faults are for programs on this host, which share memory with
+ * memd; stores are for those on others. */
+enum message_from { FROM_HERE, FROM_ELSEWHERE, FROM_ANYWHERE };
+
 struct message_kind {
 	uint16_t type;
 	const ProtobufCMessageDescriptor *descriptor;	/* NULL: no body */
@@ -18,55 +22,80 @@ struct message_kind {
 	unsigned where;		/* on connections in these states */
 	bool has_reply;		/* needs a request id */
 	bool is_admin;
+	enum message_from from;
+	bool has_payload;
 };
 
 #define T(name) MEMD__MESSAGE_TYPE__TYPE_##name
 
 static const struct message_kind kinds[] = {
 	{ T(HELLO), &memd__hello__descriptor, handle_hello, ON_NEW, true,
-	  false },
+	  false, FROM_ANYWHERE, false },
 	{ T(JOIN), &memd__join__descriptor, handle_join, ON_NEW, true,
-	  false },
-	{ T(MAILBOX), NULL, handle_mailbox, ON_MAIN, true, false },
-	{ T(RING), NULL, handle_ring, ON_MAIN | ON_LANE, false, false },
+	  false, FROM_HERE, false },
+	{ T(MAILBOX), NULL, handle_mailbox, ON_MAIN, true, false,
+	  FROM_HERE, false },
+	{ T(RING), NULL, handle_ring, ON_MAIN | ON_LANE, false, false,
+	  FROM_HERE, false },
 	{ T(SEGMENT_CREATE), &memd__segment_create__descriptor,
-	  handle_segment_create, ON_MAIN, true, false },
+	  handle_segment_create, ON_MAIN, true, false, FROM_HERE, false },
 	{ T(SEGMENT_ATTACH), &memd__segment_attach__descriptor,
-	  handle_segment_attach, ON_MAIN, true, false },
+	  handle_segment_attach, ON_MAIN, true, false, FROM_HERE, false },
 	{ T(SEGMENT_DETACH), &memd__segment_detach__descriptor,
-	  handle_segment_detach, ON_MAIN, true, false },
+	  handle_segment_detach, ON_MAIN, true, false, FROM_HERE, false },
 	{ T(SEGMENT_UNLINK), &memd__segment_unlink__descriptor,
-	  handle_segment_unlink, ON_MAIN, true, false },
+	  handle_segment_unlink, ON_MAIN, true, false, FROM_HERE, false },
 	{ T(SEGMENT_MAPPED), &memd__segment_mapped__descriptor,
-	  handle_segment_mapped, ON_MAIN, false, false },
+	  handle_segment_mapped, ON_MAIN, false, false, FROM_HERE, false },
 	{ T(FAULT), &memd__fault__descriptor, handle_fault,
-	  ON_MAIN | ON_LANE, true, false },
+	  ON_MAIN | ON_LANE, true, false, FROM_HERE, false },
 	{ T(TOUCHED), &memd__touched__descriptor, handle_touched,
-	  ON_MAIN | ON_LANE, false, false },
+	  ON_MAIN | ON_LANE, false, false, FROM_HERE, false },
 	{ T(ADVISE), &memd__advise__descriptor, handle_advise, ON_MAIN, true,
-	  false },
-	{ T(PIN), &memd__pin__descriptor, handle_pin, ON_MAIN, true, false },
+	  false, FROM_HERE, false },
+	{ T(PIN), &memd__pin__descriptor, handle_pin, ON_MAIN, true, false,
+	  FROM_HERE, false },
 	{ T(UNPIN), &memd__pin__descriptor, handle_unpin, ON_MAIN, true,
-	  false },
+	  false, FROM_HERE, false },
 	{ T(SESSION_STATS), NULL, handle_session_stats, ON_MAIN, true,
+	  false, FROM_HERE, false },
+	{ T(STORE_OPEN), &memd__store_open__descriptor, handle_store_open,
+	  ON_MAIN, true, false, FROM_ELSEWHERE, false },
+	{ T(STORE_READ), &memd__store_range__descriptor, handle_store_read,
+	  ON_MAIN, true, false, FROM_ELSEWHERE, false },
+	{ T(STORE_WRITE), &memd__store_range__descriptor, handle_store_write,
+	  ON_MAIN, true, false, FROM_ELSEWHERE, true },
+	{ T(STORE_DISCARD), &memd__store_discard__descriptor,
+	  handle_store_discard, ON_MAIN, false, false, FROM_ELSEWHERE,
 	  false },
-	{ T(STATUS), NULL, handle_status, ON_MAIN, true, true },
-	{ T(SESSIONS), NULL, handle_sessions, ON_MAIN, true, true },
-	{ T(SEGMENTS), NULL, handle_segments, ON_MAIN, true, true },
+	{ T(STORE_CLOSE), NULL, handle_store_close, ON_MAIN, true, false,
+	  FROM_ELSEWHERE, false },
+	{ T(STATUS), NULL, handle_status, ON_MAIN, true, true,
+	  FROM_ANYWHERE, false },
+	{ T(SESSIONS), NULL, handle_sessions, ON_MAIN, true, true,
+	  FROM_ANYWHERE, false },
+	{ T(SEGMENTS), NULL, handle_segments, ON_MAIN, true, true,
+	  FROM_ANYWHERE, false },
+	{ T(STORES), NULL, handle_stores, ON_MAIN, true, true,
+	  FROM_ANYWHERE, false },
 	{ T(MAPS), &memd__maps_request__descriptor, handle_maps, ON_MAIN,
-	  true, true },
-	{ T(COUNTERS), NULL, handle_counters, ON_MAIN, true, true },
-	{ T(FAULT_STATS), NULL, handle_fault_stats, ON_MAIN, true, true },
+	  true, true, FROM_ANYWHERE, false },
+	{ T(COUNTERS), NULL, handle_counters, ON_MAIN, true, true,
+	  FROM_ANYWHERE, false },
+	{ T(FAULT_STATS), NULL, handle_fault_stats, ON_MAIN, true, true,
+	  FROM_ANYWHERE, false },
 	{ T(TRACE), &memd__trace_request__descriptor, handle_trace, ON_MAIN,
-	  true, true },
+	  true, true, FROM_ANYWHERE, false },
 	{ T(EVICT), &memd__evict_request__descriptor, handle_evict, ON_MAIN,
-	  true, true },
+	  true, true, FROM_ANYWHERE, false },
 	{ T(REPLAY), &memd__replay_request__descriptor, handle_replay,
-	  ON_MAIN, true, true },
+	  ON_MAIN, true, true, FROM_ANYWHERE, false },
 	{ T(LIMIT_SET), &memd__limit__descriptor, handle_limit_set, ON_MAIN,
-	  true, true },
-	{ T(LIMITS), NULL, handle_limits, ON_MAIN, true, true },
-	{ T(CONFIG), NULL, handle_config, ON_MAIN, true, true },
+	  true, true, FROM_ANYWHERE, false },
+	{ T(LIMITS), NULL, handle_limits, ON_MAIN, true, true,
+	  FROM_ANYWHERE, false },
+	{ T(CONFIG), NULL, handle_config, ON_MAIN, true, true,
+	  FROM_ANYWHERE, false },
 };
 
 static const struct message_kind *find_kind(uint16_t type)
@@ -100,6 +129,28 @@ static void refuse_unknown(struct conn *c, const struct wire_header *header)
 				WIRE_VERSION_MAJOR, WIRE_VERSION_MINOR);
 }
 
+static bool check_from(struct conn *c, const struct wire_header *header,
+		       const struct message_kind *kind)
+{
+	enum message_from from = c->peer.is_remote ? FROM_ELSEWHERE :
+						     FROM_HERE;
+	const char *name = wire_type_name(header->type);
+
+	if (kind->from == FROM_ANYWHERE || kind->from == from)
+		return true;
+	if (header->request_id == 0)
+		conn_refuse(c, 0, -EPERM, "%s is not for programs on %s",
+			    name, c->peer.is_remote ? "other hosts" :
+						      "this host");
+	else
+		conn_send_error(c, header->request_id, -EPERM,
+				"%s is not for programs on %s", name,
+				c->peer.is_remote ? "other hosts, which keep "
+					"pages here by StoreOpen" :
+					"this host, which map segments");
+	return false;
+}
+
 /* Returns true when this connection may send this now. */
 static bool check_order(struct conn *c, const struct wire_header *header,
 			const struct message_kind *kind)
@@ -121,9 +172,17 @@ static bool check_order(struct conn *c, const struct wire_header *header,
 		conn_refuse(c, 0, -EPROTO, "%s without a request id", name);
 		return false;
 	}
-	if (header->payload_bytes != 0) {
+	if (!check_from(c, header, kind))
+		return false;
+	if (header->payload_bytes != 0 && !kind->has_payload) {
 		conn_refuse(c, header->request_id, -EPROTO,
 			    "%s has no payload", name);
+		return false;
+	}
+	if (kind->is_admin && !c->session->is_admin && c->peer.is_remote) {
+		conn_send_error(c, header->request_id, -EACCES,
+				"from another host only certificates that "
+				"tls_admins names may do this");
 		return false;
 	}
 	if (kind->is_admin && !c->session->is_admin) {

@@ -28,9 +28,13 @@ void handle_fault_in_cell(struct daemon *d, struct conn *c, unsigned cell,
 			  uint64_t id, const void *message);
 void handle_touched_in_cell(struct daemon *d, struct conn *c,
 			    const void *message);
+/* handle_store.c */
+handler handle_store_open, handle_store_read, handle_store_write,
+	handle_store_discard, handle_store_close;
 /* admin_show.c */
 handler handle_status, handle_sessions, handle_segments, handle_maps,
-	handle_counters, handle_fault_stats, handle_config, handle_limits;
+	handle_counters, handle_fault_stats, handle_config, handle_limits,
+	handle_stores;
 /* admin_act.c */
 handler handle_trace, handle_evict, handle_limit_set, handle_replay;
 

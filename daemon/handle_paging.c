@@ -548,6 +548,9 @@ void paging_done(struct daemon *d, uint64_t cookie, int result, uint64_t count)
 	case PENDING_EVICT:
 		evictor_done(d, result, count);
 		return;
+	case PENDING_STORE:
+		store_op_answered(e.store_op, result);
+		return;
 	case PENDING_REPLAY:
 		return;			/* it looks at what it brought */
 	default:

@@ -37,13 +37,15 @@ static bool check_version(struct conn *c, uint64_t id, uint32_t version_major,
 	return false;
 }
 
-static uint32_t sessions_of(const struct daemon *d, uid_t uid)
+/* Those of other hosts do not take the places of programs here. */
+static uint32_t sessions_of(const struct daemon *d, const struct peer *peer)
 {
 	const struct session *s;
 	uint32_t count = 0;
 
 	TAILQ_FOREACH(s, &d->server.sessions, link)
-		count += s->main->peer.uid == uid;
+		count += s->main->peer.uid == peer->uid &&
+			 s->main->peer.is_remote == peer->is_remote;
 	return count;
 }
 
@@ -62,10 +64,10 @@ static bool check_room(struct daemon *d, struct conn *c, uint64_t id,
 		return false;
 	}
 	if (!is_admin &&
-	    sessions_of(d, c->peer.uid) >= d->config.uid_sessions) {
+	    sessions_of(d, &c->peer) >= d->config.uid_sessions) {
 		snprintf(text, sizeof(text), "%u programs of uid %u are "
 			 "connected, as many as uid_sessions allows",
-			 sessions_of(d, c->peer.uid), c->peer.uid);
+			 sessions_of(d, &c->peer), c->peer.uid);
 		refuse_hello(c, id, -EAGAIN, text);
 		return false;
 	}
@@ -106,11 +108,12 @@ static bool has_mailboxes(const struct daemon *d)
 
 static uint64_t capabilities(const struct session *s)
 {
-	uint64_t bits = CAPABILITIES;
+	uint64_t bits = s->main->peer.is_remote ?
+		MEMD__CAPABILITY__CAP_STORE : CAPABILITIES;
 
 	if (s->is_admin)
 		bits |= MEMD__CAPABILITY__CAP_ADMIN;
-	if (has_mailboxes(s->daemon))
+	if (has_mailboxes(s->daemon) && !s->main->peer.is_remote)
 		bits |= MEMD__CAPABILITY__CAP_MAILBOX;
 	return bits;
 }
@@ -168,8 +171,9 @@ void handle_hello(struct daemon *d, struct conn *c, uint64_t id,
 	}
 	log_event(s->is_admin_only ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
 		  "session-open",
-		  "session=%u pid=%d uid=%u command=\"%s\" admin=%s", s->id,
-		  c->peer.pid, c->peer.uid, s->command,
+		  "session=%u pid=%d uid=%u%s%s command=\"%s\" admin=%s",
+		  s->id, c->peer.pid, c->peer.uid,
+		  c->peer.is_remote ? " host=" : "", c->peer.host, s->command,
 		  s->is_admin_only ? "only" : s->is_admin ? "may" : "no");
 	reply_hello(d, s, id);
 }

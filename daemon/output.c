@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/output.h"
 
+#include "proto/channel.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
@@ -156,6 +157,26 @@ int output_send(struct output *out, int socket, uint64_t *ret_sent,
 			return 0;
 		if (n < 0)
 			return (int)n;
+		*ret_sent += (uint64_t)n;
+	}
+	rest(out);
+	return 0;
+}
+
+int output_send_channel(struct output *out, struct channel *channel,
+			uint64_t *ret_sent, uint64_t *ret_calls)
+{
+	ASSERT(out->fd_count == 0);
+	while (output_length(out) > 0) {
+		ssize_t n = channel_send(channel, out->bytes + out->head,
+					 output_length(out));
+
+		(*ret_calls)++;
+		if (n == -EAGAIN)
+			return 0;
+		if (n < 0)
+			return (int)n;
+		out->head += (size_t)n;
 		*ret_sent += (uint64_t)n;
 	}
 	rest(out);

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct channel;
+
 enum { OUTPUT_FDS_MAX = 16 };
 
 struct output {
@@ -45,5 +47,9 @@ int output_attach_fd(struct output *out, int socket, int fd) MUST_CHECK;
  * or -errno.  *ret_sent, *ret_calls count bytes and system calls. */
 int output_send(struct output *out, int socket, uint64_t *ret_sent,
 		uint64_t *ret_calls) MUST_CHECK;
+
+/* The same through a channel, plain or TLS; without descriptors. */
+int output_send_channel(struct output *out, struct channel *channel,
+			uint64_t *ret_sent, uint64_t *ret_calls) MUST_CHECK;
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Who is at the other end of a Unix socket, and what such a one may do to a
- * thing with an owner, a group and a mode: as files do it. */
+/* Who is at the other end of a socket, and what such a one may do to a thing
+ * with an owner, a group and a mode: as files do it.  Of a program on another
+ * host (remote.h) only its address is known, and with TLS the name in its
+ * certificate; pid is 0 then, and uid whose limits count for it. */
 #ifndef MEMD_DAEMON_PEER_H
 #define MEMD_DAEMON_PEER_H
 
@@ -9,7 +11,11 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { PEER_NOBODY = 65534 };	/* also: unknown in our user namespace */
+enum {
+	PEER_NOBODY = 65534,	/* also: unknown in our user namespace */
+	PEER_HOST_BYTES = 64,
+	PEER_NAME_BYTES = 256,
+};
 
 struct peer {
 	pid_t pid;
@@ -17,6 +23,9 @@ struct peer {
 	gid_t gid;
 	gid_t *groups;		/* supplementary; owned */
 	size_t group_count;
+	bool is_remote;
+	char host[PEER_HOST_BYTES];	/* remote: its address, in numbers */
+	char name[PEER_NAME_BYTES];	/* in its certificate; empty: none */
 };
 
 /* Of the moment of connect(2).  Returns 0 or -errno. */

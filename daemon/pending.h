@@ -14,10 +14,11 @@
 
 struct conn;
 struct pin;
+struct store_op;
 
 enum pending_kind {
 	PENDING_FREE, PENDING_FAULT, PENDING_ADVISE, PENDING_PIN,
-	PENDING_UNPIN, PENDING_EVICT, PENDING_REPLAY
+	PENDING_UNPIN, PENDING_EVICT, PENDING_REPLAY, PENDING_STORE
 };
 
 struct pending_entry {
@@ -32,6 +33,7 @@ struct pending_entry {
 	pid_t pid;			/* FAULT: for the trace */
 	uint32_t session;		/* FAULT: counts it as waiting */
 	struct pin *pin;		/* PIN, UNPIN */
+	struct store_op *store_op;	/* STORE */
 	LIST_ENTRY(pending_entry) link;	/* of conn, or of the free ones */
 };
 

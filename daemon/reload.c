@@ -72,6 +72,7 @@ void reload_config(struct daemon *d)
 		d->stats.reloads++;
 		take_over(d, &config);
 		reload_apply(d);
+		server_reload(d);
 		accounts_reconfigure(&d->accounts);
 		d->engine.wants_run = true;
 	}

@@ -5,8 +5,10 @@
 #include "common/log.h"
 #include "daemon/daemon.h"
 #include "daemon/listener.h"
+#include "daemon/remote.h"
 #include "daemon/session.h"
 #include "daemon/system.h"
+#include "daemon/tcp_listener.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -19,6 +21,8 @@ enum {
 	ACCEPTS_PER_TURN = 32,
 	NEWCOMERS_MAX = 1024,		/* without a handshake yet, */
 	NEWCOMERS_OF_UID_MAX = 512,
+	REMOTE_NEWCOMERS_MAX = 512,	/* the same from other hosts, apart */
+	RESERVE_FOR_LOCAL = 64,		/* descriptors they leave alone */
 	PAUSE_MS = 100,			/* when descriptors have run out */
 	DESCRIPTORS_OWN = 64,		/* files, ring, pipes, logs … */
 };
@@ -84,7 +88,7 @@ static uint32_t newcomers_of(const struct server *server, uid_t uid)
 	uint32_t count = 0;
 
 	TAILQ_FOREACH(c, &server->conns[CONN_NEW], link)
-		count += c->peer.uid == uid;
+		count += !c->peer.is_remote && c->peer.uid == uid;
 	return count;
 }
 
@@ -94,9 +98,12 @@ static bool is_crowded(const struct server *server, int fd)
 	struct ucred cred;
 	socklen_t length = sizeof(cred);
 
-	if (server->conn_count[CONN_NEW] < NEWCOMERS_OF_UID_MAX)
+	uint32_t count = server->conn_count[CONN_NEW] -
+			 server->remote_newcomers;
+
+	if (count < NEWCOMERS_OF_UID_MAX)
 		return false;
-	if (server->conn_count[CONN_NEW] >= NEWCOMERS_MAX)
+	if (count >= NEWCOMERS_MAX)
 		return true;
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &length) != 0 ||
 	       newcomers_of(server, cred.uid) >= NEWCOMERS_OF_UID_MAX;
@@ -117,20 +124,73 @@ static void welcome(struct daemon *d, int fd)
 			  strerror(-err));
 }
 
-static void accept_some(struct daemon *d, int listener)
+static uint32_t connections_of(const struct server *server, const char *host)
+{
+	const struct conn *c;
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < CONN_DEAD; i++)
+		TAILQ_FOREACH(c, &server->conns[i], link)
+			count += c->peer.is_remote &&
+				 strcmp(c->peer.host, host) == 0;
+	return count;
+}
+
+/* NULL: come in. */
+static const char *why_not(const struct daemon *d, const struct peer *peer)
+{
+	if (d->server.remote_newcomers >= REMOTE_NEWCOMERS_MAX)
+		return "too many connections that have not said Hello";
+	if (!server_has_descriptors(d, RESERVE_FOR_LOCAL))
+		return "too many open files; raise LimitNOFILE";
+	if (connections_of(&d->server, peer->host) >=
+	    d->config.address_connections)
+		return "as many connections from one address as "
+		       "address_connections allows";
+	return NULL;
+}
+
+static void welcome_remote(struct daemon *d, int fd,
+			   const struct sockaddr *address, socklen_t length)
+{
+	const char *reason;
+	struct peer peer;
+	int err;
+
+	remote_peer_init(&peer, address, length);
+	reason = why_not(d, &peer);
+	if (reason != NULL) {
+		remote_refused(d, &peer, reason);
+		close(fd);
+		return;
+	}
+	err = conn_create_remote(d, fd, d->server.tls, &peer);
+	if (err != 0)
+		log_event(LOG_LEVEL_WARNING, "accept-failed", "error=\"%s\"",
+			  strerror(-err));
+}
+
+static void accept_some(struct daemon *d, const struct listener *listener)
 {
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		struct sockaddr_storage address;
+		socklen_t length = sizeof(address);
 		int fd;
 
 		if (!server_has_descriptors(d, 0)) {
 			pause_listening(d, "too many open files");
 			return;
 		}
-		fd = accept4(listener, NULL, NULL,
-			     SOCK_CLOEXEC | SOCK_NONBLOCK);
+		fd = accept4(listener->fd, (struct sockaddr *)&address,
+			     &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0) {
 			d->server.is_paused = false;
-			welcome(d, fd);
+			if (listener->is_tcp)
+				welcome_remote(d, fd,
+					       (struct sockaddr *)&address,
+					       length);
+			else
+				welcome(d, fd);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
@@ -145,8 +205,9 @@ static void on_newcomer(evutil_socket_t fd, short what, void *arg)
 {
 	struct listener *listener = arg;
 
+	(void)fd;
 	(void)what;
-	accept_some(listener->daemon, fd);
+	accept_some(listener->daemon, listener);
 	if (atomic_load(&listener->daemon->must_stop) != 0 &&
 	    !listener->daemon->is_stopping)
 		daemon_stop(listener->daemon, "none");
@@ -155,11 +216,11 @@ static void on_newcomer(evutil_socket_t fd, short what, void *arg)
 
 /* ---- listening */
 
-static int add_listener(struct daemon *d, int fd)
+static int add_listener(struct daemon *d, int fd, bool is_tcp)
 {
 	struct listener *l = &d->server.listeners[d->server.listener_count];
 
-	*l = (struct listener){ .daemon = d, .fd = fd };
+	*l = (struct listener){ .daemon = d, .fd = fd, .is_tcp = is_tcp };
 	if (event_assign(&l->event, d->base, fd, EV_READ | EV_PERSIST,
 			 on_newcomer, l) != 0)
 		return -EINVAL;
@@ -185,7 +246,7 @@ static int take_passed(struct daemon *d, int count, char *ret_reason,
 			return -EINVAL;
 		}
 		err = evutil_make_socket_nonblocking(fd) != 0 ? -EIO :
-			add_listener(d, fd);
+			add_listener(d, fd, false);
 	}
 	if (err != 0)
 		snprintf(ret_reason, reason_size, "listen: %s",
@@ -209,14 +270,14 @@ static int open_own(struct daemon *d, char *ret_reason, size_t reason_size)
 		server->socket_dev = st.st_dev;
 		server->socket_ino = st.st_ino;
 	}
-	err = add_listener(d, fd);
+	err = add_listener(d, fd, false);
 	if (err != 0)
 		snprintf(ret_reason, reason_size, "listen: %s",
 			 strerror(-err));
 	return err;
 }
 
-int server_listen(struct daemon *d, char *ret_reason, size_t reason_size)
+static int listen_local(struct daemon *d, char *ret_reason, size_t reason_size)
 {
 	int count = d->is_embedded ? 0 : sd_listen_fds(1);
 
@@ -225,11 +286,98 @@ int server_listen(struct daemon *d, char *ret_reason, size_t reason_size)
 			 strerror(-count));
 		return count;
 	}
-	if (event_assign(&d->server.resume, d->base, -1, 0, on_resume, d) != 0)
-		return -EINVAL;
 	d->server.is_activated = count > 0;
 	return count > 0 ? take_passed(d, count, ret_reason, reason_size) :
 			   open_own(d, ret_reason, reason_size);
+}
+
+static int add_tcp_listener(struct daemon *d, int fd)
+{
+	char text[128];
+
+	if (d->server.listener_count == LISTENERS_MAX) {
+		close(fd);
+		return -EMFILE;
+	}
+	tcp_listener_describe(fd, text, sizeof(text));
+	log_event(LOG_LEVEL_NOTICE, "listening-tcp", "%s tls=%s", text,
+		  d->server.tls != NULL ? "yes" : "no");
+	if (d->server.tls == NULL && !tcp_listener_is_loopback(fd))
+		log_event(LOG_LEVEL_WARNING, "insecure-tcp",
+			  "%s reason=\"whoever reaches this address can use "
+			  "memory here, and read along\"", text);
+	return add_listener(d, fd, true);
+}
+
+/* A memd inside of a program is for that alone. */
+static int listen_tcp(struct daemon *d, char *ret_reason, size_t reason_size)
+{
+	int fds[TCP_LISTENERS_MAX], count, err;
+
+	if (d->config.listen_tcp[0] == '\0' || d->is_embedded)
+		return 0;
+	err = tcp_listener_load_tls(&d->config, &d->server.tls, ret_reason,
+				    reason_size);
+	if (err != 0)
+		return err;
+	count = tcp_listener_open(&d->config, fds, ret_reason, reason_size);
+	if (count < 0)
+		return count;
+	for (int i = 0; i < count; i++) {
+		int failed = add_tcp_listener(d, fds[i]);
+
+		err = err != 0 ? err : failed;
+	}
+	if (err != 0)
+		snprintf(ret_reason, reason_size, "listen_tcp: %s",
+			 strerror(-err));
+	return err;
+}
+
+int server_listen(struct daemon *d, char *ret_reason, size_t reason_size)
+{
+	int err;
+
+	if (event_assign(&d->server.resume, d->base, -1, 0, on_resume, d) != 0)
+		return -EINVAL;
+	err = listen_local(d, ret_reason, reason_size);
+	return err != 0 ? err : listen_tcp(d, ret_reason, reason_size);
+}
+
+static bool needs_tls(const struct server *server)
+{
+	for (unsigned i = 0; i < server->listener_count; i++)
+		if (server->listeners[i].is_tcp &&
+		    !tcp_listener_is_loopback(server->listeners[i].fd))
+			return true;
+	return false;
+}
+
+void server_reload(struct daemon *d)
+{
+	struct channel_context *tls;
+	char reason[CHANNEL_REASON_BYTES];
+	int err;
+
+	if (d->config.listen_tcp[0] == '\0' || d->is_embedded)
+		return;
+	err = tcp_listener_load_tls(&d->config, &tls, reason, sizeof(reason));
+	if (err == 0 && tls == NULL && d->server.tls != NULL &&
+	    needs_tls(&d->server) &&
+	    strcmp(d->config.insecure_tcp, "yes") != 0) {
+		err = -EACCES;
+		snprintf(reason, sizeof(reason), "without certificates only "
+			 "loopback addresses may be listened on");
+	}
+	if (err != 0) {
+		d->stats.reload_errors++;
+		log_event(LOG_LEVEL_ERROR, "tls-reload-refused",
+			  "reason=\"%s\" kept=\"the old certificates\"",
+			  reason);
+		return;
+	}
+	channel_context_destroy(d->server.tls);
+	d->server.tls = tls;
 }
 
 void server_stop_listening(struct server *server)
@@ -250,6 +398,8 @@ void server_stop_listening(struct server *server)
 		listener_unlock(server->path, server->lock_fd);
 	server->path[0] = '\0';
 	server->lock_fd = -1;
+	channel_context_destroy(server->tls);
+	server->tls = NULL;
 }
 
 /* ---- those who are here */
@@ -271,8 +421,9 @@ static void log_end(const struct conn *c)
 
 	if (s == NULL)
 		log_event(LOG_LEVEL_INFO, "connection-close",
-			  "pid=%d uid=%u reason=\"%s\"", c->peer.pid,
-			  c->peer.uid, c->reason);
+			  "pid=%d uid=%u%s%s reason=\"%s\"", c->peer.pid,
+			  c->peer.uid, c->peer.is_remote ? " host=" : "",
+			  c->peer.host, c->reason);
 	else if (c == s->main)
 		log_event(s->is_admin_only ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
 			  "session-close",
@@ -356,7 +507,7 @@ struct session *server_find_pid(const struct server *server, pid_t pid)
 	struct session *s;
 
 	TAILQ_FOREACH(s, &server->sessions, link)
-		if (s->main->peer.pid == pid)
+		if (s->main->peer.pid == pid && !s->main->peer.is_remote)
 			return s;
 	return NULL;
 }

@@ -16,6 +16,7 @@ enum { LISTENERS_MAX = 8 };
 struct listener {
 	struct daemon *daemon;
 	int fd;
+	bool is_tcp;
 	struct event event;
 };
 
@@ -37,6 +38,12 @@ struct server {
 	uint32_t session_count;
 	uint32_t next_session;
 	uint64_t descriptor_limit;
+
+	/* Other hosts. */
+	struct channel_context *tls;	/* owned; NULL: plain */
+	uint32_t remote_newcomers;	/* in NEW */
+	uint32_t refusals_unsaid;	/* since the last line in the log */
+	uint64_t refusal_said_ns;
 };
 
 void server_init(struct server *server);
@@ -45,6 +52,11 @@ void server_init(struct server *server);
  * configuration.  On failure -errno and a line in ret_reason. */
 int server_listen(struct daemon *d, char *ret_reason, size_t reason_size)
 	MUST_CHECK;
+
+/* The configuration has changed: newcomers from other hosts see new
+ * certificates, or the old ones where the new cannot be used, which is
+ * logged. */
+void server_reload(struct daemon *d);
 
 /* No more newcomers; our socket is removed.  May be called again. */
 void server_stop_listening(struct server *server);

@@ -17,6 +17,17 @@ static uint32_t take_session_id(struct server *server)
 	return id;
 }
 
+/* Without a pid it is its host that says which it is. */
+static void name_command(struct session *s, const char *command)
+{
+	const struct peer *peer = &s->main->peer;
+	char text[sizeof(s->command) + PEER_HOST_BYTES];
+
+	snprintf(text, sizeof(text), "%.150s@%s", command, peer->host);
+	system_printable(peer->is_remote ? text : command, s->command,
+			 sizeof(s->command));
+}
+
 int session_create(struct conn *c, const struct session_wish *wish,
 		   struct session **ret_session)
 {
@@ -37,7 +48,7 @@ int session_create(struct conn *c, const struct session_wish *wish,
 	s->account->parent->session_count++;
 	s->main = c;
 	LIST_INIT(&s->lanes);
-	system_printable(wish->command, s->command, sizeof(s->command));
+	name_command(s, wish->command);
 	system_random(s->token, sizeof(s->token));
 	s->capabilities = wish->capabilities;
 	s->is_admin = daemon_is_admin(d, &c->peer);
@@ -83,6 +94,7 @@ void session_destroy(struct session *s)
 		session_remove_lane(s, lane);
 	HASH_ITER(hh, s->attachments, a, next)
 		detach_all(s, a);
+	stores_leave(s);
 	trace_stop(&d->trace, s);
 	mailbox_close(s);
 	s->account->parent->session_count--;
@@ -182,23 +194,28 @@ uint64_t session_fault_count(const struct session *s)
 	return sum;
 }
 
+static void add_usage(const struct session *s, const struct segment *segment,
+		      struct session_usage *sum)
+{
+	uint64_t page_bytes = segment_page_bytes(segment);
+	struct segment_info info;
+
+	pager_segment_get(s->daemon->engine.pager, segment->pager_id, &info);
+	sum->mapped_bytes += segment_length(segment);
+	sum->resident_bytes += info.resident * page_bytes;
+	sum->swapped_bytes += info.swapped * page_bytes;
+	sum->lost_pages += info.lost;
+}
+
 void session_usage_get(const struct session *s,
 		       struct session_usage *ret_usage)
 {
 	struct session_usage sum = { 0 };
 	const struct attachment *a;
 
-	for (a = s->attachments; a != NULL; a = a->hh.next) {
-		const struct segment *segment = a->segment;
-		uint64_t page_bytes = segment_page_bytes(segment);
-		struct segment_info info;
-
-		pager_segment_get(s->daemon->engine.pager, segment->pager_id,
-				  &info);
-		sum.mapped_bytes += segment_length(segment);
-		sum.resident_bytes += info.resident * page_bytes;
-		sum.swapped_bytes += info.swapped * page_bytes;
-		sum.lost_pages += info.lost;
-	}
+	for (a = s->attachments; a != NULL; a = a->hh.next)
+		add_usage(s, a->segment, &sum);
+	if (s->store != NULL)
+		add_usage(s, s->store->segment, &sum);
 	*ret_usage = sum;
 }

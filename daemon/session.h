@@ -50,6 +50,7 @@ struct session {
 	bool is_admin_only;		/* will map nothing */
 	struct account *account;	/* held */
 	struct mailbox_end mailbox;
+	struct store *store;		/* of another host; NULL: none */
 	struct attachment *attachments;	/* uthash */
 	uint32_t attached_count;
 	uint32_t pin_count;
@@ -96,7 +97,7 @@ void session_detach(struct session *s, struct attachment *a);
 
 uint64_t session_fault_count(const struct session *s);
 
-/* Sums over what it has attached. */
+/* Sums over what it has attached, and its store. */
 struct session_usage {
 	uint64_t mapped_bytes, resident_bytes, swapped_bytes, lost_pages;
 };

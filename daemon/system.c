@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -164,6 +165,47 @@ int system_find_group(const char *text, gid_t *ret_gid)
 	if (errno != 0 || *end != '\0' || number >= UINT32_MAX)
 		return -ENOENT;
 	*ret_gid = (gid_t)number;
+	return 0;
+}
+
+/* `uid` instead of a name when that is NULL. */
+static int find_in_passwd(const char *name, uid_t uid, uid_t *ret_uid,
+			  gid_t *ret_gid)
+{
+	FILE *f = fopen("/etc/passwd", "re");
+	struct passwd entry, *found = NULL;
+	char buf[16384];
+	int err = -ENOENT;
+
+	if (f == NULL)
+		return -errno;
+	while (fgetpwent_r(f, &entry, buf, sizeof(buf), &found) == 0)
+		if (name != NULL ? strcmp(entry.pw_name, name) == 0 :
+				   entry.pw_uid == uid) {
+			*ret_uid = entry.pw_uid;
+			*ret_gid = entry.pw_gid;
+			err = 0;
+			break;
+		}
+	fclose(f);
+	return err;
+}
+
+int system_find_user(const char *text, uid_t *ret_uid, gid_t *ret_gid)
+{
+	unsigned long long number;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return find_in_passwd(text, 0, ret_uid, ret_gid);
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	if (errno != 0 || *end != '\0' || number >= UINT32_MAX)
+		return -ENOENT;
+	if (find_in_passwd(NULL, (uid_t)number, ret_uid, ret_gid) != 0) {
+		*ret_uid = (uid_t)number;
+		*ret_gid = (gid_t)-1;
+	}
 	return 0;
 }
 

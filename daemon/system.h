@@ -29,6 +29,11 @@ uint64_t system_descriptor_limit(void);
  * -ENOENT, or -errno of reading the file. */
 int system_find_group(const char *text, gid_t *ret_gid) MUST_CHECK;
 
+/* The same for a user and /etc/passwd.  Of a number without an entry there
+ * the group is unknown: (gid_t)-1. */
+int system_find_user(const char *text, uid_t *ret_uid, gid_t *ret_gid)
+	MUST_CHECK;
+
 /* Copy text that a client gave, for logs and terminals: control characters,
  * quotes and backslashes become question marks.  Returns to. */
 char *system_printable(const char *from, char *to, size_t to_size);

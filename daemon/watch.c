@@ -211,4 +211,5 @@ void watch_tick(struct daemon *d)
 	watch_data_files(d);
 	watch_stuck_punches(d);
 	server_close_overdue(d);
+	stores_expire(&d->stores);
 }

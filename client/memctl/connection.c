@@ -62,6 +62,9 @@ static const struct {
 	[ASK_REPLAY] = { MEMD__MESSAGE_TYPE__TYPE_REPLAY,
 			 MEMD__MESSAGE_TYPE__TYPE_REPLAY_REPLY,
 			 &memd__replay_reply__descriptor },
+	[ASK_STORES] = { MEMD__MESSAGE_TYPE__TYPE_STORES,
+			 MEMD__MESSAGE_TYPE__TYPE_STORES_REPLY,
+			 &memd__stores_reply__descriptor },
 };
 
 /* ---------------------------------------------------------------- messages */

@@ -224,6 +224,33 @@ static bool answer_segments(struct peer *peer)
 		      &reply.base);
 }
 
+static bool answer_stores(struct peer *peer)
+{
+	Memd__StoreInfo s[2], *list[] = { &s[0], &s[1] };
+	Memd__StoresReply reply = MEMD__STORES_REPLY__INIT;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(s); i++) {
+		memd__store_info__init(&s[i]);
+		s[i].host = i == 0 ? "192.0.2.7" : "2001:db8::9";
+		s[i].peer = i == 0 ? "build.example" : "";
+		s[i].uid = 3999999999;
+		s[i].length_bytes = 64 * MIB;
+		s[i].resident_bytes = 3 * MIB;
+		s[i].swapped_bytes = i * MIB;
+		s[i].read_bytes = 5 * MIB;
+		s[i].written_bytes = 70 * MIB;
+	}
+	s[0].session = 12;
+	s[0].has_rtt_ns = 1;
+	s[0].rtt_ns = 310000;
+	s[1].has_idle_ms = 1;
+	s[1].idle_ms = 61000;
+	reply.n_store = ARRAY_SIZE(list);
+	reply.store = list;
+	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_STORES_REPLY,
+		      &reply.base);
+}
+
 static bool answer_maps(struct peer *peer, uint32_t pid)
 {
 	Memd__SegmentInfo s[3], *list[] = { &s[0], &s[1], &s[2] };
@@ -262,6 +289,36 @@ static bool answer_counters(struct peer *peer)
 	Memd__Counter *list[] = { &c[0], &c[1], &c[2], &c[3] };
 	Memd__CountersReply reply = MEMD__COUNTERS_REPLY__INIT;
 
+	reply.n_counter = ARRAY_SIZE(list);
+	reply.counter = list;
+	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_COUNTERS_REPLY,
+		      &reply.base);
+}
+
+/* What `memctl iostat` looks for. */
+static bool answer_flow(struct peer *peer)
+{
+	static const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+		{ "pages_read", 2735990 }, { "written", 1368000 },
+		{ "reads", 273599 }, { "writes", 10000 },
+		{ "read_bytes", 2735990 * 4096ull },
+		{ "write_bytes", 1368000 * 4096ull },
+		{ "faults_asked", 547201 }, { "faults_waiting", 3 },
+		{ "free_frames", 4096 }, { "frame_count", 16384 },
+	};
+	Memd__Counter c[ARRAY_SIZE(rows)], *list[ARRAY_SIZE(rows)];
+	Memd__CountersReply reply = MEMD__COUNTERS_REPLY__INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		memd__counter__init(&c[i]);
+		c[i].name = (char *)rows[i].name;
+		c[i].value = rows[i].value;
+		c[i].help = (char *)"";
+		list[i] = &c[i];
+	}
 	reply.n_counter = ARRAY_SIZE(list);
 	reply.counter = list;
 	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_COUNTERS_REPLY,
@@ -493,6 +550,8 @@ static bool request_ok(struct peer *peer, uint16_t type, const void *body,
 		return answer_sessions(peer);
 	case MEMD__MESSAGE_TYPE__TYPE_SEGMENTS:
 		return answer_segments(peer);
+	case MEMD__MESSAGE_TYPE__TYPE_STORES:
+		return answer_stores(peer);
 	case MEMD__MESSAGE_TYPE__TYPE_COUNTERS:
 		return answer_counters(peer);
 	case MEMD__MESSAGE_TYPE__TYPE_FAULT_STATS:
@@ -509,6 +568,13 @@ static bool request_ok(struct peer *peer, uint16_t type, const void *body,
 }
 
 /* ----------------------------------------------------------- other answers */
+
+static bool request_flow(struct peer *peer, uint16_t type, const void *body,
+			 size_t length)
+{
+	return type == MEMD__MESSAGE_TYPE__TYPE_COUNTERS ?
+		answer_flow(peer) : request_ok(peer, type, body, length);
+}
 
 static bool request_empty(struct peer *peer, uint16_t type, const void *body,
 			  size_t length)
@@ -765,6 +831,7 @@ static bool request_trace_ends(struct peer *peer, uint16_t type,
 
 static const struct scenario scenarios[] = {
 	{ "ok", hello_ok, request_ok },
+	{ "flow", hello_ok, request_flow },
 	{ "empty", hello_ok, request_empty },
 	{ "warn", hello_ok, request_warn },
 	{ "degraded", hello_ok, request_degraded },

@@ -108,6 +108,7 @@ on_terminal() {
 		golden "ps.$form" -o "$form" ps
 		golden "segments.$form" -o "$form" segments
 		golden "maps.$form" -o "$form" maps 1201
+		golden "stores.$form" -o "$form" stores
 		golden "stats.$form" -o "$form" stats
 		golden "faults.$form" -o "$form" faults
 		golden "histogram.$form" -o "$form" faults --histogram
@@ -118,6 +119,37 @@ on_terminal() {
 		golden "replay.$form" -o "$form" replay order
 	done
 	golden help.table help
+}
+
+# The canned answers never change: from the second line on, nothing flows.
+@test "iostat prints its table, JSON and raw lines" {
+	local form
+	start_server flow
+	for form in table json raw; do
+		golden "iostat.$form" -o "$form" iostat 0.01 3
+	done
+	golden iostat-bytes.table --bytes iostat
+	jq -es 'length == 3 and ([.[] | keys] | unique | length == 1)' \
+		"$golden/iostat.json"
+	# A memd that does not count these things.
+	start_server ok
+	golden iostat-unknown.raw -o raw iostat 5ms 2
+}
+
+@test "iostat ends when its reader does, and when memd does" {
+	start_server flow
+	timeout 60 "$memctl" iostat 0.01 2>err | head -n 3 >out
+	[ "${PIPESTATUS[0]}" -eq 0 ]
+	[ ! -s err ]
+	"$memctl" iostat 0.01 >out 2>err 3>&- &
+	local pid=$! status=0
+	until [ "$(grep -c . out)" -gt 2 ]; do
+		sleep 0.05
+	done
+	stop_server
+	wait "$pid" || status=$?
+	[ "$status" -eq 5 ]
+	[ "$(grep -c . err)" -eq 1 ]
 }
 
 @test "trace prints its table, JSON and raw lines" {
@@ -150,7 +182,7 @@ on_terminal() {
 	golden segments-long.table -l segments
 	golden config-long.table config -l
 	golden limit-bytes.table limit --bytes
-	for command in status ps segments stats faults limit config; do
+	for command in status ps segments stores stats faults limit config; do
 		for form in json raw; do
 			golden "$command.$form" "$command" -lb -o "$form"
 		done
@@ -332,7 +364,7 @@ on_terminal() {
 	local command
 	start_server denied
 	put_order >order
-	for command in status ps segments 'maps 1' stats faults trace evict \
+	for command in status ps segments 'maps 1' stats iostat faults trace evict \
 		limit 'limit set -p 1 -f 1' config 'replay order'; do
 		# shellcheck disable=SC2086 # several words
 		fails 6 'only root and members of group memd' $command
@@ -430,6 +462,11 @@ on_terminal() {
 	refuses "'0' is no count" trace --count 0
 	refuses "'-1' is no count" trace --count=-1
 	refuses "'1x' is no count" trace --count=1x
+	refuses "'0' is no interval" iostat 0
+	refuses "'soon' is no interval" iostat soon
+	refuses "'-1' is no interval" iostat -- -1
+	refuses "'0' is no count" iostat 1 0
+	refuses 'Too many arguments' iostat 1 2 3
 	refuses 'of what?' replay
 	refuses 'Too many arguments' replay a b
 	refuses "cannot sort by 'name'" ps --sort name
@@ -534,7 +571,7 @@ on_terminal() {
 @test "every command explains itself, and memctl(1) explains it" {
 	local command page=$repo/deploy/man/memctl.1
 	"$memctl" help | sed -n 's/^  \([a-z]*\) .*/\1/p' >commands
-	[ "$(wc -l <commands)" -eq 14 ]
+	[ "$(wc -l <commands)" -eq 15 ]
 	while read -r command; do
 		"$memctl" "$command" --help >by_option
 		grep -q '^Usage: memctl '"$command" by_option
@@ -579,7 +616,7 @@ complete_line() {
 	complete -p memctl
 	[ "$(complete_line 'memctl ')" = "$("$memctl" help |
 		sed -n 's/^  \([a-z]*\) .*/\1/p' | xargs)" ]
-	[ "$(complete_line 'memctl st')" = "status stats" ]
+	[ "$(complete_line 'memctl st')" = "status stores stats" ]
 	[ "$(complete_line 'memctl -o json fa')" = faults ]
 	[ "$(complete_line 'memctl --output=')" = "table json raw" ]
 	[ "$(complete_line 'memctl --output=j')" = json ]
@@ -600,7 +637,8 @@ complete_line() {
 	local command options
 	# shellcheck source=../../deploy/completion/memctl
 	. "$repo/deploy/completion/memctl"
-	for command in status ps segments maps stats faults trace replay \
+	for command in status ps segments maps stores stats iostat faults \
+		trace replay \
 		evict limit config doctor help version; do
 		options=$("$memctl" "$command" --help |
 			grep -oE -- '^ .{0,6}--[a-z]+=?' | grep -oE -- '--.*' |

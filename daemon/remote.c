@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/remote.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/daemon.h"
+#include "daemon/system.h"
+#include "proto/channel.h"
+#include <ctype.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A host that says nothing any more, not even to the kernel's questions, is
+ * gone after less than a minute. */
+enum {
+	KEEPALIVE_IDLE_S = 15,
+	KEEPALIVE_INTERVAL_S = 5,
+	KEEPALIVE_COUNT = 4,
+	UNACKNOWLEDGED_MS = 30000,
+};
+
+enum { SEPARATORS_BYTES = 4 };
+static const char separators[SEPARATORS_BYTES] = " \t,";
+
+#define REFUSED_LOG_NS	UINT64_C(100000000)
+
+void remote_peer_init(struct peer *peer, const struct sockaddr *address,
+		      socklen_t length)
+{
+	static const char mapped[] = "::ffff:";
+	char host[PEER_HOST_BYTES];
+	const char *text = host;
+
+	*peer = (struct peer){ .is_remote = true, .uid = PEER_NOBODY,
+			       .gid = (gid_t)-1 };
+	if (getnameinfo(address, length, host, sizeof(host), NULL, 0,
+			NI_NUMERICHOST) != 0)
+		snprintf(host, sizeof(host), "unknown");
+	/* One host is one, whichever kind of socket it came to. */
+	if (strncmp(text, mapped, strlen(mapped)) == 0 &&
+	    strchr(text, '.') != NULL)
+		text += strlen(mapped);
+	snprintf(peer->host, sizeof(peer->host), "%s", text);
+}
+
+void remote_set_options(int fd)
+{
+	struct {
+		int level, name, value;
+	} const rows[] = {
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S },
+		{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		(void)setsockopt(fd, rows[i].level, rows[i].name,
+				 &rows[i].value, sizeof(rows[i].value));
+}
+
+/* The next word of a list, which is moved on; its length, 0 at the end. */
+static size_t next_word(const char **list, const char **ret_word)
+{
+	size_t length;
+
+	*list += strspn(*list, separators);
+	length = strcspn(*list, separators);
+	*ret_word = *list;
+	*list += length;
+	return length;
+}
+
+bool remote_list_has(const char *words, const char *name)
+{
+	const char *word;
+	size_t length;
+
+	while ((length = next_word(&words, &word)) != 0)
+		if (length == strlen(name) && memcmp(word, name, length) == 0)
+			return true;
+	return false;
+}
+
+bool remote_list_get(const char *words, const char *name, char *ret_value,
+		     size_t value_size)
+{
+	size_t length, name_length = strlen(name);
+	const char *word;
+
+	while ((length = next_word(&words, &word)) != 0)
+		if (length > name_length && word[name_length] == '=' &&
+		    memcmp(word, name, name_length) == 0) {
+			snprintf(ret_value, value_size, "%.*s",
+				 (int)(length - name_length - 1),
+				 word + name_length + 1);
+			return true;
+		}
+	return false;
+}
+
+/* Whose limits count for a certificate: the one tls_users says, or the user
+ * of that name.  Numbers are users only where an administrator wrote them. */
+static bool find_user_text(const struct config *config, const char *name,
+			   char *ret_user, size_t size)
+{
+	if (remote_list_get(config->tls_users, name, ret_user, size))
+		return true;
+	if (remote_list_get(config->tls_users, "*", ret_user, size))
+		return true;
+	snprintf(ret_user, size, "%s", name);
+	return !isdigit((unsigned char)name[0]);
+}
+
+static int identify_certificate(const struct config *config,
+				struct peer *peer, char *ret_reason,
+				size_t reason_size)
+{
+	char user[PEER_NAME_BYTES], name[PEER_NAME_BYTES];
+
+	system_printable(peer->name, name, sizeof(name));
+	if (peer->name[0] == '\0') {
+		snprintf(ret_reason, reason_size,
+			 "its certificate has no common name");
+		return -EACCES;
+	}
+	if (find_user_text(config, peer->name, user, sizeof(user)) &&
+	    system_find_user(user, &peer->uid, &peer->gid) == 0)
+		return 0;
+	snprintf(ret_reason, reason_size, "certificate %.80s: no user %.80s "
+		 "here; add %.80s=USER to tls_users", name,
+		 system_printable(user, user, sizeof(user)), name);
+	return -EACCES;
+}
+
+int remote_identify(const struct config *config, const struct channel *channel,
+		    struct peer *peer, char *ret_reason, size_t reason_size)
+{
+	char name[CHANNEL_NAME_BYTES];
+
+	channel_peer_name(channel, name);
+	snprintf(peer->name, sizeof(peer->name), "%s", name);
+	if (channel->ssl != NULL)
+		return identify_certificate(config, peer, ret_reason,
+					    reason_size);
+	peer->uid = geteuid();
+	peer->gid = getegid();
+	if (config->tcp_user[0] == '\0' ||
+	    system_find_user(config->tcp_user, &peer->uid, &peer->gid) == 0)
+		return 0;
+	snprintf(ret_reason, reason_size, "tcp_user: no user \"%s\" in "
+		 "/etc/passwd", config->tcp_user);
+	return -EACCES;
+}
+
+void remote_refused(struct daemon *d, const struct peer *peer,
+		    const char *reason)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	d->stats.remote_refused++;
+	d->server.refusals_unsaid++;
+	if (now_ns - d->server.refusal_said_ns < REFUSED_LOG_NS)
+		return;
+	log_event(LOG_LEVEL_WARNING, "remote-refused",
+		  "host=%s count=%u reason=\"%s\"", peer->host,
+		  d->server.refusals_unsaid, reason);
+	d->server.refusals_unsaid = 0;
+	d->server.refusal_said_ns = now_ns;
+}

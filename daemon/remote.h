@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Programs on other hosts, who come by TCP: who they are, whose limits count
+ * for them, and how a dead connection is noticed.  Not their messages: to
+ * conn.c they are connections as others. */
+#ifndef MEMD_DAEMON_REMOTE_H
+#define MEMD_DAEMON_REMOTE_H
+
+#include "common/checks.h"
+#include "daemon/config.h"
+#include "daemon/peer.h"
+#include <stddef.h>
+#include <sys/socket.h>
+
+struct channel;
+struct daemon;
+
+/* From the address it came from.  Who it is, remote_identify() finds out. */
+void remote_peer_init(struct peer *peer, const struct sockaddr *address,
+		      socklen_t length);
+
+/* Set what a TCP socket needs: no delays, and an end when the other host is
+ * silently gone. */
+void remote_set_options(int fd);
+
+/* After the handshake: peer->name, and the user whose limits count.  Returns 0,
+ * or -EACCES with a line in ret_reason. */
+int remote_identify(const struct config *config, const struct channel *channel,
+		    struct peer *peer, char *ret_reason, size_t reason_size)
+	MUST_CHECK;
+
+/* Is `name` one of the words, or, with a value: the `VALUE` of `name=VALUE`
+ * among them, copied to ret_value?  Blanks or commas are between words. */
+bool remote_list_has(const char *words, const char *name);
+bool remote_list_get(const char *words, const char *name, char *ret_value,
+		     size_t value_size);
+
+/* Count and log a refusal; of many a second not every one has a line. */
+void remote_refused(struct daemon *d, const struct peer *peer,
+		    const char *reason);
+
+#endif

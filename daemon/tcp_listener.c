@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/tcp_listener.h"
+
+#include "proto/channel.h"
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BACKLOG = 512, HOST_BYTES = 256, PORT_BYTES = 32 };
+
+struct reason {
+	char *text;
+	size_t size;
+};
+
+static int fail(const struct reason *reason, int err, const char *format, ...)
+	PRINTF_LIKE(3, 4);
+
+static int fail(const struct reason *reason, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(reason->text, reason->size, format, args);
+	va_end(args);
+	return err;
+}
+
+/* ---- addresses */
+
+/* HOST:PORT, [V6]:PORT, :PORT. */
+static int split(const char *text, char *host, char *port,
+		 const struct reason *reason)
+{
+	const char *colon = strrchr(text, ':');
+	size_t length = colon == NULL ? 0 : (size_t)(colon - text);
+
+	if (colon != NULL && length >= 2 && text[0] == '[' &&
+	    text[length - 1] == ']') {
+		text++;
+		length -= 2;
+	} else if (colon != NULL && memchr(text, ':', length) != NULL) {
+		colon = NULL;	/* an IPv6 address without brackets */
+	}
+	if (colon == NULL || colon[1] == '\0' ||
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+	    strtoul(colon + 1, NULL, 10) > UINT16_MAX)
+		return fail(reason, -EINVAL, "listen_tcp: write HOST:PORT, "
+			    "[IPV6]:PORT or :PORT");
+	snprintf(host, HOST_BYTES, "%.*s", (int)length, text);
+	snprintf(port, PORT_BYTES, "%.30s", colon + 1);
+	return 0;
+}
+
+static bool is_loopback(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET) {
+		const struct sockaddr_in *sin = (const void *)address;
+
+		return ntohl(sin->sin_addr.s_addr) >> 24 == 127;
+	}
+	if (address->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *sin6 = (const void *)address;
+
+		return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr) ||
+		       (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr) &&
+			sin6->sin6_addr.s6_addr[12] == 127);
+	}
+	return false;
+}
+
+bool tcp_listener_is_loopback(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+
+	return getsockname(fd, (struct sockaddr *)&address, &length) == 0 &&
+	       is_loopback((const struct sockaddr *)&address);
+}
+
+void tcp_listener_describe(int fd, char *ret_text, size_t text_size)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+	char host[HOST_BYTES] = "?", port[PORT_BYTES] = "?";
+
+	if (getsockname(fd, (struct sockaddr *)&address, &length) == 0)
+		(void)getnameinfo((const struct sockaddr *)&address, length,
+				  host, sizeof(host), port, sizeof(port),
+				  NI_NUMERICHOST | NI_NUMERICSERV);
+	snprintf(ret_text, text_size, "address=%s port=%s", host, port);
+}
+
+static bool has_tls(const struct config *config)
+{
+	return config->tls_ca[0] != '\0' ||
+	       config->tls_certificate[0] != '\0' ||
+	       config->tls_key[0] != '\0';
+}
+
+static int check_access(const struct config *config,
+			const struct sockaddr *address,
+			const struct reason *reason)
+{
+	if (has_tls(config) || is_loopback(address) ||
+	    strcmp(config->insecure_tcp, "yes") == 0)
+		return 0;
+	return fail(reason, -EACCES, "listen_tcp: %s is not a loopback "
+		    "address, and there are no certificates; set tls_ca, "
+		    "tls_certificate and tls_key, or, where nobody else is on "
+		    "the network, insecure_tcp = yes", config->listen_tcp);
+}
+
+/* ---- sockets */
+
+static int listen_on(const struct config *config, const struct addrinfo *ai,
+		     const struct reason *reason)
+{
+	int on = 1, off = 0, err;
+	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC |
+			SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return fail(reason, -errno, "listen_tcp: socket: %s",
+			    strerror(errno));
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (ai->ai_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+				 ai->ai_flags != 0 ? &off : &on, sizeof(on));
+	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 &&
+	    listen(fd, BACKLOG) == 0)
+		return fd;
+	err = -errno;
+	close(fd);
+	return fail(reason, err, "listen_tcp: %s: %s%s", config->listen_tcp,
+		    strerror(-err), err == -EADDRINUSE ?
+			"; stop the program that listens there, or choose "
+			"another port" : "");
+}
+
+/* All addresses: one socket for IPv6 and IPv4, or, without IPv6, for that. */
+static int open_any(const struct config *config, const char *port,
+		    int *ret_fd, const struct reason *reason)
+{
+	in_port_t number = htons((uint16_t)strtoul(port, NULL, 10));
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6,
+				     .sin6_port = number,
+				     .sin6_addr = in6addr_any };
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = number };
+	struct addrinfo six = { .ai_family = AF_INET6, .ai_flags = AI_PASSIVE,
+				.ai_addr = (struct sockaddr *)&sin6,
+				.ai_addrlen = sizeof(sin6) };
+	struct addrinfo four = { .ai_family = AF_INET,
+				 .ai_addr = (struct sockaddr *)&sin,
+				 .ai_addrlen = sizeof(sin) };
+	int fd = check_access(config, six.ai_addr, reason);
+
+	if (fd != 0)
+		return fd;
+	fd = listen_on(config, &six, reason);
+	if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)
+		fd = listen_on(config, &four, reason);
+	if (fd < 0)
+		return fd;
+	*ret_fd = fd;
+	return 1;
+}
+
+static void close_all(const int *fds, int count)
+{
+	for (int i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+static int open_named(const struct config *config, const struct addrinfo *list,
+		      int *ret_fds, const struct reason *reason)
+{
+	int count = 0, err = 0;
+
+	for (; list != NULL && count < TCP_LISTENERS_MAX && err == 0;
+	     list = list->ai_next) {
+		struct addrinfo ai = *list;
+		int fd;
+
+		ai.ai_flags = 0;
+		err = check_access(config, ai.ai_addr, reason);
+		if (err != 0)
+			break;
+		fd = listen_on(config, &ai, reason);
+		if (fd >= 0)
+			ret_fds[count++] = fd;
+		/* A name may have an address that this host lacks. */
+		else if ((fd != -EADDRNOTAVAIL && fd != -EAFNOSUPPORT) ||
+			 (count == 0 && list->ai_next == NULL))
+			err = fd;
+	}
+	if (err != 0) {
+		close_all(ret_fds, count);
+		return err;
+	}
+	return count;
+}
+
+int tcp_listener_open(const struct config *config,
+		      int ret_fds[TCP_LISTENERS_MAX], char *ret_reason,
+		      size_t reason_size)
+{
+	const struct reason reason = { ret_reason, reason_size };
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICSERV,
+					.ai_socktype = SOCK_STREAM };
+	char host[HOST_BYTES], port[PORT_BYTES];
+	struct addrinfo *list;
+	int count, err = split(config->listen_tcp, host, port, &reason);
+
+	if (err != 0)
+		return err;
+	if (host[0] == '\0')
+		return open_any(config, port, ret_fds, &reason);
+	err = getaddrinfo(host, port, &hints, &list);
+	if (err != 0)
+		return fail(&reason, -EINVAL, "listen_tcp: %s: %s", host,
+			    gai_strerror(err));
+	count = open_named(config, list, ret_fds, &reason);
+	freeaddrinfo(list);
+	return count;
+}
+
+/* ---- certificates */
+
+int tcp_listener_load_tls(const struct config *config,
+			  struct channel_context **ret_context,
+			  char *ret_reason, size_t reason_size)
+{
+	const struct reason reason = { ret_reason, reason_size };
+	const struct channel_tls_files files = {
+		.ca = config->tls_ca,
+		.certificate = config->tls_certificate,
+		.key = config->tls_key,
+		.crl = config->tls_crl,
+	};
+
+	*ret_context = NULL;
+	if (!has_tls(config))
+		return 0;
+	if (files.ca[0] == '\0' || files.certificate[0] == '\0' ||
+	    files.key[0] == '\0')
+		return fail(&reason, -EINVAL, "tls_ca, tls_certificate and "
+			    "tls_key go together; set all three, or none");
+	return channel_context_create(&files, true, ret_context, ret_reason,
+				      reason_size);
+}

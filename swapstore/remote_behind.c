@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "swapstore/remote_behind.h"
+
+#include "swapstore/swapstore.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { CELLS_MAX = 1 << 24 };
+
+int behind_init(struct behind *b, size_t bytes)
+{
+	size_t count = bytes / SWAP_SLOT_BYTES, buckets = 1;
+
+	*b = (struct behind){ 0 };
+	TAILQ_INIT(&b->free);
+	TAILQ_INIT(&b->waiting);
+	if (count == 0 || count > CELLS_MAX)
+		return -EINVAL;
+	while (buckets < count)
+		buckets *= 2;
+	b->memory = mmap(NULL, count * SWAP_SLOT_BYTES, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (b->memory == MAP_FAILED) {
+		b->memory = NULL;
+		return -ENOMEM;
+	}
+	b->cell_count = (uint32_t)count;
+	b->bucket_mask = (uint32_t)buckets - 1;
+	b->cells = calloc(count, sizeof(*b->cells));
+	b->buckets = calloc(buckets, sizeof(*b->buckets));
+	if (b->cells == NULL || b->buckets == NULL) {
+		behind_fini(b);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++)
+		TAILQ_INSERT_TAIL(&b->free, &b->cells[i], link);
+	return 0;
+}
+
+void behind_fini(struct behind *b)
+{
+	if (b->memory != NULL)
+		munmap(b->memory, (size_t)b->cell_count * SWAP_SLOT_BYTES);
+	free(b->cells);
+	free(b->buckets);
+	*b = (struct behind){ 0 };
+}
+
+/* ---- by slot */
+
+static struct behind_cell **bucket_of(const struct behind *b, uint32_t slot)
+{
+	return &b->buckets[slot & b->bucket_mask];
+}
+
+static struct behind_cell *newest(const struct behind *b, uint32_t slot)
+{
+	struct behind_cell *cell = *bucket_of(b, slot);
+
+	while (cell != NULL && cell->slot != slot)
+		cell = cell->older;
+	return cell;
+}
+
+static void bucket_remove(struct behind *b, struct behind_cell *cell)
+{
+	struct behind_cell **at = bucket_of(b, cell->slot);
+
+	while (*at != cell) {
+		ASSERT(*at != NULL);
+		at = &(*at)->older;
+	}
+	*at = cell->older;
+}
+
+static uint8_t *memory_of(const struct behind *b,
+			  const struct behind_cell *cell)
+{
+	return b->memory + (size_t)(cell - b->cells) * SWAP_SLOT_BYTES;
+}
+
+const uint8_t *behind_bytes(const struct behind *b,
+			    const struct behind_cell *cell)
+{
+	return memory_of(b, cell);
+}
+
+const uint8_t *behind_find(const struct behind *b, uint32_t slot)
+{
+	const struct behind_cell *cell = newest(b, slot);
+
+	return cell == NULL ? NULL : memory_of(b, cell);
+}
+
+/* ---- in and out */
+
+/* The last one used is the next: its memory is still near. */
+static void cell_free(struct behind *b, struct behind_cell *cell)
+{
+	cell->state = BEHIND_FREE;
+	TAILQ_INSERT_HEAD(&b->free, cell, link);
+	b->used_count--;
+}
+
+bool behind_put(struct behind *b, uint32_t slot, const void *bytes)
+{
+	struct behind_cell *cell = newest(b, slot);
+
+	if (cell == NULL || cell->state != BEHIND_WAITING) {
+		struct behind_cell **bucket = bucket_of(b, slot);
+
+		cell = TAILQ_FIRST(&b->free);
+		if (cell == NULL)
+			return false;
+		TAILQ_REMOVE(&b->free, cell, link);
+		b->used_count++;
+		cell->slot = slot;
+		cell->state = BEHIND_WAITING;
+		cell->older = *bucket;
+		*bucket = cell;
+		TAILQ_INSERT_TAIL(&b->waiting, cell, link);
+	}
+	memcpy(memory_of(b, cell), bytes, SWAP_SLOT_BYTES);
+	return true;
+}
+
+void behind_drop(struct behind *b, uint32_t slot)
+{
+	struct behind_cell *cell;
+
+	while ((cell = newest(b, slot)) != NULL) {
+		bucket_remove(b, cell);
+		if (cell->state == BEHIND_WAITING) {
+			TAILQ_REMOVE(&b->waiting, cell, link);
+			cell_free(b, cell);
+		} else {
+			cell->state = BEHIND_DROPPED;
+		}
+	}
+}
+
+uint32_t behind_send_begin(struct behind *b, uint32_t max,
+			   struct behind_cells *to)
+{
+	struct behind_cell *cell = TAILQ_FIRST(&b->waiting);
+	uint32_t count = 0;
+
+	TAILQ_INIT(to);
+	while (cell != NULL && count < max) {
+		uint32_t next_slot = cell->slot + 1;
+
+		TAILQ_REMOVE(&b->waiting, cell, link);
+		TAILQ_INSERT_TAIL(to, cell, link);
+		cell->state = BEHIND_SENT;
+		count++;
+		cell = TAILQ_FIRST(&b->waiting);
+		if (cell != NULL && cell->slot != next_slot)
+			break;
+	}
+	return count;
+}
+
+void behind_release(struct behind *b, struct behind_cells *of)
+{
+	struct behind_cell *cell;
+
+	while ((cell = TAILQ_FIRST(of)) != NULL) {
+		TAILQ_REMOVE(of, cell, link);
+		if (cell->state == BEHIND_SENT)
+			bucket_remove(b, cell);
+		cell_free(b, cell);
+	}
+}
+
+void behind_send_again(struct behind *b, struct behind_cells *of)
+{
+	struct behind_cell *cell;
+
+	while ((cell = TAILQ_LAST(of, behind_cells)) != NULL) {
+		TAILQ_REMOVE(of, cell, link);
+		if (cell->state == BEHIND_SENT &&
+		    newest(b, cell->slot) == cell) {
+			cell->state = BEHIND_WAITING;
+			TAILQ_INSERT_HEAD(&b->waiting, cell, link);
+			continue;
+		}
+		if (cell->state == BEHIND_SENT)
+			bucket_remove(b, cell);
+		cell_free(b, cell);
+	}
+}
+
+void behind_check(const struct behind *b, uint32_t in_flight)
+{
+	const struct behind_cell *cell;
+	uint32_t free_count = 0, waiting = 0;
+
+	TAILQ_FOREACH(cell, &b->free, link) {
+		ASSERT(cell->state == BEHIND_FREE);
+		free_count++;
+	}
+	TAILQ_FOREACH(cell, &b->waiting, link) {
+		ASSERT(cell->state == BEHIND_WAITING);
+		ASSERT(newest(b, cell->slot) == cell);
+		waiting++;
+	}
+	ASSERT(free_count + b->used_count == b->cell_count);
+	ASSERT(waiting + in_flight == b->used_count);
+}

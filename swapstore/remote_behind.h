@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* The write-behind buffer: slots whose bytes the server has not confirmed, in
+ * memory of a fixed size.
+ *
+ *	          put                 send_begin            confirmed
+ *	(free) ─────────▶ WAITING ─────────────────▶ SENT ───────────▶ (free)
+ *	                  ▲  │ newer bytes: in place   │
+ *	                  │  └▶ (free): dropped        ├▶ DROPPED ────▶ (free)
+ *	                  └────────────────────────────┘
+ *	                    send_again, unless there are newer ones
+ *
+ *   free + WAITING + SENT + DROPPED == cell_count
+ *
+ * A slot has at most one WAITING cell, which is newer than all its SENT ones,
+ * and these go to the server in the order of their age.  Does no I/O. */
+#ifndef MEMD_SWAPSTORE_REMOTE_BEHIND_H
+#define MEMD_SWAPSTORE_REMOTE_BEHIND_H
+
+#include "common/checks.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+enum behind_state { BEHIND_FREE, BEHIND_WAITING, BEHIND_SENT, BEHIND_DROPPED };
+
+struct behind_cell {
+	uint32_t slot;
+	enum behind_state state;
+	struct behind_cell *older;	/* in its bucket: newest first */
+	TAILQ_ENTRY(behind_cell) link;
+};
+
+TAILQ_HEAD(behind_cells, behind_cell);
+
+struct behind {
+	uint8_t *memory;		/* owned; [cell_count] slots */
+	struct behind_cell *cells;	/* owned */
+	struct behind_cell **buckets;	/* owned; WAITING and SENT by slot */
+	uint32_t bucket_mask;
+	uint32_t cell_count, used_count;
+	struct behind_cells free, waiting;
+};
+
+/* Returns 0, -EINVAL (room for no slot, or for too many), -ENOMEM. */
+int behind_init(struct behind *b, size_t bytes) MUST_CHECK;
+void behind_fini(struct behind *b);
+
+/* The slot's newest bytes; NULL: none here. */
+const uint8_t *behind_find(const struct behind *b, uint32_t slot);
+const uint8_t *behind_bytes(const struct behind *b,
+			    const struct behind_cell *cell);
+
+/* Keep the slot's newest bytes.  False: no room. */
+bool behind_put(struct behind *b, uint32_t slot, const void *bytes);
+
+/* The slot's bytes are not needed any more. */
+void behind_drop(struct behind *b, uint32_t slot);
+
+/* Move waiting cells of neighbouring slots, up to `max`, to *to, in the order
+ * of their slots: the caller sends them.  Returns how many. */
+uint32_t behind_send_begin(struct behind *b, uint32_t max,
+			   struct behind_cells *to);
+
+/* The cells in *of are done with; empties it. */
+void behind_release(struct behind *b, struct behind_cells *of);
+
+/* The cells in *of must be sent again, before all that wait; empties it.  Of
+ * several such lists the youngest comes first. */
+void behind_send_again(struct behind *b, struct behind_cells *of);
+
+/* Recount everything; ASSERTs what is said above.  in_flight: the cells in all
+ * lists of the caller. */
+void behind_check(const struct behind *b, uint32_t in_flight);
+
+#endif

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT */
+/* What a store_remote asks the server, and what becomes of the answers.
+ *
+ * Reads go out first, then, in one order, discards and writes: a slot that is
+ * written again after it was discarded must not lose its new bytes.  A read is
+ * asked for in parts, between the slots that the write-behind buffer has; the
+ * pager writes no slot that it reads, so the server has the newest bytes of
+ * what is asked for, also when that is asked for again. */
+#include "swapstore/store_remote_internal.h"
+
+#include "common/bitmap.h"
+#include "common/clock.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { WRITE_SLOTS_MAX = 32 };	/* of one message: see remote_stream.h */
+
+#define HOLD_NS		UINT64_C(20000000)
+
+#define TYPE(name) MEMD__MESSAGE_TYPE__TYPE_##name
+
+/* ---- messages */
+
+static struct remote_message *message_get(struct store_remote *sr)
+{
+	struct remote_message *m = TAILQ_FIRST(&sr->free_messages);
+
+	if (m != NULL)
+		TAILQ_REMOVE(&sr->free_messages, m, link);
+	return m;
+}
+
+static void message_put(struct store_remote *sr, struct remote_message *m)
+{
+	m->request = NULL;
+	TAILQ_INSERT_HEAD(&sr->free_messages, m, link);
+}
+
+static uint64_t message_id(const struct store_remote *sr,
+			   const struct remote_message *m)
+{
+	return (uint64_t)m->generation << 16 |
+	       (uint64_t)(m - sr->messages + 1);
+}
+
+/* The one that is answered; NULL: none was asked so. */
+static struct remote_message *message_find(struct store_remote *sr,
+					   uint64_t id)
+{
+	uint64_t index = (id & 0xffff) - 1;
+
+	if (index >= sr->depth || !sr->messages[index].is_sent ||
+	    message_id(sr, &sr->messages[index]) != id)
+		return NULL;
+	return &sr->messages[index];
+}
+
+static void message_send(struct store_remote *sr, struct remote_message *m,
+			 uint16_t type, uint32_t payload_bytes)
+{
+	Memd__StoreRange range = MEMD__STORE_RANGE__INIT;
+
+	m->generation++;
+	m->is_sent = true;
+	TAILQ_INSERT_TAIL(&sr->sent, m, link);
+	range.slot = m->slot;
+	range.count = m->count;
+	remote_stream_put(&sr->link.stream, type, message_id(sr, m),
+			  &range.base, payload_bytes);
+	remote_link_asked(&sr->link);
+}
+
+/* It is answered, or will not be; it belongs to the caller now. */
+static void message_unsend(struct store_remote *sr, struct remote_message *m)
+{
+	m->is_sent = false;
+	TAILQ_REMOVE(&sr->sent, m, link);
+	if (m->request == NULL)
+		sr->writes_sent--;
+}
+
+/* ---- reads */
+
+void remote_request_end(struct store_remote *sr, struct remote_request *rq)
+{
+	STAILQ_INSERT_TAIL(&sr->done, rq, link);
+}
+
+bool remote_read_is_done(const struct remote_request *rq)
+{
+	return rq->at == rq->io.slot_count && rq->parts == 0;
+}
+
+static void *buffer_at(const struct remote_request *rq, uint32_t slot)
+{
+	return (char *)rq->io.buffer +
+	       (size_t)(slot - rq->io.slot) * SWAP_SLOT_BYTES;
+}
+
+/* One slot that is lost spoils the whole request. */
+bool remote_read_advance(struct store_remote *sr, struct remote_request *rq)
+{
+	while (rq->at < rq->io.slot_count) {
+		uint32_t slot = rq->io.slot + rq->at;
+		const uint8_t *bytes = behind_find(&sr->behind, slot);
+
+		if (bytes != NULL) {
+			memcpy(buffer_at(rq, slot), bytes, SWAP_SLOT_BYTES);
+			rq->at++;
+		} else if (bitmap_test(sr->lost, slot)) {
+			rq->result = -EIO;
+			rq->at = rq->io.slot_count;
+		} else {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* How many slots from the cursor on must be asked for in one. */
+static uint32_t part_count(const struct store_remote *sr,
+			   const struct remote_request *rq)
+{
+	uint32_t first = rq->io.slot + rq->at;
+	uint32_t most = rq->io.slot_count - rq->at, count = 1;
+
+	while (count < most && !bitmap_test(sr->lost, first + count) &&
+	       behind_find(&sr->behind, first + count) == NULL)
+		count++;
+	return count;
+}
+
+static void part_end(struct store_remote *sr, struct remote_message *m,
+		     int result)
+{
+	struct remote_request *rq = m->request;
+
+	message_put(sr, m);
+	if (result != 0)
+		rq->result = result;
+	rq->parts--;
+	if (remote_read_is_done(rq))
+		remote_request_end(sr, rq);
+}
+
+static bool has_lost(const struct store_remote *sr, uint32_t slot,
+		     uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (bitmap_test(sr->lost, slot + i))
+			return true;
+	return false;
+}
+
+static bool put_read_again(struct store_remote *sr)
+{
+	struct remote_message *m = TAILQ_FIRST(&sr->again);
+
+	if (m == NULL)
+		return false;
+	TAILQ_REMOVE(&sr->again, m, link);
+	if (has_lost(sr, m->slot, m->count))
+		part_end(sr, m, -EIO);
+	else
+		message_send(sr, m, TYPE(STORE_READ), 0);
+	return true;
+}
+
+static bool put_read(struct store_remote *sr)
+{
+	struct remote_request *rq = STAILQ_FIRST(&sr->reading);
+	struct remote_message *m;
+
+	if (rq == NULL)
+		return false;
+	if (remote_read_advance(sr, rq)) {
+		m = message_get(sr);
+		if (m == NULL)
+			return false;
+		m->request = rq;
+		m->slot = rq->io.slot + rq->at;
+		m->count = part_count(sr, rq);
+		rq->at += m->count;
+		rq->parts++;
+		message_send(sr, m, TYPE(STORE_READ), 0);
+	}
+	if (rq->at == rq->io.slot_count) {
+		STAILQ_REMOVE_HEAD(&sr->reading, link);
+		if (rq->parts == 0)
+			remote_request_end(sr, rq);
+	}
+	return true;
+}
+
+/* ---- writes and discards */
+
+void remote_write_admit(struct store_remote *sr)
+{
+	struct remote_request *rq;
+
+	while ((rq = STAILQ_FIRST(&sr->admitting)) != NULL) {
+		while (rq->at < rq->io.slot_count) {
+			uint32_t slot = rq->io.slot + rq->at;
+
+			if (!behind_put(&sr->behind, slot,
+					buffer_at(rq, slot)))
+				return;
+			bitmap_clear(sr->lost, slot);
+			rq->at++;
+		}
+		STAILQ_REMOVE_HEAD(&sr->admitting, link);
+		remote_request_end(sr, rq);
+	}
+}
+
+static bool put_discards(struct store_remote *sr)
+{
+	Memd__StoreDiscard discard = MEMD__STORE_DISCARD__INIT;
+
+	if (sr->discard_count == 0)
+		return false;
+	discard.n_range = sr->discard_count;
+	discard.range = sr->discard_at;
+	remote_stream_put(&sr->link.stream, TYPE(STORE_DISCARD), 0,
+			  &discard.base, 0);
+	sr->discard_count = 0;
+	sr->discard_ns = 0;
+	return true;
+}
+
+/* A quarter of the messages is left to reads. */
+static bool may_write(const struct store_remote *sr)
+{
+	return !TAILQ_EMPTY(&sr->behind.waiting) &&
+	       !TAILQ_EMPTY(&sr->free_messages) &&
+	       sr->writes_sent < MAX(sr->depth * 3 / 4, 1);
+}
+
+static bool put_write(struct store_remote *sr)
+{
+	const struct behind_cell *cell;
+	struct remote_message *m;
+
+	if (!may_write(sr))
+		return false;
+	m = message_get(sr);
+	m->count = behind_send_begin(&sr->behind, WRITE_SLOTS_MAX, &m->cells);
+	m->slot = TAILQ_FIRST(&m->cells)->slot;
+	message_send(sr, m, TYPE(STORE_WRITE), m->count * SWAP_SLOT_BYTES);
+	TAILQ_FOREACH(cell, &m->cells, link)
+		remote_stream_append(&sr->link.stream,
+				     behind_bytes(&sr->behind, cell),
+				     SWAP_SLOT_BYTES);
+	sr->writes_sent++;
+	return true;
+}
+
+static bool is_held(struct store_remote *sr)
+{
+	if (sr->hold_ns != 0 && clock_now_ns() >= sr->hold_ns)
+		sr->hold_ns = 0;
+	return sr->hold_ns != 0;
+}
+
+static void fill(void *ctx)
+{
+	struct store_remote *sr = ctx;
+
+	remote_write_admit(sr);
+	while (remote_link_has_room(&sr->link) && !is_held(sr))
+		if (!put_read_again(sr) && !put_read(sr) &&
+		    !put_discards(sr) && !put_write(sr))
+			break;
+}
+
+/* ---- answers */
+
+static void write_confirmed(struct store_remote *sr, struct remote_message *m)
+{
+	const struct behind_cell *cell;
+
+	TAILQ_FOREACH(cell, &m->cells, link)
+		if (cell->state == BEHIND_SENT)
+			bitmap_set(sr->kept, cell->slot);
+	behind_release(&sr->behind, &m->cells);
+	message_put(sr, m);
+}
+
+/* The server could not keep these bytes, and does not have the old ones
+ * either. */
+static void write_lost(struct store_remote *sr, struct remote_message *m)
+{
+	const struct behind_cell *cell;
+
+	TAILQ_FOREACH(cell, &m->cells, link) {
+		if (cell->state != BEHIND_SENT ||
+		    behind_find(&sr->behind, cell->slot) !=
+			    behind_bytes(&sr->behind, cell))
+			continue;
+		bitmap_clear(sr->kept, cell->slot);
+		bitmap_set(sr->lost, cell->slot);
+		sr->lost_slots++;
+	}
+	behind_release(&sr->behind, &m->cells);
+	message_put(sr, m);
+}
+
+static void ask_again(struct store_remote *sr, struct remote_message *m)
+{
+	if (m->request != NULL) {
+		TAILQ_INSERT_HEAD(&sr->again, m, link);
+	} else {
+		behind_send_again(&sr->behind, &m->cells);
+		message_put(sr, m);
+	}
+}
+
+static bool is_passing(int code)
+{
+	return code == EAGAIN || code == EBUSY || code == ENOMEM ||
+	       code == ENOSPC || code == EDQUOT || code == EINTR;
+}
+
+/* What passes is tried again later, for what is in the buffer must not be
+ * given up; EIO is the bytes' own fate; after anything else the store is
+ * opened anew, and the reason shown. */
+static int on_error(struct store_remote *sr, struct remote_message *m,
+		    const struct wire_header *h, const uint8_t *body)
+{
+	char text[CHANNEL_REASON_BYTES];
+	int code;
+
+	if (remote_link_read_error(&sr->link, h, body, &code, text,
+				   sizeof(text)) != 0)
+		return remote_link_blame(&sr->link, -EPROTO,
+					 "its Error is not one");
+	if (m == NULL || (code != EIO && !is_passing(code)))
+		return remote_link_blame(&sr->link, -ECONNREFUSED, "%s", text);
+	message_unsend(sr, m);
+	remote_link_answered(&sr->link);
+	if (code != EIO) {
+		sr->hold_ns = clock_now_ns() + HOLD_NS;
+		ask_again(sr, m);
+	} else if (m->request != NULL) {
+		part_end(sr, m, -EIO);
+	} else {
+		write_lost(sr, m);
+	}
+	return 0;
+}
+
+static int on_frame(void *ctx, const struct wire_header *h, const uint8_t *body,
+		    uint8_t **ret_payload_to)
+{
+	struct store_remote *sr = ctx;
+	struct remote_message *m = message_find(sr, h->request_id);
+	bool is_read = m != NULL && m->request != NULL;
+
+	if (h->type == TYPE(ERROR) && h->payload_bytes == 0)
+		return on_error(sr, m, h, body);
+	if (m == NULL)
+		return remote_link_blame(&sr->link, -EPROTO, "it answered "
+					 "what it was not asked");
+	if (is_read && h->type == TYPE(STORE_BYTES) &&
+	    h->payload_bytes == m->count * SWAP_SLOT_BYTES) {
+		*ret_payload_to = buffer_at(m->request, m->slot);
+		sr->incoming = m;
+		return 0;
+	}
+	if (is_read || h->type != TYPE(OK) || h->payload_bytes != 0)
+		return remote_link_blame(&sr->link, -EPROTO, "it answered with "
+					 "%s and %u bytes",
+					 wire_type_name(h->type),
+					 h->payload_bytes);
+	message_unsend(sr, m);
+	remote_link_answered(&sr->link);
+	write_confirmed(sr, m);
+	return 0;
+}
+
+static int on_payload(void *ctx, const struct wire_header *h)
+{
+	struct store_remote *sr = ctx;
+	struct remote_message *m = sr->incoming;
+
+	(void)h;
+	ASSERT(m != NULL && m->is_sent && m->request != NULL);
+	sr->incoming = NULL;
+	message_unsend(sr, m);
+	remote_link_answered(&sr->link);
+	part_end(sr, m, 0);
+	return 0;
+}
+
+/* ---- the connection */
+
+/* From the youngest on, so that each comes before what is younger. */
+static void went_down(void *ctx)
+{
+	struct store_remote *sr = ctx;
+	struct remote_message *m;
+
+	sr->incoming = NULL;
+	sr->hold_ns = 0;
+	while ((m = TAILQ_LAST(&sr->sent, remote_messages)) != NULL) {
+		message_unsend(sr, m);
+		ask_again(sr, m);
+	}
+	ASSERT(sr->writes_sent == 0);
+}
+
+static void was_lost(void *ctx)
+{
+	struct store_remote *sr = ctx;
+	size_t words = BITMAP_WORDS((size_t)sr->base.slot_count);
+	const struct behind_cell *cell;
+
+	TAILQ_FOREACH(cell, &sr->behind.waiting, link)
+		bitmap_clear(sr->kept, cell->slot);
+	sr->lost_slots += bitmap_count(sr->kept, sr->base.slot_count);
+	for (size_t i = 0; i < words; i++) {
+		sr->lost[i] |= sr->kept[i];
+		sr->kept[i] = 0;
+	}
+	sr->discard_count = 0;
+	sr->discard_ns = 0;
+}
+
+const struct remote_link_ops remote_exchange_ops = {
+	.receiver = { .frame = on_frame, .payload = on_payload },
+	.fill = fill,
+	.went_down = went_down,
+	.was_lost = was_lost,
+};

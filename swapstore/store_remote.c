@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* The swap store on another host, as its owner sees it: requests in, done
+ * ones out.  What goes over the wire is remote_exchange.c's, the connection
+ * remote_link.c's, the write-behind buffer remote_behind.c's. */
+#include "swapstore/store_remote_internal.h"
+
+#include "common/bitmap.h"
+#include "common/clock.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+	BEHIND_BYTES_DEFAULT = 16 * 1024 * 1024,
+	DEPTH_DEFAULT = 128, DEPTH_MAX = 4096,
+};
+
+#define TIMEOUT_NS_DEFAULT	UINT64_C(5000000000)
+#define DISCARD_DELAY_NS	UINT64_C(10000000)
+
+/* ---- ops */
+
+static void settle(struct store_remote *sr)
+{
+	bool is_up = sr->link.state == LINK_UP;
+
+	sr->link.wake_ns = sr->hold_ns;
+	if (is_up && sr->hold_ns == 0)
+		sr->link.wake_ns = sr->discard_ns;
+	remote_link_settle(&sr->link, !STAILQ_EMPTY(&sr->done));
+}
+
+static int remote_submit(struct swapstore *st, const struct swap_io *io)
+{
+	struct store_remote *sr = (struct store_remote *)st;
+	struct remote_request *rq = STAILQ_FIRST(&sr->free);
+
+	if (rq == NULL)
+		return -EAGAIN;
+	STAILQ_REMOVE_HEAD(&sr->free, link);
+	*rq = (struct remote_request){ .io = *io };
+	STAILQ_INSERT_TAIL(&sr->staged, rq, link);
+	return 0;
+}
+
+static int remote_flush(struct swapstore *st)
+{
+	struct store_remote *sr = (struct store_remote *)st;
+	struct remote_request *rq;
+
+	if (STAILQ_EMPTY(&sr->staged))
+		return 0;
+	while ((rq = STAILQ_FIRST(&sr->staged)) != NULL) {
+		STAILQ_REMOVE_HEAD(&sr->staged, link);
+		if (rq->io.is_write)
+			STAILQ_INSERT_TAIL(&sr->admitting, rq, link);
+		else if (remote_read_advance(sr, rq))
+			STAILQ_INSERT_TAIL(&sr->reading, rq, link);
+		else
+			remote_request_end(sr, rq);
+	}
+	remote_write_admit(sr);
+	remote_link_transmit(&sr->link);
+	settle(sr);
+	return 0;
+}
+
+static unsigned remote_reap(struct swapstore *st, struct swap_done *done,
+			    unsigned max)
+{
+	struct store_remote *sr = (struct store_remote *)st;
+	struct remote_request *rq;
+	unsigned count = 0;
+
+	remote_link_run(&sr->link);
+	while (count < max && (rq = STAILQ_FIRST(&sr->done)) != NULL) {
+		STAILQ_REMOVE_HEAD(&sr->done, link);
+		STAILQ_INSERT_HEAD(&sr->free, rq, link);
+		done[count++] = (struct swap_done){
+			.cookie = rq->io.cookie,
+			.result = rq->result,
+			.slot_count = (uint16_t)rq->io.slot_count,
+			.is_write = rq->io.is_write,
+		};
+	}
+	settle(sr);
+	return count;
+}
+
+static int remote_event_fd(struct swapstore *st)
+{
+	return ((struct store_remote *)st)->link.epoll_fd;
+}
+
+/* Where the run touches the last one, it makes that longer. */
+static void add_discard(struct store_remote *sr, uint32_t slot, uint32_t count)
+{
+	Memd__Range *last = sr->discard_count == 0 ? NULL :
+			    &sr->discards[sr->discard_count - 1];
+
+	if (last != NULL && last->first + last->count == slot) {
+		last->count += count;
+	} else if (last != NULL && slot + (uint64_t)count == last->first) {
+		last->first = slot;
+		last->count += count;
+	} else if (sr->discard_count < WIRE_RANGES_MAX) {
+		last = &sr->discards[sr->discard_count++];
+		last->first = slot;
+		last->count = count;
+	}
+}
+
+/* They go out a little later, together, or, when there are too many, are left
+ * out: then the server keeps bytes that nobody will read. */
+static void remote_discard(struct swapstore *st, uint32_t slot, uint32_t count)
+{
+	struct store_remote *sr = (struct store_remote *)st;
+
+	for (uint32_t i = 0; i < count; i++) {
+		behind_drop(&sr->behind, slot + i);
+		bitmap_clear(sr->kept, slot + i);
+		bitmap_clear(sr->lost, slot + i);
+	}
+	if (sr->discard_count == WIRE_RANGES_MAX)
+		remote_link_transmit(&sr->link);
+	add_discard(sr, slot, count);
+	if (sr->discard_ns == 0) {
+		sr->discard_ns = clock_now_ns() + DISCARD_DELAY_NS;
+		settle(sr);
+	}
+}
+
+static void remote_destroy(struct swapstore *st)
+{
+	struct store_remote *sr = (struct store_remote *)st;
+
+	if (sr->link.state == LINK_UP)
+		remote_link_say_goodbye(&sr->link);
+	remote_link_fini(&sr->link);
+	behind_fini(&sr->behind);
+	free(sr->lost);
+	free(sr->kept);
+	free(sr->messages);
+	free(sr->requests);
+	free(sr);
+}
+
+static const struct swapstore_ops remote_ops = {
+	.name = "remote",
+	.submit = remote_submit,
+	.flush = remote_flush,
+	.reap = remote_reap,
+	.event_fd = remote_event_fd,
+	.discard = remote_discard,
+	.destroy = remote_destroy,
+};
+
+/* ---- status */
+
+bool store_is_remote(const struct swapstore *st)
+{
+	return st->ops == &remote_ops;
+}
+
+static uint64_t rtt_ns(const struct store_remote *sr)
+{
+	struct tcp_info info = { 0 };
+	socklen_t length = sizeof(info);
+
+	if (sr->link.state != LINK_UP ||
+	    getsockopt(sr->link.stream.channel.fd, IPPROTO_TCP, TCP_INFO,
+		       &info, &length) != 0)
+		return 0;
+	return (uint64_t)info.tcpi_rtt * 1000;
+}
+
+void store_remote_status_get(const struct swapstore *st,
+			     struct store_remote_status *ret_status)
+{
+	const struct store_remote *sr = (const struct store_remote *)st;
+	const struct remote_link *link = &sr->link;
+	bool is_up = link->state == LINK_UP;
+
+	ASSERT(store_is_remote(st));
+	*ret_status = (struct store_remote_status){
+		.is_up = is_up,
+		.down_ns = is_up ? 0 : clock_now_ns() - link->down_since_ns,
+		.rtt_ns = rtt_ns(sr),
+		.sent_bytes = link->stream.sent_bytes,
+		.received_bytes = link->stream.received_bytes,
+		.reconnects = link->reconnects,
+		.epoch = link->epoch,
+		.lost_slots = sr->lost_slots,
+		.behind_bytes = (uint64_t)sr->behind.used_count *
+				SWAP_SLOT_BYTES,
+		.behind_max_bytes = (uint64_t)sr->behind.cell_count *
+				    SWAP_SLOT_BYTES,
+		.waiting = (uint64_t)st->in_flight + sr->writes_sent,
+	};
+	snprintf(ret_status->address, sizeof(ret_status->address), "%s",
+		 link->address.text);
+	if (!is_up)
+		snprintf(ret_status->reason, sizeof(ret_status->reason), "%s",
+			 link->reason);
+}
+
+/* ---- making it */
+
+static int make_tables(struct store_remote *sr)
+{
+	size_t words = BITMAP_WORDS((size_t)sr->base.slot_count);
+
+	sr->requests = calloc(sr->depth, sizeof(*sr->requests));
+	sr->messages = calloc(sr->depth, sizeof(*sr->messages));
+	sr->kept = calloc(words, sizeof(*sr->kept));
+	sr->lost = calloc(words, sizeof(*sr->lost));
+	if (sr->requests == NULL || sr->messages == NULL ||
+	    sr->kept == NULL || sr->lost == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < sr->depth; i++) {
+		STAILQ_INSERT_TAIL(&sr->free, &sr->requests[i], link);
+		TAILQ_INSERT_TAIL(&sr->free_messages, &sr->messages[i], link);
+	}
+	for (uint32_t i = 0; i < WIRE_RANGES_MAX; i++) {
+		memd__range__init(&sr->discards[i]);
+		sr->discard_at[i] = &sr->discards[i];
+	}
+	return 0;
+}
+
+static struct store_remote *allocate(uint32_t slot_count, uint32_t depth)
+{
+	struct store_remote *sr = calloc(1, sizeof(*sr));
+
+	if (sr == NULL)
+		return NULL;
+	sr->base.ops = &remote_ops;
+	sr->base.slot_count = slot_count;
+	sr->depth = depth;
+	sr->link.epoll_fd = sr->link.timer_fd = sr->link.ready_fd = -1;
+	STAILQ_INIT(&sr->free);
+	STAILQ_INIT(&sr->staged);
+	STAILQ_INIT(&sr->reading);
+	STAILQ_INIT(&sr->admitting);
+	STAILQ_INIT(&sr->done);
+	TAILQ_INIT(&sr->free_messages);
+	TAILQ_INIT(&sr->sent);
+	TAILQ_INIT(&sr->again);
+	return sr;
+}
+
+/* Only those that store_remote_create() promises, and what to do about it. */
+static int explain(const struct store_remote *sr, int err, char *ret_reason,
+		   size_t reason_size)
+{
+	const char *address = sr->link.address.text, *why = sr->link.reason;
+
+	switch (-err) {
+	case ECONNREFUSED:
+	case ECONNRESET:
+		snprintf(ret_reason, reason_size, "cannot reach a memd at %s: "
+			 "%s; start it with listen_tcp, or check the port",
+			 address, why);
+		return -ECONNREFUSED;
+	case ETIMEDOUT:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		snprintf(ret_reason, reason_size, "cannot reach a memd at %s: "
+			 "%s; check the address, and the firewalls between",
+			 address, why);
+		return err == -ETIMEDOUT ? err : -EHOSTUNREACH;
+	case EACCES:
+	case EPERM:
+		snprintf(ret_reason, reason_size, "memd at %s refuses: %s; "
+			 "check certificates and limits", address, why);
+		return -EACCES;
+	case EDQUOT:
+	case ENOSPC:
+	case ENOMEM:
+		snprintf(ret_reason, reason_size, "memd at %s has no room: %s; "
+			 "ask for less, or raise its limits", address, why);
+		return err;
+	case EAGAIN:
+	case EBUSY:
+		snprintf(ret_reason, reason_size, "memd at %s is busy: %s; "
+			 "try again", address, why);
+		return -ECONNREFUSED;
+	default:
+		snprintf(ret_reason, reason_size, "memd at %s: %s; check that "
+			 "it is one, of the same version", address, why);
+		return -EPROTO;
+	}
+}
+
+static int connect_first(struct store_remote *sr,
+			 const struct store_remote_options *options,
+			 struct remote_address *address, char *ret_reason,
+			 size_t reason_size)
+{
+	struct remote_link_options link = {
+		.tls = options->tls,
+		.command = options->command != NULL ? options->command :
+						      "memd",
+		.slot_count = options->slot_count,
+		.timeout_ns = options->timeout_ns != 0 ? options->timeout_ns :
+							 TIMEOUT_NS_DEFAULT,
+	};
+	int err = remote_link_init(&sr->link, &link, address,
+				   &remote_exchange_ops, sr);
+
+	if (err != 0) {
+		snprintf(ret_reason, reason_size, "%s", strerror(-err));
+		return -ENOMEM;
+	}
+	err = remote_link_connect(&sr->link);
+	return err == 0 ? 0 : explain(sr, err, ret_reason, reason_size);
+}
+
+int store_remote_create(const struct store_remote_options *options,
+			struct swapstore **ret_store, char *ret_reason,
+			size_t reason_size)
+{
+	uint32_t depth = options->queue_depth != 0 ? options->queue_depth :
+						     DEPTH_DEFAULT;
+	size_t bytes = options->write_behind_bytes != 0 ?
+		       options->write_behind_bytes : BEHIND_BYTES_DEFAULT;
+	struct remote_address address = { 0 };
+	struct store_remote *sr;
+	int err;
+
+	if (options->slot_count == 0 || depth > DEPTH_MAX) {
+		snprintf(ret_reason, reason_size, "a store of %u slots with "
+			 "%u requests at once; 1 to %u are possible",
+			 options->slot_count, depth, DEPTH_MAX);
+		return -EINVAL;
+	}
+	sr = allocate(options->slot_count, depth);
+	err = sr == NULL ? -ENOMEM : make_tables(sr);
+	if (err == 0)
+		err = behind_init(&sr->behind, bytes);
+	if (err != 0) {
+		snprintf(ret_reason, reason_size, "a write-behind buffer of "
+			 "%zu bytes: %s", bytes, strerror(-err));
+		goto fail;
+	}
+	err = remote_address_init(&address, options->address, ret_reason,
+				  reason_size);
+	if (err == 0)
+		err = connect_first(sr, options, &address, ret_reason,
+				    reason_size);
+	if (err != 0)
+		goto fail;
+	settle(sr);
+	*ret_store = &sr->base;
+	return 0;
+fail:
+	remote_address_fini(&address);
+	if (sr != NULL)
+		remote_destroy(&sr->base);
+	return err;
+}

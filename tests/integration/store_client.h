@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* A client on another host, so to speak: talks to memd by TCP on 127.0.0.1,
+ * by hand, about a store.  Otherwise as daemon_client.h, whose functions work
+ * on its socket where no payload is on the way. */
+#ifndef MEMD_TESTS_STORE_CLIENT_H
+#define MEMD_TESTS_STORE_CLIENT_H
+
+#include "tests/integration/daemon_client.h"
+
+enum { SLOT_BYTES = 4096, TOKEN_BYTES = 16 };
+
+/* The port memd says it listens on in its log. */
+unsigned store_port(const struct testmemd *tm);
+
+/* Connect; no word said yet. */
+int store_connect(const struct testmemd *tm);
+/* Connect and say Hello. */
+int store_session(const struct testmemd *tm);
+
+/* StoreOpen.  token NULL: a new store.  Returns 0 and, if wanted, the token,
+ * or the errno number of the Error. */
+int store_open(int fd, uint32_t slot_count, const uint8_t *token,
+	       uint8_t *ret_token);
+
+/* Requests, not waited for. */
+void store_send_read(int fd, uint64_t id, uint32_t slot, uint32_t count);
+void store_send_write(int fd, uint64_t id, uint32_t slot, uint32_t count,
+		      const void *bytes);
+void store_send_discard(int fd, uint64_t first, uint64_t count);
+/* The header and body of a StoreWrite that says it has `payload` bytes. */
+void store_send_write_header(int fd, uint64_t id, uint32_t slot,
+			     uint32_t count, uint32_t payload);
+
+/* The next message, with its payload behind its body in `body`.  False: the
+ * end. */
+bool store_try_receive(int fd, struct answer *ret_answer);
+
+/* Both ways; the reply must be good. */
+void store_read(int fd, uint32_t slot, uint32_t count, void *ret_bytes);
+void store_write(int fd, uint32_t slot, uint32_t count, const void *bytes);
+
+#endif
