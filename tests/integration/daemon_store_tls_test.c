@@ -422,6 +422,32 @@ static void names_have_limits(void **state)
 	end(&s);
 }
 
+static void check_says_what_is_wrong(void **state)
+{
+	char output[8192], config[256];
+	const char *flags[] = { "--check", "--listen-tcp=:7433",
+				"--socket=@memd-store-tls-test", "--store=mem",
+				"--pool-size=1M", "--swap-size=1M", config,
+				NULL };
+	FILE *f;
+
+	(void)state;
+	snprintf(config, sizeof(config), "--config=%s",
+		 certs_path("memd.conf"));
+	write_config("", "server.pem");
+	(void)testmemd_run(flags, output, sizeof(output));
+	assert_non_null(strstr(output, "other hosts: :7433, with"));
+	write_config("", "none.pem");
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	assert_non_null(strstr(output, "FAIL  other hosts"));
+	f = fopen(certs_path("memd.conf"), "we");
+	assert_non_null(f);
+	fprintf(f, "tls_ca = %s\n", certs_path("ca.pem"));
+	fclose(f);
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	assert_non_null(strstr(output, "go together"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,6 +456,7 @@ int main(void)
 		cmocka_unit_test(admins_are_named),
 		cmocka_unit_test(reload_changes_certificates),
 		cmocka_unit_test(names_have_limits),
+		cmocka_unit_test(check_says_what_is_wrong),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
