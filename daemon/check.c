@@ -4,6 +4,8 @@
 #include "common/units.h"
 #include "daemon/pager/backing.h"
 #include "daemon/system.h"
+#include "daemon/tcp_listener.h"
+#include "proto/channel.h"
 #include "swapstore/swapfile.h"
 #include "swapstore/swapstore.h"
 #include <errno.h>
@@ -386,6 +388,26 @@ static void check_groups(struct checkup *cu)
 		    "/etc/group; groupadd --system %s", group, group);
 }
 
+static void check_other_hosts(struct checkup *cu)
+{
+	const struct config *config = cu->config;
+	struct channel_context *tls;
+	char reason[CHANNEL_REASON_BYTES];
+
+	if (config->listen_tcp[0] == '\0')
+		return;
+	if (tcp_listener_load_tls(config, &tls, reason, sizeof(reason)) != 0)
+		say(cu, ANSWER_FAIL, "other hosts", "%s", reason);
+	else if (tls != NULL)
+		say(cu, ANSWER_OK, "other hosts", "%s, with certificates",
+		    config->listen_tcp);
+	else
+		say(cu, ANSWER_WARN, "other hosts", "%s, without "
+		    "certificates: set tls_ca, tls_certificate and tls_key",
+		    config->listen_tcp);
+	channel_context_destroy(tls);
+}
+
 int check_all(const struct config_origin *origin, FILE *to)
 {
 	struct config config;
@@ -413,6 +435,7 @@ int check_all(const struct config_origin *origin, FILE *to)
 	check_descriptors(&cu);
 	check_groups(&cu);
 	check_socket(&cu);
+	check_other_hosts(&cu);
 	check_swap_file(&cu);
 	return cu.has_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

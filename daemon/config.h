@@ -95,7 +95,7 @@ void config_copy_value(struct config *to, const struct config *from,
 char *config_format(const struct config *config, const struct config_key *key,
 		    char *buf, size_t buf_size);
 
-/* "bytes, 1M to 8T", "auto, uring, sync or mem": what a value may be. */
+/* "bytes, 1M to 8T", "auto, uring, sync, mem or remote": what a value may be. */
 char *config_describe(const struct config_key *key, char *buf, size_t buf_size);
 
 const char *config_source_name(enum config_source source);

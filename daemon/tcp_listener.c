@@ -212,7 +212,7 @@ int tcp_listener_open(const struct config *config,
 	const struct reason reason = { ret_reason, reason_size };
 	const struct addrinfo hints = { .ai_flags = AI_NUMERICSERV,
 					.ai_socktype = SOCK_STREAM };
-	char host[HOST_BYTES], port[PORT_BYTES];
+	char host[HOST_BYTES] = "", port[PORT_BYTES] = "";
 	struct addrinfo *list;
 	int count, err = split(config->listen_tcp, host, port, &reason);
 

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves that store_remote and memd understand each other: the swap store of
+ * one, kept by the other in a pool a quarter of its size, gives every slot
+ * back as it was written last, many requests at once. */
+#include "swapstore/store_remote.h"
+#include "tests/integration/store_client.h"
+#include "tests/store/storetest.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SLOTS = 4096, RUN = 64, RUNS = SLOTS / RUN };
+
+struct fixture {
+	struct testmemd tm;
+	struct swapstore *st;
+	uint8_t *buffer;		/* of all slots */
+};
+
+static void begin(struct fixture *fx)
+{
+	const char *flags[] = { "--listen-tcp=127.0.0.1:0", "--pool-size=4M",
+				NULL };
+	char address[64], reason[256] = "";
+	struct store_remote_options options = {
+		.address = address,
+		.slot_count = SLOTS,
+	};
+
+	assert_int_equal(testmemd_start(&fx->tm, flags), 0);
+	snprintf(address, sizeof(address), "127.0.0.1:%u",
+		 store_port(&fx->tm));
+	fx->buffer = buffer_create((size_t)SLOTS * SWAP_SLOT_BYTES);
+	if (store_remote_create(&options, &fx->st, reason,
+				sizeof(reason)) != 0)
+		fail_msg("%s", reason);
+}
+
+static void end(struct fixture *fx)
+{
+	swapstore_destroy(fx->st);
+	buffer_destroy(fx->buffer, (size_t)SLOTS * SWAP_SLOT_BYTES);
+	assert_int_equal(testmemd_stop(&fx->tm), 0);
+}
+
+static void *at(const struct fixture *fx, uint32_t slot)
+{
+	return fx->buffer + (size_t)slot * SWAP_SLOT_BYTES;
+}
+
+/* All slots, as many requests at once as the queue takes. */
+static void move_all(struct fixture *fx, bool is_write)
+{
+	uint32_t submitted = 0, done = 0;
+
+	while (done < RUNS) {
+		struct swap_io io = {
+			.is_write = is_write,
+			.slot = submitted * RUN,
+			.slot_count = RUN,
+			.buffer = at(fx, submitted * RUN),
+			.cookie = submitted,
+		};
+		int err = submitted == RUNS ? -EAGAIN :
+			swapstore_submit(fx->st, &io);
+
+		if (err == 0) {
+			submitted++;
+			continue;
+		}
+		assert_int_equal(err, -EAGAIN);
+		(void)!swapstore_flush(fx->st);
+		assert_int_equal(store_wait_one(fx->st).result, 0);
+		done++;
+	}
+}
+
+static void slots_come_back(void **state)
+{
+	struct fixture fx;
+	int admin;
+
+	(void)state;
+	begin(&fx);
+	for (uint32_t version = 1; version <= 3; version++) {
+		for (uint32_t i = 0; i < SLOTS; i++)
+			pattern_fill(at(&fx, i), i, 1, version);
+		move_all(&fx, true);
+		memset(fx.buffer, 0, (size_t)SLOTS * SWAP_SLOT_BYTES);
+		move_all(&fx, false);
+		for (uint32_t i = 0; i < SLOTS; i++)
+			assert_true(pattern_is(at(&fx, i), i, 1, version));
+	}
+	admin = client_open(&fx.tm, true, NULL);
+	assert_true(client_counter(admin, "evicted") > SLOTS);
+	assert_int_equal(client_counter(admin, "stores_opened"), 1);
+	assert_int_equal(client_counter(admin, "slow_readers"), 0);
+	close(admin);
+	end(&fx);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(slots_come_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

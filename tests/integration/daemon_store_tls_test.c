@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves that with certificates memd lets in who has a good one, that the name
+ * in it says whose limits count and who may administrate, that a store belongs
+ * to its certificate, and that a reload changes all this for newcomers, or,
+ * where the new files are bad, nothing. */
+#include "tests/integration/store_client.h"
+#include "tests/proto/certs.h"
+#include "tests/proto/channel_pair.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { PATIENCE_MS = 60000, SLOTS = 2048, REQUEST_SLOTS = 512 };
+
+/* ---- memd, with settings that a reload can change */
+
+struct served {
+	struct testmemd tm;
+	int admin;
+};
+
+static void write_config(const char *more, const char *certificate)
+{
+	FILE *f = fopen(certs_path("memd.conf"), "we");
+
+	assert_non_null(f);
+	fprintf(f, "tls_ca = %s\n", certs_path("ca.pem"));
+	fprintf(f, "tls_certificate = %s\n", certs_path(certificate));
+	fprintf(f, "tls_key = %s\n", certs_path("server.key"));
+	fprintf(f, "%s\n", more);
+	fclose(f);
+}
+
+static void serve(struct served *s, const char *more)
+{
+	char config[256];
+	const char *flags[] = { "--listen-tcp=:0", "--pool-size=4M",
+				"--handshake-timeout=1s", config, NULL };
+
+	write_config(more, "server.pem");
+	snprintf(config, sizeof(config), "--config=%s",
+		 certs_path("memd.conf"));
+	assert_int_equal(testmemd_start(&s->tm, flags), 0);
+	s->admin = client_open(&s->tm, true, NULL);
+}
+
+static void reload(struct served *s)
+{
+	kill(s->tm.pid, SIGHUP);
+	assert_int_equal(testmemd_await(&s->tm, "READY=1"), 0);
+}
+
+static void end(struct served *s)
+{
+	close(s->admin);
+	assert_int_equal(testmemd_stop(&s->tm), 0);
+}
+
+/* ---- a client with a certificate */
+
+static void await(const struct channel *ch)
+{
+	struct pollfd pfd = { .fd = ch->fd,
+			      .events = ch->wants_write ? POLLOUT : POLLIN };
+
+	assert_int_equal(poll(&pfd, 1, PATIENCE_MS), 1);
+}
+
+/* Returns false when memd would not have it. */
+static bool tls_connect(const struct served *s, const char *file,
+			struct channel *ret_ch)
+{
+	struct channel_context *context = context_of(file, "ca.pem", NULL,
+						     false);
+	int fd = store_connect(&s->tm), err;
+
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(channel_open(ret_ch, fd, context, "localhost"), 0);
+	channel_context_destroy(context);
+	while ((err = channel_handshake(ret_ch)) == -EAGAIN)
+		await(ret_ch);
+	return err == 0;
+}
+
+static bool try_send(struct channel *ch, const void *bytes, size_t length)
+{
+	const uint8_t *at = bytes;
+
+	while (length > 0) {
+		ssize_t n = channel_send(ch, at, length);
+
+		if (n == -EAGAIN) {
+			await(ch);
+			continue;
+		}
+		if (n < 0)
+			return false;
+		at += n;
+		length -= (size_t)n;
+	}
+	return true;
+}
+
+static bool try_receive(struct channel *ch, void *to, size_t length)
+{
+	uint8_t *at = to;
+
+	while (length > 0) {
+		ssize_t n = channel_recv(ch, at, length);
+
+		if (n == -EAGAIN) {
+			await(ch);
+			continue;
+		}
+		if (n <= 0)
+			return false;
+		at += n;
+		length -= (size_t)n;
+	}
+	return true;
+}
+
+static bool say(struct channel *ch, uint16_t type, uint64_t id,
+		const ProtobufCMessage *message, const void *payload,
+		uint32_t payload_bytes)
+{
+	uint8_t packed[512];
+	ssize_t length = wire_pack(type, id, message, payload_bytes, packed,
+				   sizeof(packed));
+
+	assert_true(length > 0);
+	return try_send(ch, packed, (size_t)length) &&
+	       try_send(ch, payload, payload_bytes);
+}
+
+static bool hear(struct channel *ch, struct answer *ret_answer)
+{
+	uint8_t header[WIRE_HEADER_BYTES];
+	size_t length;
+
+	*ret_answer = (struct answer){ .fd = -1 };
+	if (!try_receive(ch, header, sizeof(header)))
+		return false;
+	assert_int_equal(wire_header_unpack(header, WIRE_REPLY_BYTES_MAX,
+					    &ret_answer->header), 0);
+	length = (size_t)ret_answer->header.body_bytes +
+		 ret_answer->header.payload_bytes;
+	ret_answer->body = malloc(length + 1);
+	assert_non_null(ret_answer->body);
+	assert_true(try_receive(ch, ret_answer->body, length));
+	return true;
+}
+
+/* The reply's error, or 0 when it has the right type. */
+static int hear_code(struct channel *ch, uint16_t type)
+{
+	Memd__Error *error;
+	struct answer a;
+	int code = 0;
+
+	assert_true(hear(ch, &a));
+	if (a.header.type != type) {
+		assert_int_equal(a.header.type, T(ERROR));
+		error = answer_unpack(&a, &memd__error__descriptor);
+		code = (int)error->code;
+		print_message("memd says: %s\n", error->text);
+		memd__error__free_unpacked(error, NULL);
+	}
+	answer_free(&a);
+	return code;
+}
+
+/* With TLS 1.3 a client learns only after its own handshake that its
+ * certificate was not believed in. */
+static bool tls_session(const struct served *s, const char *file,
+			struct channel *ret_ch)
+{
+	Memd__Hello hello = MEMD__HELLO__INIT;
+	struct answer a;
+	bool is_in;
+
+	hello.version_major = WIRE_VERSION_MAJOR;
+	hello.version_minor = WIRE_VERSION_MINOR;
+	hello.command = "tls test";
+	is_in = tls_connect(s, file, ret_ch) &&
+		say(ret_ch, T(HELLO), 1, &hello.base, NULL, 0) &&
+		hear(ret_ch, &a);
+	if (is_in) {
+		assert_int_equal(a.header.type, T(HELLO_REPLY));
+		answer_free(&a);
+	} else {
+		channel_close(ret_ch);
+	}
+	return is_in;
+}
+
+static int tls_open(struct channel *ch, const uint8_t *token,
+		    uint8_t *ret_token)
+{
+	Memd__StoreOpen open = MEMD__STORE_OPEN__INIT;
+	Memd__StoreOpenReply *reply;
+	struct answer a;
+
+	open.slot_count = SLOTS;
+	open.has_token = token != NULL;
+	open.token.data = (uint8_t *)token;
+	open.token.len = TOKEN_BYTES;
+	assert_true(say(ch, T(STORE_OPEN), 2, &open.base, NULL, 0));
+	if (ret_token == NULL)
+		return hear_code(ch, T(STORE_OPEN_REPLY));
+	assert_true(hear(ch, &a));
+	assert_int_equal(a.header.type, T(STORE_OPEN_REPLY));
+	reply = answer_unpack(&a, &memd__store_open_reply__descriptor);
+	memcpy(ret_token, reply->token.data, TOKEN_BYTES);
+	memd__store_open_reply__free_unpacked(reply, NULL);
+	answer_free(&a);
+	return 0;
+}
+
+static int ask_status(struct channel *ch)
+{
+	assert_true(say(ch, T(STATUS), 3, NULL, NULL, 0));
+	return hear_code(ch, T(STATUS_REPLY));
+}
+
+/* ---- tests */
+
+static void fill(uint8_t *bytes, uint32_t seed)
+{
+	for (size_t i = 0; i < REQUEST_SLOTS * SLOT_BYTES; i++)
+		bytes[i] = pattern_byte(seed, i);
+}
+
+/* Several of the largest requests at once, so that TLS has to stop and go on
+ * in the middle of them. */
+static void bytes_pass(struct channel *ch)
+{
+	uint8_t *bytes = malloc(REQUEST_SLOTS * SLOT_BYTES);
+	Memd__StoreRange range = MEMD__STORE_RANGE__INIT;
+	uint32_t parts = SLOTS / REQUEST_SLOTS;
+
+	assert_non_null(bytes);
+	range.count = REQUEST_SLOTS;
+	for (uint32_t i = 0; i < parts; i++) {
+		fill(bytes, i);
+		range.slot = i * REQUEST_SLOTS;
+		assert_true(say(ch, T(STORE_WRITE), 10 + i, &range.base, bytes,
+				REQUEST_SLOTS * SLOT_BYTES));
+	}
+	for (uint32_t i = 0; i < parts; i++)
+		assert_int_equal(hear_code(ch, T(OK)), 0);
+	for (uint32_t i = 0; i < parts; i++) {
+		range.slot = i * REQUEST_SLOTS;
+		assert_true(say(ch, T(STORE_READ), 20 + i, &range.base, NULL,
+				0));
+	}
+	for (uint32_t i = 0; i < parts; i++) {
+		struct answer a;
+
+		assert_true(hear(ch, &a));
+		assert_int_equal(a.header.type, T(STORE_BYTES));
+		fill(bytes, (uint32_t)(a.header.request_id - 20));
+		assert_memory_equal(a.body, bytes,
+				    REQUEST_SLOTS * SLOT_BYTES);
+		answer_free(&a);
+	}
+	free(bytes);
+}
+
+static void names_say_who_it_is(void **state)
+{
+	Memd__StoresReply *reply;
+	uint8_t token[TOKEN_BYTES];
+	struct channel alice, named;
+	struct served s;
+	struct answer a;
+
+	(void)state;
+	serve(&s, "tls_users = alice=1234 localhost=1234");
+	assert_true(tls_session(&s, "alice", &alice));
+	assert_int_equal(tls_open(&alice, NULL, token), 0);
+	bytes_pass(&alice);
+	client_send(s.admin, T(STORES), 9, NULL);
+	client_receive(s.admin, T(STORES_REPLY), 9, &a);
+	reply = answer_unpack(&a, &memd__stores_reply__descriptor);
+	answer_free(&a);
+	assert_int_equal(reply->n_store, 1);
+	assert_string_equal(reply->store[0]->peer, "alice");
+	assert_int_equal(reply->store[0]->uid, 1234);
+	memd__stores_reply__free_unpacked(reply, NULL);
+	/* The same user with another certificate does not get at it. */
+	assert_true(tls_session(&s, "named", &named));
+	assert_int_equal(tls_open(&named, token, NULL), ENOENT);
+	assert_int_equal(tls_open(&named, NULL, NULL), 0);
+	channel_close(&alice);
+	channel_close(&named);
+	assert_true(tls_session(&s, "alice", &alice));
+	assert_int_equal(tls_open(&alice, token, NULL), 0);
+	bytes_pass(&alice);
+	channel_close(&alice);
+	end(&s);
+}
+
+static void strangers_are_refused(void **state)
+{
+	static const char *const files[] = { "old", "named", "two", "alice" };
+	struct served s;
+	struct channel ch;
+	struct answer a;
+	int fd;
+
+	(void)state;
+	serve(&s, "tls_users = alice=nosuchuser");
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (tls_session(&s, files[i], &ch))
+			fail_msg("%s was let in", files[i]);
+	/* One who does not speak TLS. */
+	fd = store_connect(&s.tm);
+	client_send(fd, T(STATUS), 1, NULL);
+	while (store_try_receive(fd, &a))
+		fail_msg("an answer without TLS");
+	close(fd);
+	/* One who says nothing, and one who says a byte. */
+	fd = store_connect(&s.tm);
+	assert_false(store_try_receive(fd, &a));
+	close(fd);
+	fd = store_connect(&s.tm);
+	client_send_bytes(fd, "\x16", 1);
+	assert_false(store_try_receive(fd, &a));
+	close(fd);
+	assert_int_equal(client_counter(s.admin, "remote_refused"), 5);
+	assert_true(client_counter(s.admin, "tls_refused") >= 2);
+	assert_true(testmemd_log_count(&s.tm, "remote-refused") > 0);
+	end(&s);
+}
+
+/* Not the user whose limits count, but the certificate, makes an admin. */
+static void admins_are_named(void **state)
+{
+	struct served s;
+	struct channel ch;
+
+	(void)state;
+	serve(&s, "tls_users = *=0");
+	assert_true(tls_session(&s, "alice", &ch));
+	assert_int_equal(ask_status(&ch), EACCES);
+	channel_close(&ch);
+	write_config("tls_users = *=0\ntls_admins = bob alice", "server.pem");
+	reload(&s);
+	assert_true(tls_session(&s, "alice", &ch));
+	assert_int_equal(ask_status(&ch), 0);
+	channel_close(&ch);
+	assert_true(tls_session(&s, "named", &ch));
+	assert_int_equal(ask_status(&ch), EACCES);
+	channel_close(&ch);
+	end(&s);
+}
+
+static void reload_changes_certificates(void **state)
+{
+	char more[512];
+	struct served s;
+	struct channel alice, bob;
+
+	(void)state;
+	serve(&s, "tls_users = *=1234");
+	assert_true(tls_session(&s, "bob", &bob));
+	assert_true(tls_session(&s, "alice", &alice));
+	/* Bad files change nothing. */
+	write_config("tls_users = *=1234", "none.pem");
+	reload(&s);
+	assert_int_equal(testmemd_log_count(&s.tm, "tls-reload-refused"), 1);
+	channel_close(&alice);
+	assert_true(tls_session(&s, "alice", &alice));
+	/* Nor does taking them away, where others than this host connect. */
+	unlink(certs_path("memd.conf"));
+	fclose(fopen(certs_path("memd.conf"), "we"));
+	reload(&s);
+	assert_int_equal(testmemd_log_count(&s.tm, "tls-reload-refused"), 2);
+	/* Good ones count for newcomers; who is there stays. */
+	snprintf(more, sizeof(more), "tls_users = *=1234\ntls_crl = %s",
+		 certs_path("crl.pem"));
+	write_config(more, "server.pem");
+	reload(&s);
+	assert_int_equal(testmemd_log_count(&s.tm, "tls-reload-refused"), 2);
+	assert_int_equal(tls_open(&bob, NULL, NULL), 0);
+	channel_close(&bob);
+	assert_false(tls_session(&s, "bob", &bob));
+	assert_int_equal(tls_open(&alice, NULL, NULL), 0);
+	channel_close(&alice);
+	end(&s);
+}
+
+static void names_have_limits(void **state)
+{
+	struct served s;
+	struct channel ch[3];
+
+	(void)state;
+	serve(&s, "tls_users = *=1234\nname_stored = 16M");
+	for (int i = 0; i < 3; i++)
+		assert_true(tls_session(&s, i == 2 ? "named" : "alice",
+					&ch[i]));
+	assert_int_equal(tls_open(&ch[0], NULL, NULL), 0);
+	assert_int_equal(tls_open(&ch[1], NULL, NULL), 0);
+	channel_close(&ch[1]);
+	assert_true(tls_session(&s, "alice", &ch[1]));
+	assert_int_equal(tls_open(&ch[1], NULL, NULL), EDQUOT);
+	assert_int_equal(tls_open(&ch[2], NULL, NULL), 0);
+	for (int i = 0; i < 3; i++)
+		channel_close(&ch[i]);
+	end(&s);
+}
+
+static void check_says_what_is_wrong(void **state)
+{
+	char output[8192], config[256];
+	const char *flags[] = { "--check", "--listen-tcp=:7433",
+				"--socket=@memd-store-tls-test", "--store=mem",
+				"--pool-size=1M", "--swap-size=1M", config,
+				NULL };
+	FILE *f;
+
+	(void)state;
+	snprintf(config, sizeof(config), "--config=%s",
+		 certs_path("memd.conf"));
+	write_config("", "server.pem");
+	(void)testmemd_run(flags, output, sizeof(output));
+	assert_non_null(strstr(output, "other hosts: :7433, with"));
+	write_config("", "none.pem");
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	assert_non_null(strstr(output, "FAIL  other hosts"));
+	f = fopen(certs_path("memd.conf"), "we");
+	assert_non_null(f);
+	fprintf(f, "tls_ca = %s\n", certs_path("ca.pem"));
+	fclose(f);
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	assert_non_null(strstr(output, "go together"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_say_who_it_is),
+		cmocka_unit_test(strangers_are_refused),
+		cmocka_unit_test(admins_are_named),
+		cmocka_unit_test(reload_changes_certificates),
+		cmocka_unit_test(names_have_limits),
+		cmocka_unit_test(check_says_what_is_wrong),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, world_create, world_remove);
+}
