@@ -406,6 +406,7 @@ static void went_down(void *ctx)
 		ask_again(sr, m);
 	}
 	ASSERT(sr->writes_sent == 0);
+	behind_check(&sr->behind, 0);
 }
 
 static void was_lost(void *ctx)

@@ -95,7 +95,7 @@ static struct remote_server_counts counts_of(const struct fixture *fx)
 	return counts;
 }
 
-/* ... and end the connection. */
+/* The server is to behave like this, and the connection ends. */
 static void plan(struct fixture *fx, const struct remote_server_plan *how)
 {
 	fx->reconnects = fx->st == NULL ? 0 : status_of(fx).reconnects;
