@@ -82,6 +82,7 @@ static int find_daemon(struct memclient *mc, const char *address,
 	char socket[sizeof(mc->settings.shown)];
 	int err;
 
+	address = options_find_address(address);
 	if (!engine_is_meant(address))
 		return options_set_settings(&mc->settings, address, options);
 	err = engine_start(address, &mc->engine, socket, sizeof(socket));

@@ -76,20 +76,28 @@ int options_check_name(const char *name)
 	return 0;
 }
 
-/* "unix:/path", "/path", "unix:@abstract". */
-static int set_address(struct settings *s, const char *address)
+const char *options_find_address(const char *address)
 {
 	const char *env = getenv("MEMD_SOCKET");
+
+	if (address != NULL)
+		return address;
+	return env != NULL && env[0] != '\0' ? env : SOCKET_DEFAULT;
+}
+
+/* "unix:/path", "/path", "unix:@abstract". */
+static int set_address(struct settings *s, const char *given)
+{
+	const char *address = options_find_address(given);
 	const char *path;
 	size_t length;
 
-	if (address == NULL)
-		address = env != NULL && env[0] != '\0' ? env : SOCKET_DEFAULT;
 	path = strncmp(address, "unix:", 5) == 0 ? address + 5 : address;
 	length = strlen(path);
 	if ((path[0] != '/' && path[0] != '@') || length < 2)
 		return errors_set(-EINVAL, "address \"%.200s\" not understood: "
-				  "unix:/path/to/socket or unix:@name",
+				  "unix:/path/to/socket, unix:@name, "
+				  "embedded:SETTING,… or tcp://HOST:PORT",
 				  address);
 	if (length >= sizeof(s->address.sun_path))
 		return errors_set(-EINVAL, "the path of a socket has at most "

@@ -22,7 +22,11 @@ int options_check_page_size(uint32_t *page_size) MUST_CHECK;
 int options_check_length(size_t length) MUST_CHECK;
 int options_check_name(const char *name) MUST_CHECK;
 
-/* `s` must be all zeros. */
+/* `address`, or where that is NULL the one of the environment, or where there
+ * is none that of the daemon. */
+const char *options_find_address(const char *address);
+
+/* Of a socket.  `s` must be all zeros. */
 int options_set_settings(struct settings *s, const char *address,
 			 const struct memclient_options *options) MUST_CHECK;
 

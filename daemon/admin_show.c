@@ -2,6 +2,7 @@
 /* Administration that only looks. */
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
+#include "daemon/engine_store.h"
 #include "daemon/session.h"
 #include "daemon/verdict.h"
 
@@ -59,6 +60,7 @@ void handle_status(struct daemon *d, struct conn *c, uint64_t id,
 {
 	Memd__StatusReply reply = MEMD__STATUS_REPLY__INIT;
 	char *reason[VERDICT_REASONS_MAX];
+	char about_store[ENGINE_STORE_TEXT_BYTES];
 	struct pager_stats ps;
 	struct verdict verdict;
 
@@ -75,8 +77,8 @@ void handle_status(struct daemon *d, struct conn *c, uint64_t id,
 	reply.pid = (uint32_t)getpid();
 	reply.uptime_ms = ms_since(d->started_ns);
 	reply.store = (char *)d->engine.store->ops->name;
-	if (d->engine.store_reason[0] != '\0')
-		reply.store_reason = d->engine.store_reason;
+	if (engine_store_describe(&d->engine, about_store)[0] != '\0')
+		reply.store_reason = about_store;
 	if (d->engine.has_swapfile)
 		reply.swap_file = d->engine.swap_path;
 	reply.sessions = count_clients(d);

@@ -215,6 +215,13 @@ static int check_together(const struct config *config, char *ret_reason,
 			 strlen(config->socket));
 		return -EINVAL;
 	}
+	if (strcmp(config->store, "remote") == 0 &&
+	    config->store_address[0] == '\0') {
+		snprintf(ret_reason, reason_size, "store_address: store = "
+			 "remote needs it; give the HOST:PORT of the other "
+			 "memd");
+		return -EINVAL;
+	}
 	if (config->swap_file[0] != '/' && strcmp(config->store, "mem") != 0 &&
 	    strcmp(config->store, "remote") != 0) {
 		snprintf(ret_reason, reason_size, "swap_file: \"%s\" is not "

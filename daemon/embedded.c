@@ -2,10 +2,12 @@
 #include "daemon/embedded.h"
 
 #include "daemon/daemon.h"
+#include "daemon/peer.h"
 #include "daemon/system.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -31,7 +33,7 @@ struct memd_engine {
 	struct config_origin origin;
 	struct config config;
 	pthread_t thread;
-	sem_t started;
+	sem_t started, ended;
 	int start_error;
 	char *reason;			/* the caller's, while it starts */
 	size_t reason_size;
@@ -45,7 +47,9 @@ struct memd_engine {
  * assertion writes there.  2 stays what it is, for the log. */
 static int leave_table(void)
 {
-	if (close_range(3, ~0u, CLOSE_RANGE_UNSHARE) != 0)
+	/* A socket with a path needs another umask for a moment. */
+	if (unshare(CLONE_FS) != 0 ||
+	    close_range(3, ~0u, CLOSE_RANGE_UNSHARE) != 0)
 		return -errno;
 	for (int fd = 0; fd < 3; fd++)
 		if (fcntl(fd, F_GETFD) < 0 &&
@@ -88,6 +92,7 @@ static void *thread_main(void *arg)
 		while (atomic_load(&engine->daemon->must_stop) == 0)
 			usleep(LOOK_MS * 1000);
 		daemon_destroy(engine->daemon);
+		sem_post(&engine->ended);
 	}
 	return NULL;
 }
@@ -152,6 +157,8 @@ static int configure(struct memd_engine *engine,
 	engine->origin.flag[CONFIG_KEY_socket] = address;
 	engine->origin.flag[CONFIG_KEY_log_level] = "error";
 	engine->origin.flag[CONFIG_KEY_admin_group] = "";
+	if (geteuid() == PEER_NOBODY)	/* itself */
+		engine->origin.flag[CONFIG_KEY_allow_nobody] = "yes";
 	engine->origin.flag[CONFIG_KEY_stop_timeout] = "1s";
 	for (size_t i = 0; settings[i][0] != NULL; i++) {
 		const struct config_key *key = config_find(settings[i][0]);
@@ -185,6 +192,13 @@ static int launch(struct memd_engine *engine, char *ret_reason,
 	return engine->start_error;
 }
 
+static void destroy(struct memd_engine *engine)
+{
+	sem_destroy(&engine->started);
+	sem_destroy(&engine->ended);
+	free(engine);
+}
+
 EXPORT int memd_engine_start(const char *const (*settings)[2],
 			     struct memd_engine **ret_engine,
 			     char *ret_address, size_t address_size,
@@ -198,6 +212,7 @@ EXPORT int memd_engine_start(const char *const (*settings)[2],
 		return fail(ret_reason, reason_size, -ENOMEM, "%s",
 			    "out of memory");
 	sem_init(&engine->started, 0, 0);
+	sem_init(&engine->ended, 0, 0);
 	choose_address(address, sizeof(address));
 	err = configure(engine, settings, address, ret_reason, reason_size);
 	/* What it points to is borrowed, and there is no reload. */
@@ -205,8 +220,7 @@ EXPORT int memd_engine_start(const char *const (*settings)[2],
 	if (err == 0)
 		err = launch(engine, ret_reason, reason_size);
 	if (err != 0) {
-		sem_destroy(&engine->started);
-		free(engine);
+		destroy(engine);
 		return err;
 	}
 	snprintf(ret_address, address_size, "%s", engine->config.socket);
@@ -225,7 +239,10 @@ static void wake(const struct memd_engine *engine)
 			0);
 
 	memcpy(sun.sun_path, engine->config.socket, length);
-	sun.sun_path[0] = '\0';
+	if (sun.sun_path[0] == '@')
+		sun.sun_path[0] = '\0';
+	else
+		length++;
 	if (fd < 0)
 		return;
 	(void)connect(fd, (const struct sockaddr *)&sun,
@@ -234,7 +251,7 @@ static void wake(const struct memd_engine *engine)
 	close(fd);
 }
 
-static bool has_ended(const struct memd_engine *engine)
+static bool has_ended(struct memd_engine *engine)
 {
 	struct timespec ts;
 
@@ -242,8 +259,7 @@ static bool has_ended(const struct memd_engine *engine)
 	ts.tv_nsec += LOOK_MS * 1000000;
 	ts.tv_sec += ts.tv_nsec / 1000000000;
 	ts.tv_nsec %= 1000000000;
-	return pthread_clockjoin_np(engine->thread, NULL, CLOCK_MONOTONIC,
-				    &ts) == 0;
+	return sem_clockwait(&engine->ended, CLOCK_MONOTONIC, &ts) == 0;
 }
 
 EXPORT void memd_engine_stop(struct memd_engine *engine)
@@ -255,6 +271,6 @@ EXPORT void memd_engine_stop(struct memd_engine *engine)
 	do
 		wake(engine);
 	while (!has_ended(engine));
-	sem_destroy(&engine->started);
-	free(engine);
+	pthread_join(engine->thread, NULL);
+	destroy(engine);
 }

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/units.h"
+#include "daemon/engine_store.h"
 #include "daemon/system.h"
 #include <errno.h>
 #include <string.h>
@@ -167,64 +168,6 @@ static int make_staging(struct engine *e, const struct config *config,
 	return -ENOMEM;
 }
 
-/* The store takes the swap file's descriptor when it is made. */
-static int make_file_store(struct engine *e, const struct config *config,
-			   char *ret_reason, size_t reason_size)
-{
-	struct swapfile *sf = &e->swapfile;
-	struct swapstore_buffers buffers = { e->staging, e->staging_bytes };
-	bool is_auto = strcmp(config->store, "auto") == 0;
-	int err;
-
-	if (is_auto || strcmp(config->store, "uring") == 0) {
-		err = store_uring_create(sf->fd, sf->slots_offset,
-					 sf->slot_count, &buffers,
-					 (unsigned)config->queue_depth,
-					 &e->store);
-		if (err == 0)
-			return 0;
-		snprintf(e->store_reason, sizeof(e->store_reason),
-			 "io_uring: %s", strerror(-err));
-		if (!is_auto) {
-			snprintf(ret_reason, reason_size,
-				 "store: uring: %s; allow io_uring (sysctl "
-				 "kernel.io_uring_disabled=0, or the "
-				 "container's seccomp profile) or set "
-				 "store = sync", strerror(-err));
-			return err;
-		}
-	}
-	err = store_sync_create(sf->fd, sf->slots_offset, sf->slot_count,
-				(unsigned)config->io_threads, &e->store);
-	if (err != 0)
-		snprintf(ret_reason, reason_size, "store: sync: %s",
-			 strerror(-err));
-	return err;
-}
-
-static int make_store(struct engine *e, const struct config *config,
-		      char *ret_reason, size_t reason_size)
-{
-	int err;
-
-	if (strcmp(config->store, "mem") == 0) {
-		err = store_mem_create((uint32_t)(config->swap_size /
-						  SWAP_SLOT_BYTES),
-				       &e->store);
-		if (err != 0)
-			snprintf(ret_reason, reason_size, "store: mem: %s",
-				 strerror(-err));
-		return err;
-	}
-	snprintf(e->swap_path, sizeof(e->swap_path), "%s", config->swap_file);
-	err = swapfile_open(e->swap_path, config->swap_size, &e->swapfile,
-			    ret_reason, reason_size);
-	if (err != 0)
-		return err;
-	e->has_swapfile = true;
-	return make_file_store(e, config, ret_reason, reason_size);
-}
-
 static uint32_t share_of(uint32_t frames, uint64_t percent)
 {
 	uint64_t share = (uint64_t)frames * percent / 100;
@@ -284,7 +227,7 @@ int engine_init(struct engine *e, const struct config *config,
 	if (err == 0)
 		err = make_staging(e, config, ret_reason, reason_size);
 	if (err == 0)
-		err = make_store(e, config, ret_reason, reason_size);
+		err = engine_store_create(e, config, ret_reason, reason_size);
 	if (err == 0)
 		err = make_pager(e, config, accounts_max, ret_reason,
 				 reason_size);
@@ -301,13 +244,7 @@ void engine_fini(struct engine *e)
 		event_del(&e->store_event);
 		event_del(&e->background);
 	}
-	/* A store has taken the descriptor and with it the lock, under which
-	 * the name must go. */
-	if (e->store != NULL)
-		e->swapfile.fd = -1;
-	if (e->has_swapfile)
-		swapfile_close(&e->swapfile, e->swap_path, true);
-	swapstore_destroy(e->store);
+	engine_store_destroy(e);
 	if (e->pager != NULL) {
 		/* The last chance to learn that a table was wrong all along. */
 		pager_check(e->pager);

@@ -11,6 +11,7 @@
 #include "daemon/config.h"
 #include "daemon/pager/backing.h"
 #include "daemon/pager/pager.h"
+#include "proto/channel.h"
 #include "swapstore/swapfile.h"
 #include "swapstore/swapstore.h"
 #include <event2/event.h>
@@ -33,6 +34,8 @@ struct engine {
 	struct pager *pager;
 	struct backing *backing;
 	struct swapstore *store;
+	struct channel_context *tls;	/* to another memd; NULL: plain, or
+					 * there is none */
 	struct swapfile swapfile;
 	bool has_swapfile;
 	bool is_refused_by_kernel;	/* why engine_init() failed */

@@ -3,6 +3,7 @@
 
 #include "common/units.h"
 #include "daemon/daemon.h"
+#include "swapstore/store_remote.h"
 #include <stdarg.h>
 #include <string.h>
 
@@ -38,11 +39,34 @@ static void add(struct verdict *v, enum verdict_level level,
 
 #define ULL(n)	((unsigned long long)(n))
 
+static void judge_remote(const struct engine *e, struct verdict *v)
+{
+	struct store_remote_status rs;
+
+	store_remote_status_get(e->store, &rs);
+	if (!rs.is_up)
+		add(v, VERDICT_DEGRADED, "the memd at %s has not been reached "
+		    "for %.1f s (%s): programs wait that need a page from "
+		    "there", rs.address, (double)rs.down_ns / 1e9, rs.reason);
+	if (rs.lost_slots != 0)
+		add(v, VERDICT_DEGRADED, "the memd at %s was restarted and "
+		    "has forgotten %llu pages: programs that touch them get "
+		    "SIGBUS", rs.address, ULL(rs.lost_slots));
+}
+
+/* What is to be looked at when reads and writes fail. */
+static const char *place_of(const struct engine *e)
+{
+	return e->has_swapfile ? e->swap_path : "the other memd";
+}
+
 static void judge_store(const struct daemon *d, const struct pager_stats *ps,
 			struct verdict *v)
 {
 	const struct engine *e = &d->engine;
 
+	if (store_is_remote(e->store))
+		judge_remote(e, v);
 	if (strcmp(e->store->ops->name, "mem") == 0)
 		add(v, VERDICT_WARN, "swap is kept in memory (store = mem), "
 		    "which saves none: for tests only");
@@ -60,12 +84,12 @@ static void judge_store(const struct daemon *d, const struct pager_stats *ps,
 		    "%llu slots are given up; no page was lost by that: check "
 		    "the disk under %s, then restart memd",
 		    ULL(ps->write_errors), ULL(ps->quarantined_slots),
-		    e->swap_path);
+		    place_of(e));
 	if (ps->read_errors != 0 || ps->checksum_errors != 0)
 		add(v, VERDICT_DEGRADED, "%llu reads from the swap file failed "
 		    "and %llu pages had a wrong checksum: check the disk under "
 		    "%s", ULL(ps->read_errors), ULL(ps->checksum_errors),
-		    e->swap_path);
+		    place_of(e));
 	if (ps->pages_lost != 0)
 		add(v, VERDICT_DEGRADED, "%llu pages are lost: programs that "
 		    "touch them get SIGBUS; see `memctl segments`",

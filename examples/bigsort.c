@@ -11,6 +11,9 @@
  * through small ordinary buffers.  So it works in both fault modes, and where
  * only user-mode userfaultfd is allowed.
  *
+ * Where no memd runs it does without, with memory and a swap file of its own,
+ * unless it was told which one to use.
+ *
  * This is not sort(1): no keys, no options, and only regular files. */
 #include <errno.h>
 #include <fcntl.h>
@@ -281,10 +284,35 @@ static void print_figures(struct bigsort *bs, const struct timespec *start)
 		(long)(now.tv_sec - start->tv_sec));
 }
 
+/* Nobody said where, and there is no memd at the usual place? */
+static bool is_without_memd(const char *address, int err)
+{
+	const char *env = getenv("MEMD_SOCKET");
+
+	return address == NULL && (env == NULL || env[0] == '\0') &&
+	       (err == -ENOENT || err == -ECONNREFUSED);
+}
+
+static struct memclient *open_memory(const char *address)
+{
+	struct memclient *mc = NULL;
+	int err = memclient_open(address, NULL, &mc);
+
+	if (is_without_memd(address, err)) {
+		fprintf(stderr, "bigsort: %s; going on without, with "
+			"\"embedded:\"\n", memclient_error(NULL));
+		err = memclient_open("embedded:", NULL, &mc);
+	}
+	if (err != 0)
+		die("memd", memclient_error(NULL));
+	return mc;
+}
+
 static const char usage[] =
-	"usage: bigsort [-s SOCKET] [-m thread|inline] [-v] [-H] FILE...\n"
-	"  -s SOCKET  memd's (default: $MEMD_SOCKET, else "
-	"/run/memd/memd.sock)\n"
+	"usage: bigsort [-s ADDRESS] [-m thread|inline] [-v] [-H] FILE...\n"
+	"  -s ADDRESS memd's socket, embedded:SETTING,... or tcp://HOST:PORT\n"
+	"             (default: $MEMD_SOCKET, else /run/memd/memd.sock, else "
+	"embedded:)\n"
 	"  -m MODE    fault mode: thread (default) or inline\n"
 	"  -v         a line of figures on standard error when done\n"
 	"  -H         when done, hold the memory until standard input ends\n";
@@ -302,14 +330,14 @@ int main(int argc, char **argv)
 {
 	struct bigsort bs = { .map_options.size = sizeof(bs.map_options) };
 	bool is_verbose = false, is_holding = false;
-	const char *socket = NULL;
+	const char *address = NULL;
 	struct timespec start;
 	int opt;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	while ((opt = getopt(argc, argv, "s:m:vHh")) != -1) {
 		if (opt == 's')
-			socket = optarg;
+			address = optarg;
 		else if (opt == 'm')
 			bs.map_options.fault_mode = parse_mode(optarg);
 		else if (opt == 'v')
@@ -324,8 +352,7 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
-	if (memclient_open(socket, NULL, &bs.mc) != 0)
-		die("memd", memclient_error(NULL));
+	bs.mc = open_memory(address);
 	load(&bs, argv + optind, argc - optind);
 	if (bs.line_count > 0)
 		sort_stretches(&bs);

@@ -97,8 +97,8 @@ struct memclient_options {
  *
  * address  where the memory is:
  *          "unix:/path/to/socket", "/path/to/socket", or "unix:@name" for an
- *          abstract socket: a daemon on this host.  NULL: $MEMD_SOCKET, else
- *          /run/memd/memd.sock.
+ *          abstract socket: a daemon on this host.  NULL: $MEMD_SOCKET, which
+ *          may hold any address, else /run/memd/memd.sock.
  *          "embedded:NAME=VALUE,…": no daemon; pager and swap file are in this
  *          process, on a thread of their own.  All settings of memd.conf(5)
  *          may be given, above all pool=SIZE (of the memory in frames; 256M),

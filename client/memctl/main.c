@@ -17,6 +17,7 @@ const struct command memctl_commands[] = {
 	{ "maps", "PID", "the segments a process has mapped", cmd_maps },
 	{ "stores", "", "what it keeps for other hosts", cmd_stores },
 	{ "stats", "[NAME...]", "all counters", cmd_stats },
+	{ "iostat", "[SECONDS]", "how much goes in and out", cmd_iostat },
 	{ "faults", "", "faults by kind, with latencies", cmd_faults },
 	{ "trace", "[PID]", "faults as they happen", cmd_trace },
 	{ "replay", "FILE", "bring in what `trace --save` saved", cmd_replay },

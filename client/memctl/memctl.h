@@ -98,6 +98,7 @@ int cmd_segments(struct memctl *mc, int argc, char **argv);
 int cmd_maps(struct memctl *mc, int argc, char **argv);
 int cmd_stores(struct memctl *mc, int argc, char **argv);
 int cmd_stats(struct memctl *mc, int argc, char **argv);
+int cmd_iostat(struct memctl *mc, int argc, char **argv);
 int cmd_faults(struct memctl *mc, int argc, char **argv);
 int cmd_trace(struct memctl *mc, int argc, char **argv);
 int cmd_replay(struct memctl *mc, int argc, char **argv);

@@ -153,7 +153,21 @@ counts_as_uniq() {
 	[ "$status" -eq 2 ]
 }
 
-@test "bigsort without a memd ends with one line that says so" {
+@test "bigsort sorts as sort does in memory of its own, no memd needed" {
+	LC_ALL=C sort -T . -S 8M $texts >expected
+	"$examples/bigsort" -v -s embedded:pool=4M,size=320M $texts \
+		>sorted 2>figures
+	cmp expected sorted
+	[ "$(figure faults_swap_in figures)" -gt 0 ]
+	# Only where there is no daemon on this machine.
+	[ ! -e /run/memd/memd.sock ] || return 0
+	(unset MEMD_SOCKET
+	 "$examples/bigsort" -v $texts >sorted 2>figures)
+	cmp expected sorted
+	grep 'going on without' figures
+}
+
+@test "bigsort without the memd it was told ends with one line that says so" {
 	run "$examples/bigsort" -s "$BATS_TEST_TMPDIR/nobody" endless
 	[ "$status" -eq 1 ]
 	[ "${#lines[@]}" -eq 1 ]

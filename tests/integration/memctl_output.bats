@@ -121,6 +121,37 @@ on_terminal() {
 	golden help.table help
 }
 
+# The canned answers never change: from the second line on, nothing flows.
+@test "iostat prints its table, JSON and raw lines" {
+	local form
+	start_server flow
+	for form in table json raw; do
+		golden "iostat.$form" -o "$form" iostat 0.01 3
+	done
+	golden iostat-bytes.table --bytes iostat
+	jq -es 'length == 3 and ([.[] | keys] | unique | length == 1)' \
+		"$golden/iostat.json"
+	# A memd that does not count these things.
+	start_server ok
+	golden iostat-unknown.raw -o raw iostat 5ms 2
+}
+
+@test "iostat ends when its reader does, and when memd does" {
+	start_server flow
+	timeout 60 "$memctl" iostat 0.01 2>err | head -n 3 >out
+	[ "${PIPESTATUS[0]}" -eq 0 ]
+	[ ! -s err ]
+	"$memctl" iostat 0.01 >out 2>err 3>&- &
+	local pid=$! status=0
+	until [ "$(grep -c . out)" -gt 2 ]; do
+		sleep 0.05
+	done
+	stop_server
+	wait "$pid" || status=$?
+	[ "$status" -eq 5 ]
+	[ "$(grep -c . err)" -eq 1 ]
+}
+
 @test "trace prints its table, JSON and raw lines" {
 	local form
 	start_server ok
@@ -333,7 +364,7 @@ on_terminal() {
 	local command
 	start_server denied
 	put_order >order
-	for command in status ps segments 'maps 1' stats faults trace evict \
+	for command in status ps segments 'maps 1' stats iostat faults trace evict \
 		limit 'limit set -p 1 -f 1' config 'replay order'; do
 		# shellcheck disable=SC2086 # several words
 		fails 6 'only root and members of group memd' $command
@@ -431,6 +462,11 @@ on_terminal() {
 	refuses "'0' is no count" trace --count 0
 	refuses "'-1' is no count" trace --count=-1
 	refuses "'1x' is no count" trace --count=1x
+	refuses "'0' is no interval" iostat 0
+	refuses "'soon' is no interval" iostat soon
+	refuses "'-1' is no interval" iostat -- -1
+	refuses "'0' is no count" iostat 1 0
+	refuses 'Too many arguments' iostat 1 2 3
 	refuses 'of what?' replay
 	refuses 'Too many arguments' replay a b
 	refuses "cannot sort by 'name'" ps --sort name
@@ -601,7 +637,8 @@ complete_line() {
 	local command options
 	# shellcheck source=../../deploy/completion/memctl
 	. "$repo/deploy/completion/memctl"
-	for command in status ps segments maps stores stats faults trace replay \
+	for command in status ps segments maps stores stats iostat faults \
+		trace replay \
 		evict limit config doctor help version; do
 		options=$("$memctl" "$command" --help |
 			grep -oE -- '^ .{0,6}--[a-z]+=?' | grep -oE -- '--.*' |

@@ -7,8 +7,11 @@
  *
  *   stress_test [--store uring|sync] [--ops N] [--processes N] [--threads N]
  *               [--pool SIZE] [--seed N] [--thp always] [--mailbox yes|no]
+ *               [--address ADDRESS]
  *
- * --ops counts operations a thread.  A failure prints the seed. */
+ * --ops counts operations a thread.  With --address, for "embedded:" and
+ * "tcp://" addresses without pool and size, one process has an engine of its
+ * own there, and all memory is private.  A failure prints the seed. */
 #include "client/include/memclient.h"
 #include "common/units.h"
 #include "tests/integration/model.h"
@@ -41,15 +44,15 @@ struct area {
 };
 
 static struct {
-	const char *store, *pool, *thp, *mailbox;
+	const char *store, *pool, *thp, *mailbox, *address;
 	uint64_t ops, seed;
 	unsigned processes, threads;
 	uint32_t units_of_area;
-} opt = { "auto", "32M", NULL, "yes", 8000, 1, 3, 3, 0 };
+} opt = { "auto", "32M", NULL, "yes", NULL, 8000, 1, 3, 3, 0 };
 
 static struct model *shared_model[SIZES];
 static _Atomic uint64_t *total;		/* accesses, of all processes */
-static char address[128];
+static char address[1024];
 
 static void fail(const char *what, int err, const struct memclient *mc)
 {
@@ -175,7 +178,7 @@ static void map_areas(struct memclient *mc, struct area *area,
 		int err;
 
 		a->page_size = page_sizes[i % SIZES];
-		a->is_shared = i >= SIZES;
+		a->is_shared = i >= SIZES && opt.address == NULL;
 		if (a->is_shared) {
 			char name[32];
 
@@ -240,8 +243,9 @@ static void run_process(unsigned process)
 	}
 	for (unsigned i = 0; i < opt.threads; i++)
 		pthread_join(worker[i].thread, NULL);
-	for (unsigned i = 0; i < SIZES; i++)
-		verify_all(mc, &area[i], &worker[0].rng);
+	for (unsigned i = 0; i < AREAS; i++)
+		if (!area[i].is_shared)
+			verify_all(mc, &area[i], &worker[0].rng);
 	memclient_close(mc);
 	_exit(0);
 }
@@ -411,7 +415,8 @@ static void parse(int argc, char **argv)
 		{ "store", 1, NULL, 's' }, { "ops", 1, NULL, 'o' },
 		{ "processes", 1, NULL, 'p' }, { "threads", 1, NULL, 't' },
 		{ "pool", 1, NULL, 'P' }, { "seed", 1, NULL, 'S' },
-		{ "thp", 1, NULL, 'h' }, { "mailbox", 1, NULL, 'm' }, { 0 },
+		{ "thp", 1, NULL, 'h' }, { "mailbox", 1, NULL, 'm' },
+		{ "address", 1, NULL, 'a' }, { 0 },
 	};
 	int c;
 
@@ -425,40 +430,21 @@ static void parse(int argc, char **argv)
 		case 'S': opt.seed = strtoull(optarg, NULL, 10); break;
 		case 'h': opt.thp = optarg; break;
 		case 'm': opt.mailbox = optarg; break;
+		case 'a': opt.address = optarg; break;
 		default: exit(2);
 		}
 }
 
-int main(int argc, char **argv)
+/* With a daemon, which is to be empty afterwards. */
+static int run_with_daemon(void)
 {
-	uint64_t pool = 0;
 	struct testmemd tm;
-	const char *flags[10];
-	unsigned n = 0;
+	const char *flags[] = {
+		"--pool-size", opt.pool, "--swap-size", "512M", "--store",
+		opt.store, "--mailbox", opt.mailbox, NULL
+	};
 	int failed;
 
-	parse(argc, argv);
-	if (units_parse_size(opt.pool, &pool) != 0 || opt.processes == 0)
-		return 2;
-	if (opt.thp != NULL)
-		set_thp(opt.thp);
-	/* All areas together: six times the pool, in whole 2 MiB pages. */
-	opt.units_of_area = (uint32_t)(pool * 6 / MODEL_UNIT_BYTES /
-				       (SIZES * (opt.processes + 1)));
-	opt.units_of_area = (opt.units_of_area + 511) / 512 * 512;
-	total = mmap(NULL, sizeof(*total), PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	for (unsigned i = 0; i < SIZES; i++)
-		shared_model[i] = model_create(opt.units_of_area, i + 7777);
-	flags[n++] = "--pool-size";
-	flags[n++] = opt.pool;
-	flags[n++] = "--swap-size";
-	flags[n++] = "512M";
-	flags[n++] = "--store";
-	flags[n++] = opt.store;
-	flags[n++] = "--mailbox";
-	flags[n++] = opt.mailbox;
-	flags[n] = NULL;
 	if (testmemd_start(&tm, flags) != 0)
 		return 1;
 	snprintf(address, sizeof(address), "unix:%s", tm.socket);
@@ -473,6 +459,44 @@ int main(int argc, char **argv)
 							     "no") != 0);
 	if (testmemd_stop(&tm) != 0 && failed == 0)
 		failed = 1;
+	return failed;
+}
+
+/* The engine checks its tables when it ends. */
+static int run_without_daemon(void)
+{
+	bool is_tcp = strncmp(opt.address, "tcp://", 6) == 0;
+	char between[] = { is_tcp ? '&' : ',', '\0' };
+	const char *first = !is_tcp ? between :
+		strchr(opt.address, '?') != NULL ? between : "?";
+
+	snprintf(address, sizeof(address), "%s%spool=%s%ssize=512M",
+		 opt.address, first, opt.pool, between);
+	return run_processes();
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t pool = 0;
+	int failed;
+
+	parse(argc, argv);
+	if (opt.address != NULL)
+		opt.processes = 1;
+	if (units_parse_size(opt.pool, &pool) != 0 || opt.processes == 0)
+		return 2;
+	if (opt.thp != NULL)
+		set_thp(opt.thp);
+	/* All areas together: six times the pool, in whole 2 MiB pages. */
+	opt.units_of_area = (uint32_t)(pool * 6 / MODEL_UNIT_BYTES /
+				       (SIZES * (opt.processes + 1)));
+	opt.units_of_area = (opt.units_of_area + 511) / 512 * 512;
+	total = mmap(NULL, sizeof(*total), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	for (unsigned i = 0; i < SIZES; i++)
+		shared_model[i] = model_create(opt.units_of_area, i + 7777);
+	failed = opt.address != NULL ? run_without_daemon() :
+				       run_with_daemon();
 	printf("%ju accesses verified, seed %ju: %s\n",
 	       (uintmax_t)atomic_load(total), (uintmax_t)opt.seed,
 	       failed == 0 ? "ok" : "FAILED");

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* memctl iostat: what goes in and out, a line for each interval, the first of
+ * them for all the time since memd started.  Made of memd's counters, asked
+ * for on one connection. */
+#include "client/memctl/memctl.h"
+
+#include "common/clock.h"
+#include "common/units.h"
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+struct iostat {
+	uint64_t interval_ms;		/* 0: one line, no more */
+	uint64_t count_max;		/* 0: no end */
+	struct report *report;
+};
+
+enum figure {
+	PAGES_READ, PAGES_WRITTEN, READ_BYTES, WRITE_BYTES, READS, WRITES,
+	FAULTS_ASKED, FAULTS_WAITING, FREE_FRAMES, FRAME_COUNT,
+	FIGURES
+};
+
+/* As memd calls them. */
+static const char *const names[FIGURES] = {
+	[PAGES_READ] = "pages_read", [PAGES_WRITTEN] = "written",
+	[READ_BYTES] = "read_bytes", [WRITE_BYTES] = "write_bytes",
+	[READS] = "reads", [WRITES] = "writes",
+	[FAULTS_ASKED] = "faults_asked", [FAULTS_WAITING] = "faults_waiting",
+	[FREE_FRAMES] = "free_frames", [FRAME_COUNT] = "frame_count",
+};
+
+struct sample {
+	uint64_t time_ns;
+	double value[FIGURES];		/* NAN: memd has no such counter */
+};
+
+/* ---- the command line */
+
+static uint64_t parse_interval(struct argp_state *state, const char *text)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+	uint64_t ms = 0;
+
+	if (end != text && *end == '\0' && seconds > 0 && seconds < 1e6)
+		ms = (uint64_t)ceil(seconds * 1000);
+	else if (units_parse_ms(text, &ms) != 0 || ms > UINT32_MAX)
+		ms = 0;
+	if (ms == 0)
+		argp_error(state, "'%s' is no interval: say 2, 0.5 or 1min",
+			   text);
+	return ms;
+}
+
+static uint64_t parse_count(struct argp_state *state, const char *text)
+{
+	char *end;
+	unsigned long long count;
+
+	errno = 0;
+	count = strtoull(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || text[0] == '-' ||
+	    count == 0)
+		argp_error(state, "'%s' is no count: say 1 or more", text);
+	return count;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct iostat *io = state->input;
+
+	if (key != ARGP_KEY_ARG || state->arg_num > 1)
+		return ARGP_ERR_UNKNOWN;
+	if (state->arg_num == 0)
+		io->interval_ms = parse_interval(state, text);
+	else
+		io->count_max = parse_count(state, text);
+	return 0;
+}
+
+static const struct argp iostat_argp = {
+	.parser = parse,
+	.args_doc = "[SECONDS [COUNT]]",
+	.doc = "Show what goes in and out: pages read and written a second, "
+	       "bytes read and written a second, requests of the swap store a "
+	       "second and their mean size, pages that programs ask for a "
+	       "second, faults waiting now, and how much of the pool is free. "
+	       "The first line is for all the time since memd started, each "
+	       "further one for the SECONDS before it.  Without COUNT it ends "
+	       "with Ctrl-C, without SECONDS after the first line.",
+};
+
+static const struct report_column columns[] = {
+	{ "IN/S", "pages_in_per_s", REPORT_DECIMAL, 0, 9 },
+	{ "OUT/S", "pages_out_per_s", REPORT_DECIMAL, 0, 9 },
+	{ "READ/S", "read_bytes_per_s", REPORT_SIZE, 0, 7 },
+	{ "WRITE/S", "write_bytes_per_s", REPORT_SIZE, 0, 7 },
+	{ "REQ/S", "requests_per_s", REPORT_DECIMAL, 0, 9 },
+	{ "SIZE", "request_bytes", REPORT_SIZE, 0, 7 },
+	{ "FAULTS/S", "faults_per_s", REPORT_DECIMAL, 0, 9 },
+	{ "WAITING", "faults_waiting", REPORT_NUMBER, 0, 7 },
+	{ "%FREE", "free_percent", REPORT_DECIMAL, 0, 5 },
+};
+
+/* ---- a sample */
+
+static double find(const Memd__CountersReply *reply, const char *name)
+{
+	for (size_t i = 0; i < reply->n_counter; i++)
+		if (strcmp(reply->counter[i]->name, name) == 0)
+			return (double)reply->counter[i]->value;
+	return NAN;
+}
+
+/* Returns an exit code; failures have been printed. */
+static int take_sample(struct connection *c, struct sample *s)
+{
+	ProtobufCMessage *reply;
+	struct failure failure;
+
+	if (connection_ask(c, ASK_COUNTERS, NULL, &reply, &failure) != 0)
+		return memctl_fail(&failure);
+	s->time_ns = clock_now_ns();
+	for (unsigned i = 0; i < FIGURES; i++)
+		s->value[i] = find((void *)reply, names[i]);
+	protobuf_c_message_free_unpacked(reply, NULL);
+	return EXIT_CODE_OK;
+}
+
+/* What it was when memd started. */
+static int take_start(struct connection *c, const struct sample *now,
+		      struct sample *ret_start)
+{
+	ProtobufCMessage *reply;
+	struct failure failure;
+	uint64_t ms;
+
+	if (connection_ask(c, ASK_STATUS, NULL, &reply, &failure) != 0)
+		return memctl_fail(&failure);
+	ms = ((Memd__StatusReply *)reply)->uptime_ms;
+	protobuf_c_message_free_unpacked(reply, NULL);
+	*ret_start = (struct sample){
+		.time_ns = now->time_ns - MAX(ms, 1u) * 1000000
+	};
+	return EXIT_CODE_OK;
+}
+
+/* ---- a line */
+
+static void add_number(struct report *rp, double number)
+{
+	if (isfinite(number) && number >= 0)
+		report_number(rp, (uint64_t)(number + 0.5));
+	else
+		report_unknown(rp);
+}
+
+static void add_line(struct report *rp, const struct sample *from,
+		     const struct sample *to)
+{
+	double seconds = (double)(to->time_ns - from->time_ns) / 1e9;
+	double grown[FIGURES], a_second[FIGURES], requests;
+
+	for (unsigned i = 0; i < FIGURES; i++) {
+		grown[i] = to->value[i] - from->value[i];
+		a_second[i] = grown[i] / seconds;
+	}
+	requests = grown[READS] + grown[WRITES];
+	report_decimal(rp, a_second[PAGES_READ]);
+	report_decimal(rp, a_second[PAGES_WRITTEN]);
+	add_number(rp, a_second[READ_BYTES]);
+	add_number(rp, a_second[WRITE_BYTES]);
+	report_decimal(rp, requests / seconds);
+	add_number(rp, (grown[READ_BYTES] + grown[WRITE_BYTES]) / requests);
+	report_decimal(rp, a_second[FAULTS_ASKED]);
+	add_number(rp, to->value[FAULTS_WAITING]);
+	report_decimal(rp, 100 * to->value[FREE_FRAMES] /
+		       to->value[FRAME_COUNT]);
+	report_end_row(rp);
+}
+
+/* ---- the command */
+
+/* Sleep until then.  False: nobody reads our output any more. */
+static bool wait_until(uint64_t then_ns)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = 0 };
+	uint64_t now_ns;
+
+	while ((now_ns = clock_now_ns()) < then_ns) {
+		uint64_t ms = (then_ns - now_ns + 999999) / 1000000;
+
+		out.revents = 0;
+		if (poll(&out, 1, (int)MIN(ms, (uint64_t)INT32_MAX)) > 0)
+			return false;
+	}
+	return true;
+}
+
+/* Returns an exit code; failures have been printed. */
+static int show(struct iostat *io, struct connection *c)
+{
+	struct sample now = { 0 }, before = { 0 };
+	uint64_t count = 0, due_ns;
+	int code = take_sample(c, &now);
+
+	if (code == EXIT_CODE_OK)
+		code = take_start(c, &now, &before);
+	due_ns = clock_now_ns();
+	while (code == EXIT_CODE_OK) {
+		add_line(io->report, &before, &now);
+		if (report_print(io->report) != 0) {
+			memctl_complain("not enough memory to print this: "
+					"free some");
+			return EXIT_CODE_FAILED;
+		}
+		count++;
+		due_ns += io->interval_ms * 1000000;
+		if (fflush(stdout) != 0 || io->interval_ms == 0 ||
+		    count == io->count_max || !wait_until(due_ns))
+			break;
+		before = now;
+		code = take_sample(c, &now);
+	}
+	return code;
+}
+
+int cmd_iostat(struct memctl *mc, int argc, char **argv)
+{
+	struct iostat io = { 0 };
+	struct connection *c = NULL;
+	int code;
+
+	memctl_parse(mc, &iostat_argp, argc, argv, &io);
+	io.report = report_create(REPORT_STREAM, "iostat", columns,
+				  ARRAY_SIZE(columns), &mc->style);
+	if (io.report == NULL) {
+		memctl_complain("cannot start: not enough memory");
+		return EXIT_CODE_FAILED;
+	}
+	code = memctl_connect(mc, &c);
+	if (code == EXIT_CODE_OK)
+		code = show(&io, c);
+	connection_close(c);
+	report_destroy(io.report);
+	return code;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/engine_store.h"
+
+#include "common/units.h"
+#include "swapstore/store_remote.h"
+#include <errno.h>
+#include <string.h>
+
+static uint32_t slot_count(const struct config *config)
+{
+	return (uint32_t)(config->swap_size / SWAP_SLOT_BYTES);
+}
+
+/* The store takes the swap file's descriptor when it is made. */
+static int make_file_store(struct engine *e, const struct config *config,
+			   char *ret_reason, size_t reason_size)
+{
+	struct swapfile *sf = &e->swapfile;
+	struct swapstore_buffers buffers = { e->staging, e->staging_bytes };
+	bool is_auto = strcmp(config->store, "auto") == 0;
+	int err;
+
+	if (is_auto || strcmp(config->store, "uring") == 0) {
+		err = store_uring_create(sf->fd, sf->slots_offset,
+					 sf->slot_count, &buffers,
+					 (unsigned)config->queue_depth,
+					 &e->store);
+		if (err == 0)
+			return 0;
+		snprintf(e->store_reason, sizeof(e->store_reason),
+			 "io_uring: %s", strerror(-err));
+		if (!is_auto) {
+			snprintf(ret_reason, reason_size,
+				 "store: uring: %s; allow io_uring (sysctl "
+				 "kernel.io_uring_disabled=0, or the "
+				 "container's seccomp profile) or set "
+				 "store = sync", strerror(-err));
+			return err;
+		}
+	}
+	err = store_sync_create(sf->fd, sf->slots_offset, sf->slot_count,
+				(unsigned)config->io_threads, &e->store);
+	if (err != 0)
+		snprintf(ret_reason, reason_size, "store: sync: %s",
+			 strerror(-err));
+	return err;
+}
+
+static int make_mem_store(struct engine *e, const struct config *config,
+			  char *ret_reason, size_t reason_size)
+{
+	int err = store_mem_create(slot_count(config), &e->store);
+
+	if (err != 0)
+		snprintf(ret_reason, reason_size, "store: mem: %s",
+			 strerror(-err));
+	return err;
+}
+
+/* ---- another memd */
+
+static int load_tls(struct engine *e, const struct config *config,
+		    char *ret_reason, size_t reason_size)
+{
+	const struct channel_tls_files files = {
+		.ca = config->tls_ca,
+		.certificate = config->tls_certificate,
+		.key = config->tls_key,
+		.crl = config->tls_crl,
+	};
+
+	if (config->tls_ca[0] == '\0')
+		return 0;
+	return channel_context_create(&files, false, &e->tls, ret_reason,
+				      reason_size);
+}
+
+static bool is_loopback(const char *address)
+{
+	return strncmp(address, "127.", 4) == 0 ||
+	       strncmp(address, "localhost:", 10) == 0 ||
+	       strncmp(address, "[::1]:", 6) == 0;
+}
+
+/* Whoever is on the way could read and change everything, and answer. */
+static int check_plain(const struct engine *e, const struct config *config,
+		       const char *address, char *ret_reason,
+		       size_t reason_size)
+{
+	if (e->tls != NULL || is_loopback(address) ||
+	    strcmp(config->insecure_tcp, "yes") == 0)
+		return 0;
+	snprintf(ret_reason, reason_size, "%s is on another host: that needs "
+		 "certificates (tls_ca, tls_certificate, tls_key), or, where "
+		 "the network is trusted, insecure_tcp = yes", address);
+	return -EACCES;
+}
+
+static int connect_store(struct engine *e, const struct config *config,
+			 const char *address, struct swapstore **ret_store,
+			 char *ret_reason, size_t reason_size)
+{
+	const struct store_remote_options options = {
+		.address = address,
+		.tls = e->tls,
+		.command = program_invocation_short_name,
+		.slot_count = slot_count(config),
+		.write_behind_bytes = (size_t)config->write_behind,
+		.queue_depth = (unsigned)config->queue_depth,
+	};
+	int err = check_plain(e, config, address, ret_reason, reason_size);
+
+	return err != 0 ? err : store_remote_create(&options, ret_store,
+						    ret_reason, reason_size);
+}
+
+static int make_remote_store(struct engine *e, const struct config *config,
+			     char *ret_reason, size_t reason_size)
+{
+	int err = load_tls(e, config, ret_reason, reason_size);
+
+	return err != 0 ? err :
+		connect_store(e, config, config->store_address, &e->store,
+			      ret_reason, reason_size);
+}
+
+/* ---- any */
+
+int engine_store_create(struct engine *e, const struct config *config,
+			char *ret_reason, size_t reason_size)
+{
+	int err;
+
+	if (strcmp(config->store, "mem") == 0)
+		return make_mem_store(e, config, ret_reason, reason_size);
+	if (strcmp(config->store, "remote") == 0)
+		return make_remote_store(e, config, ret_reason, reason_size);
+	snprintf(e->swap_path, sizeof(e->swap_path), "%s", config->swap_file);
+	err = swapfile_open(e->swap_path, config->swap_size, &e->swapfile,
+			    ret_reason, reason_size);
+	if (err != 0)
+		return err;
+	e->has_swapfile = true;
+	return make_file_store(e, config, ret_reason, reason_size);
+}
+
+void engine_store_destroy(struct engine *e)
+{
+	/* A store has taken the descriptor and with it the lock, under which
+	 * the name must go. */
+	if (e->store != NULL)
+		e->swapfile.fd = -1;
+	if (e->has_swapfile)
+		swapfile_close(&e->swapfile, e->swap_path, true);
+	swapstore_destroy(e->store);
+	channel_context_destroy(e->tls);
+}
+
+const char *engine_store_describe(const struct engine *e,
+				  char buf[ENGINE_STORE_TEXT_BYTES])
+{
+	struct store_remote_status rs;
+	char sent[16], received[16];
+
+	buf[0] = '\0';
+	if (!store_is_remote(e->store)) {
+		snprintf(buf, ENGINE_STORE_TEXT_BYTES, "%s", e->store_reason);
+		return buf;
+	}
+	store_remote_status_get(e->store, &rs);
+	if (rs.is_up)
+		snprintf(buf, ENGINE_STORE_TEXT_BYTES, "%s, round trip %.2f "
+			 "ms, %s sent, %s received%s", rs.address,
+			 (double)rs.rtt_ns / 1e6,
+			 units_format_size(rs.sent_bytes, sent, sizeof(sent)),
+			 units_format_size(rs.received_bytes, received,
+					   sizeof(received)),
+			 e->tls != NULL ? ", TLS" : "");
+	else
+		snprintf(buf, ENGINE_STORE_TEXT_BYTES, "%s, not reached for "
+			 "%.1f s: %s", rs.address, (double)rs.down_ns / 1e9,
+			 rs.reason);
+	return buf;
+}

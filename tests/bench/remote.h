@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* What a page from another host costs: who is measured, and how. */
+#ifndef MEMD_TESTS_BENCH_REMOTE_H
+#define MEMD_TESTS_BENCH_REMOTE_H
+
+#include "common/checks.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	REMOTE_BLOCK_MAX = 1 << 20,
+	REMOTE_DEPTH_MAX = 32,
+	REMOTE_SPACE_BYTES = 128 << 20,	/* that is read from */
+};
+
+struct remote_work {
+	size_t block_bytes;
+	unsigned depth;			/* requests under way */
+	size_t count;			/* requests in all */
+	bool is_random;
+};
+
+struct remote_result {
+	bool is_done;			/* false: could not be had */
+	double mean_ns;			/* from one end to the next */
+	double p50_ns, p99_ns;		/* of one request */
+};
+
+/* Latencies of one run. */
+struct remote_meter {
+	uint64_t *ns;
+	size_t count, size;
+	uint64_t start_ns;
+};
+
+int remote_meter_init(struct remote_meter *m, size_t count) MUST_CHECK;
+void remote_meter_add(struct remote_meter *m, uint64_t ns);
+/* Also frees it. */
+void remote_meter_end(struct remote_meter *m, struct remote_result *ret_result);
+
+/* Where request number i begins. */
+uint64_t remote_offset(const struct remote_work *work, size_t i);
+
+/* A bare TCP connection over loopback, to a process that answers a request of
+ * 24 bytes with as many bytes as it asks for.  0 or -1, said why on stderr. */
+int remote_ping(const struct remote_work *work,
+		struct remote_result *ret_result) MUST_CHECK;
+
+/* libnbd reading from `nbdkit memory`; not done where there is none. */
+int remote_nbd(const struct remote_work *work,
+	       struct remote_result *ret_result) MUST_CHECK;
+
+/* The swap store on the memd at `address`, its slots in that one's frames. */
+int remote_store(const char *address, const struct remote_work *work,
+		 struct remote_result *ret_result) MUST_CHECK;
+
+/* A program's faults on memory of the memd at `address`, at random, one
+ * thread; every word is compared. */
+int remote_faults(const char *address, size_t count,
+		  struct remote_result *ret_result) MUST_CHECK;
+
+#endif

@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves that memory without a daemon, "embedded:", holds every byte in both
+ * fault modes with every store, several of them in one process too; and that
+ * it is a quiet guest: it leaves no descriptor, thread, mapping or file
+ * behind, touches no signal, mask or umask of the program, goes on when the
+ * program closes all its descriptors or forks, says what is wrong with an
+ * address, and shows itself to its user's memctl but gives its memory to
+ * nobody. */
+#include "tests/integration/client_helpers.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+enum { MIB = 1 << 20, MODES = 2 };
+
+#define SMALL "embedded:pool=2M,size=8M"
+
+static struct fake none = { .address = SMALL };
+static char folder[PATH_MAX];	/* $TMPDIR; empty but for open engines */
+
+static struct memclient *open_at(const char *address)
+{
+	struct memclient_options o = { .size = sizeof(o),
+				       .timeout_ms = 60000 };
+	struct memclient *mc = NULL;
+
+	if (memclient_open(address, &o, &mc) != 0)
+		FAIL("%s: %s\n", address, memclient_error(NULL));
+	return mc;
+}
+
+static unsigned count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	unsigned count = 0;
+
+	REQUIRE(dir != NULL);
+	while ((entry = readdir(dir)) != NULL)
+		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count;
+}
+
+/* ---- bytes */
+
+static void bytes_are_right_with(const char *store, uint32_t mode,
+				 uint32_t page_size)
+{
+	char address[128];
+	struct memclient *mc;
+	uint8_t *p;
+
+	snprintf(address, sizeof(address),
+		 "embedded:pool=16M,swap_size=128M,store=%s", store);
+	mc = open_at(address);
+	p = map(mc, 64 * MIB, page_size, mode);
+	fill(p, 64 * MIB);
+	verify(p, 64 * MIB);
+	for (size_t i = 0; i < 64 * MIB; i += 12288)
+		p[i] = (uint8_t)(byte_at(i) + 1);
+	for (size_t i = 0; i < 64 * MIB; i += 12288)
+		REQUIRE(p[i] == (uint8_t)(byte_at(i) + 1));
+	memclient_close(mc);
+}
+
+static void bytes_are_right(void **state)
+{
+	static const char *const stores[] = { "auto", "sync", "mem" };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		for (uint32_t mode = 0; mode < MODES; mode++)
+			bytes_are_right_with(stores[i], mode,
+					     i == 0 ? 4096 : 65536);
+}
+
+enum { ENGINES = 4 };
+
+static void *use_one(void *arg)
+{
+	uint32_t number = (uint32_t)(uintptr_t)arg;
+	struct memclient *mc = open_at("embedded:pool=4M,size=32M");
+	uint8_t *p = map(mc, 12 * MIB, 0, number % MODES);
+
+	for (unsigned round = 0; round < 3; round++) {
+		for (size_t i = 0; i < 12 * MIB; i++)
+			p[i] = (uint8_t)(byte_at(i) + number + round);
+		for (size_t i = 0; i < 12 * MIB; i++)
+			if (p[i] != (uint8_t)(byte_at(i) + number + round))
+				return "wrong byte";
+	}
+	memclient_close(mc);
+	return NULL;
+}
+
+static void several_at_once(void **state)
+{
+	pthread_t thread[ENGINES];
+
+	(void)state;
+	for (uintptr_t i = 0; i < ENGINES; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, use_one,
+						(void *)i), 0);
+	for (unsigned i = 0; i < ENGINES; i++) {
+		void *wrong;
+
+		assert_int_equal(pthread_join(thread[i], &wrong), 0);
+		assert_null(wrong);
+	}
+}
+
+/* One goes while another is used. */
+static void one_of_two_goes(void **state)
+{
+	struct memclient *a = open_at(SMALL), *b = open_at(SMALL);
+	uint8_t *p = map(a, 6 * MIB, 0, 0), *q = map(b, 6 * MIB, 0, 0);
+
+	(void)state;
+	fill(p, 6 * MIB);
+	fill(q, 6 * MIB);
+	memclient_close(a);
+	verify(q, 6 * MIB);
+	memclient_close(b);
+}
+
+/* ---- what is left */
+
+struct left {
+	unsigned descriptors, threads, mappings, files;
+};
+
+static unsigned count_mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned lines = 0;
+	int c;
+
+	REQUIRE(maps != NULL);
+	while ((c = getc(maps)) != EOF)
+		lines += c == '\n';
+	fclose(maps);
+	return lines;
+}
+
+static struct left count_left(unsigned threads_due)
+{
+	struct left left = { .mappings = count_mappings() };
+
+	/* A thread that has been joined may be in the list for a moment. */
+	for (unsigned i = 0; i < 1000; i++) {
+		left.threads = count_entries("/proc/self/task");
+		if (left.threads <= threads_due)
+			break;
+		usleep(1000);
+	}
+	left.descriptors = count_entries("/proc/self/fd");
+	left.files = count_entries(folder);
+	return left;
+}
+
+static void open_and_close(unsigned times)
+{
+	for (unsigned i = 0; i < times; i++) {
+		struct memclient *mc = open_at(SMALL);
+		uint8_t *p = map(mc, 4 * MIB, 0, i % MODES);
+
+		memset(p, 1, 4 * MIB);
+		memclient_close(mc);
+	}
+}
+
+/* The first few may leave what is kept to be used again: cached stacks, arenas
+ * of malloc(). */
+static void nothing_is_left(void **state)
+{
+	struct left before, after;
+
+	(void)state;
+	open_and_close(8);
+	before = count_left(1);
+	open_and_close(100);
+	after = count_left(before.threads);
+	assert_int_equal(after.descriptors, before.descriptors);
+	assert_int_equal(after.threads, before.threads);
+	assert_in_range(after.mappings, 0, before.mappings + 8);
+	assert_int_equal(after.files, 0);
+}
+
+static void named_file_goes_at_the_end(void **state)
+{
+	char path[PATH_MAX + 8], address[PATH_MAX + 64];
+	struct memclient *mc;
+	struct stat st;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/named", folder);
+	snprintf(address, sizeof(address), "embedded:pool=2M,size=8M,swap=%s",
+		 path);
+	mc = open_at(address);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 077, 0);
+	memclient_close(mc);
+	assert_int_not_equal(stat(path, &st), 0);
+}
+
+static void nothing_is_left_of_the_killed(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		is_test_child = 1;
+		memset(map(open_at(SMALL), 4 * MIB, 0, 0), 1, 4 * MIB);
+		(void)raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_int_equal(count_entries(folder), 0);
+}
+
+/* ---- descriptors and forks */
+
+static void close_all(void)
+{
+	struct memclient *mc = open_at(SMALL);
+	uint8_t *p = map(mc, 6 * MIB, 0, 0);
+
+	fill(p, 6 * MIB);
+	REQUIRE(close_range(0, ~0u, 0) == 0);
+	REQUIRE(open("/dev/zero", O_RDONLY | O_CLOEXEC) == 0);
+	verify(p, 6 * MIB);
+	memclient_close(mc);
+	/* And from the beginning. */
+	mc = open_at(SMALL);
+	p = map(mc, 6 * MIB, 0, MEMCLIENT_FAULT_INLINE);
+	fill(p, 6 * MIB);
+	verify(p, 6 * MIB);
+	memclient_close(mc);
+	REQUIRE(fcntl(0, F_GETFD) >= 0 && fcntl(1, F_GETFD) < 0);
+}
+
+static void descriptors_may_be_closed(void **state)
+{
+	(void)state;
+	in_child(close_all);
+}
+
+static struct memclient *parents;
+
+static void use_as_child(void)
+{
+	void *p;
+	struct memclient *mc;
+
+	REQUIRE(memclient_map(parents, 4096, NULL, &p) == -EPERM);
+	memclient_close(parents);
+	mc = open_at(SMALL);
+	p = map(mc, 6 * MIB, 0, 0);
+	fill(p, 6 * MIB);
+	verify(p, 6 * MIB);
+	memclient_close(mc);
+}
+
+static void a_fork_does_no_harm(void **state)
+{
+	uint8_t *p;
+
+	(void)state;
+	parents = open_at(SMALL);
+	p = map(parents, 6 * MIB, 0, 0);
+	fill(p, 6 * MIB);
+	in_child(use_as_child);
+	verify(p, 6 * MIB);
+	fill(p, 6 * MIB);
+	verify(p, 6 * MIB);
+	memclient_close(parents);
+}
+
+/* ---- the program's own */
+
+struct own {
+	struct {
+		void (*handler)(int);
+		int flags;
+		uint64_t mask;
+	} action[NSIG];
+	uint64_t mask;
+	mode_t umask;
+	struct rlimit files;
+	char cwd[PATH_MAX];
+};
+
+static uint64_t bits(const sigset_t *set)
+{
+	uint64_t found = 0;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sigismember(set, sig) == 1)
+			found |= UINT64_C(1) << (sig - 1);
+	return found;
+}
+
+static void look_at_own(struct own *own)
+{
+	struct sigaction action;
+	sigset_t mask;
+
+	memset(own, 0, sizeof(*own));
+	for (int sig = 1; sig < NSIG; sig++) {
+		if (sigaction(sig, NULL, &action) != 0)
+			continue;
+		own->action[sig].handler = action.sa_handler;
+		own->action[sig].flags = action.sa_flags;
+		own->action[sig].mask = bits(&action.sa_mask);
+	}
+	REQUIRE(pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0);
+	own->mask = bits(&mask);
+	own->umask = umask(0);
+	umask(own->umask);
+	REQUIRE(getrlimit(RLIMIT_NOFILE, &own->files) == 0);
+	REQUIRE(getcwd(own->cwd, sizeof(own->cwd)) != NULL);
+}
+
+static volatile sig_atomic_t caught;
+
+static void catch(int sig)
+{
+	caught = sig;
+}
+
+static void signals_are_the_programs(void)
+{
+	static const int signals[] = { SIGTERM, SIGHUP, SIGINT, SIGPIPE };
+	static struct own before, during, after;
+	struct memclient *mc;
+	sigset_t some;
+	uint8_t *p;
+
+	for (size_t i = 0; i < 4; i++)
+		signal(signals[i], catch);
+	sigemptyset(&some);
+	sigaddset(&some, SIGUSR1);
+	REQUIRE(pthread_sigmask(SIG_BLOCK, &some, NULL) == 0);
+	umask(0);
+	look_at_own(&before);
+	mc = open_at(SMALL);
+	p = map(mc, 6 * MIB, 0, 0);
+	fill(p, 6 * MIB);
+	look_at_own(&during);
+	REQUIRE(memcmp(&before, &during, sizeof(before)) == 0);
+	for (size_t i = 0; i < 4; i++) {
+		REQUIRE(kill(getpid(), signals[i]) == 0);
+		REQUIRE(caught == signals[i]);
+		verify(p, 6 * MIB);
+	}
+	memclient_close(mc);
+	look_at_own(&after);
+	REQUIRE(memcmp(&before, &after, sizeof(before)) == 0);
+}
+
+static void signals_stay(void **state)
+{
+	(void)state;
+	in_child(signals_are_the_programs);
+}
+
+/* Named, its socket is a path: made without changing the umask that other
+ * threads see. */
+static void *look_at_umask(void *arg)
+{
+	_Atomic int *must_end = arg;
+
+	while (!*must_end) {
+		char line[64];
+		FILE *f = fopen("/proc/thread-self/status", "re");
+
+		REQUIRE(f != NULL);
+		while (fgets(line, sizeof(line), f) != NULL)
+			if (strncmp(line, "Umask:", 6) == 0)
+				REQUIRE(strtoul(line + 6, NULL, 8) == 027);
+		fclose(f);
+	}
+	return NULL;
+}
+
+static void umask_stays(void **state)
+{
+	char address[PATH_MAX + 64];
+	mode_t before = umask(027);
+	_Atomic int must_end = 0;
+	pthread_t thread;
+
+	(void)state;
+	snprintf(address, sizeof(address), SMALL ",socket=%s/sock", folder);
+	assert_int_equal(pthread_create(&thread, NULL, look_at_umask,
+					&must_end), 0);
+	for (unsigned i = 0; i < 50; i++)
+		memclient_close(open_at(address));
+	must_end = 1;
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(umask(before), 027);
+}
+
+/* The handler that was there first still gets what is not the library's. */
+static void sigbus_of_others_is_theirs(void **state)
+{
+	struct memclient *mc = open_at(SMALL);
+	uint8_t *p = map(mc, 6 * MIB, 0, MEMCLIENT_FAULT_INLINE);
+	int fd = memfd_create("short", MFD_CLOEXEC);
+	uint8_t *q = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+
+	(void)state;
+	assert_ptr_not_equal(q, MAP_FAILED);
+	fill(p, 6 * MIB);
+	assert_sigbus(q);
+	verify(p, 6 * MIB);
+	munmap(q, 4096);
+	close(fd);
+	memclient_close(mc);
+}
+
+/* ---- errors */
+
+static void errors_are_clear(void **state)
+{
+	static const struct {
+		const char *address;
+		int error;		/* 0: any */
+		const char *text;
+	} rows[] = {
+		{ "embedded:nonsense", -EINVAL, "NAME=VALUE" },
+		{ "embedded:=1", -EINVAL, "NAME=VALUE" },
+		{ "embedded:colour=red", -EINVAL, "\"colour\" is no setting" },
+		{ "embedded:pool=lots", -EINVAL, "pool_size" },
+		{ "embedded:pool=", -EINVAL, "pool_size" },
+		{ "embedded:pool=1K", -EINVAL, "pool_size" },
+		{ "embedded:pool=8T", -ENOMEM, "pool_size" },
+		{ "embedded:store=paper", -EINVAL, "store" },
+		{ "embedded:swap=/no/such/folder/x", 0, "/no/such/folder/x" },
+		{ "embedded:swap=relative", 0, "relative" },
+		{ "embedded:size=8T", 0, "swap_size" },
+		{ "embedded:pool=2M,low_watermark=50,high_watermark=2", -EINVAL,
+		  "watermark" },
+		{ "tcp://", -EINVAL, "HOST:PORT" },
+		{ "tcp://host:1?pool", -EINVAL, "NAME=VALUE" },
+		{ "tcp://host:1?colour=red", -EINVAL, "colour" },
+		{ "embeded:", -EINVAL, "not understood" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct memclient *mc = NULL;
+		int err = memclient_open(rows[i].address, NULL, &mc);
+
+		if (err >= 0 || mc != NULL ||
+		    (rows[i].error != 0 && err != rows[i].error) ||
+		    strstr(memclient_error(NULL), rows[i].text) == NULL)
+			fail_msg("%s: %d, %s", rows[i].address, err,
+				 memclient_error(NULL));
+	}
+	assert_int_equal(count_entries(folder), 0);
+}
+
+static void too_long_an_address_is_refused(void **state)
+{
+	static char address[8192];
+	struct memclient *mc = NULL;
+
+	(void)state;
+	memset(address, 'x', sizeof(address) - 1);
+	memcpy(address, "embedded:", strlen("embedded:"));
+	assert_int_equal(memclient_open(address, NULL, &mc), -EINVAL);
+	assert_non_null(strstr(memclient_error(NULL), "longer"));
+	address[0] = '\0';
+	strcpy(address, "embedded:");
+	for (unsigned i = 0; i < 40; i++)
+		strcat(address, "pool=2M,");
+	assert_int_equal(memclient_open(address, NULL, &mc), -EINVAL);
+	assert_non_null(strstr(memclient_error(NULL), "more than"));
+}
+
+/* What a program gives as an environment counts as an address. */
+static void the_environment_names_it(void **state)
+{
+	struct memclient *mc = NULL;
+
+	(void)state;
+	assert_int_equal(setenv("MEMD_SOCKET", SMALL, 1), 0);
+	assert_int_equal(memclient_open(NULL, NULL, &mc), 0);
+	fill(map(mc, 4 * MIB, 0, 0), 4 * MIB);
+	memclient_close(mc);
+	assert_int_equal(setenv("MEMD_SOCKET", "embedded:pool=x", 1), 0);
+	assert_int_equal(memclient_open(NULL, NULL, &mc), -EINVAL);
+	assert_int_equal(unsetenv("MEMD_SOCKET"), 0);
+}
+
+/* ---- who may look, and who may map */
+
+static char watched[64];
+
+static int run_memctl(const char *command, uid_t uid)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		char option[96];
+
+		snprintf(option, sizeof(option), "--socket=%s", watched);
+		(void)!freopen("/dev/null", "w", stdout);
+		(void)!freopen("/dev/null", "w", stderr);
+		if (uid != getuid() && (setgid(uid) != 0 || setuid(uid) != 0))
+			_exit(99);
+		execl(MEMCTL_PATH, "memctl", option, command, (char *)NULL);
+		_exit(98);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void map_as_another(void)
+{
+	struct memclient *mc = NULL;
+
+	REQUIRE(memclient_open(watched, NULL, &mc) == -EACCES);
+	REQUIRE(strstr(memclient_error(NULL), "another program") != NULL);
+}
+
+static void its_user_may_look_and_nobody_map(void **state)
+{
+	enum { DENIED = 6, SOMEBODY = 54321 };
+	char address[160];
+	struct memclient *mc;
+
+	(void)state;
+	snprintf(watched, sizeof(watched), "@memd-embedded-test-%d", getpid());
+	snprintf(address, sizeof(address), SMALL ",socket=%s", watched);
+	mc = open_at(address);
+	fill(map(mc, 4 * MIB, 0, 0), 4 * MIB);
+	assert_int_equal(run_memctl("status", getuid()), 0);
+	assert_int_equal(run_memctl("stats", getuid()), 0);
+	assert_int_equal(run_memctl("ps", getuid()), 0);
+	if (getuid() == 0)
+		assert_int_equal(run_memctl("status", SOMEBODY), DENIED);
+	in_child(map_as_another);
+	memclient_close(mc);
+}
+
+/* The user "nobody" too has memory of its own. */
+static void use_as_nobody(void)
+{
+	enum { NOBODY = 65534 };
+	struct memclient *mc;
+	uint8_t *p;
+
+	REQUIRE(chmod(folder, 01777) == 0);
+	REQUIRE(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
+	mc = open_at(SMALL);
+	p = map(mc, 6 * MIB, 0, MEMCLIENT_FAULT_INLINE);
+	fill(p, 6 * MIB);
+	verify(p, 6 * MIB);
+	memclient_close(mc);
+}
+
+static void nobody_may(void **state)
+{
+	(void)state;
+	if (getuid() != 0) {
+		print_message("not root\n");
+		skip();
+	}
+	in_child(use_as_nobody);
+}
+
+/* ---- */
+
+static int make_folder(void)
+{
+	const char *parent = getenv("TMPDIR");
+
+	snprintf(folder, sizeof(folder), "%.4000s/embedded_test.XXXXXX",
+		 parent != NULL ? parent : "/var/tmp");
+	if (mkdtemp(folder) == NULL || setenv("TMPDIR", folder, 1) != 0) {
+		perror(folder);
+		return 1;
+	}
+	return 0;
+}
+
+#define TEST(body) CLIENT_TEST(&none, body)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(bytes_are_right),
+		TEST(several_at_once),
+		TEST(one_of_two_goes),
+		TEST(nothing_is_left),
+		TEST(named_file_goes_at_the_end),
+		TEST(nothing_is_left_of_the_killed),
+		TEST(descriptors_may_be_closed),
+		TEST(a_fork_does_no_harm),
+		TEST(signals_stay),
+		TEST(umask_stays),
+		TEST(sigbus_of_others_is_theirs),
+		TEST(errors_are_clear),
+		TEST(too_long_an_address_is_refused),
+		TEST(the_environment_names_it),
+		TEST(its_user_may_look_and_nobody_map),
+		TEST(nobody_may),
+	};
+	struct memclient *mc = NULL;
+	int failed;
+
+	if (make_folder() != 0)
+		return 1;
+	if (memclient_open(SMALL, NULL, &mc) == -EPERM) {
+		fprintf(stderr, "SKIP: %s\n", memclient_error(NULL));
+		rmdir(folder);
+		return 77;
+	}
+	memclient_close(mc);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	if (rmdir(folder) != 0) {
+		perror(folder);
+		return 1;
+	}
+	return failed;
+}
