@@ -571,7 +571,7 @@ on_terminal() {
 @test "every command explains itself, and memctl(1) explains it" {
 	local command page=$repo/deploy/man/memctl.1
 	"$memctl" help | sed -n 's/^  \([a-z]*\) .*/\1/p' >commands
-	[ "$(wc -l <commands)" -eq 15 ]
+	[ "$(wc -l <commands)" -eq 16 ]
 	while read -r command; do
 		"$memctl" "$command" --help >by_option
 		grep -q '^Usage: memctl '"$command" by_option
