@@ -27,8 +27,8 @@ enum figure {
 /* As memd calls them. */
 static const char *const names[FIGURES] = {
 	[PAGES_READ] = "pages_read", [PAGES_WRITTEN] = "written",
-	[READ_BYTES] = "read_bytes", [WRITE_BYTES] = "write_bytes",
-	[READS] = "reads", [WRITES] = "writes",
+	[READ_BYTES] = "store_read_bytes", [WRITE_BYTES] = "store_write_bytes",
+	[READS] = "store_reads", [WRITES] = "store_writes",
 	[FAULTS_ASKED] = "faults_asked", [FAULTS_WAITING] = "faults_waiting",
 	[FREE_FRAMES] = "free_frames", [FRAME_COUNT] = "frame_count",
 };

@@ -12,7 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <spawn.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -329,6 +329,12 @@ static void look_at_own(struct own *own)
 	REQUIRE(getcwd(own->cwd, sizeof(own->cwd)) != NULL);
 }
 
+/* All of it has been zeros before it was filled. */
+static bool is_same(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct own)) == 0;
+}
+
 static volatile sig_atomic_t caught;
 
 static void catch(int sig)
@@ -355,7 +361,7 @@ static void signals_are_the_programs(void)
 	p = map(mc, 6 * MIB, 0, 0);
 	fill(p, 6 * MIB);
 	look_at_own(&during);
-	REQUIRE(memcmp(&before, &during, sizeof(before)) == 0);
+	REQUIRE(is_same(&before, &during));
 	for (size_t i = 0; i < 4; i++) {
 		REQUIRE(kill(getpid(), signals[i]) == 0);
 		REQUIRE(caught == signals[i]);
@@ -363,7 +369,7 @@ static void signals_are_the_programs(void)
 	}
 	memclient_close(mc);
 	look_at_own(&after);
-	REQUIRE(memcmp(&before, &after, sizeof(before)) == 0);
+	REQUIRE(is_same(&before, &after));
 }
 
 static void signals_stay(void **state)
@@ -479,10 +485,10 @@ static void too_long_an_address_is_refused(void **state)
 	memcpy(address, "embedded:", strlen("embedded:"));
 	assert_int_equal(memclient_open(address, NULL, &mc), -EINVAL);
 	assert_non_null(strstr(memclient_error(NULL), "longer"));
-	address[0] = '\0';
-	strcpy(address, "embedded:");
+	memset(address, '\0', sizeof(address));
+	memcpy(address, "embedded:", strlen("embedded:"));
 	for (unsigned i = 0; i < 40; i++)
-		strcat(address, "pool=2M,");
+		memcpy(address + strlen(address), "pool=2M,", 8);
 	assert_int_equal(memclient_open(address, NULL, &mc), -EINVAL);
 	assert_non_null(strstr(memclient_error(NULL), "more than"));
 }

@@ -303,9 +303,9 @@ static bool answer_flow(struct peer *peer)
 		uint64_t value;
 	} rows[] = {
 		{ "pages_read", 2735990 }, { "written", 1368000 },
-		{ "reads", 273599 }, { "writes", 10000 },
-		{ "read_bytes", 2735990 * 4096ull },
-		{ "write_bytes", 1368000 * 4096ull },
+		{ "store_reads", 273599 }, { "store_writes", 10000 },
+		{ "store_read_bytes", 2735990 * 4096ull },
+		{ "store_write_bytes", 1368000 * 4096ull },
 		{ "faults_asked", 547201 }, { "faults_waiting", 3 },
 		{ "free_frames", 4096 }, { "frame_count", 16384 },
 	};

@@ -182,6 +182,15 @@ until_true() {
 		"$(ask '.faults[] | select(.kind == "minor").count' faults)" ]
 }
 
+@test "iostat finds every counter it is made of" {
+	"$memctl" -o raw iostat 0.05 2 >iostat
+	[ "$(wc -l <iostat)" -eq 2 ]
+	# All but the size of requests, of which there may be none.
+	awk -F '\t' 'NF != 9 { exit 1 }
+		{ for (i = 1; i <= 9; i++) if (i != 6 && $i == "-") exit 1 }' \
+		iostat
+}
+
 @test "trace showed the program's faults" {
 	end trace INT
 	awk -F '\t' -v pid="$pid" 'NF != 11 || $9 < $6 + $7 + $8 || $11 != 0 {

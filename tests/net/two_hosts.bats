@@ -147,7 +147,7 @@ make_certs() {
 @test "with room for all in the other's memory, faults by a thread" {
 	start_memd 512M --insecure-tcp=yes
 	sorts_as_sort thread insecure_tcp=yes
-	[ "$(counter write_bytes)" -eq 0 ]
+	[ "$(counter store_write_bytes)" -eq 0 ]
 }
 
 @test "with room for all in the other's memory, faults inline" {
@@ -158,7 +158,7 @@ make_certs() {
 @test "with a small pool there, that writes to its swap file" {
 	start_memd 64M --insecure-tcp=yes
 	sorts_as_sort thread insecure_tcp=yes
-	[ "$(counter write_bytes)" -gt 0 ]
+	[ "$(counter store_write_bytes)" -gt 0 ]
 }
 
 @test "with TLS, both ends with a certificate" {
