@@ -10,6 +10,9 @@
 
 enum { HELP_COLUMNS = 74 };
 
+/* The largest page must fit, with another one on its way. */
+#define STORE_MIRRORED_BEHIND_MIN	(4u << 20)
+
 /* State of reading one file.  inih has no line numbers for its handler and
  * would silently join and cut lines, so the lines are counted and measured on
  * their way in. */
@@ -220,6 +223,12 @@ static int check_together(const struct config *config, char *ret_reason,
 		snprintf(ret_reason, reason_size, "store_address: store = "
 			 "remote needs it; give the HOST:PORT of the other "
 			 "memd");
+		return -EINVAL;
+	}
+	if (config->store_mirror[0] != '\0' &&
+	    config->write_behind < STORE_MIRRORED_BEHIND_MIN) {
+		snprintf(ret_reason, reason_size, "write_behind: with "
+			 "store_mirror at least 4M");
 		return -EINVAL;
 	}
 	if (config->swap_file[0] != '/' && strcmp(config->store, "mem") != 0 &&

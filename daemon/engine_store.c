@@ -2,6 +2,7 @@
 #include "daemon/engine_store.h"
 
 #include "common/units.h"
+#include "swapstore/store_mirror.h"
 #include "swapstore/store_remote.h"
 #include <errno.h>
 #include <string.h>
@@ -107,6 +108,7 @@ static int connect_store(struct engine *e, const struct config *config,
 		.slot_count = slot_count(config),
 		.write_behind_bytes = (size_t)config->write_behind,
 		.queue_depth = (unsigned)config->queue_depth,
+		.is_mirrored = config->store_mirror[0] != '\0',
 	};
 	int err = check_plain(e, config, address, ret_reason, reason_size);
 
@@ -114,14 +116,50 @@ static int connect_store(struct engine *e, const struct config *config,
 						    ret_reason, reason_size);
 }
 
+static struct store_mirror_child child_of(struct swapstore *store)
+{
+	return (struct store_mirror_child){
+		.store = store,
+		.is_up = store_remote_is_up,
+		.epoch = store_remote_epoch,
+		.has = store_remote_has,
+	};
+}
+
+/* The first is there: put a second beside it. */
+static int add_mirror(struct engine *e, const struct config *config,
+		      char *ret_reason, size_t reason_size)
+{
+	struct store_mirror_child child[STORE_MIRROR_CHILDREN] = {
+		child_of(e->store),
+	};
+	struct swapstore *second = NULL;
+	int err = connect_store(e, config, config->store_mirror, &second,
+				ret_reason, reason_size);
+
+	if (err != 0)
+		return err;
+	child[1] = child_of(second);
+	err = store_mirror_create(child, &e->store);
+	if (err != 0) {
+		snprintf(ret_reason, reason_size, "store_mirror: %s",
+			 strerror(-err));
+		swapstore_destroy(second);
+	}
+	return err;
+}
+
 static int make_remote_store(struct engine *e, const struct config *config,
 			     char *ret_reason, size_t reason_size)
 {
 	int err = load_tls(e, config, ret_reason, reason_size);
 
-	return err != 0 ? err :
-		connect_store(e, config, config->store_address, &e->store,
-			      ret_reason, reason_size);
+	if (err == 0)
+		err = connect_store(e, config, config->store_address,
+				    &e->store, ret_reason, reason_size);
+	if (err == 0 && config->store_mirror[0] != '\0')
+		err = add_mirror(e, config, ret_reason, reason_size);
+	return err;
 }
 
 /* ---- any */
@@ -156,29 +194,49 @@ void engine_store_destroy(struct engine *e)
 	channel_context_destroy(e->tls);
 }
 
-const char *engine_store_describe(const struct engine *e,
-				  char buf[ENGINE_STORE_TEXT_BYTES])
+static void describe_remote(const struct engine *e,
+			    const struct swapstore *store, char *buf,
+			    size_t size)
 {
 	struct store_remote_status rs;
 	char sent[16], received[16];
 
-	buf[0] = '\0';
-	if (!store_is_remote(e->store)) {
-		snprintf(buf, ENGINE_STORE_TEXT_BYTES, "%s", e->store_reason);
-		return buf;
-	}
-	store_remote_status_get(e->store, &rs);
+	store_remote_status_get(store, &rs);
 	if (rs.is_up)
-		snprintf(buf, ENGINE_STORE_TEXT_BYTES, "%s, round trip %.2f "
-			 "ms, %s sent, %s received%s", rs.address,
-			 (double)rs.rtt_ns / 1e6,
+		snprintf(buf, size, "%s, round trip %.2f ms, %s sent, %s "
+			 "received%s", rs.address, (double)rs.rtt_ns / 1e6,
 			 units_format_size(rs.sent_bytes, sent, sizeof(sent)),
 			 units_format_size(rs.received_bytes, received,
 					   sizeof(received)),
 			 e->tls != NULL ? ", TLS" : "");
 	else
-		snprintf(buf, ENGINE_STORE_TEXT_BYTES, "%s, not reached for "
-			 "%.1f s: %s", rs.address, (double)rs.down_ns / 1e9,
-			 rs.reason);
+		snprintf(buf, size, "%s, not reached for %.1f s: %s",
+			 rs.address, (double)rs.down_ns / 1e9, rs.reason);
+}
+
+static void describe_mirror(const struct engine *e, char *buf, size_t size)
+{
+	struct store_mirror_status ms;
+	char text[2][ENGINE_STORE_TEXT_BYTES / 3];
+
+	store_mirror_status_get(e->store, &ms);
+	for (unsigned c = 0; c < STORE_MIRROR_CHILDREN; c++)
+		describe_remote(e, store_mirror_child(e->store, c), text[c],
+				sizeof(text[c]));
+	snprintf(buf, size, "%s; %s; %llu and %llu of %llu pages", text[0],
+		 text[1], (unsigned long long)ms.slots[0],
+		 (unsigned long long)ms.slots[1],
+		 (unsigned long long)ms.slot_count);
+}
+
+const char *engine_store_describe(const struct engine *e,
+				  char buf[ENGINE_STORE_TEXT_BYTES])
+{
+	if (store_is_mirror(e->store))
+		describe_mirror(e, buf, ENGINE_STORE_TEXT_BYTES);
+	else if (store_is_remote(e->store))
+		describe_remote(e, e->store, buf, ENGINE_STORE_TEXT_BYTES);
+	else
+		snprintf(buf, ENGINE_STORE_TEXT_BYTES, "%s", e->store_reason);
 	return buf;
 }

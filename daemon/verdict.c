@@ -3,6 +3,7 @@
 
 #include "common/units.h"
 #include "daemon/daemon.h"
+#include "swapstore/store_mirror.h"
 #include "swapstore/store_remote.h"
 #include <stdarg.h>
 #include <string.h>
@@ -39,16 +40,19 @@ static void add(struct verdict *v, enum verdict_level level,
 
 #define ULL(n)	((unsigned long long)(n))
 
-static void judge_remote(const struct engine *e, struct verdict *v)
+static void judge_remote(const struct swapstore *store, bool is_mirrored,
+			 struct verdict *v)
 {
 	struct store_remote_status rs;
 
-	store_remote_status_get(e->store, &rs);
+	store_remote_status_get(store, &rs);
 	if (!rs.is_up)
 		add(v, VERDICT_DEGRADED, "the memd at %s has not been reached "
-		    "for %.1f s (%s): programs wait that need a page from "
-		    "there", rs.address, (double)rs.down_ns / 1e9, rs.reason);
-	if (rs.lost_slots != 0)
+		    "for %.1f s (%s): %s", rs.address,
+		    (double)rs.down_ns / 1e9, rs.reason, is_mirrored ?
+		    "the other one has the pages alone" :
+		    "programs wait that need a page from there");
+	if (rs.lost_slots != 0 && !is_mirrored)
 		add(v, VERDICT_DEGRADED, "the memd at %s was restarted and "
 		    "has forgotten %llu pages: programs that touch them get "
 		    "SIGBUS", rs.address, ULL(rs.lost_slots));
@@ -66,7 +70,10 @@ static void judge_store(const struct daemon *d, const struct pager_stats *ps,
 	const struct engine *e = &d->engine;
 
 	if (store_is_remote(e->store))
-		judge_remote(e, v);
+		judge_remote(e->store, false, v);
+	for (unsigned c = 0; store_is_mirror(e->store) &&
+			     c < STORE_MIRROR_CHILDREN; c++)
+		judge_remote(store_mirror_child(e->store, c), true, v);
 	if (strcmp(e->store->ops->name, "mem") == 0)
 		add(v, VERDICT_WARN, "swap is kept in memory (store = mem), "
 		    "which saves none: for tests only");

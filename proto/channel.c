@@ -234,7 +234,7 @@ ssize_t channel_recv(struct channel *ch, void *to, size_t length)
 	if (ch->ssl == NULL)
 		return plain_recv(ch, to, length);
 	err = channel_handshake(ch);
-	if (err)
+	if (err || length == 0)
 		return err;
 	return tls_recv(ch, to, length);
 }

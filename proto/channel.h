@@ -57,7 +57,8 @@ struct channel {
 /* Take `fd`, a connected (or connecting) non-blocking socket; closed on failure
  * too.  context NULL: plain, and open at once.  name: the host that the
  * server's certificate must be for (a DNS name or an IP address); NULL for a
- * server's end.  Returns 0 or -ENOMEM. */
+ * server's end.  Returns 0, -ENOMEM, or -EINVAL (TLS: a name that is empty or
+ * starts with a dot, so that it would be no or many hosts'). */
 int channel_open(struct channel *ch, int fd, struct channel_context *context,
 		 const char *name) MUST_CHECK;
 
@@ -69,10 +70,13 @@ void channel_close(struct channel *ch);
  * other's certificate is not good), -ECONNRESET with a reason. */
 int channel_handshake(struct channel *ch) MUST_CHECK;
 
-/* As recv(2) and send(2): the bytes moved, 0 (recv: the other has ended, in
+/* As recv(2) and send(2), length > 0: the bytes moved, 0 (recv: the other has ended, in
  * order), -EAGAIN (see channel_handshake), or -errno with a reason; then it is
  * broken.  A send that said -EAGAIN is to be tried again with the same bytes,
- * which may have moved. */
+ * which may have moved.  After a recv that said -EAGAIN the socket may still be
+ * readable: poll it level-triggered.  Before the handshake is over they go on
+ * with it.  A client learns from these that the server does not want its
+ * certificate: in TLS 1.3 that comes after its own handshake. */
 ssize_t channel_recv(struct channel *ch, void *to, size_t length) MUST_CHECK;
 ssize_t channel_send(struct channel *ch, const void *from, size_t length)
 	MUST_CHECK;
@@ -80,7 +84,8 @@ ssize_t channel_send(struct channel *ch, const void *from, size_t length)
 /* Bytes that channel_recv() gives although the socket is not readable. */
 bool channel_has_input(const struct channel *ch);
 
-/* The name in the other's certificate (its common name), or "" (plain). */
+/* The name in the other's certificate (its common name); "" if it has none, or
+ * several, or not a plain text, and for plain channels and those not open. */
 void channel_peer_name(const struct channel *ch,
 		       char ret_name[CHANNEL_NAME_BYTES]);
 

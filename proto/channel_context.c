@@ -141,7 +141,7 @@ static int read_key(const struct loading *ld, int fd, const char *path,
 static int load_key(const struct loading *ld, const char *path)
 {
 	EVP_PKEY *key = NULL;
-	struct stat st;
+	struct stat st = { 0 };
 	int fd = open_file(ld, path, "key", &st);
 	int err;
 

@@ -395,6 +395,26 @@ static int on_payload(void *ctx, const struct wire_header *h)
 
 /* ---- the connection */
 
+void remote_reads_fail(struct store_remote *sr)
+{
+	struct remote_request *rq;
+	struct remote_message *m;
+
+	/* First what was not asked for yet, so that the last part is the
+	 * end. */
+	while ((rq = STAILQ_FIRST(&sr->reading)) != NULL) {
+		STAILQ_REMOVE_HEAD(&sr->reading, link);
+		rq->result = -ENOTCONN;
+		rq->at = rq->io.slot_count;
+		if (rq->parts == 0)
+			remote_request_end(sr, rq);
+	}
+	while ((m = TAILQ_FIRST(&sr->again)) != NULL) {
+		TAILQ_REMOVE(&sr->again, m, link);
+		part_end(sr, m, -ENOTCONN);
+	}
+}
+
 /* From the youngest on, so that each comes before what is younger. */
 static void went_down(void *ctx)
 {
@@ -408,6 +428,8 @@ static void went_down(void *ctx)
 		ask_again(sr, m);
 	}
 	ASSERT(sr->writes_sent == 0);
+	if (sr->is_mirrored)
+		remote_reads_fail(sr);
 }
 
 static void was_lost(void *ctx)

@@ -33,16 +33,32 @@ static void settle(struct store_remote *sr)
 	remote_link_settle(&sr->link, !STAILQ_EMPTY(&sr->done));
 }
 
+/* A mirror's is asked only for what can be done at once. */
+static bool is_refused(const struct store_remote *sr, const struct swap_io *io)
+{
+	return sr->is_mirrored && io->is_write &&
+	       (!STAILQ_EMPTY(&sr->admitting) ||
+		sr->behind.cell_count - sr->behind.used_count <
+			io->slot_count);
+}
+
 static int remote_submit(struct swapstore *st, const struct swap_io *io)
 {
 	struct store_remote *sr = (struct store_remote *)st;
 	struct remote_request *rq = STAILQ_FIRST(&sr->free);
 
-	if (rq == NULL)
+	if (rq == NULL || is_refused(sr, io))
 		return -EAGAIN;
 	STAILQ_REMOVE_HEAD(&sr->free, link);
 	*rq = (struct remote_request){ .io = *io };
-	STAILQ_INSERT_TAIL(&sr->staged, rq, link);
+	if (sr->is_mirrored && io->is_write) {
+		STAILQ_INSERT_TAIL(&sr->admitting, rq, link);
+		remote_write_admit(sr);
+		/* To be sent with the next flush. */
+		sr->is_admitted = true;
+	} else {
+		STAILQ_INSERT_TAIL(&sr->staged, rq, link);
+	}
 	return 0;
 }
 
@@ -51,8 +67,9 @@ static int remote_flush(struct swapstore *st)
 	struct store_remote *sr = (struct store_remote *)st;
 	struct remote_request *rq;
 
-	if (STAILQ_EMPTY(&sr->staged))
+	if (STAILQ_EMPTY(&sr->staged) && !sr->is_admitted)
 		return 0;
+	sr->is_admitted = false;
 	while ((rq = STAILQ_FIRST(&sr->staged)) != NULL) {
 		STAILQ_REMOVE_HEAD(&sr->staged, link);
 		if (rq->io.is_write)
@@ -62,6 +79,8 @@ static int remote_flush(struct swapstore *st)
 		else
 			remote_request_end(sr, rq);
 	}
+	if (sr->is_mirrored && sr->link.state != LINK_UP)
+		remote_reads_fail(sr);
 	remote_write_admit(sr);
 	remote_link_transmit(&sr->link);
 	settle(sr);
@@ -205,6 +224,27 @@ void store_remote_status_get(const struct swapstore *st,
 	if (!is_up)
 		snprintf(ret_status->reason, sizeof(ret_status->reason), "%s",
 			 link->reason);
+}
+
+bool store_remote_is_up(const struct swapstore *st)
+{
+	ASSERT(store_is_remote(st));
+	return ((const struct store_remote *)st)->link.state == LINK_UP;
+}
+
+uint64_t store_remote_epoch(const struct swapstore *st)
+{
+	ASSERT(store_is_remote(st));
+	return ((const struct store_remote *)st)->link.epoch;
+}
+
+bool store_remote_has(const struct swapstore *st, uint32_t slot)
+{
+	const struct store_remote *sr = (const struct store_remote *)st;
+
+	ASSERT(store_is_remote(st));
+	return bitmap_test(sr->kept, slot) ||
+	       behind_find(&sr->behind, slot) != NULL;
 }
 
 /* ---- making it */
@@ -353,6 +393,7 @@ int store_remote_create(const struct store_remote_options *options,
 				    reason_size);
 	if (err != 0)
 		goto fail;
+	sr->is_mirrored = options->is_mirrored;
 	settle(sr);
 	*ret_store = &sr->base;
 	return 0;

@@ -33,6 +33,8 @@ struct store_remote_options {
 	uint64_t timeout_ns;		/* to connect the first time, and until
 					 * a connection that does not answer is
 					 * given up; 0: 5 s */
+	bool is_mirrored;		/* one of a mirror: see
+					 * store_mirror_child */
 };
 
 /* Looks the host up, connects and opens the store.  Returns 0, or -errno with
@@ -64,5 +66,10 @@ void store_remote_status_get(const struct swapstore *st,
 			     struct store_remote_status *ret_status);
 
 bool store_is_remote(const struct swapstore *st);
+
+/* Of a mirror's: as in store_mirror_child. */
+bool store_remote_is_up(const struct swapstore *st);
+uint64_t store_remote_epoch(const struct swapstore *st);
+bool store_remote_has(const struct swapstore *st, uint32_t slot);
 
 #endif

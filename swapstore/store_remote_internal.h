@@ -54,6 +54,8 @@ struct store_remote {
 	struct remote_link link;
 	struct behind behind;
 	uint32_t depth;
+	bool is_mirrored;
+	bool is_admitted;	/* mirrored: something since the last flush */
 	struct remote_request *requests;	/* owned; [depth] */
 	struct remote_requests free, staged, reading, admitting, done;
 	struct remote_message *messages;	/* owned; [depth] */
@@ -82,6 +84,9 @@ bool remote_read_advance(struct store_remote *sr, struct remote_request *rq);
 bool remote_read_is_done(const struct remote_request *rq);
 
 void remote_request_end(struct store_remote *sr, struct remote_request *rq);
+
+/* Of a mirror's, whose link is down: end all reads, -ENOTCONN. */
+void remote_reads_fail(struct store_remote *sr);
 
 /* Take waiting writes into the buffer, as far as there is room. */
 void remote_write_admit(struct store_remote *sr);

@@ -165,6 +165,7 @@ check_structure() {
 	check_blanks || result=1
 	only '<liburing' swapstore/store_uring.c || result=1
 	only '<event2?/' 'daemon/*.[ch]' || result=1
+	only '<openssl/' 'proto/channel*.[ch]' || result=1
 	only 'ioctl\(.*UFFDIO_' client/uffd.c daemon/pager/backing.c ||
 		result=1
 	only '\b(splice\(|FALLOC_FL_PUNCH_HOLE)' daemon/pager/backing.c \

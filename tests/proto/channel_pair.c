@@ -18,7 +18,7 @@ enum { PATIENCE_MS = 20000, ROUNDS_MAX = 1000 };
 
 static const struct wish wishes[] = {
 	{ .file = "server", .name = "the server", .use = "serverAuth",
-	  .hosts = "DNS:localhost,DNS:*.example.org,DNS:p*x.example.net,"
+	  .hosts = "DNS:localhost,DNS:*.example.org,DNS:p*.example.net,"
 		   "IP:127.0.0.1,IP:::1" },
 	{ .file = "named", .name = "localhost" },
 	{ .file = "alice", .name = "alice", .use = "clientAuth" },

@@ -6,7 +6,7 @@
 
 #include "proto/channel.h"
 
-/* ca.pem knows: server (DNS localhost, *.example.org, p*x.example.net, IP
+/* ca.pem knows: server (DNS localhost, *.example.org, p*.example.net, IP
  * 127.0.0.1, ::1), named (no hosts, common name localhost), alice, bob
  * (revoked in crl.pem), old (expired), early (not yet valid), two (two common
  * names), odd (a line break in its name), and for servers old_server and

@@ -62,7 +62,7 @@ static const struct refusal {
 	{ "server", "alice", "ca.pem", "ca.pem", NULL, NULL, "a.b.example.org",
 	  "bad certificate", "host name mismatch" },
 	{ "server", "alice", "ca.pem", "ca.pem", NULL, NULL,
-	  "proxx.example.net", "bad certificate", "host name mismatch" },
+	  "pager.example.net", "bad certificate", "host name mismatch" },
 	{ "server", "alice", "ca.pem", "ca.pem", NULL, NULL, "the server",
 	  "bad certificate", "host name mismatch" },
 	{ "named", "alice", "ca.pem", "ca.pem", NULL, NULL, "localhost",

@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -221,6 +222,55 @@ static void an_end_without_goodbye_is_an_error(void **state)
 	pair_close(&p);
 }
 
+/* One who sends records without data for ever gets a turn like all others:
+ * each call ends although there is more. */
+static void records_without_data_hold_nobody(void **state)
+{
+	struct pollfd fd = { .events = POLLIN };
+	unsigned turns = 0;
+	struct pair p;
+	char byte;
+
+	(void)state;
+	pair_open_good(&p, false);
+	fd.fd = p.server.fd;
+	for (int i = 0; i < 100; i++) {
+		SSL_key_update(p.client.ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+		assert_int_equal(SSL_do_handshake(p.client.ssl), 1);
+	}
+	assert_int_equal(channel_send(&p.client, "x", 1), 1);
+	while (channel_recv(&p.server, &byte, 1) == -EAGAIN) {
+		assert_int_equal(poll(&fd, 1, 0), 1);
+		turns++;
+	}
+	assert_int_equal(byte, 'x');
+	assert_int_equal(turns, 100);
+	pair_close(&p);
+}
+
+/* As a reset overtakes what was said before it, when that is lost once. */
+static void closing_over_unread_input_resets_nothing(void **state)
+{
+	struct pollfd fd = { .events = POLLIN };
+	uint8_t bytes[20000] = { 0 };
+	struct pair p;
+	ssize_t n;
+
+	(void)state;
+	pair_open_good(&p, true);
+	assert_true(channel_send(&p.client, bytes, sizeof(bytes)) > 0);
+	fd.fd = p.server.fd;
+	assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
+	channel_close(&p.server);
+	fd.fd = p.client.fd;
+	do {
+		assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
+		n = recv(p.client.fd, bytes, sizeof(bytes), 0);
+	} while (n > 0);
+	assert_int_equal(n, 0);
+	pair_close(&p);
+}
+
 /* As a signal would end this program. */
 static void sending_to_nobody_raises_no_signal(void **state)
 {
@@ -280,6 +330,54 @@ static void errors_of_others_do_not_count(void **state)
 	assert_int_equal(ERR_peek_error(), 0);
 }
 
+struct crew {
+	struct channel_context *server, *client;
+	unsigned failures;
+};
+
+/* Opens, greets, sends a byte each way, closes, several times. */
+static void *use_contexts(void *arg)
+{
+	struct crew *crew = arg;
+
+	for (int i = 0; i < 20; i++) {
+		struct pair p;
+		int errs[2];
+		char byte = 'x';
+
+		pair_open(&p, false, crew->server, crew->client, "localhost");
+		pair_shake(&p, &errs[0], &errs[1]);
+		if (errs[0] != 0 || errs[1] != 0 ||
+		    channel_send(&p.client, &byte, 1) != 1 ||
+		    await_recv(&p.server, &byte, 1) != 1 ||
+		    channel_send(&p.server, &byte, 1) != 1 ||
+		    await_recv(&p.client, &byte, 1) != 1)
+			__atomic_add_fetch(&crew->failures, 1,
+					   __ATOMIC_RELAXED);
+		pair_close(&p);
+	}
+	return NULL;
+}
+
+static void threads_share_contexts(void **state)
+{
+	struct crew crew = {
+		.server = context_of("server", "ca.pem", "crl.pem", true),
+		.client = context_of("alice", "ca.pem", "crl.pem", false),
+	};
+	pthread_t threads[4];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, use_contexts,
+						&crew), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(crew.failures, 0);
+	channel_context_destroy(crew.server);
+	channel_context_destroy(crew.client);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,9 +386,12 @@ int main(void)
 		cmocka_unit_test(what_tls_holds_is_told),
 		cmocka_unit_test(an_end_in_order_is_zero),
 		cmocka_unit_test(an_end_without_goodbye_is_an_error),
+		cmocka_unit_test(records_without_data_hold_nobody),
+		cmocka_unit_test(closing_over_unread_input_resets_nothing),
 		cmocka_unit_test(sending_to_nobody_raises_no_signal),
 		cmocka_unit_test(names_are_those_of_the_certificates),
 		cmocka_unit_test(errors_of_others_do_not_count),
+		cmocka_unit_test(threads_share_contexts),
 	};
 
 	return cmocka_run_group_tests(tests, world_create, world_remove);
