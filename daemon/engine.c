@@ -71,6 +71,13 @@ static int op_submit(void *ctx, const struct swap_io *io)
 	return err;
 }
 
+static void op_discard_slots(void *ctx, uint32_t slot, uint32_t count)
+{
+	struct engine *e = ctx;
+
+	swapstore_discard(e->store, slot, count);
+}
+
 static void op_reply(void *ctx, const struct pager_reply *reply)
 {
 	struct engine *e = ctx;
@@ -107,6 +114,7 @@ static const struct pager_ops ops = {
 	.discard = op_discard,
 	.segment_gone = op_segment_gone,
 	.submit = op_submit,
+	.discard_slots = op_discard_slots,
 	.reply = op_reply,
 	.ready = op_ready,
 	.age = op_age,

@@ -55,12 +55,12 @@ static struct behind_cell **bucket_of(const struct behind *b, uint32_t slot)
 	return &b->buckets[slot & b->bucket_mask];
 }
 
-static struct behind_cell *newest(const struct behind *b, uint32_t slot)
+static struct behind_cell *cell_of(const struct behind *b, uint32_t slot)
 {
 	struct behind_cell *cell = *bucket_of(b, slot);
 
 	while (cell != NULL && cell->slot != slot)
-		cell = cell->older;
+		cell = cell->next;
 	return cell;
 }
 
@@ -70,9 +70,9 @@ static void bucket_remove(struct behind *b, struct behind_cell *cell)
 
 	while (*at != cell) {
 		ASSERT(*at != NULL);
-		at = &(*at)->older;
+		at = &(*at)->next;
 	}
-	*at = cell->older;
+	*at = cell->next;
 }
 
 static uint8_t *memory_of(const struct behind *b,
@@ -89,7 +89,7 @@ const uint8_t *behind_bytes(const struct behind *b,
 
 const uint8_t *behind_find(const struct behind *b, uint32_t slot)
 {
-	const struct behind_cell *cell = newest(b, slot);
+	const struct behind_cell *cell = cell_of(b, slot);
 
 	return cell == NULL ? NULL : memory_of(b, cell);
 }
@@ -104,23 +104,45 @@ static void cell_free(struct behind *b, struct behind_cell *cell)
 	b->used_count--;
 }
 
+/* Its bytes are not wanted any more. */
+static void cell_drop(struct behind *b, struct behind_cell *cell)
+{
+	bucket_remove(b, cell);
+	if (cell->state == BEHIND_WAITING) {
+		TAILQ_REMOVE(&b->waiting, cell, link);
+		cell_free(b, cell);
+	} else {
+		cell->state = BEHIND_DROPPED;
+	}
+}
+
+static struct behind_cell *cell_get(struct behind *b, uint32_t slot)
+{
+	struct behind_cell **bucket = bucket_of(b, slot);
+	struct behind_cell *cell = TAILQ_FIRST(&b->free);
+
+	if (cell == NULL)
+		return NULL;
+	TAILQ_REMOVE(&b->free, cell, link);
+	TAILQ_INSERT_TAIL(&b->waiting, cell, link);
+	b->used_count++;
+	cell->slot = slot;
+	cell->state = BEHIND_WAITING;
+	cell->next = *bucket;
+	*bucket = cell;
+	return cell;
+}
+
 bool behind_put(struct behind *b, uint32_t slot, const void *bytes)
 {
-	struct behind_cell *cell = newest(b, slot);
+	struct behind_cell *old = cell_of(b, slot), *cell = old;
 
-	if (cell == NULL || cell->state != BEHIND_WAITING) {
-		struct behind_cell **bucket = bucket_of(b, slot);
-
-		cell = TAILQ_FIRST(&b->free);
+	if (old == NULL || old->state != BEHIND_WAITING) {
+		cell = cell_get(b, slot);
 		if (cell == NULL)
 			return false;
-		TAILQ_REMOVE(&b->free, cell, link);
-		b->used_count++;
-		cell->slot = slot;
-		cell->state = BEHIND_WAITING;
-		cell->older = *bucket;
-		*bucket = cell;
-		TAILQ_INSERT_TAIL(&b->waiting, cell, link);
+		if (old != NULL)
+			cell_drop(b, old);
 	}
 	memcpy(memory_of(b, cell), bytes, SWAP_SLOT_BYTES);
 	return true;
@@ -128,17 +150,10 @@ bool behind_put(struct behind *b, uint32_t slot, const void *bytes)
 
 void behind_drop(struct behind *b, uint32_t slot)
 {
-	struct behind_cell *cell;
+	struct behind_cell *cell = cell_of(b, slot);
 
-	while ((cell = newest(b, slot)) != NULL) {
-		bucket_remove(b, cell);
-		if (cell->state == BEHIND_WAITING) {
-			TAILQ_REMOVE(&b->waiting, cell, link);
-			cell_free(b, cell);
-		} else {
-			cell->state = BEHIND_DROPPED;
-		}
-	}
+	if (cell != NULL)
+		cell_drop(b, cell);
 }
 
 uint32_t behind_send_begin(struct behind *b, uint32_t max,
@@ -180,15 +195,12 @@ void behind_send_again(struct behind *b, struct behind_cells *of)
 
 	while ((cell = TAILQ_LAST(of, behind_cells)) != NULL) {
 		TAILQ_REMOVE(of, cell, link);
-		if (cell->state == BEHIND_SENT &&
-		    newest(b, cell->slot) == cell) {
+		if (cell->state == BEHIND_SENT) {
 			cell->state = BEHIND_WAITING;
 			TAILQ_INSERT_HEAD(&b->waiting, cell, link);
-			continue;
+		} else {
+			cell_free(b, cell);
 		}
-		if (cell->state == BEHIND_SENT)
-			bucket_remove(b, cell);
-		cell_free(b, cell);
 	}
 }
 
@@ -203,7 +215,7 @@ void behind_check(const struct behind *b, uint32_t in_flight)
 	}
 	TAILQ_FOREACH(cell, &b->waiting, link) {
 		ASSERT(cell->state == BEHIND_WAITING);
-		ASSERT(newest(b, cell->slot) == cell);
+		ASSERT(cell_of(b, cell->slot) == cell);
 		waiting++;
 	}
 	ASSERT(free_count + b->used_count == b->cell_count);

@@ -6,13 +6,15 @@
  *	(free) ─────────▶ WAITING ─────────────────▶ SENT ───────────▶ (free)
  *	                  ▲  │ newer bytes: in place   │
  *	                  │  └▶ (free): dropped        ├▶ DROPPED ────▶ (free)
- *	                  └────────────────────────────┘
- *	                    send_again, unless there are newer ones
+ *	                  └────────────────────────────┘ newer bytes, or drop
+ *	                           send_again
  *
  *   free + WAITING + SENT + DROPPED == cell_count
  *
- * A slot has at most one WAITING cell, which is newer than all its SENT ones,
- * and these go to the server in the order of their age.  Does no I/O. */
+ * A slot has at most one cell that is WAITING or SENT.  One that is older than
+ * that must never be sent again, for answers come in any order: the newer
+ * bytes may have been confirmed, and be gone from here, before the older ones
+ * are answered.  Does no I/O. */
 #ifndef MEMD_SWAPSTORE_REMOTE_BEHIND_H
 #define MEMD_SWAPSTORE_REMOTE_BEHIND_H
 
@@ -27,7 +29,7 @@ enum behind_state { BEHIND_FREE, BEHIND_WAITING, BEHIND_SENT, BEHIND_DROPPED };
 struct behind_cell {
 	uint32_t slot;
 	enum behind_state state;
-	struct behind_cell *older;	/* in its bucket: newest first */
+	struct behind_cell *next;	/* in its bucket */
 	TAILQ_ENTRY(behind_cell) link;
 };
 
@@ -46,7 +48,7 @@ struct behind {
 int behind_init(struct behind *b, size_t bytes) MUST_CHECK;
 void behind_fini(struct behind *b);
 
-/* The slot's newest bytes; NULL: none here. */
+/* The slot's bytes; NULL: none here. */
 const uint8_t *behind_find(const struct behind *b, uint32_t slot);
 const uint8_t *behind_bytes(const struct behind *b,
 			    const struct behind_cell *cell);
@@ -65,8 +67,7 @@ uint32_t behind_send_begin(struct behind *b, uint32_t max,
 /* The cells in *of are done with; empties it. */
 void behind_release(struct behind *b, struct behind_cells *of);
 
-/* The cells in *of must be sent again, before all that wait; empties it.  Of
- * several such lists the youngest comes first. */
+/* The cells in *of must be sent again, before all that wait; empties it. */
 void behind_send_again(struct behind *b, struct behind_cells *of);
 
 /* Recount everything; ASSERTs what is said above.  in_flight: the cells in all

@@ -294,9 +294,7 @@ static void write_lost(struct store_remote *sr, struct remote_message *m)
 	const struct behind_cell *cell;
 
 	TAILQ_FOREACH(cell, &m->cells, link) {
-		if (cell->state != BEHIND_SENT ||
-		    behind_find(&sr->behind, cell->slot) !=
-			    behind_bytes(&sr->behind, cell))
+		if (cell->state != BEHIND_SENT)
 			continue;
 		bitmap_clear(sr->kept, cell->slot);
 		bitmap_set(sr->lost, cell->slot);
@@ -415,7 +413,7 @@ void remote_reads_fail(struct store_remote *sr)
 	}
 }
 
-/* From the youngest on, so that each comes before what is younger. */
+/* From the youngest on, so that the oldest comes first again. */
 static void went_down(void *ctx)
 {
 	struct store_remote *sr = ctx;
@@ -428,6 +426,7 @@ static void went_down(void *ctx)
 		ask_again(sr, m);
 	}
 	ASSERT(sr->writes_sent == 0);
+	behind_check(&sr->behind, 0);
 	if (sr->is_mirrored)
 		remote_reads_fail(sr);
 }

@@ -119,6 +119,10 @@ int remote_link_read_error(struct remote_link *link,
 			   int *ret_code, char *ret_text, size_t text_size)
 	MUST_CHECK;
 
+/* Go on to the next state, for so long at most; 0: for ever. */
+void remote_link_enter(struct remote_link *link, enum link_state next,
+		       uint64_t patience_ns);
+
 /* Note why the connection is about to be given up.  Returns err. */
 int remote_link_blame(struct remote_link *link, int err, const char *format,
 		      ...) PRINTF_LIKE(3, 4);

@@ -456,7 +456,7 @@ static void evict_abandon_slot(struct pager *pg, struct batch *b, unsigned i)
 	if (b->slot[i] == SLOT_NONE)
 		return;
 	if (b->error[i] == -ENOSPC)
-		slots_put_chain(&pg->slots, b->slot[i]);
+		page_put_chain(pg, b->slot[i]);
 	else
 		slots_quarantine_chain(&pg->slots, b->slot[i]);
 	b->slot[i] = SLOT_NONE;

@@ -304,6 +304,8 @@ void page_enter(struct pager *pg, struct segment *sg, page_id id,
 void page_set_slot(struct pager *pg, struct segment *sg, page_id id,
 		   slot_id slot);
 void page_drop_slot(struct pager *pg, struct segment *sg, page_id id);
+/* Give a chain back that no page has (any more), and say so to the store. */
+void page_put_chain(struct pager *pg, slot_id slot);
 void page_set_writing(struct pager *pg, struct segment *sg, page_id id,
 		      bool is_writing);
 /* Resident and whole: what a client may map.  `page` is an index, any. */

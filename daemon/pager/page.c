@@ -64,6 +64,28 @@ void page_set_slot(struct pager *pg, struct segment *sg, page_id id,
 		sg->slotted++;
 }
 
+/* Neighbours are told of together. */
+static void discard_chain(struct pager *pg, slot_id slot)
+{
+	while (slot != SLOT_NONE) {
+		slot_id first = slot, next = slots_next(&pg->slots, slot);
+
+		while (next == slot + 1) {
+			slot = next;
+			next = slots_next(&pg->slots, slot);
+		}
+		pg->ops->discard_slots(pg->ctx, first - 1, slot - first + 1);
+		slot = next;
+	}
+}
+
+void page_put_chain(struct pager *pg, slot_id slot)
+{
+	if (pg->ops->discard_slots != NULL)
+		discard_chain(pg, slot);
+	slots_put_chain(&pg->slots, slot);
+}
+
 void page_drop_slot(struct pager *pg, struct segment *sg, page_id id)
 {
 	slot_id slot = pg->page[id].slot;
@@ -71,7 +93,7 @@ void page_drop_slot(struct pager *pg, struct segment *sg, page_id id)
 	if (slot == SLOT_NONE)
 		return;
 	page_set_slot(pg, sg, id, SLOT_NONE);
-	slots_put_chain(&pg->slots, slot);
+	page_put_chain(pg, slot);
 }
 
 void page_set_writing(struct pager *pg, struct segment *sg, page_id id,

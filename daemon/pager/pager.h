@@ -91,6 +91,9 @@ struct pager_ops {
 	/* Queue one request of the swap store; -EAGAIN: asked again after
 	 * the next completion.  The cookie goes to pager_io_done(). */
 	int (*submit)(void *ctx, const struct swap_io *io);
+	/* What is in these slots is not needed any more; no request for any
+	 * of them is in flight.  NULL: nobody wants to know. */
+	void (*discard_slots)(void *ctx, uint32_t slot, uint32_t count);
 	/* Answer a fault. */
 	void (*reply)(void *ctx, const struct pager_reply *reply);
 	/* These pages have become resident ahead of a reader of `client`, who

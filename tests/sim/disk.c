@@ -147,6 +147,26 @@ int disk_submit(void *ctx, const struct swap_io *io)
 	return 0;
 }
 
+/* From now on a read of them is one of nothing (begin_read). */
+void disk_discard_slots(void *ctx, uint32_t slot, uint32_t count)
+{
+	struct sim *sim = ctx;
+
+	if (count == 0 || slot >= sim->profile.config.slot_count ||
+	    count > sim->profile.config.slot_count - slot)
+		sim_fail(sim, "slots [%u, +%u) are discarded", slot, count);
+	for (uint32_t i = slot; i < slot + count; i++) {
+		struct sim_slot *sl = &sim->disk.slot[i];
+
+		if (sl->state == SLOT_WRITING || sl->readers != 0)
+			sim_fail(sim, "slot %u is discarded in flight", i);
+		if (sl->state == SLOT_BAD)
+			sim_fail(sim, "slot %u has failed and is given back",
+				 i);
+		sl->state = SLOT_EMPTY;
+	}
+}
+
 static struct sim_io *io_random(struct sim *sim, enum io_state state)
 {
 	struct sim_disk *dk = &sim->disk;

@@ -15,6 +15,7 @@ static const struct pager_ops sim_ops = {
 	.discard = datafile_discard,
 	.segment_gone = answer_gone,
 	.submit = disk_submit,
+	.discard_slots = disk_discard_slots,
 	.reply = answer_fault,
 	.ready = answer_ready,
 	.age = client_age,

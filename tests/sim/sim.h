@@ -315,6 +315,7 @@ void client_fault(struct sim *sim, segment_id id, uint64_t page,
 void disk_init(struct sim *sim);
 void disk_fini(struct sim *sim);
 int disk_submit(void *ctx, const struct swap_io *io);
+void disk_discard_slots(void *ctx, uint32_t slot, uint32_t count);
 bool disk_issue(struct sim *sim);
 bool disk_deliver(struct sim *sim);
 void disk_expect_none_of(const struct sim *sim, uint32_t ordinal);

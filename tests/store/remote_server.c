@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
@@ -544,6 +545,8 @@ static void begin(struct remote_server *rs, int fd)
 	struct remote_server_plan plan = plan_of(rs);
 
 	rs->fd = fd;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 },
+			 sizeof(int));
 	rs->is_open = false;
 	if (rs->seed != plan.seed)
 		rs->random = rs->seed = plan.seed;

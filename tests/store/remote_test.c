@@ -33,6 +33,7 @@ struct fixture {
 	struct remote_server *server;
 	struct swapstore *st;
 	char *buffer;
+	uint64_t reconnects;	/* when the plan was made */
 };
 
 static char *slot_buffer(const struct fixture *fx, uint32_t idx)
@@ -94,8 +95,10 @@ static struct remote_server_counts counts_of(const struct fixture *fx)
 	return counts;
 }
 
+/* The server is to behave like this, and the connection ends. */
 static void plan(struct fixture *fx, const struct remote_server_plan *how)
 {
+	fx->reconnects = fx->st == NULL ? 0 : status_of(fx).reconnects;
 	remote_server_plan_set(fx->server, how, true);
 }
 
@@ -114,9 +117,11 @@ static void wait_until_confirmed(struct fixture *fx)
 		turn(fx);
 }
 
+/* It may be up again before anybody looks. */
 static void wait_until_down(struct fixture *fx)
 {
-	while (status_of(fx).is_up)
+	while (status_of(fx).is_up &&
+	       status_of(fx).reconnects == fx->reconnects)
 		turn(fx);
 }
 
@@ -206,8 +211,8 @@ static void test_servers_that_are_none(void **state)
 	options = options_of(&fx);
 	options.timeout_ns = 50 * MS_NS;
 	for (garbage.seed = 1; garbage.seed <= 150; garbage.seed++) {
-		plan(&fx, &garbage);
 		fx.st = NULL;
+		plan(&fx, &garbage);
 		err = store_remote_create(&options, &fx.st, reason,
 					  sizeof(reason));
 		assert_true(err == 0 || reason[0] != '\0');
@@ -556,7 +561,6 @@ static void test_resume(void **state)
 	before = counts_of(&fx);
 	plan(&fx, &behave);
 	wait_until_down(&fx);
-	assert_true(status_of(&fx).reason[0] != '\0');
 	wait_until_up(&fx);
 	expect_version(&fx, 0, 40, 1);
 	after = counts_of(&fx);
@@ -591,7 +595,7 @@ static void test_resume(void **state)
 	assert_int_equal(after.writes, before.writes + 4);
 	assert_int_equal(after.written_slots, before.written_slots + 8);
 	assert_int_equal(after.opened, 1);
-	assert_int_equal(status_of(&fx).reconnects, 3);
+	assert_true(status_of(&fx).reconnects >= 3);
 	for (uint32_t i = 0; i < 4; i++)
 		expect_version(&fx, 100 + 10 * i, 2, 2);
 	teardown(&fx);
@@ -612,6 +616,7 @@ static void test_loss(void **state)
 	swapstore_discard(fx.st, 30, 10);
 	plan(&fx, &closed);
 	wait_until_down(&fx);
+	assert_true(status_of(&fx).reason[0] != '\0');
 	write_version(&fx, 9, 11, 2);
 	expect_version(&fx, 9, 11, 2);		/* with nobody there */
 	remote_server_forget(fx.server);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The first messages on a connection to another memd: Hello, and the opening
+ * of the store, new or with its token.  What comes when it is open goes on to
+ * the link's owner. */
+#ifndef MEMD_SWAPSTORE_REMOTE_GREETING_H
+#define MEMD_SWAPSTORE_REMOTE_GREETING_H
+
+#include "swapstore/remote_link.h"
+
+/* The connection is made, and secure. */
+void remote_greeting_begin(struct remote_link *link);
+
+/* For all frames of a link; its context is the link. */
+extern const struct remote_receiver remote_greeting_receiver;
+
+#endif
