@@ -88,8 +88,8 @@ static int plan_tcp(struct plan *plan, char *text)
 
 	if (pairs != NULL)
 		*pairs++ = '\0';
-	if (text[0] == '\0')
-		return errors_set(-EINVAL, "tcp:// needs a host: "
+	if (text[0] == '\0' || strchr(text, ':') == NULL)
+		return errors_set(-EINVAL, "tcp:// needs a host and a port: "
 				  "tcp://HOST:PORT");
 	if (err == 0)
 		err = add(plan, "store_address", text);

@@ -154,7 +154,7 @@ layer() {
 	joined=$(IFS='|'; echo "$*")
 	grep -rnE --include='*.[ch]' \
 		'^#include "(common|proto|swapstore|daemon|client|tests)/' \
-		"$folder" | grep -vE "#include \"($joined)/" |
+		"$folder" | grep -vE "#include \"($joined)[/\"]" |
 		report "breaks the order of layers"
 }
 
@@ -169,14 +169,15 @@ check_structure() {
 	only 'ioctl\(.*UFFDIO_' client/uffd.c daemon/pager/backing.c ||
 		result=1
 	only '\b(splice\(|FALLOC_FL_PUNCH_HOLE)' daemon/pager/backing.c \
-		daemon/pager/puncher.c \
+		daemon/pager/punch_helper.c \
 		common/table.c || result=1
 	layer common common || result=1
 	layer proto common proto || result=1
 	layer swapstore common proto swapstore || result=1
 	layer daemon/pager common proto swapstore daemon/pager || result=1
 	layer daemon common proto swapstore daemon || result=1
-	layer client common proto client || result=1
+	# What a library of the engine offers to that of programs.
+	layer client common proto client daemon/embedded.h || result=1
 	return "$result"
 }
 
