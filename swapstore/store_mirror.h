@@ -46,6 +46,9 @@ struct store_mirror_status {
 void store_mirror_status_get(const struct swapstore *st,
 			     struct store_mirror_status *ret_status);
 
+/* Count anew what is counted, and assert that it is the same.  Slow: tests. */
+void store_mirror_check(const struct swapstore *st);
+
 struct swapstore *store_mirror_child(const struct swapstore *st, unsigned c);
 bool store_is_mirror(const struct swapstore *st);
 
