@@ -526,10 +526,36 @@ static void nothing_is_lost(void **unused)
 	assert_true(good > 10000 && (lost > 10 || seed_count == 1));
 }
 
+/* A read that ends at once makes the descriptor readable by itself. */
+static void who_sleeps_is_woken(void **unused)
+{
+	static struct world w;
+	struct swap_io io = { .cookie = 7, .slot = 0, .slot_count = 2 };
+	struct swap_done done[2];
+
+	(void)unused;
+	seed = state = 1;
+	world_init(&w);
+	io.buffer = w.op[0].buffer;
+	for (unsigned i = 0; i < 2; i++) {
+		io.cookie = i;
+		assert_int_equal(swapstore_submit(w.mirror, &io), 0);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(is_readable(swapstore_event_fd(w.mirror)));
+		assert_int_equal(swapstore_reap(w.mirror, done, 1), 1);
+		assert_int_equal(done[0].result, -EIO);
+		assert_int_equal(done[0].cookie, i);
+	}
+	assert_false(is_readable(swapstore_event_fd(w.mirror)));
+	world_fini(&w);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_lost),
+		cmocka_unit_test(who_sleeps_is_woken),
 	};
 
 	if (argc == 3) {
