@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What store_mirror.c (requests) and mirror_copy.c (copies) share.
+/* What store_mirror.c, mirror_request.c and mirror_copy.c share.
  *
  * What a child is asked for has as cookie the index of its request, or
  * MIRROR_REQUESTS + that of its copy. */
@@ -72,6 +72,22 @@ static inline bool mirror_is_up(const struct store_mirror *sm, unsigned c)
 {
 	return sm->child[c].is_up(sm->child[c].store);
 }
+
+/* ---- mirror_request.c */
+
+/* It ends at once, or is with a child, or held. */
+void mirror_read_start(struct store_mirror *sm, struct mirror_request *rq);
+void mirror_read_ended(struct store_mirror *sm, struct mirror_request *rq,
+		       unsigned c, int result);
+/* Those that can go on. */
+void mirror_held_start(struct store_mirror *sm);
+/* 0, or -EAGAIN: no child has taken it. */
+int mirror_write_start(struct store_mirror *sm,
+		       struct mirror_request *rq) MUST_CHECK;
+void mirror_write_ended(struct store_mirror *sm, struct mirror_request *rq,
+			unsigned c, int result);
+
+/* ---- mirror_copy.c */
 
 int mirror_copies_init(struct store_mirror *sm) MUST_CHECK;
 void mirror_copies_fini(struct store_mirror *sm);
