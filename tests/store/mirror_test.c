@@ -44,7 +44,7 @@ static uint32_t roll(uint32_t below)
 
 struct cell {
 	uint32_t slot;
-	uint8_t bytes[SWAP_SLOT_BYTES];
+	_Alignas(8) uint8_t bytes[SWAP_SLOT_BYTES];
 };
 
 struct pending {
@@ -59,7 +59,7 @@ struct fake {
 	bool is_up, has_news;
 	uint64_t epoch;
 	bool is_kept[SLOTS];
-	uint8_t bytes[SLOTS][SWAP_SLOT_BYTES];
+	_Alignas(8) uint8_t bytes[SLOTS][SWAP_SLOT_BYTES];
 	struct cell behind[BEHIND_MAX];
 	unsigned behind_count;
 	struct pending pending[PENDING_MAX];
