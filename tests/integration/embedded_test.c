@@ -479,16 +479,15 @@ static void too_long_an_address_is_refused(void **state)
 {
 	static char address[8192];
 	struct memclient *mc = NULL;
+	int used;
 
 	(void)state;
-	memset(address, 'x', sizeof(address) - 1);
-	memcpy(address, "embedded:", strlen("embedded:"));
+	snprintf(address, sizeof(address), "embedded:%08000d", 0);
 	assert_int_equal(memclient_open(address, NULL, &mc), -EINVAL);
 	assert_non_null(strstr(memclient_error(NULL), "longer"));
-	memset(address, '\0', sizeof(address));
-	memcpy(address, "embedded:", strlen("embedded:"));
+	used = snprintf(address, sizeof(address), "embedded:");
 	for (unsigned i = 0; i < 40; i++)
-		memcpy(address + strlen(address), "pool=2M,", 8);
+		used += snprintf(address + used, 16, "pool=2M,");
 	assert_int_equal(memclient_open(address, NULL, &mc), -EINVAL);
 	assert_non_null(strstr(memclient_error(NULL), "more than"));
 }
