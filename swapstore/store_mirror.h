@@ -20,7 +20,8 @@ enum { STORE_MIRROR_CHILDREN = 2 };
 
 /* What a mirror needs of each: besides struct swapstore_ops,
  *   - a write either is taken at once, its bytes copied, or refused with
- *     -EAGAIN; taken, it ends well;
+ *     -EAGAIN, which one of 64 slots is not when nothing else waits; taken,
+ *     it ends well;
  *   - while it is not up, reads end with -ENOTCONN;
  *   - after it has come back empty its epoch is another, and has() is true
  *     of the slots that it has all the same, or that are on their way to it. */
@@ -45,6 +46,9 @@ struct store_mirror_status {
 };
 void store_mirror_status_get(const struct swapstore *st,
 			     struct store_mirror_status *ret_status);
+
+/* Count anew what is counted, and assert that it is the same.  Slow: tests. */
+void store_mirror_check(const struct swapstore *st);
 
 struct swapstore *store_mirror_child(const struct swapstore *st, unsigned c);
 bool store_is_mirror(const struct swapstore *st);

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves that a program whose pages are kept by two other memds loses none and
+ * reads no wrong byte while one after the other is killed and comes back with
+ * nothing, as long as both have everything when one goes.
+ *
+ *   daemon_mirror_test [KILLS]     5 by default */
+#include "client/include/memclient.h"
+#include "tests/integration/store_client.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum {
+	PAGE = 4096, PAGES = 24 * 256,		/* three times the pool */
+	AWAY_TOUCHES = 2000,			/* of pages, while one is away */
+	PATIENCE_S = 120,
+};
+
+static unsigned kills = 5;
+
+struct scene {
+	struct testmemd server[2];
+	char listen[2][64];
+	char socket[64];
+	struct memclient *mc;
+	uint64_t *memory;
+	uint32_t version[PAGES];
+	pthread_mutex_t lock;		/* held by who touches memory */
+	atomic_ulong touches;
+	atomic_bool is_over;
+	atomic_ulong wrong;
+};
+
+/* ---- the program */
+
+static uint64_t word_of(uint32_t page, uint32_t version, uint32_t word)
+{
+	return ((uint64_t)version << 32 | page) * UINT64_C(0x9e3779b97f4a7c15) +
+	       word + 1;
+}
+
+static void write_page(struct scene *s, uint32_t page)
+{
+	uint64_t *at = s->memory + (size_t)page * (PAGE / 8);
+
+	s->version[page]++;
+	for (uint32_t i = 0; i < PAGE / 8; i++)
+		at[i] = word_of(page, s->version[page], i);
+}
+
+static void verify_page(struct scene *s, uint32_t page)
+{
+	const uint64_t *at = s->memory + (size_t)page * (PAGE / 8);
+
+	for (uint32_t i = 0; i < PAGE / 8; i++)
+		if (at[i] != word_of(page, s->version[page], i))
+			atomic_fetch_add(&s->wrong, 1);
+}
+
+/* A lost page would end it with SIGBUS. */
+static void *touch(void *arg)
+{
+	struct scene *s = arg;
+	uint64_t state = 1;
+
+	while (!atomic_load(&s->is_over)) {
+		uint32_t page;
+
+		state = state * UINT64_C(6364136223846793005) + 1;
+		page = (uint32_t)(state >> 33) % PAGES;
+		pthread_mutex_lock(&s->lock);
+		verify_page(s, page);
+		if ((state >> 20) % 3 == 0)
+			write_page(s, page);
+		pthread_mutex_unlock(&s->lock);
+		atomic_fetch_add(&s->touches, 1);
+	}
+	return NULL;
+}
+
+static void await_touches(struct scene *s, unsigned long count)
+{
+	unsigned long target = atomic_load(&s->touches) + count;
+	unsigned left = PATIENCE_S * 1000;
+
+	while (atomic_load(&s->touches) < target) {
+		assert_int_not_equal(left--, 0);
+		usleep(1000);
+	}
+}
+
+/* ---- what memctl shows */
+
+/* True when both have all pages. */
+static bool have_all(const struct scene *s)
+{
+	unsigned long long has[2] = { 0, 0 }, all = 0;
+	char command[512], line[1024];
+	bool is_found = false;
+	FILE *out;
+
+	snprintf(command, sizeof(command), "%s --socket=%s status",
+		 MEMCTL_PATH, s->socket);
+	out = popen(command, "re");
+	assert_non_null(out);
+	while (fgets(line, sizeof(line), out) != NULL) {
+		const char *at = strrchr(line, ';');
+
+		if (at != NULL && sscanf(at, "; %llu and %llu of %llu pages",
+					 &has[0], &has[1], &all) == 3)
+			is_found = true;
+	}
+	assert_int_equal(pclose(out), 0);
+	assert_true(is_found);
+	assert_true(all > PAGES / 4);
+	return has[0] == all && has[1] == all;
+}
+
+static void await_all(struct scene *s)
+{
+	unsigned left = PATIENCE_S * 100;
+
+	while (!have_all(s)) {
+		assert_int_not_equal(left--, 0);
+		usleep(10000);
+	}
+}
+
+/* ---- the two others */
+
+static void start_server(struct scene *s, unsigned c)
+{
+	const char *const flags[] = { s->listen[c], NULL };
+
+	assert_int_equal(testmemd_start(&s->server[c], flags), 0);
+}
+
+static void begin(struct scene *s)
+{
+	struct memclient_options o = { .size = sizeof(o),
+				       .timeout_ms = PATIENCE_S * 1000 };
+	unsigned port[2];
+	char address[256];
+	void *at = NULL;
+
+	pthread_mutex_init(&s->lock, NULL);
+	for (unsigned c = 0; c < 2; c++) {
+		snprintf(s->listen[c], sizeof(s->listen[c]),
+			 "--listen-tcp=127.0.0.1:0");
+		start_server(s, c);
+		port[c] = store_port(&s->server[c]);
+		snprintf(s->listen[c], sizeof(s->listen[c]),
+			 "--listen-tcp=127.0.0.1:%u", port[c]);
+	}
+	snprintf(s->socket, sizeof(s->socket), "@memd-mirror-test-%d",
+		 (int)getpid());
+	snprintf(address, sizeof(address), "tcp://127.0.0.1:%u?pool=8M&size=64M"
+		 "&mirror=127.0.0.1:%u&socket=%s", port[0], port[1], s->socket);
+	if (memclient_open(address, &o, &s->mc) != 0)
+		fail_msg("%s", memclient_error(NULL));
+	if (memclient_map(s->mc, (size_t)PAGES * PAGE, NULL, &at) != 0)
+		fail_msg("%s", memclient_error(s->mc));
+	s->memory = at;
+	for (uint32_t i = 0; i < PAGES; i++)
+		write_page(s, i);
+}
+
+/* Nobody touches memory while it is seen that both have all and one is
+ * killed: so nothing is on its way to only one. */
+static void kill_one(struct scene *s, unsigned c)
+{
+	pthread_mutex_lock(&s->lock);
+	await_all(s);
+	testmemd_kill(&s->server[c]);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void nothing_is_lost(void **state)
+{
+	static struct scene s;
+	pthread_t thread;
+
+	(void)state;
+	begin(&s);
+	assert_int_equal(pthread_create(&thread, NULL, touch, &s), 0);
+	for (unsigned i = 0; i < kills; i++) {
+		kill_one(&s, i % 2);
+		await_touches(&s, AWAY_TOUCHES);
+		start_server(&s, i % 2);
+		await_touches(&s, AWAY_TOUCHES);
+	}
+	atomic_store(&s.is_over, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	for (uint32_t i = 0; i < PAGES; i++)
+		verify_page(&s, i);
+	assert_int_equal(atomic_load(&s.wrong), 0);
+	await_all(&s);
+	memclient_close(s.mc);
+	for (unsigned c = 0; c < 2; c++)
+		assert_int_equal(testmemd_stop(&s.server[c]), 0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_lost),
+	};
+
+	if (argc == 2)
+		kills = (unsigned)atoi(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
