@@ -429,7 +429,7 @@ void handle_fault_stats(struct daemon *d, struct conn *c, uint64_t id,
 void handle_config(struct daemon *d, struct conn *c, uint64_t id,
 		   const void *message)
 {
-	static _Thread_local char text[CONFIG_KEYS][CONFIG_TEXT_BYTES];
+	char (*text)[CONFIG_TEXT_BYTES] = d->config_text;
 	Memd__ConfigKey key[CONFIG_KEYS], *pointer[CONFIG_KEYS];
 	Memd__ConfigReply reply = MEMD__CONFIG_REPLY__INIT;
 
