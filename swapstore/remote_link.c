@@ -132,11 +132,23 @@ static uint64_t with_jitter(struct remote_link *link, uint64_t ns)
 }
 
 /* link->error and link->reason have been set. */
+/* With a reset: what is still to be sent is of no use, and the end of the
+ * stream would wait behind it for a server that does not read. */
+static void reset_at_close(const struct remote_link *link)
+{
+	const struct linger now = { .l_onoff = 1 };
+
+	if (link->stream.is_open)
+		(void)setsockopt(link->stream.channel.fd, SOL_SOCKET,
+				 SO_LINGER, &now, sizeof(now));
+}
+
 static void go_down(struct remote_link *link)
 {
 	bool was_up = link->state == LINK_UP;
 	uint64_t now_ns = clock_now_ns();
 
+	reset_at_close(link);
 	remote_stream_close(&link->stream);
 	link->state = LINK_DOWN;
 	link->interest = 0;
