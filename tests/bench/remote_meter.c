@@ -29,6 +29,11 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static double ns_at(const struct remote_meter *m, size_t i)
+{
+	return (double)m->ns[i];
+}
+
 void remote_meter_end(struct remote_meter *m, struct remote_result *ret_result)
 {
 	uint64_t end_ns = clock_now_ns();
@@ -38,8 +43,8 @@ void remote_meter_end(struct remote_meter *m, struct remote_result *ret_result)
 		qsort(m->ns, m->count, sizeof(*m->ns), by_size);
 		ret_result->mean_ns = (double)(end_ns - m->start_ns) /
 				      (double)m->count;
-		ret_result->p50_ns = (double)m->ns[m->count / 2];
-		ret_result->p99_ns = (double)m->ns[m->count * 99 / 100];
+		ret_result->p50_ns = ns_at(m, m->count / 2);
+		ret_result->p99_ns = ns_at(m, m->count * 99 / 100);
 	}
 	free(m->ns);
 }

@@ -94,7 +94,7 @@ static bool exchange(int fd, const struct remote_work *work,
 		     struct remote_meter *m)
 {
 	static char bytes[REMOTE_BLOCK_MAX];
-	uint64_t sent_ns[REMOTE_DEPTH_MAX];
+	uint64_t sent_ns[REMOTE_DEPTH_MAX] = { 0 };
 	struct request rq;
 
 	for (size_t i = 0; i < work->depth && i < work->count; i++)

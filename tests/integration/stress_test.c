@@ -337,11 +337,13 @@ static int judge(unsigned process, int status)
  * wait for it for ever. */
 static int run_processes(void)
 {
-	pid_t pid[opt.processes];
+	const unsigned count = opt.processes;
+	pid_t pid[count];
 	unsigned left = 0;
 	int failed = 0;
 
-	for (unsigned i = 0; i < opt.processes; i++) {
+	memset(pid, 0, sizeof(pid));
+	for (unsigned i = 0; i < count; i++) {
 		pid[i] = fork();
 		if (pid[i] == 0)
 			run_process(i);
@@ -356,7 +358,7 @@ static int run_processes(void)
 		int status = 0;
 		pid_t ended = waitpid(-pid[0], &status, 0);
 
-		for (unsigned i = 0; i < opt.processes; i++)
+		for (unsigned i = 0; i < count; i++)
 			if (pid[i] == ended)
 				failed = judge(i, status);
 		left--;
