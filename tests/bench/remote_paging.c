@@ -134,6 +134,9 @@ static void print_goals(void)
 	double fault = faults.p50_ns / rows[0].best[PING].p50_ns;
 
 	printf("\n");
+	if (!rows[1].best[NBD].is_done)
+		printf("not compared with nbdkit: it or libnbd (libnbd-dev, "
+		       "when this was built) is not there\n");
 	judge("random 4 KiB reads/s, 32 under way", "at least 1 x nbdkit's",
 	      nbd, nbd >= 1);
 	judge("reading in order", "at least 0.7 x bare TCP", order,
