@@ -5,13 +5,16 @@
 # file, gets the right bytes back from a memd on another: the hosts are network
 # namespaces, the program is bigsort, and the judge is sort(1).
 #
-# Needs MEMD_BUILD_DIR, the build to test, and root.
+# Needs MEMD_BUILD_DIR, the build to test, and root. With MEMD_TEST_LONG=1 it
+# sorts four times as much.
 
 load netns.sh
 
 port=7391
-pool=$((32 << 20))
-text_bytes=$((96 << 20))
+pool_mib=8 text_mib=24
+if [ -n "${MEMD_TEST_LONG:-}" ]; then
+	pool_mib=32 text_mib=96
+fi
 
 setup_file() {
 	: "${MEMD_BUILD_DIR:?the build folder to test}"
@@ -43,7 +46,7 @@ setup_file() {
 
 # Lines in no order, a quarter of them there twice.
 make_text() {
-	awk -v bytes="$text_bytes" 'BEGIN {
+	awk -v bytes=$((text_mib << 20)) 'BEGIN {
 		srand(1)
 		while (n < bytes) {
 			line = sprintf("%07d %x %s", rand() * 3e6,
@@ -119,9 +122,10 @@ counter() {
 
 # sorts_as_sort MODE SETTING...: on host a, with the memory of b.
 sorts_as_sort() {
-	local mode=$1 address="tcp://10.77.0.2:$port?pool=32M&size=512M" setting
+	local mode=$1 address setting pool=$((pool_mib << 20))
 
 	shift
+	address="tcp://10.77.0.2:$port?pool=${pool_mib}M&size=512M"
 	for setting in "$@"; do
 		address="$address&$setting"
 	done
@@ -156,7 +160,7 @@ make_certs() {
 }
 
 @test "with a small pool there, that writes to its swap file" {
-	start_memd 64M --insecure-tcp=yes
+	start_memd $((2 * pool_mib))M --insecure-tcp=yes
 	sorts_as_sort thread insecure_tcp=yes
 	[ "$(counter store_write_bytes)" -gt 0 ]
 }
