@@ -139,8 +139,6 @@ static uint32_t connections_of(const struct server *server, const char *host)
 /* NULL: come in. */
 static const char *why_not(const struct daemon *d, const struct peer *peer)
 {
-	if (d->server.remote_newcomers >= REMOTE_NEWCOMERS_MAX)
-		return "too many connections that have not said Hello";
 	if (!server_has_descriptors(d, RESERVE_FOR_LOCAL))
 		return "too many open files; raise LimitNOFILE";
 	if (connections_of(&d->server, peer->host) >=
@@ -148,6 +146,23 @@ static const char *why_not(const struct daemon *d, const struct peer *peer)
 		return "as many connections from one address as "
 		       "address_connections allows";
 	return NULL;
+}
+
+/* Who has had the most time to say Hello makes room for who comes, so that
+ * keeping others out takes as many newcomers in a moment as could be here, and
+ * not in all of handshake_timeout. */
+static void close_oldest_remote(struct daemon *d)
+{
+	struct conn *c;
+
+	TAILQ_FOREACH(c, &d->server.conns[CONN_NEW], link) {
+		if (!c->peer.is_remote)
+			continue;
+		remote_refused(d, &c->peer, "too many connections that have "
+			       "not said Hello");
+		conn_close(c, "did not say Hello before too many others came");
+		return;
+	}
 }
 
 static void welcome_remote(struct daemon *d, int fd,
@@ -164,6 +179,8 @@ static void welcome_remote(struct daemon *d, int fd,
 		close(fd);
 		return;
 	}
+	if (d->server.remote_newcomers >= REMOTE_NEWCOMERS_MAX)
+		close_oldest_remote(d);
 	err = conn_create_remote(d, fd, d->server.tls, &peer);
 	if (err != 0)
 		log_event(LOG_LEVEL_WARNING, "accept-failed", "error=\"%s\"",

@@ -112,9 +112,11 @@ static void test_reads_overtake_writes(void **state)
 			wait_until_down(&fx);
 		}
 		for (uint32_t slot = 0; slot < 8; slot++)
-			assert_int_equal(fixture_submit(&fx, true, 2 * slot, 1), 0);
+			assert_int_equal(fixture_submit(&fx, true, 2 * slot,
+							1), 0);
 		for (uint32_t slot = 500; slot < 504; slot++)
-			assert_int_equal(fixture_submit(&fx, false, slot, 1), 0);
+			assert_int_equal(fixture_submit(&fx, false, slot, 1),
+					 0);
 		remote_server_plan_set(fx.server, &behave, i == 1);
 		assert_int_equal(swapstore_flush(fx.st), 0);
 		while (fx.st->in_flight > 0)

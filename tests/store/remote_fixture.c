@@ -66,14 +66,12 @@ struct remote_server_counts counts_of(const struct fixture *fx)
 	return counts;
 }
 
-/* The server is to behave like this, and the connection ends. */
 void fixture_plan(struct fixture *fx, const struct remote_server_plan *how)
 {
 	fx->reconnects = fx->st == NULL ? 0 : status_of(fx).reconnects;
 	remote_server_plan_set(fx->server, how, true);
 }
 
-/* Look after the store, with nothing expected to complete, sleeping. */
 void fixture_turn(struct fixture *fx)
 {
 	struct swap_done done;
@@ -103,14 +101,14 @@ void wait_until_up(struct fixture *fx)
 }
 
 void write_version(struct fixture *fx, uint32_t slot, uint32_t count,
-			  uint32_t version)
+		   uint32_t version)
 {
 	pattern_fill(fx->buffer, slot, count, version);
 	assert_int_equal(store_do(fx->st, true, slot, count, fx->buffer), 0);
 }
 
 void expect_version(struct fixture *fx, uint32_t slot, uint32_t count,
-			   uint32_t version)
+		    uint32_t version)
 {
 	memset(fx->buffer, 0xee, (size_t)count * SWAP_SLOT_BYTES);
 	assert_int_equal(store_do(fx->st, false, slot, count, fx->buffer), 0);
@@ -118,7 +116,7 @@ void expect_version(struct fixture *fx, uint32_t slot, uint32_t count,
 }
 
 int fixture_submit(struct fixture *fx, bool is_write, uint32_t slot,
-		  uint32_t count)
+		   uint32_t count)
 {
 	struct swap_io io = {
 		.cookie = slot, .buffer = fixture_slot(fx, slot), .slot = slot,
