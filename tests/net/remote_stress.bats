@@ -13,6 +13,7 @@
 # operations each thread does is MEMD_TEST_OPS (300), and ten times that with
 # MEMD_TEST_LONG=1.
 
+load certs.sh
 load netns.sh
 
 ROUNDS_MAX=20
@@ -31,23 +32,13 @@ setup_file() {
 	export memctl=$MEMD_BUILD_DIR/client/memctl/memctl
 	export cutproxy=$MEMD_BUILD_DIR/tests/net/cutproxy
 	export stress=$MEMD_BUILD_DIR/tests/integration/stress_test
-	export repo=$BATS_TEST_DIRNAME/../..
 	export ops=${MEMD_TEST_OPS:-300}
 	cd "$BATS_FILE_TMPDIR" || return
 	: >memd.conf
-	make_certs
+	certs_make tester 127.0.0.1 10.77.0.2
 	start_memd plain here 127.0.0.1
-	[ ! -d certs ] || start_memd tls here 127.0.0.1
+	start_memd tls here 127.0.0.1
 	start_lossy
-}
-
-make_certs() {
-	[ -x "$repo/deploy/make-certs.sh" ] || return 0
-	"$repo/deploy/make-certs.sh" certs --client tester \
-		--server memd,127.0.0.1,10.77.0.2 >make-certs 2>&1 || {
-		cat make-certs >&2
-		return 1
-	}
 }
 
 # Hosts a, with the program, and b, with the memds.
@@ -60,22 +51,20 @@ start_lossy() {
 	{ netns_lose a 2 && netns_lose b 2; } >no-netns || return 0
 	rm no-netns
 	start_memd lossy-plain b 10.77.0.2 --insecure-tcp=yes
-	[ ! -d certs ] || start_memd lossy-tls b 10.77.0.2
+	start_memd lossy-tls b 10.77.0.2
 }
 
 # start_memd NAME HOST ADDRESS FLAG...: with TLS if NAME says so. Its pool is
 # smaller than what it is given: pages go to its swap file too.
 start_memd() {
-	local name=$1 host=$2 address=$3 status=0 pid
+	local name=$1 host=$2 address=$3 status=0 pid tls=()
 
 	shift 3
-	[ "${name%tls}" = "$name" ] || set -- "$@" --tls-ca=certs/ca.pem \
-		--tls-certificate=certs/server.pem \
-		--tls-key=certs/server.key --tls-users="tester=$(id -un)"
+	[ "${name%tls}" = "$name" ] || mapfile -t tls < <(certs_flags tester)
 	mkdir "$name"
 	on_host "$host" "$memd" --config=memd.conf --socket="$PWD/$name/socket" \
 		--pool-size=24M --swap-file="$PWD/$name/swap" \
-		--swap-size=1100M --listen-tcp="$address:0" "$@" \
+		--swap-size=1100M --listen-tcp="$address:0" "${tls[@]}" "$@" \
 		>"$name/log" 2>&1 3>&- &
 	pid=$!
 	echo "$pid" >"$name/pid"
@@ -164,8 +153,7 @@ address_of() {
 	local address
 
 	address="tcp://127.0.0.1:$(cat port)"
-	[ "${1%tls}" = "$1" ] || address="$address?ca=$PWD/certs/ca.pem&$(
-	)certificate=$PWD/certs/tester.pem&key=$PWD/certs/tester.key"
+	[ "${1%tls}" = "$1" ] || address="$address?$(certs_query tester)"
 	echo "$address"
 }
 
@@ -191,7 +179,6 @@ survives() {
 
 	shift 3
 	[ "${name#lossy}" = "$name" ] || host=a
-	[ -d "$name" ] || skip "no $name: $(cat no-netns 2>/dev/null || true)"
 	while :; do
 		run_stress "$name" "$host" "$ops" "$seed" "$@"
 		cut=$((cut + $(done_by_proxy cuts)))
@@ -275,7 +262,7 @@ resent() {
 survives_loss() {
 	local before
 
-	[ -d "$1" ] || skip "no $1: $(cat no-netns 2>/dev/null || true)"
+	[ -d "$1" ] || skip "$(cat no-netns)"
 	before=$(resent)
 	survives 2 "$1" $((ops / 3)) --cut-every=1000
 	[ "$(resent)" -gt "$before" ]

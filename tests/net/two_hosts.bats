@@ -8,6 +8,7 @@
 # Needs MEMD_BUILD_DIR, the build to test, and root. With MEMD_TEST_LONG=1 it
 # sorts four times as much.
 
+load certs.sh
 load netns.sh
 
 port=7391
@@ -29,7 +30,6 @@ setup_file() {
 	export memd=$MEMD_BUILD_DIR/daemon/memd
 	export memctl=$MEMD_BUILD_DIR/client/memctl/memctl
 	export bigsort=$MEMD_BUILD_DIR/examples/bigsort
-	export repo=$BATS_TEST_DIRNAME/../..
 	export MEMD_SOCKET=$BATS_FILE_TMPDIR/memd.sock
 	cd "$BATS_FILE_TMPDIR" || return
 	: >memd.conf
@@ -141,11 +141,13 @@ sorts_as_sort() {
 	[ "$(counter bytes_in)" -gt "$pool" ]
 }
 
-make_certs() {
-	[ -x "$repo/deploy/make-certs.sh" ] ||
-		skip 'no deploy/make-certs.sh'
-	[ -d certs ] || "$repo/deploy/make-certs.sh" certs \
-		--server b,10.77.0.2 --client a >/dev/null 2>&1
+# start_tls POOL: the same with certificates.
+start_tls() {
+	local tls
+
+	certs_make a b 10.77.0.2
+	mapfile -t tls < <(certs_flags a)
+	start_memd "$1" "${tls[@]}"
 }
 
 @test "with room for all in the other's memory, faults by a thread" {
@@ -166,19 +168,12 @@ make_certs() {
 }
 
 @test "with TLS, both ends with a certificate" {
-	make_certs
-	start_memd 512M --tls-ca=certs/ca.pem \
-		--tls-certificate=certs/server.pem --tls-key=certs/server.key \
-		--tls-users='a=root'
-	sorts_as_sort thread ca=certs/ca.pem certificate=certs/a.pem \
-		key=certs/a.key
+	start_tls 512M
+	sorts_as_sort thread "$(certs_query a)"
 }
 
 @test "without a certificate nobody gets in" {
-	make_certs
-	start_memd 64M --tls-ca=certs/ca.pem \
-		--tls-certificate=certs/server.pem --tls-key=certs/server.key \
-		--tls-users='a=root'
+	start_tls 64M
 	run netns_in a "$bigsort" -s \
 		"tcp://10.77.0.2:$port?pool=32M&size=64M&insecure_tcp=yes" text
 	[ "$status" -eq 1 ]
