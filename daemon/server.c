@@ -19,6 +19,7 @@
 
 enum {
 	ACCEPTS_PER_TURN = 32,
+	ACCEPTS_PER_TURN_TCP = 1,	/* TLS makes each dear */
 	NEWCOMERS_MAX = 1024,		/* without a handshake yet, */
 	NEWCOMERS_OF_UID_MAX = 512,
 	REMOTE_NEWCOMERS_MAX = 512,	/* the same from other hosts, apart */
@@ -124,24 +125,12 @@ static void welcome(struct daemon *d, int fd)
 			  strerror(-err));
 }
 
-static uint32_t connections_of(const struct server *server, const char *host)
-{
-	const struct conn *c;
-	uint32_t count = 0;
-
-	for (size_t i = 0; i < CONN_DEAD; i++)
-		TAILQ_FOREACH(c, &server->conns[i], link)
-			count += c->peer.is_remote &&
-				 strcmp(c->peer.host, host) == 0;
-	return count;
-}
-
 /* NULL: come in. */
 static const char *why_not(const struct daemon *d, const struct peer *peer)
 {
 	if (!server_has_descriptors(d, RESERVE_FOR_LOCAL))
 		return "too many open files; raise LimitNOFILE";
-	if (connections_of(&d->server, peer->host) >=
+	if (addresses_count(&d->server.addresses, peer->host) >=
 	    d->config.address_connections)
 		return "as many connections from one address as "
 		       "address_connections allows";
@@ -189,7 +178,9 @@ static void welcome_remote(struct daemon *d, int fd,
 
 static void accept_some(struct daemon *d, const struct listener *listener)
 {
-	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+	int most = listener->is_tcp ? ACCEPTS_PER_TURN_TCP : ACCEPTS_PER_TURN;
+
+	for (int i = 0; i < most; i++) {
 		struct sockaddr_storage address;
 		socklen_t length = sizeof(address);
 		int fd;
