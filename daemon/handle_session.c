@@ -2,6 +2,7 @@
 /* Hello, Join and a session's own figures. */
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
+#include "daemon/remote.h"
 #include "daemon/session.h"
 
 #include "common/log.h"
@@ -72,6 +73,27 @@ static bool check_room(struct daemon *d, struct conn *c, uint64_t id,
 		return false;
 	}
 	return true;
+}
+
+/* Who on another host is it?  That a certificate is nobody's here is for the
+ * log; but an administrator is told what is wrong with his. */
+static bool check_remote(struct daemon *d, struct conn *c, uint64_t id,
+			 bool is_admin_only)
+{
+	char reason[REMOTE_REASON_BYTES];
+
+	if (!c->peer.is_remote ||
+	    remote_identify(&d->config, c->channel, &c->peer, reason,
+			    sizeof(reason)) == 0)
+		return true;
+	remote_refused(d, &c->peer, reason);
+	if (is_admin_only && !daemon_is_admin(d, &c->peer))
+		remote_explain_no_admin(&c->peer, reason, sizeof(reason));
+	if (is_admin_only)
+		conn_refuse(c, id, -EACCES, "%s", reason);
+	else
+		conn_close(c, "%s", reason);
+	return false;
 }
 
 static bool check_peer(struct daemon *d, struct conn *c, uint64_t id)
@@ -152,6 +174,7 @@ void handle_hello(struct daemon *d, struct conn *c, uint64_t id,
 
 	if (!check_version(c, id, hello->version_major,
 			   hello->version_minor) ||
+	    !check_remote(d, c, id, wish.is_admin_only) ||
 	    !check_peer(d, c, id))
 		return;
 	if (strlen(wish.command) > WIRE_NAME_BYTES_MAX) {
