@@ -189,6 +189,19 @@ on_terminal() {
 	done
 }
 
+@test "clients on other hosts have a table of their own" {
+	local form
+	start_server remote
+	for form in table json raw; do
+		golden "remote-ps.$form" -o "$form" ps
+		golden "remote-status.$form" -o "$form" status
+	done
+	golden remote-ps-long.table ps --long
+	golden remote-bytes.table ps --bytes
+	"$memctl" -o json ps | jq -e '.ps | length == 5 and
+		map(select(.host != null)) == map(select(.pid == null))'
+}
+
 @test "a memd that is not well says why" {
 	local form
 	start_server degraded
@@ -244,9 +257,9 @@ on_terminal() {
 		golden "hostile.$form" -o "$form" ps
 		[ "$(tr -d '\t\n' <out | LC_ALL=C grep -c '[[:cntrl:]]')" -eq 0 ]
 	done
-	"$memctl" -o json ps | jq -e '.ps | length == 2'
-	[ "$("$memctl" -o raw ps | wc -l)" -eq 2 ]
-	"$memctl" -o raw ps | awk -F '\t' 'NF != 14 { exit 1 }'
+	"$memctl" -o json ps | jq -e '.ps | length == 3'
+	[ "$("$memctl" -o raw ps | wc -l)" -eq 3 ]
+	"$memctl" -o raw ps | awk -F '\t' 'NF != 20 { exit 1 }'
 	iconv -f UTF-8 -t UTF-8 "$golden/hostile.raw" >/dev/null
 }
 
