@@ -296,11 +296,11 @@ static void print_rest(const struct memctl *mc, const Memd__StatusReply *st)
 
 static void print_screen(const struct memctl *mc, const Memd__StatusReply *st)
 {
-	char buf[32];
+	char shown[CONNECTION_SHOWN_BYTES], buf[32];
 
+	connection_show_address(mc->address, shown);
 	printf("%s, pid %u, up %s, at %s\n\n", text_clean(st->server), st->pid,
-	       text_uptime(st->uptime_ms, buf, sizeof(buf)),
-	       connection_address(mc->address));
+	       text_uptime(st->uptime_ms, buf, sizeof(buf)), shown);
 	print_verdict(st);
 	print_pool(mc, st);
 	print_swap(mc, st);
