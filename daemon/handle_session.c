@@ -87,12 +87,13 @@ static bool check_remote(struct daemon *d, struct conn *c, uint64_t id,
 			    sizeof(reason)) == 0)
 		return true;
 	remote_refused(d, &c->peer, reason);
-	if (is_admin_only && !daemon_is_admin(d, &c->peer))
-		remote_explain_no_admin(&c->peer, reason, sizeof(reason));
-	if (is_admin_only)
-		conn_refuse(c, id, -EACCES, "%s", reason);
-	else
+	if (!is_admin_only) {
 		conn_close(c, "%s", reason);
+		return false;
+	}
+	if (c->peer.name[0] != '\0' && !daemon_is_admin(d, &c->peer))
+		remote_explain_no_admin(&c->peer, reason, sizeof(reason));
+	conn_refuse(c, id, -EACCES, "%s", reason);
 	return false;
 }
 

@@ -237,15 +237,16 @@ until_true() {
 	"$memctl" -s "$(socket_of plain)" status | grep '^remote    0 clients, '
 }
 
-# It sorts again and again while it is looked at.
+sort_until_enough() {
+	while [ ! -e enough ]; do
+		MEMD_SOCKET="$MEMD_SOCKET&pool=1M&size=16M" \
+			"$bigsort" text >/dev/null
+	done
+}
+
 @test "the rates are those of what goes in and out" {
 	local of_client='.ps[] | select(.host != null and .peer == "admin")'
-	(
-		MEMD_SOCKET="$MEMD_SOCKET&pool=1M&size=16M"
-		while [ ! -e enough ]; do
-			"$bigsort" text >/dev/null
-		done
-	) 3>&- &
+	sort_until_enough 3>&- &
 	until_true ask "$of_client | .in_bytes_per_s > 4096" ps
 	until_true ask "$of_client | .out_bytes_per_s > 4096" ps
 	touch enough
@@ -270,8 +271,8 @@ until_true() {
 	done
 	grep 'remote-refused .*nobody-here: no user nobody-here here' tls.log
 	# That it answers is everybody's business who has a certificate.
-	"$memctl" -s "$(address tls certs/worker)" doctor >doctor || true
-	grep "^ok    daemon: memd .* answers at $(address tls)\$" doctor
+	"$memctl" -s "$(address tls certs/worker)" doctor >said || true
+	grep "^ok    daemon: memd .* answers at $(address tls)\$" said
 }
 
 @test "TLS refuses with its reason" {
@@ -305,6 +306,8 @@ localhost" "$(address tls certs/admin localhost)" status
 		fails 6 'without a certificate nobody may do this over TCP' \
 			"$(address plain)?insecure_tcp=yes" $command
 	done
+	"$memctl" -s "$(address plain)" doctor >said || true
+	grep "^ok    daemon: memd .* answers at $(address plain)\$" said
 	"$memctl" -s "$(socket_of plain)" -o json config tls_admins |
 		jq -e '.config[0].value | test("root")'
 }
