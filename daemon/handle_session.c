@@ -4,6 +4,7 @@
 #include "daemon/dispatch.h"
 #include "daemon/remote.h"
 #include "daemon/session.h"
+#include "daemon/system.h"
 
 #include "common/log.h"
 #include <errno.h>
@@ -160,6 +161,24 @@ static void reply_hello(struct daemon *d, const struct session *s, uint64_t id)
 		  &reply.base);
 }
 
+/* Administrators on this host come and go all the time; who administrates from
+ * another one is worth a line. */
+static void log_open(const struct session *s)
+{
+	const struct peer *peer = &s->main->peer;
+	bool is_quiet = s->is_admin_only && !peer->is_remote;
+	char name[PEER_NAME_BYTES], from[PEER_NAME_BYTES + 128] = "";
+
+	if (peer->is_remote)
+		snprintf(from, sizeof(from), " host=%s certificate=\"%s\"",
+			 peer->host, system_printable(peer->name, name,
+						      sizeof(name)));
+	log_event(is_quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "session-open",
+		  "session=%u pid=%d uid=%u%s command=\"%s\" admin=%s",
+		  s->id, peer->pid, peer->uid, from, s->command,
+		  s->is_admin_only ? "only" : s->is_admin ? "may" : "no");
+}
+
 void handle_hello(struct daemon *d, struct conn *c, uint64_t id,
 		  const void *message)
 {
@@ -193,12 +212,7 @@ void handle_hello(struct daemon *d, struct conn *c, uint64_t id,
 			     "no memory for a session");
 		return;
 	}
-	log_event(s->is_admin_only ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-		  "session-open",
-		  "session=%u pid=%d uid=%u%s%s command=\"%s\" admin=%s",
-		  s->id, c->peer.pid, c->peer.uid,
-		  c->peer.is_remote ? " host=" : "", c->peer.host, s->command,
-		  s->is_admin_only ? "only" : s->is_admin ? "may" : "no");
+	log_open(s);
 	reply_hello(d, s, id);
 }
 

@@ -35,7 +35,7 @@ uint64_t socket_deadline_ns(uint32_t timeout_ms);
 /* Until it is readable, or writable.  Returns 0, -ETIMEDOUT, or -errno. */
 int socket_wait(int fd, bool is_to_write, uint64_t until_ns) MUST_CHECK;
 
-/* Connect, for at most timeout_ms (0: for ever); `shown` names memd in
+/* Connect, for at most timeout_ms (0: for ever, or as tcp_connect()); `shown` names memd in
  * messages.  Returns 0, or -errno with the reason in *ret_failure: -ETIMEDOUT
  * also when a Unix listener's queue stayed full. */
 int socket_connect(const struct socket_address *sa, const char *shown,

@@ -19,6 +19,7 @@ enum {
 	KEEPALIVE_INTERVAL_S = 5,
 	KEEPALIVE_COUNT = 4,
 	UNACKNOWLEDGED_MS = 30000,
+	CONNECT_MAX_MS = 60000,
 };
 
 /* ---- addresses */
@@ -265,7 +266,7 @@ static uint64_t share_of(uint64_t until_ns, unsigned count)
 {
 	uint64_t now_ns = clock_now_ns();
 
-	if (until_ns == UINT64_MAX || now_ns >= until_ns)
+	if (now_ns >= until_ns)
 		return until_ns;
 	return now_ns + (until_ns - now_ns) / count;
 }
@@ -297,9 +298,13 @@ static int shake_hands(struct channel *ch, uint64_t until_ns)
 int tcp_connect(const struct tcp_address *ta, uint32_t timeout_ms,
 		struct channel *ret_channel, struct failure *ret_failure)
 {
-	uint64_t until_ns = socket_deadline_ns(timeout_ms);
-	int fd = connect_any(ta, until_ns), err;
+	uint64_t until_ns;
+	int fd, err;
 
+	/* Who waits for ever waits for an answer, not for a host. */
+	timeout_ms = timeout_ms != 0 ? timeout_ms : CONNECT_MAX_MS;
+	until_ns = socket_deadline_ns(timeout_ms);
+	fd = connect_any(ta, until_ns);
 	if (fd < 0) {
 		failure_set_connect_tcp(ret_failure, ta->shown, timeout_ms,
 					-fd);

@@ -36,7 +36,7 @@ void tcp_address_fini(struct tcp_address *ta);
 void tcp_address_show(const char *text, char *ret_shown, size_t size);
 
 /* Connect to the first of its addresses that answers, and shake hands.
- * timeout_ms (0: for ever) is for all of it.  Returns 0, or -errno with the
+ * timeout_ms (0: a minute) is for all of it.  Returns 0, or -errno with the
  * reason in *ret_failure. */
 int tcp_connect(const struct tcp_address *ta, uint32_t timeout_ms,
 		struct channel *ret_channel, struct failure *ret_failure)

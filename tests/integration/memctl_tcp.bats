@@ -184,6 +184,7 @@ until_true() {
 	"$memctl" faults >/dev/null
 	[ "$("$memctl" -o raw iostat 0.05 2 | wc -l)" -eq 2 ]
 	run -7 "$memctl" maps 1
+	grep 'session-open .* certificate="admin" .* admin=only' tls.log
 }
 
 @test "it changes things, too" {
