@@ -35,9 +35,9 @@ uint64_t socket_deadline_ns(uint32_t timeout_ms);
 /* Until it is readable, or writable.  Returns 0, -ETIMEDOUT, or -errno. */
 int socket_wait(int fd, bool is_to_write, uint64_t until_ns) MUST_CHECK;
 
-/* Connect, for at most timeout_ms (0: for ever, or as tcp_connect()); `shown` names memd in
- * messages.  Returns 0, or -errno with the reason in *ret_failure: -ETIMEDOUT
- * also when a Unix listener's queue stayed full. */
+/* Connect, for at most timeout_ms (0: for ever, or as tcp_connect()); `shown`
+ * names memd in messages.  Returns 0, or -errno with the reason in
+ * *ret_failure: -ETIMEDOUT also when a Unix listener's queue stayed full. */
 int socket_connect(const struct socket_address *sa, const char *shown,
 		   uint32_t timeout_ms, struct channel *ret_channel,
 		   struct failure *ret_failure) MUST_CHECK;
