@@ -20,6 +20,7 @@
 
 static void bytes_are_right(void **state)
 {
+	int steps = getenv("MEMD_TEST_LONG") != NULL ? 6000 : 1500;
 	struct testmemd tm;
 	struct store_model *m;
 	int admin;
@@ -30,7 +31,7 @@ static void bytes_are_right(void **state)
 	assert_int_equal(store_open(m->fd, SLOTS, NULL, NULL), 0);
 	for (uint32_t i = 0; i < SLOTS; i += STORE_REQUEST_SLOTS)
 		store_model_write(m, i, STORE_REQUEST_SLOTS);
-	for (int i = 0; i < 3000; i++)
+	for (int i = 0; i < steps; i++)
 		store_model_step(m);
 	for (uint32_t i = 0; i < SLOTS; i += STORE_REQUEST_SLOTS)
 		store_model_read(m, i, STORE_REQUEST_SLOTS);
@@ -159,7 +160,7 @@ static void a_cut_payload_is_not_written(void **state)
  * done before, but what the second writes afterwards stays. */
 static void stale_writes_have_no_effect(void **state)
 {
-	enum { COUNT = 512, ROUNDS = 40 };
+	enum { COUNT = 512, ROUNDS = 15 };
 	uint8_t token[TOKEN_BYTES];
 	uint8_t *stale = malloc(COUNT * SLOT_BYTES);
 	struct testmemd tm;
