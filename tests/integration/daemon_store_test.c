@@ -20,7 +20,7 @@
 
 static void bytes_are_right(void **state)
 {
-	int steps = getenv("MEMD_TEST_LONG") != NULL ? 6000 : 1500;
+	int steps = getenv("MEMD_TEST_LONG") != NULL ? 6000 : 1000;
 	struct testmemd tm;
 	struct store_model *m;
 	int admin;

@@ -55,8 +55,8 @@ static void bytes_are_right_with(const char *store, uint32_t mode,
 				 uint32_t page_size)
 {
 	bool is_long = getenv("MEMD_TEST_LONG") != NULL;
-	size_t length = is_long ? 64 * MIB : 24 * MIB;
-	unsigned pool_mib = is_long ? 16 : 6;
+	size_t length = is_long ? 64 * MIB : 16 * MIB;
+	unsigned pool_mib = is_long ? 16 : 4;
 	char address[128];
 	struct memclient *mc;
 	uint8_t *p;
@@ -192,7 +192,7 @@ static void nothing_is_left(void **state)
 	(void)state;
 	open_and_close(8);
 	before = count_left(1);
-	open_and_close(100);
+	open_and_close(40);
 	after = count_left(before.threads);
 	assert_int_equal(after.descriptors, before.descriptors);
 	assert_int_equal(after.threads, before.threads);
