@@ -12,8 +12,8 @@
  * the buffer keeps what the server has not confirmed, and what had no answer
  * is asked again.  Only when the server does not know the store any more (it
  * was restarted) are its slots lost: a read of one that was written before,
- * and is not in the buffer, is -EIO then; what is written from then on is kept
- * as ever.
+ * and is not in the buffer, is -SWAP_ELOST then, and so is one that the server
+ * says it cannot read; what is written from then on is kept as ever.
  *
  * Nothing here blocks but store_remote_create() and, for a moment,
  * swapstore_destroy(), which says goodbye: so the server need not keep it. */

@@ -19,6 +19,7 @@
 #define MEMD_SWAPSTORE_SWAPSTORE_H
 
 #include "common/checks.h"
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +37,12 @@ struct swap_io {
 };
 
 enum { SWAP_IO_SLOTS_MAX = 512 };
+
+/* What a read ends with (negative) when what a slot contained is lost, but the
+ * slot is as good as any: once it is discarded it can be written again.  Any
+ * other error says that the slot cannot be trusted.  No disk and no filesystem
+ * ends a request with this errno; ENODATA, for one, is a bad sector's. */
+#define SWAP_ELOST EOWNERDEAD
 
 struct swap_done {
 	uint64_t cookie;
@@ -119,6 +126,9 @@ struct store_fault_plan {
 	uint32_t corrupt_rate;		/* reads: a bit flipped, reported as 0 */
 	uint32_t misdirect_rate;	/* reads: another slot's bytes, as 0 */
 	uint32_t lost_write_rate;	/* writes: nothing written, as 0 */
+	uint32_t forget_rate;		/* reads: one of the slots is lost,
+					 * -SWAP_ELOST, now and until it is
+					 * written or discarded */
 	uint32_t delay_max;		/* hold a completion for up to this many
 					 * reap() calls, which reorders */
 	uint64_t fail_at;		/* fail exactly the Nth request with
@@ -126,7 +136,8 @@ struct store_fault_plan {
 };
 
 /* Wrap `inner`, *taken* on success.  What happens to the Nth request depends
- * on the seed and on N alone, not on timing.  -EINVAL: a rate above 65536. */
+ * on the seed and on N alone, not on timing; but a read of a slot that is lost
+ * fails in any case.  -EINVAL: a rate above 65536. */
 int store_fault_create(struct swapstore *inner,
 		       const struct store_fault_plan *plan,
 		       struct swapstore **ret_store) MUST_CHECK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that a mirror loses nothing that one of its children has, returns no
- * byte but the last one written, says -EIO for exactly those slots that nobody
- * has, and ends with both children alike: over children in memory that go
+ * byte but the last one written, says of exactly those slots that nobody has
+ * that they are lost, and ends with both children alike: over children in memory that go
  * away, come back, come back with nothing, lose single slots, refuse writes,
  * and answer late and in any order, all from a seed, against a model.
  *
@@ -353,7 +353,7 @@ static void submit_one(struct world *w, bool is_write)
 static void judge_read(struct world *w, const struct op *op, int result)
 {
 	if (result != 0) {
-		REQUIRE(result == -EIO);
+		REQUIRE(result == -SWAP_ELOST);
 		REQUIRE(!all_are_there(w, &op->io));
 		for (uint32_t i = 0; w->is_safe && i < op->io.slot_count; i++)
 			if (w->version[op->io.slot + i] == 0)
@@ -544,7 +544,7 @@ static void who_sleeps_is_woken(void **unused)
 	for (unsigned i = 0; i < 2; i++) {
 		assert_true(is_readable(swapstore_event_fd(w.mirror)));
 		assert_int_equal(swapstore_reap(w.mirror, done, 1), 1);
-		assert_int_equal(done[0].result, -EIO);
+		assert_int_equal(done[0].result, -SWAP_ELOST);
 		assert_int_equal(done[0].cookie, i);
 	}
 	assert_false(is_readable(swapstore_event_fd(w.mirror)));
