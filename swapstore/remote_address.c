@@ -27,37 +27,56 @@ static const char *split(struct remote_address *ra, const char *text)
 	return colon + 1;
 }
 
+/* Does not look names up, so it does not block. */
+static int read_number(struct remote_address *ra)
+{
+	static const struct addrinfo hints = {
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+	};
+	struct addrinfo *all;
+	int err = getaddrinfo(ra->host, ra->port, &hints, &all);
+
+	if (err == 0) {
+		remote_address_set(ra, all);
+		ra->is_number = true;
+	}
+	return err == EAI_MEMORY ? -ENOMEM : 0;
+}
+
 int remote_address_init(struct remote_address *ra, const char *text,
 			char *ret_reason, size_t reason_size)
 {
-	static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	const char *port;
 	int err;
 
 	*ra = (struct remote_address){ 0 };
 	port = split(ra, text);
-	if (port == NULL || strlen(text) >= sizeof(ra->text)) {
+	if (port == NULL || strlen(text) >= sizeof(ra->text) ||
+	    strlen(port) >= sizeof(ra->port)) {
 		snprintf(ret_reason, reason_size, "\"%.200s\" is no address; "
 			 "give HOST:PORT or [IPV6]:PORT", text);
 		return -EINVAL;
 	}
 	memcpy(ra->text, text, strlen(text) + 1);
-	err = getaddrinfo(ra->host, port, &hints, &ra->all);
-	if (err != 0) {
-		ra->all = NULL;
-		snprintf(ret_reason, reason_size, "cannot find the host of "
-			 "%.200s: %s; check the name", text,
-			 gai_strerror(err));
-		return err == EAI_MEMORY ? -ENOMEM : -EHOSTUNREACH;
-	}
-	for (const struct addrinfo *ai = ra->all; ai != NULL; ai = ai->ai_next)
+	memcpy(ra->port, port, strlen(port) + 1);
+	err = read_number(ra);
+	if (err != 0)
+		snprintf(ret_reason, reason_size, "%s", strerror(-err));
+	return err;
+}
+
+void remote_address_set(struct remote_address *ra, struct addrinfo *all)
+{
+	if (ra->all != NULL)
+		freeaddrinfo(ra->all);
+	ra->all = all;
+	ra->count = 0;
+	for (const struct addrinfo *ai = all; ai != NULL; ai = ai->ai_next)
 		ra->count++;
-	return 0;
 }
 
 void remote_address_fini(struct remote_address *ra)
 {
-	if (ra->all != NULL)
-		freeaddrinfo(ra->all);
-	ra->all = NULL;
+	remote_address_set(ra, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* HOST:PORT and [IPV6]:PORT as addresses to connect to.  Blocks while the name
- * is looked up; does not connect. */
+/* HOST:PORT and [IPV6]:PORT, and the addresses that it stands for, to connect
+ * to.  Neither looks names up (remote_lookup.h) nor connects. */
 #ifndef MEMD_SWAPSTORE_REMOTE_ADDRESS_H
 #define MEMD_SWAPSTORE_REMOTE_ADDRESS_H
 
@@ -11,14 +11,19 @@
 struct remote_address {
 	char text[CHANNEL_NAME_BYTES];	/* as it was given */
 	char host[CHANNEL_NAME_BYTES];	/* the name, or number, in it */
-	struct addrinfo *all;		/* owned */
+	char port[8];
+	bool is_number;			/* nothing to be looked up, ever */
+	struct addrinfo *all;		/* owned; NULL: not known */
 	unsigned count;
 };
 
-/* Returns 0, or -EINVAL (not an address), -EHOSTUNREACH (no such host),
- * -ENOMEM with one line in ret_reason. */
+/* A number stands for itself; of a name nothing is known yet.  Returns 0, or
+ * -EINVAL (not an address), -ENOMEM with one line in ret_reason. */
 int remote_address_init(struct remote_address *ra, const char *text,
 			char *ret_reason, size_t reason_size) MUST_CHECK;
+
+/* What the name stands for now; `all`, from getaddrinfo(3), is taken. */
+void remote_address_set(struct remote_address *ra, struct addrinfo *all);
 
 /* Accepts a zeroed struct. */
 void remote_address_fini(struct remote_address *ra);

@@ -197,6 +197,54 @@ static void test_servers_that_refuse(void **state)
 	teardown(&fx);
 }
 
+/* One that is away is waited for, and what is asked of it; one that is there
+ * and refuses is refused. */
+static void test_away_at_first(void **state)
+{
+	static const struct remote_server_plan closed = { .is_closed = true };
+	static const struct remote_server_plan refuses = {
+		.hello_error = EACCES,
+	};
+	struct store_remote_options options;
+	char reason[256];
+	struct fixture fx;
+
+	(void)state;
+	setup_server(&fx);
+	options = options_of(&fx);
+	options.may_be_away = true;
+	plan(&fx, &refuses);
+	assert_int_equal(store_remote_create(&options, &fx.st, reason,
+					     sizeof(reason)), -EACCES);
+	plan(&fx, &closed);
+	assert_int_equal(store_remote_create(&options, &fx.st, reason,
+					     sizeof(reason)), 0);
+	assert_non_null(strstr(reason, options.address));
+	assert_false(status_of(&fx).is_up);
+	assert_string_not_equal(status_of(&fx).reason, "");
+	assert_int_equal(status_of(&fx).epoch, 0);
+	write_version(&fx, 0, 10, 1);
+	expect_version(&fx, 0, 10, 1);
+	assert_int_equal(submit(&fx, false, 20, 1), 0);
+	assert_int_equal(swapstore_flush(fx.st), 0);
+	turn(&fx);
+	assert_int_equal(fx.st->in_flight, 1);
+	plan(&fx, &behave);
+	assert_int_equal(store_wait_one(fx.st).result, 0);
+	wait_until_confirmed(&fx);
+	expect_version(&fx, 0, 10, 1);
+	assert_int_equal(status_of(&fx).epoch, 1);
+	assert_int_equal(status_of(&fx).reconnects, 0);
+	assert_int_equal(status_of(&fx).lost_slots, 0);
+	swapstore_destroy(fx.st);
+	fx.st = NULL;
+	assert_int_equal(store_remote_create(&options, &fx.st, reason,
+					     sizeof(reason)), 0);
+	assert_string_equal(reason, "");
+	assert_true(status_of(&fx).is_up);
+	teardown(&fx);
+}
+
 /* What the first answers are spoilt in any way: never a crash, and a reason. */
 static void test_servers_that_are_none(void **state)
 {
@@ -946,6 +994,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_nobody_listens),
 		cmocka_unit_test(test_servers_that_refuse),
 		cmocka_unit_test(test_servers_that_are_none),
+		cmocka_unit_test(test_away_at_first),
 		cmocka_unit_test(test_status_and_goodbye),
 		cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_loss),
