@@ -19,6 +19,7 @@ enum {
 	RECEIVES_AT_ONCE = 16,		/* of what TLS has decrypted already */
 	HELLO_BODY_MAX = 2048,		/* before we know who it is */
 	CLOGGED_BYTES = 64 * 1024,
+	DIRECT_BYTES_MIN = 32 * 1024,	/* of a payload not worth copying */
 };
 
 static const unsigned conn_next[CONN_STATES] = {
@@ -74,9 +75,11 @@ static void mark_dirty(struct conn *c)
 	TAILQ_INSERT_TAIL(&c->daemon->server.dirty, c, dirty_link);
 }
 
-/* Returns where the payload is to go, NULL: closed. */
+/* All but the last `elsewhere` bytes of the payload get a place.  Returns
+ * where that begins, NULL: closed. */
 static void *queue(struct conn *c, uint16_t type, uint64_t request_id,
-		   const ProtobufCMessage *message, uint32_t payload_bytes)
+		   const ProtobufCMessage *message, uint32_t payload_bytes,
+		   uint32_t elsewhere)
 {
 	size_t body = message == NULL ? 0 :
 		protobuf_c_message_get_packed_size(message);
@@ -92,7 +95,7 @@ static void *queue(struct conn *c, uint16_t type, uint64_t request_id,
 			   conn_backlog(c));
 		return NULL;
 	}
-	to = output_reserve(&c->out, length);
+	to = output_reserve(&c->out, length - elsewhere);
 	if (to == NULL) {
 		conn_close(c, "no memory for its replies");
 		return NULL;
@@ -103,7 +106,7 @@ static void *queue(struct conn *c, uint16_t type, uint64_t request_id,
 		conn_close(c, "a reply of %zu bytes is too long", length);
 		return NULL;
 	}
-	output_commit(&c->out, (size_t)packed + payload_bytes);
+	output_commit(&c->out, (size_t)packed + payload_bytes - elsewhere);
 	c->daemon->stats.messages_out++;
 	mark_dirty(c);
 	return to + packed;
@@ -112,13 +115,7 @@ static void *queue(struct conn *c, uint16_t type, uint64_t request_id,
 void conn_send(struct conn *c, uint16_t type, uint64_t request_id,
 	       const ProtobufCMessage *message)
 {
-	(void)queue(c, type, request_id, message, 0);
-}
-
-void *conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
-			uint32_t payload_bytes)
-{
-	return queue(c, type, request_id, NULL, payload_bytes);
+	(void)queue(c, type, request_id, message, 0, 0);
 }
 
 void conn_send_fd(struct conn *c, uint16_t type, uint64_t request_id,
@@ -188,6 +185,44 @@ static bool is_shaking_hands(const struct conn *c)
 	return c->channel != NULL && c->channel->state == CHANNEL_HANDSHAKE;
 }
 
+static void close_unsent(struct conn *c, int err)
+{
+	if (err == -EPIPE || err == -ECONNRESET)
+		conn_close(c, "left while a reply was on its way");
+	else
+		conn_close(c, "send: %s", strerror(-err));
+}
+
+static void queue_payload(struct conn *c, uint16_t type, uint64_t request_id,
+			  const void *payload, uint32_t payload_bytes)
+{
+	void *to = queue(c, type, request_id, NULL, payload_bytes, 0);
+
+	if (to != NULL)
+		memcpy(to, payload, payload_bytes);
+}
+
+/* Long ones go to the socket from where they are.  What it does not take is
+ * copied, but then it is the bottleneck, not we. */
+void conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
+		       const void *payload, uint32_t payload_bytes)
+{
+	struct stats *stats = &c->daemon->stats;
+	int err;
+
+	if (c->channel == NULL || payload_bytes < DIRECT_BYTES_MIN) {
+		queue_payload(c, type, request_id, payload, payload_bytes);
+		return;
+	}
+	if (queue(c, type, request_id, NULL, payload_bytes, payload_bytes) ==
+	    NULL)
+		return;
+	err = output_send_payload(&c->out, c->channel, payload, payload_bytes,
+				  &stats->bytes_out, &stats->sends);
+	if (err != 0)
+		close_unsent(c, err);
+}
+
 void conn_flush(struct conn *c)
 {
 	struct stats *stats = &c->daemon->stats;
@@ -201,10 +236,8 @@ void conn_flush(struct conn *c)
 	else
 		err = output_send_channel(&c->out, c->channel,
 					  &stats->bytes_out, &stats->sends);
-	if (err == -EPIPE || err == -ECONNRESET)
-		conn_close(c, "left while a reply was on its way");
-	else if (err != 0)
-		conn_close(c, "send: %s", strerror(-err));
+	if (err != 0)
+		close_unsent(c, err);
 	else if (conn_backlog(c) > 0)
 		(void)event_add(&c->writable, NULL);
 	if (err == 0 && c->channel != NULL && c->session != NULL)

@@ -95,10 +95,10 @@ void conn_send_fd(struct conn *c, uint16_t type, uint64_t request_id,
 
 void conn_send_ok(struct conn *c, uint64_t request_id);
 
-/* The same for a message without body and with a payload.  Returns where the
- * caller is to put that at once, or NULL: the connection is closed. */
-void *conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
-			uint32_t payload_bytes);
+/* The same for a message without body and with a payload, of which nothing is
+ * needed after the return.  Not from inside pager calls. */
+void conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
+		       const void *payload, uint32_t payload_bytes);
 
 /* For a handler of a message with a payload: have it put into `to`, which has
  * room for all of it, and be called then.  The connection may be DEAD before,

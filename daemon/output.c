@@ -12,7 +12,7 @@
 
 enum {
 	SIZE_FIRST = 4096,
-	SIZE_KEPT = 64 * 1024,		/* when empty again */
+	SIZE_KEPT = 64 * 1024,		/* by one that is not used */
 };
 
 void output_init(struct output *out)
@@ -65,6 +65,7 @@ void output_commit(struct output *out, size_t length)
 {
 	ASSERT(length <= out->size - out->tail);
 	out->tail += length;
+	out->was_used = true;
 }
 
 static bool peer_has_received_all(int socket)
@@ -137,7 +138,14 @@ static void rest(struct output *out)
 {
 	out->head = 0;
 	out->tail = 0;
-	if (out->size > SIZE_KEPT) {
+}
+
+void output_trim(struct output *out)
+{
+	bool is_idle = !out->was_used;
+
+	out->was_used = false;
+	if (is_idle && output_length(out) == 0 && out->size > SIZE_KEPT) {
 		free(out->bytes);
 		out->bytes = NULL;
 		out->size = 0;
@@ -180,5 +188,53 @@ int output_send_channel(struct output *out, struct channel *channel,
 		*ret_sent += (uint64_t)n;
 	}
 	rest(out);
+	return 0;
+}
+
+/* Of one sendmsg(): the header goes first. */
+static void take_sent(struct output *out, struct iovec *payload, size_t sent)
+{
+	size_t head = MIN(sent, output_length(out));
+
+	out->head += head;
+	payload->iov_base = (char *)payload->iov_base + (sent - head);
+	payload->iov_len -= sent - head;
+}
+
+int output_send_payload(struct output *out, struct channel *channel,
+			const void *bytes, size_t length, uint64_t *ret_sent,
+			uint64_t *ret_calls)
+{
+	struct iovec payload = { .iov_base = (void *)(uintptr_t)bytes,
+				 .iov_len = length };
+	void *to;
+
+	ASSERT(out->fd_count == 0);
+	while (payload.iov_len > 0) {
+		struct iovec iov[2] = {
+			{ .iov_base = out->bytes + out->head,
+			  .iov_len = output_length(out) },
+			payload,
+		};
+		size_t skip = iov[0].iov_len == 0 ? 1 : 0;
+		ssize_t n = channel_sendv(channel, iov + skip, 2 - skip);
+
+		(*ret_calls)++;
+		if (n == -EAGAIN)
+			break;
+		if (n < 0)
+			return (int)n;
+		take_sent(out, &payload, (size_t)n);
+		*ret_sent += (uint64_t)n;
+	}
+	if (payload.iov_len == 0 && output_length(out) == 0) {
+		rest(out);
+		return 0;
+	}
+	to = output_reserve(out, payload.iov_len);
+	if (to == NULL)
+		return -ENOMEM;
+	memcpy(to, payload.iov_base, payload.iov_len);
+	output_commit(out, payload.iov_len);
 	return 0;
 }

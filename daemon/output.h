@@ -22,6 +22,7 @@ struct output {
 	} fds[OUTPUT_FDS_MAX];
 	unsigned fd_count;
 	unsigned fds_unread;		/* sent, perhaps not yet received */
+	bool was_used;			/* since the last output_trim() */
 };
 
 void output_init(struct output *out);
@@ -51,5 +52,15 @@ int output_send(struct output *out, int socket, uint64_t *ret_sent,
 /* The same through a channel, plain or TLS; without descriptors. */
 int output_send_channel(struct output *out, struct channel *channel,
 			uint64_t *ret_sent, uint64_t *ret_calls) MUST_CHECK;
+
+/* The same, and after it `length` > 0 bytes, which are copied only as far as
+ * the socket does not take them.  Also returns -ENOMEM: then some may have
+ * been sent, and the stream is of no use any more. */
+int output_send_payload(struct output *out, struct channel *channel,
+			const void *bytes, size_t length, uint64_t *ret_sent,
+			uint64_t *ret_calls) MUST_CHECK;
+
+/* Called now and then: gives memory back that was not used since. */
+void output_trim(struct output *out);
 
 #endif

@@ -492,6 +492,15 @@ void server_close_overdue(struct daemon *d)
 		      "did not send the rest of a message");
 }
 
+void server_trim(struct server *server)
+{
+	struct conn *c;
+
+	for (size_t i = 0; i < CONN_DEAD; i++)
+		TAILQ_FOREACH(c, &server->conns[i], link)
+			output_trim(&c->out);
+}
+
 struct session *server_find_session(const struct server *server, uint32_t id)
 {
 	struct session *s;

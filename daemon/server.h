@@ -71,6 +71,9 @@ bool server_bury(struct server *server);
 /* Close those that took too long over a handshake or a message. */
 void server_close_overdue(struct daemon *d);
 
+/* Called now and then: gives back memory of connections that do not use it. */
+void server_trim(struct server *server);
+
 /* Whether there is a descriptor left for one more thing that lasts. */
 bool server_has_descriptors(const struct daemon *d, uint64_t reserve);
 

@@ -16,7 +16,7 @@
 
 enum {
 	STEP_PAGES = 256,	/* copied before others have their turn */
-	CHUNK_PAGES = 128,	/* at once of one op */
+	CHUNK_PAGES = 256,	/* at once of one op */
 	ASKED_MAX = 64,		/* ops that the pager is at, of all stores */
 };
 
@@ -293,15 +293,11 @@ static void count_done(struct store_op *op)
 	}
 }
 
-/* Reads of one chunk go straight from the frames to the output. */
+/* Reads of one chunk go straight from the frames to the socket. */
 static void reply_bytes(struct store_op *op, const void *bytes)
 {
-	void *to = conn_send_payload(conn_of(op),
-				     MEMD__MESSAGE_TYPE__TYPE_STORE_BYTES,
-				     op->request_id, (uint32_t)op_bytes(op));
-
-	if (to != NULL)
-		memcpy(to, bytes, (size_t)op_bytes(op));
+	conn_send_payload(conn_of(op), MEMD__MESSAGE_TYPE__TYPE_STORE_BYTES,
+			  op->request_id, bytes, (uint32_t)op_bytes(op));
 }
 
 static void copy_read(struct store_op *op, const void *frames, size_t at,

@@ -211,5 +211,6 @@ void watch_tick(struct daemon *d)
 	watch_data_files(d);
 	watch_stuck_punches(d);
 	server_close_overdue(d);
+	server_trim(&d->server);
 	stores_expire(&d->stores);
 }

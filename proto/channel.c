@@ -172,9 +172,10 @@ static ssize_t plain_recv(struct channel *ch, void *to, size_t length)
 	return fail(ch, errno, "receive");
 }
 
-static ssize_t plain_send(struct channel *ch, const void *from, size_t length)
+static ssize_t plain_sendv(struct channel *ch, struct iovec *iov, size_t count)
 {
-	ssize_t n = send(ch->fd, from, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	const struct msghdr msg = { .msg_iov = iov, .msg_iovlen = count };
+	ssize_t n = sendmsg(ch->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	ch->wants_write = n < 0;
 	if (n >= 0)
@@ -241,14 +242,24 @@ ssize_t channel_recv(struct channel *ch, void *to, size_t length)
 
 ssize_t channel_send(struct channel *ch, const void *from, size_t length)
 {
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)from,
+			     .iov_len = length };
 	int err;
 
 	if (ch->ssl == NULL)
-		return plain_send(ch, from, length);
+		return plain_sendv(ch, &iov, 1);
 	err = channel_handshake(ch);
 	if (err || length == 0)
 		return err;
 	return tls_send(ch, from, length);
+}
+
+ssize_t channel_sendv(struct channel *ch, struct iovec *iov, size_t count)
+{
+	ASSERT(count > 0 && iov[0].iov_len > 0);
+	if (ch->ssl == NULL)
+		return plain_sendv(ch, iov, count);
+	return channel_send(ch, iov[0].iov_base, iov[0].iov_len);
 }
 
 bool channel_has_input(const struct channel *ch)

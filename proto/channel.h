@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 enum { CHANNEL_REASON_BYTES = 256, CHANNEL_NAME_BYTES = 256 };
 
@@ -79,6 +80,11 @@ int channel_handshake(struct channel *ch) MUST_CHECK;
  * certificate: in TLS 1.3 that comes after its own handshake. */
 ssize_t channel_recv(struct channel *ch, void *to, size_t length) MUST_CHECK;
 ssize_t channel_send(struct channel *ch, const void *from, size_t length)
+	MUST_CHECK;
+
+/* The same for bytes that lie in `count` > 0 places, none of them empty; it
+ * may take only some of them, and of TLS no more than the first's. */
+ssize_t channel_sendv(struct channel *ch, struct iovec *iov, size_t count)
 	MUST_CHECK;
 
 /* Bytes that channel_recv() gives although the socket is not readable. */

@@ -243,7 +243,7 @@ run_ctest() {
 	shown=$!
 	run_limited "$limit" "$log" env "${settings[@]}" "${prefix[@]}" \
 		ctest --test-dir "build/$preset" --output-on-failure \
-		--timeout 600 -j "$jobs" "${select[@]}"
+		--timeout 900 -j "$jobs" "${select[@]}"
 	code=$?
 	echo "$ctest_end" >>"$log"
 	wait "$shown"
@@ -358,15 +358,20 @@ lint() {
 }
 
 run_everything() {
-	local preset
+	local preset limit=1800
 
-	build dev && run_ctest dev 900
+	! $long || limit=10800
+	build dev && run_ctest dev "$limit"
+	if $long && [ -z "$label" ]; then
+		step "simulation, long" 7200 build/dev/tests/sim/pager_sim \
+			--long
+	fi
 	if [ -z "$label" ]; then
 		lint
 		fuzz
 	fi
 	for preset in asan tsan; do
-		build "$preset" && run_ctest "$preset" 900
+		build "$preset" && run_ctest "$preset" "$limit"
 	done
 	check_leftovers
 }

@@ -87,14 +87,17 @@ static void *use_one(void *arg)
 {
 	uint32_t number = (uint32_t)(uintptr_t)arg;
 	struct memclient *mc = open_at("embedded:pool=4M,size=32M");
-	uint8_t *p = map(mc, 12 * MIB, 0, number % MODES);
+	uint64_t *p = (void *)map(mc, 12 * MIB, 0, number % MODES);
+	const size_t words = 12 * MIB / sizeof(*p);
 
-	for (unsigned round = 0; round < 3; round++) {
-		for (size_t i = 0; i < 12 * MIB; i++)
-			p[i] = (uint8_t)(byte_at(i) + number + round);
-		for (size_t i = 0; i < 12 * MIB; i++)
-			if (p[i] != (uint8_t)(byte_at(i) + number + round))
-				return "wrong byte";
+	for (uint64_t round = 0; round < 3; round++) {
+		const uint64_t mine = (round << 8 | number) << 32;
+
+		for (size_t i = 0; i < words; i++)
+			p[i] = mine + i;
+		for (size_t i = 0; i < words; i++)
+			if (p[i] != mine + i)
+				return "wrong word";
 	}
 	memclient_close(mc);
 	return NULL;

@@ -9,7 +9,8 @@
  *               [--pool SIZE] [--seed N] [--thp always] [--mailbox yes|no]
  *               [--address ADDRESS]
  *
- * --ops counts operations a thread.  With --address, for "embedded:" and
+ * --ops counts operations a thread; ten times as many with MEMD_TEST_LONG in
+ * the environment.  With --address, for "embedded:" and
  * "tcp://" addresses without pool and size, one process has an engine of its
  * own there, and all memory is private.  A failure prints the seed. */
 #include "client/include/memclient.h"
@@ -435,6 +436,8 @@ static void parse(int argc, char **argv)
 		case 'a': opt.address = optarg; break;
 		default: exit(2);
 		}
+	if (getenv("MEMD_TEST_LONG") != NULL)
+		opt.ops *= 10;
 }
 
 /* With a daemon, which is to be empty afterwards. */

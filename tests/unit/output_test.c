@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves that what goes out is what was put in, in order: from the buffer,
+ * from elsewhere as far as the socket takes it, and the rest of that later;
+ * and that the buffer is given back by who does not use it. */
+#include "daemon/output.h"
+#include "proto/channel.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { HEADER = 100, PAYLOAD = 3 << 20, MESSAGES = 5 };
+
+static uint8_t payload[PAYLOAD];
+static uint8_t received[MESSAGES * (HEADER + PAYLOAD)];
+
+struct world {
+	struct output out;
+	struct channel channel;
+	int peer;
+	size_t received;
+	uint64_t sent, calls;
+};
+
+static void world_init(struct world *w)
+{
+	int fds[2];
+
+	*w = (struct world){ 0 };
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+				    fds), 0);
+	assert_int_equal(channel_open(&w->channel, fds[0], NULL, NULL), 0);
+	w->peer = fds[1];
+	output_init(&w->out);
+	for (size_t i = 0; i < PAYLOAD; i++)
+		payload[i] = (uint8_t)(i * 7 + i / 251);
+}
+
+static void world_fini(struct world *w)
+{
+	output_fini(&w->out);
+	channel_close(&w->channel);
+	close(w->peer);
+}
+
+static void put_header(struct world *w, int fill)
+{
+	void *to = output_reserve(&w->out, HEADER);
+
+	assert_non_null(to);
+	memset(to, fill, HEADER);
+	output_commit(&w->out, HEADER);
+}
+
+static void put_message(struct world *w, int fill)
+{
+	put_header(w, fill);
+	assert_int_equal(output_send_payload(&w->out, &w->channel, payload,
+					     PAYLOAD, &w->sent, &w->calls), 0);
+}
+
+/* All that can be had without waiting. */
+static void receive(struct world *w)
+{
+	ssize_t n;
+
+	while ((n = recv(w->peer, received + w->received,
+			 sizeof(received) - w->received, MSG_DONTWAIT)) > 0)
+		w->received += (size_t)n;
+}
+
+static void drain(struct world *w)
+{
+	while (output_length(&w->out) > 0) {
+		receive(w);
+		assert_int_equal(output_send_channel(&w->out, &w->channel,
+						     &w->sent, &w->calls), 0);
+	}
+	receive(w);
+}
+
+static void check_message(size_t number, int fill)
+{
+	const uint8_t *at = received + number * (HEADER + PAYLOAD);
+
+	for (size_t i = 0; i < HEADER; i++)
+		assert_int_equal(at[i], fill);
+	assert_memory_equal(at + HEADER, payload, PAYLOAD);
+}
+
+/* The socket takes some of the first and nothing of the others. */
+static void what_is_not_taken_comes_later(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	for (int i = 0; i < MESSAGES; i++)
+		put_message(&w, i + 1);
+	assert_true(output_length(&w.out) > 0);
+	drain(&w);
+	assert_int_equal(w.received, sizeof(received));
+	assert_int_equal(w.sent, sizeof(received));
+	for (int i = 0; i < MESSAGES; i++)
+		check_message((size_t)i, i + 1);
+	world_fini(&w);
+}
+
+/* The peer reads between them: each goes out from another place. */
+static void some_at_a_time(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	for (int i = 0; i < MESSAGES; i++) {
+		put_message(&w, i + 1);
+		receive(&w);
+		assert_int_equal(output_send_channel(&w.out, &w.channel,
+						     &w.sent, &w.calls), 0);
+		receive(&w);
+	}
+	drain(&w);
+	assert_int_equal(w.received, sizeof(received));
+	for (int i = 0; i < MESSAGES; i++)
+		check_message((size_t)i, i + 1);
+	world_fini(&w);
+}
+
+static void what_fits_is_not_copied(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	put_header(&w, 1);
+	assert_int_equal(output_send_payload(&w.out, &w.channel, payload, 5000,
+					     &w.sent, &w.calls), 0);
+	assert_int_equal(w.calls, 1);
+	assert_int_equal(w.sent, HEADER + 5000);
+	assert_int_equal(output_length(&w.out), 0);
+	assert_true(w.out.size < 5000);
+	receive(&w);
+	assert_memory_equal(received + HEADER, payload, 5000);
+	world_fini(&w);
+}
+
+static void a_peer_that_is_gone_is_told(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	shutdown(w.peer, SHUT_RDWR);
+	put_header(&w, 1);
+	assert_true(output_send_payload(&w.out, &w.channel, payload, PAYLOAD,
+					&w.sent, &w.calls) < 0);
+	world_fini(&w);
+}
+
+static void unused_memory_is_given_back(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	put_message(&w, 1);
+	output_trim(&w.out);
+	output_trim(&w.out);
+	assert_true(w.out.size >= output_length(&w.out));
+	assert_true(output_length(&w.out) > 0);
+	drain(&w);
+	check_message(0, 1);
+	put_header(&w, 2);
+	drain(&w);
+	output_trim(&w.out);
+	assert_true(w.out.size > 1 << 20);
+	output_trim(&w.out);
+	assert_int_equal(w.out.size, 0);
+	put_message(&w, 3);
+	drain(&w);
+	world_fini(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_not_taken_comes_later),
+		cmocka_unit_test(some_at_a_time),
+		cmocka_unit_test(what_fits_is_not_copied),
+		cmocka_unit_test(a_peer_that_is_gone_is_told),
+		cmocka_unit_test(unused_memory_is_given_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
