@@ -410,6 +410,14 @@ static void fault_discard(struct swapstore *st, uint32_t slot, uint32_t count)
 	swapstore_discard(sf->inner, slot, count);
 }
 
+static bool fault_has_lost(const struct swapstore *st, uint32_t slot)
+{
+	const struct store_fault *sf = (const struct store_fault *)st;
+
+	return bitmap_test(sf->lost, slot) ||
+	       swapstore_has_lost(sf->inner, slot);
+}
+
 static void fault_destroy(struct swapstore *st)
 {
 	struct store_fault *sf = (struct store_fault *)st;
@@ -430,6 +438,7 @@ static const struct swapstore_ops fault_ops = {
 	.reap = fault_reap,
 	.event_fd = fault_event_fd,
 	.discard = fault_discard,
+	.has_lost = fault_has_lost,
 	.destroy = fault_destroy,
 };
 

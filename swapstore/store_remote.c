@@ -153,6 +153,11 @@ static void remote_discard(struct swapstore *st, uint32_t slot, uint32_t count)
 	}
 }
 
+static bool remote_has_lost(const struct swapstore *st, uint32_t slot)
+{
+	return bitmap_test(((const struct store_remote *)st)->lost, slot);
+}
+
 static void remote_destroy(struct swapstore *st)
 {
 	struct store_remote *sr = (struct store_remote *)st;
@@ -175,6 +180,7 @@ static const struct swapstore_ops remote_ops = {
 	.reap = remote_reap,
 	.event_fd = remote_event_fd,
 	.discard = remote_discard,
+	.has_lost = remote_has_lost,
 	.destroy = remote_destroy,
 };
 

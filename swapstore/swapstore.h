@@ -72,6 +72,9 @@ struct swapstore_ops {
 	/* These slots are free again: what is in them is not needed any more.
 	 * No request for any of them is in flight.  NULL: does not matter. */
 	void (*discard)(struct swapstore *st, uint32_t slot, uint32_t count);
+	/* Is it known already that a read of this slot, which was written,
+	 * would end with SWAP_ELOST?  NULL: never. */
+	bool (*has_lost)(const struct swapstore *st, uint32_t slot);
 	void (*destroy)(struct swapstore *st);
 };
 
@@ -154,6 +157,7 @@ unsigned swapstore_reap(struct swapstore *st, struct swap_done *done,
 			unsigned max);
 int swapstore_event_fd(struct swapstore *st);
 void swapstore_discard(struct swapstore *st, uint32_t slot, uint32_t count);
+bool swapstore_has_lost(const struct swapstore *st, uint32_t slot);
 void swapstore_destroy(struct swapstore *st);	/* waits for in-flight I/O */
 
 #endif

@@ -60,12 +60,25 @@ static void map(struct scene *s)
 	s->memory = at;
 }
 
+static void write_page(struct scene *s, uint32_t page, uint32_t version)
+{
+	uint64_t *at = s->memory + (size_t)page * (PAGE / 8);
+
+	for (uint32_t i = 0; i < PAGE / 8; i++)
+		at[i] = word_of(page, version, i);
+}
+
 static void write_all(struct scene *s, uint32_t version)
 {
 	for (uint32_t page = 0; page < PAGES; page++)
-		for (uint32_t i = 0; i < PAGE / 8; i++)
-			s->memory[(size_t)page * (PAGE / 8) + i] =
-				word_of(page, version, i);
+		write_page(s, page, version);
+}
+
+static void page_out(struct scene *s, uint32_t count)
+{
+	if (memclient_advise(s->mc, s->memory, (size_t)count * PAGE,
+			     MEMCLIENT_ADVICE_PAGEOUT) != 0)
+		fail_msg("%s", memclient_error(s->mc));
 }
 
 static sigjmp_buf lost;
@@ -89,17 +102,23 @@ static bool verify_page(const struct scene *s, uint32_t page, uint32_t version)
 	return true;
 }
 
-/* Returns how many are lost. */
-static uint32_t verify_all(const struct scene *s, uint32_t version)
+/* Verifies all others. */
+static uint32_t count_lost(const struct scene *s, uint32_t pages,
+			   uint32_t version)
 {
 	struct sigaction sa = { .sa_handler = on_sigbus }, before;
 	uint32_t count = 0;
 
 	assert_int_equal(sigaction(SIGBUS, &sa, &before), 0);
-	for (uint32_t page = 0; page < PAGES; page++)
+	for (uint32_t page = 0; page < pages; page++)
 		count += !verify_page(s, page, version);
 	assert_int_equal(sigaction(SIGBUS, &before, NULL), 0);
 	return count;
+}
+
+static uint32_t verify_all(const struct scene *s, uint32_t version)
+{
+	return count_lost(s, PAGES, version);
 }
 
 /* ---- what memctl shows */
@@ -223,6 +242,36 @@ static void loss_leaves_no_hole(void **state)
 	assert_int_equal(testmemd_stop(&s.server[0]), 0);
 }
 
+/* Pages that are in memory, and kept there too: when it has lost them they are
+ * kept there again, as they leave. */
+static void what_is_in_memory_is_not_lost(void **state)
+{
+	enum { FEW = 1024 };
+	unsigned left = PATIENCE_S * 100;
+	struct scene s = { 0 };
+
+	(void)state;
+	start_server(&s, 0);
+	if (try_open(&s, "") != 0)
+		fail_msg("%s", memclient_error(NULL));
+	map(&s);
+	for (uint32_t page = 0; page < FEW; page++)
+		write_page(&s, page, 1);
+	page_out(&s, FEW);
+	for (uint32_t page = 0; page < FEW; page++)
+		assert_true(verify_page(&s, page, 1));
+	testmemd_kill(&s.server[0]);
+	start_server(&s, 0);
+	while (look_for(&s, "", "has forgotten ") == UINT64_MAX) {
+		assert_int_not_equal(left--, 0);
+		usleep(10000);
+	}
+	page_out(&s, FEW);
+	assert_int_equal(count_lost(&s, FEW, 1), 0);
+	memclient_close(s.mc);
+	assert_int_equal(testmemd_stop(&s.server[0]), 0);
+}
+
 static void one_is_enough_to_begin(void **state)
 {
 	(void)state;
@@ -271,6 +320,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(loss_leaves_no_hole),
+		cmocka_unit_test(what_is_in_memory_is_not_lost),
 		cmocka_unit_test(one_is_enough_to_begin),
 		cmocka_unit_test(none_is_too_few),
 	};

@@ -171,6 +171,14 @@ void disk_discard_slots(void *ctx, uint32_t slot, uint32_t count)
 	swapstore_discard(sim->disk.store, slot, count);
 }
 
+/* A page that is in memory must not be left to a lost slot. */
+bool disk_is_slot_lost(void *ctx, uint32_t slot)
+{
+	struct sim *sim = ctx;
+
+	return swapstore_has_lost(sim->disk.store, slot);
+}
+
 static struct sim_io *io_random(struct sim *sim, enum io_state state)
 {
 	struct sim_disk *dk = &sim->disk;

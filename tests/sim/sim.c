@@ -16,6 +16,7 @@ static const struct pager_ops sim_ops = {
 	.segment_gone = answer_gone,
 	.submit = disk_submit,
 	.discard_slots = disk_discard_slots,
+	.is_slot_lost = disk_is_slot_lost,
 	.reply = answer_fault,
 	.ready = answer_ready,
 	.age = client_age,

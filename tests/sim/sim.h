@@ -320,6 +320,8 @@ void disk_init(struct sim *sim);
 void disk_fini(struct sim *sim);
 int disk_submit(void *ctx, const struct swap_io *io);
 void disk_discard_slots(void *ctx, uint32_t slot, uint32_t count);
+/* ops.is_slot_lost. */
+bool disk_is_slot_lost(void *ctx, uint32_t slot);
 bool disk_issue(struct sim *sim);
 bool disk_deliver(struct sim *sim);
 void disk_expect_none_of(const struct sim *sim, uint32_t ordinal);

@@ -462,6 +462,7 @@ static void settle(struct world *w)
 static void compare(struct world *w)
 {
 	for (uint32_t i = 0; i < SLOTS; i++) {
+		REQUIRE(swapstore_has_lost(w->mirror, i) != anybody_has(w, i));
 		if (!anybody_has(w, i))
 			continue;
 		for (unsigned c = 0; c < 2; c++)

@@ -687,7 +687,11 @@ static void test_loss(void **state)
 	expect_version(&fx, 9, 11, 2);
 	assert_int_equal(store_do(fx.st, false, 4, 1, fx.buffer),
 			 -SWAP_ELOST);
+	assert_true(swapstore_has_lost(fx.st, 4));
+	assert_false(swapstore_has_lost(fx.st, 3));
+	assert_false(swapstore_has_lost(fx.st, 9));
 	swapstore_discard(fx.st, 4, 1);
+	assert_false(swapstore_has_lost(fx.st, 4));
 	assert_int_equal(store_do(fx.st, false, 4, 1, fx.buffer), 0);
 	teardown(&fx);
 }

@@ -500,6 +500,37 @@ static void lost_slots_of_a_scattered_page(void **state)
 	}
 }
 
+/* What the store has lost is written again while it is still in memory. */
+static void unchanged_page_is_not_left_to_a_lost_slot(void **state)
+{
+	(void)state;
+	for (unsigned order = 0; order <= 2; order += 2) {
+		struct world *w = start(CONFIG(0));
+		segment_id sg = world_segment(w, 1, order, 0);
+		unsigned units = 1u << order;
+		uint32_t last;
+
+		world_fill(w, sg, 0, 0x77);
+		world_page_out(w, sg, 0, 1);
+		assert_int_equal(world_fault_wait(w, sg, 0)->error, 0);
+		last = world_find_slot(w, 0x77) + units - 1;
+		w->lost_slot = last + 1;
+		w->slots_written = 0;
+		world_page_out(w, sg, 0, 1);
+		assert_int_equal(w->slots_written, units);
+		assert_int_equal(world_stats(w).free_slots, 128 - units);
+		/* The new one is as good as the old one was. */
+		memset(w->slots + last * (size_t)PAGER_UNIT_BYTES, 0,
+		       PAGER_UNIT_BYTES);
+		w->lost_slot = 0;
+		world_expect(w, sg, 0, 0x77);
+		w->slots_written = 0;
+		world_page_out(w, sg, 0, 1);
+		assert_int_equal(w->slots_written, 0);
+		finish(w);
+	}
+}
+
 static void failed_capture_keeps_the_page(void **state)
 {
 	struct world *w = start(CONFIG(0));
@@ -676,6 +707,7 @@ int main(void)
 		cmocka_unit_test(passing_read_error_loses_nothing),
 		cmocka_unit_test(lasting_read_error_loses_one_page),
 		cmocka_unit_test(lost_slot_is_free_again),
+		cmocka_unit_test(unchanged_page_is_not_left_to_a_lost_slot),
 		cmocka_unit_test(lost_slots_of_a_scattered_page),
 		cmocka_unit_test(failed_capture_keeps_the_page),
 		cmocka_unit_test(install_that_fails_half_way),
