@@ -66,6 +66,31 @@ int remote_address_init(struct remote_address *ra, const char *text,
 	return err;
 }
 
+static void put_good_first(struct remote_address *ra)
+{
+	for (struct addrinfo **at = &ra->all; *at != NULL;
+	     at = &(*at)->ai_next) {
+		struct addrinfo *found = *at;
+
+		if (found->ai_addrlen != ra->good_length ||
+		    memcmp(found->ai_addr, &ra->good, ra->good_length) != 0)
+			continue;
+		*at = found->ai_next;
+		found->ai_next = ra->all;
+		ra->all = found;
+		return;
+	}
+}
+
+void remote_address_prefer(struct remote_address *ra, int fd)
+{
+	ra->good_length = sizeof(ra->good);
+	if (getpeername(fd, (struct sockaddr *)&ra->good,
+			&ra->good_length) != 0)
+		ra->good_length = 0;
+	put_good_first(ra);
+}
+
 void remote_address_set(struct remote_address *ra, struct addrinfo *all)
 {
 	if (ra->all != NULL)
@@ -74,6 +99,7 @@ void remote_address_set(struct remote_address *ra, struct addrinfo *all)
 	ra->count = 0;
 	for (const struct addrinfo *ai = all; ai != NULL; ai = ai->ai_next)
 		ra->count++;
+	put_good_first(ra);
 }
 
 void remote_address_fini(struct remote_address *ra)

@@ -7,6 +7,7 @@
 #include "common/checks.h"
 #include "proto/channel.h"
 #include <netdb.h>
+#include <sys/socket.h>
 
 struct remote_address {
 	char text[CHANNEL_NAME_BYTES];	/* as it was given */
@@ -15,6 +16,8 @@ struct remote_address {
 	bool is_number;			/* nothing to be looked up, ever */
 	struct addrinfo *all;		/* owned; NULL: not known */
 	unsigned count;
+	struct sockaddr_storage good;	/* the one preferred */
+	socklen_t good_length;		/* 0: none */
 };
 
 /* A number stands for itself; of a name nothing is known yet.  Returns 0, or
@@ -24,6 +27,11 @@ int remote_address_init(struct remote_address *ra, const char *text,
 
 /* What the name stands for now; `all`, from getaddrinfo(3), is taken. */
 void remote_address_set(struct remote_address *ra, struct addrinfo *all);
+
+/* `fd` is connected to one that is good: from now on that comes first where it
+ * is among them.  For a name may stand for several hosts, in any order, and only
+ * one has what was kept there. */
+void remote_address_prefer(struct remote_address *ra, int fd);
 
 /* Accepts a zeroed struct. */
 void remote_address_fini(struct remote_address *ra);

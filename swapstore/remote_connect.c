@@ -185,7 +185,7 @@ void remote_connect_adopt(struct remote_link *link)
 		return;
 	}
 	remote_address_set(&link->address, all);
-	link->next_address = all;
+	link->next_address = link->address.all;
 	link->must_look_up = false;
 }
 

@@ -249,6 +249,31 @@ static void host_that_moved_is_found(void **state)
 	teardown(&fx);
 }
 
+/* A name of two hosts, which the resolver mixes up: what was kept is where it
+ * was. */
+static void host_that_served_is_asked_first(void **state)
+{
+	struct fixture fx;
+
+	(void)state;
+	setup(&fx);
+	resolver.port[1] = port_of(fx.moved);
+	resolver.port_count = 2;
+	if (create(&fx, false) != 0)
+		fail_msg("%s", fx.reason);
+	write_all(&fx, 1);
+	pthread_mutex_lock(&resolver.lock);
+	resolver.port[0] = port_of(fx.moved);
+	resolver.port[1] = port_of(fx.old);
+	pthread_mutex_unlock(&resolver.lock);
+	for (unsigned i = 1; i <= 3; i++) {
+		remote_server_plan_set(fx.old, &behave, true);
+		await_up(&fx, i, 1);
+		expect_all(&fx, 1);
+	}
+	teardown(&fx);
+}
+
 static void failing_resolver_changes_nothing(void **state)
 {
 	unsigned before;
@@ -336,6 +361,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_addresses_are_tried),
 		cmocka_unit_test(host_that_moved_is_found),
+		cmocka_unit_test(host_that_served_is_asked_first),
 		cmocka_unit_test(failing_resolver_changes_nothing),
 		cmocka_unit_test(silent_resolver_keeps_nobody),
 		cmocka_unit_test(late_answer_is_heard),
