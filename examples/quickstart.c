@@ -9,7 +9,8 @@ int main(void)
 	struct memclient *mc = NULL;
 	void *map;
 
-	if (memclient_open(NULL, NULL, &mc) != 0 ||
+	if ((memclient_open(NULL, NULL, &mc) != 0 && /* no memd: without */
+	     memclient_open("embedded:", NULL, &mc) != 0) ||
 	    memclient_map(mc, bytes, NULL, &map) != 0) {
 		fprintf(stderr, "quickstart: %s\n", memclient_error(mc));
 		return 1;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum {
 	REMOTE_BLOCK_MAX = 1 << 20,
@@ -59,5 +60,31 @@ int remote_store(const char *address, const struct remote_work *work,
  * thread; every word is compared. */
 int remote_faults(const char *address, size_t count,
 		  struct remote_result *ret_result) MUST_CHECK;
+
+/* ---- remote_report.c: what is said of it */
+
+enum remote_who { REMOTE_PING, REMOTE_STORE, REMOTE_NBD, REMOTE_WHO };
+
+enum {
+	REMOTE_SMALL, REMOTE_SMALL_DEEP, REMOTE_LARGE, REMOTE_LARGE_DEEP,
+	REMOTE_IN_ORDER, REMOTE_ROWS,
+};
+
+struct remote_row {
+	const char *name;
+	struct remote_work work;
+	struct remote_result middle[REMOTE_WHO];	/* of several runs */
+};
+
+struct remote_report {
+	struct remote_row row[REMOTE_ROWS];
+	struct remote_result faults;
+};
+
+/* For terminals; for docs/performance.md, between its markers; and an object
+ * of its own. */
+void remote_report_text(const struct remote_report *rp, FILE *to);
+void remote_report_markdown(const struct remote_report *rp, FILE *to);
+void remote_report_json(const struct remote_report *rp, FILE *to);
 
 #endif

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Measures memd beside the kernel's own swap, the bare disk and a bare fault, in
-# one run, on one disk, under one limit; prints tables, writes JSON, Markdown
-# and a chart.  Everything it makes (swap files, a cgroup, a zram, processes) is
+# one run, on one disk, under one limit, and the memory of another host beside
+# bare TCP and nbdkit; prints tables, writes JSON, Markdown and a chart.  Everything it makes (swap files, a cgroup, a zram, processes) is
 # gone when it ends, however it ends.
 #
 # Builds build/release first.  Exit status: that of the benchmark (0: all bytes
@@ -13,7 +13,8 @@ root=$(cd -- "$(dirname -- "$0")/../.." && pwd) || exit 1
 build=$root/build/release
 out='' json='' parent=${TMPDIR:-/var/tmp}
 is_built=true is_markdown=false is_published=false
-options=()
+has_paging=true has_remote=true
+options=() remote_options=()
 work='' running=''
 
 usage() {
@@ -21,7 +22,7 @@ usage() {
 	usage: tests/bench/run.sh [OPTION...] [-- OPTION OF paging...]
 
 	  --quick        small sizes, one run: a first look, in three minutes
-	  --only LIST    some of it: floor, disk, idle, and works
+	  --only LIST    some of it: floor, disk, idle, remote, and works
 	                 (paging --help names them)
 	  --json FILE    where the JSON goes as well
 	  --out FOLDER   where all files go (build/bench): performance.json,
@@ -38,6 +39,19 @@ usage() {
 	END
 }
 
+# choose LIST: what is another program's is taken off it.
+choose() {
+	local rest
+
+	rest=$(tr ',' '\n' <<<"$1" | grep -vx remote | paste -sd,)
+	[ "$rest" != "$1" ] || has_remote=false
+	if [ -n "$rest" ]; then
+		options+=(--only "$rest")
+	else
+		has_paging=false
+	fi
+}
+
 parse_options() {
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -45,8 +59,9 @@ parse_options() {
 			[ $# -ge 2 ] || { usage >&2; exit 64; } ;;
 		esac
 		case $1 in
-		--quick)	options+=(--quick) ;;
-		--only)		options+=(--only "$2"); shift ;;
+		--quick)	options+=(--quick)
+				remote_options+=(--quick) ;;
+		--only)		choose "$2"; shift ;;
 		--json)		json=$2; shift ;;
 		--out)		out=$2; shift ;;
 		--markdown)	is_markdown=true ;;
@@ -71,7 +86,8 @@ build_release() {
 
 	say "building $build"
 	(cd -- "$root" && cmake --preset release &&
-		cmake --build --preset release --target memd paging) \
+		cmake --build --preset release \
+			--target memd paging remote_paging) \
 		>"$log" 2>&1 && return
 	tail -n 40 "$log" >&2
 	say "it does not build"
@@ -179,7 +195,7 @@ publish() {
 		say "published in docs/performance.md and docs/performance.svg"
 }
 
-measure() {
+measure_paging() {
 	TMPDIR=$work "$build/tests/bench/paging" --dir "$work" \
 		--json "$out/performance.json" \
 		--markdown "$out/performance.md" \
@@ -189,10 +205,43 @@ measure() {
 	wait_for_running
 }
 
+# Added to the files of the others.
+measure_remote() {
+	TMPDIR=$work "$build/tests/bench/remote_paging" \
+		--json "$work/remote.json" --markdown "$work/remote.md" \
+		${remote_options[@]+"${remote_options[@]}"} \
+		>"$work/remote.txt" &
+	running=$!
+	wait_for_running || return
+	cat -- "$work/remote.txt" >>"$out/performance.txt"
+	cat -- "$work/remote.md" >>"$out/performance.md"
+	if $has_paging; then
+		# The last brace of the one is put behind the other.
+		sed -i '$ s/}$/,\n"remote":/' "$out/performance.json" &&
+			{ cat -- "$work/remote.json" && echo '}'; } \
+				>>"$out/performance.json"
+	else
+		cp -- "$work/remote.json" "$out/performance.json"
+	fi
+}
+
+measure() {
+	if $has_paging; then
+		measure_paging || return
+	else
+		rm -f -- "$out"/performance.{json,md,svg,txt}
+	fi
+	! $has_remote || measure_remote
+}
+
 main() {
 	local code=0
 
 	parse_options "$@"
+	if $is_published && ! { $has_paging && $has_remote; }; then
+		say "only all of it is published"
+		exit 64
+	fi
 	prepare
 	! $is_built || build_release
 	say "measuring; files go to $out"
