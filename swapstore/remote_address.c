@@ -44,8 +44,8 @@ static int read_number(struct remote_address *ra)
 	return err == EAI_MEMORY ? -ENOMEM : 0;
 }
 
-int remote_address_init(struct remote_address *ra, const char *text,
-			char *ret_reason, size_t reason_size)
+int remote_address_parse(struct remote_address *ra, const char *text,
+			 char *ret_reason, size_t reason_size)
 {
 	const char *port;
 	int err;
@@ -64,6 +64,25 @@ int remote_address_init(struct remote_address *ra, const char *text,
 	if (err != 0)
 		snprintf(ret_reason, reason_size, "%s", strerror(-err));
 	return err;
+}
+
+int remote_address_init(struct remote_address *ra, const char *text,
+			char *ret_reason, size_t reason_size)
+{
+	static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	int err = remote_address_parse(ra, text, ret_reason, reason_size);
+	struct addrinfo *all;
+
+	if (err != 0 || ra->is_number)
+		return err;
+	err = getaddrinfo(ra->host, ra->port, &hints, &all);
+	if (err == 0) {
+		remote_address_set(ra, all);
+		return 0;
+	}
+	snprintf(ret_reason, reason_size, "cannot find the host of %.200s: "
+		 "%s; check the name", text, gai_strerror(err));
+	return err == EAI_MEMORY ? -ENOMEM : -EHOSTUNREACH;
 }
 
 static void put_good_first(struct remote_address *ra)

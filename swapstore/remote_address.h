@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* HOST:PORT and [IPV6]:PORT, and the addresses that it stands for, to connect
- * to.  Neither looks names up (remote_lookup.h) nor connects. */
+ * to.  Does not connect.  Who must not wait for a name takes _parse, and looks it
+ * up with remote_lookup.h. */
 #ifndef MEMD_SWAPSTORE_REMOTE_ADDRESS_H
 #define MEMD_SWAPSTORE_REMOTE_ADDRESS_H
 
@@ -22,6 +23,11 @@ struct remote_address {
 
 /* A number stands for itself; of a name nothing is known yet.  Returns 0, or
  * -EINVAL (not an address), -ENOMEM with one line in ret_reason. */
+int remote_address_parse(struct remote_address *ra, const char *text,
+			 char *ret_reason, size_t reason_size) MUST_CHECK;
+
+/* The same, and blocks while a name is looked up: -EHOSTUNREACH, no such
+ * host. */
 int remote_address_init(struct remote_address *ra, const char *text,
 			char *ret_reason, size_t reason_size) MUST_CHECK;
 

@@ -404,8 +404,8 @@ int store_remote_create(const struct store_remote_options *options,
 			 "%zu bytes: %s", bytes, strerror(-err));
 		goto fail;
 	}
-	err = remote_address_init(&address, options->address, ret_reason,
-				  reason_size);
+	err = remote_address_parse(&address, options->address, ret_reason,
+				   reason_size);
 	if (err == 0)
 		err = connect_first(sr, options, &address, ret_reason,
 				    reason_size);
