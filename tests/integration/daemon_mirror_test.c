@@ -3,7 +3,7 @@
  * reads no wrong byte while one after the other is killed and comes back with
  * nothing, as long as both have everything when one goes.
  *
- *   daemon_mirror_test [KILLS]     5 by default */
+ *   daemon_mirror_test [KILLS]     5 by default; 100 with MEMD_TEST_LONG */
 #include "client/include/memclient.h"
 #include "tests/integration/store_client.h"
 
@@ -23,6 +23,11 @@ enum {
 	PAGE = 4096, PAGES = 24 * 256,		/* three times the pool */
 	AWAY_TOUCHES = 2000,			/* of pages, while one is away */
 	PATIENCE_S = 120,
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	KILLS_LONG = 20,			/* which take as long */
+#else
+	KILLS_LONG = 100,
+#endif
 };
 
 static unsigned kills = 5;
@@ -215,6 +220,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(nothing_is_lost),
 	};
 
+	if (getenv("MEMD_TEST_LONG") != NULL)
+		kills = KILLS_LONG;
 	if (argc == 2)
 		kills = (unsigned)atoi(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
