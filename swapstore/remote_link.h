@@ -13,7 +13,7 @@
 #ifndef MEMD_SWAPSTORE_REMOTE_LINK_H
 #define MEMD_SWAPSTORE_REMOTE_LINK_H
 
-#include "swapstore/remote_address.h"
+#include "proto/remote_address.h"
 #include "swapstore/remote_stream.h"
 #include <stdbool.h>
 

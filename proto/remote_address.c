@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "swapstore/remote_address.h"
+#include "proto/remote_address.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 /* HOST:PORT and [IPV6]:PORT, and the addresses that it stands for, to connect
  * to.  Does not connect.  Who must not wait for a name takes _parse, and looks it
  * up with remote_lookup.h. */
-#ifndef MEMD_SWAPSTORE_REMOTE_ADDRESS_H
-#define MEMD_SWAPSTORE_REMOTE_ADDRESS_H
+#ifndef MEMD_PROTO_REMOTE_ADDRESS_H
+#define MEMD_PROTO_REMOTE_ADDRESS_H
 
 #include "common/checks.h"
 #include "proto/channel.h"
