@@ -44,8 +44,9 @@ void remote_meter_end(struct remote_meter *m, struct remote_result *ret_result);
 uint64_t remote_offset(const struct remote_work *work, size_t i);
 
 /* A bare TCP connection over loopback, to a process that answers a request of
- * 24 bytes with as many bytes as it asks for.  0 or -1, said why on stderr. */
-int remote_ping(const struct remote_work *work,
+ * 24 bytes with as many bytes as it asks for: those, of as much memory as the
+ * others have, or always the same.  0 or -1, said why on stderr. */
+int remote_ping(const struct remote_work *work, bool is_spread,
 		struct remote_result *ret_result) MUST_CHECK;
 
 /* libnbd reading from `nbdkit memory`; not done where there is none. */
@@ -63,7 +64,9 @@ int remote_faults(const char *address, size_t count,
 
 /* ---- remote_report.c: what is said of it */
 
-enum remote_who { REMOTE_PING, REMOTE_STORE, REMOTE_NBD, REMOTE_WHO };
+enum remote_who {
+	REMOTE_PING, REMOTE_PING_SPREAD, REMOTE_STORE, REMOTE_NBD, REMOTE_WHO,
+};
 
 enum {
 	REMOTE_SMALL, REMOTE_SMALL_DEEP, REMOTE_LARGE, REMOTE_LARGE_DEEP,

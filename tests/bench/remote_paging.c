@@ -38,7 +38,8 @@ static int run_one(enum remote_who who, const char *address,
 {
 	switch (who) {
 	case REMOTE_PING:
-		return remote_ping(work, to);
+	case REMOTE_PING_SPREAD:
+		return remote_ping(work, who == REMOTE_PING_SPREAD, to);
 	case REMOTE_STORE:
 		return remote_store(address, work, to);
 	default:

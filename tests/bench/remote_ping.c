@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The floor: request and answer on a bare TCP connection, nothing done for
- * them.  Both ends are plain blocking sockets. */
+ * them.  Both ends are plain blocking sockets.  What is answered is always the
+ * same block, which stays in the processor's cache, or, spread, the one asked
+ * for. */
 #include "tests/bench/remote.h"
 
 #include "common/clock.h"
@@ -8,9 +10,11 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,35 +34,58 @@ static bool read_all(int fd, void *to, size_t length)
 	return true;
 }
 
-static bool write_all(int fd, const void *from, size_t length)
+static bool write_all(int fd, struct iovec *iov, size_t count)
 {
-	for (size_t done = 0; done < length;) {
-		ssize_t n = send(fd, (const char *)from + done, length - done,
-				 MSG_NOSIGNAL);
+	while (count > 0) {
+		const struct msghdr msg = { .msg_iov = iov,
+					    .msg_iovlen = count };
+		ssize_t n = sendmsg(fd, &msg, MSG_NOSIGNAL);
 
 		if (n <= 0)
 			return false;
-		done += (size_t)n;
+		while (count > 0 && (size_t)n >= iov->iov_len) {
+			n -= (ssize_t)iov->iov_len;
+			iov++;
+			count--;
+		}
+		if (count > 0) {
+			iov->iov_base = (char *)iov->iov_base + n;
+			iov->iov_len -= (size_t)n;
+		}
 	}
 	return true;
 }
 
 /* Header and bytes leave in one call, as memd's do. */
-static _Noreturn void serve(int listener)
+static bool reply(int fd, struct request *rq, char *from, bool is_spread)
 {
-	static char reply[sizeof(struct request) + REMOTE_BLOCK_MAX];
+	struct iovec iov[2] = {
+		{ .iov_base = rq, .iov_len = sizeof(*rq) },
+		{ .iov_base = from + (is_spread ? rq->offset : 0),
+		  .iov_len = (size_t)rq->bytes },
+	};
+
+	return write_all(fd, iov, 2);
+}
+
+static _Noreturn void serve(int listener, bool is_spread)
+{
+	size_t size = is_spread ? REMOTE_SPACE_BYTES : REMOTE_BLOCK_MAX;
+	char *from = malloc(size);
 	int fd, one = 1;
 	struct request rq;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (from == NULL)
+		_exit(1);
+	memset(from, 1, size);
 	fd = accept(listener, NULL, NULL);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	while (fd >= 0 && read_all(fd, &rq, sizeof(rq)) &&
-	       rq.bytes <= REMOTE_BLOCK_MAX) {
-		memcpy(reply, &rq, sizeof(rq));
-		if (!write_all(fd, reply, sizeof(rq) + (size_t)rq.bytes))
-			break;
-	}
+	       rq.bytes <= REMOTE_BLOCK_MAX &&
+	       rq.offset <= REMOTE_SPACE_BYTES - rq.bytes &&
+	       reply(fd, &rq, from, is_spread))
+		;
 	_exit(0);
 }
 
@@ -85,9 +112,10 @@ static bool ask(int fd, const struct remote_work *work, size_t i,
 		uint64_t *sent_ns)
 {
 	struct request rq = { i, remote_offset(work, i), work->block_bytes };
+	struct iovec iov = { .iov_base = &rq, .iov_len = sizeof(rq) };
 
 	sent_ns[i % REMOTE_DEPTH_MAX] = clock_now_ns();
-	return write_all(fd, &rq, sizeof(rq));
+	return write_all(fd, &iov, 1);
 }
 
 static bool exchange(int fd, const struct remote_work *work,
@@ -135,7 +163,7 @@ static int measure(const struct sockaddr_in *sin,
 	return is_good ? 0 : -1;
 }
 
-int remote_ping(const struct remote_work *work,
+int remote_ping(const struct remote_work *work, bool is_spread,
 		struct remote_result *ret_result)
 {
 	struct sockaddr_in sin;
@@ -146,7 +174,7 @@ int remote_ping(const struct remote_work *work,
 		return -1;
 	pid = fork();
 	if (pid == 0)
-		serve(listener);
+		serve(listener, is_spread);
 	close(listener);
 	if (pid < 0)
 		return -1;

@@ -3,8 +3,9 @@
 
 #include <math.h>
 
-static const char *const who_names[REMOTE_WHO] = { "bare TCP", "memd",
-						   "nbdkit" };
+static const char *const who_names[REMOTE_WHO] = {
+	"bare TCP", "bare TCP, 128 MiB", "memd", "nbdkit"
+};
 
 static const struct remote_result *
 result_of(const struct remote_report *rp, int row, enum remote_who who)
@@ -91,7 +92,7 @@ static void print_text_row(const struct remote_row *row, enum remote_who who,
 {
 	const struct remote_result *r = &row->middle[who];
 
-	fprintf(to, "%-30s %-9s %10.1f %10.1f %10.1f %10.1f %9.2f\n",
+	fprintf(to, "%-30s %-18s %10.1f %10.1f %10.1f %10.1f %9.2f\n",
 		row->name, who_names[who], r->mean_ns / 1e3, r->p50_ns / 1e3,
 		r->p99_ns / 1e3, mib_per_s(row, r), against_bare(row, r));
 }
@@ -101,10 +102,10 @@ void remote_report_text(const struct remote_report *rp, FILE *to)
 	const struct remote_result *faults = &rp->faults;
 	struct goal goal[GOALS];
 
-	fprintf(to, "%-30s %-9s %10s %10s %10s %10s %9s\n", "read", "from",
+	fprintf(to, "%-30s %-18s %10s %10s %10s %10s %9s\n", "read", "from",
 		"us each", "p50 us", "p99 us", "MiB/s", "x bare");
 	for_each(rp, print_text_row, to);
-	fprintf(to, "%-30s %-9s %10.1f %10.1f %10.1f\n\n",
+	fprintf(to, "%-30s %-18s %10.1f %10.1f %10.1f\n\n",
 		"fault at random, inline", "memd", faults->mean_ns / 1e3,
 		faults->p50_ns / 1e3, faults->p99_ns / 1e3);
 	judge(rp, goal);
