@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/engine.h"
 
+#include "client/address.h"
 #include "client/errors.h"
 #include "daemon/embedded.h"
 #include <dlfcn.h>
@@ -11,39 +12,15 @@
 
 #define LIBRARY "libmemd-engine.so.0"
 
-#define EMBEDDED "embedded:"
-#define TCP "tcp://"
-
 enum { ADDRESS_BYTES = 2048, SETTINGS_MAX = 32, REASON_BYTES = 1024 };
 
 bool engine_is_meant(const char *address)
 {
-	return address != NULL &&
-	       (strncmp(address, EMBEDDED, strlen(EMBEDDED)) == 0 ||
-		strncmp(address, TCP, strlen(TCP)) == 0);
+	return address != NULL && (address_is_embedded(address) ||
+				   address_is_tcp(address));
 }
 
 /* ---- the address */
-
-/* Short names, for addresses; every other is one of memd.conf(5). */
-static const char *const short_names[][2] = {
-	{ "pool", "pool_size" },
-	{ "swap", "swap_file" },
-	{ "size", "swap_size" },
-	{ "mirror", "store_mirror" },
-	{ "ca", "tls_ca" },
-	{ "certificate", "tls_certificate" },
-	{ "key", "tls_key" },
-	{ "crl", "tls_crl" },
-};
-
-static const char *long_name(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(short_names); i++)
-		if (strcmp(short_names[i][0], name) == 0)
-			return short_names[i][1];
-	return name;
-}
 
 struct plan {
 	char text[ADDRESS_BYTES];	/* the settings point into it */
@@ -64,21 +41,17 @@ static int add(struct plan *plan, const char *name, const char *value)
 /* "pool=64M,swap=/tmp/x": pairs between any of `separators`. */
 static int add_pairs(struct plan *plan, char *text, const char *separators)
 {
-	char *rest = NULL;
-	int err = 0;
+	const char *name = NULL, *value = NULL;
+	int err;
 
-	for (char *pair = strtok_r(text, separators, &rest);
-	     pair != NULL && err == 0;
-	     pair = strtok_r(NULL, separators, &rest)) {
-		char *value = strchr(pair, '=');
-
-		if (value == NULL || value == pair)
-			return errors_set(-EINVAL, "\"%.64s\" in an address: "
-					  "NAME=VALUE is expected", pair);
-		*value++ = '\0';
-		err = add(plan, long_name(pair), value);
+	while ((err = address_next_setting(&text, separators, &name,
+					   &value)) == 1) {
+		err = add(plan, name, value);
+		if (err != 0)
+			return err;
 	}
-	return err;
+	return err == 0 ? 0 : errors_set(-EINVAL, "\"%.64s\" in an address: "
+					 "NAME=VALUE is expected", name);
 }
 
 static int plan_tcp(struct plan *plan, char *text)
@@ -100,8 +73,9 @@ static int plan_tcp(struct plan *plan, char *text)
 
 static int make_plan(struct plan *plan, const char *address)
 {
-	bool is_tcp = strncmp(address, TCP, strlen(TCP)) == 0;
-	const char *rest = address + (is_tcp ? strlen(TCP) : strlen(EMBEDDED));
+	bool is_tcp = address_is_tcp(address);
+	const char *rest = address + strlen(is_tcp ? ADDRESS_TCP :
+						     ADDRESS_EMBEDDED);
 
 	*plan = (struct plan){ .count = 0 };
 	if (strlen(rest) >= sizeof(plan->text))

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Administration that only looks. */
+#include "daemon/admin_remote.h"
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
 #include "daemon/engine_store.h"
+#include "daemon/rows.h"
 #include "daemon/session.h"
 #include "daemon/verdict.h"
 
 #include "common/clock.h"
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <unistd.h>
-
-/* Rows go into one reply as long as they fit; what is left out is counted. */
-enum { TABLE_BYTES_MAX = WIRE_REPLY_BYTES_MAX - 4096, ROW_OVERHEAD = 8 };
 
 static uint64_t ms_since(uint64_t start_ns)
 {
@@ -84,6 +81,7 @@ void handle_status(struct daemon *d, struct conn *c, uint64_t id,
 	reply.sessions = count_clients(d);
 	reply.segments = d->segments.count;
 	reply.faults = stats_fault_count(&d->stats);
+	admin_remote_fill_status(d, &reply);
 	if (d->config.file[0] != '\0')
 		reply.config_file = d->config.file;
 	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, id, &reply.base);
@@ -91,8 +89,15 @@ void handle_status(struct daemon *d, struct conn *c, uint64_t id,
 
 /* ---- sessions */
 
-static void fill_session(const struct session *s, Memd__SessionInfo *info)
+/* A row and what it points to. */
+struct session_row {
+	Memd__SessionInfo info;
+	char peer[PEER_NAME_BYTES];
+};
+
+static void fill_session(const struct session *s, struct session_row *row)
 {
+	Memd__SessionInfo *info = &row->info;
 	struct session_usage usage;
 
 	session_usage_get(s, &usage);
@@ -111,66 +116,27 @@ static void fill_session(const struct session *s, Memd__SessionInfo *info)
 	/* It may have asked for a mailbox and not be able to use it. */
 	info->carrier = (char *)(s->mailbox.is_used ? "mailbox" :
 				 s->main->peer.is_remote ? "tcp" : "socket");
-}
-
-/* Rows for a reply: an array of messages and one of pointers to them.
- * Returns NULL and tells the client when there is no memory. */
-struct rows {
-	void *row;
-	void **pointer;
-	size_t count;
-	size_t bytes;		/* packed, so far */
-};
-
-static bool rows_init(struct rows *rows, struct conn *c, uint64_t id,
-		      size_t most, size_t row_bytes)
-{
-	*rows = (struct rows){ 0 };
-	rows->row = calloc(MAX(most, 1u), row_bytes);
-	rows->pointer = calloc(MAX(most, 1u), sizeof(void *));
-	if (rows->row != NULL && rows->pointer != NULL)
-		return true;
-	free(rows->row);
-	free(rows->pointer);
-	conn_send_error(c, id, -ENOMEM, "no memory for the table");
-	return false;
-}
-
-static void rows_fini(struct rows *rows)
-{
-	free(rows->row);
-	free(rows->pointer);
-}
-
-/* Keep the row just filled in, if the reply has room for it. */
-static bool rows_keep(struct rows *rows, ProtobufCMessage *row)
-{
-	size_t bytes = protobuf_c_message_get_packed_size(row) + ROW_OVERHEAD;
-
-	if (rows->bytes + bytes > TABLE_BYTES_MAX)
-		return false;
-	rows->bytes += bytes;
-	rows->pointer[rows->count++] = row;
-	return true;
+	if (s->main->peer.is_remote)
+		admin_remote_fill_session(s, row->peer, info);
 }
 
 void handle_sessions(struct daemon *d, struct conn *c, uint64_t id,
 		     const void *message)
 {
 	Memd__SessionsReply reply = MEMD__SESSIONS_REPLY__INIT;
-	Memd__SessionInfo *info;
+	struct session_row *row;
 	const struct session *s;
 	struct rows rows;
 
 	(void)message;
-	if (!rows_init(&rows, c, id, d->server.session_count, sizeof(*info)))
+	if (!rows_init(&rows, c, id, d->server.session_count, sizeof(*row)))
 		return;
-	info = rows.row;
+	row = rows.row;
 	TAILQ_FOREACH(s, &d->server.sessions, link) {
 		if (s->is_admin_only)	/* maps nothing: the asking memctl */
 			continue;
-		fill_session(s, &info[rows.count]);
-		if (!rows_keep(&rows, &info[rows.count].base))
+		fill_session(s, &row[rows.count]);
+		if (!rows_keep(&rows, &row[rows.count].info.base))
 			break;
 	}
 	reply.pool_bytes = d->config.pool_size;
@@ -283,67 +249,6 @@ void handle_maps(struct daemon *d, struct conn *c, uint64_t id,
 		if (s->main->peer.pid == pid)
 			add_maps(d, s, &rows);
 	reply_segments(c, id, &rows);
-}
-
-/* ---- stores */
-
-/* What the kernel measured; false: it does not say. */
-static bool get_rtt(const struct store *store, uint64_t *ret_ns)
-{
-	struct tcp_info info;
-	socklen_t length = sizeof(info);
-
-	if (store->session == NULL ||
-	    getsockopt(store->session->main->fd, IPPROTO_TCP, TCP_INFO, &info,
-		       &length) != 0)
-		return false;
-	*ret_ns = (uint64_t)info.tcpi_rtt * 1000;
-	return true;
-}
-
-static void fill_store(const struct daemon *d, const struct store *store,
-		       Memd__StoreInfo *row)
-{
-	struct segment_info info;
-
-	pager_segment_get(d->engine.pager, store->segment->pager_id, &info);
-	memd__store_info__init(row);
-	row->session = store->session != NULL ? store->session->id : 0;
-	row->host = (char *)store->host;
-	row->peer = (char *)store->printable_name;
-	row->uid = store->uid;
-	row->length_bytes = segment_length(store->segment);
-	row->resident_bytes = info.resident * PAGER_UNIT_BYTES;
-	row->swapped_bytes = info.swapped * PAGER_UNIT_BYTES;
-	row->read_bytes = store->read_bytes;
-	row->written_bytes = store->written_bytes;
-	row->has_rtt_ns = get_rtt(store, &row->rtt_ns);
-	row->has_idle_ms = store->session == NULL;
-	if (row->has_idle_ms)
-		row->idle_ms = ms_since(store->idle_since_ns);
-}
-
-void handle_stores(struct daemon *d, struct conn *c, uint64_t id,
-		   const void *message)
-{
-	Memd__StoresReply reply = MEMD__STORES_REPLY__INIT;
-	const struct store *store;
-	Memd__StoreInfo *info;
-	struct rows rows;
-
-	(void)message;
-	if (!rows_init(&rows, c, id, d->stores.count, sizeof(*info)))
-		return;
-	info = rows.row;
-	TAILQ_FOREACH(store, &d->stores.all, link) {
-		fill_store(d, store, &info[rows.count]);
-		if (!rows_keep(&rows, &info[rows.count].base))
-			break;
-	}
-	reply.n_store = rows.count;
-	reply.store = (Memd__StoreInfo **)rows.pointer;
-	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_STORES_REPLY, id, &reply.base);
-	rows_fini(&rows);
 }
 
 /* ---- figures */

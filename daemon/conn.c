@@ -37,6 +37,8 @@ void conn_enter(struct conn *c, enum conn_state next)
 	server->conn_count[c->state]--;
 	if (c->state == CONN_NEW && c->peer.is_remote)
 		server->remote_newcomers--;
+	if (next == CONN_DEAD && c->peer.is_remote)
+		addresses_remove(&server->addresses, c->peer.host);
 	c->state = next;
 	TAILQ_INSERT_TAIL(&server->conns[next], c, link);
 	server->conn_count[next]++;
@@ -440,37 +442,21 @@ static bool receive(struct conn *c)
 	return c->state != CONN_DEAD;
 }
 
-/* ---- the handshake of TLS, and who it is */
-
-static void refuse_stranger(struct conn *c, const char *reason)
-{
-	remote_refused(c->daemon, &c->peer, reason);
-	conn_close(c, "%s", reason);
-}
-
-static void identify(struct conn *c)
-{
-	char reason[CHANNEL_REASON_BYTES];
-
-	if (remote_identify(&c->daemon->config, c->channel, &c->peer, reason,
-			    sizeof(reason)) != 0)
-		refuse_stranger(c, reason);
-}
+/* ---- the handshake of TLS */
 
 /* Returns whether it is over, well. */
 static bool shake_hands(struct conn *c)
 {
 	int err = channel_handshake(c->channel);
 
-	if (err == 0) {
-		identify(c);
-	} else if (err != -EAGAIN) {
+	if (err != 0 && err != -EAGAIN) {
 		c->daemon->stats.tls_refused++;
-		refuse_stranger(c, c->channel->reason);
-	} else if (c->channel->wants_write) {
+		remote_refused(c->daemon, &c->peer, c->channel->reason);
+		conn_close(c, "%s", c->channel->reason);
+	} else if (err != 0 && c->channel->wants_write) {
 		(void)event_add(&c->writable, NULL);
 	}
-	return err == 0 && c->state != CONN_DEAD;
+	return err == 0;
 }
 
 /* What a channel holds back the socket does not tell. */
@@ -561,8 +547,14 @@ static int start_reading(struct conn *c)
 		return -ENOMEM;
 	(void)event_priority_set(&c->readable, PRIORITY_ADMIN);
 	(void)event_priority_set(&c->writable, PRIORITY_ADMIN);
-	if (event_add(&c->readable, NULL) != 0)
+	if (c->peer.is_remote &&
+	    addresses_add(&d->server.addresses, c->peer.host) != 0)
 		return -ENOMEM;
+	if (event_add(&c->readable, NULL) != 0) {
+		if (c->peer.is_remote)
+			addresses_remove(&d->server.addresses, c->peer.host);
+		return -ENOMEM;
+	}
 	TAILQ_INSERT_TAIL(&d->server.conns[CONN_NEW], c, link);
 	d->server.conn_count[CONN_NEW]++;
 	if (c->peer.is_remote)
@@ -623,8 +615,6 @@ int conn_create_remote(struct daemon *d, int fd,
 		free(c);
 		return err;
 	}
-	if (!is_shaking_hands(c))
-		identify(c);
 	return 0;
 }
 

@@ -15,8 +15,9 @@
  * 4. Input never holds more than one message and what came with it; output
  *    never more than output_max, or the connection is closed.
  *
- * A connection of another host has a channel, on which all its bytes go, and
- * says who it is in its TLS handshake, which is part of NEW.  A payload goes
+ * A connection of another host has a channel, on which all its bytes go.  Its
+ * TLS handshake is part of NEW; who it is, is looked at when it says Hello.  A
+ * payload goes
  * straight to where the message's handler wants it, once that has seen the
  * message; who does not ask for it has it dropped. */
 #ifndef MEMD_DAEMON_CONN_H

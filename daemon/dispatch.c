@@ -2,6 +2,7 @@
 #include "daemon/dispatch.h"
 
 #include "daemon/daemon.h"
+#include "daemon/remote.h"
 #include "daemon/session.h"
 #include <errno.h>
 
@@ -151,6 +152,20 @@ static bool check_from(struct conn *c, const struct wire_header *header,
 	return false;
 }
 
+static void refuse_no_admin(struct conn *c, uint64_t id)
+{
+	char text[REMOTE_REASON_BYTES];
+
+	if (c->peer.is_remote) {
+		remote_explain_no_admin(&c->peer, text, sizeof(text));
+		conn_send_error(c, id, -EACCES, "%s", text);
+		return;
+	}
+	conn_send_error(c, id, -EACCES, "only root, the user memd runs as, and "
+			"members of group \"%s\" may do this",
+			c->daemon->config.admin_group);
+}
+
 /* Returns true when this connection may send this now. */
 static bool check_order(struct conn *c, const struct wire_header *header,
 			const struct message_kind *kind)
@@ -179,17 +194,8 @@ static bool check_order(struct conn *c, const struct wire_header *header,
 			    "%s has no payload", name);
 		return false;
 	}
-	if (kind->is_admin && !c->session->is_admin && c->peer.is_remote) {
-		conn_send_error(c, header->request_id, -EACCES,
-				"from another host only certificates that "
-				"tls_admins names may do this");
-		return false;
-	}
 	if (kind->is_admin && !c->session->is_admin) {
-		conn_send_error(c, header->request_id, -EACCES,
-				"only root, the user memd runs as, and members "
-				"of group \"%s\" may do this",
-				c->daemon->config.admin_group);
+		refuse_no_admin(c, header->request_id);
 		return false;
 	}
 	return true;

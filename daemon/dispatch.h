@@ -33,8 +33,9 @@ handler handle_store_open, handle_store_read, handle_store_write,
 	handle_store_discard, handle_store_close;
 /* admin_show.c */
 handler handle_status, handle_sessions, handle_segments, handle_maps,
-	handle_counters, handle_fault_stats, handle_config, handle_limits,
-	handle_stores;
+	handle_counters, handle_fault_stats, handle_config, handle_limits;
+/* admin_remote.c */
+handler handle_stores;
 /* admin_act.c */
 handler handle_trace, handle_evict, handle_limit_set, handle_replay;
 

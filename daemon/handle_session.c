@@ -2,7 +2,9 @@
 /* Hello, Join and a session's own figures. */
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
+#include "daemon/remote.h"
 #include "daemon/session.h"
+#include "daemon/system.h"
 
 #include "common/log.h"
 #include <errno.h>
@@ -74,6 +76,28 @@ static bool check_room(struct daemon *d, struct conn *c, uint64_t id,
 	return true;
 }
 
+/* Who on another host is it?  That a certificate is nobody's here is for the
+ * log; but an administrator is told what is wrong with his. */
+static bool check_remote(struct daemon *d, struct conn *c, uint64_t id,
+			 bool is_admin_only)
+{
+	char reason[REMOTE_REASON_BYTES];
+
+	if (!c->peer.is_remote ||
+	    remote_identify(&d->config, c->channel, &c->peer, reason,
+			    sizeof(reason)) == 0)
+		return true;
+	remote_refused(d, &c->peer, reason);
+	if (!is_admin_only) {
+		conn_close(c, "%s", reason);
+		return false;
+	}
+	if (c->peer.name[0] != '\0' && !daemon_is_admin(d, &c->peer))
+		remote_explain_no_admin(&c->peer, reason, sizeof(reason));
+	conn_refuse(c, id, -EACCES, "%s", reason);
+	return false;
+}
+
 static bool check_peer(struct daemon *d, struct conn *c, uint64_t id)
 {
 	if (d->is_stopping) {
@@ -137,6 +161,24 @@ static void reply_hello(struct daemon *d, const struct session *s, uint64_t id)
 		  &reply.base);
 }
 
+/* Administrators on this host come and go all the time; who administrates from
+ * another one is worth a line. */
+static void log_open(const struct session *s)
+{
+	const struct peer *peer = &s->main->peer;
+	bool is_quiet = s->is_admin_only && !peer->is_remote;
+	char name[PEER_NAME_BYTES], from[PEER_NAME_BYTES + 128] = "";
+
+	if (peer->is_remote)
+		snprintf(from, sizeof(from), " host=%s certificate=\"%s\"",
+			 peer->host, system_printable(peer->name, name,
+						      sizeof(name)));
+	log_event(is_quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "session-open",
+		  "session=%u pid=%d uid=%u%s command=\"%s\" admin=%s",
+		  s->id, peer->pid, peer->uid, from, s->command,
+		  s->is_admin_only ? "only" : s->is_admin ? "may" : "no");
+}
+
 void handle_hello(struct daemon *d, struct conn *c, uint64_t id,
 		  const void *message)
 {
@@ -152,6 +194,7 @@ void handle_hello(struct daemon *d, struct conn *c, uint64_t id,
 
 	if (!check_version(c, id, hello->version_major,
 			   hello->version_minor) ||
+	    !check_remote(d, c, id, wish.is_admin_only) ||
 	    !check_peer(d, c, id))
 		return;
 	if (strlen(wish.command) > WIRE_NAME_BYTES_MAX) {
@@ -169,12 +212,7 @@ void handle_hello(struct daemon *d, struct conn *c, uint64_t id,
 			     "no memory for a session");
 		return;
 	}
-	log_event(s->is_admin_only ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-		  "session-open",
-		  "session=%u pid=%d uid=%u%s%s command=\"%s\" admin=%s",
-		  s->id, c->peer.pid, c->peer.uid,
-		  c->peer.is_remote ? " host=" : "", c->peer.host, s->command,
-		  s->is_admin_only ? "only" : s->is_admin ? "may" : "no");
+	log_open(s);
 	reply_hello(d, s, id);
 }
 

@@ -106,16 +106,33 @@ bool remote_list_get(const char *words, const char *name, char *ret_value,
 }
 
 /* Whose limits count for a certificate: the one tls_users says, or the user
- * of that name.  Numbers are users only where an administrator wrote them. */
+ * of that name.  Numbers are users only where an administrator wrote them.
+ * Returns whether tls_users says it. */
 static bool find_user_text(const struct config *config, const char *name,
 			   char *ret_user, size_t size)
 {
-	if (remote_list_get(config->tls_users, name, ret_user, size))
-		return true;
-	if (remote_list_get(config->tls_users, "*", ret_user, size))
+	if (remote_list_get(config->tls_users, name, ret_user, size) ||
+	    remote_list_get(config->tls_users, "*", ret_user, size))
 		return true;
 	snprintf(ret_user, size, "%s", name);
-	return !isdigit((unsigned char)name[0]);
+	return false;
+}
+
+static int find_user(const struct config *config, struct peer *peer,
+		     const char *user, bool is_said)
+{
+	bool is_number = isdigit((unsigned char)user[0]);
+
+	if ((is_said || !is_number) &&
+	    system_find_user(user, &peer->uid, &peer->gid) == 0)
+		return 0;
+	/* Who administrates needs no user of that name, but some account;
+	 * only not where another one was meant. */
+	if (is_said || !remote_list_has(config->tls_admins, peer->name))
+		return -EACCES;
+	peer->uid = geteuid();
+	peer->gid = getegid();
+	return 0;
 }
 
 static int identify_certificate(const struct config *config,
@@ -123,6 +140,7 @@ static int identify_certificate(const struct config *config,
 				size_t reason_size)
 {
 	char user[PEER_NAME_BYTES], name[PEER_NAME_BYTES];
+	bool is_said;
 
 	system_printable(peer->name, name, sizeof(name));
 	if (peer->name[0] == '\0') {
@@ -130,8 +148,8 @@ static int identify_certificate(const struct config *config,
 			 "its certificate has no common name");
 		return -EACCES;
 	}
-	if (find_user_text(config, peer->name, user, sizeof(user)) &&
-	    system_find_user(user, &peer->uid, &peer->gid) == 0)
+	is_said = find_user_text(config, peer->name, user, sizeof(user));
+	if (find_user(config, peer, user, is_said) == 0)
 		return 0;
 	snprintf(ret_reason, reason_size, "certificate %.80s: no user %.80s "
 		 "here; add %.80s=USER to tls_users", name,
@@ -157,6 +175,25 @@ int remote_identify(const struct config *config, const struct channel *channel,
 	snprintf(ret_reason, reason_size, "tcp_user: no user \"%s\" in "
 		 "/etc/passwd", config->tcp_user);
 	return -EACCES;
+}
+
+/* Never without a certificate: whoever reaches the port can come as tcp_user,
+ * which therefore says whose limits count and no more; on loopback, too, where
+ * a Unix socket would tell who it is. */
+void remote_explain_no_admin(const struct peer *peer, char *ret_text,
+			     size_t text_size)
+{
+	char name[PEER_NAME_BYTES];
+
+	if (peer->name[0] != '\0')
+		snprintf(ret_text, text_size, "certificate \"%.80s\" is not "
+			 "named in tls_admins: add it in that memd's "
+			 "configuration and reload, or ask with one that is",
+			 system_printable(peer->name, name, sizeof(name)));
+	else
+		snprintf(ret_text, text_size, "without a certificate nobody "
+			 "may do this over TCP: ask with one that tls_admins "
+			 "names, or on memd's Unix socket");
 }
 
 void remote_refused(struct daemon *d, const struct peer *peer,

@@ -14,6 +14,8 @@
 struct channel;
 struct daemon;
 
+enum { REMOTE_REASON_BYTES = 512 };
+
 /* From the address it came from.  Who it is, remote_identify() finds out. */
 void remote_peer_init(struct peer *peer, const struct sockaddr *address,
 		      socklen_t length);
@@ -22,11 +24,15 @@ void remote_peer_init(struct peer *peer, const struct sockaddr *address,
  * silently gone. */
 void remote_set_options(int fd);
 
-/* After the handshake: peer->name, and the user whose limits count.  Returns 0,
- * or -EACCES with a line in ret_reason. */
+/* After the handshake, at Hello: peer->name, and the user whose limits count.
+ * Returns 0, or -EACCES with a line in ret_reason. */
 int remote_identify(const struct config *config, const struct channel *channel,
 		    struct peer *peer, char *ret_reason, size_t reason_size)
 	MUST_CHECK;
+
+/* Why this one may not administrate, and what to do, in one line. */
+void remote_explain_no_admin(const struct peer *peer, char *ret_text,
+			     size_t text_size);
 
 /* Is `name` one of the words, or, with a value: the `VALUE` of `name=VALUE`
  * among them, copied to ret_value?  Blanks or commas are between words. */

@@ -19,6 +19,7 @@
 
 enum {
 	ACCEPTS_PER_TURN = 32,
+	ACCEPTS_PER_TURN_TCP = 1,	/* TLS makes each dear */
 	NEWCOMERS_MAX = 1024,		/* without a handshake yet, */
 	NEWCOMERS_OF_UID_MAX = 512,
 	REMOTE_NEWCOMERS_MAX = 512,	/* the same from other hosts, apart */
@@ -124,30 +125,33 @@ static void welcome(struct daemon *d, int fd)
 			  strerror(-err));
 }
 
-static uint32_t connections_of(const struct server *server, const char *host)
-{
-	const struct conn *c;
-	uint32_t count = 0;
-
-	for (size_t i = 0; i < CONN_DEAD; i++)
-		TAILQ_FOREACH(c, &server->conns[i], link)
-			count += c->peer.is_remote &&
-				 strcmp(c->peer.host, host) == 0;
-	return count;
-}
-
 /* NULL: come in. */
 static const char *why_not(const struct daemon *d, const struct peer *peer)
 {
-	if (d->server.remote_newcomers >= REMOTE_NEWCOMERS_MAX)
-		return "too many connections that have not said Hello";
 	if (!server_has_descriptors(d, RESERVE_FOR_LOCAL))
 		return "too many open files; raise LimitNOFILE";
-	if (connections_of(&d->server, peer->host) >=
+	if (addresses_count(&d->server.addresses, peer->host) >=
 	    d->config.address_connections)
 		return "as many connections from one address as "
 		       "address_connections allows";
 	return NULL;
+}
+
+/* Who has had the most time to say Hello makes room for who comes, so that
+ * keeping others out takes as many newcomers in a moment as could be here, and
+ * not in all of handshake_timeout. */
+static void close_oldest_remote(struct daemon *d)
+{
+	struct conn *c;
+
+	TAILQ_FOREACH(c, &d->server.conns[CONN_NEW], link) {
+		if (!c->peer.is_remote)
+			continue;
+		remote_refused(d, &c->peer, "too many connections that have "
+			       "not said Hello");
+		conn_close(c, "did not say Hello before too many others came");
+		return;
+	}
 }
 
 static void welcome_remote(struct daemon *d, int fd,
@@ -164,6 +168,8 @@ static void welcome_remote(struct daemon *d, int fd,
 		close(fd);
 		return;
 	}
+	if (d->server.remote_newcomers >= REMOTE_NEWCOMERS_MAX)
+		close_oldest_remote(d);
 	err = conn_create_remote(d, fd, d->server.tls, &peer);
 	if (err != 0)
 		log_event(LOG_LEVEL_WARNING, "accept-failed", "error=\"%s\"",
@@ -172,7 +178,9 @@ static void welcome_remote(struct daemon *d, int fd,
 
 static void accept_some(struct daemon *d, const struct listener *listener)
 {
-	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+	int most = listener->is_tcp ? ACCEPTS_PER_TURN_TCP : ACCEPTS_PER_TURN;
+
+	for (int i = 0; i < most; i++) {
 		struct sockaddr_storage address;
 		socklen_t length = sizeof(address);
 		int fd;

@@ -4,6 +4,7 @@
 #define MEMD_DAEMON_SERVER_H
 
 #include "common/checks.h"
+#include "daemon/addresses.h"
 #include "daemon/conn.h"
 #include <sys/queue.h>
 #include <sys/types.h>
@@ -42,6 +43,7 @@ struct server {
 	/* Other hosts. */
 	struct channel_context *tls;	/* owned; NULL: plain */
 	uint32_t remote_newcomers;	/* in NEW */
+	struct addresses addresses;	/* of those that are not DEAD */
 	uint32_t refusals_unsaid;	/* since the last line in the log */
 	uint64_t refusal_said_ns;
 };

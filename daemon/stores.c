@@ -327,6 +327,34 @@ void stores_fini(struct stores *ss)
 		(void)event_del(&ss->retry);
 }
 
+/* ---- figures */
+
+void stores_watch_rates(struct stores *ss)
+{
+	struct store *store;
+
+	TAILQ_FOREACH(store, &ss->all, link) {
+		store->read_bytes_per_s = stats_rate(store->read_bytes_per_s,
+						     store->read_bytes,
+						     store->last_read_bytes);
+		store->written_bytes_per_s =
+			stats_rate(store->written_bytes_per_s,
+				   store->written_bytes,
+				   store->last_written_bytes);
+		store->last_read_bytes = store->read_bytes;
+		store->last_written_bytes = store->written_bytes;
+	}
+}
+
+uint64_t store_page_count(const struct store *store)
+{
+	struct segment_info info;
+
+	pager_segment_get(store->stores->daemon->engine.pager,
+			  store->segment->pager_id, &info);
+	return info.resident + info.swapped;
+}
+
 /* ---- waiting for pins */
 
 void stores_starve(struct stores *ss)

@@ -102,6 +102,8 @@ struct store {
 	uint32_t slot_count;
 	uint64_t idle_since_ns;		/* session NULL */
 	uint64_t read_bytes, written_bytes;
+	uint64_t last_read_bytes, last_written_bytes;	/* for the rates */
+	double read_bytes_per_s, written_bytes_per_s;
 	struct store_op *receiving;	/* its payload is on the way */
 	struct store_op_list ops, ready;
 	uint32_t op_count;
@@ -154,6 +156,12 @@ void stores_end(struct stores *ss);
 
 /* Now and then: those that nobody came back for. */
 void stores_expire(struct stores *ss);
+
+/* Once a second. */
+void stores_watch_rates(struct stores *ss);
+
+/* Pages of it that are not zero, wherever they are. */
+uint64_t store_page_count(const struct store *store);
 
 /* No pins are to be had: try again in a moment. */
 void stores_starve(struct stores *ss);

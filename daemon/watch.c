@@ -25,6 +25,7 @@ static void watch_rates(struct daemon *d)
 					     s->last_faults);
 		s->last_faults = faults;
 	}
+	stores_watch_rates(&d->stores);
 }
 
 static void watch_starvation(struct daemon *d)

@@ -5,21 +5,20 @@
 
 #include "client/memctl/socket.h"
 #include "client/memctl/text.h"
+#include "client/address.h"
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Largest request memctl sends, header included: Replay with 1024 ranges of 14
  * bytes and a name. */
 enum { REQUEST_BYTES_MAX = 16 * 1024 };
 
 struct connection {
-	int fd;
+	struct channel channel;
 	uint32_t timeout_ms;
 	uint64_t last_request_id;
 	char server[WIRE_NAME_BYTES_MAX + 1];
-	char address[128];		/* for messages */
+	char address[CONNECTION_SHOWN_BYTES];	/* for messages */
 	uint8_t *body;			/* of the message last read */
 	size_t body_size;		/* allocated */
 };
@@ -69,10 +68,25 @@ static const struct {
 
 /* ---------------------------------------------------------------- messages */
 
+static bool is_plain_tcp(const struct connection *c)
+{
+	return c->channel.ssl == NULL && address_is_tcp(c->address);
+}
+
 static int fail_io(const struct connection *c, struct failure *failure,
 		   int err)
 {
-	failure_set_io(failure, c->address, c->timeout_ms, -err);
+	bool is_gone = err == -ECONNRESET || err == -EPIPE;
+
+	if (c->channel.ssl != NULL && c->channel.state == CHANNEL_BROKEN)
+		failure_set_tls(failure, c->address, c->channel.reason, true,
+				-err);
+	else if (is_gone && is_plain_tcp(c) && c->server[0] == '\0')
+		failure_set(failure, FAILURE_BROKEN, -err, "memd at %s closed "
+			    "the connection: does it want TLS (ca, "
+			    "certificate and key)? See its log", c->address);
+	else
+		failure_set_io(failure, c->address, c->timeout_ms, -err);
 	return err;
 }
 
@@ -81,6 +95,14 @@ static int fail_protocol(const struct connection *c, struct failure *failure,
 {
 	failure_set_protocol(failure, c->address, what);
 	return -EPROTO;
+}
+
+/* Perhaps TLS answers, which we do not speak there. */
+static int fail_no_memd(const struct connection *c, struct failure *failure)
+{
+	return fail_protocol(c, failure, is_plain_tcp(c) ?
+			     "not the memd protocol, unless in TLS (add ca, "
+			     "certificate and key)" : "not the memd protocol");
 }
 
 static int reserve_body(struct connection *c, size_t size)
@@ -103,7 +125,7 @@ static int receive_message(struct connection *c, uint64_t until_ns,
 {
 	uint8_t raw[WIRE_HEADER_BYTES];
 	struct wire_header h;
-	int err = socket_receive_all(c->fd, raw, sizeof(raw), until_ns);
+	int err = socket_receive_all(&c->channel, raw, sizeof(raw), until_ns);
 
 	if (err < 0)
 		return fail_io(c, failure, err);
@@ -111,10 +133,10 @@ static int receive_message(struct connection *c, uint64_t until_ns,
 	if (err == -EMSGSIZE)
 		return fail_protocol(c, failure, "a message too long came");
 	if (err != 0 || h.payload_bytes != 0)
-		return fail_protocol(c, failure, "not the memd protocol");
+		return fail_no_memd(c, failure);
 	err = reserve_body(c, h.body_bytes);
 	if (err == 0)
-		err = socket_receive_all(c->fd, c->body, h.body_bytes,
+		err = socket_receive_all(&c->channel, c->body, h.body_bytes,
 					 until_ns);
 	if (err < 0)
 		return fail_io(c, failure, err);
@@ -189,9 +211,10 @@ static int exchange(struct connection *c, uint16_t type,
 
 	ASSERT(length > 0);	/* they are built to fit */
 	/* Whoever turns us away says why before closing: read it even when
-	 * sending failed. */
-	err = socket_send_all(c->fd, raw, (size_t)length, until_ns);
-	if (err != 0 && err != -EPIPE && err != -ECONNRESET)
+	 * sending failed, where that has not been told already. */
+	err = socket_send_all(&c->channel, raw, (size_t)length, until_ns);
+	if (err != 0 && (c->channel.ssl != NULL ||
+			 (err != -EPIPE && err != -ECONNRESET)))
 		return fail_io(c, failure, err);
 	err = receive_answer(c, id, until_ns, &h, failure);
 	if (err != 0)
@@ -248,46 +271,62 @@ const char *connection_address(const char *address)
 	return CONNECTION_ADDRESS_DEFAULT;
 }
 
+void connection_show_address(const char *address,
+			     char ret_shown[CONNECTION_SHOWN_BYTES])
+{
+	address = connection_address(address);
+	if (address_is_tcp(address))
+		tcp_address_show(address, ret_shown, CONNECTION_SHOWN_BYTES);
+	else
+		snprintf(ret_shown, CONNECTION_SHOWN_BYTES, "%s", address);
+}
+
+static int open_channel(struct connection *c, const char *address,
+			struct failure *ret_failure)
+{
+	struct socket_address sa;
+	int err = socket_address_init(&sa, address, ret_failure);
+
+	if (err != 0)
+		return err;
+	err = socket_connect(&sa, c->address, c->timeout_ms, &c->channel,
+			     ret_failure);
+	socket_address_fini(&sa);
+	return err;
+}
+
 int connection_open(const char *address, uint32_t timeout_ms,
 		    struct connection **ret_c, struct failure *ret_failure)
 {
-	struct socket_address sa;
-	struct connection *c;
+	struct connection *c = calloc(1, sizeof(*c));
 	int err;
 
 	address = connection_address(address);
-	err = socket_parse(address, &sa, ret_failure);
-	if (err != 0)
-		return err;
-	c = calloc(1, sizeof(*c));
 	if (c == NULL) {
 		failure_set_connect(ret_failure, address, ENOMEM);
 		return -ENOMEM;
 	}
 	c->timeout_ms = timeout_ms;
-	snprintf(c->address, sizeof(c->address), "%s", address);
-	c->fd = socket_connect(&sa, timeout_ms);
-	if (c->fd < 0) {
-		err = c->fd;
-		failure_set_connect(ret_failure, c->address, -err);
-		goto fail;
+	connection_show_address(address, c->address);
+	err = open_channel(c, address, ret_failure);
+	if (err != 0) {
+		free(c);
+		return err;
 	}
 	err = say_hello(c, ret_failure);
-	if (err != 0)
-		goto fail;
+	if (err != 0) {
+		connection_close(c);
+		return err;
+	}
 	*ret_c = c;
 	return 0;
-fail:
-	connection_close(c);
-	return err;
 }
 
 void connection_close(struct connection *c)
 {
 	if (c == NULL)
 		return;
-	if (c->fd >= 0)
-		close(c->fd);
+	channel_close(&c->channel);
 	free(c->body);
 	free(c);
 }
@@ -299,7 +338,12 @@ const char *connection_server(const struct connection *c)
 
 int connection_fd(const struct connection *c)
 {
-	return c->fd;
+	return c->channel.fd;
+}
+
+bool connection_has_input(const struct connection *c)
+{
+	return channel_has_input(&c->channel);
 }
 
 int connection_ask(struct connection *c, enum connection_question question,

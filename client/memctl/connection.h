@@ -8,9 +8,12 @@
 #include "client/memctl/failure.h"
 #include "common/checks.h"
 #include "proto/wire.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CONNECTION_ADDRESS_DEFAULT "/run/memd/memd.sock"
+
+enum { CONNECTION_SHOWN_BYTES = 320 };
 
 struct connection;
 
@@ -24,7 +27,8 @@ enum connection_question {
 
 /* Connect and say Hello.
  *
- * address     "/path", "unix:/path", "@name" or "unix:@name" (abstract).
+ * address     "/path", "unix:/path", "@name" or "unix:@name" (abstract), or
+ *             "tcp://HOST:PORT?NAME=VALUE&..." (tcp.h).
  *             NULL: $MEMD_SOCKET, else CONNECTION_ADDRESS_DEFAULT.
  * timeout_ms  for this and each later call as a whole; 0: for ever.
  *
@@ -39,11 +43,17 @@ void connection_close(struct connection *c);
 /* The address that connection_open() takes for `address`. */
 const char *connection_address(const char *address);
 
+/* The same for people: without the settings that it may end with. */
+void connection_show_address(const char *address,
+			     char ret_shown[CONNECTION_SHOWN_BYTES]);
+
 /* What the server calls itself: printable, never NULL. */
 const char *connection_server(const struct connection *c);
 
-/* For poll(): readable when a message has begun to arrive. */
+/* For poll(): readable when a message has begun to arrive that
+ * connection_has_input() does not tell of: what TLS holds already. */
 int connection_fd(const struct connection *c);
+bool connection_has_input(const struct connection *c);
 
 /* Ask and wait for the answer; messages that are no answer are dropped.
  * *ret_reply is NULL where the answer has no body, else to be freed with

@@ -99,6 +99,7 @@ static int check_system(const char *config)
 
 static int check_daemon(const struct memctl *mc)
 {
+	char shown[CONNECTION_SHOWN_BYTES];
 	struct failure failure;
 	struct connection *c = NULL;
 
@@ -106,8 +107,9 @@ static int check_daemon(const struct memctl *mc)
 		printf("FAIL  daemon: %s\n", failure.text);
 		return EXIT_CODE_NO_DAEMON;
 	}
+	connection_show_address(mc->address, shown);
 	printf("ok    daemon: %s answers at %s\n", connection_server(c),
-	       connection_address(mc->address));
+	       shown);
 	connection_close(c);
 	return EXIT_CODE_OK;
 }

@@ -53,6 +53,49 @@ void failure_set_connect(struct failure *failure, const char *address,
 	}
 }
 
+void failure_set_connect_tcp(struct failure *failure, const char *address,
+			     uint32_t timeout_ms, int code)
+{
+	switch (code) {
+	case ECONNREFUSED:
+		failure_set(failure, FAILURE_CONNECT, code,
+			    "nobody listens at %s: start memd there, with "
+			    "listen_tcp in its memd.conf, or mend the address",
+			    address);
+		break;
+	case ETIMEDOUT:
+		failure_set(failure, FAILURE_CONNECT, code,
+			    "no answer from %s within %u ms: is the host up, "
+			    "and does its firewall let us in?  Or pass a "
+			    "longer --timeout", address, timeout_ms);
+		break;
+	default:
+		failure_set(failure, FAILURE_CONNECT, code,
+			    "cannot connect to %s: %s: check host and port",
+			    address, strerror(code));
+	}
+}
+
+void failure_set_tls(struct failure *failure, const char *address,
+		     const char *reason, bool is_open, int code)
+{
+	/* One of the two does not believe the other, who is not allowed. */
+	if (code == EACCES)
+		failure_set(failure, FAILURE_CONNECT, code,
+			    "no TLS with %s: %s: check ca, certificate and "
+			    "key of both sides, and the host's name", address,
+			    reason);
+	else if (!is_open)
+		failure_set(failure, FAILURE_CONNECT, code,
+			    "no TLS with %s: %s: check host and port, and "
+			    "that memd there has certificates", address,
+			    reason);
+	else
+		failure_set(failure, FAILURE_BROKEN, code,
+			    "lost memd at %s: %s: repeat, and see its log",
+			    address, reason);
+}
+
 void failure_set_io(struct failure *failure, const char *address,
 		    uint32_t timeout_ms, int code)
 {

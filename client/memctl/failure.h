@@ -6,6 +6,7 @@
 
 #include "common/checks.h"
 #include "proto/limits.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What the caller can do about a failure depends on who said no. */
@@ -31,6 +32,14 @@ void failure_set_connect(struct failure *failure, const char *address,
 			 int code);
 void failure_set_io(struct failure *failure, const char *address,
 		    uint32_t timeout_ms, int code);
+
+/* As failure_set_connect(), of another host. */
+void failure_set_connect_tcp(struct failure *failure, const char *address,
+			     uint32_t timeout_ms, int code);
+
+/* TLS said no, in the handshake or (is_open) after it: `reason`. */
+void failure_set_tls(struct failure *failure, const char *address,
+		     const char *reason, bool is_open, int code);
 
 /* `what` came that memd would not send: EPROTO. */
 void failure_set_protocol(struct failure *failure, const char *address,

@@ -10,9 +10,10 @@ enum { KEY_TIMEOUT = 0x100 };
 
 static const struct argp_option common_options[] = {
 	{ NULL, 0, NULL, 0, "Options of every command:", 10 },
-	{ "socket", 's', "PATH", 0,
-	  "memd's socket, or @NAME for an abstract one; default $MEMD_SOCKET, "
-	  "else " CONNECTION_ADDRESS_DEFAULT, 10 },
+	{ "socket", 's', "ADDRESS", 0,
+	  "memd's socket, @NAME for an abstract one, or, on another host, "
+	  "tcp://HOST:PORT?ca=FILE&certificate=FILE&key=FILE; default "
+	  "$MEMD_SOCKET, else " CONNECTION_ADDRESS_DEFAULT, 10 },
 	{ "output", 'o', "FORMAT", 0,
 	  "table (default), json, or raw: tab-separated, without a header",
 	  10 },

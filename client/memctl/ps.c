@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl ps: the sessions, shown as ps(1) shows processes. */
+/* memctl ps: the sessions, shown as ps(1) shows processes; for people those of
+ * other hosts, which have no process here, are a table of their own. */
 #include "client/memctl/memctl.h"
 #include "client/memctl/text.h"
 #include <inttypes.h>
@@ -22,6 +23,29 @@ static const struct report_column columns[] = {
 	{ "CARRIER", NULL, REPORT_TEXT, REPORT_LONG, 0 },
 	{ "COMMAND", "command", REPORT_TEXT, REPORT_TRUNCATE, 0 },
 	{ NULL, "carrier", REPORT_TEXT, 0, 0 },
+	{ NULL, "host", REPORT_TEXT, 0, 0 },
+	{ NULL, "peer", REPORT_TEXT, 0, 0 },
+	{ NULL, "rtt_ns", REPORT_TIME, 0, 0 },
+	{ NULL, "in_bytes_per_s", REPORT_SIZE, 0, 0 },
+	{ NULL, "out_bytes_per_s", REPORT_SIZE, 0, 0 },
+	{ NULL, "remote_pages", REPORT_NUMBER, 0, 0 },
+};
+
+static const struct report_column remote_columns[] = {
+	{ "CLIENT", NULL, REPORT_TEXT, REPORT_TRUNCATE, 0 },
+	{ "HOST", NULL, REPORT_TEXT, 0, 0 },
+	{ "SESSION", NULL, REPORT_NUMBER, REPORT_LONG, 0 },
+	{ "USER", NULL, REPORT_TEXT, 0, 0 },
+	{ "RTT", NULL, REPORT_TIME, 0, 0 },
+	{ "IN/S", NULL, REPORT_SIZE, 0, 0 },
+	{ "OUT/S", NULL, REPORT_SIZE, 0, 0 },
+	{ "PAGES", NULL, REPORT_NUMBER, 0, 0 },
+	{ "VSZ", NULL, REPORT_SIZE, 0, 0 },
+	{ "RSS", NULL, REPORT_SIZE, 0, 0 },
+	{ "SWAP", NULL, REPORT_SIZE, 0, 0 },
+	{ "%POOL", NULL, REPORT_DECIMAL, 0, 0 },
+	{ "TIME", NULL, REPORT_TEXT, REPORT_LONG, 0 },
+	{ "COMMAND", NULL, REPORT_TEXT, REPORT_TRUNCATE, 0 },
 };
 
 enum { FRAME_BYTES = 4096 };	/* limits are counted in these */
@@ -98,23 +122,47 @@ static const struct argp ps_argp = {
 	.doc = "Show the processes that memd serves: memory mapped (VSZ), in "
 	       "the pool (RSS) and in the swap file (SWAP), the share of the "
 	       "pool, and faults per second.  Pages that several processes "
-	       "share count for each of them.",
+	       "share count for each of them.\v"
+	       "Below are the clients on other hosts that keep pages here: by "
+	       "the name in their certificate, or their address; the "
+	       "connection's round-trip time; bytes per second that come from "
+	       "them (IN) and go to them (OUT); and the pages held for them.",
 };
+
+static double share(uint64_t bytes, uint64_t pool_bytes)
+{
+	return pool_bytes == 0 ? 0 : (double)bytes * 100 / (double)pool_bytes;
+}
+
+static void add_optional(struct report *rp, bool is_known, uint64_t number)
+{
+	if (is_known)
+		report_number(rp, number);
+	else
+		report_unknown(rp);
+}
+
+static void add_remote(struct report *rp, const Memd__SessionInfo *s)
+{
+	add_optional(rp, s->has_rtt_ns, s->rtt_ns);
+	add_optional(rp, s->has_in_bytes_per_s, s->in_bytes_per_s);
+	add_optional(rp, s->has_out_bytes_per_s, s->out_bytes_per_s);
+	add_optional(rp, s->has_remote_pages, s->remote_pages);
+}
 
 static void add_session(struct report *rp, const Memd__SessionInfo *s,
 			uint64_t pool_bytes)
 {
 	char buf[64];
 
-	report_number(rp, s->pid);
+	add_optional(rp, s->host == NULL, s->pid);
 	report_number(rp, s->session);
 	report_text(rp, text_user(s->uid, buf, sizeof(buf)));
 	report_number(rp, s->uid);
 	report_number(rp, s->mapped_bytes);
 	report_number(rp, s->resident_bytes);
 	report_number(rp, s->swapped_bytes);
-	report_decimal(rp, pool_bytes == 0 ? 0 : (double)s->resident_bytes *
-		       100 / (double)pool_bytes);
+	report_decimal(rp, share(s->resident_bytes, pool_bytes));
 	report_limit(rp, s->limit_frames * FRAME_BYTES);
 	report_number(rp, s->faults);
 	report_decimal(rp, s->faults_per_s);
@@ -123,7 +171,69 @@ static void add_session(struct report *rp, const Memd__SessionInfo *s,
 	report_text(rp, s->carrier);
 	report_text(rp, s->command);
 	report_text(rp, s->carrier);
+	report_text(rp, s->host);
+	report_text(rp, s->peer);
+	add_remote(rp, s);
 	report_end_row(rp);
+}
+
+static void add_client(struct report *rp, const Memd__SessionInfo *s,
+		       uint64_t pool_bytes)
+{
+	char buf[64];
+
+	report_text(rp, s->peer != NULL ? s->peer : s->host);
+	report_text(rp, s->host);
+	report_number(rp, s->session);
+	report_text(rp, text_user(s->uid, buf, sizeof(buf)));
+	add_remote(rp, s);
+	report_number(rp, s->mapped_bytes);
+	report_number(rp, s->resident_bytes);
+	report_number(rp, s->swapped_bytes);
+	report_decimal(rp, share(s->resident_bytes, pool_bytes));
+	report_text(rp, text_uptime(s->connected_ms, buf, sizeof(buf)));
+	report_text(rp, s->command);
+	report_end_row(rp);
+}
+
+/* For programs all, for people those of this host.  Returns an exit code. */
+static int print_sessions(const struct memctl *mc,
+			  const Memd__SessionsReply *sessions)
+{
+	bool has_all = mc->style.format != REPORT_TABLE;
+	struct report *rp = report_create(REPORT_ROWS, "ps", columns,
+					  ARRAY_SIZE(columns), &mc->style);
+
+	for (size_t i = 0; rp != NULL && i < sessions->n_session; i++)
+		if (has_all || sessions->session[i]->host == NULL)
+			add_session(rp, sessions->session[i],
+				    sessions->pool_bytes);
+	return memctl_finish(rp);
+}
+
+/* For people, those of other hosts.  Returns an exit code. */
+static int print_clients(const struct memctl *mc,
+			 const Memd__SessionsReply *sessions)
+{
+	struct report *rp = report_create(REPORT_ROWS, "clients",
+					  remote_columns,
+					  ARRAY_SIZE(remote_columns),
+					  &mc->style);
+
+	for (size_t i = 0; rp != NULL && i < sessions->n_session; i++)
+		if (sessions->session[i]->host != NULL)
+			add_client(rp, sessions->session[i],
+				   sessions->pool_bytes);
+	putchar('\n');
+	return memctl_finish(rp);
+}
+
+static bool has_clients(const Memd__SessionsReply *sessions)
+{
+	for (size_t i = 0; i < sessions->n_session; i++)
+		if (sessions->session[i]->host != NULL)
+			return true;
+	return false;
 }
 
 int cmd_ps(struct memctl *mc, int argc, char **argv)
@@ -131,7 +241,6 @@ int cmd_ps(struct memctl *mc, int argc, char **argv)
 	compare_fn compare = compare_pid;
 	ProtobufCMessage *reply;
 	Memd__SessionsReply *sessions;
-	struct report *rp;
 	int code;
 
 	memctl_parse(mc, &ps_argp, argc, argv, &compare);
@@ -142,11 +251,10 @@ int cmd_ps(struct memctl *mc, int argc, char **argv)
 	if (sessions->n_session > 0)
 		qsort(sessions->session, sessions->n_session,
 		      sizeof(*sessions->session), compare);
-	rp = report_create(REPORT_ROWS, "ps", columns, ARRAY_SIZE(columns),
-			   &mc->style);
-	for (size_t i = 0; rp != NULL && i < sessions->n_session; i++)
-		add_session(rp, sessions->session[i], sessions->pool_bytes);
-	code = memctl_finish(rp);
+	code = print_sessions(mc, sessions);
+	if (code == EXIT_CODE_OK && mc->style.format == REPORT_TABLE &&
+	    has_clients(sessions))
+		code = print_clients(mc, sessions);
 	protobuf_c_message_free_unpacked(reply, NULL);
 	return code;
 }

@@ -63,6 +63,9 @@ static const struct report_column columns[] = {
 	{ NULL, "faults", REPORT_NUMBER, 0, 0 },
 	{ NULL, "pages_lost", REPORT_NUMBER, 0, 0 },
 	{ NULL, "config_file", REPORT_TEXT, 0, 0 },
+	{ NULL, "remote_clients", REPORT_NUMBER, 0, 0 },
+	{ NULL, "remote_away", REPORT_NUMBER, 0, 0 },
+	{ NULL, "remote_pages", REPORT_NUMBER, 0, 0 },
 };
 
 static double percent(uint64_t part, uint64_t whole)
@@ -105,6 +108,14 @@ static char *join_reasons(const Memd__StatusReply *st)
 	return list;
 }
 
+static void add_optional(struct report *rp, bool is_known, uint64_t number)
+{
+	if (is_known)
+		report_number(rp, number);
+	else
+		report_unknown(rp);
+}
+
 static void add_pool(struct report *rp, const Memd__StatusReply *st)
 {
 	const uint64_t unit = st->page_bytes;
@@ -115,14 +126,10 @@ static void add_pool(struct report *rp, const Memd__StatusReply *st)
 	report_number(rp, st->evicting_frames * unit);
 	report_number(rp, st->loading_frames * unit);
 	report_number(rp, st->pinned_frames * unit);
-	if (st->has_low_watermark_frames)
-		report_number(rp, st->low_watermark_frames * unit);
-	else
-		report_unknown(rp);
-	if (st->has_high_watermark_frames)
-		report_number(rp, st->high_watermark_frames * unit);
-	else
-		report_unknown(rp);
+	add_optional(rp, st->has_low_watermark_frames,
+		     st->low_watermark_frames * unit);
+	add_optional(rp, st->has_high_watermark_frames,
+		     st->high_watermark_frames * unit);
 }
 
 static void add_swap(struct report *rp, const Memd__StatusReply *st)
@@ -157,6 +164,9 @@ static void add_all(struct report *rp, const Memd__StatusReply *st,
 	report_number(rp, st->faults);
 	report_number(rp, st->pages_lost);
 	report_text(rp, present(st->config_file));
+	add_optional(rp, st->has_remote_clients, st->remote_clients);
+	add_optional(rp, st->has_remote_away, st->remote_away);
+	add_optional(rp, st->has_remote_pages, st->remote_pages);
 	report_end_row(rp);
 }
 
@@ -252,6 +262,20 @@ static void print_swap(const struct memctl *mc, const Memd__StatusReply *st)
 	       present(st->swap_file) != NULL ? text_clean(st->swap_file) : "");
 }
 
+/* Where memd listens for other hosts. */
+static void print_remote(const struct memctl *mc, const Memd__StatusReply *st)
+{
+	char buf[32];
+
+	if (!st->has_remote_clients)
+		return;
+	printf("remote    %" PRIu64 " clients, ", st->remote_clients);
+	if (st->remote_away != 0)
+		printf("%" PRIu64 " away, ", st->remote_away);
+	printf("%" PRIu64 " pages held (%s)\n", st->remote_pages,
+	       size(mc, st->remote_pages * st->page_bytes, buf));
+}
+
 static void print_rest(const struct memctl *mc, const Memd__StatusReply *st)
 {
 	char buf[32];
@@ -261,6 +285,7 @@ static void print_rest(const struct memctl *mc, const Memd__StatusReply *st)
 		printf(": %s", text_clean(st->store_reason));
 	printf("\nclients   %" PRIu64 " sessions, %" PRIu64 " segments\n",
 	       st->sessions, st->segments);
+	print_remote(mc, st);
 	printf("faults    %" PRIu64 ", pages lost %" PRIu64 "\n", st->faults,
 	       st->pages_lost);
 	printf("metadata  %s, %.2f %% of the memory managed\n",
@@ -271,11 +296,11 @@ static void print_rest(const struct memctl *mc, const Memd__StatusReply *st)
 
 static void print_screen(const struct memctl *mc, const Memd__StatusReply *st)
 {
-	char buf[32];
+	char shown[CONNECTION_SHOWN_BYTES], buf[32];
 
+	connection_show_address(mc->address, shown);
 	printf("%s, pid %u, up %s, at %s\n\n", text_clean(st->server), st->pid,
-	       text_uptime(st->uptime_ms, buf, sizeof(buf)),
-	       connection_address(mc->address));
+	       text_uptime(st->uptime_ms, buf, sizeof(buf)), shown);
 	print_verdict(st);
 	print_pool(mc, st);
 	print_swap(mc, st);

@@ -172,7 +172,9 @@ static int drain(struct trace *tr, struct connection *c)
 	int code = EXIT_CODE_OK;
 
 	for (unsigned n = 0; n < DRAIN_MESSAGES_MAX && !is_complete(tr) &&
-			     code == EXIT_CODE_OK && poll(&fd, 1, 0) > 0; n++)
+			     code == EXIT_CODE_OK &&
+			     (connection_has_input(c) ||
+			      poll(&fd, 1, 0) > 0); n++)
 		code = take_events(tr, c);
 	return code;
 }
@@ -188,9 +190,10 @@ static int watch(struct trace *tr, struct connection *c, int signal_fd)
 	};
 
 	while (!is_complete(tr) && !ferror(stdout)) {
+		bool has_input = connection_has_input(c);
 		int code;
 
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
+		if (poll(fds, ARRAY_SIZE(fds), has_input ? 0 : -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			memctl_complain("cannot wait for events: %s",
@@ -202,7 +205,7 @@ static int watch(struct trace *tr, struct connection *c, int signal_fd)
 						       EXIT_CODE_OK;
 		if (fds[2].revents & POLLERR && tr->save_path == NULL)
 			return EXIT_CODE_OK;
-		if (fds[0].revents == 0)
+		if (fds[0].revents == 0 && !has_input)
 			continue;
 		code = take_events(tr, c);
 		if (code != EXIT_CODE_OK)

@@ -122,17 +122,17 @@ config_dir() {
 			sed 's/-lmemclient/-l:libmemclient.a/')
 	readelf -d shared | grep -q 'NEEDED.*libmemclient\.so\.0'
 	[ "$(readelf -d static | grep -c libmemclient)" -eq 0 ]
-	runs env LD_LIBRARY_PATH="$library_dir" ./shared
+	runs ./shared
 	runs ./static
 }
 
-# Without a memd the program says so, in a line, and fails.
+# Without a memd it takes the installed engine.
 runs() {
-	MEMD_SOCKET=$BATS_TEST_TMPDIR/nobody run "$@"
+	MEMD_SOCKET=$BATS_TEST_TMPDIR/nobody LD_LIBRARY_PATH=$library_dir \
+		run "$@"
 	echo "$output"
-	[ "$status" -eq 1 ]
-	[ "${#lines[@]}" -eq 1 ]
-	[[ "$output" = quickstart:*nobody* ]]
+	[ "$status" -eq 0 ]
+	[ "$output" = "every page came back" ]
 }
 
 @test "a program builds with the CMake package and runs" {

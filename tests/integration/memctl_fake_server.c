@@ -5,7 +5,8 @@
  *
  *	memctl_fake_server ADDRESS SCENARIO [LOG]
  *
- * Listens, prints its process id, and goes on in the background until it is
+ * Listens, prints its process id and, where ADDRESS is "tcp", the port of
+ * 127.0.0.1 that the kernel chose, and goes on in the background until it is
  * killed or two minutes have passed.  Each request but Hello adds a line to
  * LOG.  Scenarios are in the table at the end. */
 #include "common/checks.h"
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -156,27 +158,58 @@ static bool answer_status(struct peer *peer)
 	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, &st.base);
 }
 
-static bool answer_sessions(struct peer *peer)
+static void fill_session(Memd__SessionInfo *s, uint32_t id, uint32_t pid,
+			 const char *command)
 {
-	Memd__SessionInfo s[3] = { MEMD__SESSION_INFO__INIT,
-		MEMD__SESSION_INFO__INIT, MEMD__SESSION_INFO__INIT };
-	Memd__SessionInfo *list[] = { &s[0], &s[1], &s[2] };
+	memd__session_info__init(s);
+	s->session = id;
+	s->pid = pid;
+	s->uid = 3999999999;
+	s->command = (char *)command;
+	s->faults = 1;
+	s->connected_ms = 7600000;
+}
+
+static void fill_sessions(Memd__SessionInfo s[3])
+{
+	fill_session(&s[0], 7, 1201, "bigsort");
+	s[0].uid = 0;
+	s[0].mapped_bytes = 256 * MIB;
+	s[0].resident_bytes = 40 * MIB;
+	s[0].swapped_bytes = 180 * MIB;
+	s[0].faults = 77777;
+	s[0].faults_per_s = 1234.56;
+	s[0].connected_ms = 61000;
+	s[0].carrier = (char *)"mailbox";
+	fill_session(&s[1], 3, 977, "shared count");
+	s[1].mapped_bytes = 8 * MIB;
+	s[1].resident_bytes = 4 * MIB + 512 * KIB;
+	s[1].faults = s[1].limit_frames = 2048;
+	s[1].connected_ms = 7500000;
+	s[1].carrier = (char *)"socket";
+	fill_session(&s[2], 2, 977, "shared count");
+	s[2].mapped_bytes = s[2].swapped_bytes = 4 * KIB;
+	s[2].faults_per_s = 0.04;
+}
+
+static bool send_sessions(struct peer *peer, Memd__SessionInfo **list,
+			  size_t count)
+{
 	Memd__SessionsReply reply = MEMD__SESSIONS_REPLY__INIT;
 
-	s[0] = (Memd__SessionInfo){ s[0].base, 7, 1201, 0, (char *)"bigsort",
-		256 * MIB, 40 * MIB, 180 * MIB, 77777, 1234.56, 0, 61000,
-		(char *)"mailbox" };
-	s[1] = (Memd__SessionInfo){ s[1].base, 3, 977, 3999999999,
-		(char *)"shared count", 8 * MIB, 4 * MIB + 512 * KIB, 0, 2048,
-		0, 2048, 7500000, (char *)"socket" };
-	s[2] = (Memd__SessionInfo){ s[2].base, 2, 977, 3999999999,
-		(char *)"shared count", 4 * KIB, 0, 4 * KIB, 1, 0.04, 0,
-		7600000, NULL };
-	reply.n_session = ARRAY_SIZE(list);
+	reply.n_session = count;
 	reply.session = list;
 	reply.pool_bytes = 64 * MIB;
 	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_SESSIONS_REPLY,
 		      &reply.base);
+}
+
+static bool answer_sessions(struct peer *peer)
+{
+	Memd__SessionInfo s[3], *list[] = { &s[0], &s[1], &s[2] };
+
+	fill_sessions(s);
+	return send_sessions(peer, list, ARRAY_SIZE(list));
 }
 
 static void fill_segment(Memd__SegmentInfo *s, uint32_t id, const char *name)
@@ -576,6 +609,57 @@ static bool request_flow(struct peer *peer, uint16_t type, const void *body,
 		answer_flow(peer) : request_ok(peer, type, body, length);
 }
 
+/* A memd with clients on other hosts: one with a certificate, one without and
+ * without a store. */
+static bool answer_remote_sessions(struct peer *peer)
+{
+	Memd__SessionInfo s[5];
+	Memd__SessionInfo *list[] = { &s[0], &s[1], &s[2], &s[3], &s[4] };
+
+	fill_sessions(s);
+	fill_session(&s[3], 12, 0, "memd@192.0.2.7");
+	s[3].host = (char *)"192.0.2.7";
+	s[3].peer = (char *)"build.example";
+	s[3].mapped_bytes = 64 * MIB;
+	s[3].resident_bytes = 3 * MIB;
+	s[3].swapped_bytes = 1 * MIB;
+	s[3].has_rtt_ns = s[3].has_in_bytes_per_s = 1;
+	s[3].rtt_ns = 310000;
+	s[3].in_bytes_per_s = 1536 * KIB;
+	s[3].has_out_bytes_per_s = s[3].has_remote_pages = 1;
+	s[3].remote_pages = 1024;
+	s[3].carrier = (char *)"tcp";
+	fill_session(&s[4], 13, 0, "bigsort@2001:db8::9");
+	s[4].host = (char *)"2001:db8::9";
+	s[4].carrier = (char *)"tcp";
+	return send_sessions(peer, list, ARRAY_SIZE(list));
+}
+
+static bool answer_remote_status(struct peer *peer)
+{
+	Memd__StatusReply st = MEMD__STATUS_REPLY__INIT;
+
+	fill_status(&st);
+	st.has_remote_clients = st.has_remote_away = st.has_remote_pages = 1;
+	st.remote_clients = 2;
+	st.remote_away = 1;
+	st.remote_pages = 1024 + 77;
+	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, &st.base);
+}
+
+static bool request_remote(struct peer *peer, uint16_t type, const void *body,
+			   size_t length)
+{
+	switch (type) {
+	case MEMD__MESSAGE_TYPE__TYPE_SESSIONS:
+		return answer_remote_sessions(peer);
+	case MEMD__MESSAGE_TYPE__TYPE_STATUS:
+		return answer_remote_status(peer);
+	default:
+		return request_ok(peer, type, body, length);
+	}
+}
+
 static bool request_empty(struct peer *peer, uint16_t type, const void *body,
 			  size_t length)
 {
@@ -635,9 +719,10 @@ static bool request_degraded(struct peer *peer, uint16_t type,
 static bool request_hostile(struct peer *peer, uint16_t type, const void *body,
 			    size_t length)
 {
-	Memd__SessionInfo s[2] = { MEMD__SESSION_INFO__INIT,
+	Memd__SessionInfo s[3] = { MEMD__SESSION_INFO__INIT,
+				   MEMD__SESSION_INFO__INIT,
 				   MEMD__SESSION_INFO__INIT };
-	Memd__SessionInfo *list[] = { &s[0], &s[1] };
+	Memd__SessionInfo *list[] = { &s[0], &s[1], &s[2] };
 	Memd__SessionsReply reply = MEMD__SESSIONS_REPLY__INIT;
 
 	(void)type;
@@ -649,6 +734,11 @@ static bool request_hostile(struct peer *peer, uint16_t type, const void *body,
 	s[1].pid = 2;
 	s[1].command = (char *)"gr\xc3\xbc\xc3\x9f \xed\xa0\x80 \xe2\x82";
 	s[1].faults_per_s = 1e300;
+	s[2].command = (char *)"";
+	s[2].host = (char *)"\033]0;host\007";
+	s[2].peer = (char *)"\t\n\x7f\xff \"p\"";
+	s[2].has_rtt_ns = s[2].has_in_bytes_per_s = 1;
+	s[2].rtt_ns = s[2].in_bytes_per_s = UINT64_MAX;
 	reply.n_session = ARRAY_SIZE(list);
 	reply.session = list;
 	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_SESSIONS_REPLY,
@@ -832,6 +922,7 @@ static bool request_trace_ends(struct peer *peer, uint16_t type,
 static const struct scenario scenarios[] = {
 	{ "ok", hello_ok, request_ok },
 	{ "flow", hello_ok, request_flow },
+	{ "remote", hello_ok, request_remote },
 	{ "empty", hello_ok, request_empty },
 	{ "warn", hello_ok, request_warn },
 	{ "degraded", hello_ok, request_degraded },
@@ -900,6 +991,21 @@ static void serve(int listener, const struct scenario *scenario)
 	}
 }
 
+static int listen_at_port(uint16_t *ret_port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ASSERT(fd >= 0 &&
+	       bind(fd, (struct sockaddr *)&sin, sizeof(sin)) == 0 &&
+	       listen(fd, 16) == 0 &&
+	       getsockname(fd, (struct sockaddr *)&sin, &length) == 0);
+	*ret_port = ntohs(sin.sin_port);
+	return fd;
+}
+
 static int listen_at(const char *address)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -921,13 +1027,16 @@ static int listen_at(const char *address)
 
 /* Go on in the background, holding on to none of the caller's descriptors:
  * who started us waits for their ends. */
-static void go_on_in_background(int listener)
+static void go_on_in_background(int listener, uint16_t port)
 {
 	pid_t pid = fork();
 
 	ASSERT(pid >= 0);
 	if (pid > 0) {
-		printf("%d\n", (int)pid);
+		printf("%d", (int)pid);
+		if (port != 0)
+			printf(" %u", port);
+		putchar('\n');
 		exit(0);
 	}
 	for (int fd = 0; fd < 256; fd++)
@@ -940,6 +1049,7 @@ static void go_on_in_background(int listener)
 
 int main(int argc, char **argv)
 {
+	uint16_t port = 0;
 	int listener;
 
 	ASSERT(argc >= 3);
@@ -948,8 +1058,9 @@ int main(int argc, char **argv)
 			continue;
 		log_file = fopen(argc > 3 ? argv[3] : "/dev/null", "w");
 		ASSERT(log_file != NULL);
-		listener = listen_at(argv[1]);
-		go_on_in_background(listener);
+		listener = strcmp(argv[1], "tcp") == 0 ?
+			listen_at_port(&port) : listen_at(argv[1]);
+		go_on_in_background(listener, port);
 		serve(listener, &scenarios[i]);
 	}
 	fprintf(stderr, "no scenario '%s'\n", argv[2]);

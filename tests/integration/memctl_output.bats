@@ -49,6 +49,15 @@ start_server() {
 	server_pid=$("$server" memd.sock "$1" requests)
 }
 
+# The same, on a port of 127.0.0.1.
+start_tcp_server() {
+	local port
+
+	stop_server
+	read -r server_pid port < <("$server" tcp "$1" requests)
+	export MEMD_SOCKET=tcp://127.0.0.1:$port
+}
+
 stop_server() {
 	[ -z "$server_pid" ] || kill "$server_pid" 2>/dev/null || true
 	server_pid=
@@ -189,6 +198,19 @@ on_terminal() {
 	done
 }
 
+@test "clients on other hosts have a table of their own" {
+	local form
+	start_server remote
+	for form in table json raw; do
+		golden "remote-ps.$form" -o "$form" ps
+		golden "remote-status.$form" -o "$form" status
+	done
+	golden remote-ps-long.table ps --long
+	golden remote-bytes.table ps --bytes
+	"$memctl" -o json ps | jq -e '.ps | length == 5 and
+		map(select(.host != null)) == map(select(.pid == null))'
+}
+
 @test "a memd that is not well says why" {
 	local form
 	start_server degraded
@@ -244,9 +266,9 @@ on_terminal() {
 		golden "hostile.$form" -o "$form" ps
 		[ "$(tr -d '\t\n' <out | LC_ALL=C grep -c '[[:cntrl:]]')" -eq 0 ]
 	done
-	"$memctl" -o json ps | jq -e '.ps | length == 2'
-	[ "$("$memctl" -o raw ps | wc -l)" -eq 2 ]
-	"$memctl" -o raw ps | awk -F '\t' 'NF != 14 { exit 1 }'
+	"$memctl" -o json ps | jq -e '.ps | length == 3'
+	[ "$("$memctl" -o raw ps | wc -l)" -eq 3 ]
+	"$memctl" -o raw ps | awk -F '\t' 'NF != 20 { exit 1 }'
 	iconv -f UTF-8 -t UTF-8 "$golden/hostile.raw" >/dev/null
 }
 
@@ -333,11 +355,60 @@ on_terminal() {
 }
 
 @test "an address that is none is a usage error" {
-	fails 2 'pass the path' -s tcp://10.0.0.1:77 ps
+	fails 2 'is at tcp://HOST:PORT' -s http://10.0.0.1:77 ps
+	fails 2 'pass the @name it listens at' -s embedded:pool=64M ps
 	fails 2 "'' is no address" -s '' ps
 	fails 2 "'unix:' is no address" -s unix: ps
 	fails 2 "'@' is no address" -s @ ps
 	fails 2 'longer than 107' -s "$(printf '%0108d' 0)" ps
+}
+
+@test "over TCP it shows the same" {
+	local command
+	start_tcp_server ok
+	for command in status ps segments stats faults limit config; do
+		golden "$command.raw" -o raw "$command"
+		golden "$command.json" -o json "$command"
+	done
+	golden trace-3.raw -o raw trace -n 3
+	[[ $("$memctl" status) == *", at $MEMD_SOCKET"$'\n'* ]]
+	# Settings of programs that use that address make no difference.
+	golden ps.raw -s "$MEMD_SOCKET?pool=64M&mirror=192.0.2.1:7433" \
+		-o raw ps
+	[[ $("$memctl" -s "$MEMD_SOCKET?pool=1G" status) == \
+		*", at $MEMD_SOCKET"$'\n'* ]]
+}
+
+@test "an address of another host that is none is a usage error" {
+	local here=tcp://127.0.0.1:1
+	fails 2 'give HOST:PORT' -s tcp:// ps
+	fails 2 'give HOST:PORT' -s tcp://127.0.0.1 ps
+	fails 2 'give HOST:PORT' -s tcp://::1:7433 ps
+	fails 2 "no setting is called 'certficate'" -s "$here?certficate=x" ps
+	fails 2 "'ca' is no setting: write NAME=VALUE" -s "$here?ca" ps
+	fails 2 'add ?ca=FILE&certificate=FILE&key=FILE' \
+		-s tcp://192.0.2.1:1 ps
+	fails 2 'add ?ca=FILE&certificate=FILE&key=FILE' \
+		-s 'tcp://192.0.2.1:1?insecure_tcp=no' ps
+	fails 2 'ca.pem: cannot be read: No such file' \
+		-s "$here?ca=ca.pem&certificate=c.pem&key=c.key" ps
+	fails 2 'TLS wants a CA certificate too' -s "$here?key=c.key" ps
+	fails 2 'too long' -s "$here?ca=$(printf '%02048d' 0)" ps
+}
+
+@test "another host that does not answer well is told of" {
+	start_tcp_server silent
+	fails 5 "memd at $MEMD_SOCKET did not answer within 200 ms" \
+		--timeout 200ms ps
+	start_tcp_server garbage
+	fails 5 'unless in TLS (add ca, certificate and key)' ps
+	start_tcp_server close
+	fails 5 "memd at $MEMD_SOCKET closed the connection" status
+	stop_server
+	until fails 5 "nobody listens at $MEMD_SOCKET: start memd there" ps
+	do
+		sleep 0.05
+	done
 }
 
 @test "who may not connect is told so" {

@@ -18,6 +18,13 @@
 
 enum { PATIENCE_S = 60 };
 
+void store_start(struct testmemd *tm, const char *flag)
+{
+	const char *flags[] = { STORE_LISTEN, STORE_SMALL_POOL, flag, NULL };
+
+	assert_int_equal(testmemd_start(tm, flags), 0);
+}
+
 unsigned store_port(const struct testmemd *tm)
 {
 	FILE *log = fopen(tm->log, "re");
@@ -225,4 +232,57 @@ void store_write(int fd, uint32_t slot, uint32_t count, const void *bytes)
 {
 	store_send_write(fd, 8, slot, count, bytes);
 	client_expect_ok(fd, 8);
+}
+
+void slot_fill(uint8_t *to, uint32_t slot, uint32_t version)
+{
+	uint64_t x = ((uint64_t)slot << 32 | version) * 0x9e3779b97f4a7c15u;
+
+	if (version == 0) {
+		memset(to, 0, SLOT_BYTES);
+		return;
+	}
+	for (size_t i = 0; i < SLOT_BYTES / sizeof(x); i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		memcpy(to + i * sizeof(x), &x, sizeof(x));
+	}
+}
+
+void slots_check(const uint8_t *bytes, uint32_t slot, uint32_t count,
+		 const uint32_t *version)
+{
+	uint8_t expected[SLOT_BYTES];
+
+	for (uint32_t i = 0; i < count; i++) {
+		slot_fill(expected, slot + i, version[i]);
+		if (memcmp(expected, bytes + (size_t)i * SLOT_BYTES,
+			   SLOT_BYTES) != 0)
+			fail_msg("slot %u is not version %u", slot + i,
+				 version[i]);
+	}
+}
+
+void store_expect(int fd, uint32_t slot, uint32_t count, uint32_t version)
+{
+	uint8_t bytes[8 * SLOT_BYTES];
+	uint32_t versions[8];
+
+	assert_true(count <= 8);
+	for (uint32_t i = 0; i < count; i++)
+		versions[i] = version;
+	store_read(fd, slot, count, bytes);
+	slots_check(bytes, slot, count, versions);
+}
+
+void store_write_version(int fd, uint32_t slot, uint32_t count,
+			 uint32_t version)
+{
+	uint8_t bytes[8 * SLOT_BYTES];
+
+	assert_true(count <= 8);
+	for (uint32_t i = 0; i < count; i++)
+		slot_fill(bytes + i * SLOT_BYTES, slot + i, version);
+	store_write(fd, slot, count, bytes);
 }

@@ -7,7 +7,13 @@
 
 #include "tests/integration/daemon_client.h"
 
-enum { SLOT_BYTES = 4096, TOKEN_BYTES = 16 };
+enum { SLOT_BYTES = 4096, TOKEN_BYTES = 16, STORE_REQUEST_SLOTS = 512 };
+
+#define STORE_LISTEN		"--listen-tcp=127.0.0.1:0"
+#define STORE_SMALL_POOL	"--pool-size=4M"
+
+/* Start a memd with these two flags and another one, which may be NULL. */
+void store_start(struct testmemd *tm, const char *flag);
 
 /* The port memd says it listens on in its log. */
 unsigned store_port(const struct testmemd *tm);
@@ -38,5 +44,16 @@ bool store_try_receive(int fd, struct answer *ret_answer);
 /* Both ways; the reply must be good. */
 void store_read(int fd, uint32_t slot, uint32_t count, void *ret_bytes);
 void store_write(int fd, uint32_t slot, uint32_t count, const void *bytes);
+
+/* A slot's bytes follow from its number and how often it was written; version
+ * 0: never, or discarded, so zeros. */
+void slot_fill(uint8_t *to, uint32_t slot, uint32_t version);
+void slots_check(const uint8_t *bytes, uint32_t slot, uint32_t count,
+		 const uint32_t *version);
+
+/* Up to 8 slots of one version. */
+void store_expect(int fd, uint32_t slot, uint32_t count, uint32_t version);
+void store_write_version(int fd, uint32_t slot, uint32_t count,
+			 uint32_t version);
 
 #endif

@@ -10,6 +10,9 @@
  *   --cut-inside=N    cut each after N messages, inside of the next ones
  *   --cut-bytes=N     cut each after N bytes
  *   --step            N is for the first connection, one more for each further
+ *   --scatter         for the first connection it is N / 16, for each further
+ *                     one any number up to N, of any order of magnitude: many
+ *                     are cut early, in their handshake
  *   --delay=MS        what arrives leaves again up to so much later
  *   --stall-every=MS  about this often, forward nothing ...
  *   --stall=MS        ... for so long
@@ -48,7 +51,7 @@ enum { TLS_HEADER_BYTES = 5, TLS_RECORD_FIRST = 20, TLS_RECORD_LAST = 23 };
 
 static struct {
 	uint64_t seed, cut_every, cut_messages, cut_inside, cut_bytes;
-	uint64_t step, delay, stall_every, stall, refuse;
+	uint64_t step, scatter, delay, stall_every, stall, refuse;
 } opt = { .seed = 1 };
 
 /* Where one message ends and the next begins. */
@@ -279,10 +282,25 @@ static void move_bytes(struct link *k, uint64_t now_ns)
 		close_link(k, is_cut);
 }
 
-static uint64_t stepped(uint64_t number)
+/* From 1 to `most`; each order of magnitude is as likely as any other. */
+static uint64_t scattered(uint64_t most)
 {
-	return number == 0 || opt.step == 0 ? number :
-		number + connection_count - 1;
+	unsigned magnitudes = 64 - (unsigned)__builtin_clzll(most);
+	uint64_t limit = UINT64_C(1) << random_below(magnitudes);
+
+	return limit + random_below(MIN(limit, most - limit + 1));
+}
+
+/* What an option's N is for this connection. */
+static uint64_t number_now(uint64_t number)
+{
+	bool is_first = connection_count == 1;
+
+	if (number == 0)
+		return 0;
+	if (opt.scatter != 0)
+		return is_first ? number / 16 + 1 : scattered(number);
+	return opt.step != 0 ? number + connection_count - 1 : number;
 }
 
 static void add_link(int near, int far)
@@ -295,9 +313,9 @@ static void add_link(int near, int far)
 	connection_count++;
 	k->way[0].from = k->way[1].to = near;
 	k->way[1].from = k->way[0].to = far;
-	k->cut_messages = stepped(opt.cut_messages);
-	k->cut_inside = stepped(opt.cut_inside);
-	k->cut_bytes = stepped(opt.cut_bytes);
+	k->cut_messages = number_now(opt.cut_messages);
+	k->cut_inside = number_now(opt.cut_inside);
+	k->cut_bytes = number_now(opt.cut_bytes);
 	for (unsigned i = 0; i < 2; i++)
 		(void)setsockopt(k->way[i].from, IPPROTO_TCP, TCP_NODELAY, &on,
 				 sizeof(on));
@@ -481,18 +499,19 @@ static void parse(int argc, char **argv)
 		{ "seed", &opt.seed }, { "cut-every", &opt.cut_every },
 		{ "cut-messages", &opt.cut_messages },
 		{ "cut-inside", &opt.cut_inside },
-		{ "cut-bytes", &opt.cut_bytes }, { "step", &opt.step },
-		{ "delay", &opt.delay }, { "stall-every", &opt.stall_every },
-		{ "stall", &opt.stall }, { "refuse", &opt.refuse },
+		{ "cut-bytes", &opt.cut_bytes }, { "delay", &opt.delay },
+		{ "stall-every", &opt.stall_every }, { "stall", &opt.stall },
+		{ "refuse", &opt.refuse }, { "step", &opt.step },
+		{ "scatter", &opt.scatter },
 	};
+	const size_t numbers = ARRAY_SIZE(rows) - 2;	/* the rest: flags */
 	struct option longs[ARRAY_SIZE(rows) + 1] = { 0 };
 	int idx;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		longs[i] = (struct option){ rows[i].name,
-			rows[i].value == &opt.step ? no_argument :
-						     required_argument,
-			NULL, 1 };
+			i < numbers ? required_argument : no_argument, NULL,
+			1 };
 	while (getopt_long(argc, argv, "", longs, &idx) == 1)
 		*rows[idx].value = optarg != NULL ? strtoull(optarg, NULL, 10) :
 						    1;

@@ -5,13 +5,17 @@
 # file, gets the right bytes back from a memd on another: the hosts are network
 # namespaces, the program is bigsort, and the judge is sort(1).
 #
-# Needs MEMD_BUILD_DIR, the build to test, and root.
+# Needs MEMD_BUILD_DIR, the build to test, and root. With MEMD_TEST_LONG=1 it
+# sorts four times as much.
 
+load certs.sh
 load netns.sh
 
 port=7391
-pool=$((32 << 20))
-text_bytes=$((96 << 20))
+pool_mib=8 text_mib=24
+if [ -n "${MEMD_TEST_LONG:-}" ]; then
+	pool_mib=32 text_mib=96
+fi
 
 setup_file() {
 	: "${MEMD_BUILD_DIR:?the build folder to test}"
@@ -26,7 +30,6 @@ setup_file() {
 	export memd=$MEMD_BUILD_DIR/daemon/memd
 	export memctl=$MEMD_BUILD_DIR/client/memctl/memctl
 	export bigsort=$MEMD_BUILD_DIR/examples/bigsort
-	export repo=$BATS_TEST_DIRNAME/../..
 	export MEMD_SOCKET=$BATS_FILE_TMPDIR/memd.sock
 	cd "$BATS_FILE_TMPDIR" || return
 	: >memd.conf
@@ -43,7 +46,7 @@ setup_file() {
 
 # Lines in no order, a quarter of them there twice.
 make_text() {
-	awk -v bytes="$text_bytes" 'BEGIN {
+	awk -v bytes=$((text_mib << 20)) 'BEGIN {
 		srand(1)
 		while (n < bytes) {
 			line = sprintf("%07d %x %s", rand() * 3e6,
@@ -119,9 +122,10 @@ counter() {
 
 # sorts_as_sort MODE SETTING...: on host a, with the memory of b.
 sorts_as_sort() {
-	local mode=$1 address="tcp://10.77.0.2:$port?pool=32M&size=512M" setting
+	local mode=$1 address setting pool=$((pool_mib << 20))
 
 	shift
+	address="tcp://10.77.0.2:$port?pool=${pool_mib}M&size=512M"
 	for setting in "$@"; do
 		address="$address&$setting"
 	done
@@ -137,11 +141,13 @@ sorts_as_sort() {
 	[ "$(counter bytes_in)" -gt "$pool" ]
 }
 
-make_certs() {
-	[ -x "$repo/deploy/make-certs.sh" ] ||
-		skip 'no deploy/make-certs.sh'
-	[ -d certs ] || "$repo/deploy/make-certs.sh" certs \
-		--server b,10.77.0.2 --client a >/dev/null 2>&1
+# start_tls POOL: the same with certificates.
+start_tls() {
+	local tls
+
+	certs_make a b 10.77.0.2
+	mapfile -t tls < <(certs_flags a)
+	start_memd "$1" "${tls[@]}"
 }
 
 @test "with room for all in the other's memory, faults by a thread" {
@@ -156,25 +162,18 @@ make_certs() {
 }
 
 @test "with a small pool there, that writes to its swap file" {
-	start_memd 64M --insecure-tcp=yes
+	start_memd $((2 * pool_mib))M --insecure-tcp=yes
 	sorts_as_sort thread insecure_tcp=yes
 	[ "$(counter store_write_bytes)" -gt 0 ]
 }
 
 @test "with TLS, both ends with a certificate" {
-	make_certs
-	start_memd 512M --tls-ca=certs/ca.pem \
-		--tls-certificate=certs/server.pem --tls-key=certs/server.key \
-		--tls-users='a=root'
-	sorts_as_sort thread ca=certs/ca.pem certificate=certs/a.pem \
-		key=certs/a.key
+	start_tls 512M
+	sorts_as_sort thread "$(certs_query a)"
 }
 
 @test "without a certificate nobody gets in" {
-	make_certs
-	start_memd 64M --tls-ca=certs/ca.pem \
-		--tls-certificate=certs/server.pem --tls-key=certs/server.key \
-		--tls-users='a=root'
+	start_tls 64M
 	run netns_in a "$bigsort" -s \
 		"tcp://10.77.0.2:$port?pool=32M&size=64M&insecure_tcp=yes" text
 	[ "$status" -eq 1 ]

@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { FLIPS = 400, GARBAGES = 300 };
+enum { FLIPS = 250, GARBAGES = 200 };
 
 static const char secret[] = "what the other end wants";
 

@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { STREAM_BYTES = 4 << 20, PIECE_BYTES = 70000, PATIENCE_MS = 20000 };
+enum { STREAM_BYTES = 2 << 20, PIECE_BYTES = 70000, PATIENCE_MS = 20000 };
 
 static void open_kind(struct pair *p, bool is_tls, bool is_tcp)
 {

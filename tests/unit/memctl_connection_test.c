@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that memctl's connection finds its answer among other messages, in
  * pieces of any size and up to the largest allowed; that its deadline is one
- * for the whole call, however the peer spreads its bytes; and that a refusal
- * is read even when the peer has closed before our request.  Output and exit
+ * for the whole call, however the peer spreads its bytes, and whether it is
+ * here or, by TCP, elsewhere; and that a refusal is read even when the peer has
+ * closed before our request.  Output and exit
  * codes are memctl_output.bats' business. */
 #include "client/memctl/connection.h"
 
 #include "common/clock.h"
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -346,6 +348,44 @@ static void test_connecting_has_a_deadline(void **state)
 	stop(&server);
 }
 
+/* A host that does not even take connections: the queue of its listener is
+ * full, so that the kernel answers nobody any more. */
+static void test_connecting_to_a_host_has_a_deadline(void **state)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t length = sizeof(sin);
+	struct connection *c = NULL;
+	struct failure failure = { 0 };
+	char address[64];
+	int queue[4];
+
+	(void)state;
+	assert_true(listener >= 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&sin, sizeof(sin)),
+			 0);
+	assert_int_equal(listen(listener, 0), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&sin,
+				     &length), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(queue); i++) {
+		queue[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK |
+				  SOCK_CLOEXEC, 0);
+		assert_true(queue[i] >= 0);
+		(void)connect(queue[i], (struct sockaddr *)&sin, sizeof(sin));
+	}
+	snprintf(address, sizeof(address), "tcp://127.0.0.1:%u",
+		 ntohs(sin.sin_port));
+	assert_int_equal(connection_open(address, 100, &c, &failure),
+			 -ETIMEDOUT);
+	assert_int_equal(failure.kind, FAILURE_CONNECT);
+	assert_non_null(strstr(failure.text, "within 100 ms: is the host up"));
+	assert_null(c);
+	for (unsigned i = 0; i < ARRAY_SIZE(queue); i++)
+		close(queue[i]);
+	close(listener);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_a_babbling_peer_cannot_prolong_the_wait),
 		cmocka_unit_test(test_refusal_before_the_request_is_read),
 		cmocka_unit_test(test_connecting_has_a_deadline),
+		cmocka_unit_test(test_connecting_to_a_host_has_a_deadline),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

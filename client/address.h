@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Addresses that say more than where a socket is, cut into their parts:
+ *
+ *	tcp://HOST:PORT?NAME=VALUE&NAME=VALUE
+ *	embedded:NAME=VALUE,NAME=VALUE
+ *
+ * For libmemclient, which hands the settings on to the engine, and for memctl,
+ * which needs a few of them.  Knows neither hosts nor what settings mean. */
+#ifndef MEMD_CLIENT_ADDRESS_H
+#define MEMD_CLIENT_ADDRESS_H
+
+#include "common/checks.h"
+#include <stdbool.h>
+
+#define ADDRESS_EMBEDDED "embedded:"
+#define ADDRESS_TCP "tcp://"
+
+bool address_is_embedded(const char *address);
+bool address_is_tcp(const char *address);
+
+/* Take the next setting off *text, which is cut up at any of `separators`; the
+ * first time it is the text behind "embedded:" or "?".  Short names come as
+ * those of memd.conf(5) that they stand for.  Returns 1; 0: there are no more;
+ * or -EINVAL: *ret_name is not NAME=VALUE. */
+int address_next_setting(char **text, const char *separators,
+			 const char **ret_name, const char **ret_value)
+	MUST_CHECK;
+
+#endif

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/* TCP, with TLS on it where there are certificates.  TLS itself is
+ * proto/channel.h's. */
+#include "client/memctl/tcp.h"
+
+#include "client/address.h"
+#include "client/memctl/socket.h"
+#include "common/clock.h"
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A host that is gone is noticed even by who waits for ever. */
+enum {
+	KEEPALIVE_IDLE_S = 15,
+	KEEPALIVE_INTERVAL_S = 5,
+	KEEPALIVE_COUNT = 4,
+	UNACKNOWLEDGED_MS = 30000,
+	CONNECT_MAX_MS = 60000,
+};
+
+/* ---- addresses */
+
+/* What an address can set that counts here. */
+struct wish {
+	struct channel_tls_files files;
+	const char *insecure;
+};
+
+static bool is_setting(const char *name)
+{
+	static const char *const names[] = {
+#define NUMBER(name, ...)	#name,
+#define TEXT(name, ...)		#name,
+#define CHOICE(name, ...)	#name,
+#include "daemon/config_keys.h"
+#undef NUMBER
+#undef TEXT
+#undef CHOICE
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static int refuse(struct failure *ret_failure, const char *shown,
+		  const char *what)
+{
+	failure_set(ret_failure, FAILURE_ADDRESS, EINVAL, "%s: %s", shown,
+		    what);
+	return -EINVAL;
+}
+
+static int take_setting(struct wish *wish, const char *name,
+			const char *value, const char *shown,
+			struct failure *ret_failure)
+{
+	const struct {
+		const char *name, **to;
+	} rows[] = {
+		{ "tls_ca", &wish->files.ca },
+		{ "tls_certificate", &wish->files.certificate },
+		{ "tls_key", &wish->files.key },
+		{ "tls_crl", &wish->files.crl },
+		{ "insecure_tcp", &wish->insecure },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (strcmp(rows[i].name, name) == 0) {
+			*rows[i].to = value;
+			return 0;
+		}
+	if (is_setting(name))
+		return 0;
+	failure_set(ret_failure, FAILURE_ADDRESS, EINVAL,
+		    "%s: no setting is called '%.64s': ca, certificate, key, "
+		    "crl and insecure_tcp are", shown, name);
+	return -EINVAL;
+}
+
+/* `settings` is cut up; the wish points into it. */
+static int take_settings(struct wish *wish, char *settings, const char *shown,
+			 struct failure *ret_failure)
+{
+	const char *name = NULL, *value = NULL;
+	int more;
+
+	while ((more = address_next_setting(&settings, "&", &name,
+					    &value)) == 1) {
+		int err = take_setting(wish, name, value, shown, ret_failure);
+
+		if (err != 0)
+			return err;
+	}
+	if (more == 0)
+		return 0;
+	failure_set(ret_failure, FAILURE_ADDRESS, EINVAL, "%s: '%.64s' is no "
+		    "setting: write NAME=VALUE", shown, name);
+	return -EINVAL;
+}
+
+static bool has_tls(const struct wish *wish)
+{
+	return wish->files.ca != NULL || wish->files.certificate != NULL ||
+	       wish->files.key != NULL;
+}
+
+static bool is_loopback(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET) {
+		const struct sockaddr_in *sin = (const void *)address;
+
+		return ntohl(sin->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	}
+	if (address->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *sin6 = (const void *)address;
+
+		return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr);
+	}
+	return false;
+}
+
+/* Whoever is on the way could answer in memd's place. */
+static int check_plain(const struct tcp_address *ta, const struct wish *wish,
+		       struct failure *ret_failure)
+{
+	if (wish->insecure != NULL && strcmp(wish->insecure, "yes") == 0)
+		return 0;
+	for (const struct addrinfo *ai = ta->remote.all; ai != NULL;
+	     ai = ai->ai_next)
+		if (!is_loopback(ai->ai_addr))
+			return refuse(ret_failure, ta->shown, "another host "
+				      "is asked with certificates: add "
+				      "?ca=FILE&certificate=FILE&key=FILE, "
+				      "or, where the network is trusted, "
+				      "?insecure_tcp=yes");
+	return 0;
+}
+
+static int load_tls(struct tcp_address *ta, const struct wish *wish,
+		    struct failure *ret_failure)
+{
+	char reason[CHANNEL_REASON_BYTES];
+	int err = channel_context_create(&wish->files, false, &ta->tls, reason,
+					 sizeof(reason));
+
+	if (err != 0)
+		failure_set(ret_failure, FAILURE_ADDRESS, -err, "%s: %s",
+			    ta->shown, reason);
+	return err;
+}
+
+static int find_host(struct tcp_address *ta, const char *host,
+		     struct failure *ret_failure)
+{
+	char reason[CHANNEL_REASON_BYTES + 64];
+	int err = remote_address_init(&ta->remote, host, reason,
+				      sizeof(reason));
+
+	if (err != 0)
+		failure_set(ret_failure, err == -EINVAL ? FAILURE_ADDRESS :
+			    FAILURE_CONNECT, -err, "%s", reason);
+	return err;
+}
+
+void tcp_address_show(const char *text, char *ret_shown, size_t size)
+{
+	snprintf(ret_shown, size, "%.*s", (int)strcspn(text, "?"), text);
+}
+
+int tcp_address_init(struct tcp_address *ta, const char *text,
+		     struct failure *ret_failure)
+{
+	char buf[TCP_ADDRESS_BYTES], *settings;
+	struct wish wish = { 0 };
+	int err = 0;
+
+	*ta = (struct tcp_address){ 0 };
+	tcp_address_show(text, ta->shown, sizeof(ta->shown));
+	if (strlen(text) >= sizeof(buf))
+		return refuse(ret_failure, ta->shown, "the address is too "
+			      "long: use shorter names of files");
+	memcpy(buf, text, strlen(text) + 1);
+	settings = strchr(buf, '?');
+	if (settings != NULL) {
+		*settings++ = '\0';
+		err = take_settings(&wish, settings, ta->shown, ret_failure);
+	}
+	if (err == 0)
+		err = find_host(ta, buf + strlen(ADDRESS_TCP), ret_failure);
+	if (err == 0)
+		err = has_tls(&wish) ? load_tls(ta, &wish, ret_failure) :
+				       check_plain(ta, &wish, ret_failure);
+	if (err != 0)
+		tcp_address_fini(ta);
+	return err;
+}
+
+void tcp_address_fini(struct tcp_address *ta)
+{
+	remote_address_fini(&ta->remote);
+	channel_context_destroy(ta->tls);
+	ta->tls = NULL;
+}
+
+/* ---- connecting */
+
+static void set_options(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} rows[] = {
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S },
+		{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		(void)setsockopt(fd, rows[i].level, rows[i].name,
+				 &rows[i].value, sizeof(rows[i].value));
+}
+
+static int await_connection(int fd, uint64_t until_ns)
+{
+	socklen_t length = sizeof(int);
+	int error = 0;
+	int err = socket_wait(fd, true, until_ns);
+
+	if (err != 0)
+		return err;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+		return -errno;
+	return -error;
+}
+
+/* Returns the descriptor or -errno. */
+static int connect_one(const struct addrinfo *ai, uint64_t until_ns)
+{
+	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC |
+			SOCK_NONBLOCK, 0);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	set_options(fd);
+	if (connect(fd, ai->ai_addr, ai->ai_addrlen) != 0)
+		err = errno == EINPROGRESS ? await_connection(fd, until_ns) :
+					     -errno;
+	if (err != 0) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* What is left of the time is for this address and the `count` - 1 others. */
+static uint64_t share_of(uint64_t until_ns, unsigned count)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	if (now_ns >= until_ns)
+		return until_ns;
+	return now_ns + (until_ns - now_ns) / count;
+}
+
+/* Returns the descriptor or -errno, of the last address. */
+static int connect_any(const struct tcp_address *ta, uint64_t until_ns)
+{
+	unsigned left = ta->remote.count;
+	int fd = -EADDRNOTAVAIL;
+
+	for (const struct addrinfo *ai = ta->remote.all; ai != NULL && fd < 0;
+	     ai = ai->ai_next)
+		fd = connect_one(ai, share_of(until_ns, left--));
+	return fd;
+}
+
+static int shake_hands(struct channel *ch, uint64_t until_ns)
+{
+	int err;
+
+	while ((err = channel_handshake(ch)) == -EAGAIN) {
+		err = socket_wait(ch->fd, ch->wants_write, until_ns);
+		if (err != 0)
+			return err;
+	}
+	return err;
+}
+
+int tcp_connect(const struct tcp_address *ta, uint32_t timeout_ms,
+		struct channel *ret_channel, struct failure *ret_failure)
+{
+	uint64_t until_ns;
+	int fd, err;
+
+	/* Who waits for ever waits for an answer, not for a host. */
+	timeout_ms = timeout_ms != 0 ? timeout_ms : CONNECT_MAX_MS;
+	until_ns = socket_deadline_ns(timeout_ms);
+	fd = connect_any(ta, until_ns);
+	if (fd < 0) {
+		failure_set_connect_tcp(ret_failure, ta->shown, timeout_ms,
+					-fd);
+		return fd;
+	}
+	err = channel_open(ret_channel, fd, ta->tls, ta->remote.host);
+	if (err != 0) {
+		failure_set_connect_tcp(ret_failure, ta->shown, timeout_ms,
+					-err);
+		return err;
+	}
+	err = shake_hands(ret_channel, until_ns);
+	if (err == 0)
+		return 0;
+	if (ret_channel->state == CHANNEL_BROKEN)
+		failure_set_tls(ret_failure, ta->shown, ret_channel->reason,
+				false, -err);
+	else
+		failure_set_io(ret_failure, ta->shown, timeout_ms, -err);
+	channel_close(ret_channel);
+	return err;
+}

@@ -1,0 +1,346 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Proves that memctl administrates a memd on another host with a certificate
+# that tls_admins names, as it does on the Unix socket; that whoever has no such
+# certificate is refused and told why, and above all whoever has none; that a
+# host that is not the right one, or is silent, is told from a memd; and that
+# ps and status show who keeps memory there from afar, as it is.
+#
+# Needs MEMD_BUILD_DIR, the build to test.
+
+# bats sets stderr and stderr_lines.
+# shellcheck disable=SC2154
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	: "${MEMD_BUILD_DIR:?the build folder to test}"
+	command -v openssl >/dev/null || skip "no openssl here"
+	export memd=${MEMD_BIN:-$MEMD_BUILD_DIR/daemon/memd}
+	export memctl=${MEMCTL_BIN:-$MEMD_BUILD_DIR/client/memctl/memctl}
+	export bigsort=$MEMD_BUILD_DIR/examples/bigsort
+	export script=$BATS_TEST_DIRNAME/../../deploy/make-certs.sh
+	local name
+
+	for name in "${!MEMD_@}"; do
+		case $name in
+		MEMD_BUILD_DIR | MEMD_BIN) ;;
+		*) unset "$name" ;;
+		esac
+	done
+	cd "$BATS_FILE_TMPDIR" || return
+	# Not for "localhost", which reaches it as well.
+	"$script" certs --server memd.example,127.0.0.1 --client admin \
+		--client worker --client nobody-here --client gone >/dev/null
+	"$script" certs --revoke gone >/dev/null
+	"$script" others --server 127.0.0.1 --client admin >/dev/null
+	mkfifo hold
+	start_memd tls "tls_ca = $PWD/certs/ca.pem" \
+		"tls_certificate = $PWD/certs/server.pem" \
+		"tls_key = $PWD/certs/server.key" \
+		"tls_crl = $PWD/certs/crl.pem" \
+		"tls_admins = admin" "tls_users = worker=$(id -u)"
+	# The user memd runs as, and names for whom there is no certificate.
+	start_memd plain "tcp_user = $(id -u)" \
+		"tls_admins = memctl root $(id -un) $(id -u) 127.0.0.1"
+	start_client
+}
+
+# start_memd NAME LINE...: with these lines in its configuration.
+start_memd() {
+	local name=$1 pid status=0
+
+	shift
+	printf '%s\n' "socket = @memctl-tcp-$name-$$-$RANDOM$RANDOM" \
+		"listen_tcp = 127.0.0.1:0" "pool_size = 8M" \
+		"swap_file = $PWD/$name.swap" "swap_size = 256M" "$@" \
+		>"$name.conf"
+	"$memd" --config="$name.conf" >"$name.log" 2>&1 3>&- &
+	pid=$!
+	echo "$pid" >"$name.pid"
+	until "$memctl" -s "$(socket_of "$name")" status >/dev/null 2>&1; do
+		if ! kill -0 "$pid" 2>/dev/null; then
+			wait "$pid" || status=$?
+			cat "$name.log" >&2
+			rm "$name.pid"
+			[ "$status" -eq 3 ] &&
+				skip "the kernel does not let memd run"
+			return 1
+		fi
+		sleep 0.05
+	done
+	sed -n 's/.*listening-tcp.* port=\([0-9]*\).*/\1/p' "$name.log" \
+		>"$name.port"
+	[ -s "$name.port" ]
+}
+
+socket_of() {
+	sed -n 's/^socket = //p' "$1.conf"
+}
+
+# address NAME [CERTIFICATES [HOST [CA]]]: of the memd of that name.
+address() {
+	local port
+
+	port=$(cat "$1.port")
+	printf 'tcp://%s:%s' "${3:-127.0.0.1}" "$port"
+	[ -z "${2-}" ] ||
+		printf '?ca=%s&certificate=%s&key=%s' "${4:-certs/ca.pem}" \
+			"$2.pem" "$2.key"
+}
+
+# A program that keeps most of its 3 MiB with memd, and is held with it.
+start_client() {
+	local pid
+
+	seq 100000 | rev >text
+	MEMD_SOCKET="$(address tls certs/worker)&pool=1M&size=16M" \
+		"$bigsort" -v -H text <>hold >sorted 2>figures 3>&- &
+	pid=$!
+	echo "$pid" >client.pid
+	until grep -q lines= figures; do
+		kill -0 "$pid" || { cat figures >&2; return 1; }
+		sleep 0.05
+	done
+}
+
+# end NAME [SIGNAL]: the process in NAME.pid, and wait until it has gone.
+end() {
+	local pid
+
+	[ -s "$1.pid" ] || return 0
+	pid=$(cat "$1.pid")
+	rm "$1.pid"
+	kill "-${2:-TERM}" "$pid" 2>/dev/null || return 0
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.05
+	done
+}
+
+teardown_file() {
+	cd "$BATS_FILE_TMPDIR" || return
+	end trace_here
+	end trace_afar
+	end client
+	end tls
+	end plain
+	! grep -E 'broken:|Sanitizer' ./*.log >&2
+}
+
+setup() {
+	cd "$BATS_FILE_TMPDIR" || return
+	MEMD_SOCKET=$(address tls certs/admin)
+	export MEMD_SOCKET
+}
+
+# ask FILTER COMMAND...: of its JSON what FILTER says.
+ask() {
+	local filter=$1
+
+	shift
+	"$memctl" -o json "$@" | jq -e "$filter"
+}
+
+# fails CODE TEXT ADDRESS COMMAND...: memctl ends with CODE, prints nothing but
+# one line of complaint, which contains TEXT.
+fails() {
+	local code=$1 text=$2 address=$3
+
+	shift 3
+	run -"$code" --separate-stderr "$memctl" -s "$address" "$@"
+	[ -z "$output" ]
+	echo "$stderr"
+	[ "${#stderr_lines[@]}" -eq 1 ]
+	[[ $stderr == "memctl: "*"$text"* ]]
+}
+
+# until_true TEST...: repeat it until it holds; for as long as bats lets us.
+until_true() {
+	local tries=0
+
+	until "$@"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 300 ] || return 1
+		sleep 0.1
+	done
+}
+
+@test "an admin's certificate sees what the Unix socket shows" {
+	local command here
+	here=$(socket_of tls)
+	for command in segments stores config 'config pool_size' \
+		'stats metadata_bytes' 'faults --histogram'; do
+		# shellcheck disable=SC2086 # several words
+		"$memctl" -o raw $command | cut -f 1-4 >from_afar
+		# shellcheck disable=SC2086
+		"$memctl" -o raw -s "$here" $command | cut -f 1-4 >from_here
+		[ "$command" = 'faults --histogram' ] || [ -s from_afar ]
+		diff from_here from_afar
+	done
+	ask ".status[0] | .pid == $(cat tls.pid)" status
+	[[ $("$memctl" status) == *", at $(address tls)"$'\n'* ]]
+	"$memctl" ps -l | grep worker
+	"$memctl" faults >/dev/null
+	[ "$("$memctl" -o raw iostat 0.05 2 | wc -l)" -eq 2 ]
+	run -7 "$memctl" maps 1
+	grep 'session-open .* certificate="admin" .* admin=only' tls.log
+}
+
+@test "it changes things, too" {
+	local own
+	own=".limit[] | select(.scope == \"uid\" and .uid == $(id -u))"
+	"$memctl" limit set --uid "$(id -u)" --mapped 1G
+	ask "$own | .limit_mapped_bytes == 1073741824" limit
+	"$memctl" limit set --uid "$(id -u)" --mapped none
+	"$memctl" evict --bytes 1M
+	printf 'memd-order 1\nnone\t1\t1\n' >order
+	run -7 "$memctl" replay order
+}
+
+same_tails() {
+	cmp -s <(tail -n 50 from_here) <(tail -n 50 from_afar)
+}
+
+# Both show the faults of programs on the host itself.  What TLS has decrypted
+# already must be shown though nothing more comes.
+@test "trace shows over TLS what it shows on the Unix socket, at once" {
+	local here
+	here=$(socket_of tls)
+	"$memctl" -o raw -s "$here" trace >from_here 2>&1 3>&- &
+	echo $! >trace_here.pid
+	"$memctl" -o raw trace >from_afar 2>&1 3>&- &
+	echo $! >trace_afar.pid
+	head -n 10 text >few
+	until [ -s from_here ] && [ -s from_afar ]; do
+		MEMD_SOCKET=$here "$bigsort" few >/dev/null
+	done
+	until [ "$(wc -l <from_here)" -ge 100 ]; do
+		MEMD_SOCKET=$here "$bigsort" text >/dev/null
+	done
+	until_true same_tails
+	awk -F '\t' 'NF != 11 { exit 1 }' from_afar
+	end trace_here INT
+	end trace_afar INT
+}
+
+@test "ps and status show who is there, and what is held" {
+	local of_client='.ps[] | select(.host != null)' pages
+	ask "$of_client | .host == \"127.0.0.1\" and .peer == \"worker\" and
+		.pid == null and .rtt_ns > 0 and .rtt_ns < 1000000000 and
+		.carrier == \"tcp\" and .uid == $(id -u) and
+		.remote_pages * 4096 == .resident_bytes + .swapped_bytes and
+		.remote_pages > 200" ps
+	pages=$(ask "$of_client | .remote_pages" ps)
+	ask ".status[0] | .remote_clients == 1 and .remote_away == 0 and
+		.remote_pages == $pages" status
+	"$memctl" status | grep "^remote    1 clients, $pages pages held ("
+	"$memctl" ps | grep -E '^worker +127\.0\.0\.1 .* '"$pages"' '
+	# Nobody keeps anything with the other one.
+	"$memctl" -s "$(socket_of plain)" status | grep '^remote    0 clients, '
+}
+
+sort_until_enough() {
+	while [ ! -e enough ]; do
+		MEMD_SOCKET="$MEMD_SOCKET&pool=1M&size=16M" \
+			"$bigsort" text >/dev/null
+	done
+}
+
+@test "the rates are those of what goes in and out" {
+	local of_client='.ps[] | select(.host != null and .peer == "admin")'
+	sort_until_enough 3>&- &
+	until_true ask "$of_client | .in_bytes_per_s > 4096" ps
+	until_true ask "$of_client | .out_bytes_per_s > 4096" ps
+	touch enough
+	wait
+	until_true ask '.status[0].remote_clients == 1' status
+}
+
+@test "a certificate that tls_admins does not name is refused, by name" {
+	local command name
+	printf 'memd-order 1\nnone\t1\t1\n' >order
+	for command in status ps segments 'maps 1' stores stats iostat faults \
+		trace 'replay order' evict limit \
+		'limit set --uid 0 --frames 1' config; do
+		# shellcheck disable=SC2086 # several words
+		fails 6 'certificate "worker" is not named in tls_admins: add' \
+			"$(address tls certs/worker)" $command
+	done
+	# One that is nobody here learns that, and so does the log.
+	for name in nobody-here server; do
+		fails 6 "is not named in tls_admins: add" \
+			"$(address tls certs/$name)" status
+	done
+	grep 'remote-refused .*nobody-here: no user nobody-here here' tls.log
+	# That it answers is everybody's business who has a certificate.
+	"$memctl" -s "$(address tls certs/worker)" doctor >said || true
+	grep "^ok    daemon: memd .* answers at $(address tls)\$" said
+}
+
+@test "TLS refuses with its reason" {
+	fails 6 'refuses our certificate: certificate is revoked' \
+		"$(address tls certs/gone)" status
+	fails 6 'refuses our certificate: unknown CA' \
+		"$(address tls others/admin)" status
+	fails 6 "the other side's certificate: unknown CA" \
+		"$(address tls certs/admin '' others/ca.pem)" status
+	fails 6 "host name mismatch: the other side's certificate is not for \
+localhost" "$(address tls certs/admin localhost)" status
+	fails 2 "not the certificate's key" \
+		"$(address tls certs/admin)&key=certs/worker.key" status
+	chmod 644 certs/gone.key
+	fails 2 'others may use the key' "$(address tls certs/gone)" status
+	chmod 600 certs/gone.key
+	fails 5 'the other side speaks no TLS: check host and port' \
+		"$(address plain certs/admin)" status
+	fails 5 'does it want TLS (ca, certificate and key)?' \
+		"$(address tls)" status
+}
+
+@test "without a certificate nobody administrates, whoever tcp_user is" {
+	local command
+	for command in status ps stores stats 'limit set --uid 0 --frames 1' \
+		evict config; do
+		# shellcheck disable=SC2086 # several words
+		fails 6 'without a certificate nobody may do this over TCP' \
+			"$(address plain)" $command
+		# shellcheck disable=SC2086
+		fails 6 'without a certificate nobody may do this over TCP' \
+			"$(address plain)?insecure_tcp=yes" $command
+	done
+	"$memctl" -s "$(address plain)" doctor >said || true
+	grep "^ok    daemon: memd .* answers at $(address plain)\$" said
+	"$memctl" -s "$(socket_of plain)" -o json config tls_admins |
+		jq -e '.config[0].value | test("root")'
+}
+
+@test "a host that is silent is waited for no longer than asked" {
+	kill -STOP "$(cat plain.pid)"
+	fails 5 "memd at $(address plain) did not answer within 300 ms" \
+		"$(address plain certs/admin)" --timeout 300ms status
+	fails 5 "memd at $(address plain) did not answer within 300 ms" \
+		"$(address plain)" --timeout 300ms status
+	kill -CONT "$(cat plain.pid)"
+}
+
+@test "a client that died is away, and its pages are held" {
+	local pages
+	pages=$(ask '.status[0].remote_pages' status)
+	end client KILL
+	until_true ask '.status[0] | .remote_clients == 0 and
+		.remote_away == 1' status
+	ask ".status[0].remote_pages == $pages" status
+	"$memctl" status | grep "^remote    0 clients, 1 away, $pages pages"
+	ask '.ps == []' ps
+	ask '.stores | length == 1 and .[0].idle_ms >= 0 and
+		.[0].peer == "worker"' stores
+}
+
+@test "after memd nobody listens there" {
+	local at
+	at=$(address tls)
+	end tls
+	fails 5 "nobody listens at $at: start memd there" \
+		"$MEMD_SOCKET" status
+}
