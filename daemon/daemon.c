@@ -317,6 +317,7 @@ static void hook_segment_gone(void *ctx, segment_id segment)
 	struct daemon *d = ctx;
 
 	segments_gone(&d->segments, segment);
+	store_room_freed(&d->stores, segment);
 }
 
 static void hook_settle(void *ctx)

@@ -23,6 +23,7 @@
 #include "daemon/segments.h"
 #include "daemon/server.h"
 #include "daemon/stats.h"
+#include "daemon/store_room.h"
 #include "daemon/stores.h"
 #include "daemon/trace.h"
 

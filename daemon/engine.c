@@ -80,6 +80,13 @@ static void op_discard_slots(void *ctx, uint32_t slot, uint32_t count)
 	swapstore_discard(e->store, slot, count);
 }
 
+static bool op_is_slot_lost(void *ctx, uint32_t slot)
+{
+	const struct engine *e = ctx;
+
+	return swapstore_has_lost(e->store, slot);
+}
+
 static void op_reply(void *ctx, const struct pager_reply *reply)
 {
 	struct engine *e = ctx;
@@ -117,6 +124,7 @@ static const struct pager_ops ops = {
 	.segment_gone = op_segment_gone,
 	.submit = op_submit,
 	.discard_slots = op_discard_slots,
+	.is_slot_lost = op_is_slot_lost,
 	.reply = op_reply,
 	.ready = op_ready,
 	.age = op_age,

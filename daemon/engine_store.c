@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/engine_store.h"
 
+#include "common/log.h"
 #include "common/units.h"
 #include "swapstore/store_mirror.h"
 #include "swapstore/store_remote.h"
@@ -112,6 +113,7 @@ static int connect_store(struct engine *e, const struct config *config,
 			 const char *address, struct swapstore **ret_store,
 			 char *ret_reason, size_t reason_size)
 {
+	bool is_mirrored = config->store_mirror[0] != '\0';
 	const struct store_remote_options options = {
 		.address = address,
 		.tls = e->tls,
@@ -119,12 +121,34 @@ static int connect_store(struct engine *e, const struct config *config,
 		.slot_count = slot_count(config),
 		.write_behind_bytes = (size_t)config->write_behind,
 		.queue_depth = (unsigned)config->queue_depth,
-		.is_mirrored = config->store_mirror[0] != '\0',
+		.is_mirrored = is_mirrored,
+		.may_be_away = is_mirrored,
 	};
 	int err = check_plain(e, config, address, ret_reason, reason_size);
 
 	return err != 0 ? err : store_remote_create(&options, ret_store,
 						    ret_reason, reason_size);
+}
+
+/* ---- two others */
+
+enum { REASON_BYTES = 512 };
+
+/* What is kept in `second` while `first` is away is copied when that comes; so
+ * one of them is enough to begin with.  A reason is empty: that one is up. */
+static int check_away(const char *first, const char *second, char *ret_reason,
+		      size_t reason_size)
+{
+	const char *away = first[0] != '\0' ? first : second;
+
+	if (first[0] != '\0' && second[0] != '\0') {
+		snprintf(ret_reason, reason_size, "%s; %s", first, second);
+		return -EHOSTUNREACH;
+	}
+	if (away[0] != '\0')
+		log_event(LOG_LEVEL_WARNING, "store-away", "reason=\"%s\"",
+			  away);
+	return 0;
 }
 
 static struct store_mirror_child child_of(struct swapstore *store)
@@ -137,25 +161,44 @@ static struct store_mirror_child child_of(struct swapstore *store)
 	};
 }
 
-/* The first is there: put a second beside it. */
-static int add_mirror(struct engine *e, const struct config *config,
-		      char *ret_reason, size_t reason_size)
+static int make_mirror(struct engine *e, struct swapstore *const store[2],
+		       char *ret_reason, size_t reason_size)
 {
-	struct store_mirror_child child[STORE_MIRROR_CHILDREN] = {
-		child_of(e->store),
+	const struct store_mirror_child child[STORE_MIRROR_CHILDREN] = {
+		child_of(store[0]), child_of(store[1]),
 	};
-	struct swapstore *second = NULL;
-	int err = connect_store(e, config, config->store_mirror, &second,
-				ret_reason, reason_size);
+	int err = store_mirror_create(child, &e->store);
 
 	if (err != 0)
-		return err;
-	child[1] = child_of(second);
-	err = store_mirror_create(child, &e->store);
-	if (err != 0) {
 		snprintf(ret_reason, reason_size, "store_mirror: %s",
 			 strerror(-err));
-		swapstore_destroy(second);
+	return err;
+}
+
+static int make_mirrored_store(struct engine *e, const struct config *config,
+			       char *ret_reason, size_t reason_size)
+{
+	struct swapstore *store[STORE_MIRROR_CHILDREN] = { NULL, NULL };
+	char first[REASON_BYTES], second[REASON_BYTES];
+	int err;
+
+	err = connect_store(e, config, config->store_address, &store[0], first,
+			    sizeof(first));
+	if (err != 0)
+		snprintf(ret_reason, reason_size, "%s", first);
+	if (err == 0) {
+		err = connect_store(e, config, config->store_mirror, &store[1],
+				    second, sizeof(second));
+		if (err != 0)
+			snprintf(ret_reason, reason_size, "%s", second);
+	}
+	if (err == 0)
+		err = check_away(first, second, ret_reason, reason_size);
+	if (err == 0)
+		err = make_mirror(e, store, ret_reason, reason_size);
+	if (err != 0) {
+		swapstore_destroy(store[0]);
+		swapstore_destroy(store[1]);
 	}
 	return err;
 }
@@ -165,12 +208,12 @@ static int make_remote_store(struct engine *e, const struct config *config,
 {
 	int err = load_tls(e, config, ret_reason, reason_size);
 
-	if (err == 0)
-		err = connect_store(e, config, config->store_address,
-				    &e->store, ret_reason, reason_size);
-	if (err == 0 && config->store_mirror[0] != '\0')
-		err = add_mirror(e, config, ret_reason, reason_size);
-	return err;
+	if (err != 0)
+		return err;
+	if (config->store_mirror[0] != '\0')
+		return make_mirrored_store(e, config, ret_reason, reason_size);
+	return connect_store(e, config, config->store_address, &e->store,
+			     ret_reason, reason_size);
 }
 
 /* ---- any */

@@ -43,7 +43,7 @@ void handle_store_open(struct daemon *d, struct conn *c, uint64_t id,
 {
 	const Memd__StoreOpen *request = message;
 	struct store_wish wish = { .slot_count = request->slot_count };
-	char reason[256];
+	char reason[512];
 	int err;
 
 	(void)d;
@@ -214,12 +214,16 @@ void handle_store_discard(struct daemon *d, struct conn *c, uint64_t id,
 void handle_store_close(struct daemon *d, struct conn *c, uint64_t id,
 			const void *message)
 {
+	int err;
+
 	(void)d;
 	(void)message;
 	if (c->session->store == NULL) {
 		conn_send_error(c, id, -EINVAL, "StoreClose before StoreOpen");
 		return;
 	}
-	stores_close(c->session->store);
-	conn_send_ok(c, id);
+	err = stores_close(c->session->store, id);
+	if (err != 0)
+		conn_send_error(c, id, err, "StoreClose: too much is under "
+				"way; try again");
 }

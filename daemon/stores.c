@@ -6,6 +6,7 @@
 #include "common/units.h"
 #include "daemon/daemon.h"
 #include "daemon/session.h"
+#include "daemon/store_room.h"
 #include "daemon/system.h"
 #include <errno.h>
 #include <string.h>
@@ -29,6 +30,7 @@ void stores_init(struct stores *ss, struct daemon *d)
 	TAILQ_INIT(&ss->all);
 	TAILQ_INIT(&ss->due);
 	TAILQ_INIT(&ss->answered);
+	TAILQ_INIT(&ss->waiting);
 	ss->pinned_max = MAX(d->config.pool_size / PAGER_UNIT_BYTES / 8, 1u);
 }
 
@@ -145,6 +147,8 @@ static int create(struct session *s, uint32_t slot_count, char *ret_reason,
 	if (err == 0)
 		err = add_segment(store, ret_reason, reason_size);
 	if (err != 0) {
+		store_room_explain(ss, peer, err, ret_reason,
+				   reason_size);
 		free(store);
 		return err;
 	}
@@ -274,17 +278,22 @@ void stores_leave(struct session *s)
 	destroy(store);
 }
 
-void stores_close(struct store *store)
+int stores_close(struct store *store, uint64_t request_id)
 {
 	struct conn *c = store->session->main;
 	struct store_op *op;
+	int err = store_room_await(store->stores, c, request_id,
+				   store->segment->pager_id);
 
+	if (err != 0)
+		return err;
 	TAILQ_FOREACH(op, &store->ops, link)
 		if (!op->is_orphan && op->kind != STORE_OP_DISCARD)
 			conn_send_error(c, op->request_id, -ECANCELED,
 					"the store was closed");
 	log_end(store, "closed");
 	destroy(store);
+	return 0;
 }
 
 void stores_end(struct stores *ss)
@@ -323,6 +332,7 @@ void stores_fini(struct stores *ss)
 		TAILQ_REMOVE(&ss->answered, op, work_link);
 		store_op_destroy(op);
 	}
+	store_room_fini(ss);
 	if (ss->has_retry)
 		(void)event_del(&ss->retry);
 }

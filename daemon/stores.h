@@ -120,6 +120,7 @@ struct stores {
 	struct store_list all;
 	struct store_list due;		/* with something to start */
 	struct store_op_list answered;	/* by the pager */
+	TAILQ_HEAD(, store_room_wait) waiting;	/* for room to be free */
 	uint32_t count;
 	uint32_t asked_count;		/* ops that the pager is at */
 	uint64_t pinned_pages, pinned_max;
@@ -148,8 +149,10 @@ int stores_open(struct session *s, const struct store_wish *wish,
 /* The session ends: keep its store for a while. */
 void stores_leave(struct session *s);
 
-/* Its bytes go; what was asked for and not done is answered with ECANCELED. */
-void stores_close(struct store *store);
+/* Its bytes go; what was asked for and not done is answered with ECANCELED, and
+ * `request_id` with Ok when the store's room is free.  Returns 0; or -EBUSY,
+ * -ENOMEM, and it is as it was. */
+int stores_close(struct store *store, uint64_t request_id) MUST_CHECK;
 
 /* memd stops: all of them. */
 void stores_end(struct stores *ss);

@@ -78,7 +78,7 @@ static bool start_read(struct store_mirror *sm, struct mirror_request *rq)
 	int child = choose_child(sm, rq->io.slot + rq->at);
 
 	if (child < 0) {
-		request_end(sm, rq, -EIO);	/* MI2 */
+		request_end(sm, rq, -SWAP_ELOST);	/* MI2 */
 		return true;
 	}
 	if (!mirror_is_up(sm, (unsigned)child))

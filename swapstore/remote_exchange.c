@@ -109,7 +109,7 @@ bool remote_read_advance(struct store_remote *sr, struct remote_request *rq)
 			memcpy(buffer_at(rq, slot), bytes, SWAP_SLOT_BYTES);
 			rq->at++;
 		} else if (bitmap_test(sr->lost, slot)) {
-			rq->result = -EIO;
+			rq->result = -SWAP_ELOST;
 			rq->at = rq->io.slot_count;
 		} else {
 			return true;
@@ -161,7 +161,7 @@ static bool put_read_again(struct store_remote *sr)
 		return false;
 	TAILQ_REMOVE(&sr->again, m, link);
 	if (has_lost(sr, m->slot, m->count))
-		part_end(sr, m, -EIO);
+		part_end(sr, m, -SWAP_ELOST);
 	else
 		message_send(sr, m, TYPE(STORE_READ), 0);
 	return true;
@@ -341,7 +341,8 @@ static int on_error(struct store_remote *sr, struct remote_message *m,
 		sr->hold_ns = clock_now_ns() + HOLD_NS;
 		ask_again(sr, m);
 	} else if (m->request != NULL) {
-		part_end(sr, m, -EIO);
+		/* Its medium may be bad: that is its own affair. */
+		part_end(sr, m, -SWAP_ELOST);
 	} else {
 		write_lost(sr, m);
 	}

@@ -92,6 +92,7 @@ static int on_store_open_reply(struct remote_link *link,
 	link->reconnects += link->epoch != 0;
 	link->epoch += !link->has_token;
 	link->has_token = true;
+	remote_address_prefer(&link->address, link->stream.channel.fd);
 	link->heard_ns = clock_now_ns();
 	remote_link_enter(link, LINK_UP, 0);
 	return 0;

@@ -2,25 +2,24 @@
 /* The connection of a store_remote: makes it, opens the store on it, notices
  * when it is dead, and makes it again, for ever.
  *
- *	         connect      handshake    hello        store opened
- *	DOWN ──▶ CONNECTING ─▶ SECURING ─▶ GREETING ─▶ OPENING ─▶ UP
- *	 ▲           │            │           │          │        │
- *	 └───────────┴────────────┴───────────┴──────────┴────────┘
+ *	    name       connect      handshake    hello     store opened
+ *	DOWN ─▶ LOOKING ─▶ CONNECTING ─▶ SECURING ─▶ GREETING ─▶ OPENING ─▶ UP
+ *	 ▲ └────────────────▲  │            │           │           │       │
+ *	 └──────────┴──────────┴────────────┴───────────┴───────────┴───────┘
  *	                any error, or nothing heard for too long
  *
- * What is asked and answered while it is UP is the owner's business.  The
- * descriptor of the link is an epoll one, of the socket, a timer, and an
- * eventfd that is readable while the owner says so. */
+ * What is asked and answered while it is UP is the owner's business.  Its name
+ * and addresses are remote_connect.c's, what it waits for remote_wait.c's. */
 #ifndef MEMD_SWAPSTORE_REMOTE_LINK_H
 #define MEMD_SWAPSTORE_REMOTE_LINK_H
 
-#include "swapstore/remote_address.h"
+#include "proto/remote_address.h"
 #include "swapstore/remote_stream.h"
 #include <stdbool.h>
 
 enum link_state {
-	LINK_DOWN, LINK_CONNECTING, LINK_SECURING, LINK_GREETING, LINK_OPENING,
-	LINK_UP,
+	LINK_DOWN, LINK_LOOKING, LINK_CONNECTING, LINK_SECURING, LINK_GREETING,
+	LINK_OPENING, LINK_UP,
 };
 
 enum { LINK_TOKEN_BYTES = 16 };
@@ -45,6 +44,9 @@ struct remote_link {
 	struct remote_stream stream;
 	struct remote_address address;
 	const struct addrinfo *next_address;	/* NULL: the round is over */
+	bool must_look_up;			/* before the next one begins */
+	struct remote_lookup *lookup;		/* owned; NULL: none */
+	char lookup_error[128];			/* of the last one */
 	struct channel_context *tls;		/* borrowed */
 	char command[WIRE_NAME_BYTES_MAX + 1];
 	uint32_t slot_count;
@@ -87,7 +89,7 @@ int remote_link_init(struct remote_link *link,
 		     const struct remote_link_ops *ops, void *ctx) MUST_CHECK;
 void remote_link_fini(struct remote_link *link);
 
-/* Try all addresses once, waiting.  Returns 0, or -errno with link->reason. */
+/* Look the name up and try all addresses once, waiting.  Returns 0, or -errno with link->reason. */
 int remote_link_connect(struct remote_link *link) MUST_CHECK;
 
 /* Do all that can be done now. */
@@ -95,10 +97,6 @@ void remote_link_run(struct remote_link *link);
 
 /* Put frames in and send; part of remote_link_run(). */
 void remote_link_transmit(struct remote_link *link);
-
-/* Make the descriptor tell what there is to wait for; last of all.  is_ready:
- * it is to be readable for the owner's own reasons. */
-void remote_link_settle(struct remote_link *link, bool is_ready);
 
 /* Say goodbye, so that the server does not keep the store, and wait for its
  * answer, a second at most. */

@@ -9,6 +9,8 @@
  * memory nobody looks at, and so takes a request's time all the same. */
 #include "swapstore/swapstore.h"
 
+#include "common/bitmap.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -28,6 +30,7 @@ enum trick {
 	TRICK_CORRUPT,
 	TRICK_MISDIRECT,
 	TRICK_LOST_WRITE,
+	TRICK_FORGET,
 };
 
 struct request {
@@ -54,6 +57,7 @@ struct store_fault {
 	struct request requests[FAULT_QUEUE_DEPTH];
 	struct request_list free, held;
 	uint64_t submit_count, reap_count, trick_count;
+	uint64_t *lost;		/* owned; a bit a slot */
 	bool wants_flush;	/* a second write waits in the inner store */
 	int held_fd;		/* eventfd, readable iff held is not empty */
 	int epoll_fd;		/* of both; -1 until somebody asks */
@@ -74,6 +78,7 @@ static const struct {
 	{ TRICK_CORRUPT, RATE(corrupt_rate), true, false },
 	{ TRICK_MISDIRECT, RATE(misdirect_rate), true, false },
 	{ TRICK_LOST_WRITE, RATE(lost_write_rate), false, true },
+	{ TRICK_FORGET, RATE(forget_rate), true, false },
 #undef RATE
 };
 
@@ -197,6 +202,11 @@ static int fault_submit(struct swapstore *st, const struct swap_io *io)
 	}
 	sf->submit_count++;
 	sf->trick_count += rq->trick != TRICK_NONE;
+	if (io->is_write)
+		bitmap_clear_run(sf->lost, io->slot, io->slot_count);
+	else if (rq->trick == TRICK_FORGET)
+		bitmap_set(sf->lost, io->slot +
+			   (uint32_t)(rq->random % io->slot_count));
 	return 0;
 }
 
@@ -266,11 +276,21 @@ static int play_trick(const struct request *rq)
 		return -EIO;
 	case TRICK_NO_SPACE:
 		return -ENOSPC;
+	case TRICK_FORGET:	/* has_lost() sees to it */
+		return 0;
 	case TRICK_WRITE_ERROR:
 	case TRICK_TORN:
 		break;
 	}
 	return -EIO;
+}
+
+static bool has_lost(const struct store_fault *sf, const struct swap_io *io)
+{
+	for (uint32_t i = 0; i < io->slot_count; i++)
+		if (bitmap_test(sf->lost, io->slot + i))
+			return true;
+	return false;
 }
 
 static void finish_request(struct store_fault *sf, const struct swap_done *done)
@@ -282,6 +302,10 @@ static void finish_request(struct store_fault *sf, const struct swap_done *done)
 		return;
 	}
 	rq->result = done->result != 0 ? done->result : play_trick(rq);
+	if (rq->result == 0 && !rq->io.is_write && has_lost(sf, &rq->io)) {
+		scribble(rq);
+		rq->result = -SWAP_ELOST;
+	}
 	free(rq->scratch);
 	rq->scratch = NULL;
 	rq->due = sf->reap_count + rq->delay;
@@ -378,6 +402,22 @@ static int fault_event_fd(struct swapstore *st)
 	return sf->epoll_fd;
 }
 
+static void fault_discard(struct swapstore *st, uint32_t slot, uint32_t count)
+{
+	struct store_fault *sf = (struct store_fault *)st;
+
+	bitmap_clear_run(sf->lost, slot, count);
+	swapstore_discard(sf->inner, slot, count);
+}
+
+static bool fault_has_lost(const struct swapstore *st, uint32_t slot)
+{
+	const struct store_fault *sf = (const struct store_fault *)st;
+
+	return bitmap_test(sf->lost, slot) ||
+	       swapstore_has_lost(sf->inner, slot);
+}
+
 static void fault_destroy(struct swapstore *st)
 {
 	struct store_fault *sf = (struct store_fault *)st;
@@ -387,6 +427,7 @@ static void fault_destroy(struct swapstore *st)
 	close_event_fds(sf);
 	for (size_t i = 0; i < FAULT_QUEUE_DEPTH; i++)
 		free(sf->requests[i].scratch);
+	free(sf->lost);
 	free(sf);
 }
 
@@ -396,6 +437,8 @@ static const struct swapstore_ops fault_ops = {
 	.flush = fault_flush,
 	.reap = fault_reap,
 	.event_fd = fault_event_fd,
+	.discard = fault_discard,
+	.has_lost = fault_has_lost,
 	.destroy = fault_destroy,
 };
 
@@ -417,6 +460,12 @@ int store_fault_create(struct swapstore *inner,
 	sf = calloc(1, sizeof(*sf));
 	if (sf == NULL)
 		return -ENOMEM;
+	sf->lost = calloc(BITMAP_WORDS((size_t)inner->slot_count),
+			  sizeof(*sf->lost));
+	if (sf->lost == NULL) {
+		free(sf);
+		return -ENOMEM;
+	}
 	sf->base.ops = &fault_ops;
 	sf->base.slot_count = inner->slot_count;
 	sf->inner = inner;

@@ -157,6 +157,15 @@ static void mirror_discard(struct swapstore *st, uint32_t slot, uint32_t count)
 	}
 }
 
+/* As in a read: lost when nobody has it. */
+static bool mirror_has_lost(const struct swapstore *st, uint32_t slot)
+{
+	const struct store_mirror *sm = (const struct store_mirror *)st;
+
+	return !mirror_bits_test(&sm->bits, 0, slot) &&
+	       !mirror_bits_test(&sm->bits, 1, slot);
+}
+
 /* The children first: until they are gone, they use the buffers. */
 static void mirror_destroy(struct swapstore *st)
 {
@@ -181,6 +190,7 @@ static const struct swapstore_ops mirror_ops = {
 	.reap = mirror_reap,
 	.event_fd = mirror_event_fd,
 	.discard = mirror_discard,
+	.has_lost = mirror_has_lost,
 	.destroy = mirror_destroy,
 };
 

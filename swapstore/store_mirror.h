@@ -7,8 +7,8 @@
  *   MI1  has[c] says of each slot whether child c has its latest bytes.  A
  *        write sets the bit of every child that took it and clears the others';
  *        a new epoch of a child clears those that it lost.
- *   MI2  A slot is lost only when no child has it: a read of it is -EIO then.
- *        While those that have it are away, reads wait.
+ *   MI2  A slot is lost only when no child has it: a read of it is -SWAP_ELOST
+ *        then.  While those that have it are away, reads wait.
  *   MI3  A copy ends in a bit only if nothing has been written to its slots,
  *        and no epoch has begun, since it was read. */
 #ifndef MEMD_SWAPSTORE_STORE_MIRROR_H

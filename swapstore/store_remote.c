@@ -2,6 +2,7 @@
 /* The swap store on another host, as its owner sees it: requests in, done
  * ones out.  What goes over the wire is remote_exchange.c's, the connection
  * remote_link.c's, the write-behind buffer remote_behind.c's. */
+#include "swapstore/remote_wait.h"
 #include "swapstore/store_remote_internal.h"
 
 #include "common/bitmap.h"
@@ -30,7 +31,7 @@ static void settle(struct store_remote *sr)
 	if (remote_link_has_room(&sr->link))
 		sr->link.wake_ns = sr->hold_ns != 0 ? sr->hold_ns :
 						      sr->discard_ns;
-	remote_link_settle(&sr->link, !STAILQ_EMPTY(&sr->done));
+	remote_wait_settle(&sr->link, !STAILQ_EMPTY(&sr->done));
 }
 
 /* A mirror's is asked only for what can be done at once. */
@@ -152,6 +153,11 @@ static void remote_discard(struct swapstore *st, uint32_t slot, uint32_t count)
 	}
 }
 
+static bool remote_has_lost(const struct swapstore *st, uint32_t slot)
+{
+	return bitmap_test(((const struct store_remote *)st)->lost, slot);
+}
+
 static void remote_destroy(struct swapstore *st)
 {
 	struct store_remote *sr = (struct store_remote *)st;
@@ -174,6 +180,7 @@ static const struct swapstore_ops remote_ops = {
 	.reap = remote_reap,
 	.event_fd = remote_event_fd,
 	.discard = remote_discard,
+	.has_lost = remote_has_lost,
 	.destroy = remote_destroy,
 };
 
@@ -335,6 +342,13 @@ static int explain(const struct store_remote *sr, int err, char *ret_reason,
 	}
 }
 
+/* As opposed to one that is there, and refuses. */
+static bool is_away(int err)
+{
+	return err == -ECONNREFUSED || err == -EHOSTUNREACH ||
+	       err == -ETIMEDOUT;
+}
+
 static int connect_first(struct store_remote *sr,
 			 const struct store_remote_options *options,
 			 struct remote_address *address, char *ret_reason,
@@ -356,7 +370,9 @@ static int connect_first(struct store_remote *sr,
 		return -ENOMEM;
 	}
 	err = remote_link_connect(&sr->link);
-	return err == 0 ? 0 : explain(sr, err, ret_reason, reason_size);
+	if (err != 0)
+		err = explain(sr, err, ret_reason, reason_size);
+	return options->may_be_away && is_away(err) ? 0 : err;
 }
 
 int store_remote_create(const struct store_remote_options *options,
@@ -371,6 +387,8 @@ int store_remote_create(const struct store_remote_options *options,
 	struct store_remote *sr;
 	int err;
 
+	if (reason_size != 0)
+		ret_reason[0] = '\0';
 	if (options->slot_count == 0 || depth > DEPTH_MAX) {
 		snprintf(ret_reason, reason_size, "a store of %u slots with "
 			 "%u requests at once; 1 to %u are possible",
@@ -386,8 +404,8 @@ int store_remote_create(const struct store_remote_options *options,
 			 "%zu bytes: %s", bytes, strerror(-err));
 		goto fail;
 	}
-	err = remote_address_init(&address, options->address, ret_reason,
-				  reason_size);
+	err = remote_address_parse(&address, options->address, ret_reason,
+				   reason_size);
 	if (err == 0)
 		err = connect_first(sr, options, &address, ret_reason,
 				    reason_size);

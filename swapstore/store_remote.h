@@ -12,8 +12,11 @@
  * the buffer keeps what the server has not confirmed, and what had no answer
  * is asked again.  Only when the server does not know the store any more (it
  * was restarted) are its slots lost: a read of one that was written before,
- * and is not in the buffer, is -EIO then; what is written from then on is kept
- * as ever.
+ * and is not in the buffer, is -SWAP_ELOST then, and so is one that the server
+ * says it cannot read; what is written from then on is kept as ever.
+ *
+ * A host is looked up by its name again each time that it must be connected to
+ * anew, on a thread of its own, and all its addresses are tried.
  *
  * Nothing here blocks but store_remote_create() and, for a moment,
  * swapstore_destroy(), which says goodbye: so the server need not keep it. */
@@ -35,10 +38,13 @@ struct store_remote_options {
 					 * given up; 0: 5 s */
 	bool is_mirrored;		/* one of a mirror: see
 					 * store_mirror_child */
+	bool may_be_away;		/* not being reached the first time is
+					 * no error: it goes on trying */
 };
 
-/* Looks the host up, connects and opens the store.  Returns 0, or -errno with
- * one line in ret_reason that names the address and says what to do:
+/* Looks the host up, connects and opens the store.  Returns 0 (if it may be
+ * away: with an empty ret_reason, or a line that says why it is not up), or
+ * -errno with one line in ret_reason that names the address and says what to do:
  * -EHOSTUNREACH (no such host), -ECONNREFUSED, -ETIMEDOUT, -EACCES (refused,
  * or a certificate is not good), -EPROTO, -EDQUOT, -ENOSPC, -EINVAL,
  * -ENOMEM. */

@@ -68,6 +68,12 @@ void swapstore_discard(struct swapstore *st, uint32_t slot, uint32_t count)
 		st->ops->discard(st, slot, count);
 }
 
+bool swapstore_has_lost(const struct swapstore *st, uint32_t slot)
+{
+	ASSERT(slot < st->slot_count);
+	return st->ops->has_lost != NULL && st->ops->has_lost(st, slot);
+}
+
 void swapstore_destroy(struct swapstore *st)
 {
 	if (st != NULL)

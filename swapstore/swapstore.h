@@ -19,6 +19,7 @@
 #define MEMD_SWAPSTORE_SWAPSTORE_H
 
 #include "common/checks.h"
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +37,12 @@ struct swap_io {
 };
 
 enum { SWAP_IO_SLOTS_MAX = 512 };
+
+/* What a read ends with (negative) when what a slot contained is lost, but the
+ * slot is as good as any: once it is discarded it can be written again.  Any
+ * other error says that the slot cannot be trusted.  No disk and no filesystem
+ * ends a request with this errno; ENODATA, for one, is a bad sector's. */
+#define SWAP_ELOST EOWNERDEAD
 
 struct swap_done {
 	uint64_t cookie;
@@ -65,6 +72,9 @@ struct swapstore_ops {
 	/* These slots are free again: what is in them is not needed any more.
 	 * No request for any of them is in flight.  NULL: does not matter. */
 	void (*discard)(struct swapstore *st, uint32_t slot, uint32_t count);
+	/* Is it known already that a read of this slot, which was written,
+	 * would end with SWAP_ELOST?  NULL: never. */
+	bool (*has_lost)(const struct swapstore *st, uint32_t slot);
 	void (*destroy)(struct swapstore *st);
 };
 
@@ -119,6 +129,9 @@ struct store_fault_plan {
 	uint32_t corrupt_rate;		/* reads: a bit flipped, reported as 0 */
 	uint32_t misdirect_rate;	/* reads: another slot's bytes, as 0 */
 	uint32_t lost_write_rate;	/* writes: nothing written, as 0 */
+	uint32_t forget_rate;		/* reads: one of the slots is lost,
+					 * -SWAP_ELOST, now and until it is
+					 * written or discarded */
 	uint32_t delay_max;		/* hold a completion for up to this many
 					 * reap() calls, which reorders */
 	uint64_t fail_at;		/* fail exactly the Nth request with
@@ -126,7 +139,8 @@ struct store_fault_plan {
 };
 
 /* Wrap `inner`, *taken* on success.  What happens to the Nth request depends
- * on the seed and on N alone, not on timing.  -EINVAL: a rate above 65536. */
+ * on the seed and on N alone, not on timing; but a read of a slot that is lost
+ * fails in any case.  -EINVAL: a rate above 65536. */
 int store_fault_create(struct swapstore *inner,
 		       const struct store_fault_plan *plan,
 		       struct swapstore **ret_store) MUST_CHECK;
@@ -143,6 +157,7 @@ unsigned swapstore_reap(struct swapstore *st, struct swap_done *done,
 			unsigned max);
 int swapstore_event_fd(struct swapstore *st);
 void swapstore_discard(struct swapstore *st, uint32_t slot, uint32_t count);
+bool swapstore_has_lost(const struct swapstore *st, uint32_t slot);
 void swapstore_destroy(struct swapstore *st);	/* waits for in-flight I/O */
 
 #endif

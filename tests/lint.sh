@@ -176,8 +176,10 @@ check_structure() {
 	layer swapstore common proto swapstore || result=1
 	layer daemon/pager common proto swapstore daemon/pager || result=1
 	layer daemon common proto swapstore daemon || result=1
-	# What a library of the engine offers to that of programs.
-	layer client common proto client daemon/embedded.h || result=1
+	# What a library of the engine offers to that of programs, and the names
+	# of all settings.
+	layer client common proto client daemon/embedded.h \
+		daemon/config_keys.h || result=1
 	return "$result"
 }
 

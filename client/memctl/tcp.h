@@ -7,7 +7,7 @@
 #include "client/memctl/failure.h"
 #include "common/checks.h"
 #include "proto/channel.h"
-#include "swapstore/remote_address.h"
+#include "proto/remote_address.h"
 
 enum {
 	/* Of a whole address, with the names of files in it. */

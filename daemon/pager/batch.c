@@ -233,6 +233,12 @@ void batch_resume_stalled(struct pager *pg)
 		resume(pg, &pg->stalled_ahead);
 }
 
+/* It says nothing against the slot: the medium is full, or has forgotten. */
+static bool is_mild(int error)
+{
+	return error == 0 || error == -ENOSPC || error == -SWAP_ELOST;
+}
+
 static void batch_finish(struct pager *pg, batch_id id)
 {
 	pg->batch[id].io_ns = pg->now_ns;
@@ -264,7 +270,7 @@ void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
 		for (unsigned i = page; i < page + count; i++) {
 			b->failed |= UINT64_C(1) << i;
 			/* A page may have several: the worst one counts. */
-			if (b->error[i] == 0 || b->error[i] == -ENOSPC)
+			if (is_mild(b->error[i]))
 				b->error[i] = result;
 		}
 	}

@@ -3,7 +3,8 @@
  * hold, and written if they differ.
  *
  *   all zero            no slot, no write; the frame is free at once
- *   same as its slot    no write; the frame is free at once
+ *   same as its slot    no write; the frame is free at once (but if the store
+ *                       is known to have lost that: as below)
  *   else                a new slot; the frame is free when the write has
  *                       succeeded.  Until then the page is EVICTING and a
  *                       fault gets the staged bytes back.
@@ -82,6 +83,16 @@ static void evict_release(struct pager *pg, struct segment *sg, page_id id,
 	page_enter(pg, sg, id, next);
 }
 
+static bool has_lost_slot(const struct pager *pg, slot_id slot)
+{
+	if (pg->ops->is_slot_lost == NULL)
+		return false;
+	for (; slot != SLOT_NONE; slot = slots_next(&pg->slots, slot))
+		if (pg->ops->is_slot_lost(pg->ctx, slot - 1))
+			return true;
+	return false;
+}
+
 static bool is_unchanged(const struct pager *pg, const struct segment *sg,
 			 page_id id, const void *bytes)
 {
@@ -113,7 +124,7 @@ static void evict_sort(struct pager *pg, struct batch *b, segment_id segment,
 		pg->stats.evicted_zero++;
 		return;
 	}
-	if (is_unchanged(pg, sg, id, bytes)) {
+	if (is_unchanged(pg, sg, id, bytes) && !has_lost_slot(pg, p->slot)) {
 		evict_release(pg, sg, id, PAGE_SWAPPED);
 		pg->stats.evicted_clean++;
 		return;

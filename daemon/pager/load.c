@@ -4,10 +4,10 @@
  * A request that fails, or whose bytes do not match their checksum, is read
  * again page by page, so that one bad sector loses one page and a passing
  * fault loses none.  A page that fails twice is LOST; its slot is never used
- * again. */
+ * again, unless the store says that only what it contained is lost. */
 #include "daemon/pager/internal.h"
 
-#include <errno.h>
+#include <string.h>
 
 static bool is_swapped(const struct pager *pg, const struct segment *sg,
 		       uint64_t page)
@@ -185,12 +185,17 @@ static void load_release(struct pager *pg, struct segment *sg, page_id id,
 	page_enter(pg, sg, id, next);
 }
 
-static void load_lose(struct pager *pg, struct segment *sg, page_id id)
+/* `error` is the store's; 0: it read bytes that are wrong. */
+static void load_lose(struct pager *pg, struct segment *sg, page_id id,
+		      int error)
 {
 	slot_id slot = pg->page[id].slot;
 
 	page_set_slot(pg, sg, id, SLOT_NONE);
-	slots_quarantine_chain(&pg->slots, slot);
+	if (error == -SWAP_ELOST)
+		page_put_chain(pg, slot);
+	else
+		slots_quarantine_chain(&pg->slots, slot);
 	load_release(pg, sg, id, PAGE_LOST);
 	pg->stats.pages_lost++;
 }
@@ -285,7 +290,7 @@ static bool load_settle(struct pager *pg, struct batch *b)
 			page_drop_slot(pg, sg, b->page[i]);
 			load_release(pg, sg, b->page[i], PAGE_ZERO);
 		} else if (b->failed & bit) {
-			load_lose(pg, sg, b->page[i]);
+			load_lose(pg, sg, b->page[i], b->error[i]);
 		} else {
 			end = good_end(b, i);
 			if (!load_install(pg, b, i, end))
@@ -309,6 +314,7 @@ void load_finish(struct pager *pg, batch_id id)
 			b->is_retry = true;
 			b->wanted = b->failed;
 			b->failed = 0;
+			memset(b->error, 0, sizeof(b->error));
 			batch_start(pg, id);
 			return;
 		}

@@ -94,6 +94,9 @@ struct pager_ops {
 	/* What is in these slots is not needed any more; no request for any
 	 * of them is in flight.  NULL: nobody wants to know. */
 	void (*discard_slots)(void *ctx, uint32_t slot, uint32_t count);
+	/* Is it known that what this slot contained is lost?  Then a page that
+	 * is still in memory is not left to it.  NULL: never. */
+	bool (*is_slot_lost)(void *ctx, uint32_t slot);
 	/* Answer a fault. */
 	void (*reply)(void *ctx, const struct pager_reply *reply);
 	/* These pages have become resident ahead of a reader of `client`, who

@@ -4,7 +4,7 @@
  * nothing, as long as both have everything when one goes; and that who waits
  * for one that is away does not keep others from going on with the other.
  *
- *   daemon_mirror_test [KILLS]     5 by default */
+ *   daemon_mirror_test [KILLS]     5 by default; 100 with MEMD_TEST_LONG */
 #include "client/include/memclient.h"
 #include "tests/integration/store_client.h"
 
@@ -26,6 +26,11 @@ enum {
 	FILL = 32 * 256,
 	AWAY_TOUCHES = 2000,			/* of pages, while one is away */
 	PATIENCE_S = 120,
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	KILLS_LONG = 20,			/* which take as long */
+#else
+	KILLS_LONG = 100,
+#endif
 };
 
 static unsigned kills = 5;
@@ -318,6 +323,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(nothing_is_lost),
 	};
 
+	if (getenv("MEMD_TEST_LONG") != NULL)
+		kills = KILLS_LONG;
 	if (argc == 2)
 		kills = (unsigned)atoi(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,8 @@
  * be lost.  It also holds the pager to the rules of a disk: no two requests
  * for one slot or one buffer at a time, buffers left alone meanwhile, nothing
  * read that was not written well, nothing sent to a slot that failed (a full
- * medium, ENOSPC, is no failure of the slot). */
+ * medium, ENOSPC, is no failure of the slot, and neither is that what it had
+ * is lost). */
 #include "tests/sim/sim.h"
 
 #include <errno.h>
@@ -84,6 +85,8 @@ static void begin_write(struct sim *sim, struct sim_slot *sl, uint32_t slot,
 		sim_fail(sim, "torn bytes are written to slot %u", slot);
 	if (sl->value == 0)
 		sim_fail(sim, "zeros are written to slot %u", slot);
+	sim->events[SIM_SLOTS_AGAIN] += sl->was_lost;
+	sl->was_lost = false;
 	sl->state = SLOT_WRITING;
 }
 
@@ -165,6 +168,15 @@ void disk_discard_slots(void *ctx, uint32_t slot, uint32_t count)
 				 i);
 		sl->state = SLOT_EMPTY;
 	}
+	swapstore_discard(sim->disk.store, slot, count);
+}
+
+/* A page that is in memory must not be left to a lost slot. */
+bool disk_is_slot_lost(void *ctx, uint32_t slot)
+{
+	struct sim *sim = ctx;
+
+	return swapstore_has_lost(sim->disk.store, slot);
 }
 
 static struct sim_io *io_random(struct sim *sim, enum io_state state)
@@ -257,12 +269,14 @@ static void end_read(struct sim *sim, const struct swap_io *io, int result)
 	bool is_blamed = result != 0 && is_of_one_page(sim, io);
 
 	sim->events[SIM_READ_FAILED] += result != 0;
+	sim->events[SIM_READ_LOST] += result == -SWAP_ELOST;
 	for (uint32_t i = 0; i < io->slot_count; i++) {
 		struct sim_slot *sl = &sim->disk.slot[io->slot + i];
 		uint64_t value;
 
 		sl->readers--;
 		if (result != 0) {
+			sl->was_lost = result == -SWAP_ELOST;
 			if (is_blamed)
 				taint(sim, sl);
 		} else if (!pattern_parse(io_bytes(io, i), &value) ||

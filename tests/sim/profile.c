@@ -49,12 +49,19 @@ static void choose_store_faults(struct sim_profile *pr, struct rng *rng,
 		&pr->faults.no_space_rate, &pr->faults.torn_rate,
 		&pr->faults.short_rate, &pr->faults.corrupt_rate,
 		&pr->faults.misdirect_rate, &pr->faults.lost_write_rate,
+		&pr->faults.forget_rate,
 	};
 
 	pr->faults.seed = seed;
 	pr->faults.delay_max = PICK(rng, 0, 2, 10);
 	if (rng_chance(rng, 2, 5))
 		return;
+	pr->does_only_forget = rng_chance(rng, 1, 6);
+	if (pr->does_only_forget) {
+		pr->faults.forget_rate = most;
+		pr->has_store_faults = true;
+		return;
+	}
 	for (unsigned i = 0; i < ARRAY_SIZE(rate); i++)
 		if (rng_chance(rng, 1, 3)) {
 			*rate[i] = rng_between(rng, 1, most);

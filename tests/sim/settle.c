@@ -90,6 +90,10 @@ static void check_rest(struct sim *sim)
 		sim_fail(sim, "%u slots have failed, %llu are quarantined",
 			 sim->disk.bad_slots,
 			 (unsigned long long)st.quarantined_slots);
+	if (st.quarantined_slots != 0 && pr->does_only_forget)
+		sim_fail(sim, "%llu slots are quarantined, and only lost "
+			 "what they had",
+			 (unsigned long long)st.quarantined_slots);
 	sim->events[SIM_FULL_STORE] += st.free_slots == 0 &&
 				       st.slot_count != 0;
 }

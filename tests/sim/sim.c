@@ -16,6 +16,7 @@ static const struct pager_ops sim_ops = {
 	.segment_gone = answer_gone,
 	.submit = disk_submit,
 	.discard_slots = disk_discard_slots,
+	.is_slot_lost = disk_is_slot_lost,
 	.reply = answer_fault,
 	.ready = answer_ready,
 	.age = client_age,
@@ -85,12 +86,12 @@ static void describe(const struct sim *sim)
 	      pr->meddle, pr->install_fail, pr->capture_fail,
 	      sim->disk.depth);
 	TRACE(sim, "store: read %u write %u nospace %u torn %u short %u "
-	      "corrupt %u misdirect %u lost %u delay %u",
+	      "corrupt %u misdirect %u lost %u forget %u delay %u",
 	      pr->faults.read_error_rate, pr->faults.write_error_rate,
 	      pr->faults.no_space_rate, pr->faults.torn_rate,
 	      pr->faults.short_rate, pr->faults.corrupt_rate,
 	      pr->faults.misdirect_rate, pr->faults.lost_write_rate,
-	      pr->faults.delay_max);
+	      pr->faults.forget_rate, pr->faults.delay_max);
 }
 
 static void world_init(struct sim *sim, void *staging)

@@ -70,10 +70,12 @@ extern const unsigned sim_order[SIM_ORDERS];	/* 0, 2, 4, 9 */
 	EVENT(WRITE_IO, 1, "write requests")				\
 	EVENT(STORE_BUSY, 1, "requests the store put off")		\
 	EVENT(READ_FAILED, 1, "reads that failed")			\
+	EVENT(READ_LOST, 1, "  for their slots were lost")		\
 	EVENT(READ_WRONG, 1, "slots read back wrong, as success")	\
 	EVENT(WRITE_FAILED, 1, "writes that failed")			\
 	EVENT(NO_SPACE, 1, "  for lack of space")			\
 	EVENT(SLOTS_LOST, 1, "slots quarantined")			\
+	EVENT(SLOTS_AGAIN, 1, "slots written after they were lost")	\
 	EVENT(READAHEAD, 1, "pages read ahead")				\
 	EVENT(READAHEAD_HITS, 1, "  that were used")			\
 	EVENT(READAHEAD_WASTED, 1, "  that were not")			\
@@ -192,6 +194,7 @@ struct sim_slot {
 	uint64_t value;		/* written, or being written; says whose */
 	uint16_t readers;
 	uint8_t state;
+	bool was_lost;		/* the store has said so, since it was written */
 };
 
 enum io_state { IO_FREE, IO_QUEUED, IO_SUBMITTED, IO_DONE };
@@ -226,6 +229,7 @@ struct sim_profile {
 	struct pager_config config;
 	struct store_fault_plan faults;
 	bool has_store_faults;
+	bool does_only_forget;		/* no other fault of the store */
 	unsigned orders;		/* how many of sim_order[] */
 	uint32_t install_fail, capture_fail;	/* per 1024 */
 	uint32_t store_busy;			/* per 1024 */
@@ -316,6 +320,8 @@ void disk_init(struct sim *sim);
 void disk_fini(struct sim *sim);
 int disk_submit(void *ctx, const struct swap_io *io);
 void disk_discard_slots(void *ctx, uint32_t slot, uint32_t count);
+/* ops.is_slot_lost. */
+bool disk_is_slot_lost(void *ctx, uint32_t slot);
 bool disk_issue(struct sim *sim);
 bool disk_deliver(struct sim *sim);
 void disk_expect_none_of(const struct sim *sim, uint32_t ordinal);

@@ -47,6 +47,54 @@ static void test_servers_that_refuse(void **state)
 	fixture_fini(&fx);
 }
 
+/* One that is away is waited for, and what is asked of it; one that is there
+ * and refuses is refused. */
+static void test_away_at_first(void **state)
+{
+	static const struct remote_server_plan closed = { .is_closed = true };
+	static const struct remote_server_plan refuses = {
+		.hello_error = EACCES,
+	};
+	struct store_remote_options options;
+	char reason[256];
+	struct fixture fx;
+
+	(void)state;
+	fixture_init_server(&fx);
+	options = options_of(&fx);
+	options.may_be_away = true;
+	fixture_plan(&fx, &refuses);
+	assert_int_equal(store_remote_create(&options, &fx.st, reason,
+					     sizeof(reason)), -EACCES);
+	fixture_plan(&fx, &closed);
+	assert_int_equal(store_remote_create(&options, &fx.st, reason,
+					     sizeof(reason)), 0);
+	assert_non_null(strstr(reason, options.address));
+	assert_false(status_of(&fx).is_up);
+	assert_string_not_equal(status_of(&fx).reason, "");
+	assert_int_equal(status_of(&fx).epoch, 0);
+	write_version(&fx, 0, 10, 1);
+	expect_version(&fx, 0, 10, 1);
+	assert_int_equal(fixture_submit(&fx, false, 20, 1), 0);
+	assert_int_equal(swapstore_flush(fx.st), 0);
+	fixture_turn(&fx);
+	assert_int_equal(fx.st->in_flight, 1);
+	fixture_plan(&fx, &behave);
+	assert_int_equal(store_wait_one(fx.st).result, 0);
+	wait_until_confirmed(&fx);
+	expect_version(&fx, 0, 10, 1);
+	assert_int_equal(status_of(&fx).epoch, 1);
+	assert_int_equal(status_of(&fx).reconnects, 0);
+	assert_int_equal(status_of(&fx).lost_slots, 0);
+	swapstore_destroy(fx.st);
+	fx.st = NULL;
+	assert_int_equal(store_remote_create(&options, &fx.st, reason,
+					     sizeof(reason)), 0);
+	assert_string_equal(reason, "");
+	assert_true(status_of(&fx).is_up);
+	fixture_fini(&fx);
+}
+
 /* What the first answers are spoilt in any way: never a crash, and a reason. */
 static void test_servers_that_are_none(void **state)
 {
@@ -182,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_listens),
 		cmocka_unit_test(test_servers_that_refuse),
 		cmocka_unit_test(test_servers_that_are_none),
+		cmocka_unit_test(test_away_at_first),
 		cmocka_unit_test(test_status_and_goodbye),
 	};
 

@@ -111,7 +111,7 @@ static void lane_check(struct lanes *ls, const struct swap_done *done,
 	}
 	if (done->result == 0)
 		return;
-	assert_int_equal(done->result, -EIO);
+	assert_int_equal(done->result, -SWAP_ELOST);
 	assert_true(may_fail);
 	ls->losses++;
 	if (io->slot_count == 1)

@@ -89,8 +89,9 @@ static void test_loss(void **state)
 	assert_int_equal(status_of(&fx).lost_slots, 9);
 	for (uint32_t slot = 0; slot < 9; slot++)
 		assert_int_equal(store_do(fx.st, false, slot, 1, fx.buffer),
-				 -EIO);
-	assert_int_equal(store_do(fx.st, false, 8, 2, fx.buffer), -EIO);
+				 -SWAP_ELOST);
+	assert_int_equal(store_do(fx.st, false, 8, 2, fx.buffer),
+			 -SWAP_ELOST);
 	expect_version(&fx, 9, 11, 2);
 	for (uint32_t slot = 20; slot < 40; slot++)
 		assert_int_equal(store_do(fx.st, false, slot, 1, fx.buffer), 0);
@@ -99,8 +100,13 @@ static void test_loss(void **state)
 	wait_until_confirmed(&fx);
 	expect_version(&fx, 0, 4, 3);
 	expect_version(&fx, 9, 11, 2);
-	assert_int_equal(store_do(fx.st, false, 4, 1, fx.buffer), -EIO);
+	assert_int_equal(store_do(fx.st, false, 4, 1, fx.buffer),
+			 -SWAP_ELOST);
+	assert_true(swapstore_has_lost(fx.st, 4));
+	assert_false(swapstore_has_lost(fx.st, 3));
+	assert_false(swapstore_has_lost(fx.st, 9));
 	swapstore_discard(fx.st, 4, 1);
+	assert_false(swapstore_has_lost(fx.st, 4));
 	assert_int_equal(store_do(fx.st, false, 4, 1, fx.buffer), 0);
 	fixture_fini(&fx);
 }
@@ -127,7 +133,8 @@ static void test_loss_under_waiting_reads(void **state)
 	for (int i = 0; i < 2; i++) {
 		struct swap_done done = store_wait_one(fx.st);
 
-		assert_int_equal(done.result, done.cookie == 0 ? -EIO : 0);
+		assert_int_equal(done.result, done.cookie == 0 ?
+				 -SWAP_ELOST : 0);
 	}
 	fixture_fini(&fx);
 }
@@ -183,14 +190,15 @@ static void test_server_loses_a_slot(void **state)
 	write_version(&fx, 0, 4, 1);
 	wait_until_confirmed(&fx);
 	remote_server_plan_set(fx.server, &bad_disk, false);
-	assert_int_equal(store_do(fx.st, false, 0, 4, fx.buffer), -EIO);
+	assert_int_equal(store_do(fx.st, false, 0, 4, fx.buffer),
+			 -SWAP_ELOST);
 	write_version(&fx, 2, 4, 2);
 	wait_until_confirmed(&fx);
 	remote_server_plan_set(fx.server, &behave, false);
 	expect_version(&fx, 0, 2, 1);
 	for (uint32_t slot = 2; slot < 6; slot++)
 		assert_int_equal(store_do(fx.st, false, slot, 1, fx.buffer),
-				 -EIO);
+				 -SWAP_ELOST);
 	assert_int_equal(status_of(&fx).lost_slots, 4);
 	write_version(&fx, 2, 4, 3);
 	wait_until_confirmed(&fx);

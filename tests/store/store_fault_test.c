@@ -80,6 +80,44 @@ static void test_read_error(void **state)
 	destroy(&fx);
 }
 
+/* What is lost stays lost until it is written or discarded. */
+static void check_forget(struct fixture *fx)
+{
+	bool is_lost = false;
+
+	prepare(fx, 3, 1);
+	for (unsigned i = 0; i < 40; i++) {
+		uint64_t before = store_fault_count(fx->st);
+		int result = store_do(fx->st, false, 3, 1, fx->buffer);
+
+		is_lost = is_lost || store_fault_count(fx->st) != before;
+		assert_int_equal(result, is_lost ? -SWAP_ELOST : 0);
+		assert_int_equal(pattern_is(fx->buffer, 3, 1, 1), !is_lost);
+		if (i % 8 == 3) {
+			pattern_fill(fx->buffer, 3, 1, 1);
+			assert_int_equal(store_do(fx->st, true, 3, 1,
+						  fx->buffer), 0);
+		} else if (i % 8 == 7) {
+			swapstore_discard(fx->st, 3, 1);
+		}
+		is_lost = is_lost && i % 4 != 3;
+	}
+	assert_true(pattern_is(fx->below, 0, SLOTS, 1));
+}
+
+static void test_forget(void **state)
+{
+	struct store_fault_plan plan = { .forget_rate = ALWAYS / 6 };
+	struct fixture fx;
+
+	(void)state;
+	for (plan.seed = 1; plan.seed < 20; plan.seed++) {
+		create(&fx, &plan);
+		check_forget(&fx);
+		destroy(&fx);
+	}
+}
+
 static void check_write_refused(const struct store_fault_plan *plan, int result)
 {
 	struct fixture fx;
@@ -540,6 +578,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_read_error),
+		cmocka_unit_test(test_forget),
 		cmocka_unit_test(test_writes_that_do_not_happen),
 		cmocka_unit_test(test_torn_write),
 		cmocka_unit_test(test_short),

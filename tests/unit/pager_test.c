@@ -404,8 +404,9 @@ static void spoilt_slot_loses_one_page(void **state)
 	}
 }
 
-/* A store reads `failing` reads in a row badly. */
-static void failed_read(unsigned failing, bool is_lost)
+/* A store ends `failing` reads in a row with `error`. */
+static void failed_read(unsigned failing, int error, bool is_lost,
+			bool is_bad)
 {
 	struct world *w = start(CONFIG(.readahead_max = 8));
 	segment_id sg = world_segment(w, 8, 0, 0);
@@ -417,7 +418,7 @@ static void failed_read(unsigned failing, bool is_lost)
 	assert_int_equal(world_advise(w, sg, 0, 8, PAGER_WILLNEED), 0);
 	assert_null(world_fault(w, sg, 0));
 	while (failing-- > 0)
-		world_end_io(w, 0, -EIO);
+		world_end_io(w, 0, error);
 	world_settle(w);
 	for (uint64_t page = 1; page < 8; page++)
 		world_expect(w, sg, page, (uint8_t)(page + 1));
@@ -426,20 +427,108 @@ static void failed_read(unsigned failing, bool is_lost)
 	assert_int_equal(rp->error, is_lost ? -EIO : 0);
 	assert_int_equal(rp->kind, is_lost ? FAULT_LOST : FAULT_SWAP_IN);
 	assert_int_equal(world_stats(w).pages_lost, is_lost);
+	assert_int_equal(world_stats(w).quarantined_slots, is_bad);
+	assert_int_equal(world_stats(w).free_slots,
+			 128 - 8 + (is_lost && !is_bad));
 	finish(w);
 }
 
 static void passing_read_error_loses_nothing(void **state)
 {
 	(void)state;
-	failed_read(1, false);
+	failed_read(1, -EIO, false, false);
+	failed_read(1, -SWAP_ELOST, false, false);
 }
 
 /* The second request after the failure is for page 0 alone. */
 static void lasting_read_error_loses_one_page(void **state)
 {
 	(void)state;
-	failed_read(2, true);
+	failed_read(2, -EIO, true, true);
+}
+
+/* The slot of what a store has lost is as good as any. */
+static void lost_slot_is_free_again(void **state)
+{
+	(void)state;
+	failed_read(2, -SWAP_ELOST, true, false);
+}
+
+/* A large page in scattered slots: its slots are good only if all of them are,
+ * and what the second try says counts. */
+static void lost_slots_of_a_scattered_page(void **state)
+{
+	static const struct {
+		int first[4], second[4];
+		unsigned quarantined;
+	} table[] = {
+		{ { -SWAP_ELOST }, { 0, 0, -SWAP_ELOST, 0 }, 0 },
+		{ { -EIO }, { -SWAP_ELOST, 0, 0, 0 }, 0 },
+		{ { -SWAP_ELOST }, { -EIO, 0, 0, 0 }, 4 },
+		{ { 0 }, { -SWAP_ELOST, 0, -EIO, 0 }, 0 },
+		{ { -EIO }, { -EIO, 0, 0, -SWAP_ELOST }, 4 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
+		struct world *w = start(CONFIG(.slot_count = 8));
+		segment_id small = world_segment(w, 8, 0, 0);
+		segment_id sg = world_segment(w, 1, 2, 0);
+		bool is_first_bad = table[i].first[0] != 0;
+
+		for (uint64_t page = 0; page < 8; page++)
+			world_fill(w, small, page, 0x01);
+		world_page_out(w, small, 0, 8);
+		for (uint64_t page = 1; page < 8; page += 2)
+			assert_int_equal(world_advise(w, small, page, 1,
+						      PAGER_DONTNEED), 0);
+		world_fill(w, sg, 0, 0x8a);
+		world_page_out(w, sg, 0, 1);
+		assert_null(world_fault(w, sg, 0));
+		for (unsigned k = 0; is_first_bad && k < 4; k++)
+			world_end_io(w, 0, table[i].first[k]);
+		assert_int_equal(w->io_count, 4);
+		for (unsigned k = 0; k < 4; k++)
+			world_end_io(w, 0, table[i].second[k]);
+		world_settle(w);
+		assert_int_equal(world_info(w, sg).lost, is_first_bad);
+		assert_int_equal(world_stats(w).quarantined_slots,
+				 table[i].quarantined);
+		for (uint64_t page = 0; page < 8; page += 2)
+			world_expect(w, small, page, 0x01);
+		finish(w);
+	}
+}
+
+/* What the store has lost is written again while it is still in memory. */
+static void unchanged_page_is_not_left_to_a_lost_slot(void **state)
+{
+	(void)state;
+	for (unsigned order = 0; order <= 2; order += 2) {
+		struct world *w = start(CONFIG(0));
+		segment_id sg = world_segment(w, 1, order, 0);
+		unsigned units = 1u << order;
+		uint32_t last;
+
+		world_fill(w, sg, 0, 0x77);
+		world_page_out(w, sg, 0, 1);
+		assert_int_equal(world_fault_wait(w, sg, 0)->error, 0);
+		last = world_find_slot(w, 0x77) + units - 1;
+		w->lost_slot = last + 1;
+		w->slots_written = 0;
+		world_page_out(w, sg, 0, 1);
+		assert_int_equal(w->slots_written, units);
+		assert_int_equal(world_stats(w).free_slots, 128 - units);
+		/* The new one is as good as the old one was. */
+		memset(w->slots + last * (size_t)PAGER_UNIT_BYTES, 0,
+		       PAGER_UNIT_BYTES);
+		w->lost_slot = 0;
+		world_expect(w, sg, 0, 0x77);
+		w->slots_written = 0;
+		world_page_out(w, sg, 0, 1);
+		assert_int_equal(w->slots_written, 0);
+		finish(w);
+	}
 }
 
 static void failed_capture_keeps_the_page(void **state)
@@ -617,6 +706,9 @@ int main(void)
 		cmocka_unit_test(spoilt_slot_loses_one_page),
 		cmocka_unit_test(passing_read_error_loses_nothing),
 		cmocka_unit_test(lasting_read_error_loses_one_page),
+		cmocka_unit_test(lost_slot_is_free_again),
+		cmocka_unit_test(unchanged_page_is_not_left_to_a_lost_slot),
+		cmocka_unit_test(lost_slots_of_a_scattered_page),
 		cmocka_unit_test(failed_capture_keeps_the_page),
 		cmocka_unit_test(install_that_fails_half_way),
 		cmocka_unit_test(full_store_queue_is_tried_again),

@@ -122,6 +122,13 @@ static int on_submit(void *ctx, const struct swap_io *io)
 	return 0;
 }
 
+static bool on_is_slot_lost(void *ctx, uint32_t slot)
+{
+	const struct world *w = ctx;
+
+	return w->lost_slot == slot + 1;
+}
+
 static void on_reply(void *ctx, const struct pager_reply *reply)
 {
 	struct world *w = ctx;
@@ -168,6 +175,7 @@ static const struct pager_ops ops = {
 	.discard = on_discard,
 	.segment_gone = on_gone,
 	.submit = on_submit,
+	.is_slot_lost = on_is_slot_lost,
 	.reply = on_reply,
 	.ready = on_ready,
 	.age = on_age,

@@ -53,6 +53,8 @@ struct world {
 	/* What is to go wrong: this many times from now on. */
 	unsigned fail_installs, fail_captures, fail_discards;
 	uint64_t install_part;		/* units done before a failure */
+	uint32_t lost_slot;		/* the store says so of slot - 1; 0: of
+					 * none */
 	/* What has happened. */
 	unsigned reads, writes;		/* requests */
 	unsigned slots_read, slots_written;

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "proto/remote_address.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Returns the port's text, and the host in ra->host; NULL: malformed. */
+static const char *split(struct remote_address *ra, const char *text)
+{
+	const char *colon = strrchr(text, ':'), *end = colon;
+
+	if (colon == NULL || colon[1] == '\0' ||
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1))
+		return NULL;
+	if (text[0] == '[') {
+		text++;
+		if (end == text || *--end != ']')
+			return NULL;
+	} else if (memchr(text, ':', (size_t)(end - text)) != NULL) {
+		return NULL;	/* IPv6 without brackets */
+	}
+	if (end <= text || (size_t)(end - text) >= sizeof(ra->host))
+		return NULL;
+	memcpy(ra->host, text, (size_t)(end - text));
+	ra->host[end - text] = '\0';
+	return colon + 1;
+}
+
+/* Does not look names up, so it does not block. */
+static int read_number(struct remote_address *ra)
+{
+	static const struct addrinfo hints = {
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+	};
+	struct addrinfo *all;
+	int err = getaddrinfo(ra->host, ra->port, &hints, &all);
+
+	if (err == 0) {
+		remote_address_set(ra, all);
+		ra->is_number = true;
+	}
+	return err == EAI_MEMORY ? -ENOMEM : 0;
+}
+
+int remote_address_parse(struct remote_address *ra, const char *text,
+			 char *ret_reason, size_t reason_size)
+{
+	const char *port;
+	int err;
+
+	*ra = (struct remote_address){ 0 };
+	port = split(ra, text);
+	if (port == NULL || strlen(text) >= sizeof(ra->text) ||
+	    strlen(port) >= sizeof(ra->port)) {
+		snprintf(ret_reason, reason_size, "\"%.200s\" is no address; "
+			 "give HOST:PORT or [IPV6]:PORT", text);
+		return -EINVAL;
+	}
+	memcpy(ra->text, text, strlen(text) + 1);
+	memcpy(ra->port, port, strlen(port) + 1);
+	err = read_number(ra);
+	if (err != 0)
+		snprintf(ret_reason, reason_size, "%s", strerror(-err));
+	return err;
+}
+
+int remote_address_init(struct remote_address *ra, const char *text,
+			char *ret_reason, size_t reason_size)
+{
+	static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	int err = remote_address_parse(ra, text, ret_reason, reason_size);
+	struct addrinfo *all;
+
+	if (err != 0 || ra->is_number)
+		return err;
+	err = getaddrinfo(ra->host, ra->port, &hints, &all);
+	if (err == 0) {
+		remote_address_set(ra, all);
+		return 0;
+	}
+	snprintf(ret_reason, reason_size, "cannot find the host of %.200s: "
+		 "%s; check the name", text, gai_strerror(err));
+	return err == EAI_MEMORY ? -ENOMEM : -EHOSTUNREACH;
+}
+
+static void put_good_first(struct remote_address *ra)
+{
+	for (struct addrinfo **at = &ra->all; *at != NULL;
+	     at = &(*at)->ai_next) {
+		struct addrinfo *found = *at;
+
+		if (found->ai_addrlen != ra->good_length ||
+		    memcmp(found->ai_addr, &ra->good, ra->good_length) != 0)
+			continue;
+		*at = found->ai_next;
+		found->ai_next = ra->all;
+		ra->all = found;
+		return;
+	}
+}
+
+void remote_address_prefer(struct remote_address *ra, int fd)
+{
+	ra->good_length = sizeof(ra->good);
+	if (getpeername(fd, (struct sockaddr *)&ra->good,
+			&ra->good_length) != 0)
+		ra->good_length = 0;
+	put_good_first(ra);
+}
+
+void remote_address_set(struct remote_address *ra, struct addrinfo *all)
+{
+	if (ra->all != NULL)
+		freeaddrinfo(ra->all);
+	ra->all = all;
+	ra->count = 0;
+	for (const struct addrinfo *ai = all; ai != NULL; ai = ai->ai_next)
+		ra->count++;
+	put_good_first(ra);
+}
+
+void remote_address_fini(struct remote_address *ra)
+{
+	remote_address_set(ra, NULL);
+}

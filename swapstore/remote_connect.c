@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include "swapstore/remote_connect.h"
+
+#include "common/clock.h"
+#include "swapstore/remote_lookup.h"
+#include "swapstore/remote_wait.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	NOT_SENT_BYTES = 128 * 1024,	/* in the kernel: reads must not wait
+					 * behind more */
+	KEEP_IDLE_S = 10, KEEP_INTERVAL_S = 5, KEEP_COUNT = 3,
+};
+
+#define MS_NS		UINT64_C(1000000)
+/* How long to wait for a name where addresses are known that may be good. */
+#define LOOKUP_NS	(1000 * MS_NS)
+
+/* ---- one address */
+
+static void set_options(const struct remote_link *link, int fd)
+{
+	const struct {
+		int level, name, value;
+	} options[] = {
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOT_SENT_BYTES },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT,
+		  (int)(link->timeout_ns / MS_NS) },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_S },
+		{ IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT },
+	};
+
+	/* All of them only make it quicker. */
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		(void)setsockopt(fd, options[i].level, options[i].name,
+				 &options[i].value, sizeof(int));
+}
+
+/* Begin to connect to the next address.  Returns 0 or -errno. */
+static int connect_next(struct remote_link *link)
+{
+	const struct addrinfo *ai = link->next_address;
+	int fd, err;
+
+	link->next_address = ai->ai_next;
+	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		    0);
+	if (fd < 0)
+		return remote_link_blame(link, -errno, "socket: %s",
+					 strerror(errno));
+	set_options(link, fd);
+	if (connect(fd, ai->ai_addr, ai->ai_addrlen) != 0 &&
+	    errno != EINPROGRESS) {
+		err = errno == EAGAIN ? -EADDRNOTAVAIL : -errno;
+		close(fd);
+		return remote_link_blame(link, err, "%s", strerror(-err));
+	}
+	err = remote_stream_open(&link->stream, fd, link->tls,
+				 link->address.host);
+	if (err == 0)
+		err = remote_wait_watch(link, fd, EPOLLOUT);
+	if (err != 0)
+		return remote_link_blame(link, err, "%s", strerror(-err));
+	link->interest = EPOLLOUT;
+	remote_link_enter(link, LINK_CONNECTING,
+			  link->timeout_ns / link->address.count);
+	return 0;
+}
+
+static int socket_error(int fd)
+{
+	socklen_t length = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+		return errno;
+	return error;
+}
+
+int remote_connect_go_on(struct remote_link *link)
+{
+	int fd = link->stream.channel.fd, error;
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+
+	if (poll(&pfd, 1, 0) != 1)
+		return -EAGAIN;
+	error = socket_error(fd);
+	if (error != 0)
+		return remote_link_blame(link, -error, "%s", strerror(error));
+	remote_link_enter(link, LINK_SECURING, link->timeout_ns);
+	return 0;
+}
+
+/* ---- the name */
+
+void remote_connect_rewind(struct remote_link *link)
+{
+	link->next_address = link->address.all;
+	link->must_look_up = !link->address.is_number;
+}
+
+bool remote_connect_is_exhausted(const struct remote_link *link)
+{
+	return link->next_address == NULL;
+}
+
+static int try_next(struct remote_link *link)
+{
+	if (link->next_address != NULL)
+		return connect_next(link);
+	return remote_link_blame(link, -EHOSTUNREACH, "cannot find %s: %s",
+				 link->address.host, link->lookup_error);
+}
+
+static int look_up(struct remote_link *link)
+{
+	struct remote_lookup *lookup;
+	int err = remote_lookup_start(link->address.host, link->address.port,
+				      &lookup);
+
+	if (err != 0)
+		return err;
+	err = remote_wait_watch(link, remote_lookup_event_fd(lookup), EPOLLIN);
+	if (err != 0)
+		remote_lookup_destroy(lookup);
+	else
+		link->lookup = lookup;
+	return err;
+}
+
+/* Without a thread to be had there is what is known. */
+int remote_connect_begin(struct remote_link *link)
+{
+	int err = 0;
+
+	if (!link->must_look_up)
+		return try_next(link);
+	link->must_look_up = false;
+	snprintf(link->lookup_error, sizeof(link->lookup_error), "%s",
+		 strerror(ETIMEDOUT));
+	if (link->lookup == NULL)
+		err = look_up(link);
+	if (err != 0) {
+		snprintf(link->lookup_error, sizeof(link->lookup_error), "%s",
+			 strerror(-err));
+		return try_next(link);
+	}
+	remote_link_enter(link, LINK_LOOKING, link->address.count == 0 ?
+			  link->timeout_ns : MIN(LOOKUP_NS, link->timeout_ns));
+	return 0;
+}
+
+int remote_connect_look(struct remote_link *link)
+{
+	if (link->lookup != NULL && clock_now_ns() < link->deadline_ns)
+		return -EAGAIN;
+	return try_next(link);
+}
+
+void remote_connect_adopt(struct remote_link *link)
+{
+	struct addrinfo *all = NULL;
+	int error = link->lookup == NULL ? EAI_INPROGRESS :
+		    remote_lookup_take(link->lookup, &all);
+
+	if (error == EAI_INPROGRESS)
+		return;
+	remote_wait_forget(link, remote_lookup_event_fd(link->lookup));
+	remote_lookup_destroy(link->lookup);
+	link->lookup = NULL;
+	if (error != 0) {
+		snprintf(link->lookup_error, sizeof(link->lookup_error), "%s",
+			 gai_strerror(error));
+		return;
+	}
+	remote_address_set(&link->address, all);
+	link->next_address = link->address.all;
+	link->must_look_up = false;
+}
+
+void remote_connect_fini(struct remote_link *link)
+{
+	remote_lookup_destroy(link->lookup);
+	link->lookup = NULL;
+}

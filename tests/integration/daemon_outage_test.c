@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves what a program whose pages another memd keeps has when that is away:
+ * pages that were lost there are lost, with SIGBUS, and no room with them; of
+ * two that keep every page one is enough to begin with, and the other one gets
+ * everything when it comes; without any, the reason is said.  Every byte that
+ * is read is the one that was written. */
+#include "client/include/memclient.h"
+#include "tests/integration/store_client.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum {
+	PAGE = 4096, PAGES = 24 * 256,		/* three times the pool */
+	PATIENCE_S = 60,
+	LOSSES = 4,	/* each of more than a quarter of the store */
+};
+
+struct scene {
+	struct testmemd server[2];
+	unsigned port[2];
+	char socket[64];
+	struct memclient *mc;
+	uint64_t *memory;
+};
+
+/* ---- pages */
+
+static uint64_t word_of(uint32_t page, uint32_t version, uint32_t word)
+{
+	return ((uint64_t)version << 32 | page) * UINT64_C(0x9e3779b97f4a7c15) +
+	       word + 1;
+}
+
+/* What was unmapped just before becomes free piece by piece. */
+static void map(struct scene *s)
+{
+	unsigned left = PATIENCE_S * 100;
+	void *at = NULL;
+	int err;
+
+	do {
+		err = memclient_map(s->mc, (size_t)PAGES * PAGE, NULL, &at);
+		if (err == -ENOSPC)
+			usleep(10000);
+	} while (err == -ENOSPC && left-- != 0);
+	if (err != 0)
+		fail_msg("%s", memclient_error(s->mc));
+	s->memory = at;
+}
+
+static void write_page(struct scene *s, uint32_t page, uint32_t version)
+{
+	uint64_t *at = s->memory + (size_t)page * (PAGE / 8);
+
+	for (uint32_t i = 0; i < PAGE / 8; i++)
+		at[i] = word_of(page, version, i);
+}
+
+static void write_all(struct scene *s, uint32_t version)
+{
+	for (uint32_t page = 0; page < PAGES; page++)
+		write_page(s, page, version);
+}
+
+static void page_out(struct scene *s, uint32_t count)
+{
+	if (memclient_advise(s->mc, s->memory, (size_t)count * PAGE,
+			     MEMCLIENT_ADVICE_PAGEOUT) != 0)
+		fail_msg("%s", memclient_error(s->mc));
+}
+
+static sigjmp_buf lost;
+
+static void on_sigbus(int signal)
+{
+	(void)signal;
+	siglongjmp(lost, 1);
+}
+
+/* False: it is lost. */
+static bool verify_page(const struct scene *s, uint32_t page, uint32_t version)
+{
+	const volatile uint64_t *at = s->memory + (size_t)page * (PAGE / 8);
+
+	if (sigsetjmp(lost, 1) != 0)
+		return false;
+	for (uint32_t i = 0; i < PAGE / 8; i++)
+		if (at[i] != word_of(page, version, i))
+			fail_msg("page %u has wrong bytes", page);
+	return true;
+}
+
+/* Verifies all others. */
+static uint32_t count_lost(const struct scene *s, uint32_t pages,
+			   uint32_t version)
+{
+	struct sigaction sa = { .sa_handler = on_sigbus }, before;
+	uint32_t count = 0;
+
+	assert_int_equal(sigaction(SIGBUS, &sa, &before), 0);
+	for (uint32_t page = 0; page < pages; page++)
+		count += !verify_page(s, page, version);
+	assert_int_equal(sigaction(SIGBUS, &before, NULL), 0);
+	return count;
+}
+
+static uint32_t verify_all(const struct scene *s, uint32_t version)
+{
+	return count_lost(s, PAGES, version);
+}
+
+/* ---- what memctl shows */
+
+/* The number behind `before` in the output; UINT64_MAX: it is not there. */
+static uint64_t look_for(const struct scene *s, const char *options,
+			 const char *before)
+{
+	uint64_t found = UINT64_MAX;
+	char command[512], line[1024];
+	FILE *out;
+
+	snprintf(command, sizeof(command), "%s --socket=%s status %s",
+		 MEMCTL_PATH, s->socket, options);
+	out = popen(command, "re");
+	assert_non_null(out);
+	while (fgets(line, sizeof(line), out) != NULL) {
+		const char *at = strstr(line, before);
+
+		if (at != NULL)
+			found = strtoull(at + strlen(before), NULL, 10);
+	}
+	(void)pclose(out);	/* of a degraded memd not 0 */
+	return found;
+}
+
+/* "…; A and B of C pages" */
+static bool have_all(const struct scene *s)
+{
+	char command[512], line[1024];
+	unsigned long long has[2], all;
+	bool result = false;
+	FILE *out;
+
+	snprintf(command, sizeof(command), "%s --socket=%s status",
+		 MEMCTL_PATH, s->socket);
+	out = popen(command, "re");
+	assert_non_null(out);
+	while (fgets(line, sizeof(line), out) != NULL) {
+		const char *at = strrchr(line, ';');
+
+		if (at != NULL && sscanf(at, "; %llu and %llu of %llu pages",
+					 &has[0], &has[1], &all) == 3)
+			result = has[0] == all && has[1] == all && all != 0;
+	}
+	(void)pclose(out);
+	return result;
+}
+
+static void await_all(const struct scene *s)
+{
+	unsigned left = PATIENCE_S * 100;
+
+	while (!have_all(s)) {
+		assert_int_not_equal(left--, 0);
+		usleep(10000);
+	}
+}
+
+/* ---- the others */
+
+/* The first time at any port, then at that. */
+static void start_server(struct scene *s, unsigned c)
+{
+	char listen[64];
+	const char *const flags[] = { listen, NULL };
+
+	snprintf(listen, sizeof(listen), "--listen-tcp=127.0.0.1:%u",
+		 s->port[c]);
+	assert_int_equal(testmemd_start(&s->server[c], flags), 0);
+	s->port[c] = store_port(&s->server[c]);
+}
+
+static int try_open(struct scene *s, const char *more)
+{
+	struct memclient_options o = { .size = sizeof(o),
+				       .timeout_ms = PATIENCE_S * 1000 };
+	char address[256];
+
+	snprintf(s->socket, sizeof(s->socket), "@memd-outage-test-%d",
+		 (int)getpid());
+	snprintf(address, sizeof(address), "tcp://127.0.0.1:%u?pool=8M"
+		 "&size=32M&socket=%s%s", s->port[0], s->socket, more);
+	return memclient_open(address, &o, &s->mc);
+}
+
+static void open_mirror(struct scene *s)
+{
+	char more[64];
+
+	snprintf(more, sizeof(more), "&mirror=127.0.0.1:%u", s->port[1]);
+	if (try_open(s, more) != 0)
+		fail_msg("%s", memclient_error(NULL));
+}
+
+/* ---- tests */
+
+/* In all more is lost than there is room for. */
+static void loss_leaves_no_hole(void **state)
+{
+	uint32_t sum = 0;
+	struct scene s = { 0 };
+
+	(void)state;
+	start_server(&s, 0);
+	if (try_open(&s, "") != 0)
+		fail_msg("%s", memclient_error(NULL));
+	for (uint32_t round = 1; round <= LOSSES; round++) {
+		map(&s);
+		write_all(&s, round);
+		assert_int_equal(verify_all(&s, round), 0);
+		testmemd_kill(&s.server[0]);
+		start_server(&s, 0);
+		sum += verify_all(&s, round);
+		assert_int_equal(look_for(&s, "-o raw",
+					  "swap_quarantined_bytes\t"), 0);
+		assert_int_equal(memclient_unmap(s.mc, s.memory), 0);
+	}
+	assert_true(sum > 32 * 256);
+	memclient_close(s.mc);
+	assert_int_equal(testmemd_stop(&s.server[0]), 0);
+}
+
+/* Pages that are in memory, and kept there too: when it has lost them they are
+ * kept there again, as they leave. */
+static void what_is_in_memory_is_not_lost(void **state)
+{
+	enum { FEW = 1024 };
+	unsigned left = PATIENCE_S * 100;
+	struct scene s = { 0 };
+
+	(void)state;
+	start_server(&s, 0);
+	if (try_open(&s, "") != 0)
+		fail_msg("%s", memclient_error(NULL));
+	map(&s);
+	for (uint32_t page = 0; page < FEW; page++)
+		write_page(&s, page, 1);
+	page_out(&s, FEW);
+	for (uint32_t page = 0; page < FEW; page++)
+		assert_true(verify_page(&s, page, 1));
+	testmemd_kill(&s.server[0]);
+	start_server(&s, 0);
+	while (look_for(&s, "", "has forgotten ") == UINT64_MAX) {
+		assert_int_not_equal(left--, 0);
+		usleep(10000);
+	}
+	page_out(&s, FEW);
+	assert_int_equal(count_lost(&s, FEW, 1), 0);
+	memclient_close(s.mc);
+	assert_int_equal(testmemd_stop(&s.server[0]), 0);
+}
+
+static void one_is_enough_to_begin(void **state)
+{
+	(void)state;
+	for (unsigned away = 0; away < 2; away++) {
+		struct scene s = { 0 };
+
+		start_server(&s, 0);
+		start_server(&s, 1);
+		testmemd_kill(&s.server[away]);
+		open_mirror(&s);
+		map(&s);
+		write_all(&s, 1);
+		assert_int_equal(verify_all(&s, 1), 0);
+		start_server(&s, away);
+		await_all(&s);
+		testmemd_kill(&s.server[1 - away]);
+		assert_int_equal(verify_all(&s, 1), 0);
+		write_all(&s, 2);
+		assert_int_equal(verify_all(&s, 2), 0);
+		memclient_close(s.mc);
+		assert_int_equal(testmemd_stop(&s.server[away]), 0);
+	}
+}
+
+static void none_is_too_few(void **state)
+{
+	struct scene s = { 0 };
+	char more[64], address[32];
+
+	(void)state;
+	for (unsigned c = 0; c < 2; c++)
+		start_server(&s, c);
+	for (unsigned c = 0; c < 2; c++)
+		testmemd_kill(&s.server[c]);
+	snprintf(more, sizeof(more), "&mirror=127.0.0.1:%u", s.port[1]);
+	assert_int_not_equal(try_open(&s, more), 0);
+	for (unsigned c = 0; c < 2; c++) {
+		snprintf(address, sizeof(address), "127.0.0.1:%u: ",
+			 s.port[c]);
+		assert_non_null(strstr(memclient_error(NULL), address));
+	}
+	assert_non_null(strstr(memclient_error(NULL), "refused"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(loss_leaves_no_hole),
+		cmocka_unit_test(what_is_in_memory_is_not_lost),
+		cmocka_unit_test(one_is_enough_to_begin),
+		cmocka_unit_test(none_is_too_few),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
