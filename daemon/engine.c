@@ -68,6 +68,8 @@ static int op_submit(void *ctx, const struct swap_io *io)
 	}
 	if (err == 0)
 		e->must_flush = true;
+	else if (err == -EAGAIN)
+		e->was_refused = true;
 	return err;
 }
 
@@ -306,14 +308,16 @@ static void run(struct engine *e)
 	uint64_t now_ns = clock_now_ns();
 
 	e->last_run_ns = now_ns;
+	e->was_refused = false;
 	e->wants_run = pager_run(e->pager, now_ns);
 }
 
 /* Something waits that no completion will bring along: memory the system did
- * not have, or a full submission queue. */
+ * not have, a full submission queue, or room in a store where what is in
+ * flight waits for something else (a mirror's reads for the other child). */
 static bool must_retry(const struct engine *e)
 {
-	if (e->must_flush)
+	if (e->must_flush || e->was_refused)
 		return true;
 	if (e->store->in_flight != 0)
 		return false;
@@ -384,6 +388,9 @@ void engine_settle(struct engine *e)
 	}
 	if (e->wants_run || e->must_flush)
 		schedule(e, 0);
+	else if (e->is_watching && must_retry(e) &&
+		 !event_pending(&e->background, EV_TIMEOUT, NULL))
+		schedule(e, RETRY_MS);
 }
 
 bool engine_is_idle(const struct engine *e)

@@ -50,6 +50,7 @@ struct engine {
 	struct event background;
 	bool is_watching;
 	bool must_flush;
+	bool was_refused;		/* by the store, since the last run */
 	bool wants_run;			/* the pager may have work */
 	uint64_t last_run_ns;
 	uint64_t submit_retries;

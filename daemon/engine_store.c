@@ -5,6 +5,7 @@
 #include "common/units.h"
 #include "swapstore/store_mirror.h"
 #include "swapstore/store_remote.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -71,17 +72,27 @@ static int load_tls(struct engine *e, const struct config *config,
 		.crl = config->tls_crl,
 	};
 
-	if (config->tls_ca[0] == '\0')
+	/* Half of them is a mistake, and must not mean none. */
+	if (config->tls_ca[0] == '\0' && config->tls_certificate[0] == '\0' &&
+	    config->tls_key[0] == '\0')
 		return 0;
 	return channel_context_create(&files, false, &e->tls, ret_reason,
 				      reason_size);
 }
 
+/* "127." may begin a name, too, which is anybody's. */
 static bool is_loopback(const char *address)
 {
-	return strncmp(address, "127.", 4) == 0 ||
-	       strncmp(address, "localhost:", 10) == 0 ||
-	       strncmp(address, "[::1]:", 6) == 0;
+	char host[64] = "";
+	struct in_addr v4;
+
+	if (strncmp(address, "localhost:", 10) == 0 ||
+	    strncmp(address, "[::1]:", 6) == 0)
+		return true;
+	snprintf(host, sizeof(host), "%.*s", (int)strcspn(address, ":"),
+		 address);
+	return inet_pton(AF_INET, host, &v4) == 1 &&
+	       ntohl(v4.s_addr) >> 24 == 127;
 }
 
 /* Whoever is on the way could read and change everything, and answer. */

@@ -24,13 +24,13 @@ enum {
 
 /* ---- ops */
 
+/* What is due goes out where there is room, which the socket tells of. */
 static void settle(struct store_remote *sr)
 {
-	bool is_up = sr->link.state == LINK_UP;
-
-	sr->link.wake_ns = sr->hold_ns;
-	if (is_up && sr->hold_ns == 0)
-		sr->link.wake_ns = sr->discard_ns;
+	sr->link.wake_ns = 0;
+	if (remote_link_has_room(&sr->link))
+		sr->link.wake_ns = sr->hold_ns != 0 ? sr->hold_ns :
+						      sr->discard_ns;
 	remote_wait_settle(&sr->link, !STAILQ_EMPTY(&sr->done));
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that a program whose pages are kept by two other memds loses none and
  * reads no wrong byte while one after the other is killed and comes back with
- * nothing, as long as both have everything when one goes.
+ * nothing, as long as both have everything when one goes; and that who waits
+ * for one that is away does not keep others from going on with the other.
  *
  *   daemon_mirror_test [KILLS]     5 by default; 100 with MEMD_TEST_LONG */
 #include "client/include/memclient.h"
@@ -9,6 +10,7 @@
 
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -21,6 +23,7 @@
 
 enum {
 	PAGE = 4096, PAGES = 24 * 256,		/* three times the pool */
+	FILL = 32 * 256,
 	AWAY_TOUCHES = 2000,			/* of pages, while one is away */
 	PATIENCE_S = 120,
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -169,6 +172,7 @@ static void begin(struct scene *s)
 	snprintf(s->socket, sizeof(s->socket), "@memd-mirror-test-%d",
 		 (int)getpid());
 	snprintf(address, sizeof(address), "tcp://127.0.0.1:%u?pool=8M&size=64M"
+		 "&write_behind=4M"
 		 "&mirror=127.0.0.1:%u&socket=%s", port[0], port[1], s->socket);
 	if (memclient_open(address, &o, &s->mc) != 0)
 		fail_msg("%s", memclient_error(NULL));
@@ -214,9 +218,108 @@ static void nothing_is_lost(void **state)
 		assert_int_equal(testmemd_stop(&s.server[c]), 0);
 }
 
+/* ---- one away with what only it has, the other slow */
+
+static void send_signal(const struct scene *s, unsigned c, int number)
+{
+	assert_int_equal(kill(s->server[c].pid, number), 0);
+}
+
+/* It waits until the one that has the page is back. */
+static void *look_at_first(void *arg)
+{
+	struct scene *s = arg;
+
+	verify_page(s, 0);
+	return NULL;
+}
+
+/* All of it new, four times the pool. */
+static void *fill(void *arg)
+{
+	struct scene *s = arg;
+	void *at = NULL;
+
+	assert_int_equal(memclient_map(s->mc, (size_t)FILL * PAGE, NULL, &at),
+			 0);
+	for (size_t i = 0; i < FILL; i++) {
+		((volatile char *)at)[i * PAGE] = 1;
+		atomic_fetch_add(&s->touches, 1);
+	}
+	return NULL;
+}
+
+/* Until nobody has touched a page for a while: who fills has to wait. */
+static void await_standstill(struct scene *s)
+{
+	unsigned long before;
+
+	do {
+		before = atomic_load(&s->touches);
+		usleep(500000);
+	} while (before != atomic_load(&s->touches));
+}
+
+/* The second one is away, the first one is not. */
+static void await_away(const struct scene *s)
+{
+	const char *here = strchr(s->listen[0], '=') + 1;
+	const char *away = strchr(s->listen[1], '=') + 1;
+	char command[512], line[1024], here_text[64], away_text[64];
+	unsigned left = PATIENCE_S * 10;
+	bool is_away = false;
+
+	snprintf(command, sizeof(command), "%s --socket=%s status",
+		 MEMCTL_PATH, s->socket);
+	snprintf(here_text, sizeof(here_text), "%s, round trip", here);
+	snprintf(away_text, sizeof(away_text), "%s, not reached", away);
+	while (!is_away) {
+		FILE *out = popen(command, "re");
+
+		assert_non_null(out);
+		assert_int_not_equal(left--, 0);
+		while (fgets(line, sizeof(line), out) != NULL)
+			is_away |= strstr(line, here_text) != NULL &&
+				   strstr(line, away_text) != NULL;
+		assert_int_equal(pclose(out), 0);
+		usleep(100000);
+	}
+}
+
+/* A read that waits for one of them must not keep what the other had no room
+ * for from being asked again. */
+static void who_has_no_room_is_asked_again(void **state)
+{
+	static struct scene s;
+	pthread_t reader, filler;
+
+	(void)state;
+	begin(&s);
+	await_all(&s);
+	testmemd_kill(&s.server[0]);
+	send_signal(&s, 1, SIGSTOP);
+	start_server(&s, 0);
+	await_away(&s);
+	assert_int_equal(pthread_create(&reader, NULL, look_at_first, &s), 0);
+	send_signal(&s, 0, SIGSTOP);
+	assert_int_equal(pthread_create(&filler, NULL, fill, &s), 0);
+	await_standstill(&s);
+	assert_true(atomic_load(&s.touches) < FILL);
+	send_signal(&s, 0, SIGCONT);
+	await_touches(&s, FILL - atomic_load(&s.touches));
+	send_signal(&s, 1, SIGCONT);
+	assert_int_equal(pthread_join(filler, NULL), 0);
+	assert_int_equal(pthread_join(reader, NULL), 0);
+	assert_int_equal(atomic_load(&s.wrong), 0);
+	memclient_close(s.mc);
+	for (unsigned c = 0; c < 2; c++)
+		assert_int_equal(testmemd_stop(&s.server[c]), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_has_no_room_is_asked_again),
 		cmocka_unit_test(nothing_is_lost),
 	};
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that store_remote and memd understand each other: the swap store of
  * one, kept by the other in a pool a quarter of its size, gives every slot
- * back as it was written last, many requests at once. */
+ * back as it was written last, many requests at once; and that a memd that
+ * stands still does not keep the other one awake. */
 #include "swapstore/store_remote.h"
 #include "tests/integration/store_client.h"
 #include "tests/store/storetest.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,10 +103,47 @@ static void slots_come_back(void **state)
 	end(&fx);
 }
 
+static void let_go(struct fixture *fx)
+{
+	struct swap_done done;
+
+	(void)swapstore_reap(fx->st, &done, 1);
+}
+
+/* Discards are due after a moment; while nothing can be sent, that must not
+ * keep whoever looks after the store awake. */
+static void no_room_is_waited_for(void **state)
+{
+	enum { ROUNDS = 200, WAIT_MS = 10 };
+	struct pollfd pfd = { .events = POLLIN };
+	struct fixture fx;
+	uint32_t slot = 0;
+	int rang = 0;
+
+	(void)state;
+	begin(&fx);
+	pfd.fd = swapstore_event_fd(fx.st);
+	assert_int_equal(kill(fx.tm.pid, SIGSTOP), 0);
+	while (slot < SLOTS - 2 * RUN) {
+		assert_int_equal(store_do(fx.st, true, slot, RUN,
+					  at(&fx, slot)), 0);
+		slot += RUN;
+	}
+	swapstore_discard(fx.st, SLOTS - 1, 1);
+	for (int i = 0; i < ROUNDS; i++) {
+		rang += poll(&pfd, 1, WAIT_MS);
+		let_go(&fx);
+	}
+	assert_int_equal(kill(fx.tm.pid, SIGCONT), 0);
+	assert_true(rang < ROUNDS / 4);
+	end(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slots_come_back),
+		cmocka_unit_test(no_room_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

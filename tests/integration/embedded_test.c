@@ -465,6 +465,11 @@ static void errors_are_clear(void **state)
 		{ "tcp://", -EINVAL, "HOST:PORT" },
 		{ "tcp://host:1?pool", -EINVAL, "NAME=VALUE" },
 		{ "tcp://host:1?colour=red", -EINVAL, "colour" },
+		{ "tcp://127.memd.invalid:1", -EACCES, "insecure_tcp" },
+		{ "tcp://127.100.100.100.memd.invalid:1", -EACCES,
+		  "insecure_tcp" },
+		{ "tcp://127.0.0.1:1?certificate=/x&key=/y", -EINVAL,
+		  "CA certificate" },
 		{ "embeded:", -EINVAL, "not understood" },
 	};
 
