@@ -38,7 +38,7 @@ void conn_enter(struct conn *c, enum conn_state next)
 	if (c->state == CONN_NEW && c->peer.is_remote)
 		server->remote_newcomers--;
 	if (next == CONN_DEAD && c->peer.is_remote)
-		addresses_remove(&server->addresses, c->peer.host);
+		addresses_remove(&server->addresses, c->peer.network);
 	c->state = next;
 	TAILQ_INSERT_TAIL(&server->conns[next], c, link);
 	server->conn_count[next]++;
@@ -548,11 +548,12 @@ static int start_reading(struct conn *c)
 	(void)event_priority_set(&c->readable, PRIORITY_ADMIN);
 	(void)event_priority_set(&c->writable, PRIORITY_ADMIN);
 	if (c->peer.is_remote &&
-	    addresses_add(&d->server.addresses, c->peer.host) != 0)
+	    addresses_add(&d->server.addresses, c->peer.network) != 0)
 		return -ENOMEM;
 	if (event_add(&c->readable, NULL) != 0) {
 		if (c->peer.is_remote)
-			addresses_remove(&d->server.addresses, c->peer.host);
+			addresses_remove(&d->server.addresses,
+					 c->peer.network);
 		return -ENOMEM;
 	}
 	TAILQ_INSERT_TAIL(&d->server.conns[CONN_NEW], c, link);

@@ -51,6 +51,19 @@ static uint32_t sessions_of(const struct daemon *d, const struct peer *peer)
 	return count;
 }
 
+/* Nor can all of them together. */
+static bool are_too_many_hosts(const struct daemon *d, const struct peer *peer)
+{
+	const struct session *s;
+	uint32_t count = 0;
+
+	if (!peer->is_remote)
+		return false;
+	TAILQ_FOREACH(s, &d->server.sessions, link)
+		count += s->main->peer.is_remote;
+	return count >= MAX(d->config.max_sessions / 2, 1u);
+}
+
 static bool check_room(struct daemon *d, struct conn *c, uint64_t id,
 		       bool is_admin_only)
 {
@@ -58,6 +71,12 @@ static bool check_room(struct daemon *d, struct conn *c, uint64_t id,
 	bool is_admin = is_admin_only && daemon_is_admin(d, &c->peer);
 	char text[256];
 
+	if (!is_admin && are_too_many_hosts(d, &c->peer)) {
+		refuse_hello(c, id, -EAGAIN, "as many programs of other hosts "
+			     "are connected as half of max_sessions allows; "
+			     "try again later");
+		return false;
+	}
 	if (d->server.session_count >= most + (is_admin ? ADMIN_RESERVE : 0)) {
 		snprintf(text, sizeof(text), "%u programs are connected, as "
 			 "many as max_sessions allows; try again later",

@@ -25,6 +25,9 @@ struct peer {
 	size_t group_count;
 	bool is_remote;
 	char host[PEER_HOST_BYTES];	/* remote: its address, in numbers */
+	char network[PEER_HOST_BYTES];	/* that, or the network that IPv6
+					 * gives to one who may choose freely
+					 * in it: limits are its */
 	char name[PEER_NAME_BYTES];	/* in its certificate; empty: none */
 };
 

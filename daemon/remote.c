@@ -6,6 +6,7 @@
 #include "daemon/daemon.h"
 #include "daemon/system.h"
 #include "proto/channel.h"
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
@@ -28,6 +29,24 @@ static const char separators[SEPARATORS_BYTES] = " \t,";
 
 #define REFUSED_LOG_NS	UINT64_C(100000000)
 
+/* Of IPv6 the first 64 bits. */
+static void set_network(struct peer *peer, const struct sockaddr *address,
+			bool is_native)
+{
+	struct in6_addr network;
+
+	memcpy(peer->network, peer->host, sizeof(peer->network));
+	if (address->sa_family != AF_INET6 || !is_native)
+		return;
+	network = ((const struct sockaddr_in6 *)(const void *)address)->
+		sin6_addr;
+	if (IN6_IS_ADDR_LOOPBACK(&network))
+		return;
+	memset(network.s6_addr + 8, 0, 8);
+	(void)inet_ntop(AF_INET6, &network, peer->network,
+			sizeof(peer->network));
+}
+
 void remote_peer_init(struct peer *peer, const struct sockaddr *address,
 		      socklen_t length)
 {
@@ -45,6 +64,7 @@ void remote_peer_init(struct peer *peer, const struct sockaddr *address,
 	    strchr(text, '.') != NULL)
 		text += strlen(mapped);
 	snprintf(peer->host, sizeof(peer->host), "%s", text);
+	set_network(peer, address, text == host);
 }
 
 void remote_set_options(int fd)

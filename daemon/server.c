@@ -25,6 +25,7 @@ enum {
 	REMOTE_NEWCOMERS_MAX = 512,	/* the same from other hosts, apart */
 	RESERVE_FOR_LOCAL = 64,		/* descriptors they leave alone */
 	PAUSE_MS = 100,			/* when descriptors have run out */
+	HANDSHAKE_REST_US = 3000,	/* between TLS newcomers */
 	DESCRIPTORS_OWN = 64,		/* files, ring, pipes, logs … */
 };
 
@@ -72,6 +73,32 @@ static void pause_listening(struct daemon *d, const char *why)
 	d->server.is_paused = true;
 	set_listening(&d->server, false);
 	(void)event_add(&d->server.resume, &delay);
+}
+
+/* A TLS handshake takes about a millisecond, and anybody can ask for one
+ * without an effort of his own: no more of them than leave most of the time to
+ * those who are here. */
+static void rest_from_newcomers(struct daemon *d)
+{
+	struct timeval delay = { .tv_usec = HANDSHAKE_REST_US };
+
+	for (unsigned i = 0; i < d->server.listener_count; i++)
+		if (d->server.listeners[i].is_tcp)
+			(void)event_del(&d->server.listeners[i].event);
+	(void)event_add(&d->server.rest, &delay);
+}
+
+static void on_rested(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	if (d->server.is_paused)
+		return;
+	for (unsigned i = 0; i < d->server.listener_count; i++)
+		if (d->server.listeners[i].is_tcp)
+			(void)event_add(&d->server.listeners[i].event, NULL);
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)
@@ -130,7 +157,7 @@ static const char *why_not(const struct daemon *d, const struct peer *peer)
 {
 	if (!server_has_descriptors(d, RESERVE_FOR_LOCAL))
 		return "too many open files; raise LimitNOFILE";
-	if (addresses_count(&d->server.addresses, peer->host) >=
+	if (addresses_count(&d->server.addresses, peer->network) >=
 	    d->config.address_connections)
 		return "as many connections from one address as "
 		       "address_connections allows";
@@ -171,6 +198,8 @@ static void welcome_remote(struct daemon *d, int fd,
 	if (d->server.remote_newcomers >= REMOTE_NEWCOMERS_MAX)
 		close_oldest_remote(d);
 	err = conn_create_remote(d, fd, d->server.tls, &peer);
+	if (d->server.tls != NULL)
+		rest_from_newcomers(d);
 	if (err != 0)
 		log_event(LOG_LEVEL_WARNING, "accept-failed", "error=\"%s\"",
 			  strerror(-err));
@@ -346,7 +375,9 @@ int server_listen(struct daemon *d, char *ret_reason, size_t reason_size)
 {
 	int err;
 
-	if (event_assign(&d->server.resume, d->base, -1, 0, on_resume, d) != 0)
+	if (event_assign(&d->server.resume, d->base, -1, 0, on_resume,
+			 d) != 0 ||
+	    event_assign(&d->server.rest, d->base, -1, 0, on_rested, d) != 0)
 		return -EINVAL;
 	err = listen_local(d, ret_reason, reason_size);
 	return err != 0 ? err : listen_tcp(d, ret_reason, reason_size);
@@ -392,8 +423,10 @@ void server_stop_listening(struct server *server)
 {
 	struct stat st;
 
-	if (server->listener_count > 0)
+	if (server->listener_count > 0) {
 		(void)event_del(&server->resume);
+		(void)event_del(&server->rest);
+	}
 	for (unsigned i = 0; i < server->listener_count; i++) {
 		(void)event_del(&server->listeners[i].event);
 		close(server->listeners[i].fd);

@@ -29,7 +29,7 @@ struct server {
 	dev_t socket_dev;		/* what we bound, to remove only that */
 	ino_t socket_ino;
 	int lock_fd;			/* -1: none */
-	struct event resume;		/* listening again after a pause */
+	struct event resume, rest;	/* listening again after a pause */
 	bool is_paused;
 
 	struct conn_list conns[CONN_STATES];

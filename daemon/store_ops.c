@@ -128,9 +128,20 @@ void store_op_destroy(struct store_op *op)
 	free(op);
 }
 
+/* `most`, but of all stores together no more than a quarter of the pool: what
+ * many clients leave lying here must not become more than what they may keep.
+ * The longest request must fit. */
+static size_t share(const struct stores *ss, size_t most)
+{
+	uint64_t part = ss->daemon->config.pool_size / 4 / MAX(ss->count, 1u);
+
+	return (size_t)MIN((uint64_t)most,
+			   MAX(part, STORE_COUNT_MAX * PAGER_UNIT_BYTES));
+}
+
 static size_t backlog_max(const struct store *store)
 {
-	return STORE_READ_BYTES +
+	return share(store->stores, STORE_READ_BYTES) +
 	       (size_t)store->stores->daemon->config.session_output / 2;
 }
 
@@ -139,7 +150,8 @@ static size_t backlog_max(const struct store *store)
 static bool is_over(const struct store *store, unsigned parts)
 {
 	return store->op_count >= STORE_OPS_MAX / parts ||
-	       store->write_bytes >= STORE_WRITE_BYTES / parts ||
+	       store->write_bytes >=
+			share(store->stores, STORE_WRITE_BYTES) / parts ||
 	       conn_backlog(store->session->main) >=
 			backlog_max(store) / parts;
 }
@@ -552,7 +564,7 @@ static bool has_output_room(const struct store_op *op)
 	if (op->kind != STORE_OP_READ || op->is_reading || op->is_orphan)
 		return true;
 	return conn_backlog(store->session->main) + store->reading_bytes +
-	       op_bytes(op) <= STORE_READ_BYTES;
+	       op_bytes(op) <= share(store->stores, STORE_READ_BYTES);
 }
 
 static bool has_pin_room(const struct stores *ss, const struct store_op *op)

@@ -78,7 +78,7 @@ static bool is_in_the_way(const struct store *store, const struct peer *peer,
 {
 	if (store->session != NULL)
 		return false;
-	return error == -ENOSPC || strcmp(store->host, peer->host) == 0 ||
+	return error == -ENOSPC || strcmp(store->network, peer->network) == 0 ||
 	       (peer->name[0] != '\0' && strcmp(store->name, peer->name) == 0);
 }
 

@@ -68,7 +68,7 @@ static int check_limits(const struct stores *ss, const struct peer *peer,
 	TAILQ_FOREACH(store, &ss->all, link) {
 		if (strcmp(store->name, peer->name) == 0)
 			of_name += bytes_of(store);
-		if (strcmp(store->host, peer->host) == 0)
+		if (strcmp(store->network, peer->network) == 0)
 			of_host += bytes_of(store);
 	}
 	err = check_sum(of_host, bytes, config->address_stored, "this address",
@@ -89,7 +89,8 @@ static void take_place(struct store *store, struct session *s)
 	store->session = s;
 	s->store = store;
 	store->idle_since_ns = 0;
-	snprintf(store->host, sizeof(store->host), "%s", peer->host);
+	memcpy(store->host, peer->host, sizeof(store->host));
+	memcpy(store->network, peer->network, sizeof(store->network));
 }
 
 static int add_segment(struct store *store, char *ret_reason,
@@ -265,6 +266,11 @@ static void log_end(const struct store *store, const char *why)
 		  store->uid, (unsigned long long)bytes_of(store), why);
 }
 
+static bool store_is_blank(const struct store *store)
+{
+	return store->written_bytes == 0 && TAILQ_EMPTY(&store->ops);
+}
+
 void stores_leave(struct session *s)
 {
 	struct store *store = s->store;
@@ -272,7 +278,8 @@ void stores_leave(struct session *s)
 	if (store == NULL)
 		return;
 	detach(store);
-	if (s->daemon->config.store_keep != 0)
+	/* Where nothing was ever written there is nothing to come back to. */
+	if (s->daemon->config.store_keep != 0 && !store_is_blank(store))
 		return;
 	log_end(store, "its connection broke");
 	destroy(store);

@@ -41,8 +41,10 @@ enum {
 	STORE_TOKEN_BYTES = 16,
 	STORE_COUNT_MAX = 512,			/* slots of one request */
 	STORE_OPS_MAX = 256,			/* unfinished, of one store */
-	STORE_WRITE_BYTES = 8 * 1024 * 1024,	/* payloads kept for it */
-	STORE_READ_BYTES = 4 * 1024 * 1024,	/* replies made for it */
+	/* Payloads kept for it, and replies made for it: at most, and less
+	 * where there are many stores. */
+	STORE_WRITE_BYTES = 8 * 1024 * 1024,
+	STORE_READ_BYTES = 4 * 1024 * 1024,
 	/* What its output may be longer than that of others: those replies
 	 * and one more, and an Error for each request. */
 	STORE_OUTPUT_BYTES = STORE_READ_BYTES + 2 * 1024 * 1024 +
@@ -95,7 +97,7 @@ struct store {
 	struct account *account;	/* held */
 	struct session *session;	/* NULL: kept for its return */
 	uint8_t token[STORE_TOKEN_BYTES];
-	char host[PEER_HOST_BYTES];
+	char host[PEER_HOST_BYTES], network[PEER_HOST_BYTES];
 	char name[PEER_NAME_BYTES];	/* in the certificate */
 	char printable_name[PEER_NAME_BYTES];
 	uid_t uid;

@@ -68,17 +68,12 @@ static bool reply(int fd, struct request *rq, char *from, bool is_spread)
 	return write_all(fd, iov, 2);
 }
 
-static _Noreturn void serve(int listener, bool is_spread)
+static _Noreturn void serve(int listener, char *from, bool is_spread)
 {
-	size_t size = is_spread ? REMOTE_SPACE_BYTES : REMOTE_BLOCK_MAX;
-	char *from = malloc(size);
 	int fd, one = 1;
 	struct request rq;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (from == NULL)
-		_exit(1);
-	memset(from, 1, size);
 	fd = accept(listener, NULL, NULL);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	while (fd >= 0 && read_all(fd, &rq, sizeof(rq)) &&
@@ -167,14 +162,22 @@ int remote_ping(const struct remote_work *work, bool is_spread,
 		struct remote_result *ret_result)
 {
 	struct sockaddr_in sin;
+	size_t size = is_spread ? REMOTE_SPACE_BYTES : REMOTE_BLOCK_MAX;
 	int listener = listen_here(&sin), err;
+	char *from = malloc(size);
 	pid_t pid;
 
-	if (listener < 0)
+	if (listener < 0 || from == NULL) {
+		free(from);
+		if (listener >= 0)
+			close(listener);
 		return -1;
+	}
+	memset(from, 1, size);
 	pid = fork();
 	if (pid == 0)
-		serve(listener, is_spread);
+		serve(listener, from, is_spread);
+	free(from);
 	close(listener);
 	if (pid < 0)
 		return -1;

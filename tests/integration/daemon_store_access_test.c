@@ -69,6 +69,7 @@ static void other_users_stores_are_not_there(void **state)
 	store_start(&tm, flag);
 	fd = store_session(&tm);
 	assert_int_equal(store_open(fd, 64, NULL, token), 0);
+	store_write_version(fd, 0, 8, 1);
 	close(fd);
 	f = fopen(config, "we");
 	assert_non_null(f);
@@ -124,6 +125,66 @@ static void one_address_has_its_share(void **state)
 	assert_true(testmemd_log_count(&tm, "remote-refused") > 0);
 	for (int i = 1; i < 4; i++)
 		close(fd[i]);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+/* Programs on this host find a place though others have taken all theirs. */
+static void hosts_get_half_of_the_sessions(void **state)
+{
+	Memd__Hello hello = MEMD__HELLO__INIT;
+	struct testmemd tm;
+	int fd[3], here;
+
+	(void)state;
+	store_start(&tm, "--max-sessions=4");
+	for (int i = 0; i < 2; i++)
+		fd[i] = store_session(&tm);
+	hello.version_major = WIRE_VERSION_MAJOR;
+	hello.version_minor = WIRE_VERSION_MINOR;
+	hello.command = "one too many";
+	fd[2] = store_connect(&tm);
+	client_send(fd[2], T(HELLO), 1, &hello.base);
+	client_expect_error(fd[2], 1, EAGAIN, NULL);
+	here = client_open(&tm, false, NULL);
+	close(here);
+	for (int i = 0; i < 3; i++)
+		close(fd[i]);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+/* Until memd has noticed that the other has gone. */
+static void open_soon(int fd, uint32_t slot_count)
+{
+	int err;
+
+	do
+		err = store_open(fd, slot_count, NULL, NULL);
+	while (err == EDQUOT);
+	assert_int_equal(err, 0);
+}
+
+/* What was never written need not be kept: it would only be in the way, for
+ * example where the reply to a StoreOpen was lost. */
+static void blank_stores_go_at_once(void **state)
+{
+	uint8_t token[TOKEN_BYTES];
+	struct testmemd tm;
+	int fd;
+
+	(void)state;
+	store_start(&tm, "--address-stored=16M");
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, 10 * 256, NULL, token), 0);
+	store_expect(fd, 0, 8, 0);
+	close(fd);
+	fd = store_session(&tm);
+	open_soon(fd, 10 * 256);
+	store_write_version(fd, 0, 8, 1);
+	close(fd);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, 10 * 256, token, NULL), ENOENT);
+	assert_int_equal(store_open(fd, 10 * 256, NULL, NULL), EDQUOT);
+	close(fd);
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
@@ -241,6 +302,8 @@ int main(void)
 		cmocka_unit_test(other_users_stores_are_not_there),
 		cmocka_unit_test(limits_count),
 		cmocka_unit_test(one_address_has_its_share),
+		cmocka_unit_test(hosts_get_half_of_the_sessions),
+		cmocka_unit_test(blank_stores_go_at_once),
 		cmocka_unit_test(stores_are_shown),
 		cmocka_unit_test(strangers_need_certificates),
 	};
