@@ -22,7 +22,7 @@ enum {
 	ACCEPTS_PER_TURN_TCP = 1,	/* TLS makes each dear */
 	NEWCOMERS_MAX = 1024,		/* without a handshake yet, */
 	NEWCOMERS_OF_UID_MAX = 512,
-	REMOTE_NEWCOMERS_MAX = 512,	/* the same from other hosts, apart */
+	REMOTE_NEWCOMERS_MAX = 1024,	/* the same from other hosts, apart */
 	RESERVE_FOR_LOCAL = 64,		/* descriptors they leave alone */
 	PAUSE_MS = 100,			/* when descriptors have run out */
 	HANDSHAKE_REST_US = 3000,	/* between TLS newcomers */

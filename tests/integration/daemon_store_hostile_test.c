@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -188,15 +189,19 @@ static void wrong_requests_are_refused(void **state)
  * program on this host is served all the while. */
 static void drips_are_cut_off(void **state)
 {
-	enum { DRIPS = 900, FAULTS = 400 };
+	enum { DRIPS = 1100, STAY = 1024, FAULTS = 400 };
 	const char *flags[] = { STORE_LISTEN, STORE_SMALL_POOL,
 				"--handshake-timeout=1500ms",
-				"--address-connections=900", NULL };
+				"--address-connections=1100", NULL };
+	struct rlimit files;
 	int drip[DRIPS], local, data, admin, open_count = DRIPS;
 	uint32_t segment;
 	struct testmemd tm;
 
 	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = files.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
 	assert_int_equal(testmemd_start(&tm, flags), 0);
 	admin = client_open(&tm, true, NULL);
 	local = client_open(&tm, false, NULL);
@@ -217,7 +222,7 @@ static void drips_are_cut_off(void **state)
 	}
 	/* Newcomers of this host still get in. */
 	close(client_open(&tm, false, NULL));
-	assert_true(client_counter(admin, "remote_refused") >= DRIPS - 512);
+	assert_true(client_counter(admin, "remote_refused") >= DRIPS - STAY);
 	for (int i = 0; i < DRIPS; i++) {
 		char end[2048];
 
