@@ -556,13 +556,16 @@ static void take_answer(struct stores *ss, struct store_op *op)
 
 /* ---- starting */
 
+static bool needs_output_room(const struct store_op *op)
+{
+	return op->kind == STORE_OP_READ && !op->is_reading && !op->is_orphan;
+}
+
 /* A reply is made only where the ones before it have gone. */
 static bool has_output_room(const struct store_op *op)
 {
 	const struct store *store = op->store;
 
-	if (op->kind != STORE_OP_READ || op->is_reading || op->is_orphan)
-		return true;
 	return conn_backlog(store->session->main) + store->reading_bytes +
 	       op_bytes(op) <= share(store->stores, STORE_READ_BYTES);
 }
@@ -573,14 +576,19 @@ static bool has_pin_room(const struct stores *ss, const struct store_op *op)
 	       ss->pinned_pages < ss->pinned_max;
 }
 
-/* The first that can start.  *ret_lacks_pins: one only waits for these. */
+/* The first that can start.  *ret_lacks_pins: one only waits for these.  A read
+ * that finds no room for its reply keeps those after it waiting: short ones
+ * would take what becomes free, and a long one never have its turn. */
 static struct store_op *pick(const struct stores *ss,
 			     const struct store *store, bool *ret_lacks_pins)
 {
+	bool is_output_full = false;
 	struct store_op *op;
 
 	TAILQ_FOREACH(op, &store->ready, work_link) {
-		if (!has_output_room(op))
+		if (needs_output_room(op) && !is_output_full)
+			is_output_full = !has_output_room(op);
+		if (needs_output_room(op) && is_output_full)
 			continue;
 		if (has_pin_room(ss, op))
 			return op;

@@ -272,6 +272,7 @@ void remote_link_say_goodbye(struct remote_link *link)
 	bool is_said = false;
 
 	link->is_leaving = true;
+	link->wake_ns = 0;	/* for what is not asked any more */
 	while (link->state == LINK_UP && clock_now_ns() < until_ns) {
 		if (!is_said && remote_link_has_room(link)) {
 			remote_stream_put(&link->stream, TYPE(STORE_CLOSE),

@@ -2,11 +2,14 @@
 /* Proves that memd keeps another host's pages: every byte as it was written,
  * in the order of the requests, from a pool much smaller than the store; that
  * what a connection asked for before it broke has no effect after the store
- * was opened again; and that stores end when nobody comes back. */
+ * was opened again; that long reads have their turn among short ones; and that
+ * stores end when nobody comes back. */
 #include "tests/integration/store_model.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -243,6 +246,53 @@ static void nobody_comes_back(void **state)
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
+/* In one piece, so that memd has heard them all before it begins. */
+static void send_reads(int fd, unsigned before, unsigned after)
+{
+	uint32_t slot = STORE_REQUEST_SLOTS;
+	int on = 1, off = 0;
+
+	assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on,
+				    sizeof(on)), 0);
+	for (unsigned i = 0; i < before; i++)
+		store_send_read(fd, 1 + i, slot++, 1);
+	store_send_read(fd, 1 + before, 0, STORE_REQUEST_SLOTS);
+	for (unsigned i = 0; i < after; i++)
+		store_send_read(fd, 2 + before + i, slot++, 1);
+	assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &off,
+				    sizeof(off)), 0);
+}
+
+/* With this pool the longest read finds room only when all other replies are
+ * out: those that come after it wait for it, however short they are. */
+static void long_reads_have_their_turn(void **state)
+{
+	enum { BEFORE = 8, AFTER = 200 };
+	static const uint32_t version[STORE_REQUEST_SLOTS];
+	struct testmemd tm;
+	struct answer a;
+	int fd;
+
+	(void)state;
+	store_start(&tm, NULL);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, SLOTS, NULL, NULL), 0);
+	send_reads(fd, BEFORE, AFTER);
+	for (unsigned i = 0; i < BEFORE + 1 + AFTER; i++) {
+		assert_true(store_try_receive(fd, &a));
+		assert_int_equal(a.header.type, T(STORE_BYTES));
+		if (i < BEFORE)
+			assert_in_range(a.header.request_id, 1, BEFORE);
+		if (i == BEFORE)
+			assert_int_equal(a.header.request_id, 1 + BEFORE);
+		slots_check(a.body, 0, a.header.payload_bytes / SLOT_BYTES,
+			    version);
+		answer_free(&a);
+	}
+	close(fd);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
 /* memd ends with requests under way and a store that is kept. */
 static void stopping_is_quick(void **state)
 {
@@ -255,6 +305,7 @@ static void stopping_is_quick(void **state)
 	store_start(&tm, NULL);
 	kept = store_session(&tm);
 	assert_int_equal(store_open(kept, 64, NULL, NULL), 0);
+	store_write_version(kept, 0, 1, 1);
 	close(kept);
 	fd = store_session(&tm);
 	assert_int_equal(store_open(fd, SLOTS, NULL, NULL), 0);
@@ -278,6 +329,7 @@ int main(void)
 		cmocka_unit_test(stale_writes_have_no_effect),
 		cmocka_unit_test(small_limits_only_slow),
 		cmocka_unit_test(nobody_comes_back),
+		cmocka_unit_test(long_reads_have_their_turn),
 		cmocka_unit_test(stopping_is_quick),
 	};
 

@@ -555,11 +555,106 @@ static void who_sleeps_is_woken(void **unused)
 	world_fini(&w);
 }
 
+/* ---- a copy's read that fails late */
+
+enum { LATE_SLOT = 5 };
+
+static void write_late_slot(struct world *w, uint32_t version)
+{
+	struct swap_io io = {
+		.buffer = w->op[0].buffer, .slot = LATE_SLOT, .slot_count = 1,
+		.is_write = true,
+	};
+	unsigned left = PATIENCE;
+
+	REQUIRE(!w->op[0].is_busy);
+	pattern_fill(io.buffer, LATE_SLOT, 1, version);
+	while (swapstore_submit(w->mirror, &io) != 0)
+		REQUIRE(left-- != 0);
+	w->version[LATE_SLOT] = version;
+	w->op[0].io = io;
+	w->op[0].is_busy = true;
+	w->busy_count++;
+}
+
+static struct pending *find_read(struct fake *f)
+{
+	for (unsigned i = 0; i < f->pending_count; i++)
+		if (!f->pending[i].io.is_write)
+			return &f->pending[i];
+	return NULL;
+}
+
+static void reap_until_copy(struct world *w, bool is_reading)
+{
+	unsigned left = PATIENCE;
+
+	while ((find_read(w->child[0]) != NULL) != is_reading ||
+	       w->busy_count != 0) {
+		REQUIRE(left-- != 0);
+		(void)reap_if_ready(w);
+	}
+}
+
+static void read_late_slot(struct world *w)
+{
+	struct op *op = &w->op[0];
+	unsigned left = PATIENCE;
+
+	op->io.is_write = false;
+	while (swapstore_submit(w->mirror, &op->io) != 0)
+		REQUIRE(left-- != 0);
+	op->is_busy = true;
+	w->busy_count++;
+	while (w->busy_count != 0) {
+		REQUIRE(left-- != 0);
+		(void)reap_if_ready(w);
+	}
+}
+
+/* The first child loses a slot while it is being copied, and the slot is
+ * written anew before the copy's read says so: what was written is not lost,
+ * even when only the first child has it left. */
+static void copy_that_fails_late_takes_nothing_newer(void **unused)
+{
+	static struct world w;
+	struct store_mirror_status s;
+	struct pending *p;
+
+	(void)unused;
+	for (seed = 2; seed < 40; seed += 2) {
+		state = seed * UINT64_C(0x9e3779b97f4a7c15);
+		world_init(&w, 1);
+		write_late_slot(&w, 1);
+		reap_until_copy(&w, false);
+		fake_come_up(w.child[1], false);
+		reap_until_copy(&w, true);
+		fake_discard(&w.child[0]->base, LATE_SLOT, 1);
+		p = find_read(w.child[0]);
+		p->is_settled = true;
+		p->result = -EIO;
+		write_late_slot(&w, 2);
+		reap_until_copy(&w, false);
+		store_mirror_status_get(w.mirror, &s);
+		/* Had it no room for it, there is nothing to be seen. */
+		if (anybody_has(&w, LATE_SLOT) &&
+		    fake_look(w.child[0], LATE_SLOT) != NULL) {
+			REQUIRE(s.slots[0] == 1);
+			fake_go_down(w.child[1]);
+			fake_come_up(w.child[1], true);
+			read_late_slot(&w);
+			REQUIRE(w.good_reads == 1);
+		}
+		world_fini(&w);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_lost),
 		cmocka_unit_test(who_sleeps_is_woken),
+		cmocka_unit_test(copy_that_fails_late_takes_nothing_newer),
 	};
 
 	if (getenv("MEMD_TEST_LONG") != NULL)

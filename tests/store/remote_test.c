@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* After the connection broke only what had no answer is sent again. */
 static void test_resume(void **state)
@@ -233,6 +234,36 @@ static void test_forged_answers(void **state)
 	fixture_fini(&fx);
 }
 
+static uint64_t own_cpu_ms(void)
+{
+	struct timespec ts;
+
+	assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts), 0);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* Discards that were to go out a little later ring no alarm while it waits for
+ * the server to answer its goodbye, which can take as long as it does not
+ * answer here. */
+static void test_goodbye_sleeps(void **state)
+{
+	static const struct remote_server_plan silent = { .is_silent = true };
+	struct fixture fx;
+	uint64_t before;
+
+	(void)state;
+	fixture_init(&fx);
+	write_version(&fx, 0, 10, 1);
+	wait_until_confirmed(&fx);
+	remote_server_plan_set(fx.server, &silent, false);
+	swapstore_discard(fx.st, 0, 10);
+	before = own_cpu_ms();
+	swapstore_destroy(fx.st);
+	fx.st = NULL;
+	assert_true(own_cpu_ms() - before < 300);
+	fixture_fini(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +273,7 @@ int main(void)
 		cmocka_unit_test(test_server_without_room),
 		cmocka_unit_test(test_server_loses_a_slot),
 		cmocka_unit_test(test_forged_answers),
+		cmocka_unit_test(test_goodbye_sleeps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
