@@ -38,11 +38,11 @@
 #include "client/request.h"
 #include "client/session.h"
 #include "common/clock.h"
+#include "common/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/epoll.h>
@@ -54,8 +54,7 @@
 #endif
 
 enum {
-	STACK_BYTES = 512 * 1024,	/* not the default's 8 MiB, which
-					 * mlockall() would make real */
+	STACK_BYTES = 512 * 1024,
 	BATCH_MAX = 64,			/* faults read at once */
 	TOUCHED_EVERY_NS = 20000000,
 	SPIN_NS = 100000,		/* a disk read and its answer */
@@ -461,23 +460,6 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-static int create_thread(struct memclient *mc)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	int err = pthread_attr_init(&attr);
-
-	if (err != 0)
-		return -err;
-	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);	/* H4 */
-	err = pthread_create(&mc->handler.thread, &attr, thread_main, mc);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return -err;
-}
-
 int handler_start(struct memclient *mc)
 {
 	struct handler *h = &mc->handler;
@@ -487,7 +469,8 @@ int handler_start(struct memclient *mc)
 	faults_init(&h->faults);
 	h->uffd.fd = h->epoll_fd = h->mailbox_fd = -1;
 	h->touched_ns = UINT64_MAX;
-	err = create_thread(mc);
+	err = thread_start(&mc->handler.thread, STACK_BYTES,
+			   thread_main, mc);
 	if (err != 0)
 		return errors_set(err, "cannot start the library's thread: %s",
 				  strerrordesc_np(-err));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/embedded.h"
 
+#include "common/thread.h"
 #include "daemon/daemon.h"
 #include "daemon/peer.h"
 #include "daemon/system.h"
@@ -9,7 +10,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -97,23 +97,6 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-static int create_thread(struct memd_engine *engine)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	int err = pthread_attr_init(&attr);
-
-	if (err != 0)
-		return -err;
-	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&engine->thread, &attr, thread_main, engine);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return -err;
-}
-
 /* ---- starting */
 
 static int fail(char *ret_reason, size_t reason_size, int err,
@@ -181,7 +164,8 @@ static int launch(struct memd_engine *engine, char *ret_reason,
 
 	engine->reason = ret_reason;
 	engine->reason_size = reason_size;
-	err = create_thread(engine);
+	err = thread_start(&engine->thread, STACK_BYTES, thread_main,
+			   engine);
 	if (err != 0)
 		return fail(ret_reason, reason_size, err, "a thread: %s",
 			    strerror(-err));

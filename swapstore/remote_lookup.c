@@ -3,9 +3,8 @@
  * So the owner may go at any time, and the thread end when it likes. */
 #include "swapstore/remote_lookup.h"
 
+#include "common/thread.h"
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -52,26 +51,6 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* Signals are the program's business, and its other threads'. */
-static int start_thread(struct remote_lookup *lk)
-{
-	sigset_t all, before;
-	pthread_attr_t attr;
-	pthread_t thread;
-	int err = pthread_attr_init(&attr);
-
-	if (err != 0)
-		return -err;
-	sigfillset(&all);
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&thread, &attr, thread_main, lk);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return -err;
-}
-
 int remote_lookup_start(const char *host, const char *port,
 			struct remote_lookup **ret_lookup)
 {
@@ -89,7 +68,7 @@ int remote_lookup_start(const char *host, const char *port,
 		err = -ENOMEM;
 	if (err == 0) {
 		atomic_store(&lk->holders, 2);
-		err = start_thread(lk);
+		err = thread_start(NULL, STACK_BYTES, thread_main, lk);
 		if (err != 0)
 			atomic_store(&lk->holders, 1);
 	}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/thread.h"
+
+#include <link.h>
+#include <signal.h>
+
+/* Its alignment may make it a little larger; a page for each is plenty. */
+static int add_tls(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	size_t *sum = arg;
+
+	(void)size;
+	for (unsigned i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_TLS)
+			*sum += info->dlpi_phdr[i].p_memsz + 4096;
+	return 0;
+}
+
+int thread_start(pthread_t *ret_thread, size_t stack_bytes,
+		 void *(*thread_main)(void *), void *arg)
+{
+	sigset_t all, before;
+	pthread_attr_t attr;
+	pthread_t ignored;
+	int err = pthread_attr_init(&attr);
+
+	if (err != 0)
+		return -err;
+	(void)dl_iterate_phdr(add_tls, &stack_bytes);
+	(void)pthread_attr_setstacksize(&attr, (stack_bytes + 4095) &
+					       ~(size_t)4095);
+	if (ret_thread == NULL)
+		(void)pthread_attr_setdetachstate(&attr,
+						  PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(ret_thread != NULL ? ret_thread : &ignored, &attr,
+			     thread_main, arg);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
