@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #define LIBRARY "libmemd-engine.so.0"
 
@@ -101,9 +102,24 @@ static void find_function(void *handle, const char *name, void *ret_function)
 	*(void **)ret_function = dlsym(handle, name);
 }
 
+/* No interpreter was needed to start it: dlopen() would find another libc, with
+ * thread-locals that are not set up, and crash. */
+static bool is_static_program(void)
+{
+	return getauxval(AT_BASE) == 0;
+}
+
 static void load(void)
 {
-	void *handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	void *handle;
+
+	if (is_static_program()) {
+		snprintf(library.reason, sizeof(library.reason),
+			 "a program that is linked statically as a whole "
+			 "cannot open it");
+		return;
+	}
+	handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 
 	if (handle == NULL) {
 		snprintf(library.reason, sizeof(library.reason), "%s",

@@ -96,8 +96,9 @@ static int set_address(struct settings *s, const char *given)
 	length = strlen(path);
 	if ((path[0] != '/' && path[0] != '@') || length < 2)
 		return errors_set(-EINVAL, "address \"%.200s\" not understood: "
-				  "unix:/path/to/socket, unix:@name, "
-				  "embedded:SETTING,… or tcp://HOST:PORT",
+				  "unix:/path/to/socket (absolute), "
+				  "unix:@name, embedded:SETTING,… or "
+				  "tcp://HOST:PORT",
 				  address);
 	if (length >= sizeof(s->address.sun_path))
 		return errors_set(-EINVAL, "the path of a socket has at most "

@@ -108,9 +108,11 @@ struct memclient_options {
  *          on another host in place of a swap file.  pool=SIZE is what is kept
  *          here, size=SIZE what may be kept there.  ca=FILE, certificate=FILE
  *          and key=FILE (PEM) make it TLS, without which only loopback is
- *          allowed, or insecure_tcp=yes.
- *          Both need libmemd-engine.so.0, which comes with memd, and a heap
- *          that does not itself lie in such memory.
+ *          allowed, or insecure_tcp=yes.  mirror=HOST:PORT is a second host
+ *          that keeps every page too.
+ *          Both need libmemd-engine.so.0, which comes with memd, a program
+ *          that is not linked statically as a whole, and a heap that does not
+ *          itself lie in such memory.
  * options  NULL: all defaults.  Copied.
  * ret_mc   on success the handle; end with memclient_close().
  *
