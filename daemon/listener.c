@@ -18,7 +18,7 @@ enum { BACKLOG = 512 };
 struct reason {
 	char *text;
 	size_t size;
-	const char *where;	/* the socket, and where that setting is from */
+	const char *where;	/* the socket, and who said so */
 };
 
 static int fail(const struct reason *reason, int err, const char *format, ...)

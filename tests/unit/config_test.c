@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves the table of settings: every default is allowed by its own row and
  * survives being written and read; file, environment and flags win in this
- * order; near misses are guessed; refusals name the variable; values at the bounds and one past them. */
+ * order; near misses are guessed; refusals name the variable, and comments that
+ * are none; values at the bounds and one past them. */
 #include "daemon/config.h"
 
 #include <errno.h>
