@@ -2,10 +2,9 @@
 #include "daemon/check.h"
 
 #include "common/units.h"
+#include "daemon/check_hosts.h"
 #include "daemon/pager/backing.h"
 #include "daemon/system.h"
-#include "daemon/tcp_listener.h"
-#include "proto/channel.h"
 #include "swapstore/swapfile.h"
 #include "swapstore/swapstore.h"
 #include <errno.h>
@@ -28,8 +27,6 @@ enum {
 	DESCRIPTORS_OWN = 64,
 };
 
-enum answer { ANSWER_OK, ANSWER_WARN, ANSWER_FAIL };
-
 struct checkup {
 	FILE *to;
 	const struct config *config;
@@ -37,10 +34,10 @@ struct checkup {
 	bool has_failed;
 };
 
-static void say(struct checkup *cu, enum answer answer, const char *topic,
+static void say(struct checkup *cu, enum check_answer answer, const char *topic,
 		const char *format, ...) PRINTF_LIKE(4, 5);
 
-static void say(struct checkup *cu, enum answer answer, const char *topic,
+static void say(struct checkup *cu, enum check_answer answer, const char *topic,
 		const char *format, ...)
 {
 	static const char *const words[] = { "ok", "warn", "FAIL" };
@@ -351,11 +348,6 @@ static void check_swap_file(struct checkup *cu)
 	char reason[1024];
 	int err;
 
-	if (strcmp(config->store, "mem") == 0) {
-		say(cu, ANSWER_WARN, "swap file", "none: store = mem saves no "
-		    "memory and is for tests; set store = auto");
-		return;
-	}
 	err = swapfile_probe(config->swap_file, config->swap_size, reason,
 			     sizeof(reason));
 	/* The running memd holds it, perhaps as another user. */
@@ -390,22 +382,44 @@ static void check_groups(struct checkup *cu)
 
 static void check_other_hosts(struct checkup *cu)
 {
-	const struct config *config = cu->config;
-	struct channel_context *tls;
-	char reason[CHANNEL_REASON_BYTES];
+	char text[CHECK_TEXT_BYTES];
+	enum check_answer answer;
 
-	if (config->listen_tcp[0] == '\0')
+	if (cu->config->listen_tcp[0] == '\0')
 		return;
-	if (tcp_listener_load_tls(config, &tls, reason, sizeof(reason)) != 0)
-		say(cu, ANSWER_FAIL, "other hosts", "%s", reason);
-	else if (tls != NULL)
-		say(cu, ANSWER_OK, "other hosts", "%s, with certificates",
-		    config->listen_tcp);
-	else
-		say(cu, ANSWER_WARN, "other hosts", "%s, without "
-		    "certificates: set tls_ca, tls_certificate and tls_key",
-		    config->listen_tcp);
-	channel_context_destroy(tls);
+	answer = check_listening(cu->config, text);
+	say(cu, answer, "other hosts", "%s", text);
+	answer = check_tls_users(cu->config, text);
+	if (answer != ANSWER_OK)
+		say(cu, answer, "other hosts", "%s", text);
+}
+
+static void check_remote_store(struct checkup *cu)
+{
+	const struct config *config = cu->config;
+	char text[CHECK_TEXT_BYTES];
+
+	say(cu, check_store(config, config->store_address, text), "store",
+	    "%s", text);
+	if (config->store_mirror[0] != '\0')
+		say(cu, check_store(config, config->store_mirror, text),
+		    "store", "%s", text);
+}
+
+/* Where pages go that leave the pool. */
+static void check_pages_store(struct checkup *cu)
+{
+	const char *store = cu->config->store;
+
+	if (strcmp(store, "remote") == 0) {
+		check_remote_store(cu);
+	} else if (strcmp(store, "mem") == 0) {
+		say(cu, ANSWER_WARN, "store", "mem saves no memory and is for "
+		    "tests; set store = auto");
+	} else {
+		check_io_uring(cu);
+		check_swap_file(cu);
+	}
 }
 
 int check_all(const struct config_origin *origin, FILE *to)
@@ -428,7 +442,6 @@ int check_all(const struct config_origin *origin, FILE *to)
 	check_kernel(&cu);
 	check_own_userfaultfd(&cu);
 	check_full_userfaultfd(&cu);
-	check_io_uring(&cu);
 	check_huge_pages(&cu);
 	check_memory(&cu);
 	check_locked_memory(&cu);
@@ -436,6 +449,6 @@ int check_all(const struct config_origin *origin, FILE *to)
 	check_groups(&cu);
 	check_socket(&cu);
 	check_other_hosts(&cu);
-	check_swap_file(&cu);
+	check_pages_store(&cu);
 	return cu.has_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -163,23 +163,28 @@ static int parse_number(const struct config_key *key, const char *text,
 	}
 }
 
+/* Of `key = value # comment` all after the sign comes here. */
 static int refuse(const struct config_key *key, const char *text,
-		  char *ret_reason, size_t reason_size)
+		  enum config_source source, char *ret_reason,
+		  size_t reason_size)
 {
+	bool has_comment = source == CONFIG_FILE && strchr(text, '#') != NULL;
 	char allowed[256];
 
 	snprintf(ret_reason, reason_size, "%s: \"%.64s\" is not allowed; "
-		 "give %s", key->name, text,
-		 config_describe(key, allowed, sizeof(allowed)));
+		 "give %s%s", key->name, text,
+		 config_describe(key, allowed, sizeof(allowed)), has_comment ?
+			"; a comment after a value begins with \" ;\"" : "");
 	return -EINVAL;
 }
 
 static int set_text(struct config *config, const struct config_key *key,
-		    const char *text, char *ret_reason, size_t reason_size)
+		    const char *text, enum config_source source,
+		    char *ret_reason, size_t reason_size)
 {
 	if (strlen(text) >= CONFIG_TEXT_BYTES ||
 	    (key->kind == CONFIG_CHOICE && !is_choice(key, text)))
-		return refuse(key, text, ret_reason, reason_size);
+		return refuse(key, text, source, ret_reason, reason_size);
 	snprintf(text_at(config, key), CONFIG_TEXT_BYTES, "%s", text);
 	return 0;
 }
@@ -191,14 +196,16 @@ int config_set(struct config *config, const struct config_key *key,
 	uint64_t value;
 
 	if (is_text(key)) {
-		int err = set_text(config, key, text, ret_reason, reason_size);
+		int err = set_text(config, key, text, source, ret_reason,
+				   reason_size);
 
 		if (err != 0)
 			return err;
 	} else {
 		if (parse_number(key, text, &value) != 0 ||
 		    value < key->least || value > key->most)
-			return refuse(key, text, ret_reason, reason_size);
+			return refuse(key, text, source, ret_reason,
+				      reason_size);
 		*number_at(config, key) = value;
 	}
 	config->source[key - config_keys] = source;
@@ -320,6 +327,18 @@ void config_copy_value(struct config *to, const struct config *from,
 	else
 		*number_at(to, key) = number_of(from, key);
 	to->source[idx] = from->source[idx];
+}
+
+char *config_note(const struct config *config, const struct config_key *key,
+		  char *buf, size_t buf_size)
+{
+	char name[64];
+
+	buf[0] = '\0';
+	if (config->source[key - config_keys] == CONFIG_ENVIRONMENT)
+		snprintf(buf, buf_size, " (from %s in the environment)",
+			 config_variable(key, name, sizeof(name)));
+	return buf;
 }
 
 const char *config_source_name(enum config_source source)

@@ -98,6 +98,12 @@ char *config_format(const struct config *config, const struct config_key *key,
 /* "bytes, 1M to 8T", "auto, uring, sync, mem or remote": what a value may be. */
 char *config_describe(const struct config_key *key, char *buf, size_t buf_size);
 
+/* " (from MEMD_POOL_SIZE in the environment)", or "" where the value is from
+ * elsewhere: for messages about it.  Returns buf. */
+enum { CONFIG_NOTE_BYTES = 96 };
+char *config_note(const struct config *config, const struct config_key *key,
+		  char *buf, size_t buf_size);
+
 const char *config_source_name(enum config_source source);
 
 /* "MEMD_POOL_SIZE", "pool-size".  Return buf. */

@@ -18,6 +18,7 @@ enum { BACKLOG = 512 };
 struct reason {
 	char *text;
 	size_t size;
+	const char *where;	/* the socket, and who said so */
 };
 
 static int fail(const struct reason *reason, int err, const char *format, ...)
@@ -68,7 +69,8 @@ static int take_lock(const char *path, const struct reason *reason)
 			if (err == -EWOULDBLOCK)
 				return fail(reason, -EBUSY, "%s: another memd "
 					    "is using it; stop that one, or "
-					    "choose another socket", path);
+					    "choose another socket",
+					    reason->where);
 			return fail(reason, err, "%s: %s", name,
 				    strerror(-err));
 		}
@@ -102,7 +104,8 @@ static int clear_stale(const struct sockaddr_un *sun, socklen_t length,
 			fail(reason, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
 		return fail(reason, -EEXIST, "%s: exists and is not a socket; "
-			    "remove it, or choose another socket", path);
+			    "remove it, or choose another socket",
+			    reason->where);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return fail(reason, -errno, "socket: %s", strerror(errno));
@@ -111,7 +114,8 @@ static int clear_stale(const struct sockaddr_un *sun, socklen_t length,
 	close(fd);
 	if (err != -ECONNREFUSED)
 		return fail(reason, -EBUSY, "%s: another program is listening "
-			    "there; stop it, or choose another socket", path);
+			    "there; stop it, or choose another socket",
+			    reason->where);
 	if (unlink(path) != 0)
 		return fail(reason, -errno, "%s: cannot remove the socket a "
 			    "dead memd has left: %s", path, strerror(errno));
@@ -155,10 +159,10 @@ static int bind_to(int fd, const struct config *config,
 	else if (err == -EADDRINUSE)
 		err = fail(reason, -EBUSY, "%s: another program is listening "
 			   "there; stop it, or choose another socket",
-			   config->socket);
+			   reason->where);
 	else if (err != 0)
 		err = fail(reason, err, "%s: %s; choose another socket",
-			   config->socket, strerror(-err));
+			   reason->where, strerror(-err));
 	if (err == 0 && listen(fd, BACKLOG) != 0)
 		err = fail(reason, -errno, "%s: %s", config->socket,
 			   strerror(errno));
@@ -170,13 +174,18 @@ static int bind_to(int fd, const struct config *config,
 int listener_open(const struct config *config, int *ret_lock,
 		  char *ret_reason, size_t reason_size)
 {
-	const struct reason reason = { ret_reason, reason_size };
+	char note[CONFIG_NOTE_BYTES];
+	char where[CONFIG_TEXT_BYTES + CONFIG_NOTE_BYTES];
+	const struct reason reason = { ret_reason, reason_size, where };
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	bool is_path = config->socket[0] == '/';
 	socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
 				       strlen(config->socket));
 	int fd, err = 0, lock = -1;
 
+	snprintf(where, sizeof(where), "%s%s", config->socket,
+		 config_note(config, &config_keys[CONFIG_KEY_socket], note,
+			     sizeof(note)));
 	ASSERT(strlen(config->socket) < sizeof(sun.sun_path));
 	memcpy(sun.sun_path, config->socket, strlen(config->socket));
 	if (is_path) {

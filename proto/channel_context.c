@@ -39,12 +39,17 @@ static int refuse_content(const struct loading *ld, const char *path,
 		      path, wanted, channel_reason_words());
 }
 
-static int refuse_open(const struct loading *ld, const char *path, int error)
+/* What a key's mode may be says check_key_mode(). */
+static int refuse_open(const struct loading *ld, const char *path,
+		       const char *what, int error)
 {
 	int known = error == ENOENT || error == EACCES || error == ENOMEM;
+	bool is_key = strcmp(what, "key") == 0;
 
-	return refuse(ld, known ? -error : -EINVAL, "%s: cannot be read: %s",
-		      path, strerror(error));
+	return refuse(ld, known ? -error : -EINVAL, "%s: cannot be read: %s%s",
+		      path, strerror(error), is_key && error == EACCES ?
+			"; chown it to the user memd (or its client) runs as, "
+			"or chmod g+r where root owns it" : "");
 }
 
 /* The file's descriptor, of a regular file that can be read, or -errno. */
@@ -58,7 +63,7 @@ static int open_file(const struct loading *ld, const char *path,
 			      "is named for it", what);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
-		return refuse_open(ld, path, errno);
+		return refuse_open(ld, path, what, errno);
 	if (fstat(fd, ret_st) == 0 && S_ISREG(ret_st->st_mode))
 		return fd;
 	close(fd);

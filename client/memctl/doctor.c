@@ -72,6 +72,8 @@ static void execute_memd(const char *config)
 			      (char *)config, NULL };
 
 	signal(SIGPIPE, SIG_DFL);
+	/* To us where a memd is, to memd its setting `socket`. */
+	unsetenv("MEMD_SOCKET");
 	if (memd != NULL)
 		execv(memd, arguments);
 	else

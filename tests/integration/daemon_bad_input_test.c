@@ -5,11 +5,15 @@
  * leaves nothing behind. */
 #include "tests/integration/testmemd.h"
 
+#include "common/checks.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,7 +166,7 @@ static void wrong_flags_and_variables_are_named(void **state)
 	assert_non_null(strstr(output, "not a flag"));
 	setenv("MEMD_READAHEAD", "9999", 1);
 	expect(testmemd_run(NULL, output, sizeof(output)),
-	       STATUS_BAD_CONFIG, "MEMD_READAHEAD: readahead: \"9999\"");
+	       STATUS_BAD_CONFIG, "(from MEMD_READAHEAD in the environment)");
 	unsetenv("MEMD_READAHEAD");
 }
 
@@ -325,6 +329,95 @@ static void check_says_what_to_do(void **state)
 	assert_non_null(strstr(output, "FAIL  settings: --pool-size"));
 }
 
+/* A socket on a port of 127.0.0.1, whose HOST:PORT goes to ret_address. */
+static int bind_port(bool must_listen, char *ret_address, size_t size)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, length), 0);
+	if (must_listen)
+		assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &length), 0);
+	snprintf(ret_address, size, "127.0.0.1:%u", ntohs(sin.sin_port));
+	return fd;
+}
+
+static void expect_line(const char *start, const char *middle,
+			const char *end)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), "%s%s%s", start, middle, end);
+	if (strstr(output, line) == NULL)
+		fail_msg("no \"%s\" in:\n%s", line, output);
+}
+
+/* A remote store needs no file; whether it is there is a warning. */
+static void check_asks_for_the_remote_store(void **state)
+{
+	char up[32], down[32], address_flag[64], mirror_flag[64];
+	const char *flags[] = { "--check", inside("--socket=", "sock"),
+				inside("--swap-file=", "none/swap"),
+				"--store=remote", address_flag, mirror_flag,
+				"--pool-size=4M", NULL };
+	int up_fd = bind_port(true, up, sizeof(up));
+	int down_fd = bind_port(false, down, sizeof(down));
+
+	(void)state;
+	snprintf(address_flag, sizeof(address_flag), "--store-address=%s", up);
+	snprintf(mirror_flag, sizeof(mirror_flag), "--store-mirror=%s", down);
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 0);
+	expect_line("ok    store: ", up, " accepts connections\n");
+	expect_line("warn  store: nobody answers at ", down,
+		    ": Connection refused; start a memd there");
+	assert_null(strstr(output, "none"));
+	assert_null(strstr(output, "swap file"));
+	assert_null(strstr(output, "free disk"));
+	assert_null(strstr(output, "io_uring"));
+	flags[5] = "--store-mirror=no-such-host.invalid:1";
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 0);
+	expect_line("warn  store: cannot find the host of ",
+		    "no-such-host.invalid:1", "");
+	flags[5] = "--store-mirror=no-port";
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	expect_line("FAIL  store: \"no-port\" is no address", "", "");
+	flags[3] = "--store=mem";
+	flags[5] = NULL;
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 0);
+	expect_line("warn  store: mem ", "", "");
+	assert_null(strstr(output, "swap file"));
+	assert_null(strstr(output, "free disk"));
+	close(up_fd);
+	close(down_fd);
+}
+
+static void check_names_unknown_tls_users(void **state)
+{
+	static const char *const wrong[] = { "a=root b=no-such-user", "b=",
+					     "=root", "root" };
+	char users_flag[64];
+	const char *flags[] = { "--check", inside("--socket=", "sock"),
+				inside("--swap-file=", "swap"),
+				"--listen-tcp=127.0.0.1:0", users_flag, NULL };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		snprintf(users_flag, sizeof(users_flag), "--tls-users=%s",
+			 wrong[i]);
+		assert_int_equal(testmemd_run(flags, output, sizeof(output)),
+				 0);
+		expect_line("warn  other hosts: tls_users: \"", i == 0 ?
+				"b=no-such-user" : wrong[i], "\"");
+	}
+	flags[4] = "--tls-users=a=root, *=54321";
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 0);
+	assert_null(strstr(output, "tls_users"));
+}
+
 static int make_dir(void **state)
 {
 	struct testmemd probe;
@@ -369,6 +462,8 @@ int main(void)
 		cmocka_unit_test(full_file_system_is_named),
 		cmocka_unit_test(socket_place_must_be_free),
 		cmocka_unit_test(check_says_what_to_do),
+		cmocka_unit_test(check_asks_for_the_remote_store),
+		cmocka_unit_test(check_names_unknown_tls_users),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -266,6 +266,14 @@ static void two_do_not_fight_over_a_socket(void **state)
 		 tm.swap);
 	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
 	assert_non_null(strstr(output, "another memd is using it"));
+	assert_null(strstr(output, "in the environment"));
+	setenv("MEMD_SOCKET", tm.socket, 1);
+	flags[0] = swap_flag;
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	unsetenv("MEMD_SOCKET");
+	flags[0] = socket_flag;
+	assert_non_null(strstr(output, " (from MEMD_SOCKET in the environment)"
+			       ": another memd is using it"));
 	snprintf(socket_flag, sizeof(socket_flag), "--socket=%s.other",
 		 tm.socket);
 	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s", tm.swap);

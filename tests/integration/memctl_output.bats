@@ -758,6 +758,16 @@ make_memd() {
 	PATH=$PWD/bin:$PATH run -5 "$memctl" doctor
 }
 
+@test "doctor keeps the address of programs from memd" {
+	start_server ok
+	mkdir -p bin
+	printf '#!/bin/sh\necho "socket ${MEMD_SOCKET-unset}"\n' >bin/memd
+	chmod +x bin/memd
+	PATH=$PWD/bin:$PATH run -0 "$memctl" doctor
+	[ "${lines[0]}" = "socket unset" ]
+	[ "${lines[1]}" = "ok    daemon: memd 9.8.7 answers at memd.sock" ]
+}
+
 @test "doctor finds the memd that was installed with it first" {
 	start_server ok
 	mkdir -p root/bin root/sbin

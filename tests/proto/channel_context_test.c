@@ -113,6 +113,25 @@ static void keys_of_others_are_refused(void **state)
 	assert_reason("alice.key", "not the certificate's key");
 }
 
+/* Root may read everything, so somebody else has to try. */
+static void keys_we_may_not_read_are_explained(void **state)
+{
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("skipped: needs root\n");
+		skip();
+	}
+	assert_int_equal(chmod(certs_path(""), 0711), 0);
+	assert_int_equal(chmod(certs_path("ca.pem"), 0644), 0);
+	assert_int_equal(chmod(certs_path("server.pem"), 0644), 0);
+	assert_int_equal(seteuid(65534), 0);
+	assert_int_equal(try_files("ca.pem", "server.pem", "server.key", NULL),
+			 -EACCES);
+	assert_int_equal(seteuid(0), 0);
+	assert_reason("server.key: cannot be read: Permission denied; ",
+		      "chown it to the user memd");
+}
+
 static void keys_that_others_may_read_are_refused(void **state)
 {
 	static const mode_t modes[] = { 0644, 0604, 0620, 0660, 0602, 0601 };
@@ -191,6 +210,7 @@ int main(void)
 		cmocka_unit_test(half_of_the_settings_is_not_enough),
 		cmocka_unit_test(files_of_another_kind_are_refused),
 		cmocka_unit_test(keys_of_others_are_refused),
+		cmocka_unit_test(keys_we_may_not_read_are_explained),
 		cmocka_unit_test(keys_that_others_may_read_are_refused),
 		cmocka_unit_test(passwords_are_not_asked_for),
 		cmocka_unit_test(no_descriptor_is_left),

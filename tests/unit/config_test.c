@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves the table of settings: every default is allowed by its own row and
  * survives being written and read; file, environment and flags win in this
- * order; near misses are guessed; values at the bounds and one past them. */
+ * order; near misses are guessed; refusals name the variable, and comments that
+ * are none; values at the bounds and one past them. */
 #include "daemon/config.h"
 
 #include <errno.h>
@@ -179,6 +180,66 @@ static void clients_addresses_are_understood(void **state)
 	assert_string_equal(config.socket, "@x");
 }
 
+static void expect_refused(const struct config_origin *origin,
+			   const char *part)
+{
+	struct config config;
+
+	assert_int_equal(config_load(origin, &config, reason, sizeof(reason)),
+			 -EINVAL);
+	if (strstr(reason, part) == NULL)
+		fail_msg("no \"%s\" in: %s", part, reason);
+}
+
+static void refusals_name_the_environment(void **state)
+{
+	static const struct {
+		const char *name, *value, *part;
+	} rows[] = {
+		{ "MEMD_SOCKET", "tcp://h:1", "socket: \"tcp://h:1\" is not "
+		  "allowed; give an absolute path or @name (from MEMD_SOCKET "
+		  "in the environment)" },
+		{ "MEMD_SOCKET", "embedded:", "(from MEMD_SOCKET in" },
+		{ "MEMD_POOL_SIZE", "2X", "(from MEMD_POOL_SIZE in" },
+		{ "MEMD_SWAP_FILE", "swap", "(from MEMD_SWAP_FILE in" },
+		{ "MEMD_STORE", "remote", "remote (from MEMD_STORE in" },
+		{ "MEMD_LOW_WATERMARK", "50", "low_watermark: 50 (from "
+		  "MEMD_LOW_WATERMARK in the environment) is not below" },
+	};
+	struct config_origin origin = { .file = "/dev/null" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		setenv(rows[i].name, rows[i].value, 1);
+		expect_refused(&origin, rows[i].part);
+		unsetenv(rows[i].name);
+	}
+	/* Where it is not from there, nothing is said of it. */
+	origin.flag[idx_of("socket")] = "tcp://h:1";
+	setenv("MEMD_SOCKET", "/run/x.sock", 1);
+	expect_refused(&origin, "tcp://h:1");
+	unsetenv("MEMD_SOCKET");
+	assert_null(strstr(reason, "environment"));
+}
+
+static void comments_after_values_are_explained(void **state)
+{
+	char path[] = "/tmp/memd-test-conf-XXXXXX";
+	struct config_origin origin = { .file = path };
+
+	(void)state;
+	make_file(path, "pool_size = 300M    # comment\n");
+	expect_refused(&origin, ":1: pool_size: \"300M    # comment\" is not "
+		       "allowed; give a size from 1M to 8T; a comment after "
+		       "a value begins with \" ;\"");
+	unlink(path);
+	origin.file = "/dev/null";
+	origin.flag[idx_of("pool_size")] = "300M";
+	origin.flag[idx_of("swap_size")] = "1X";
+	expect_refused(&origin, "\"1X\"");
+	assert_null(strstr(reason, "comment"));
+}
+
 static void names_have_three_spellings(void **state)
 {
 	char text[64];
@@ -202,6 +263,8 @@ int main(void)
 		cmocka_unit_test(near_misses_are_guessed),
 		cmocka_unit_test(texts_are_refused_rather_than_cut),
 		cmocka_unit_test(clients_addresses_are_understood),
+		cmocka_unit_test(refusals_name_the_environment),
+		cmocka_unit_test(comments_after_values_are_explained),
 		cmocka_unit_test(names_have_three_spellings),
 	};
 

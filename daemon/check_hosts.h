@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* The questions of `memd --check` about other hosts: certificates, whose
+ * limits they have, and whether the memd that is to keep pages answers.  Each
+ * function answers one, in words for the line.  check.c prints them. */
+#ifndef MEMD_DAEMON_CHECK_HOSTS_H
+#define MEMD_DAEMON_CHECK_HOSTS_H
+
+#include "daemon/config.h"
+
+enum { CHECK_TEXT_BYTES = 1024 };
+
+enum check_answer { ANSWER_OK, ANSWER_WARN, ANSWER_FAIL };
+
+/* Can we listen for other hosts, with the certificates we are given? */
+enum check_answer check_listening(const struct config *config,
+				  char ret_text[CHECK_TEXT_BYTES]);
+
+/* Is each entry of tls_users NAME=USER with a user we have?  The text names
+ * the first one that is not. */
+enum check_answer check_tls_users(const struct config *config,
+				  char ret_text[CHECK_TEXT_BYTES]);
+
+/* Does anybody accept a connection at HOST:PORT, with the certificates there
+ * are?  Takes two seconds at most; says nothing to whoever it is. */
+enum check_answer check_store(const struct config *config, const char *address,
+			      char ret_text[CHECK_TEXT_BYTES]);
+
+#endif
