@@ -419,6 +419,7 @@ static int start_inside(struct daemon *d, char *reason, size_t size)
 			  accounts_most(&d->config), &hooks, d, reason, size);
 	if (err != 0)
 		return err;
+	store_watch_init(&d->store_watch, d->engine.store);
 	accounts_init(&d->accounts, d->engine.pager, &d->config);
 	err = segments_init(&d->segments, &d->engine, &d->accounts,
 			    &d->config);

@@ -24,6 +24,7 @@
 #include "daemon/server.h"
 #include "daemon/stats.h"
 #include "daemon/store_room.h"
+#include "daemon/store_watch.h"
 #include "daemon/stores.h"
 #include "daemon/trace.h"
 
@@ -78,6 +79,7 @@ struct daemon {
 	struct evictor evictor;
 	struct replays replays;
 	struct stores stores;
+	struct store_watch store_watch;
 	struct stats stats;
 	uint32_t starved_ticks;			/* seconds with waiting faults
 						 * and no free frame */

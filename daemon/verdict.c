@@ -40,22 +40,54 @@ static void add(struct verdict *v, enum verdict_level level,
 
 #define ULL(n)	((unsigned long long)(n))
 
-static void judge_remote(const struct swapstore *store, bool is_mirrored,
-			 struct verdict *v)
+/* `only_there`: what a program may wait for. */
+static void judge_away(const struct store_remote_status *rs,
+		       const char *only_there, struct verdict *v)
+{
+	add(v, VERDICT_DEGRADED, "the memd at %s has not been reached for "
+	    "%.1f s (%s): %s", rs->address, (double)rs->down_ns / 1e9,
+	    rs->reason, only_there);
+}
+
+static void judge_forgotten(const struct store_remote_status *rs,
+			    uint64_t lost, struct verdict *v)
+{
+	if (lost != 0)
+		add(v, VERDICT_DEGRADED, "the memd at %s was restarted and "
+		    "has forgotten %llu pages: programs that touch them get "
+		    "SIGBUS", rs->address, ULL(lost));
+}
+
+static void judge_remote(const struct swapstore *store, struct verdict *v)
 {
 	struct store_remote_status rs;
 
 	store_remote_status_get(store, &rs);
 	if (!rs.is_up)
-		add(v, VERDICT_DEGRADED, "the memd at %s has not been reached "
-		    "for %.1f s (%s): %s", rs.address,
-		    (double)rs.down_ns / 1e9, rs.reason, is_mirrored ?
-		    "the other one has the pages alone" :
-		    "programs wait that need a page from there");
-	if (rs.lost_slots != 0 && !is_mirrored)
-		add(v, VERDICT_DEGRADED, "the memd at %s was restarted and "
-		    "has forgotten %llu pages: programs that touch them get "
-		    "SIGBUS", rs.address, ULL(rs.lost_slots));
+		judge_away(&rs, "programs wait that need a page from there", v);
+	judge_forgotten(&rs, rs.lost_slots, v);
+}
+
+static void judge_mirrored(const struct swapstore *mirror, unsigned c,
+			   struct verdict *v)
+{
+	struct store_remote_status rs;
+	struct store_mirror_status ms;
+	bool is_other_enough;
+
+	store_mirror_status_get(mirror, &ms);
+	store_remote_status_get(store_mirror_child(mirror, c), &rs);
+	is_other_enough = ms.is_up[1 - c] && ms.slots[1 - c] == ms.slot_count;
+	if (!rs.is_up)
+		judge_away(&rs, is_other_enough ?
+			   "the other one has the pages alone" :
+			   "programs wait that need a page that only this one "
+			   "has", v);
+	else if (ms.slots[c] != ms.slot_count)
+		add(v, VERDICT_WARN, "the memd at %s is being filled: %llu of "
+		    "%llu pages; do not stop the other one meanwhile",
+		    rs.address, ULL(ms.slots[c]), ULL(ms.slot_count));
+	judge_forgotten(&rs, ms.lost_slots[c], v);
 }
 
 /* What is to be looked at when reads and writes fail. */
@@ -70,10 +102,10 @@ static void judge_store(const struct daemon *d, const struct pager_stats *ps,
 	const struct engine *e = &d->engine;
 
 	if (store_is_remote(e->store))
-		judge_remote(e->store, false, v);
+		judge_remote(e->store, v);
 	for (unsigned c = 0; store_is_mirror(e->store) &&
 			     c < STORE_MIRROR_CHILDREN; c++)
-		judge_remote(store_mirror_child(e->store, c), true, v);
+		judge_mirrored(e->store, c, v);
 	if (strcmp(e->store->ops->name, "mem") == 0)
 		add(v, VERDICT_WARN, "swap is kept in memory (store = mem), "
 		    "which saves none: for tests only");

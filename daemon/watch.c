@@ -211,6 +211,9 @@ void watch_tick(struct daemon *d)
 	watch_starvation(d);
 	watch_data_files(d);
 	watch_stuck_punches(d);
+	/* A program's stderr is its own. */
+	if (!d->is_embedded)
+		store_watch_tick(&d->store_watch, d->engine.store);
 	server_close_overdue(d);
 	server_trim(&d->server);
 	stores_expire(&d->stores);

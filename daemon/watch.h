@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What is looked at once a second: rates, starvation, and data files that a
- * client has filled past the pager.  And, in the turn, data files whose lock a
- * client keeps. */
+/* What is looked at once a second: rates, starvation, other hosts that keep
+ * pages (store_watch.h), and data files that a client has filled past the
+ * pager.  And, in the turn, data files whose lock a client keeps. */
 #ifndef MEMD_DAEMON_WATCH_H
 #define MEMD_DAEMON_WATCH_H
 

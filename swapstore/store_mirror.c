@@ -23,9 +23,12 @@ static void forget_lost(struct store_mirror *sm, unsigned c)
 	uint32_t end = sm->base.slot_count;
 
 	for (uint32_t slot = mirror_bits_next(&sm->bits, c, 0); slot < end;
-	     slot = mirror_bits_next(&sm->bits, c, slot + 1))
-		if (!child->has(child->store, slot))
-			mirror_bits_set(&sm->bits, c, slot, 1, false);
+	     slot = mirror_bits_next(&sm->bits, c, slot + 1)) {
+		if (child->has(child->store, slot))
+			continue;
+		mirror_bits_set(&sm->bits, c, slot, 1, false);
+		sm->lost_slots[c] += !mirror_bits_test(&sm->bits, 1 - c, slot);
+	}
 }
 
 static void watch_epochs(struct store_mirror *sm)
@@ -300,6 +303,7 @@ void store_mirror_status_get(const struct swapstore *st,
 	for (unsigned c = 0; c < STORE_MIRROR_CHILDREN; c++) {
 		ret_status->is_up[c] = mirror_is_up(sm, c);
 		ret_status->slots[c] = sm->bits.slots[c];
+		ret_status->lost_slots[c] = sm->lost_slots[c];
 	}
 }
 

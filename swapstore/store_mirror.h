@@ -42,6 +42,9 @@ struct store_mirror_status {
 	uint64_t slots[STORE_MIRROR_CHILDREN];	/* that it has */
 	uint64_t slot_count;			/* that any has */
 	uint64_t copied_slots;			/* in all */
+	uint64_t lost_slots[STORE_MIRROR_CHILDREN];	/* in all: that it came
+						 * back without, and the other
+						 * did not have */
 	uint64_t waiting;			/* reads, for one to be up */
 };
 void store_mirror_status_get(const struct swapstore *st,

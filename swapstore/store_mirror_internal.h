@@ -66,6 +66,7 @@ struct store_mirror {
 	uint32_t copy_cursor;		/* where to look for the next one */
 	uint32_t careful_count;		/* the next copies of one slot */
 	uint64_t copied_slots;
+	uint64_t lost_slots[STORE_MIRROR_CHILDREN];
 };
 
 static inline bool mirror_is_up(const struct store_mirror *sm, unsigned c)

@@ -264,7 +264,7 @@ void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
 	pg->futile_units = 0;	/* a page that came in may leave as it is */
 	if (result != 0) {
 		if (b->kind == BATCH_LOAD)
-			pg->stats.read_errors++;
+			pg->stats.read_errors += result != -SWAP_ELOST;
 		else
 			pg->stats.write_errors++;
 		for (unsigned i = page; i < page + count; i++) {

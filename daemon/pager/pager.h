@@ -245,7 +245,8 @@ struct pager_stats {
 	uint64_t aged, evicted, evicted_clean, evicted_zero, written;
 	uint64_t pages_read;
 	uint64_t readahead_pages, readahead_hits, readahead_wasted;
-	uint64_t write_errors, read_errors, checksum_errors, pages_lost;
+	uint64_t write_errors, checksum_errors, pages_lost;
+	uint64_t read_errors;		/* but for what the store has lost */
 	uint64_t install_retries, capture_errors;
 	uint64_t minor_reported;	/* pages of pager_touched() */
 	uint64_t metadata_bytes;

@@ -2,8 +2,9 @@
 /* Proves what a program whose pages another memd keeps has when that is away:
  * pages that were lost there are lost, with SIGBUS, and no room with them; of
  * two that keep every page one is enough to begin with, and the other one gets
- * everything when it comes; without any, the reason is said.  Every byte that
- * is read is the one that was written. */
+ * everything when it comes; without any, the reason is said.  A memd that uses
+ * others logs each change once, and its verdict names what is wrong and nothing
+ * else.  Every byte that is read is the one that was written. */
 #include "client/include/memclient.h"
 #include "tests/integration/store_client.h"
 
@@ -30,7 +31,7 @@ enum {
 struct scene {
 	struct testmemd server[2];
 	unsigned port[2];
-	char socket[64];
+	char socket[96];
 	struct memclient *mc;
 	uint64_t *memory;
 };
@@ -316,6 +317,155 @@ static void none_is_too_few(void **state)
 	assert_non_null(strstr(memclient_error(NULL), "refused"));
 }
 
+/* ---- a memd that uses them, and its log */
+
+static void start_user(struct scene *s, struct testmemd *user, bool has_mirror)
+{
+	struct memclient_options o = { .size = sizeof(o),
+				       .timeout_ms = PATIENCE_S * 1000 };
+	char address[64], mirror[64];
+	const char *const flags[] = { "--store=remote", address,
+		"--pool-size=8M", "--swap-size=32M",
+		has_mirror ? mirror : NULL, NULL };
+
+	snprintf(address, sizeof(address), "--store-address=127.0.0.1:%u",
+		 s->port[0]);
+	snprintf(mirror, sizeof(mirror), "--store-mirror=127.0.0.1:%u",
+		 s->port[1]);
+	assert_int_equal(testmemd_start(user, flags), 0);
+	snprintf(s->socket, sizeof(s->socket), "%s", user->socket);
+	if (memclient_open(user->socket, &o, &s->mc) != 0)
+		fail_msg("%s", memclient_error(NULL));
+	map(s);
+	write_all(s, 1);
+}
+
+/* Lines "EVENT address=…" of one of the others. */
+static unsigned count_events(const struct scene *s, unsigned c,
+			     const struct testmemd *user, const char *event)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), " %s address=127.0.0.1:%u ", event,
+		 s->port[c]);
+	return testmemd_log_count(user, text);
+}
+
+static void await_event(const struct scene *s, unsigned c,
+			const struct testmemd *user, const char *event)
+{
+	unsigned left = PATIENCE_S * 100;
+
+	while (count_events(s, c, user, event) == 0) {
+		if (left-- == 0)
+			testmemd_dump_log(user);
+		assert_int_not_equal(left, 0);
+		usleep(10000);
+	}
+}
+
+static void await_verdict(const struct scene *s, const char *text)
+{
+	unsigned left = PATIENCE_S * 100;
+
+	while (look_for(s, "", text) == UINT64_MAX) {
+		assert_int_not_equal(left--, 0);
+		usleep(10000);
+	}
+}
+
+static void stop_user(struct scene *s, struct testmemd *user)
+{
+	memclient_close(s->mc);
+	assert_int_equal(testmemd_stop(user), 0);
+}
+
+static void loss_is_logged(void **state)
+{
+	struct scene s = { 0 };
+	struct testmemd user;
+
+	(void)state;
+	start_server(&s, 0);
+	start_user(&s, &user, false);
+	testmemd_kill(&s.server[0]);
+	await_event(&s, 0, &user, "warning store-away");
+	await_verdict(&s, "has not been reached for ");
+	start_server(&s, 0);
+	await_event(&s, 0, &user, "notice store-back");
+	await_event(&s, 0, &user, "error store-forgot");
+	assert_true(verify_all(&s, 1) != 0);
+	await_verdict(&s, "has forgotten ");
+	assert_int_equal(look_for(&s, "", "pages had a wrong"), UINT64_MAX);
+	assert_int_equal(count_events(&s, 0, &user, "store-away"), 1);
+	assert_int_equal(count_events(&s, 0, &user, "store-back"), 1);
+	assert_int_equal(count_events(&s, 0, &user, "store-forgot"), 1);
+	assert_int_equal(count_events(&s, 0, &user, "store-filled"), 0);
+	stop_user(&s, &user);
+	assert_int_equal(testmemd_stop(&s.server[0]), 0);
+}
+
+/* The one that has everything stands still until it has been seen that the
+ * other one misses something. */
+static void filling_is_logged(void **state)
+{
+	struct scene s = { 0 };
+	struct testmemd user;
+
+	(void)state;
+	start_server(&s, 0);
+	start_server(&s, 1);
+	start_user(&s, &user, true);
+	await_all(&s);
+	testmemd_kill(&s.server[0]);
+	await_event(&s, 0, &user, "warning store-away");
+	assert_int_equal(kill(s.server[1].pid, SIGSTOP), 0);
+	start_server(&s, 0);
+	await_verdict(&s, "is being filled: ");
+	await_event(&s, 0, &user, "notice store-back");
+	await_event(&s, 0, &user, "notice store-forgot");
+	assert_int_equal(count_events(&s, 0, &user, "store-filled"), 0);
+	assert_int_equal(kill(s.server[1].pid, SIGCONT), 0);
+	await_event(&s, 0, &user, "notice store-filled");
+	assert_int_equal(look_for(&s, "", "is being filled: "), UINT64_MAX);
+	assert_int_equal(verify_all(&s, 1), 0);
+	assert_int_equal(count_events(&s, 0, &user, "store-away"), 1);
+	assert_int_equal(count_events(&s, 0, &user, "store-back"), 1);
+	assert_int_equal(count_events(&s, 0, &user, "store-forgot"), 1);
+	assert_int_equal(count_events(&s, 0, &user, "store-filled"), 1);
+	stop_user(&s, &user);
+	for (unsigned c = 0; c < 2; c++)
+		assert_int_equal(testmemd_stop(&s.server[c]), 0);
+}
+
+/* Neither has what was away, too, when the other one came back. */
+static void loss_of_both_is_logged(void **state)
+{
+	struct scene s = { 0 };
+	struct testmemd user;
+
+	(void)state;
+	start_server(&s, 0);
+	start_server(&s, 1);
+	start_user(&s, &user, true);
+	await_all(&s);
+	testmemd_kill(&s.server[0]);
+	testmemd_kill(&s.server[1]);
+	await_event(&s, 0, &user, "warning store-away");
+	await_event(&s, 1, &user, "warning store-away");
+	start_server(&s, 1);
+	await_event(&s, 1, &user, "notice store-forgot");
+	await_verdict(&s, "a page that only this one has");
+	start_server(&s, 0);
+	await_event(&s, 0, &user, "error store-forgot");
+	await_verdict(&s, "has forgotten ");
+	assert_true(verify_all(&s, 1) != 0);
+	assert_int_equal(look_for(&s, "", "pages had a wrong"), UINT64_MAX);
+	stop_user(&s, &user);
+	for (unsigned c = 0; c < 2; c++)
+		assert_int_equal(testmemd_stop(&s.server[c]), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +473,9 @@ int main(void)
 		cmocka_unit_test(what_is_in_memory_is_not_lost),
 		cmocka_unit_test(one_is_enough_to_begin),
 		cmocka_unit_test(none_is_too_few),
+		cmocka_unit_test(loss_is_logged),
+		cmocka_unit_test(filling_is_logged),
+		cmocka_unit_test(loss_of_both_is_logged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
