@@ -17,9 +17,8 @@
  *
  * A connection of another host has a channel, on which all its bytes go.  Its
  * TLS handshake is part of NEW; who it is, is looked at when it says Hello.  A
- * payload goes
- * straight to where the message's handler wants it, once that has seen the
- * message; who does not ask for it has it dropped. */
+ * payload goes straight to where the message's handler wants it, once that has
+ * seen the message; who does not ask for it has it dropped. */
 #ifndef MEMD_DAEMON_CONN_H
 #define MEMD_DAEMON_CONN_H
 
