@@ -337,7 +337,7 @@ static void nothing_is_left_over(void **state)
 	for (unsigned i = 0; i < 20; i++)
 		one_life();
 	assert_int_equal(count_entries("/proc/self/fd"), fds);
-	/* One that a failed test has left stays for ever. */
+	/* One that another test has left would stay for ever. */
 	for (unsigned i = 0; i < 30000 && has_library_thread(); i++)
 		usleep(1000);
 	assert_false(has_library_thread());
