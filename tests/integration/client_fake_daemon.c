@@ -96,6 +96,9 @@ static void make_alias(struct segment *s)
 	s->alias = mmap(NULL, s->length, PROT_READ | PROT_WRITE, MAP_SHARED,
 			s->fd, 0);
 	must(s->alias != MAP_FAILED, "alias");
+	/* Else khugepaged makes one of many pages, and a punch zeros what the
+	 * pipe of evict() refers to. */
+	(void)madvise(s->alias, s->length, MADV_NOHUGEPAGE);
 	r.range.start = (uintptr_t)s->alias;
 	r.range.len = s->length;
 	must(ioctl(uffd, UFFDIO_REGISTER, &r) == 0, "register");

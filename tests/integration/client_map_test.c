@@ -341,7 +341,8 @@ static void nothing_is_left_over(void **state)
 	for (unsigned i = 0; i < 30000 && has_library_thread(); i++)
 		usleep(1000);
 	assert_false(has_library_thread());
-	assert_in_range(count_lines("/proc/self/maps"), 1, maps + 8);
+	/* (ThreadSanitizer has some of its own; 20 lives would leave 20.) */
+	assert_in_range(count_lines("/proc/self/maps"), 1, maps + 19);
 }
 
 /* ---- hostile programs.  Each in a child that opens its own connection. */
