@@ -20,6 +20,7 @@
 #include "tests/integration/testmemd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
@@ -382,10 +383,31 @@ static void restore_thp(void)
 	}
 }
 
-static void on_signal(int sig)
+/* Put the setting back even when the test is killed: by a process that waits
+ * for its end. */
+static void restore_thp_after_kill(void)
 {
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return;
+	pid = fork();
+	if (pid < 0)
+		return;
+	if (pid > 0) {
+		close(ends[0]);
+		return;		/* the other end closes with the test */
+	}
+	setsid();
+	for (int fd = 0; fd <= 2; fd++)
+		close(fd);
+	close(ends[1]);
+	while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
+		;
 	restore_thp();
-	_exit(128 + sig);
+	_exit(0);
 }
 
 /* Switch huge pages for shared memory to `value` until the test ends. */
@@ -405,8 +427,7 @@ static void set_thp(const char *value)
 	snprintf(old_thp, sizeof(old_thp), "%.*s", (int)(close - open - 1),
 		 open + 1);
 	atexit(restore_thp);
-	signal(SIGINT, on_signal);
-	signal(SIGTERM, on_signal);
+	restore_thp_after_kill();
 	rewind(f);
 	fputs(value, f);
 	fclose(f);
