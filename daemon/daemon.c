@@ -120,7 +120,7 @@ static void end_if_idle(struct daemon *d)
 static void turn(struct daemon *d)
 {
 	do {
-		watch_locked_files(d);
+		watch_spoiled_files(d);
 		(void)server_bury(&d->server);
 		pins_release(d);
 		evictor_step(d);

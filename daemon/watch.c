@@ -80,19 +80,19 @@ static void detach_all(struct segment *segment)
 	}
 }
 
-static void spoil(struct daemon *d, struct segment *segment)
+static void spoil(struct daemon *d, struct segment *segment,
+		  const char *reason, const char *what)
 {
 	char name[WIRE_NAME_BYTES_MAX + 1];
 
 	segment->is_spoiled = true;
 	d->stats.segments_spoiled++;
 	log_event(LOG_LEVEL_WARNING, "segment-spoiled",
-		  "segment=%u name=\"%s\" uid=%u reason=\"a client wrote to "
-		  "its data file past memd\"", segment->id,
+		  "segment=%u name=\"%s\" uid=%u reason=\"%s\"", segment->id,
 		  system_printable(segment->name, name, sizeof(name)),
-		  segment->uid);
+		  segment->uid, reason);
 	if (segment->name[0] == '\0')
-		close_owner(segment, "was written to past memd");
+		close_owner(segment, what);
 	else
 		detach_all(segment);
 }
@@ -112,7 +112,8 @@ static void watch_data_files(struct daemon *d)
 			return;
 		}
 		if (!segment->is_spoiled && is_spoiled(d, segment))
-			spoil(d, segment);
+			spoil(d, segment, "a client wrote to its data file "
+			      "past memd", "was written to past memd");
 	}
 	d->spoil_cursor = 0;
 }
@@ -173,15 +174,23 @@ static void give_up(struct daemon *d, struct segment *segment)
 	}
 }
 
-void watch_locked_files(struct daemon *d)
+void watch_spoiled_files(struct daemon *d)
 {
 	struct backing *backing = d->engine.backing;
+	enum backing_spoil why;
 	segment_id id;
 
-	while ((id = backing_take_spoiled(backing)) != 0) {
+	while ((id = backing_take_spoiled(backing, &why)) != 0) {
 		struct segment *segment = segments_find_pager_id(&d->segments,
 								 id);
 
+		if (why == BACKING_HUGE) {
+			if (segment != NULL && !segment->is_spoiled)
+				spoil(d, segment, "a client made huge pages of "
+				      "its data file", "was made of huge pages "
+				      "by a client (MADV_COLLAPSE)");
+			continue;
+		}
 		if (segment != NULL) {
 			give_up(d, segment);
 			continue;

@@ -9,7 +9,8 @@ struct daemon;
 
 void watch_tick(struct daemon *d);
 
-/* Segments whose data file did not let go of its pages are given up. */
-void watch_locked_files(struct daemon *d);
+/* Segments whose data file did not let go of its pages, or lost them, are given
+ * up. */
+void watch_spoiled_files(struct daemon *d);
 
 #endif

@@ -54,6 +54,9 @@
  *   - Direct I/O, io_uring fixed buffers, RDMA or anything else that keeps
  *     physical pages needs memclient_pin() around it: otherwise the device may
  *     write into a page that has meanwhile left.
+ *   - Do not madvise() a region, above all not with MADV_HUGEPAGE or
+ *     MADV_COLLAPSE: out of a huge page nothing can be taken, and the daemon
+ *     gives up a segment that has one; use memclient_advise.
  *   - Closing all descriptors is allowed (the library's thread keeps its own).
  *   - Do not look for regions in a core dump: they are left out, as it would
  *     show zeros for every page that is not mapped at that moment.

@@ -20,6 +20,11 @@
  *       still in it is not known from then on.  So nothing is ever captured
  *       from it again (a hole would read as zeros), and what was read for that
  *       capture is thrown away (the page could still be written to).
+ *       So is the file of a client that makes huge pages of it behind our back
+ *       (MADV_COLLAPSE; our alias and libmemclient's mappings forbid them).
+ *       A part of a huge page that the pipes hold cannot be split off: the
+ *       kernel zeros it and leaves it where it is, so those bytes are lost,
+ *       and that there is data after the punch tells us so.
  *   B5  While that punch is under way the file is *held*: its memory cannot be
  *       had back, and so discard refuses, and the pager keeps the frames
  *       counted.  When the punch has come back, discard works again. */
@@ -54,7 +59,7 @@ struct data_file {
 	uint8_t *alias;			/* NULL: no such segment */
 	uint64_t length_bytes;
 	uint32_t owner;
-	bool is_spoiled;		/* B4 */
+	enum backing_spoil spoil;	/* B4 */
 	bool is_reported;		/* … and has been told of */
 	bool is_shunned;
 };
@@ -242,17 +247,23 @@ static struct punch punch_of(const struct backing *b, segment_id segment,
 	};
 }
 
+static void spoil(struct backing *b, segment_id segment,
+		  enum backing_spoil why)
+{
+	struct data_file *df = &b->file[segment];
+
+	if (df->spoil != BACKING_SOUND)
+		return;
+	df->spoil = why;
+	b->unreported_count++;
+}
+
 static void punch_all(struct backing *b, struct punch *punch, unsigned count)
 {
 	punchers_punch(b->punchers, punch, count);
-	for (unsigned i = 0; i < count; i++) {
-		struct data_file *df = &b->file[punch[i].file];
-
-		if (punch[i].error != -ETIMEDOUT || df->is_spoiled)
-			continue;
-		df->is_spoiled = true;
-		b->unreported_count++;
-	}
+	for (unsigned i = 0; i < count; i++)
+		if (punch[i].error == -ETIMEDOUT)
+			spoil(b, punch[i].file, BACKING_LOCKED);
 }
 
 /* 0, or -errno: the range is as it was, or (spoiled) nobody knows how. */
@@ -274,7 +285,7 @@ void backing_remove(struct backing *b, segment_id segment)
 	ASSERT(df->alias != NULL);
 	(void)punch_one(b, segment, 0, df->length_bytes);
 	punchers_forget(b->punchers, segment);
-	b->unreported_count -= df->is_spoiled && !df->is_reported;
+	b->unreported_count -= df->spoil != BACKING_SOUND && !df->is_reported;
 	munmap(df->alias, df->length_bytes);
 	close(df->fd);
 	*df = (struct data_file){ 0 };
@@ -453,7 +464,8 @@ void backing_capture(struct backing *b, struct pager_capture *capture,
 
 	ASSERT(count <= PAGER_CAPTURES_MAX);
 	for (unsigned i = 0; i < count; i++)
-		capture[i].error = b->file[capture[i].segment].is_spoiled ?
+		capture[i].error =
+			b->file[capture[i].segment].spoil != BACKING_SOUND ?
 			-EIO : splice_all(b, &capture[i], &load, &bytes[i]);
 	punch_count = punches_for(b, capture, count, punch, of_capture);
 	punch_all(b, punch, punch_count);
@@ -462,12 +474,15 @@ void backing_capture(struct backing *b, struct pager_capture *capture,
 	load.pipe = 0;
 	for (unsigned i = 0; i < count; i++)
 		unload(b, &load, capture[i].to, bytes[i]);
-	/* Only where a client has put huge folios into its own file behind
-	 * the pager's back, which cannot be split while the pipes hold them. */
-	for (unsigned i = 0; i < punch_count; i++)
-		if (punch[i].error == 0 && punch[i].has_data)
-			(void)punch_one(b, punch[i].file, punch[i].offset,
-					punch[i].length);
+	for (unsigned i = 0; i < punch_count; i++) {
+		if (punch[i].error != 0 || !punch[i].has_data)
+			continue;
+		of_capture[i]->error = -EIO;
+		spoil(b, punch[i].file, BACKING_HUGE);
+		/* That others may not have the zeros either. */
+		(void)punch_one(b, punch[i].file, punch[i].offset,
+				punch[i].length);
+	}
 }
 
 int backing_discard(struct backing *b, segment_id segment, uint64_t unit,
@@ -478,15 +493,16 @@ int backing_discard(struct backing *b, segment_id segment, uint64_t unit,
 			 count * PAGER_UNIT_BYTES) != 0 ? -EBUSY : 0;
 }
 
-segment_id backing_take_spoiled(struct backing *b)
+segment_id backing_take_spoiled(struct backing *b, enum backing_spoil *ret_why)
 {
 	for (segment_id id = 1; b->unreported_count != 0 &&
 				id <= b->segments_max; id++) {
 		struct data_file *df = &b->file[id];
 
-		if (!df->is_spoiled || df->is_reported)
+		if (df->spoil == BACKING_SOUND || df->is_reported)
 			continue;
 		df->is_reported = true;
+		*ret_why = df->spoil;
 		b->unreported_count--;
 		return id;
 	}

@@ -48,9 +48,16 @@ void backing_capture(struct backing *b, struct pager_capture *capture,
 int backing_discard(struct backing *b, segment_id segment, uint64_t unit,
 		    uint64_t count) MUST_CHECK;
 
-/* A file whose punch did not come back, each told once; 0 when there is none.
- * Its segment is good for nothing any more but to be destroyed. */
-segment_id backing_take_spoiled(struct backing *b);
+enum backing_spoil {
+	BACKING_SOUND,
+	BACKING_LOCKED,		/* a punch did not come back */
+	BACKING_HUGE,		/* a client made huge pages of it */
+};
+
+/* A spoiled file, each told once; 0 when there is none.  Its segment is good
+ * for nothing any more but to be destroyed. */
+segment_id backing_take_spoiled(struct backing *b,
+				enum backing_spoil *ret_why);
 bool backing_has_spoiled(const struct backing *b);
 
 /* Whoever has this file keeps others locked: do not try to take anything out

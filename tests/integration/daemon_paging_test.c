@@ -3,7 +3,7 @@
  * come back unchanged after they have been to the swap file and back, for
  * every page size and store; that pins belong to who made them and go with
  * him; that eviction, limits and the trace do what an administrator asks;
- * that a data file written to past memd is noticed. */
+ * that a data file written to past memd, or made of huge pages, is noticed. */
 #include "tests/integration/daemon_client.h"
 
 #include <errno.h>
@@ -12,9 +12,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25		/* Linux 6.1 */
+#endif
 
 enum { MIB = 1 << 20 };
 
@@ -338,6 +343,58 @@ static void writing_past_memd_is_noticed(void **state)
 	expect_nothing_left();
 }
 
+/* Make one huge page of the first 2 MiB of `data`, which are all present. */
+static int collapse(int data)
+{
+	uint8_t *room = mmap(NULL, 4 * MIB, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *at = room + (2 * MIB - (uintptr_t)room % (2 * MIB));
+	int err;
+
+	assert_ptr_not_equal(room, MAP_FAILED);
+	assert_ptr_equal(mmap(at, 2 * MIB, PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_FIXED, data, 0), at);
+	err = madvise(at, 2 * MIB, MADV_COLLAPSE) != 0 ? -errno : 0;
+	munmap(room, 4 * MIB);
+	return err;
+}
+
+/* What is punched out of a huge page that somebody holds is zeroed and stays:
+ * those zeros must not pass for the page's bytes. */
+static void huge_pages_made_past_memd_are_an_error(void **state)
+{
+	int fd = client_open(&memd, false, NULL);
+	uint8_t bytes[4096];
+	uint32_t segment;
+	int data = client_map(fd, 2 * MIB, 4096, &segment);
+	int err;
+
+	(void)state;
+	memset(bytes, 0x5a, sizeof(bytes));
+	pin(fd, segment, 0, 512);
+	for (uint64_t page = 0; page < 512; page++)
+		assert_int_equal(pwrite(data, bytes, sizeof(bytes),
+					(off_t)page * 4096), sizeof(bytes));
+	unpin(fd, segment, 0, 512);
+	err = collapse(data);
+	if (err != 0) {
+		printf("skipped: no huge pages to be had: %s\n",
+		       strerror(-err));
+		close(fd);
+		close(data);
+		skip();
+	}
+	client_send_advise(fd, 9, segment, 0, 1,
+			   MEMD__ADVICE__ADVICE_PAGEOUT);
+	client_expect_ok(fd, 9);
+	client_expect_error(fd, 0, EIO, "huge page");
+	client_expect_end(fd);
+	close(fd);
+	close(data);
+	assert_int_equal(testmemd_log_count(&memd, "huge pages of"), 1);
+	expect_nothing_left();
+}
+
 /* ---- */
 
 static int start_with(const char *const *flags)
@@ -395,6 +452,7 @@ int main(void)
 		cmocka_unit_test(lowering_a_limit_evicts_and_loses_nothing),
 		cmocka_unit_test(faults_show_in_trace_and_histograms),
 		cmocka_unit_test(writing_past_memd_is_noticed),
+		cmocka_unit_test(huge_pages_made_past_memd_are_an_error),
 	};
 	const struct CMUnitTest bytes[] = {
 		cmocka_unit_test(bytes_come_back_4k),
