@@ -4,6 +4,7 @@
 #define MEMD_TESTS_BENCH_REMOTE_H
 
 #include "common/checks.h"
+#include "tests/bench/remote_place.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,14 +44,16 @@ void remote_meter_end(struct remote_meter *m, struct remote_result *ret_result);
 /* Where request number i begins. */
 uint64_t remote_offset(const struct remote_work *work, size_t i);
 
-/* A bare TCP connection over loopback, to a process that answers a request of
+/* A bare TCP connection to the other host, to a process that answers a request of
  * 24 bytes with as many bytes as it asks for: those, of as much memory as the
  * others have, or always the same.  0 or -1, said why on stderr. */
-int remote_ping(const struct remote_work *work, bool is_spread,
+int remote_ping(const struct remote_place *place,
+		const struct remote_work *work, bool is_spread,
 		struct remote_result *ret_result) MUST_CHECK;
 
 /* libnbd reading from `nbdkit memory`; not done where there is none. */
-int remote_nbd(const struct remote_work *work,
+int remote_nbd(const struct remote_place *place,
+	       const struct remote_work *work,
 	       struct remote_result *ret_result) MUST_CHECK;
 
 /* The swap store on the memd at `address`, its slots in that one's frames. */
@@ -79,9 +82,16 @@ struct remote_row {
 	struct remote_result middle[REMOTE_WHO];	/* of several runs */
 };
 
-struct remote_report {
+enum { REMOTE_LOOPBACK, REMOTE_VETH, REMOTE_PLACES };
+
+struct remote_section {
+	const char *place;		/* NULL: not measured */
 	struct remote_row row[REMOTE_ROWS];
 	struct remote_result faults;
+};
+
+struct remote_report {
+	struct remote_section section[REMOTE_PLACES];
 };
 
 /* For terminals; for docs/performance.md, between its markers; and an object

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* A well-known way to read another host's memory, for comparison: nbdkit's
- * memory plugin, over loopback TCP, read with libnbd. */
+ * memory plugin, over TCP, read with libnbd. */
 #include "tests/bench/remote.h"
 
 #ifdef MEMD_HAVE_NBD
 
 #include "common/clock.h"
+#include <arpa/inet.h>
 #include <libnbd.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -87,19 +88,27 @@ static bool read_all(struct run *run)
 	return true;
 }
 
-static int measure(uint16_t port, const struct remote_work *work,
+static bool connect_to(struct nbd_handle *nbd, const struct sockaddr_in *sin)
+{
+	char host[INET_ADDRSTRLEN], port[16];
+
+	snprintf(port, sizeof(port), "%u", ntohs(sin->sin_port));
+	return inet_ntop(AF_INET, &sin->sin_addr, host, sizeof(host)) != NULL &&
+	       nbd_connect_tcp(nbd, host, port) == 0;
+}
+
+static int measure(const struct sockaddr_in *sin,
+		   const struct remote_work *work,
 		   struct remote_result *ret_result)
 {
 	struct remote_meter m = { 0 };
 	struct run run = { .work = work, .meter = &m };
-	char text[16];
 	bool is_good;
 
-	snprintf(text, sizeof(text), "%u", port);
 	run.nbd = nbd_create();
 	run.buffers = calloc(work->depth, work->block_bytes);
 	is_good = run.nbd != NULL && run.buffers != NULL &&
-		  nbd_connect_tcp(run.nbd, "127.0.0.1", text) == 0 &&
+		  connect_to(run.nbd, sin) &&
 		  remote_meter_init(&m, work->count) == 0 && read_all(&run);
 	if (!is_good)
 		fprintf(stderr, "nbd: %s\n", nbd_get_error());
@@ -115,23 +124,19 @@ static bool has_nbdkit(void)
 	return system("nbdkit --version >/dev/null 2>&1") == 0;
 }
 
-int remote_nbd(const struct remote_work *work,
+int remote_nbd(const struct remote_place *place,
+	       const struct remote_work *work,
 	       struct remote_result *ret_result)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-	socklen_t length = sizeof(sin);
+	struct sockaddr_in sin;
 	int listener, err;
 	pid_t pid;
 
 	*ret_result = (struct remote_result){ .is_done = false };
 	if (!has_nbdkit())
 		return 0;
-	listener = socket(AF_INET, SOCK_STREAM, 0);
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (listener < 0 ||
-	    bind(listener, (struct sockaddr *)&sin, sizeof(sin)) != 0 ||
-	    listen(listener, 4) != 0 ||
-	    getsockname(listener, (struct sockaddr *)&sin, &length) != 0)
+	listener = remote_place_listen(place, &sin);
+	if (listener < 0)
 		return -1;
 	pid = fork();
 	if (pid == 0)
@@ -139,7 +144,7 @@ int remote_nbd(const struct remote_work *work,
 	close(listener);
 	if (pid < 0)
 		return -1;
-	err = measure(ntohs(sin.sin_port), work, ret_result);
+	err = measure(&sin, work, ret_result);
 	kill(pid, SIGTERM);
 	waitpid(pid, NULL, 0);
 	return err;
@@ -147,9 +152,11 @@ int remote_nbd(const struct remote_work *work,
 
 #else
 
-int remote_nbd(const struct remote_work *work,
+int remote_nbd(const struct remote_place *place,
+	       const struct remote_work *work,
 	       struct remote_result *ret_result)
 {
+	(void)place;
 	(void)work;
 	*ret_result = (struct remote_result){ .is_done = false };
 	return 0;

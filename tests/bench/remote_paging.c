@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What a page from another memd costs over loopback, beside a bare TCP
- * connection and beside nbdkit's memory plugin read with libnbd, each asked
- * for the same blocks with as many requests under way; and what a fault costs
- * with everything.
+/* What a page from another memd costs, beside a bare TCP connection and beside
+ * nbdkit's memory plugin read with libnbd, each asked for the same blocks with
+ * as many requests under way; and what a fault costs with everything.  Over
+ * loopback, and then between two network namespaces, where those can be had.
  *
- * `remote_paging [--quick] [--json FILE] [--markdown FILE]`.  Exit: 0, 1 something failed or
- * bytes were wrong, 64 wrong usage, 77 memd cannot run here. */
+ * `remote_paging [--quick] [--json FILE] [--markdown FILE]`.  Exit: 0, 1
+ * something failed or bytes were wrong, 64 wrong usage, 77 memd cannot run
+ * here. */
 #include "tests/bench/remote.h"
 
 #include "tests/integration/testmemd.h"
@@ -14,7 +15,9 @@
 
 enum { REPEATS = 5, EXIT_USAGE = 64, ADDRESS_BYTES = 64 };
 
-static struct remote_report report = { .row = {
+static struct remote_report report;
+
+static const struct remote_row plan[REMOTE_ROWS] = {
 	[REMOTE_SMALL] = { "4 KiB, 1 under way", { 4096, 1, 20000, true } },
 	[REMOTE_SMALL_DEEP] = { "4 KiB, 32 under way",
 				{ 4096, 32, 60000, true } },
@@ -23,7 +26,13 @@ static struct remote_report report = { .row = {
 				{ 1 << 20, 32, 800, true } },
 	[REMOTE_IN_ORDER] = { "in order, 1 MiB, 8 under way",
 			      { 1 << 20, 8, 800, false } },
-} };
+};
+
+/* The other host, and the memd there. */
+struct host {
+	struct remote_place place;
+	char memd[ADDRESS_BYTES];
+};
 
 /* The middle one of several runs, by their means. */
 static int by_mean(const void *a, const void *b)
@@ -33,28 +42,30 @@ static int by_mean(const void *a, const void *b)
 	return (x->mean_ns > y->mean_ns) - (x->mean_ns < y->mean_ns);
 }
 
-static int run_one(enum remote_who who, const char *address,
+static int run_one(enum remote_who who, const struct host *host,
 		   const struct remote_work *work, struct remote_result *to)
 {
 	switch (who) {
 	case REMOTE_PING:
 	case REMOTE_PING_SPREAD:
-		return remote_ping(work, who == REMOTE_PING_SPREAD, to);
+		return remote_ping(&host->place, work,
+				   who == REMOTE_PING_SPREAD, to);
 	case REMOTE_STORE:
-		return remote_store(address, work, to);
+		return remote_store(host->memd, work, to);
 	default:
-		return remote_nbd(work, to);
+		return remote_nbd(&host->place, work, to);
 	}
 }
 
 /* Interleaved, so that a busy moment hits all. */
-static bool run_row(struct remote_row *row, const char *address, int repeats)
+static bool run_row(struct remote_row *row, const struct host *host,
+		    int repeats)
 {
 	struct remote_result result[REMOTE_WHO][REPEATS];
 
 	for (int i = 0; i < repeats; i++)
 		for (enum remote_who who = 0; who < REMOTE_WHO; who++)
-			if (run_one(who, address, &row->work,
+			if (run_one(who, host, &row->work,
 				    &result[who][i]) != 0)
 				return false;
 	for (enum remote_who who = 0; who < REMOTE_WHO; who++) {
@@ -65,32 +76,36 @@ static bool run_row(struct remote_row *row, const char *address, int repeats)
 	return true;
 }
 
-static bool run_faults(const char *address, int repeats, size_t count)
+static bool run_faults(struct remote_section *section, const struct host *host,
+		       int repeats, size_t count)
 {
 	struct remote_result result[REPEATS];
 
 	for (int i = 0; i < repeats; i++)
-		if (remote_faults(address, count, &result[i]) != 0)
+		if (remote_faults(host->memd, count, &result[i]) != 0)
 			return false;
 	qsort(result, (size_t)repeats, sizeof(result[0]), by_mean);
-	report.faults = result[repeats / 2];
+	section->faults = result[repeats / 2];
 	return true;
 }
 
 /* ---- */
 
-static bool run_all(const char *address, bool is_quick)
+static bool run_section(struct remote_section *section,
+			const struct host *host, bool is_quick)
 {
 	int repeats = is_quick ? 1 : REPEATS;
 	bool is_good = true;
 
+	section->place = host->place.name;
 	for (size_t i = 0; i < REMOTE_ROWS && is_good; i++) {
+		section->row[i] = plan[i];
 		if (is_quick)
-			report.row[i].work.count /= 20;
-		is_good = run_row(&report.row[i], address, repeats);
+			section->row[i].work.count /= 20;
+		is_good = run_row(&section->row[i], host, repeats);
 	}
 	return is_good &&
-	       run_faults(address, repeats, is_quick ? 1000 : 20000);
+	       run_faults(section, host, repeats, is_quick ? 1000 : 20000);
 }
 
 static bool find_address(const struct testmemd *tm, char *ret_address)
@@ -140,23 +155,42 @@ static bool write_file(const char *path,
 	return fclose(to) == 0;
 }
 
-static bool measure(bool is_quick, int *ret_exit)
+/* Returns the exit status. */
+static int measure_at(struct host *host, struct remote_section *section,
+		      bool is_quick)
 {
-	static const char *const flags[] = {
-		"--listen-tcp=127.0.0.1:0", "--pool-size=512M",
+	char listen_tcp[ADDRESS_BYTES];
+	const char *flags[] = {
+		listen_tcp, "--insecure-tcp=yes", "--pool-size=512M",
 		"--swap-size=512M", "--log-level=info", NULL,
 	};
-	char address[ADDRESS_BYTES];
 	struct testmemd tm;
 	bool is_good;
+	int code;
 
-	*ret_exit = testmemd_start(&tm, flags);
-	if (*ret_exit != 0)
-		return false;
-	is_good = find_address(&tm, address) && run_all(address, is_quick);
+	snprintf(listen_tcp, sizeof(listen_tcp), "--listen-tcp=%s:0",
+		 host->place.address);
+	remote_place_enter(&host->place);
+	code = testmemd_start(&tm, flags);
+	remote_place_leave(&host->place);
+	if (code != 0)
+		return EXIT_FAILURE;
+	is_good = find_address(&tm, host->memd) &&
+		  run_section(section, host, is_quick);
 	is_good &= testmemd_stop(&tm) == 0;
-	*ret_exit = is_good ? EXIT_SUCCESS : EXIT_FAILURE;
-	return is_good;
+	return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int measure(bool is_quick)
+{
+	struct host host = { 0 };
+	int code;
+
+	remote_place_loopback(&host.place);
+	code = measure_at(&host, &report.section[REMOTE_LOOPBACK], is_quick);
+	if (code != 0 || remote_place_veth(&host.place) != 0)
+		return code;
+	return measure_at(&host, &report.section[REMOTE_VETH], is_quick);
 }
 
 int main(int argc, char **argv)
@@ -175,7 +209,8 @@ int main(int argc, char **argv)
 		else
 			return usage();
 	}
-	if (!measure(is_quick, &code))
+	code = measure(is_quick);
+	if (code != 0)
 		return code;
 	remote_report_text(&report, stdout);
 	return write_file(json, remote_report_json) &&

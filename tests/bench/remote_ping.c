@@ -84,25 +84,6 @@ static _Noreturn void serve(int listener, char *from, bool is_spread)
 	_exit(0);
 }
 
-static int listen_here(struct sockaddr_in *ret_sin)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-	socklen_t length = sizeof(sin);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0 ||
-	    listen(fd, 1) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&sin, &length) != 0) {
-		perror("ping: listen");
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
-	*ret_sin = sin;
-	return fd;
-}
-
 static bool ask(int fd, const struct remote_work *work, size_t i,
 		uint64_t *sent_ns)
 {
@@ -158,12 +139,13 @@ static int measure(const struct sockaddr_in *sin,
 	return is_good ? 0 : -1;
 }
 
-int remote_ping(const struct remote_work *work, bool is_spread,
+int remote_ping(const struct remote_place *place,
+		const struct remote_work *work, bool is_spread,
 		struct remote_result *ret_result)
 {
 	struct sockaddr_in sin;
 	size_t size = is_spread ? REMOTE_SPACE_BYTES : REMOTE_BLOCK_MAX;
-	int listener = listen_here(&sin), err;
+	int listener = remote_place_listen(place, &sin), err;
 	char *from = malloc(size);
 	pid_t pid;
 

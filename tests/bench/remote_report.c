@@ -8,9 +8,9 @@ static const char *const who_names[REMOTE_WHO] = {
 };
 
 static const struct remote_result *
-result_of(const struct remote_report *rp, int row, enum remote_who who)
+result_of(const struct remote_section *section, int row, enum remote_who who)
 {
-	return &rp->row[row].middle[who];
+	return &section->row[row].middle[who];
 }
 
 static double mib_per_s(const struct remote_row *row,
@@ -36,24 +36,44 @@ struct goal {
 	bool is_met;
 };
 
-static void judge(const struct remote_report *rp, struct goal goal[GOALS])
+/* Against nbdkit, and a bare connection, of the same place. */
+static double reads_to_nbd(const struct remote_section *section)
 {
 	const struct remote_result *nbd =
-		result_of(rp, REMOTE_SMALL_DEEP, REMOTE_NBD);
-	const struct remote_row *order = &rp->row[REMOTE_IN_ORDER];
+		result_of(section, REMOTE_SMALL_DEEP, REMOTE_NBD);
 
-	goal[0] = (struct goal){
-		"4 KiB at random, 32 under way",
-		"at least 1 x nbdkit's reads/s",
-		nbd->is_done ? nbd->mean_ns / result_of(rp, REMOTE_SMALL_DEEP,
-				REMOTE_STORE)->mean_ns : NAN, false };
-	goal[1] = (struct goal){
-		"reading in order", "at least 0.7 x bare TCP",
-		against_bare(order, &order->middle[REMOTE_STORE]), false };
-	goal[2] = (struct goal){
-		"a fault, median", "at most 1.5 x a bare round trip",
-		rp->faults.p50_ns / result_of(rp, REMOTE_SMALL,
-					      REMOTE_PING)->p50_ns, false };
+	return !nbd->is_done ? (double)NAN : nbd->mean_ns /
+	       result_of(section, REMOTE_SMALL_DEEP, REMOTE_STORE)->mean_ns;
+}
+
+static double order_to_bare(const struct remote_section *section)
+{
+	const struct remote_row *row = &section->row[REMOTE_IN_ORDER];
+
+	return section->place == NULL ? (double)NAN :
+	       against_bare(row, &row->middle[REMOTE_STORE]);
+}
+
+static double fault_to_bare(const struct remote_section *section)
+{
+	return section->place == NULL ? (double)NAN : section->faults.p50_ns /
+	       result_of(section, REMOTE_SMALL, REMOTE_PING)->p50_ns;
+}
+
+static void judge(const struct remote_report *rp, struct goal goal[GOALS])
+{
+	const struct remote_section *loopback = &rp->section[REMOTE_LOOPBACK];
+
+	goal[0] = (struct goal){ "4 KiB at random, 32 under way, loopback",
+				 "at least 1 x nbdkit's reads/s",
+				 reads_to_nbd(loopback), false };
+	goal[1] = (struct goal){ "reading in order, veth",
+				 "at least 0.7 x bare TCP",
+				 order_to_bare(&rp->section[REMOTE_VETH]),
+				 false };
+	goal[2] = (struct goal){ "a fault, median, loopback",
+				 "at most 1.5 x a bare round trip",
+				 fault_to_bare(loopback), false };
 	goal[0].is_met = goal[0].figure >= 1;
 	goal[1].is_met = goal[1].figure >= 0.7;
 	goal[2].is_met = goal[2].figure <= 1.5;
@@ -71,20 +91,24 @@ static const char *verdict(const struct goal *goal)
 typedef void print_row(const struct remote_row *row, enum remote_who who,
 		       FILE *to);
 
-static void for_each(const struct remote_report *rp, print_row *print,
+static void for_each(const struct remote_section *section, print_row *print,
 		     FILE *to)
 {
 	for (int i = 0; i < REMOTE_ROWS; i++)
 		for (enum remote_who who = 0; who < REMOTE_WHO; who++)
-			if (result_of(rp, i, who)->is_done)
-				print(&rp->row[i], who, to);
+			if (result_of(section, i, who)->is_done)
+				print(&section->row[i], who, to);
 }
 
-static void print_no_nbd(const struct remote_report *rp, FILE *to)
+static void print_missing(const struct remote_report *rp, FILE *to)
 {
-	if (!result_of(rp, REMOTE_SMALL_DEEP, REMOTE_NBD)->is_done)
+	if (!result_of(&rp->section[REMOTE_LOOPBACK], REMOTE_SMALL_DEEP,
+		       REMOTE_NBD)->is_done)
 		fprintf(to, "\nNot compared with nbdkit: it or libnbd "
 			"(libnbd-dev, when this was built) is not there.\n");
+	if (rp->section[REMOTE_VETH].place == NULL)
+		fprintf(to, "\nNot measured between network namespaces: that "
+			"takes root and ip(8).\n");
 }
 
 static void print_text_row(const struct remote_row *row, enum remote_who who,
@@ -97,22 +121,33 @@ static void print_text_row(const struct remote_row *row, enum remote_who who,
 		r->p99_ns / 1e3, mib_per_s(row, r), against_bare(row, r));
 }
 
-void remote_report_text(const struct remote_report *rp, FILE *to)
+static void print_text_section(const struct remote_section *section, FILE *to)
 {
-	const struct remote_result *faults = &rp->faults;
-	struct goal goal[GOALS];
+	const struct remote_result *faults = &section->faults;
+	char title[32];
 
-	fprintf(to, "%-30s %-18s %10s %10s %10s %10s %9s\n", "read", "from",
+	if (section->place == NULL)
+		return;
+	snprintf(title, sizeof(title), "read over %s", section->place);
+	fprintf(to, "%-30s %-18s %10s %10s %10s %10s %9s\n", title, "from",
 		"us each", "p50 us", "p99 us", "MiB/s", "x bare");
-	for_each(rp, print_text_row, to);
+	for_each(section, print_text_row, to);
 	fprintf(to, "%-30s %-18s %10.1f %10.1f %10.1f\n\n",
 		"fault at random, inline", "memd", faults->mean_ns / 1e3,
 		faults->p50_ns / 1e3, faults->p99_ns / 1e3);
+}
+
+void remote_report_text(const struct remote_report *rp, FILE *to)
+{
+	struct goal goal[GOALS];
+
+	for (int i = 0; i < REMOTE_PLACES; i++)
+		print_text_section(&rp->section[i], to);
 	judge(rp, goal);
 	for (int i = 0; i < GOALS; i++)
-		fprintf(to, "%-30s %-32s %6.2f  %s\n", goal[i].work,
+		fprintf(to, "%-40s %-32s %6.2f  %s\n", goal[i].work,
 			goal[i].goal, goal[i].figure, verdict(&goal[i]));
-	print_no_nbd(rp, to);
+	print_missing(rp, to);
 }
 
 static void print_markdown_row(const struct remote_row *row,
@@ -125,9 +160,24 @@ static void print_markdown_row(const struct remote_row *row,
 		r->p99_ns / 1e3, mib_per_s(row, r), against_bare(row, r));
 }
 
+static void print_markdown_section(const struct remote_section *section,
+				   FILE *to)
+{
+	const struct remote_result *faults = &section->faults;
+
+	if (section->place == NULL)
+		return;
+	fprintf(to, "\n| read over %s | from | µs each | p50 | p99 | MiB/s | "
+		"× bare TCP |\n|---|---|--:|--:|--:|--:|--:|\n",
+		section->place);
+	for_each(section, print_markdown_row, to);
+	fprintf(to, "| fault at random, inline | memd | %.1f | %.1f | %.1f | "
+		"– | – |\n", faults->mean_ns / 1e3, faults->p50_ns / 1e3,
+		faults->p99_ns / 1e3);
+}
+
 void remote_report_markdown(const struct remote_report *rp, FILE *to)
 {
-	const struct remote_result *faults = &rp->faults;
 	struct goal goal[GOALS];
 
 	fprintf(to, "\n### Memory of another host\n\n"
@@ -136,33 +186,42 @@ void remote_report_markdown(const struct remote_report *rp, FILE *to)
 	for (int i = 0; i < GOALS; i++)
 		fprintf(to, "| %s | %s | %.2f | %s |\n", goal[i].work,
 			goal[i].goal, goal[i].figure, verdict(&goal[i]));
-	fprintf(to, "\n| read | from | µs each | p50 | p99 | MiB/s | "
-		"× bare TCP |\n|---|---|--:|--:|--:|--:|--:|\n");
-	for_each(rp, print_markdown_row, to);
-	fprintf(to, "| fault at random, inline | memd | %.1f | %.1f | %.1f | "
-		"– | – |\n", faults->mean_ns / 1e3, faults->p50_ns / 1e3,
-		faults->p99_ns / 1e3);
-	print_no_nbd(rp, to);
+	for (int i = 0; i < REMOTE_PLACES; i++)
+		print_markdown_section(&rp->section[i], to);
+	print_missing(rp, to);
 }
 
-static void print_json_row(const struct remote_row *row, enum remote_who who,
+static void print_json_row(const char *name, const char *who,
+			   const struct remote_result *r, const char *end,
 			   FILE *to)
 {
-	const struct remote_result *r = &row->middle[who];
+	fprintf(to, "    { \"read\": \"%s\", \"from\": \"%s\", "
+		"\"mean_ns\": %.0f, \"p50_ns\": %.0f, \"p99_ns\": %.0f }%s\n",
+		name, who, r->mean_ns, r->p50_ns, r->p99_ns, end);
+}
 
-	fprintf(to, "  { \"read\": \"%s\", \"from\": \"%s\", "
-		"\"mean_ns\": %.0f, \"p50_ns\": %.0f, \"p99_ns\": %.0f },\n",
-		row->name, who_names[who], r->mean_ns, r->p50_ns, r->p99_ns);
+static void print_json_read(const struct remote_row *row, enum remote_who who,
+			    FILE *to)
+{
+	print_json_row(row->name, who_names[who], &row->middle[who], ",", to);
 }
 
 void remote_report_json(const struct remote_report *rp, FILE *to)
 {
-	const struct remote_result *faults = &rp->faults;
+	const char *between = "";
 
-	fprintf(to, "{ \"version\": 1, \"results\": [\n");
-	for_each(rp, print_json_row, to);
-	fprintf(to, "  { \"read\": \"fault at random, inline\", \"from\": "
-		"\"memd\", \"mean_ns\": %.0f, \"p50_ns\": %.0f, "
-		"\"p99_ns\": %.0f }\n] }\n", faults->mean_ns,
-		faults->p50_ns, faults->p99_ns);
+	fprintf(to, "{ \"version\": 2, \"sections\": [\n");
+	for (int i = 0; i < REMOTE_PLACES; i++) {
+		const struct remote_section *section = &rp->section[i];
+
+		if (section->place == NULL)
+			continue;
+		fprintf(to, "%s  { \"over\": \"%s\", \"results\": [\n",
+			between, section->place);
+		for_each(section, print_json_read, to);
+		print_json_row("fault at random, inline", "memd",
+			       &section->faults, " ] }", to);
+		between = ",\n";
+	}
+	fprintf(to, "] }\n");
 }
