@@ -115,23 +115,25 @@ static size_t in_bytes(const struct remote_stream *s)
 }
 
 /* Receive something: where it belongs when that is long, else into the buffer,
- * all of which has been looked at and been found too little. */
-static ssize_t receive_more(struct remote_stream *s)
+ * all of which has been looked at and been found too little.  Less than there
+ * was room for is all there was, and asking again would only say so; of TLS one
+ * cannot tell. */
+static ssize_t receive_more(struct remote_stream *s, bool *ret_is_all)
 {
 	bool is_direct = s->payload_left >= DIRECT_BYTES_MIN;
-	size_t kept = in_bytes(s);
+	size_t kept = in_bytes(s), room;
 	ssize_t n;
 
 	if (kept > 0 && s->in_head > 0)
 		memmove(s->in, s->in + s->in_head, kept);
 	s->in_head = 0;
 	s->in_tail = kept;
-	if (is_direct)
-		n = channel_recv(&s->channel, s->payload_to, s->payload_left);
-	else
-		n = channel_recv(&s->channel, s->in + kept, IN_BYTES - kept);
+	room = is_direct ? s->payload_left : IN_BYTES - kept;
+	n = channel_recv(&s->channel, is_direct ? s->payload_to : s->in + kept,
+			 room);
 	if (n <= 0)
 		return n == 0 ? -ENOTCONN : n;
+	*ret_is_all = s->channel.ssl == NULL && (size_t)n < room;
 	s->received_bytes += (size_t)n;
 	if (is_direct) {
 		s->payload_to += n;
@@ -207,9 +209,10 @@ int remote_stream_receive(struct remote_stream *s,
 			  const struct remote_receiver *to, void *ctx)
 {
 	size_t total = 0;
+	bool is_all = false;
 
-	while (total < TURN_BYTES) {
-		ssize_t n = receive_more(s);
+	while (total < TURN_BYTES && !is_all) {
+		ssize_t n = receive_more(s, &is_all);
 		int err;
 
 		if (n == -EAGAIN)
