@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Messages of other hosts that keep pages here. */
+#include "daemon/conn_input.h"
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
 #include "daemon/session.h"

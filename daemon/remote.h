@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Programs on other hosts, who come by TCP: who they are, whose limits count
  * for them, and how a dead connection is noticed.  Not their messages: to
- * conn.c they are connections as others. */
+ * conn.h they are connections as others. */
 #ifndef MEMD_DAEMON_REMOTE_H
 #define MEMD_DAEMON_REMOTE_H
 

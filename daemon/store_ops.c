@@ -9,6 +9,7 @@
 #include "daemon/stores.h"
 
 #include "common/clock.h"
+#include "daemon/conn_input.h"
 #include "daemon/daemon.h"
 #include "daemon/session.h"
 #include <errno.h>
