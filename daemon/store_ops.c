@@ -352,7 +352,7 @@ static void copy_chunk(struct daemon *d, struct store_op *op)
 
 /* ---- asking the pager */
 
-static bool ask(struct stores *ss, struct store_op *op, uint64_t first,
+static void ask(struct stores *ss, struct store_op *op, uint64_t first,
 		uint64_t count, enum pager_advice advice)
 {
 	struct pending_entry like = { .kind = PENDING_STORE, .store_op = op };
@@ -362,14 +362,13 @@ static bool ask(struct stores *ss, struct store_op *op, uint64_t first,
 	if (!pending_add(&d->pending, &like, &cookie)) {
 		set_ready_again(op);
 		stores_starve(ss);
-		return false;
+		return;
 	}
 	op->is_asked = true;
 	ss->asked_count++;
 	pager_advise(d->engine.pager, op->store->segment->pager_id, first,
 		     count, advice, cookie, clock_now_ns());
 	d->engine.wants_run = true;
-	return true;
 }
 
 void store_op_answered(struct store_op *op, int result)
@@ -381,10 +380,10 @@ void store_op_answered(struct store_op *op, int result)
 	TAILQ_INSERT_TAIL(&ss->answered, op, work_link);
 }
 
-static bool ask_chunk(struct stores *ss, struct store_op *op,
+static void ask_chunk(struct stores *ss, struct store_op *op,
 		      enum pager_advice advice)
 {
-	return ask(ss, op, op->first + op->done, op->chunk, advice);
+	ask(ss, op, op->first + op->done, op->chunk, advice);
 }
 
 static void take_chunk(struct stores *ss, struct store_op *op)
@@ -408,28 +407,37 @@ static bool prepare_read(struct store_op *op)
 	return true;
 }
 
-/* It is on no list.  Returns false when it could not be started. */
-static bool start(struct stores *ss, struct store_op *op)
+/* Have its chunk brought in.  Without memory to read into it ends. */
+static void start_pin(struct stores *ss, struct store_op *op)
+{
+	if (op->chunk == 0)
+		take_chunk(ss, op);
+	if (prepare_read(op)) {
+		ask_chunk(ss, op, PAGER_PIN);
+	} else {
+		reply_error(op, -ENOMEM);
+		finish(op);
+	}
+}
+
+/* It is on no list; what cannot be asked now is ready again. */
+static void start(struct stores *ss, struct store_op *op)
 {
 	switch (op->step) {
 	case STORE_STEP_DISCARD:
-		return ask(ss, op, op->range[op->range_idx].first,
-			   op->range[op->range_idx].count, PAGER_DONTNEED);
+		ask(ss, op, op->range[op->range_idx].first,
+		    op->range[op->range_idx].count, PAGER_DONTNEED);
+		break;
 	case STORE_STEP_CLEAR:
-		return ask_chunk(ss, op, PAGER_DONTNEED);
+		ask_chunk(ss, op, PAGER_DONTNEED);
+		break;
 	case STORE_STEP_UNPIN:
-		return ask_chunk(ss, op, PAGER_UNPIN);
+		ask_chunk(ss, op, PAGER_UNPIN);
+		break;
 	case STORE_STEP_PIN:
+		start_pin(ss, op);
 		break;
 	}
-	if (op->chunk == 0)
-		take_chunk(ss, op);
-	if (!prepare_read(op)) {
-		reply_error(op, -ENOMEM);
-		finish(op);
-		return true;
-	}
-	return ask_chunk(ss, op, PAGER_PIN);
 }
 
 /* ---- its answers */
@@ -474,7 +482,7 @@ static void pin_answered(struct stores *ss, struct store_op *op)
 		if (!op->is_orphan || op->was_cleared)
 			copy_chunk(ss->daemon, op);
 		op->step = STORE_STEP_UNPIN;
-		(void)start(ss, op);
+		start(ss, op);
 	} else if (op->is_orphan && !op->was_cleared) {
 		finish(op);
 	} else if (op->result == -ENOMEM || op->result == -EBUSY) {
@@ -483,7 +491,7 @@ static void pin_answered(struct stores *ss, struct store_op *op)
 		   !op->was_cleared) {
 		op->was_cleared = true;
 		op->step = STORE_STEP_CLEAR;
-		(void)start(ss, op);
+		start(ss, op);
 	} else {
 		fail(op, op->result);
 	}
@@ -614,9 +622,8 @@ static bool release(const struct store *store)
 	return true;
 }
 
-/* One request of the store that has waited longest.  Returns false when there
- * is none that can start. */
-static bool start_one(struct stores *ss)
+/* One request of the store that has waited longest. */
+static void start_one(struct stores *ss)
 {
 	for (uint32_t left = ss->count; left > 0; left--) {
 		struct store *store = TAILQ_FIRST(&ss->due);
@@ -624,22 +631,21 @@ static bool start_one(struct stores *ss)
 		struct store_op *op;
 
 		if (store == NULL)
-			return false;
+			return;
 		unset_due(ss, store);
 		op = pick(ss, store, &lacks_pins);
 		if (op != NULL) {
 			TAILQ_REMOVE(&store->ready, op, work_link);
 			set_due(store);
-			(void)start(ss, op);
-			return true;
+			start(ss, op);
+			return;
 		}
 		if (lacks_pins)
 			set_due(store);
 		if (release(store))
-			return true;
+			return;
 	}
 	ss->is_full = !TAILQ_EMPTY(&ss->due);
-	return false;
 }
 
 static bool can_start(const struct stores *ss)
@@ -662,7 +668,7 @@ void stores_step(struct daemon *d)
 	while (left > 0 && stores_have_work(ss)) {
 		op = TAILQ_FIRST(&ss->answered);
 		if (op == NULL) {
-			(void)start_one(ss);
+			start_one(ss);
 			left--;
 			continue;
 		}
