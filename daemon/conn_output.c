@@ -6,7 +6,8 @@
 
 #include "daemon/daemon.h"
 #include "daemon/session.h"
-#include "daemon/stores.h"
+#include "daemon/store_flow.h"
+#include "daemon/store_schedule.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -206,5 +207,5 @@ void conn_flush(struct conn *c)
 	else if (conn_backlog(c) > 0)
 		(void)event_add(&c->writable, NULL);
 	if (err == 0 && c->channel != NULL && c->session != NULL)
-		stores_drained(c->session);
+		store_schedule_drained(c->session);
 }

@@ -4,6 +4,7 @@
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
 #include "daemon/session.h"
+#include "daemon/store_op.h"
 #include "daemon/stores.h"
 
 #include <errno.h>
