@@ -5,7 +5,7 @@
 #include "common/clock.h"
 #include "daemon/conn_input.h"
 #include "daemon/daemon.h"
-#include "daemon/remote.h"
+#include "proto/tcp_options.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <unistd.h>
@@ -150,7 +150,7 @@ int conn_create_remote(struct daemon *d, int fd,
 		return -ENOMEM;
 	}
 	c->peer = *peer;
-	remote_set_options(fd);
+	tcp_options_set(fd, NULL);
 	err = channel_open(channel, fd, context, NULL);
 	if (err != 0) {
 		free(c);
