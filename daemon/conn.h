@@ -84,6 +84,16 @@ int conn_create_remote(struct daemon *d, int fd,
 /* Move on from NEW. */
 void conn_enter(struct conn *c, enum conn_state next);
 
+/* The handshake of TLS is not over: nothing can be sent yet. */
+bool conn_is_shaking_hands(const struct conn *c);
+
+void conn_close(struct conn *c, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Close and free; DEAD only, in the turn only. */
+void conn_destroy(struct conn *c);
+
+/* ---- conn_output.c; what is received is conn_input.h's */
+
 /* Queue a message.  Never fails towards the caller: a connection that cannot
  * take it is closed. */
 void conn_send(struct conn *c, uint16_t type, uint64_t request_id,
@@ -100,17 +110,6 @@ void conn_send_ok(struct conn *c, uint64_t request_id);
 void conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
 		       const void *payload, uint32_t payload_bytes);
 
-/* For a handler of a message with a payload: have it put into `to`, which has
- * room for all of it, and be called then.  The connection may be DEAD before,
- * and the payload is never whole. */
-void conn_take_payload(struct conn *c, void *to, conn_payload_done *done);
-
-/* Read nothing more until conn_release().  What is said meanwhile waits with
- * the other host; memory here does not grow. */
-void conn_hold(struct conn *c);
-/* Not from inside pager calls. */
-void conn_release(struct conn *c);
-
 /* `error` is -errno. */
 void conn_send_error(struct conn *c, uint64_t request_id, int error,
 		     const char *format, ...) PRINTF_LIKE(4, 5);
@@ -119,18 +118,16 @@ void conn_send_error(struct conn *c, uint64_t request_id, int error,
 void conn_refuse(struct conn *c, uint64_t request_id, int error,
 		 const char *format, ...) PRINTF_LIKE(4, 5);
 
-void conn_close(struct conn *c, const char *format, ...) PRINTF_LIKE(2, 3);
-
 /* Bytes queued and not taken by the socket yet. */
 size_t conn_backlog(const struct conn *c);
 
 /* Whether extra messages that nobody waits for should not be queued now. */
 bool conn_is_clogged(const struct conn *c);
 
+/* There is something to be sent, in this turn. */
+void conn_mark_dirty(struct conn *c);
+
 /* Send what is queued, as far as the socket takes it. */
 void conn_flush(struct conn *c);
-
-/* Close and free; DEAD only, in the turn only. */
-void conn_destroy(struct conn *c);
 
 #endif

@@ -14,6 +14,7 @@
 #include "daemon/reload.h"
 #include "daemon/remote.h"
 #include "daemon/session.h"
+#include "daemon/store_schedule.h"
 #include "daemon/system.h"
 #include "daemon/watch.h"
 #include <errno.h>
@@ -88,7 +89,7 @@ static bool needs_turn(const struct daemon *d)
 	       backing_has_spoiled(d->engine.backing) ||
 	       (d->evictor.is_active && !d->evictor.is_waiting) ||
 	       d->replays.is_due ||
-	       stores_have_work(&d->stores) ||
+	       store_schedule_has_work(&d->stores) ||
 	       trace_is_behind(d);
 }
 
@@ -96,7 +97,7 @@ void daemon_settle(struct daemon *d)
 {
 	if (!LIST_EMPTY(&d->mailboxes.awake))
 		(void)mailboxes_poll(d);
-	stores_step(d);
+	store_schedule_step(d);
 	engine_settle(&d->engine);
 	readies_send(d);
 	server_flush(&d->server);
@@ -125,7 +126,7 @@ static void turn(struct daemon *d)
 		pins_release(d);
 		evictor_step(d);
 		replay_step(d);
-		stores_step(d);
+		store_schedule_step(d);
 		ages_send(d);
 		trace_send(d);
 		accounts_sweep(&d->accounts);
@@ -133,7 +134,7 @@ static void turn(struct daemon *d)
 		readies_send(d);
 		server_flush(&d->server);
 	} while (!TAILQ_EMPTY(&d->server.conns[CONN_DEAD]));
-	if (stores_have_work(&d->stores))
+	if (store_schedule_has_work(&d->stores))
 		event_active(&d->turn, EV_TIMEOUT, 0);
 	if (d->is_stopping)
 		end_if_idle(d);

@@ -5,6 +5,7 @@
 #include "daemon/dispatch.h"
 #include "daemon/paging.h"
 #include "daemon/session.h"
+#include "daemon/store_step.h"
 
 #include "common/clock.h"
 #include <errno.h>
@@ -549,7 +550,7 @@ void paging_done(struct daemon *d, uint64_t cookie, int result, uint64_t count)
 		evictor_done(d, result, count);
 		return;
 	case PENDING_STORE:
-		store_op_answered(e.store_op, result);
+		store_step_answered(e.store_op, result);
 		return;
 	case PENDING_REPLAY:
 		return;			/* it looks at what it brought */

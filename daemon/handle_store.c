@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Messages of other hosts that keep pages here. */
+#include "daemon/conn_input.h"
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
 #include "daemon/session.h"
+#include "daemon/store_op.h"
 #include "daemon/stores.h"
 
 #include <errno.h>

@@ -11,18 +11,8 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
-
-/* A host that says nothing any more, not even to the kernel's questions, is
- * gone after less than a minute. */
-enum {
-	KEEPALIVE_IDLE_S = 15,
-	KEEPALIVE_INTERVAL_S = 5,
-	KEEPALIVE_COUNT = 4,
-	UNACKNOWLEDGED_MS = 30000,
-};
 
 enum { SEPARATORS_BYTES = 4 };
 static const char separators[SEPARATORS_BYTES] = " \t,";
@@ -65,24 +55,6 @@ void remote_peer_init(struct peer *peer, const struct sockaddr *address,
 		text += strlen(mapped);
 	snprintf(peer->host, sizeof(peer->host), "%s", text);
 	set_network(peer, address, text == host);
-}
-
-void remote_set_options(int fd)
-{
-	struct {
-		int level, name, value;
-	} const rows[] = {
-		{ IPPROTO_TCP, TCP_NODELAY, 1 },
-		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
-		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S },
-		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S },
-		{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT },
-		{ IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		(void)setsockopt(fd, rows[i].level, rows[i].name,
-				 &rows[i].value, sizeof(rows[i].value));
 }
 
 /* The next word of a list, which is moved on; its length, 0 at the end. */

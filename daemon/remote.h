@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs on other hosts, who come by TCP: who they are, whose limits count
- * for them, and how a dead connection is noticed.  Not their messages: to
- * conn.c they are connections as others. */
+/* Programs on other hosts, who come by TCP: who they are, and whose limits
+ * count for them.  Not their messages: to conn.h they are connections as
+ * others. */
 #ifndef MEMD_DAEMON_REMOTE_H
 #define MEMD_DAEMON_REMOTE_H
 
@@ -19,10 +19,6 @@ enum { REMOTE_REASON_BYTES = 512 };
 /* From the address it came from.  Who it is, remote_identify() finds out. */
 void remote_peer_init(struct peer *peer, const struct sockaddr *address,
 		      socklen_t length);
-
-/* Set what a TCP socket needs: no delays, and an end when the other host is
- * silently gone. */
-void remote_set_options(int fd);
 
 /* After the handshake, at Hello: peer->name, and the user whose limits count.
  * Returns 0, or -EACCES with a line in ret_reason. */

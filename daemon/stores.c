@@ -6,23 +6,12 @@
 #include "common/units.h"
 #include "daemon/daemon.h"
 #include "daemon/session.h"
+#include "daemon/store_op.h"
 #include "daemon/store_room.h"
+#include "daemon/store_schedule.h"
 #include "daemon/system.h"
 #include <errno.h>
 #include <string.h>
-
-enum { RETRY_MS = 10 };
-
-static void on_retry(evutil_socket_t fd, short what, void *arg)
-{
-	struct stores *ss = arg;
-
-	(void)fd;
-	(void)what;
-	ss->is_starved = false;
-	ss->is_full = false;
-	daemon_settle(ss->daemon);
-}
 
 void stores_init(struct stores *ss, struct daemon *d)
 {
@@ -340,8 +329,7 @@ void stores_fini(struct stores *ss)
 		store_op_destroy(op);
 	}
 	store_room_fini(ss);
-	if (ss->has_retry)
-		(void)event_del(&ss->retry);
+	store_schedule_fini(ss);
 }
 
 /* ---- figures */
@@ -370,21 +358,4 @@ uint64_t store_page_count(const struct store *store)
 	pager_segment_get(store->stores->daemon->engine.pager,
 			  store->segment->pager_id, &info);
 	return info.resident + info.swapped;
-}
-
-/* ---- waiting for pins */
-
-void stores_starve(struct stores *ss)
-{
-	struct timeval delay = { .tv_usec = RETRY_MS * 1000 };
-
-	ss->is_starved = true;
-	if (!ss->has_retry) {
-		if (event_assign(&ss->retry, ss->daemon->base, -1, 0, on_retry,
-				 ss) != 0)
-			return;
-		(void)event_priority_set(&ss->retry, PRIORITY_ADMIN);
-		ss->has_retry = true;
-	}
-	(void)event_add(&ss->retry, &delay);
 }

@@ -2,6 +2,7 @@
 #include "swapstore/remote_connect.h"
 
 #include "common/clock.h"
+#include "proto/tcp_options.h"
 #include "swapstore/remote_lookup.h"
 #include "swapstore/remote_wait.h"
 
@@ -14,11 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum {
-	NOT_SENT_BYTES = 128 * 1024,	/* in the kernel: reads must not wait
-					 * behind more */
-	KEEP_IDLE_S = 10, KEEP_INTERVAL_S = 5, KEEP_COUNT = 3,
-};
+/* That the kernel has: reads must not wait behind more. */
+enum { NOT_SENT_BYTES = 128 * 1024 };
 
 #define MS_NS		UINT64_C(1000000)
 /* How long to wait for a name where addresses are known that may be good. */
@@ -28,23 +26,18 @@ enum {
 
 static void set_options(const struct remote_link *link, int fd)
 {
-	const struct {
-		int level, name, value;
-	} options[] = {
-		{ IPPROTO_TCP, TCP_NODELAY, 1 },
-		{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOT_SENT_BYTES },
-		{ IPPROTO_TCP, TCP_USER_TIMEOUT,
-		  (int)(link->timeout_ns / MS_NS) },
-		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
-		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S },
-		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_S },
-		{ IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT },
+	const struct tcp_patience patience = {
+		.idle_s = 10,
+		.interval_s = 5,
+		.probe_count = 3,
+		.unacknowledged_ms = (int)(link->timeout_ns / MS_NS),
 	};
+	const int not_sent = NOT_SENT_BYTES;
 
-	/* All of them only make it quicker. */
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		(void)setsockopt(fd, options[i].level, options[i].name,
-				 &options[i].value, sizeof(int));
+	tcp_options_set(fd, &patience);
+	/* It only makes reads quicker. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &not_sent,
+			 sizeof(not_sent));
 }
 
 /* Begin to connect to the next address.  Returns 0 or -errno. */

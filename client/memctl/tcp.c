@@ -6,21 +6,14 @@
 #include "client/address.h"
 #include "client/memctl/socket.h"
 #include "common/clock.h"
+#include "proto/tcp_options.h"
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A host that is gone is noticed even by who waits for ever. */
-enum {
-	KEEPALIVE_IDLE_S = 15,
-	KEEPALIVE_INTERVAL_S = 5,
-	KEEPALIVE_COUNT = 4,
-	UNACKNOWLEDGED_MS = 30000,
-	CONNECT_MAX_MS = 60000,
-};
+enum { CONNECT_MAX_MS = 60000 };
 
 /* ---- addresses */
 
@@ -210,24 +203,6 @@ void tcp_address_fini(struct tcp_address *ta)
 
 /* ---- connecting */
 
-static void set_options(int fd)
-{
-	static const struct {
-		int level, name, value;
-	} rows[] = {
-		{ IPPROTO_TCP, TCP_NODELAY, 1 },
-		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
-		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S },
-		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S },
-		{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT },
-		{ IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		(void)setsockopt(fd, rows[i].level, rows[i].name,
-				 &rows[i].value, sizeof(rows[i].value));
-}
-
 static int await_connection(int fd, uint64_t until_ns)
 {
 	socklen_t length = sizeof(int);
@@ -250,7 +225,7 @@ static int connect_one(const struct addrinfo *ai, uint64_t until_ns)
 
 	if (fd < 0)
 		return -errno;
-	set_options(fd);
+	tcp_options_set(fd, NULL);
 	if (connect(fd, ai->ai_addr, ai->ai_addrlen) != 0)
 		err = errno == EINPROGRESS ? await_connection(fd, until_ns) :
 					     -errno;

@@ -7,6 +7,7 @@
  *   daemon_mirror_test [KILLS]     5 by default; 100 with MEMD_TEST_LONG */
 #include "client/include/memclient.h"
 #include "tests/integration/store_client.h"
+#include "tests/integration/store_hosts.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -22,7 +23,7 @@
 #include <cmocka.h>
 
 enum {
-	PAGE = 4096, PAGES = 24 * 256,		/* three times the pool */
+	PAGE = SLOT_BYTES, PAGES = 24 * 256,	/* three times the pool */
 	FILL = 32 * 256,
 	AWAY_TOUCHES = 2000,			/* of pages, while one is away */
 	PATIENCE_S = 120,
@@ -36,11 +37,10 @@ enum {
 static unsigned kills = 5;
 
 struct scene {
-	struct testmemd server[2];
-	char listen[2][64];
+	struct store_hosts hosts;
 	char socket[64];
 	struct memclient *mc;
-	uint64_t *memory;
+	uint8_t *memory;
 	uint32_t version[PAGES];
 	pthread_mutex_t lock;		/* held by who touches memory */
 	atomic_ulong touches;
@@ -50,28 +50,23 @@ struct scene {
 
 /* ---- the program */
 
-static uint64_t word_of(uint32_t page, uint32_t version, uint32_t word)
+static uint8_t *page_at(const struct scene *s, uint32_t page)
 {
-	return ((uint64_t)version << 32 | page) * UINT64_C(0x9e3779b97f4a7c15) +
-	       word + 1;
+	return s->memory + (size_t)page * PAGE;
 }
 
 static void write_page(struct scene *s, uint32_t page)
 {
-	uint64_t *at = s->memory + (size_t)page * (PAGE / 8);
-
-	s->version[page]++;
-	for (uint32_t i = 0; i < PAGE / 8; i++)
-		at[i] = word_of(page, s->version[page], i);
+	slot_fill(page_at(s, page), page, ++s->version[page]);
 }
 
 static void verify_page(struct scene *s, uint32_t page)
 {
-	const uint64_t *at = s->memory + (size_t)page * (PAGE / 8);
+	uint8_t wanted[PAGE];
 
-	for (uint32_t i = 0; i < PAGE / 8; i++)
-		if (at[i] != word_of(page, s->version[page], i))
-			atomic_fetch_add(&s->wrong, 1);
+	slot_fill(wanted, page, s->version[page]);
+	if (memcmp(page_at(s, page), wanted, PAGE) != 0)
+		atomic_fetch_add(&s->wrong, 1);
 }
 
 /* A lost page would end it with SIGBUS. */
@@ -106,69 +101,25 @@ static void await_touches(struct scene *s, unsigned long count)
 	}
 }
 
-/* ---- what memctl shows */
-
-/* True when both have all pages. */
-static bool have_all(const struct scene *s)
+/* Of a few pages only it would say little that both have them. */
+static void await_all(const struct scene *s)
 {
-	unsigned long long has[2] = { 0, 0 }, all = 0;
-	char command[512], line[1024];
-	bool is_found = false;
-	FILE *out;
-
-	snprintf(command, sizeof(command), "%s --socket=%s status",
-		 MEMCTL_PATH, s->socket);
-	out = popen(command, "re");
-	assert_non_null(out);
-	while (fgets(line, sizeof(line), out) != NULL) {
-		const char *at = strrchr(line, ';');
-
-		if (at != NULL && sscanf(at, "; %llu and %llu of %llu pages",
-					 &has[0], &has[1], &all) == 3)
-			is_found = true;
-	}
-	assert_int_equal(pclose(out), 0);
-	assert_true(is_found);
-	assert_true(all > PAGES / 4);
-	return has[0] == all && has[1] == all;
-}
-
-static void await_all(struct scene *s)
-{
-	unsigned left = PATIENCE_S * 100;
-
-	while (!have_all(s)) {
-		assert_int_not_equal(left--, 0);
-		usleep(10000);
-	}
+	assert_true(status_await_all(s->socket) > PAGES / 4);
 }
 
 /* ---- the two others */
-
-static void start_server(struct scene *s, unsigned c)
-{
-	const char *const flags[] = { s->listen[c], NULL };
-
-	assert_int_equal(testmemd_start(&s->server[c], flags), 0);
-}
 
 static void begin(struct scene *s)
 {
 	struct memclient_options o = { .size = sizeof(o),
 				       .timeout_ms = PATIENCE_S * 1000 };
-	unsigned port[2];
+	const unsigned *port = s->hosts.port;
 	char address[256];
 	void *at = NULL;
 
 	pthread_mutex_init(&s->lock, NULL);
-	for (unsigned c = 0; c < 2; c++) {
-		snprintf(s->listen[c], sizeof(s->listen[c]),
-			 "--listen-tcp=127.0.0.1:0");
-		start_server(s, c);
-		port[c] = store_port(&s->server[c]);
-		snprintf(s->listen[c], sizeof(s->listen[c]),
-			 "--listen-tcp=127.0.0.1:%u", port[c]);
-	}
+	for (unsigned c = 0; c < STORE_HOSTS; c++)
+		store_hosts_start(&s->hosts, c);
 	snprintf(s->socket, sizeof(s->socket), "@memd-mirror-test-%d",
 		 (int)getpid());
 	snprintf(address, sizeof(address), "tcp://127.0.0.1:%u?pool=8M&size=64M"
@@ -189,7 +140,7 @@ static void kill_one(struct scene *s, unsigned c)
 {
 	pthread_mutex_lock(&s->lock);
 	await_all(s);
-	testmemd_kill(&s->server[c]);
+	testmemd_kill(&s->hosts.memd[c]);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -204,7 +155,7 @@ static void nothing_is_lost(void **state)
 	for (unsigned i = 0; i < kills; i++) {
 		kill_one(&s, i % 2);
 		await_touches(&s, AWAY_TOUCHES);
-		start_server(&s, i % 2);
+		store_hosts_start(&s.hosts, i % 2);
 		await_touches(&s, AWAY_TOUCHES);
 	}
 	atomic_store(&s.is_over, true);
@@ -214,15 +165,14 @@ static void nothing_is_lost(void **state)
 	assert_int_equal(atomic_load(&s.wrong), 0);
 	await_all(&s);
 	memclient_close(s.mc);
-	for (unsigned c = 0; c < 2; c++)
-		assert_int_equal(testmemd_stop(&s.server[c]), 0);
+	store_hosts_stop(&s.hosts);
 }
 
 /* ---- one away with what only it has, the other slow */
 
 static void send_signal(const struct scene *s, unsigned c, int number)
 {
-	assert_int_equal(kill(s->server[c].pid, number), 0);
+	assert_int_equal(kill(s->hosts.memd[c].pid, number), 0);
 }
 
 /* It waits until the one that has the page is back. */
@@ -263,27 +213,14 @@ static void await_standstill(struct scene *s)
 /* The second one is away, the first one is not. */
 static void await_away(const struct scene *s)
 {
-	const char *here = strchr(s->listen[0], '=') + 1;
-	const char *away = strchr(s->listen[1], '=') + 1;
-	char command[512], line[1024], here_text[64], away_text[64];
-	unsigned left = PATIENCE_S * 10;
-	bool is_away = false;
+	char here[64], away[64];
 
-	snprintf(command, sizeof(command), "%s --socket=%s status",
-		 MEMCTL_PATH, s->socket);
-	snprintf(here_text, sizeof(here_text), "%s, round trip", here);
-	snprintf(away_text, sizeof(away_text), "%s, not reached", away);
-	while (!is_away) {
-		FILE *out = popen(command, "re");
-
-		assert_non_null(out);
-		assert_int_not_equal(left--, 0);
-		while (fgets(line, sizeof(line), out) != NULL)
-			is_away |= strstr(line, here_text) != NULL &&
-				   strstr(line, away_text) != NULL;
-		assert_int_equal(pclose(out), 0);
-		usleep(100000);
-	}
+	snprintf(here, sizeof(here), "127.0.0.1:%u, round trip",
+		 s->hosts.port[0]);
+	snprintf(away, sizeof(away), "127.0.0.1:%u, not reached",
+		 s->hosts.port[1]);
+	status_await(s->socket, away);
+	status_await(s->socket, here);
 }
 
 /* A read that waits for one of them must not keep what the other had no room
@@ -296,9 +233,9 @@ static void who_has_no_room_is_asked_again(void **state)
 	(void)state;
 	begin(&s);
 	await_all(&s);
-	testmemd_kill(&s.server[0]);
+	testmemd_kill(&s.hosts.memd[0]);
 	send_signal(&s, 1, SIGSTOP);
-	start_server(&s, 0);
+	store_hosts_start(&s.hosts, 0);
 	await_away(&s);
 	assert_int_equal(pthread_create(&reader, NULL, look_at_first, &s), 0);
 	send_signal(&s, 0, SIGSTOP);
@@ -312,8 +249,7 @@ static void who_has_no_room_is_asked_again(void **state)
 	assert_int_equal(pthread_join(reader, NULL), 0);
 	assert_int_equal(atomic_load(&s.wrong), 0);
 	memclient_close(s.mc);
-	for (unsigned c = 0; c < 2; c++)
-		assert_int_equal(testmemd_stop(&s.server[c]), 0);
+	store_hosts_stop(&s.hosts);
 }
 
 int main(int argc, char **argv)

@@ -7,6 +7,7 @@
  * else.  Every byte that is read is the one that was written. */
 #include "client/include/memclient.h"
 #include "tests/integration/store_client.h"
+#include "tests/integration/store_hosts.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -16,33 +17,25 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 enum {
-	PAGE = 4096, PAGES = 24 * 256,		/* three times the pool */
+	PAGE = SLOT_BYTES, PAGES = 24 * 256,	/* three times the pool */
 	PATIENCE_S = 60,
 	LOSSES = 4,	/* each of more than a quarter of the store */
 };
 
 struct scene {
-	struct testmemd server[2];
-	unsigned port[2];
+	struct store_hosts hosts;
 	char socket[96];
 	struct memclient *mc;
-	uint64_t *memory;
+	uint8_t *memory;
 };
 
 /* ---- pages */
-
-static uint64_t word_of(uint32_t page, uint32_t version, uint32_t word)
-{
-	return ((uint64_t)version << 32 | page) * UINT64_C(0x9e3779b97f4a7c15) +
-	       word + 1;
-}
 
 /* What was unmapped just before becomes free piece by piece. */
 static void map(struct scene *s)
@@ -61,12 +54,14 @@ static void map(struct scene *s)
 	s->memory = at;
 }
 
+static uint8_t *page_at(const struct scene *s, uint32_t page)
+{
+	return s->memory + (size_t)page * PAGE;
+}
+
 static void write_page(struct scene *s, uint32_t page, uint32_t version)
 {
-	uint64_t *at = s->memory + (size_t)page * (PAGE / 8);
-
-	for (uint32_t i = 0; i < PAGE / 8; i++)
-		at[i] = word_of(page, version, i);
+	slot_fill(page_at(s, page), page, version);
 }
 
 static void write_all(struct scene *s, uint32_t version)
@@ -93,13 +88,13 @@ static void on_sigbus(int signal)
 /* False: it is lost. */
 static bool verify_page(const struct scene *s, uint32_t page, uint32_t version)
 {
-	const volatile uint64_t *at = s->memory + (size_t)page * (PAGE / 8);
+	uint8_t wanted[PAGE];
 
+	slot_fill(wanted, page, version);
 	if (sigsetjmp(lost, 1) != 0)
 		return false;
-	for (uint32_t i = 0; i < PAGE / 8; i++)
-		if (at[i] != word_of(page, version, i))
-			fail_msg("page %u has wrong bytes", page);
+	if (memcmp(page_at(s, page), wanted, PAGE) != 0)
+		fail_msg("page %u has wrong bytes", page);
 	return true;
 }
 
@@ -122,76 +117,7 @@ static uint32_t verify_all(const struct scene *s, uint32_t version)
 	return count_lost(s, PAGES, version);
 }
 
-/* ---- what memctl shows */
-
-/* The number behind `before` in the output; UINT64_MAX: it is not there. */
-static uint64_t look_for(const struct scene *s, const char *options,
-			 const char *before)
-{
-	uint64_t found = UINT64_MAX;
-	char command[512], line[1024];
-	FILE *out;
-
-	snprintf(command, sizeof(command), "%s --socket=%s status %s",
-		 MEMCTL_PATH, s->socket, options);
-	out = popen(command, "re");
-	assert_non_null(out);
-	while (fgets(line, sizeof(line), out) != NULL) {
-		const char *at = strstr(line, before);
-
-		if (at != NULL)
-			found = strtoull(at + strlen(before), NULL, 10);
-	}
-	(void)pclose(out);	/* of a degraded memd not 0 */
-	return found;
-}
-
-/* "…; A and B of C pages" */
-static bool have_all(const struct scene *s)
-{
-	char command[512], line[1024];
-	unsigned long long has[2], all;
-	bool result = false;
-	FILE *out;
-
-	snprintf(command, sizeof(command), "%s --socket=%s status",
-		 MEMCTL_PATH, s->socket);
-	out = popen(command, "re");
-	assert_non_null(out);
-	while (fgets(line, sizeof(line), out) != NULL) {
-		const char *at = strrchr(line, ';');
-
-		if (at != NULL && sscanf(at, "; %llu and %llu of %llu pages",
-					 &has[0], &has[1], &all) == 3)
-			result = has[0] == all && has[1] == all && all != 0;
-	}
-	(void)pclose(out);
-	return result;
-}
-
-static void await_all(const struct scene *s)
-{
-	unsigned left = PATIENCE_S * 100;
-
-	while (!have_all(s)) {
-		assert_int_not_equal(left--, 0);
-		usleep(10000);
-	}
-}
-
-/* ---- the others */
-
-/* The first time at any port, then at that. */
-static void start_server(struct scene *s, unsigned c)
-{
-	char listen[64];
-	const char *const flags[] = { listen, NULL };
-
-	snprintf(listen, sizeof(listen), "--listen-tcp=127.0.0.1:%u",
-		 s->port[c]);
-	assert_int_equal(testmemd_start(&s->server[c], flags), 0);
-	s->port[c] = store_port(&s->server[c]);
-}
+/* ---- programs */
 
 static int try_open(struct scene *s, const char *more)
 {
@@ -202,7 +128,8 @@ static int try_open(struct scene *s, const char *more)
 	snprintf(s->socket, sizeof(s->socket), "@memd-outage-test-%d",
 		 (int)getpid());
 	snprintf(address, sizeof(address), "tcp://127.0.0.1:%u?pool=8M"
-		 "&size=32M&socket=%s%s", s->port[0], s->socket, more);
+		 "&size=32M&socket=%s%s", s->hosts.port[0], s->socket,
+		 more);
 	return memclient_open(address, &o, &s->mc);
 }
 
@@ -210,7 +137,8 @@ static void open_mirror(struct scene *s)
 {
 	char more[64];
 
-	snprintf(more, sizeof(more), "&mirror=127.0.0.1:%u", s->port[1]);
+	snprintf(more, sizeof(more), "&mirror=127.0.0.1:%u",
+		 s->hosts.port[1]);
 	if (try_open(s, more) != 0)
 		fail_msg("%s", memclient_error(NULL));
 }
@@ -224,23 +152,23 @@ static void loss_leaves_no_hole(void **state)
 	struct scene s = { 0 };
 
 	(void)state;
-	start_server(&s, 0);
+	store_hosts_start(&s.hosts, 0);
 	if (try_open(&s, "") != 0)
 		fail_msg("%s", memclient_error(NULL));
 	for (uint32_t round = 1; round <= LOSSES; round++) {
 		map(&s);
 		write_all(&s, round);
 		assert_int_equal(verify_all(&s, round), 0);
-		testmemd_kill(&s.server[0]);
-		start_server(&s, 0);
+		testmemd_kill(&s.hosts.memd[0]);
+		store_hosts_start(&s.hosts, 0);
 		sum += verify_all(&s, round);
-		assert_int_equal(look_for(&s, "-o raw",
-					  "swap_quarantined_bytes\t"), 0);
+		assert_int_equal(status_number(s.socket, "-o raw",
+					       "swap_quarantined_bytes\t"), 0);
 		assert_int_equal(memclient_unmap(s.mc, s.memory), 0);
 	}
 	assert_true(sum > 32 * 256);
 	memclient_close(s.mc);
-	assert_int_equal(testmemd_stop(&s.server[0]), 0);
+	store_hosts_stop(&s.hosts);
 }
 
 /* Pages that are in memory, and kept there too: when it has lost them they are
@@ -248,11 +176,10 @@ static void loss_leaves_no_hole(void **state)
 static void what_is_in_memory_is_not_lost(void **state)
 {
 	enum { FEW = 1024 };
-	unsigned left = PATIENCE_S * 100;
 	struct scene s = { 0 };
 
 	(void)state;
-	start_server(&s, 0);
+	store_hosts_start(&s.hosts, 0);
 	if (try_open(&s, "") != 0)
 		fail_msg("%s", memclient_error(NULL));
 	map(&s);
@@ -261,16 +188,13 @@ static void what_is_in_memory_is_not_lost(void **state)
 	page_out(&s, FEW);
 	for (uint32_t page = 0; page < FEW; page++)
 		assert_true(verify_page(&s, page, 1));
-	testmemd_kill(&s.server[0]);
-	start_server(&s, 0);
-	while (look_for(&s, "", "has forgotten ") == UINT64_MAX) {
-		assert_int_not_equal(left--, 0);
-		usleep(10000);
-	}
+	testmemd_kill(&s.hosts.memd[0]);
+	store_hosts_start(&s.hosts, 0);
+	status_await(s.socket, "has forgotten ");
 	page_out(&s, FEW);
 	assert_int_equal(count_lost(&s, FEW, 1), 0);
 	memclient_close(s.mc);
-	assert_int_equal(testmemd_stop(&s.server[0]), 0);
+	store_hosts_stop(&s.hosts);
 }
 
 static void one_is_enough_to_begin(void **state)
@@ -279,21 +203,21 @@ static void one_is_enough_to_begin(void **state)
 	for (unsigned away = 0; away < 2; away++) {
 		struct scene s = { 0 };
 
-		start_server(&s, 0);
-		start_server(&s, 1);
-		testmemd_kill(&s.server[away]);
+		store_hosts_start(&s.hosts, 0);
+		store_hosts_start(&s.hosts, 1);
+		testmemd_kill(&s.hosts.memd[away]);
 		open_mirror(&s);
 		map(&s);
 		write_all(&s, 1);
 		assert_int_equal(verify_all(&s, 1), 0);
-		start_server(&s, away);
-		await_all(&s);
-		testmemd_kill(&s.server[1 - away]);
+		store_hosts_start(&s.hosts, away);
+		(void)status_await_all(s.socket);
+		testmemd_kill(&s.hosts.memd[1 - away]);
 		assert_int_equal(verify_all(&s, 1), 0);
 		write_all(&s, 2);
 		assert_int_equal(verify_all(&s, 2), 0);
 		memclient_close(s.mc);
-		assert_int_equal(testmemd_stop(&s.server[away]), 0);
+		store_hosts_stop(&s.hosts);
 	}
 }
 
@@ -304,14 +228,14 @@ static void none_is_too_few(void **state)
 
 	(void)state;
 	for (unsigned c = 0; c < 2; c++)
-		start_server(&s, c);
+		store_hosts_start(&s.hosts, c);
 	for (unsigned c = 0; c < 2; c++)
-		testmemd_kill(&s.server[c]);
-	snprintf(more, sizeof(more), "&mirror=127.0.0.1:%u", s.port[1]);
+		testmemd_kill(&s.hosts.memd[c]);
+	snprintf(more, sizeof(more), "&mirror=127.0.0.1:%u", s.hosts.port[1]);
 	assert_int_not_equal(try_open(&s, more), 0);
 	for (unsigned c = 0; c < 2; c++) {
 		snprintf(address, sizeof(address), "127.0.0.1:%u: ",
-			 s.port[c]);
+			 s.hosts.port[c]);
 		assert_non_null(strstr(memclient_error(NULL), address));
 	}
 	assert_non_null(strstr(memclient_error(NULL), "refused"));
@@ -329,9 +253,9 @@ static void start_user(struct scene *s, struct testmemd *user, bool has_mirror)
 		has_mirror ? mirror : NULL, NULL };
 
 	snprintf(address, sizeof(address), "--store-address=127.0.0.1:%u",
-		 s->port[0]);
+		 s->hosts.port[0]);
 	snprintf(mirror, sizeof(mirror), "--store-mirror=127.0.0.1:%u",
-		 s->port[1]);
+		 s->hosts.port[1]);
 	assert_int_equal(testmemd_start(user, flags), 0);
 	snprintf(s->socket, sizeof(s->socket), "%s", user->socket);
 	if (memclient_open(user->socket, &o, &s->mc) != 0)
@@ -347,7 +271,7 @@ static unsigned count_events(const struct scene *s, unsigned c,
 	char text[128];
 
 	snprintf(text, sizeof(text), " %s address=127.0.0.1:%u ", event,
-		 s->port[c]);
+		 s->hosts.port[c]);
 	return testmemd_log_count(user, text);
 }
 
@@ -364,16 +288,6 @@ static void await_event(const struct scene *s, unsigned c,
 	}
 }
 
-static void await_verdict(const struct scene *s, const char *text)
-{
-	unsigned left = PATIENCE_S * 100;
-
-	while (look_for(s, "", text) == UINT64_MAX) {
-		assert_int_not_equal(left--, 0);
-		usleep(10000);
-	}
-}
-
 static void stop_user(struct scene *s, struct testmemd *user)
 {
 	memclient_close(s->mc);
@@ -386,23 +300,23 @@ static void loss_is_logged(void **state)
 	struct testmemd user;
 
 	(void)state;
-	start_server(&s, 0);
+	store_hosts_start(&s.hosts, 0);
 	start_user(&s, &user, false);
-	testmemd_kill(&s.server[0]);
+	testmemd_kill(&s.hosts.memd[0]);
 	await_event(&s, 0, &user, "warning store-away");
-	await_verdict(&s, "has not been reached for ");
-	start_server(&s, 0);
+	status_await(s.socket, "has not been reached for ");
+	store_hosts_start(&s.hosts, 0);
 	await_event(&s, 0, &user, "notice store-back");
 	await_event(&s, 0, &user, "error store-forgot");
 	assert_true(verify_all(&s, 1) != 0);
-	await_verdict(&s, "has forgotten ");
-	assert_int_equal(look_for(&s, "", "pages had a wrong"), UINT64_MAX);
+	status_await(s.socket, "has forgotten ");
+	assert_true(status_lacks(s.socket, "pages had a wrong"));
 	assert_int_equal(count_events(&s, 0, &user, "store-away"), 1);
 	assert_int_equal(count_events(&s, 0, &user, "store-back"), 1);
 	assert_int_equal(count_events(&s, 0, &user, "store-forgot"), 1);
 	assert_int_equal(count_events(&s, 0, &user, "store-filled"), 0);
 	stop_user(&s, &user);
-	assert_int_equal(testmemd_stop(&s.server[0]), 0);
+	store_hosts_stop(&s.hosts);
 }
 
 /* The one that has everything stands still until it has been seen that the
@@ -413,29 +327,28 @@ static void filling_is_logged(void **state)
 	struct testmemd user;
 
 	(void)state;
-	start_server(&s, 0);
-	start_server(&s, 1);
+	store_hosts_start(&s.hosts, 0);
+	store_hosts_start(&s.hosts, 1);
 	start_user(&s, &user, true);
-	await_all(&s);
-	testmemd_kill(&s.server[0]);
+	(void)status_await_all(s.socket);
+	testmemd_kill(&s.hosts.memd[0]);
 	await_event(&s, 0, &user, "warning store-away");
-	assert_int_equal(kill(s.server[1].pid, SIGSTOP), 0);
-	start_server(&s, 0);
-	await_verdict(&s, "is being filled: ");
+	assert_int_equal(kill(s.hosts.memd[1].pid, SIGSTOP), 0);
+	store_hosts_start(&s.hosts, 0);
+	status_await(s.socket, "is being filled: ");
 	await_event(&s, 0, &user, "notice store-back");
 	await_event(&s, 0, &user, "notice store-forgot");
 	assert_int_equal(count_events(&s, 0, &user, "store-filled"), 0);
-	assert_int_equal(kill(s.server[1].pid, SIGCONT), 0);
+	assert_int_equal(kill(s.hosts.memd[1].pid, SIGCONT), 0);
 	await_event(&s, 0, &user, "notice store-filled");
-	assert_int_equal(look_for(&s, "", "is being filled: "), UINT64_MAX);
+	assert_true(status_lacks(s.socket, "is being filled: "));
 	assert_int_equal(verify_all(&s, 1), 0);
 	assert_int_equal(count_events(&s, 0, &user, "store-away"), 1);
 	assert_int_equal(count_events(&s, 0, &user, "store-back"), 1);
 	assert_int_equal(count_events(&s, 0, &user, "store-forgot"), 1);
 	assert_int_equal(count_events(&s, 0, &user, "store-filled"), 1);
 	stop_user(&s, &user);
-	for (unsigned c = 0; c < 2; c++)
-		assert_int_equal(testmemd_stop(&s.server[c]), 0);
+	store_hosts_stop(&s.hosts);
 }
 
 /* Neither has what was away, too, when the other one came back. */
@@ -445,25 +358,24 @@ static void loss_of_both_is_logged(void **state)
 	struct testmemd user;
 
 	(void)state;
-	start_server(&s, 0);
-	start_server(&s, 1);
+	store_hosts_start(&s.hosts, 0);
+	store_hosts_start(&s.hosts, 1);
 	start_user(&s, &user, true);
-	await_all(&s);
-	testmemd_kill(&s.server[0]);
-	testmemd_kill(&s.server[1]);
+	(void)status_await_all(s.socket);
+	testmemd_kill(&s.hosts.memd[0]);
+	testmemd_kill(&s.hosts.memd[1]);
 	await_event(&s, 0, &user, "warning store-away");
 	await_event(&s, 1, &user, "warning store-away");
-	start_server(&s, 1);
+	store_hosts_start(&s.hosts, 1);
 	await_event(&s, 1, &user, "notice store-forgot");
-	await_verdict(&s, "a page that only this one has");
-	start_server(&s, 0);
+	status_await(s.socket, "a page that only this one has");
+	store_hosts_start(&s.hosts, 0);
 	await_event(&s, 0, &user, "error store-forgot");
-	await_verdict(&s, "has forgotten ");
+	status_await(s.socket, "has forgotten ");
 	assert_true(verify_all(&s, 1) != 0);
-	assert_int_equal(look_for(&s, "", "pages had a wrong"), UINT64_MAX);
+	assert_true(status_lacks(s.socket, "pages had a wrong"));
 	stop_user(&s, &user);
-	for (unsigned c = 0; c < 2; c++)
-		assert_int_equal(testmemd_stop(&s.server[c]), 0);
+	store_hosts_stop(&s.hosts);
 }
 
 int main(void)

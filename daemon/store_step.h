@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What is done for a request of a store: asking the pager, copying, replying.
+ *
+ *            start           answered                 answered
+ *   ready ───────────▶ PIN ────────────▶ copy, UNPIN ───────────▶ the next
+ *     ▲                 │ no pins                                 chunk, or
+ *     └─────────────────┘                                         the end */
+#ifndef MEMD_DAEMON_STORE_STEP_H
+#define MEMD_DAEMON_STORE_STEP_H
+
+struct store_op;
+
+/* It is on no list; what cannot be asked now is ready again. */
+void store_step_start(struct store_op *op);
+
+/* The pager has answered.  Called from inside of it. */
+void store_step_answered(struct store_op *op, int result);
+
+/* Go on with that.  Not from inside pager calls. */
+void store_step_take_answer(struct store_op *op);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves that a TCP socket gets the options that are asked for, or the usual
+ * ones: that it was not given them would be noticed only when a host is gone. */
+#include "proto/tcp_options.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static int option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t length = sizeof(value);
+
+	assert_int_equal(getsockopt(fd, level, name, &value, &length), 0);
+	return value;
+}
+
+static void check(const struct tcp_patience *asked,
+		  const struct tcp_patience *wanted)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	tcp_options_set(fd, asked);
+	assert_int_equal(option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE),
+			 wanted->idle_s);
+	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPINTVL),
+			 wanted->interval_s);
+	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPCNT),
+			 wanted->probe_count);
+	assert_int_equal(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT),
+			 wanted->unacknowledged_ms);
+	close(fd);
+}
+
+static void usual_ones_are_set(void **state)
+{
+	(void)state;
+	check(NULL, &(struct tcp_patience){ 15, 5, 4, 30000 });
+}
+
+static void others_are_set(void **state)
+{
+	const struct tcp_patience patience = { 7, 3, 2, 4321 };
+
+	(void)state;
+	check(&patience, &patience);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(usual_ones_are_set),
+		cmocka_unit_test(others_are_set),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
