@@ -63,6 +63,7 @@ struct conn {
 					 * there is none */
 	struct output out;
 	bool is_dirty;			/* on the server's dirty list */
+	bool is_full;			/* its socket or channel took no more */
 	char reason[128];		/* DEAD: why */
 	LIST_HEAD(, pending_entry) pending;
 	TAILQ_ENTRY(conn) link;		/* of its state's list */

@@ -185,6 +185,7 @@ void conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
 		return;
 	err = output_send_payload(&c->out, c->channel, payload, payload_bytes,
 				  &stats->bytes_out, &stats->sends);
+	c->is_full = conn_backlog(c) > 0;
 	if (err != 0)
 		close_unsent(c, err);
 }
@@ -202,6 +203,7 @@ void conn_flush(struct conn *c)
 	else
 		err = output_send_channel(&c->out, c->channel,
 					  &stats->bytes_out, &stats->sends);
+	c->is_full = conn_backlog(c) > 0;
 	if (err != 0)
 		close_unsent(c, err);
 	else if (conn_backlog(c) > 0)

@@ -60,6 +60,6 @@ bool store_flow_has_room(const struct store_op *op)
 {
 	const struct store *store = op->store;
 
-	return conn_backlog(store->session->main) + store->reading_bytes +
+	return !store->session->main->is_full && conn_backlog(store->session->main) + store->reading_bytes +
 	       store_op_bytes(op) <= share(store->stores, STORE_READ_BYTES);
 }

@@ -30,7 +30,8 @@ void store_flow_hold(const struct store *store);
 bool store_flow_release(const struct store *store);
 
 /* A reply is made only where the ones before it have gone: will this request,
- * once started, make one; and is there room for it? */
+ * once started, make one; and is there room for it?  There is none in a socket
+ * that is full: what it did not take would have to be copied. */
 bool store_flow_needs_room(const struct store_op *op);
 bool store_flow_has_room(const struct store_op *op);
 
