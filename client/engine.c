@@ -6,10 +6,10 @@
 #include "daemon/embedded.h"
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
 
 #define LIBRARY "libmemd-engine.so.0"
 
@@ -102,11 +102,26 @@ static void find_function(void *handle, const char *name, void *ret_function)
 	*(void **)ret_function = dlsym(handle, name);
 }
 
-/* No interpreter was needed to start it: dlopen() would find another libc, with
- * thread-locals that are not set up, and crash. */
+/* The first object is the program. */
+static int find_interpreter(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	bool *ret_has_one = arg;
+
+	(void)size;
+	for (size_t i = 0; i < info->dlpi_phnum; i++)
+		*ret_has_one |= info->dlpi_phdr[i].p_type == PT_INTERP;
+	return 1;
+}
+
+/* It names no dynamic linker: dlopen() would find another libc, with
+ * thread-locals that are not set up, and crash.  (AT_BASE is 0 for a program,
+ * too, that was started by saying "ld.so PROGRAM".) */
 static bool is_static_program(void)
 {
-	return getauxval(AT_BASE) == 0;
+	bool has_interpreter = false;
+
+	(void)dl_iterate_phdr(find_interpreter, &has_interpreter);
+	return !has_interpreter;
 }
 
 static void load(void)

@@ -13,7 +13,6 @@
 enum {
 	IN_FIRST = 4096,
 	IN_STORE = 64 * 1024,		/* other hosts send pages */
-	RECEIVES_AT_ONCE = 16,		/* of what TLS has decrypted already */
 	HELLO_BODY_MAX = 2048,		/* before we know who it is */
 };
 
@@ -230,16 +229,14 @@ static bool shake_hands(struct conn *c)
 	return err == 0;
 }
 
-/* What a channel holds back the socket does not tell. */
+/* What a channel holds back the socket does not tell.  It is the rest of one
+ * record at most, so this ends. */
 static void receive_remote(struct conn *c)
 {
 	if (conn_is_shaking_hands(c) && !shake_hands(c))
 		return;
-	for (int i = 0; i < RECEIVES_AT_ONCE; i++)
-		if (c->is_held || !receive(c) ||
-		    !channel_has_input(c->channel))
-			return;
-	event_active(&c->readable, EV_READ, 0);
+	while (!c->is_held && receive(c) && channel_has_input(c->channel))
+		;
 }
 
 void conn_receive(struct conn *c)

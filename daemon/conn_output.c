@@ -155,6 +155,8 @@ static void close_unsent(struct conn *c, int err)
 {
 	if (err == -EPIPE || err == -ECONNRESET)
 		conn_close(c, "left while a reply was on its way");
+	else if (err == -EFAULT)
+		conn_close(c, "the memory that a reply is in has failed");
 	else
 		conn_close(c, "send: %s", strerror(-err));
 }
@@ -169,13 +171,23 @@ static void queue_payload(struct conn *c, uint16_t type, uint64_t request_id,
 }
 
 /* Long ones go to the socket from where they are.  What it does not take is
- * copied, but then it is the bottleneck, not we. */
+ * copied, but then it is the bottleneck, not we.
+ *
+ * Where memory fails is known only when some of the reply has been sent: there
+ * is no way back.  But the client asks again, so from the first failure on
+ * payloads are looked at before, and it gets an Error then. */
 void conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
 		       const void *payload, uint32_t payload_bytes)
 {
 	struct stats *stats = &c->daemon->stats;
 	int err;
 
+	if (stats->memory_failures > 0 &&
+	    !output_can_read(payload, payload_bytes)) {
+		conn_send_error(c, request_id, -EIO, "the memory that the "
+				"bytes were in has failed");
+		return;
+	}
 	if (c->channel == NULL || payload_bytes < DIRECT_BYTES_MIN) {
 		queue_payload(c, type, request_id, payload, payload_bytes);
 		return;
@@ -186,6 +198,7 @@ void conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
 	err = output_send_payload(&c->out, c->channel, payload, payload_bytes,
 				  &stats->bytes_out, &stats->sends);
 	c->is_full = conn_backlog(c) > 0;
+	stats->memory_failures += err == -EFAULT;
 	if (err != 0)
 		close_unsent(c, err);
 }

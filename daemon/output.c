@@ -7,8 +7,13 @@
 #include <linux/sockios.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22		/* Linux 5.14, which memd needs */
+#endif
 
 enum {
 	SIZE_FIRST = 4096,
@@ -239,4 +244,15 @@ int output_send_payload(struct output *out, struct channel *channel,
 	memcpy(to, payload.iov_base, payload.iov_len);
 	output_commit(out, payload.iov_len);
 	return 0;
+}
+
+/* Any other error says nothing about the bytes. */
+bool output_can_read(const void *bytes, size_t length)
+{
+	uintptr_t at = (uintptr_t)bytes;
+	uintptr_t start = at - at % (uintptr_t)getpagesize();
+
+	return madvise((void *)start, at + length - start,
+		       MADV_POPULATE_READ) == 0 ||
+	       (errno != EFAULT && errno != EHWPOISON);
 }

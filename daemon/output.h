@@ -54,11 +54,17 @@ int output_send_channel(struct output *out, struct channel *channel,
 			uint64_t *ret_sent, uint64_t *ret_calls) MUST_CHECK;
 
 /* The same, and after it `length` > 0 bytes, which are copied only as far as
- * the socket does not take them.  Also returns -ENOMEM: then some may have
- * been sent, and the stream is of no use any more. */
+ * the socket does not take them.  Also returns -ENOMEM, and -EFAULT where the
+ * kernel could not read them: then some may have been sent, and the stream is
+ * of no use any more. */
 int output_send_payload(struct output *out, struct channel *channel,
 			const void *bytes, size_t length, uint64_t *ret_sent,
 			uint64_t *ret_calls) MUST_CHECK;
+
+/* Would the kernel, and we, find all of these bytes?  Not where memory has
+ * failed, or a page of a file is gone.  A system call, which touches every
+ * page. */
+bool output_can_read(const void *bytes, size_t length) MUST_CHECK;
 
 /* Called now and then: gives memory back that was not used since. */
 void output_trim(struct output *out);

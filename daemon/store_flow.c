@@ -59,7 +59,8 @@ bool store_flow_needs_room(const struct store_op *op)
 bool store_flow_has_room(const struct store_op *op)
 {
 	const struct store *store = op->store;
+	const struct conn *c = store->session->main;
 
-	return !store->session->main->is_full && conn_backlog(store->session->main) + store->reading_bytes +
+	return !c->is_full && conn_backlog(c) + store->reading_bytes +
 	       store_op_bytes(op) <= share(store->stores, STORE_READ_BYTES);
 }

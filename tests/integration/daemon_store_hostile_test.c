@@ -17,11 +17,14 @@
 
 #include <cmocka.h>
 
-/* ThreadSanitizer keeps several bytes for each one. */
+/* ThreadSanitizer keeps several bytes for each one, AddressSanitizer what is
+ * freed for a while. */
 #ifdef __SANITIZE_THREAD__
-enum { GROWTH_KIB_MAX = 256 * 1024 };
+enum { GROWTH_KIB_MAX = 256 * 1024, SLACK_KIB = 1024 * 1024 };
+#elif defined(__SANITIZE_ADDRESS__)
+enum { GROWTH_KIB_MAX = 32 * 1024, SLACK_KIB = 256 * 1024 };
 #else
-enum { GROWTH_KIB_MAX = 32 * 1024 };
+enum { GROWTH_KIB_MAX = 32 * 1024, SLACK_KIB = 4 * 1024 };
 #endif
 
 /* ---- what is wrong is refused, and harms nobody */
@@ -375,6 +378,57 @@ static void payloads_wait_outside(void **state)
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
+/* Asks for what it does not read, and writes what must wait for that, until it
+ * is heard no more. */
+static int leave_lying(const struct testmemd *tm, const uint8_t *bytes,
+		       size_t length)
+{
+	enum { READS = 20 };
+	int fd = store_session(tm);
+
+	assert_int_equal(store_open(fd, STORE_REQUEST_SLOTS, NULL, NULL), 0);
+	for (unsigned i = 0; i < READS; i++)
+		store_send_read(fd, 1000 + i, 0, STORE_REQUEST_SLOTS);
+	assert_true(send_what_is_taken(fd, bytes, length) < length);
+	return fd;
+}
+
+/* What one may leave lying in memd is less where there are many: no more than
+ * the longest reply and the longest write.  An honest one is served
+ * meanwhile. */
+static void many_share_what_one_may_leave(void **state)
+{
+	enum { CLOGGED = 16, WRITES = 40, EACH_KIB = 4 * 1024 };
+	uint8_t *bytes = calloc(WRITES + 1, STORE_REQUEST_SLOTS * SLOT_BYTES);
+	size_t length = pack_writes(bytes, WRITES);
+	uint64_t before, after;
+	int fds[CLOGGED], honest;
+	struct testmemd tm;
+
+	(void)state;
+	assert_non_null(bytes);
+	store_start(&tm, NULL);
+	honest = store_session(&tm);
+	assert_int_equal(store_open(honest, STORE_REQUEST_SLOTS, NULL, NULL),
+			 0);
+	before = rss_kib(tm.pid);
+	for (unsigned i = 0; i < CLOGGED; i++)
+		fds[i] = leave_lying(&tm, bytes, length);
+	after = rss_kib(tm.pid);
+	if (after > before + CLOGGED * EACH_KIB + SLACK_KIB)
+		fail_msg("from %llu to %llu KiB", (unsigned long long)before,
+			 (unsigned long long)after);
+	for (uint32_t slot = 0; slot < STORE_REQUEST_SLOTS; slot += 8)
+		store_write_version(honest, slot, 8, 2);
+	for (uint32_t slot = 0; slot < STORE_REQUEST_SLOTS; slot += 8)
+		store_expect(honest, slot, 8, 2);
+	for (unsigned i = 0; i < CLOGGED; i++)
+		close(fds[i]);
+	close(honest);
+	free(bytes);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
 /* Many small writes at once, answers read only at the end. */
 static void who_is_fast_is_not_closed(void **state)
 {
@@ -408,6 +462,7 @@ int main(void)
 		cmocka_unit_test(drips_are_cut_off),
 		cmocka_unit_test(who_does_not_read_waits),
 		cmocka_unit_test(payloads_wait_outside),
+		cmocka_unit_test(many_share_what_one_may_leave),
 		cmocka_unit_test(who_is_fast_is_not_closed),
 	};
 

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that store_remote and memd understand each other: the swap store of
  * one, kept by the other in a pool a quarter of its size, gives every slot
- * back as it was written last, many requests at once; and that a memd that
- * stands still does not keep the other one awake. */
+ * back as it was written last, many requests at once; that a memd that stands
+ * still does not keep the other one awake; and that memory of it that fails is
+ * the loss of the slots in it, not of others. */
 #include "swapstore/store_remote.h"
 #include "tests/integration/store_client.h"
 #include "tests/store/storetest.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { SLOTS = 4096, RUN = 64, RUNS = SLOTS / RUN };
+enum { SLOTS = 4096, RUN = 64, RUNS = SLOTS / RUN, PATIENCE_S = 60 };
 
 struct fixture {
 	struct testmemd tm;
@@ -139,10 +143,101 @@ static void no_room_is_waited_for(void **state)
 	end(&fx);
 }
 
+/* Until memd has all that was written. */
+static void settle(struct fixture *fx)
+{
+	struct store_remote_status rs;
+
+	do {
+		wait_readable(swapstore_event_fd(fx->st));
+		let_go(fx);
+		store_remote_status_get(fx->st, &rs);
+	} while (rs.behind_bytes > 0);
+}
+
+/* memd's data file of the store, the only one of that size; -1: it may not be
+ * opened. */
+static int open_data_file(const struct fixture *fx)
+{
+	char path[64], target[256];
+	int fd = -1;
+	struct dirent *e;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", fx->tm.pid);
+	dir = opendir(path);
+	while (dir != NULL && fd < 0 && (e = readdir(dir)) != NULL) {
+		ssize_t n = readlinkat(dirfd(dir), e->d_name, target,
+				       sizeof(target) - 1);
+		struct stat st;
+
+		target[n > 0 ? n : 0] = '\0';
+		if (strncmp(target, "/memfd:", 7) != 0 ||
+		    fstatat(dirfd(dir), e->d_name, &st, 0) != 0 ||
+		    st.st_size != (off_t)SLOTS * SWAP_SLOT_BYTES)
+			continue;
+		fd = openat(dirfd(dir), e->d_name, O_RDWR | O_CLOEXEC);
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return fd;
+}
+
+/* To memd's kernel-side copies a page that was taken away is like one whose
+ * memory has failed: sendmsg() says EFAULT.  The reply is cut off in the middle
+ * then; asked for again, the request must fail, or it would be asked for for
+ * ever. */
+static void memory_that_fails_loses_its_slots(void **state)
+{
+	enum { COUNT = 16, BAD = 11 };
+	struct store_remote_status rs;
+	struct fixture fx;
+	int admin, file;
+
+	(void)state;
+	begin(&fx);
+	alarm(PATIENCE_S);
+	pattern_fill(fx.buffer, 0, COUNT, 1);
+	assert_int_equal(store_do(fx.st, true, 0, COUNT, fx.buffer), 0);
+	admin = client_open(&fx.tm, true, NULL);
+	settle(&fx);
+	file = open_data_file(&fx);
+	if (file < 0) {
+		print_message("memd's data files cannot be opened here\n");
+		alarm(0);
+		close(admin);
+		end(&fx);
+		skip();
+	}
+	assert_int_equal(fallocate(file, FALLOC_FL_PUNCH_HOLE |
+				   FALLOC_FL_KEEP_SIZE, BAD * SWAP_SLOT_BYTES,
+				   SWAP_SLOT_BYTES), 0);
+	close(file);
+	assert_int_equal(store_do(fx.st, false, 0, COUNT, at(&fx, COUNT)),
+			 -SWAP_ELOST);
+	store_remote_status_get(fx.st, &rs);
+	assert_int_equal(rs.reconnects, 1);
+	/* As the pager does: which of them is it? */
+	for (uint32_t i = 0; i < COUNT; i++) {
+		memset(at(&fx, COUNT), 0, SWAP_SLOT_BYTES);
+		assert_int_equal(store_do(fx.st, false, i, 1, at(&fx, COUNT)),
+				 i == BAD ? -SWAP_ELOST : 0);
+		if (i != BAD)
+			assert_true(pattern_is(at(&fx, COUNT), i, 1, 1));
+	}
+	store_remote_status_get(fx.st, &rs);
+	assert_int_equal(rs.reconnects, 1);
+	assert_int_equal(client_counter(admin, "memory_failures"), 1);
+	alarm(0);
+	close(admin);
+	end(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slots_come_back),
+		cmocka_unit_test(memory_that_fails_loses_its_slots),
 		cmocka_unit_test(no_room_is_waited_for),
 	};
 

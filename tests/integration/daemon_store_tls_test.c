@@ -2,7 +2,8 @@
 /* Proves that with certificates memd lets in who has a good one, that the name
  * in it says whose limits count and who may administrate, that a store belongs
  * to its certificate, and that a reload changes all this for newcomers, or,
- * where the new files are bad, nothing. */
+ * where the new files are bad, nothing; and that what TLS has decrypted while
+ * memd would not hear it is heard later. */
 #include "tests/integration/store_client.h"
 #include "tests/proto/certs.h"
 #include "tests/proto/channel_pair.h"
@@ -311,6 +312,99 @@ static void names_say_who_it_is(void **state)
 	end(&s);
 }
 
+/* As many reads of a slot as go into a record. */
+static size_t pack_reads(uint8_t *to, uint32_t count, size_t size)
+{
+	size_t used = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		Memd__StoreRange range = MEMD__STORE_RANGE__INIT;
+		ssize_t length;
+
+		range.slot = i;
+		range.count = 1;
+		length = wire_pack(T(STORE_READ), 1000 + i, &range.base, 0,
+				   to + used, size - used);
+		assert_true(length > 0);
+		used += (size_t)length;
+	}
+	return used;
+}
+
+/* A write, and with its end, in one record, reads of what it wrote: they are
+ * decrypted, and nothing more is on the socket, when memd has taken the end of
+ * the payload. */
+static void ask_in_one_record(struct channel *ch, const uint8_t *bytes,
+			      uint32_t write_count, uint32_t read_count)
+{
+	enum { RECORD_BYTES = 16384, END_BYTES = 100 };
+	const size_t length = (size_t)write_count * SLOT_BYTES;
+	Memd__StoreRange range = MEMD__STORE_RANGE__INIT;
+	uint8_t record[RECORD_BYTES], header[64];
+	ssize_t packed;
+	size_t used;
+
+	range.count = write_count;
+	packed = wire_pack(T(STORE_WRITE), 10, &range.base, (uint32_t)length,
+			   header, sizeof(header));
+	assert_true(packed > 0);
+	assert_true(try_send(ch, header, (size_t)packed));
+	assert_true(try_send(ch, bytes, length - END_BYTES));
+	memcpy(record, bytes + length - END_BYTES, END_BYTES);
+	used = END_BYTES + pack_reads(record + END_BYTES, read_count,
+				      sizeof(record) - END_BYTES);
+	assert_true(try_send(ch, record, used));
+}
+
+static void expect_reads(struct channel *ch, const uint8_t *bytes,
+			 uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct answer a;
+		uint64_t slot;
+
+		assert_true(hear(ch, &a));
+		assert_int_equal(a.header.type, T(STORE_BYTES));
+		slot = a.header.request_id - 1000;
+		assert_true(slot < count);
+		assert_memory_equal(a.body, bytes + slot * SLOT_BYTES,
+				    SLOT_BYTES);
+		answer_free(&a);
+	}
+}
+
+/* The longest write is so long that nothing is heard until it is done; after
+ * that there are more requests than may be unfinished; the short one stops
+ * nothing. */
+static void what_is_held_back_is_heard_later(void **state)
+{
+	enum { ROUNDS = 6, MANY = 400, FEW = 8 };
+	uint8_t *bytes = malloc(REQUEST_SLOTS * SLOT_BYTES);
+	struct channel ch;
+	struct served s;
+
+	(void)state;
+	assert_non_null(bytes);
+	alarm(PATIENCE_MS / 1000);
+	serve(&s, "tls_users = *=1234");
+	assert_true(tls_session(&s, "alice", &ch));
+	assert_int_equal(tls_open(&ch, NULL, NULL), 0);
+	for (uint32_t round = 0; round < ROUNDS; round++) {
+		bool is_short = round % 2 == 0;
+		uint32_t reads = is_short ? FEW : MANY;
+
+		fill(bytes, round);
+		ask_in_one_record(&ch, bytes, is_short ? FEW : REQUEST_SLOTS,
+				  reads);
+		assert_int_equal(hear_code(&ch, T(OK)), 0);
+		expect_reads(&ch, bytes, reads);
+	}
+	alarm(0);
+	channel_close(&ch);
+	free(bytes);
+	end(&s);
+}
+
 static void strangers_are_refused(void **state)
 {
 	static const char *const files[] = { "old", "named", "two", "alice" };
@@ -450,6 +544,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_say_who_it_is),
+		cmocka_unit_test(what_is_held_back_is_heard_later),
 		cmocka_unit_test(strangers_are_refused),
 		cmocka_unit_test(admins_are_named),
 		cmocka_unit_test(reload_changes_certificates),

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that what goes out is what was put in, in order: from the buffer,
  * from elsewhere as far as the socket takes it, and the rest of that later;
+ * that bytes which cannot be read are told and no others sent in their place;
  * and that the buffer is given back by who does not use it. */
 #include "daemon/output.h"
 #include "proto/channel.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -163,6 +166,70 @@ static void a_peer_that_is_gone_is_told(void **state)
 	world_fini(&w);
 }
 
+enum { PAGE = 4096, BAD_PAGES = 16, BAD_PAGE = 11 };
+
+/* Pages that can be read, but for one that is behind the end of a file: to
+ * touch it is SIGBUS, as it is where memory has failed. */
+static uint8_t *map_bad_pages(void)
+{
+	uint8_t *at = mmap(NULL, BAD_PAGES * PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = memfd_create("empty", MFD_CLOEXEC);
+
+	assert_ptr_not_equal(at, MAP_FAILED);
+	assert_true(fd >= 0);
+	memcpy(at, payload, BAD_PAGES * PAGE);
+	assert_ptr_equal(mmap(at + BAD_PAGE * PAGE, PAGE, PROT_READ,
+			      MAP_SHARED | MAP_FIXED, fd, 0),
+			 at + BAD_PAGE * PAGE);
+	close(fd);
+	return at;
+}
+
+static void what_cannot_be_read_is_told(void **state)
+{
+	struct world w;
+	uint8_t *bad;
+
+	(void)state;
+	world_init(&w);
+	bad = map_bad_pages();
+	put_header(&w, 1);
+	assert_int_equal(output_send_payload(&w.out, &w.channel, bad,
+					     BAD_PAGES * PAGE, &w.sent,
+					     &w.calls), -EFAULT);
+	receive(&w);
+	assert_true(w.received <= HEADER + BAD_PAGE * PAGE);
+	if (w.received > HEADER)
+		assert_memory_equal(received + HEADER, payload,
+				    w.received - HEADER);
+	munmap(bad, BAD_PAGES * PAGE);
+	world_fini(&w);
+}
+
+/* To the byte: its neighbours are good. */
+static void what_can_be_read_is_known(void **state)
+{
+	struct world w;
+	uint8_t *bad;
+
+	(void)state;
+	world_init(&w);
+	bad = map_bad_pages();
+	assert_true(output_can_read(payload, PAYLOAD));
+	assert_true(output_can_read(bad, BAD_PAGE * PAGE));
+	assert_true(output_can_read(bad + PAGE - 1, 2));
+	assert_true(output_can_read(bad + BAD_PAGE * PAGE - 1, 1));
+	assert_true(output_can_read(bad + (BAD_PAGE + 1) * PAGE,
+				    (BAD_PAGES - BAD_PAGE - 1) * PAGE));
+	assert_false(output_can_read(bad, BAD_PAGES * PAGE));
+	assert_false(output_can_read(bad + BAD_PAGE * PAGE - 1, 2));
+	assert_false(output_can_read(bad + BAD_PAGE * PAGE, 1));
+	assert_false(output_can_read(bad + (BAD_PAGE + 1) * PAGE - 1, 2));
+	munmap(bad, BAD_PAGES * PAGE);
+	world_fini(&w);
+}
+
 static void unused_memory_is_given_back(void **state)
 {
 	struct world w;
@@ -194,6 +261,8 @@ int main(void)
 		cmocka_unit_test(some_at_a_time),
 		cmocka_unit_test(what_fits_is_not_copied),
 		cmocka_unit_test(a_peer_that_is_gone_is_told),
+		cmocka_unit_test(what_cannot_be_read_is_told),
+		cmocka_unit_test(what_can_be_read_is_known),
 		cmocka_unit_test(unused_memory_is_given_back),
 	};
 
