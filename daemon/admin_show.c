@@ -4,8 +4,10 @@
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
 #include "daemon/engine_store.h"
+#include "daemon/listener.h"
 #include "daemon/rows.h"
 #include "daemon/session.h"
+#include "daemon/tcp_listener.h"
 #include "daemon/verdict.h"
 
 #include "common/clock.h"
@@ -41,6 +43,32 @@ static void fill_frames(const struct pager_stats *ps, Memd__StatusReply *reply)
 	reply->high_watermark_frames = ps->high_watermark;
 }
 
+/* Where memd can be reached: with the port that the kernel chose, and the
+ * sockets that systemd did. */
+struct listening_text {
+	char text[LISTENERS_MAX][LISTENER_TEXT_BYTES];
+	char *pointer[LISTENERS_MAX];
+};
+
+static void fill_listening(const struct server *server,
+			   struct listening_text *at, Memd__StatusReply *reply)
+{
+	for (unsigned i = 0; i < server->listener_count; i++) {
+		const struct listener *l = &server->listeners[i];
+
+		at->pointer[i] = at->text[i];
+		if (l->is_tcp)
+			tcp_listener_show(l->fd, at->text[i],
+					  LISTENER_TEXT_BYTES);
+		else
+			listener_show(l->fd, at->text[i], LISTENER_TEXT_BYTES);
+		reply->has_listening_tls |= l->is_tcp;
+	}
+	reply->listening_tls = server->tls != NULL;
+	reply->n_listening = server->listener_count;
+	reply->listening = at->pointer;
+}
+
 /* Without those who only look. */
 static uint64_t count_clients(const struct daemon *d)
 {
@@ -58,6 +86,7 @@ void handle_status(struct daemon *d, struct conn *c, uint64_t id,
 	Memd__StatusReply reply = MEMD__STATUS_REPLY__INIT;
 	char *reason[VERDICT_REASONS_MAX];
 	char about_store[ENGINE_STORE_TEXT_BYTES];
+	struct listening_text listening;
 	struct pager_stats ps;
 	struct verdict verdict;
 
@@ -82,6 +111,7 @@ void handle_status(struct daemon *d, struct conn *c, uint64_t id,
 	reply.segments = d->segments.count;
 	reply.faults = stats_fault_count(&d->stats);
 	admin_remote_fill_status(d, &reply);
+	fill_listening(&d->server, &listening, &reply);
 	if (d->config.file[0] != '\0')
 		reply.config_file = d->config.file;
 	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, id, &reply.base);

@@ -123,6 +123,8 @@ static bool hello_ok(struct peer *peer)
 
 static void fill_status(Memd__StatusReply *st)
 {
+	static char *listening[] = { (char *)"unix:/run/memd/memd.sock" };
+
 	st->verdict = (char *)"ok";
 	st->server = (char *)"memd 9.8.7";
 	st->pid = 4711;
@@ -148,6 +150,8 @@ static void fill_status(Memd__StatusReply *st)
 	st->low_watermark_frames = 512;
 	st->high_watermark_frames = 1024;
 	st->config_file = (char *)"/etc/memd/memd.conf";
+	st->n_listening = ARRAY_SIZE(listening);
+	st->listening = listening;
 }
 
 static bool answer_status(struct peer *peer)
@@ -637,9 +641,14 @@ static bool answer_remote_sessions(struct peer *peer)
 
 static bool answer_remote_status(struct peer *peer)
 {
+	char *listening[] = { (char *)"unix:@memd", (char *)"tcp://[::]:7433",
+			      (char *)"tcp://192.0.2.1:\033[7m" };
 	Memd__StatusReply st = MEMD__STATUS_REPLY__INIT;
 
 	fill_status(&st);
+	st.n_listening = ARRAY_SIZE(listening);
+	st.listening = listening;
+	st.has_listening_tls = st.listening_tls = 1;
 	st.has_remote_clients = st.has_remote_away = st.has_remote_pages = 1;
 	st.remote_clients = 2;
 	st.remote_away = 1;

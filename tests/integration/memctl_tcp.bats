@@ -240,6 +240,23 @@ same_tails() {
 	"$memctl" -s "$(socket_of plain)" status | grep '^remote    0 clients, '
 }
 
+@test "status shows where memd listens, with the port that was chosen" {
+	local name tls here port
+	for name in tls plain; do
+		here=$(socket_of "$name")
+		port=$(cat "$name.port")
+		tls=$([ "$name" = tls ] && echo true || echo false)
+		MEMD_SOCKET=$here ask ".status[0] |
+			.listening == [\"unix:$here\",
+				\"tcp://127.0.0.1:$port\"] and
+			.listening_tls == $tls" status
+	done
+	"$memctl" status | grep "^ \+tcp://127.0.0.1:$(cat tls.port), with TLS\$"
+	# It is an address for other programs.
+	"$memctl" -s "$("$memctl" -o json status |
+		jq -r '.status[0].listening[0]')" status >/dev/null
+}
+
 sort_until_enough() {
 	while [ ! -e enough ]; do
 		MEMD_SOCKET="$MEMD_SOCKET&pool=1M&size=16M" \
