@@ -141,7 +141,8 @@ static void fill_session(const struct session *s, struct session_row *row)
 	info->swapped_bytes = usage.swapped_bytes;
 	info->faults = session_fault_count(s);
 	info->faults_per_s = s->faults_per_s;
-	info->limit_frames = account_frames(s->account);
+	info->limit_frames = s->main->peer.is_remote ? 0 :
+			     account_frames(s->account);
 	info->connected_ms = ms_since(s->connected_ns);
 	/* It may have asked for a mailbox and not be able to use it. */
 	info->carrier = (char *)(s->mailbox.is_used ? "mailbox" :
@@ -413,13 +414,17 @@ static void fill_limit(const struct daemon *d, const struct account *account,
 						  account->source);
 }
 
-static void add_pid(const struct daemon *d, Memd__Limit *limit)
+static void add_session(const struct daemon *d, Memd__Limit *limit)
 {
 	const struct session *s = limit->session == 0 ? NULL :
 		server_find_session(&d->server, limit->session);
 
 	if (s == NULL)
 		return;
+	if (s->main->peer.is_remote) {
+		admin_remote_fill_limit(s, limit);
+		return;
+	}
 	limit->has_pid = true;
 	limit->pid = (uint32_t)s->main->peer.pid;
 }
@@ -441,7 +446,7 @@ void handle_limits(struct daemon *d, struct conn *c, uint64_t id,
 	limit = rows.row;
 	TAILQ_FOREACH(account, &d->accounts.live, link) {
 		fill_limit(d, account, &limit[rows.count]);
-		add_pid(d, &limit[rows.count]);
+		add_session(d, &limit[rows.count]);
 		if (!rows_keep(&rows, &limit[rows.count].base))
 			break;
 	}

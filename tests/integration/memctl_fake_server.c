@@ -458,8 +458,8 @@ static bool answer_replay(struct peer *peer,
 static bool answer_limits(struct peer *peer)
 {
 	static const Memd__Limit init = MEMD__LIMIT__INIT;
-	Memd__Limit l[2] = { init, init };
-	Memd__Limit *list[] = { &l[0], &l[1] };
+	Memd__Limit l[3] = { init, init, init };
+	Memd__Limit *list[] = { &l[0], &l[1], &l[2] };
 	Memd__LimitsReply reply = MEMD__LIMITS_REPLY__INIT;
 
 	l[0].has_uid = l[0].has_frames = l[0].has_used_frames = 1;
@@ -476,6 +476,12 @@ static bool answer_limits(struct peer *peer)
 	l[1].frames = 8192;
 	l[1].mapped_bytes = 0;
 	l[1].source = NULL;
+	l[2].has_session = l[2].has_uid = 1;
+	l[2].session = 12;
+	l[2].has_used_frames = l[2].has_used_mapped_bytes = 1;
+	l[2].used_frames = 768;
+	l[2].used_mapped_bytes = 64 * MIB;
+	l[2].source = (char *)"uid";
 	reply.n_limit = ARRAY_SIZE(list);
 	reply.limit = list;
 	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_LIMITS_REPLY, &reply.base);

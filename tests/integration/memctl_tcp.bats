@@ -257,6 +257,23 @@ same_tails() {
 		jq -r '.status[0].listening[0]')" status >/dev/null
 }
 
+@test "limit shows what a session of another host has, and who bounds it" {
+	local session row own
+	session=$(ask '.ps[] | select(.host != null) | .session' ps)
+	row=".limit[] | select(.session == $session)"
+	own=".limit[] | select(.scope == \"uid\" and .uid == $(id -u))"
+	ask "$row | .limit_bytes == null and .limit_mapped_bytes == null and
+		.used_bytes > 0 and .mapped_bytes == 16777216 and
+		.pid == null and .source == \"uid\"" limit
+	ask "$own | .mapped_bytes >= 16777216" limit
+	"$memctl" limit | grep -E "^session +$session .* uid\$"
+	# Nobody thinks he has set one that does not count.
+	fails 1 "is of another host: what it keeps here is charged to its \
+user; set the limit of uid $(id -u)" "$MEMD_SOCKET" \
+		limit set --session "$session" --mapped 1M
+	ask ".ps[] | select(.session == $session) | .limit_bytes == 0" ps
+}
+
 sort_until_enough() {
 	while [ ! -e enough ]; do
 		MEMD_SOCKET="$MEMD_SOCKET&pool=1M&size=16M" \
