@@ -54,3 +54,57 @@ int address_next_setting(char **text, const char *separators,
 	*ret_value = value + 1;
 	return 1;
 }
+
+/* ---- names in texts */
+
+static bool is_one_of(char c, const char *set)
+{
+	return c == '\0' || strchr(set, c) != NULL;
+}
+
+/* The first `word` at `from` or behind, in `text`, that stands between one of
+ * `before`, or the beginning, and one of `after`, or the end; NULL: none. */
+static char *find_word(const char *text, const char *from, const char *word,
+		       const char *before, const char *after)
+{
+	const size_t length = strlen(word);
+	char *at = strstr(from, word);
+
+	for (; at != NULL; at = strstr(at + length, word))
+		if ((at == text || is_one_of(at[-1], before)) &&
+		    is_one_of(at[length], after))
+			return at;
+	return NULL;
+}
+
+uint32_t address_long_names(const char *address)
+{
+	uint32_t found = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(short_names); i++)
+		if (find_word(address, address, short_names[i][1], ":?&,",
+			      "=") != NULL)
+			found |= BIT(i);
+	return found;
+}
+
+static void replace(char *text, const char *from, const char *to)
+{
+	const size_t from_length = strlen(from);
+	char *at = text;
+
+	while ((at = find_word(text, at, from, " (", " :,;)=")) != NULL) {
+		const char *rest = at + from_length;
+
+		for (const char *c = to; *c != '\0'; c++)
+			*at++ = *c;
+		memmove(at, rest, strlen(rest) + 1);
+	}
+}
+
+void address_shorten(char *text, uint32_t long_names)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(short_names); i++)
+		if ((long_names & BIT(i)) == 0)
+			replace(text, short_names[i][1], short_names[i][0]);
+}

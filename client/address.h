@@ -11,6 +11,7 @@
 
 #include "common/checks.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 #define ADDRESS_EMBEDDED "embedded:"
 #define ADDRESS_TCP "tcp://"
@@ -25,5 +26,14 @@ bool address_is_tcp(const char *address);
 int address_next_setting(char **text, const char *separators,
 			 const char **ret_name, const char **ret_value)
 	MUST_CHECK;
+
+/* Which settings that have a short name this address calls by the long one:
+ * a bit each, for address_shorten(). */
+uint32_t address_long_names(const char *address);
+
+/* An engine knows the names of memd.conf(5) only.  Put the short ones into
+ * what it says, as in the address, but for `long_names`.  Nothing in quotes is
+ * changed, as that is somebody's own words; the text never grows. */
+void address_shorten(char *text, uint32_t long_names);
 
 #endif

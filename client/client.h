@@ -18,6 +18,7 @@
 struct memclient {
 	struct settings settings;
 	struct memd_engine *engine;	/* owned; NULL: a daemon's client */
+	uint32_t long_names;		/* its address's: address.h */
 
 	/* A page that the kernel wipes in the child of a fork: 1 in the
 	 * process that opened the connection, 0 in a child. */

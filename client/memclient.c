@@ -2,6 +2,7 @@
 /* The public calls: check arguments, put them into a command, give its result
  * and text back.  Everything that matters happens on the library's thread;
  * see handler.c. */
+#include "client/address.h"
 #include "client/client.h"
 #include "client/inline.h"
 #include "client/options.h"
@@ -59,6 +60,8 @@ static int set_body(struct command *c, uint16_t type,
 static int run(struct memclient *mc, struct command *c)
 {
 	command_run(&mc->commands, c);
+	if (mc->engine != NULL)
+		address_shorten(c->text, mc->long_names);
 	if (c->result != 0)
 		errors_set(c->result, "%s", c->text[0] != '\0' ? c->text :
 			   errors_name(c->result));
@@ -75,6 +78,20 @@ static int run_and_release(struct memclient *mc, struct command *c)
 
 /* ---- opening */
 
+static int start_engine(struct memclient *mc, const char *address,
+			char *ret_socket, size_t socket_size)
+{
+	int err = engine_start(address, &mc->engine, ret_socket, socket_size);
+	char text[ERRORS_TEXT_BYTES];
+
+	mc->long_names = address_long_names(address);
+	if (err == 0)
+		return 0;
+	snprintf(text, sizeof(text), "%s", errors_text());
+	address_shorten(text, mc->long_names);
+	return errors_set(err, "%s", text);
+}
+
 /* Start what has to be started here, and find out where to connect. */
 static int find_daemon(struct memclient *mc, const char *address,
 		       const struct memclient_options *options)
@@ -85,7 +102,7 @@ static int find_daemon(struct memclient *mc, const char *address,
 	address = options_find_address(address);
 	if (!engine_is_meant(address))
 		return options_set_settings(&mc->settings, address, options);
-	err = engine_start(address, &mc->engine, socket, sizeof(socket));
+	err = start_engine(mc, address, socket, sizeof(socket));
 	return err != 0 ? err :
 		options_set_settings(&mc->settings, socket, options);
 }

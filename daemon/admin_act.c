@@ -128,6 +128,13 @@ static int find_account(struct daemon *d, struct conn *c, uint64_t id,
 				"see `memctl ps`");
 		return -ESRCH;
 	}
+	if (s->main->peer.is_remote) {
+		conn_send_error(c, id, -EINVAL, "session %u is of another "
+				"host: what it keeps here is charged to its "
+				"user; set the limit of uid %u", s->id,
+				s->main->peer.uid);
+		return -EINVAL;
+	}
 	account_hold(s->account);
 	*ret_account = s->account;
 	return 0;

@@ -62,6 +62,21 @@ void admin_remote_fill_session(const struct session *s,
 	info->remote_pages = store_page_count(s->store);
 }
 
+/* What it keeps is charged to its user. */
+void admin_remote_fill_limit(const struct session *s, Memd__Limit *limit)
+{
+	struct segment_info info;
+
+	limit->has_frames = limit->has_mapped_bytes = false;
+	limit->source = (char *)"uid";
+	if (s->store == NULL)
+		return;
+	pager_segment_get(s->daemon->engine.pager,
+			  s->store->segment->pager_id, &info);
+	limit->used_frames = info.resident;
+	limit->used_mapped_bytes = segment_length(s->store->segment);
+}
+
 /* ---- stores */
 
 static void fill_store(const struct daemon *d, const struct store *store,

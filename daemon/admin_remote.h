@@ -18,4 +18,8 @@ void admin_remote_fill_session(const struct session *s,
 			       char peer[PEER_NAME_BYTES],
 			       Memd__SessionInfo *info);
 
+/* Of a session of another host: what it has, and that no limit of its own
+ * counts. */
+void admin_remote_fill_limit(const struct session *s, Memd__Limit *limit);
+
 #endif

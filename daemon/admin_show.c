@@ -1,90 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Administration that only looks. */
+/* Administration that only looks; at memd as a whole in admin_status.c. */
 #include "daemon/admin_remote.h"
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
-#include "daemon/engine_store.h"
 #include "daemon/rows.h"
 #include "daemon/session.h"
-#include "daemon/verdict.h"
 
 #include "common/clock.h"
 #include <errno.h>
-#include <unistd.h>
 
 static uint64_t ms_since(uint64_t start_ns)
 {
 	return (clock_now_ns() - start_ns) / 1000000;
-}
-
-/* ---- status */
-
-static void fill_frames(const struct pager_stats *ps, Memd__StatusReply *reply)
-{
-	reply->page_bytes = PAGER_UNIT_BYTES;
-	reply->pool_frames = ps->frame_count;
-	reply->free_frames = ps->free_frames;
-	reply->resident_frames = ps->resident_frames;
-	reply->evicting_frames = ps->evicting_frames;
-	reply->loading_frames = ps->loading_frames;
-	reply->pinned_frames = ps->pinned_frames;
-	reply->slot_count = ps->slot_count;
-	reply->free_slots = ps->free_slots;
-	reply->quarantined_slots = ps->quarantined_slots;
-	reply->committed_pages = ps->committed_units;
-	reply->commit_limit_pages = ps->commit_limit_units;
-	reply->metadata_bytes = ps->metadata_bytes;
-	reply->pages_lost = ps->pages_lost;
-	reply->has_low_watermark_frames = true;
-	reply->low_watermark_frames = ps->low_watermark;
-	reply->has_high_watermark_frames = true;
-	reply->high_watermark_frames = ps->high_watermark;
-}
-
-/* Without those who only look. */
-static uint64_t count_clients(const struct daemon *d)
-{
-	const struct session *s;
-	uint64_t count = 0;
-
-	TAILQ_FOREACH(s, &d->server.sessions, link)
-		count += !s->is_admin_only;
-	return count;
-}
-
-void handle_status(struct daemon *d, struct conn *c, uint64_t id,
-		   const void *message)
-{
-	Memd__StatusReply reply = MEMD__STATUS_REPLY__INIT;
-	char *reason[VERDICT_REASONS_MAX];
-	char about_store[ENGINE_STORE_TEXT_BYTES];
-	struct pager_stats ps;
-	struct verdict verdict;
-
-	(void)message;
-	verdict_get(d, &verdict);
-	for (size_t i = 0; i < verdict.reason_count; i++)
-		reason[i] = verdict.reason[i];
-	pager_stats_get(d->engine.pager, &ps);
-	fill_frames(&ps, &reply);
-	reply.verdict = (char *)verdict_name(verdict.level);
-	reply.n_reason = verdict.reason_count;
-	reply.reason = reason;
-	reply.server = "memd " MEMD_VERSION;
-	reply.pid = (uint32_t)getpid();
-	reply.uptime_ms = ms_since(d->started_ns);
-	reply.store = (char *)d->engine.store->ops->name;
-	if (engine_store_describe(&d->engine, about_store)[0] != '\0')
-		reply.store_reason = about_store;
-	if (d->engine.has_swapfile)
-		reply.swap_file = d->engine.swap_path;
-	reply.sessions = count_clients(d);
-	reply.segments = d->segments.count;
-	reply.faults = stats_fault_count(&d->stats);
-	admin_remote_fill_status(d, &reply);
-	if (d->config.file[0] != '\0')
-		reply.config_file = d->config.file;
-	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, id, &reply.base);
 }
 
 /* ---- sessions */
@@ -111,7 +38,8 @@ static void fill_session(const struct session *s, struct session_row *row)
 	info->swapped_bytes = usage.swapped_bytes;
 	info->faults = session_fault_count(s);
 	info->faults_per_s = s->faults_per_s;
-	info->limit_frames = account_frames(s->account);
+	info->limit_frames = s->main->peer.is_remote ? 0 :
+			     account_frames(s->account);
 	info->connected_ms = ms_since(s->connected_ns);
 	/* It may have asked for a mailbox and not be able to use it. */
 	info->carrier = (char *)(s->mailbox.is_used ? "mailbox" :
@@ -383,13 +311,17 @@ static void fill_limit(const struct daemon *d, const struct account *account,
 						  account->source);
 }
 
-static void add_pid(const struct daemon *d, Memd__Limit *limit)
+static void add_session(const struct daemon *d, Memd__Limit *limit)
 {
 	const struct session *s = limit->session == 0 ? NULL :
 		server_find_session(&d->server, limit->session);
 
 	if (s == NULL)
 		return;
+	if (s->main->peer.is_remote) {
+		admin_remote_fill_limit(s, limit);
+		return;
+	}
 	limit->has_pid = true;
 	limit->pid = (uint32_t)s->main->peer.pid;
 }
@@ -411,7 +343,7 @@ void handle_limits(struct daemon *d, struct conn *c, uint64_t id,
 	limit = rows.row;
 	TAILQ_FOREACH(account, &d->accounts.live, link) {
 		fill_limit(d, account, &limit[rows.count]);
-		add_pid(d, &limit[rows.count]);
+		add_session(d, &limit[rows.count]);
 		if (!rows_keep(&rows, &limit[rows.count].base))
 			break;
 	}

@@ -31,9 +31,11 @@ void handle_touched_in_cell(struct daemon *d, struct conn *c,
 /* handle_store.c */
 handler handle_store_open, handle_store_read, handle_store_write,
 	handle_store_discard, handle_store_close;
+/* admin_status.c */
+handler handle_status;
 /* admin_show.c */
-handler handle_status, handle_sessions, handle_segments, handle_maps,
-	handle_counters, handle_fault_stats, handle_config, handle_limits;
+handler handle_sessions, handle_segments, handle_maps, handle_counters,
+	handle_fault_stats, handle_config, handle_limits;
 /* admin_remote.c */
 handler handle_stores;
 /* admin_act.c */

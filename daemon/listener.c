@@ -213,3 +213,18 @@ int listener_open(const struct config *config, int *ret_lock,
 		listener_unlock(config->socket, lock);
 	return err;
 }
+
+void listener_show(int fd, char *ret_text, size_t text_size)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	socklen_t length = sizeof(sun);
+	bool is_abstract;
+
+	if (getsockname(fd, (struct sockaddr *)&sun, &length) != 0)
+		length = 0;
+	length = MIN(length, (socklen_t)sizeof(sun));
+	length -= MIN(length, (socklen_t)offsetof(struct sockaddr_un, sun_path));
+	is_abstract = length > 1 && sun.sun_path[0] == '\0';
+	snprintf(ret_text, text_size, "unix:%s%.*s", is_abstract ? "@" : "",
+		 (int)length - is_abstract, sun.sun_path + is_abstract);
+}

@@ -82,17 +82,38 @@ bool tcp_listener_is_loopback(int fd)
 	       is_loopback((const struct sockaddr *)&address);
 }
 
-void tcp_listener_describe(int fd, char *ret_text, size_t text_size)
+/* The port is the one the kernel chose where the settings say 0. */
+static void find_bound(int fd, char host[HOST_BYTES], char port[PORT_BYTES])
 {
 	struct sockaddr_storage address;
 	socklen_t length = sizeof(address);
-	char host[HOST_BYTES] = "?", port[PORT_BYTES] = "?";
 
-	if (getsockname(fd, (struct sockaddr *)&address, &length) == 0)
-		(void)getnameinfo((const struct sockaddr *)&address, length,
-				  host, sizeof(host), port, sizeof(port),
-				  NI_NUMERICHOST | NI_NUMERICSERV);
+	if (getsockname(fd, (struct sockaddr *)&address, &length) != 0 ||
+	    getnameinfo((const struct sockaddr *)&address, length, host,
+			HOST_BYTES, port, PORT_BYTES,
+			NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+		snprintf(host, HOST_BYTES, "?");
+		snprintf(port, PORT_BYTES, "?");
+	}
+}
+
+void tcp_listener_describe(int fd, char *ret_text, size_t text_size)
+{
+	char host[HOST_BYTES], port[PORT_BYTES];
+
+	find_bound(fd, host, port);
 	snprintf(ret_text, text_size, "address=%s port=%s", host, port);
+}
+
+void tcp_listener_show(int fd, char *ret_text, size_t text_size)
+{
+	char host[HOST_BYTES], port[PORT_BYTES];
+	bool is_six;
+
+	find_bound(fd, host, port);
+	is_six = strchr(host, ':') != NULL;
+	snprintf(ret_text, text_size, "tcp://%s%s%s:%s", is_six ? "[" : "",
+		 host, is_six ? "]" : "", port);
 }
 
 static bool has_tls(const struct config *config)

@@ -31,4 +31,7 @@ bool tcp_listener_is_loopback(int fd);
 /* "address=127.0.0.1 port=7001" of a bound socket, for the log. */
 void tcp_listener_describe(int fd, char *ret_text, size_t text_size);
 
+/* "tcp://127.0.0.1:7001", "tcp://[::1]:7001" of a bound socket. */
+void tcp_listener_show(int fd, char *ret_text, size_t text_size);
+
 #endif

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <memclient.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -265,6 +266,19 @@ static void merge(struct bigsort *bs)
 
 /* ---- the program */
 
+/* Bytes are gone, so there is no right output any more.  Another thread may
+ * hold any lock: only what signal-safety(7) allows. */
+static void on_sigbus(int sig)
+{
+	static const char text[] =
+		"bigsort: memory is lost: memd ended, was away for too long, "
+		"or could not read it back; the output is not complete\n";
+
+	(void)sig;
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(1);
+}
+
 static void print_figures(struct bigsort *bs, const struct timespec *start)
 {
 	struct memclient_stats st = { .size = sizeof(st) };
@@ -352,6 +366,8 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
+	/* Before the first region, so that the library's own comes first. */
+	signal(SIGBUS, on_sigbus);
 	bs.mc = open_memory(address);
 	load(&bs, argv + optind, argc - optind);
 	if (bs.line_count > 0)

@@ -42,6 +42,15 @@ static void add_number_if(struct report *rp, bool is_there, uint64_t number)
 		report_unknown(rp);
 }
 
+/* Absent: what counts is in another row. */
+static void add_limit_if(struct report *rp, bool is_there, uint64_t bytes)
+{
+	if (is_there)
+		report_limit(rp, bytes);
+	else
+		report_unknown(rp);
+}
+
 static void add_limit(struct report *rp, const Memd__Limit *limit)
 {
 	bool is_session = limit->has_session && limit->session != 0;
@@ -54,10 +63,10 @@ static void add_limit(struct report *rp, const Memd__Limit *limit)
 	report_text(rp, limit->has_uid ? text_user(limit->uid, user,
 						   sizeof(user)) : NULL);
 	add_number_if(rp, limit->has_uid, limit->uid);
-	report_limit(rp, limit->frames * FRAME_BYTES);
+	add_limit_if(rp, limit->has_frames, limit->frames * FRAME_BYTES);
 	add_number_if(rp, limit->has_used_frames,
 		      limit->used_frames * FRAME_BYTES);
-	report_limit(rp, limit->mapped_bytes);
+	add_limit_if(rp, limit->has_mapped_bytes, limit->mapped_bytes);
 	add_number_if(rp, limit->has_used_mapped_bytes,
 		      limit->used_mapped_bytes);
 	report_text(rp, source != NULL && source[0] != '\0' ? source : NULL);

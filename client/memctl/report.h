@@ -47,7 +47,7 @@ enum {
 	REPORT_LONG = 4,	/* only with report_style.is_long */
 };
 
-enum { REPORT_COLUMNS_MAX = 32 };
+enum { REPORT_COLUMNS_MAX = 40 };
 
 struct report_column {
 	const char *header;	/* for people; NULL: not for them */

@@ -66,6 +66,8 @@ static const struct report_column columns[] = {
 	{ NULL, "remote_clients", REPORT_NUMBER, 0, 0 },
 	{ NULL, "remote_away", REPORT_NUMBER, 0, 0 },
 	{ NULL, "remote_pages", REPORT_NUMBER, 0, 0 },
+	{ NULL, "listening", REPORT_LIST, 0, 0 },
+	{ NULL, "listening_tls", REPORT_FLAG, 0, 0 },
 };
 
 static double percent(uint64_t part, uint64_t whole)
@@ -88,24 +90,34 @@ static const char *present(const char *text)
 
 /* ------------------------------------------------------------ for programs */
 
-/* The reasons as one string, a line each; NULL: none, or no memory. */
-static char *join_reasons(const Memd__StatusReply *st)
+/* As one string, a line each; NULL: none, or no memory. */
+static char *join(char *const *text, size_t count)
 {
 	size_t size = 1;
 	char *list, *end;
 
-	for (size_t i = 0; i < st->n_reason; i++)
-		size += strlen(st->reason[i]) + 1;
-	list = st->n_reason == 0 ? NULL : malloc(size);
+	for (size_t i = 0; i < count; i++)
+		size += strlen(text[i]) + 1;
+	list = count == 0 ? NULL : malloc(size);
 	if (list == NULL)
 		return NULL;
 	end = list;
-	for (size_t i = 0; i < st->n_reason; i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (i > 0)
 			*end++ = '\n';
-		end = stpcpy(end, text_clean(st->reason[i]));
+		end = stpcpy(end, text_clean(text[i]));
 	}
 	return list;
+}
+
+static bool add_list(struct report *rp, char *const *text, size_t count)
+{
+	char *list = join(text, count);
+	bool has_memory = list != NULL || count == 0;
+
+	report_text(rp, list);
+	free(list);
+	return has_memory;
 }
 
 static void add_optional(struct report *rp, bool is_known, uint64_t number)
@@ -146,11 +158,13 @@ static void add_swap(struct report *rp, const Memd__StatusReply *st)
 	report_number(rp, st->commit_limit_pages * unit);
 }
 
-static void add_all(struct report *rp, const Memd__StatusReply *st,
-		    const char *reasons)
+/* False: no memory. */
+static bool add_all(struct report *rp, const Memd__StatusReply *st)
 {
+	bool has_memory;
+
 	report_text(rp, st->verdict);
-	report_text(rp, reasons);
+	has_memory = add_list(rp, st->reason, st->n_reason);
 	report_text(rp, st->server);
 	report_number(rp, st->pid);
 	report_number(rp, st->uptime_ms);
@@ -167,22 +181,21 @@ static void add_all(struct report *rp, const Memd__StatusReply *st,
 	add_optional(rp, st->has_remote_clients, st->remote_clients);
 	add_optional(rp, st->has_remote_away, st->remote_away);
 	add_optional(rp, st->has_remote_pages, st->remote_pages);
+	has_memory &= add_list(rp, st->listening, st->n_listening);
+	report_flag(rp, st->has_listening_tls && st->listening_tls);
 	report_end_row(rp);
+	return has_memory;
 }
 
 static int print_record(const struct memctl *mc, const Memd__StatusReply *st)
 {
 	struct report *rp = report_create(REPORT_RECORD, "status", columns,
 					  ARRAY_SIZE(columns), &mc->style);
-	char *reasons = join_reasons(st);
 
-	if (rp != NULL && reasons == NULL && st->n_reason > 0) {
-		report_destroy(rp);	/* no memory */
+	if (rp != NULL && !add_all(rp, st)) {
+		report_destroy(rp);
 		rp = NULL;
 	}
-	if (rp != NULL)
-		add_all(rp, st, reasons);
-	free(reasons);
 	return memctl_finish(rp);
 }
 
@@ -276,6 +289,18 @@ static void print_remote(const struct memctl *mc, const Memd__StatusReply *st)
 	       size(mc, st->remote_pages * st->page_bytes, buf));
 }
 
+static void print_listening(const Memd__StatusReply *st)
+{
+	for (size_t i = 0; i < st->n_listening; i++) {
+		const char *text = text_clean(st->listening[i]);
+		bool is_tcp = strncmp(text, "tcp:", 4) == 0;
+
+		printf("%-9s %s%s\n", i == 0 ? "listening" : "", text,
+		       !is_tcp || !st->has_listening_tls ? "" :
+		       st->listening_tls ? ", with TLS" : ", without TLS");
+	}
+}
+
 static void print_rest(const struct memctl *mc, const Memd__StatusReply *st)
 {
 	char buf[32];
@@ -286,6 +311,7 @@ static void print_rest(const struct memctl *mc, const Memd__StatusReply *st)
 	printf("\nclients   %" PRIu64 " sessions, %" PRIu64 " segments\n",
 	       st->sessions, st->segments);
 	print_remote(mc, st);
+	print_listening(st);
 	printf("faults    %" PRIu64 ", pages lost %" PRIu64 "\n", st->faults,
 	       st->pages_lost);
 	printf("metadata  %s, %.2f %% of the memory managed\n",

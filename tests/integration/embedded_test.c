@@ -452,20 +452,25 @@ static void errors_are_clear(void **state)
 		{ "embedded:nonsense", -EINVAL, "NAME=VALUE" },
 		{ "embedded:=1", -EINVAL, "NAME=VALUE" },
 		{ "embedded:colour=red", -EINVAL, "\"colour\" is no setting" },
-		{ "embedded:pool=lots", -EINVAL, "pool_size" },
-		{ "embedded:pool=", -EINVAL, "pool_size" },
-		{ "embedded:pool=1K", -EINVAL, "pool_size" },
-		{ "embedded:pool=8T", -ENOMEM, "pool_size" },
+		{ "embedded:pool=lots", -EINVAL, "pool: \"lots\" " },
+		{ "embedded:pool=", -EINVAL, "pool: " },
+		{ "embedded:pool=1K", -EINVAL, "pool: " },
+		{ "embedded:pool=8T", -ENOMEM, "make pool smaller" },
 		{ "embedded:store=paper", -EINVAL, "store" },
 		{ "embedded:swap=/no/such/folder/x", 0, "/no/such/folder/x" },
-		{ "embedded:swap=relative", 0, "relative" },
-		{ "embedded:size=8T", 0, "swap_size" },
+		{ "embedded:swap=relative", 0, "swap: \"relative\"" },
+		{ "embedded:size=8T", 0, "lower size" },
 		{ "embedded:pool=2M,low_watermark=50,high_watermark=2", -EINVAL,
 		  "watermark" },
+		/* Who wrote the long names is told those. */
+		{ "embedded:pool_size=8T", -ENOMEM, "make pool_size smaller" },
+		{ "embedded:pool=2M,swap_size=8T", 0, "lower swap_size" },
 		{ "tcp://", -EINVAL, "HOST:PORT" },
 		{ "tcp://host:1?pool", -EINVAL, "NAME=VALUE" },
 		{ "tcp://host:1?colour=red", -EINVAL, "colour" },
-		{ "tcp://127.memd.invalid:1", -EACCES, "insecure_tcp" },
+		{ "tcp://127.memd.invalid:1", -EACCES,
+		  "(ca, certificate, key), or, where the network is trusted, "
+		  "insecure_tcp" },
 		{ "tcp://127.100.100.100.memd.invalid:1", -EACCES,
 		  "insecure_tcp" },
 		{ "tcp://127.0.0.1:1?certificate=/x&key=/y", -EINVAL,
@@ -502,6 +507,25 @@ static void too_long_an_address_is_refused(void **state)
 		used += snprintf(address + used, 16, "pool=2M,");
 	assert_int_equal(memclient_open(address, NULL, &mc), -EINVAL);
 	assert_non_null(strstr(memclient_error(NULL), "more than"));
+}
+
+static void requests_speak_as_the_address(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "embedded:pool=2M,size=8M", "make size larger" },
+		{ "embedded:pool=2M,swap_size=8M", "make swap_size larger" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct memclient *mc = open_at(rows[i][0]);
+		void *p;
+
+		assert_int_equal(memclient_map(mc, 64 * MIB, NULL, &p),
+				 -ENOSPC);
+		assert_non_null(strstr(memclient_error(mc), rows[i][1]));
+		memclient_close(mc);
+	}
 }
 
 /* What a program gives as an environment counts as an address. */
@@ -630,6 +654,7 @@ int main(void)
 		TEST(sigbus_of_others_is_theirs),
 		TEST(errors_are_clear),
 		TEST(too_long_an_address_is_refused),
+		TEST(requests_speak_as_the_address),
 		TEST(the_environment_names_it),
 		TEST(its_user_may_look_and_nobody_map),
 		TEST(nobody_may),

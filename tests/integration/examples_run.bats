@@ -3,7 +3,8 @@
 #
 # Proves that the examples give the right output on memory many times larger
 # than memd's pool, in both fault modes, compared with programs that know
-# nothing of memd; and that they leave nothing behind in it.
+# nothing of memd; that they leave nothing behind in it; and that bigsort says so
+# when its memory is lost.
 #
 # Needs MEMD_BUILD_DIR, the build to test.
 
@@ -24,24 +25,25 @@ setup_file() {
 	done
 	export MEMD_SOCKET=$BATS_FILE_TMPDIR/memd.sock
 	make_texts
-	start_memd
+	start_memd "$BATS_FILE_TMPDIR"
 }
 
+# start_memd FOLDER: at MEMD_SOCKET, with all that is its in the folder.
 start_memd() {
-	local status=0 pid
+	local folder=$1 status=0 pid
 
-	: >"$BATS_FILE_TMPDIR/memd.conf"
-	"$memd" --config="$BATS_FILE_TMPDIR/memd.conf" \
+	: >"$folder/memd.conf"
+	"$memd" --config="$folder/memd.conf" \
 		--socket="$MEMD_SOCKET" --pool-size="$pool_bytes" \
-		--swap-file="$BATS_FILE_TMPDIR/swap" \
-		--swap-size=320M >"$BATS_FILE_TMPDIR/log" 2>&1 3>&- &
+		--swap-file="$folder/swap" \
+		--swap-size=320M >>"$folder/log" 2>&1 3>&- 9>&- &
 	pid=$!
-	echo "$pid" >"$BATS_FILE_TMPDIR/pid"
+	echo "$pid" >"$folder/pid"
 	until "$memctl" status >/dev/null 2>&1; do
 		if ! kill -0 "$pid" 2>/dev/null; then
 			wait "$pid" || status=$?
-			cat "$BATS_FILE_TMPDIR/log" >&2
-			rm "$BATS_FILE_TMPDIR/pid"
+			cat "$folder/log" >&2
+			rm "$folder/pid"
 			[ "$status" -eq 3 ] &&
 				skip "the kernel does not let memd run"
 			return 1
@@ -66,19 +68,30 @@ make_texts() {
 	head -c 300000 "$memd" >binary
 }
 
-teardown_file() {
-	local pid
+# end_memd FOLDER [SIGNAL]: the one of that folder.
+end_memd() {
+	local folder=$1 pid
 
-	[ -s "$BATS_FILE_TMPDIR/pid" ] || return 0
-	pid=$(cat "$BATS_FILE_TMPDIR/pid")
-	kill "$pid"
+	[ -s "$folder/pid" ] || return 0
+	pid=$(cat "$folder/pid")
+	rm "$folder/pid"
+	kill "-${2:-TERM}" "$pid"
 	while kill -0 "$pid" 2>/dev/null; do
 		sleep 0.05
 	done
 	# A broken invariant, or a sanitizer's complaint, is in the log.
-	if grep -E 'broken:|Sanitizer' "$BATS_FILE_TMPDIR/log" >&2; then
+	if grep -E 'broken:|Sanitizer' "$folder/log" >&2; then
 		return 1
 	fi
+}
+
+teardown_file() {
+	end_memd "$BATS_FILE_TMPDIR"
+}
+
+# Where a test has failed with one of its own.
+teardown() {
+	end_memd "$BATS_TEST_TMPDIR"
 }
 
 setup() {
@@ -142,6 +155,41 @@ counts_as_uniq() {
 		END { exit !found }' ps.raw
 	exec 9>&-
 	wait "$pid"
+}
+
+# It stands in the middle of its output, most of its memory in the swap file, as
+# its memd ends; the next one knows nothing of it.  So no time decides.
+loses_its_memory() {
+	local pid status=0
+
+	cd "$BATS_TEST_TMPDIR"
+	export MEMD_SOCKET=$PWD/memd.sock
+	start_memd "$PWD"
+	mkfifo output
+	"$examples/bigsort" -m "$1" "$BATS_FILE_TMPDIR/all" >output 2>said \
+		3>&- &
+	pid=$!
+	exec 9<output
+	head -c 1 <&9 >/dev/null
+	end_memd "$PWD" KILL
+	start_memd "$PWD"
+	cat <&9 >rest
+	exec 9<&-
+	wait "$pid" || status=$?
+	end_memd "$PWD"
+	cat said
+	[ "$status" -eq 1 ]
+	[ "$(wc -l <said)" -eq 1 ]
+	grep '^bigsort: memory is lost: ' said
+	[ "$(stat -c %s rest)" -lt $((4 * pool_bytes)) ]
+}
+
+@test "bigsort says that its memory is lost, faults handled by a thread" {
+	loses_its_memory thread
+}
+
+@test "bigsort says that its memory is lost, faults handled inline" {
+	loses_its_memory inline
 }
 
 @test "bigsort says what it was given and cannot read" {

@@ -123,6 +123,8 @@ static bool hello_ok(struct peer *peer)
 
 static void fill_status(Memd__StatusReply *st)
 {
+	static char *listening[] = { (char *)"unix:/run/memd/memd.sock" };
+
 	st->verdict = (char *)"ok";
 	st->server = (char *)"memd 9.8.7";
 	st->pid = 4711;
@@ -148,6 +150,8 @@ static void fill_status(Memd__StatusReply *st)
 	st->low_watermark_frames = 512;
 	st->high_watermark_frames = 1024;
 	st->config_file = (char *)"/etc/memd/memd.conf";
+	st->n_listening = ARRAY_SIZE(listening);
+	st->listening = listening;
 }
 
 static bool answer_status(struct peer *peer)
@@ -454,8 +458,8 @@ static bool answer_replay(struct peer *peer,
 static bool answer_limits(struct peer *peer)
 {
 	static const Memd__Limit init = MEMD__LIMIT__INIT;
-	Memd__Limit l[2] = { init, init };
-	Memd__Limit *list[] = { &l[0], &l[1] };
+	Memd__Limit l[3] = { init, init, init };
+	Memd__Limit *list[] = { &l[0], &l[1], &l[2] };
 	Memd__LimitsReply reply = MEMD__LIMITS_REPLY__INIT;
 
 	l[0].has_uid = l[0].has_frames = l[0].has_used_frames = 1;
@@ -472,6 +476,12 @@ static bool answer_limits(struct peer *peer)
 	l[1].frames = 8192;
 	l[1].mapped_bytes = 0;
 	l[1].source = NULL;
+	l[2].has_session = l[2].has_uid = 1;
+	l[2].session = 12;
+	l[2].has_used_frames = l[2].has_used_mapped_bytes = 1;
+	l[2].used_frames = 768;
+	l[2].used_mapped_bytes = 64 * MIB;
+	l[2].source = (char *)"uid";
 	reply.n_limit = ARRAY_SIZE(list);
 	reply.limit = list;
 	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_LIMITS_REPLY, &reply.base);
@@ -637,9 +647,14 @@ static bool answer_remote_sessions(struct peer *peer)
 
 static bool answer_remote_status(struct peer *peer)
 {
+	char *listening[] = { (char *)"unix:@memd", (char *)"tcp://[::]:7433",
+			      (char *)"tcp://192.0.2.1:\033[7m" };
 	Memd__StatusReply st = MEMD__STATUS_REPLY__INIT;
 
 	fill_status(&st);
+	st.n_listening = ARRAY_SIZE(listening);
+	st.listening = listening;
+	st.has_listening_tls = st.listening_tls = 1;
 	st.has_remote_clients = st.has_remote_away = st.has_remote_pages = 1;
 	st.remote_clients = 2;
 	st.remote_away = 1;

@@ -240,6 +240,40 @@ same_tails() {
 	"$memctl" -s "$(socket_of plain)" status | grep '^remote    0 clients, '
 }
 
+@test "status shows where memd listens, with the port that was chosen" {
+	local name tls here port
+	for name in tls plain; do
+		here=$(socket_of "$name")
+		port=$(cat "$name.port")
+		tls=$([ "$name" = tls ] && echo true || echo false)
+		MEMD_SOCKET=$here ask ".status[0] |
+			.listening == [\"unix:$here\",
+				\"tcp://127.0.0.1:$port\"] and
+			.listening_tls == $tls" status
+	done
+	"$memctl" status | grep "^ \+tcp://127.0.0.1:$(cat tls.port), with TLS\$"
+	# It is an address for other programs.
+	"$memctl" -s "$("$memctl" -o json status |
+		jq -r '.status[0].listening[0]')" status >/dev/null
+}
+
+@test "limit shows what a session of another host has, and who bounds it" {
+	local session row own
+	session=$(ask '.ps[] | select(.host != null) | .session' ps)
+	row=".limit[] | select(.session == $session)"
+	own=".limit[] | select(.scope == \"uid\" and .uid == $(id -u))"
+	ask "$row | .limit_bytes == null and .limit_mapped_bytes == null and
+		.used_bytes > 0 and .mapped_bytes == 16777216 and
+		.pid == null and .source == \"uid\"" limit
+	ask "$own | .mapped_bytes >= 16777216" limit
+	"$memctl" limit | grep -E "^session +$session .* uid\$"
+	# Nobody thinks he has set one that does not count.
+	fails 1 "is of another host: what it keeps here is charged to its \
+user; set the limit of uid $(id -u)" "$MEMD_SOCKET" \
+		limit set --session "$session" --mapped 1M
+	ask ".ps[] | select(.session == $session) | .limit_bytes == 0" ps
+}
+
 sort_until_enough() {
 	while [ ! -e enough ]; do
 		MEMD_SOCKET="$MEMD_SOCKET&pool=1M&size=16M" \
