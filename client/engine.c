@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #define LIBRARY "libmemd-engine.so.0"
 
@@ -113,15 +114,16 @@ static int find_interpreter(struct dl_phdr_info *info, size_t size, void *arg)
 	return 1;
 }
 
-/* It names no dynamic linker: dlopen() would find another libc, with
- * thread-locals that are not set up, and crash.  (AT_BASE is 0 for a program,
- * too, that was started by saying "ld.so PROGRAM".) */
+/* It names no dynamic linker, and none is there: dlopen() would find another
+ * libc, with thread-locals that are not set up, and crash.  (There is none
+ * beside a program that was started by saying "ld.so PROGRAM"; and the first
+ * object of a dlmopen() namespace is a library, which names none.) */
 static bool is_static_program(void)
 {
 	bool has_interpreter = false;
 
 	(void)dl_iterate_phdr(find_interpreter, &has_interpreter);
-	return !has_interpreter;
+	return getauxval(AT_BASE) == 0 && !has_interpreter;
 }
 
 static void load(void)

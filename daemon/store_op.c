@@ -65,6 +65,8 @@ static void unblock(const struct store_op *op)
 void store_op_requeue(struct store_op *op)
 {
 	TAILQ_INSERT_HEAD(&op->store->ready, op, work_link);
+	/* Also where its store is due already, and found to be in want. */
+	op->stores->is_full = false;
 	store_schedule_add(op->store);
 }
 

@@ -80,8 +80,8 @@ static void detach_all(struct segment *segment)
 	}
 }
 
-static void spoil(struct daemon *d, struct segment *segment,
-		  const char *reason, const char *what)
+static void note_spoiled(struct daemon *d, struct segment *segment,
+			 const char *reason)
 {
 	char name[WIRE_NAME_BYTES_MAX + 1];
 
@@ -91,10 +91,28 @@ static void spoil(struct daemon *d, struct segment *segment,
 		  "segment=%u name=\"%s\" uid=%u reason=\"%s\"", segment->id,
 		  system_printable(segment->name, name, sizeof(name)),
 		  segment->uid, reason);
+}
+
+static void spoil(struct daemon *d, struct segment *segment)
+{
+	note_spoiled(d, segment, "a client wrote to its data file past memd");
 	if (segment->name[0] == '\0')
-		close_owner(segment, what);
+		close_owner(segment, "was written to past memd");
 	else
 		detach_all(segment);
+}
+
+/* Nothing can be taken out of it any more: it goes as soon as nobody has it. */
+static void let_go(struct daemon *d, struct segment *segment, const char *what)
+{
+	if (segment->name[0] == '\0') {
+		close_owner(segment, what);
+	} else if (segment->attached_count == 0) {
+		segments_unlink(&d->segments, segment);
+	} else {
+		segment->is_unlinked = true;
+		detach_all(segment);
+	}
 }
 
 static void watch_data_files(struct daemon *d)
@@ -112,8 +130,7 @@ static void watch_data_files(struct daemon *d)
 			return;
 		}
 		if (!segment->is_spoiled && is_spoiled(d, segment))
-			spoil(d, segment, "a client wrote to its data file "
-			      "past memd", "was written to past memd");
+			spoil(d, segment);
 	}
 	d->spoil_cursor = 0;
 }
@@ -154,53 +171,52 @@ static void shun_private(struct daemon *d, const struct session *s)
 
 /* Its pages cannot be had, and which of them are still there nobody knows: it
  * goes, as far as the client lets go of it. */
-static void give_up(struct daemon *d, struct segment *segment)
+static void give_up_locked(struct daemon *d, struct segment *segment)
 {
+	const struct attachment *a;
+
 	log_suspects(segment);
 	segment->is_spoiled = true;
 	d->stats.segments_locked++;
-	if (segment->name[0] == '\0') {
-		const struct attachment *a;
-
+	if (segment->name[0] == '\0')
 		LIST_FOREACH(a, &segment->attachments, of_segment)
 			shun_private(d, a->session);
-		close_owner(segment, "is kept locked by a write(2) that does "
-			    "not end");
-	} else if (segment->attached_count == 0) {
-		segments_unlink(&d->segments, segment);
-	} else {
-		segment->is_unlinked = true;
-		detach_all(segment);
-	}
+	let_go(d, segment, "is kept locked by a write(2) that does not end");
+}
+
+/* What was to be captured is zeroed. */
+static void give_up_huge(struct daemon *d, struct segment *segment)
+{
+	note_spoiled(d, segment, "a client made huge pages of its data file");
+	let_go(d, segment, "was made of huge pages by a client "
+	       "(MADV_COLLAPSE)");
+}
+
+/* Found when it was being taken down already. */
+static void note_locked(struct daemon *d, segment_id id)
+{
+	d->stats.segments_locked++;
+	log_event(LOG_LEVEL_WARNING, "segment-locked",
+		  "uid=%u reason=\"a write(2) to the data file of a segment "
+		  "that is gone does not end\"",
+		  backing_owner(d->engine.backing, id));
 }
 
 void watch_spoiled_files(struct daemon *d)
 {
-	struct backing *backing = d->engine.backing;
 	enum backing_spoil why;
 	segment_id id;
 
-	while ((id = backing_take_spoiled(backing, &why)) != 0) {
+	while ((id = backing_take_spoiled(d->engine.backing, &why)) != 0) {
 		struct segment *segment = segments_find_pager_id(&d->segments,
 								 id);
 
-		if (why == BACKING_HUGE) {
-			if (segment != NULL && !segment->is_spoiled)
-				spoil(d, segment, "a client made huge pages of "
-				      "its data file", "was made of huge pages "
-				      "by a client (MADV_COLLAPSE)");
-			continue;
-		}
-		if (segment != NULL) {
-			give_up(d, segment);
-			continue;
-		}
-		/* Found when it was being taken down already. */
-		d->stats.segments_locked++;
-		log_event(LOG_LEVEL_WARNING, "segment-locked",
-			  "uid=%u reason=\"a write(2) to the data file of a "
-			  "segment that is gone does not end\"",
-			  backing_owner(backing, id));
+		if (why == BACKING_HUGE && segment != NULL)
+			give_up_huge(d, segment);
+		else if (why == BACKING_LOCKED && segment != NULL)
+			give_up_locked(d, segment);
+		else if (why == BACKING_LOCKED)
+			note_locked(d, id);
 	}
 }
 

@@ -252,10 +252,13 @@ static void spoil(struct backing *b, segment_id segment,
 {
 	struct data_file *df = &b->file[segment];
 
-	if (df->spoil != BACKING_SOUND)
+	/* To be kept locked is the worse, and told although the other was. */
+	if (df->spoil == why || df->spoil == BACKING_LOCKED)
 		return;
+	if (df->spoil == BACKING_SOUND || df->is_reported)
+		b->unreported_count++;
+	df->is_reported = false;
 	df->spoil = why;
-	b->unreported_count++;
 }
 
 static void punch_all(struct backing *b, struct punch *punch, unsigned count)
@@ -389,6 +392,8 @@ static int splice_all(const struct backing *b, const struct pager_capture *c,
 	int fd = b->file[c->segment].fd;
 
 	*ret_bytes = 0;
+	if (b->file[c->segment].spoil != BACKING_SOUND)
+		return -ENOTRECOVERABLE;
 	while (*ret_bytes < length) {
 		const struct capture_pipe *cp = &b->pipe[load->pipe];
 		uint64_t room = (uint64_t)cp->capacity_units *
@@ -464,9 +469,7 @@ void backing_capture(struct backing *b, struct pager_capture *capture,
 
 	ASSERT(count <= PAGER_CAPTURES_MAX);
 	for (unsigned i = 0; i < count; i++)
-		capture[i].error =
-			b->file[capture[i].segment].spoil != BACKING_SOUND ?
-			-EIO : splice_all(b, &capture[i], &load, &bytes[i]);
+		capture[i].error = splice_all(b, &capture[i], &load, &bytes[i]);
 	punch_count = punches_for(b, capture, count, punch, of_capture);
 	punch_all(b, punch, punch_count);
 	for (unsigned i = 0; i < punch_count; i++)
@@ -477,7 +480,7 @@ void backing_capture(struct backing *b, struct pager_capture *capture,
 	for (unsigned i = 0; i < punch_count; i++) {
 		if (punch[i].error != 0 || !punch[i].has_data)
 			continue;
-		of_capture[i]->error = -EIO;
+		of_capture[i]->error = -ENOTRECOVERABLE;
 		spoil(b, punch[i].file, BACKING_HUGE);
 		/* That others may not have the zeros either. */
 		(void)punch_one(b, punch[i].file, punch[i].offset,

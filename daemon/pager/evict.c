@@ -28,10 +28,11 @@ bool evict_is_candidate(const struct pager *pg, page_id id)
 {
 	const struct page *p = &pg->page[id];
 	const struct frame *fr = &pg->frame[p->frame];
+	const struct segment *sg = &pg->segment[fr->segment];
 
 	return p->state == PAGE_RESIDENT &&
 	       !(p->flags & (PAGE_WRITING | PAGE_LEAVING)) && fr->pins == 0 &&
-	       pg->segment[fr->segment].state == SEGMENT_LIVE;
+	       sg->state == SEGMENT_LIVE && !sg->is_stuck;
 }
 
 static batch_id evict_begin(struct pager *pg, unsigned order)
@@ -164,7 +165,7 @@ static void evict_choose(struct pager *pg, struct batch *b, struct leaving *lv,
 static uint32_t evict_sort_run(struct pager *pg, struct batch *b,
 			       const struct pager_capture *run)
 {
-	const struct segment *sg = &pg->segment[run->segment];
+	struct segment *sg = &pg->segment[run->segment];
 	size_t length = (size_t)PAGER_UNIT_BYTES << sg->order;
 	uint32_t count = (uint32_t)(run->count >> sg->order);
 	page_id first = (page_id)(sg->first + (run->unit >> sg->order));
@@ -179,6 +180,7 @@ static uint32_t evict_sort_run(struct pager *pg, struct batch *b,
 				   bytes + i * length);
 	}
 	pg->stats.capture_errors += run->error != 0;
+	sg->is_stuck |= run->error == -ENOTRECOVERABLE;
 	return run->error != 0 ? 0 : count;
 }
 
@@ -384,7 +386,7 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account)
 	unsigned order = pg->frame[victim].order;
 	batch_id id = victim != 0 ? evict_begin(pg, order) : 0;
 	struct leaving lv = { .run_count = 0 };
-	uint32_t done;
+	uint32_t tried;
 
 	if (id == 0) {
 		/* The search may have aged some; their segment may be gone
@@ -396,8 +398,9 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account)
 		struct batch *b = &pg->batch[id];
 		uint32_t most;
 
-		done = lv.page_count << order;
-		most = MIN(evict_room(b, &lv), MAX(1u, (units - done) >> order));
+		tried = lv.page_count << order;
+		most = MIN(evict_room(b, &lv),
+			   MAX(1u, (units - tried) >> order));
 		/* A page of another size waits for the hand's next round. */
 		if (pg->frame[victim].order == order)
 			evict_neighbourhood(pg, b, &lv, victim, most);
@@ -406,10 +409,12 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account)
 		victim = next_victim(pg, account, &search);
 	}
 	clock_age_flush(pg);
-	done = evict_capture(pg, &pg->batch[id], &lv) << order;
+	/* Those that would not go count, too: there are others to try. */
+	tried = lv.page_count << order;
+	(void)evict_capture(pg, &pg->batch[id], &lv);
 	evict_submit(pg, id);
-	note_futile(pg, done, units_free_or_leaving(pg) > before);
-	return done;
+	note_futile(pg, tried, units_free_or_leaving(pg) > before);
+	return tried;
 }
 
 /* An EVICTING page is wanted again: its staged bytes go back into the data

@@ -108,6 +108,7 @@ struct segment {
 	uint64_t pinned_units;		/* of all its pins: see advice.c */
 	uint64_t teardown_cursor;	/* DYING: pages before it are done */
 	bool is_blocked;		/* DYING: ops.discard refused */
+	bool is_stuck;			/* nothing can be captured from it */
 	struct stream_set streams;
 	bool is_ahead_queued;
 	uint8_t ahead_stream;		/* the one that has the next turn */

@@ -79,7 +79,8 @@ struct pager_ops {
 	int (*install)(void *ctx, segment_id segment, uint64_t unit,
 		       uint64_t count, const void *bytes);
 	/* Take the units out: unmapped everywhere, final bytes in `to`.
-	 * Each of them fails alone, and then nothing of it was taken out. */
+	 * Each of them fails alone, and then nothing of it was taken out;
+	 * -ENOTRECOVERABLE: nor will anything of its segment ever be. */
 	void (*capture)(void *ctx, struct pager_capture *capture,
 			unsigned count);
 	/* Take the units out, bytes not wanted.  0; or -EBUSY: they cannot be

@@ -359,17 +359,13 @@ static int collapse(int data)
 	return err;
 }
 
-/* What is punched out of a huge page that somebody holds is zeroed and stays:
- * those zeros must not pass for the page's bytes. */
-static void huge_pages_made_past_memd_are_an_error(void **state)
+/* Have pages of `data` that are all present and full of bytes, and one huge page
+ * made of them.  Skips where there are none to be had. */
+static void make_huge(int fd, int data, uint32_t segment)
 {
-	int fd = client_open(&memd, false, NULL);
 	uint8_t bytes[4096];
-	uint32_t segment;
-	int data = client_map(fd, 2 * MIB, 4096, &segment);
 	int err;
 
-	(void)state;
 	memset(bytes, 0x5a, sizeof(bytes));
 	pin(fd, segment, 0, 512);
 	for (uint64_t page = 0; page < 512; page++)
@@ -377,22 +373,56 @@ static void huge_pages_made_past_memd_are_an_error(void **state)
 					(off_t)page * 4096), sizeof(bytes));
 	unpin(fd, segment, 0, 512);
 	err = collapse(data);
-	if (err != 0) {
-		printf("skipped: no huge pages to be had: %s\n",
-		       strerror(-err));
-		close(fd);
-		close(data);
-		skip();
-	}
-	client_send_advise(fd, 9, segment, 0, 1,
-			   MEMD__ADVICE__ADVICE_PAGEOUT);
+	if (err == 0)
+		return;
+	printf("skipped: no huge pages to be had: %s\n", strerror(-err));
+	close(fd);
+	close(data);
+	skip();
+}
+
+/* What is punched out of a huge page that somebody holds is zeroed and stays:
+ * those zeros must not pass for the page's bytes. */
+static void huge_pages_made_past_memd_are_an_error(void **state)
+{
+	unsigned before = testmemd_log_count(&memd, "huge pages of");
+	int fd = client_open(&memd, false, NULL);
+	uint32_t segment;
+	int data = client_map(fd, 2 * MIB, 4096, &segment);
+
+	(void)state;
+	make_huge(fd, data, segment);
+	client_send_advise(fd, 9, segment, 0, 1, MEMD__ADVICE__ADVICE_PAGEOUT);
 	client_expect_ok(fd, 9);
 	client_expect_error(fd, 0, EIO, "huge page");
 	client_expect_end(fd);
 	close(fd);
 	close(data);
-	assert_int_equal(testmemd_log_count(&memd, "huge pages of"), 1);
+	assert_int_equal(testmemd_log_count(&memd, "huge pages of"),
+			 before + 1);
 	expect_nothing_left();
+}
+
+/* And what cannot be taken out of a named segment must not stay in the pool
+ * for ever. */
+static void named_segments_of_huge_pages_go(void **state)
+{
+	int fd = client_open(&memd, false, NULL);
+	struct answer a;
+	uint32_t segment;
+	int data;
+
+	(void)state;
+	client_send_create(fd, 8, "huge", 2 * MIB, 0600);
+	client_receive(fd, T(SEGMENT_REPLY), 8, &a);
+	answer_free(&a);
+	data = client_attach(fd, "huge", false, &segment);
+	make_huge(fd, data, segment);
+	client_send_advise(fd, 9, segment, 0, 1, MEMD__ADVICE__ADVICE_PAGEOUT);
+	client_expect_ok(fd, 9);
+	expect_nothing_left();
+	close(fd);
+	close(data);
 }
 
 /* ---- */
@@ -453,6 +483,7 @@ int main(void)
 		cmocka_unit_test(faults_show_in_trace_and_histograms),
 		cmocka_unit_test(writing_past_memd_is_noticed),
 		cmocka_unit_test(huge_pages_made_past_memd_are_an_error),
+		cmocka_unit_test(named_segments_of_huge_pages_go),
 	};
 	const struct CMUnitTest bytes[] = {
 		cmocka_unit_test(bytes_come_back_4k),

@@ -372,8 +372,9 @@ static int run_processes(void)
 }
 
 static char old_thp[64];
+static int guard_fd = -1;
 
-static void restore_thp(void)
+static void write_old_thp(void)
 {
 	FILE *f = fopen(THP_SETTING, "w");
 
@@ -381,6 +382,15 @@ static void restore_thp(void)
 		fputs(old_thp, f);
 		fclose(f);
 	}
+}
+
+static void restore_thp(void)
+{
+	write_old_thp();
+	/* The guard has nothing to do any more, if it is there. */
+	signal(SIGPIPE, SIG_IGN);
+	if (guard_fd >= 0)
+		(void)!write(guard_fd, "", 1);
 }
 
 /* Put the setting back even when the test is killed: by a process that waits
@@ -394,19 +404,17 @@ static void restore_thp_after_kill(void)
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return;
 	pid = fork();
-	if (pid < 0)
-		return;
-	if (pid > 0) {
+	if (pid != 0) {
 		close(ends[0]);
-		return;		/* the other end closes with the test */
+		guard_fd = ends[1];
+		return;
 	}
 	setsid();
 	for (int fd = 0; fd <= 2; fd++)
 		close(fd);
 	close(ends[1]);
-	while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
-		;
-	restore_thp();
+	if (read(ends[0], &byte, 1) != 1)
+		write_old_thp();
 	_exit(0);
 }
 

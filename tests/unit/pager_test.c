@@ -531,6 +531,29 @@ static void unchanged_page_is_not_left_to_a_lost_slot(void **state)
 	}
 }
 
+/* What cannot be taken out is not the end: somebody else's pages can. */
+static void stuck_pages_do_not_fail_others(void **state)
+{
+	struct world *w = start(CONFIG(0));
+	segment_id stuck = world_segment(w, 40, 0, 0);
+	segment_id other = world_segment(w, 80, 0, 0);
+
+	(void)state;
+	for (uint64_t page = 0; page < 40; page++)
+		world_fill(w, stuck, page, 0x11);
+	assert_int_equal(world_advise(w, stuck, 0, 40, PAGER_COLD), 0);
+	w->stuck = stuck;
+	for (uint64_t page = 0; page < 80; page++)
+		world_fill(w, other, page, (uint8_t)(page + 1));
+	for (uint64_t page = 0; page < 80; page++)
+		world_expect(w, other, page, (uint8_t)(page + 1));
+	assert_true(world_stats(w).capture_errors > 0);
+	w->stuck = 0;
+	for (uint64_t page = 0; page < 40; page++)
+		world_expect(w, stuck, page, 0x11);
+	finish(w);
+}
+
 static void failed_capture_keeps_the_page(void **state)
 {
 	struct world *w = start(CONFIG(0));
@@ -709,6 +732,7 @@ int main(void)
 		cmocka_unit_test(lost_slot_is_free_again),
 		cmocka_unit_test(unchanged_page_is_not_left_to_a_lost_slot),
 		cmocka_unit_test(lost_slots_of_a_scattered_page),
+		cmocka_unit_test(stuck_pages_do_not_fail_others),
 		cmocka_unit_test(failed_capture_keeps_the_page),
 		cmocka_unit_test(install_that_fails_half_way),
 		cmocka_unit_test(full_store_queue_is_tried_again),

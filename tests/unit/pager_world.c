@@ -56,6 +56,8 @@ static int capture_run(struct world *w, segment_id id, uint64_t unit,
 {
 	struct world_segment *sg = range_of(w, id, unit, count);
 
+	if (id == w->stuck)
+		return -ENOTRECOVERABLE;
 	if (w->fail_captures > 0) {
 		w->fail_captures--;
 		return -ENOMEM;
