@@ -142,6 +142,8 @@ counts_as_uniq() {
 @test "bigsort -H holds its memory until its input ends" {
 	mkfifo hold
 	exec 9<>hold
+	# Not those of the test before this one.
+	: >figures
 	"$examples/bigsort" -v -H part.a[abc] <hold >held 2>figures 3>&- 9>&- &
 	local pid=$!
 	until grep -q lines= figures; do
