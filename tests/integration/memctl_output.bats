@@ -150,6 +150,7 @@ on_terminal() {
 	timeout 60 "$memctl" iostat 0.01 2>err | head -n 3 >out
 	[ "${PIPESTATUS[0]}" -eq 0 ]
 	[ ! -s err ]
+	: >out
 	"$memctl" iostat 0.01 >out 2>err 3>&- &
 	local pid=$! status=0
 	until [ "$(grep -c . out)" -gt 2 ]; do
