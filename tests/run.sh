@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Builds memd in every flavour, runs all tests, and ends with the line
-# "N passed, N failed" (what was skipped, and why, before it).  Every test of ctest
-# counts as one, and so does every other step: a build without warnings, a
-# linter without findings, a fuzz target, "nothing is left running".
+# "N passed, N failed"; what was skipped, and why, stands before it.  Every test
+# of ctest counts as one, and so does every other step: a build without
+# warnings, a linter without findings, a fuzz target, "nothing is left running".
 #
 # Installs missing Debian packages when it may; else changes nothing outside
 # build/ and a temporary folder.

@@ -275,6 +275,22 @@ static unsigned count_events(const struct scene *s, unsigned c,
 	return testmemd_log_count(user, text);
 }
 
+/* How often each of them is in the log. */
+struct events {
+	unsigned away, back, forgot, filled;
+};
+
+static void expect_events(const struct scene *s, unsigned c,
+			  const struct testmemd *user, struct events want)
+{
+	assert_int_equal(count_events(s, c, user, "store-away"), want.away);
+	assert_int_equal(count_events(s, c, user, "store-back"), want.back);
+	assert_int_equal(count_events(s, c, user, "store-forgot"),
+			 want.forgot);
+	assert_int_equal(count_events(s, c, user, "store-filled"),
+			 want.filled);
+}
+
 static void await_event(const struct scene *s, unsigned c,
 			const struct testmemd *user, const char *event)
 {
@@ -311,10 +327,7 @@ static void loss_is_logged(void **state)
 	assert_true(verify_all(&s, 1) != 0);
 	status_await(s.socket, "has forgotten ");
 	assert_true(status_lacks(s.socket, "pages had a wrong"));
-	assert_int_equal(count_events(&s, 0, &user, "store-away"), 1);
-	assert_int_equal(count_events(&s, 0, &user, "store-back"), 1);
-	assert_int_equal(count_events(&s, 0, &user, "store-forgot"), 1);
-	assert_int_equal(count_events(&s, 0, &user, "store-filled"), 0);
+	expect_events(&s, 0, &user, (struct events){ 1, 1, 1, 0 });
 	stop_user(&s, &user);
 	store_hosts_stop(&s.hosts);
 }
@@ -343,10 +356,7 @@ static void filling_is_logged(void **state)
 	await_event(&s, 0, &user, "notice store-filled");
 	assert_true(status_lacks(s.socket, "is being filled: "));
 	assert_int_equal(verify_all(&s, 1), 0);
-	assert_int_equal(count_events(&s, 0, &user, "store-away"), 1);
-	assert_int_equal(count_events(&s, 0, &user, "store-back"), 1);
-	assert_int_equal(count_events(&s, 0, &user, "store-forgot"), 1);
-	assert_int_equal(count_events(&s, 0, &user, "store-filled"), 1);
+	expect_events(&s, 0, &user, (struct events){ 1, 1, 1, 1 });
 	stop_user(&s, &user);
 	store_hosts_stop(&s.hosts);
 }

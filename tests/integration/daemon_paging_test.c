@@ -394,8 +394,11 @@ static void huge_pages_made_past_memd_are_an_error(void **state)
 	make_huge(fd, data, segment);
 	client_send_advise(fd, 9, segment, 0, 1, MEMD__ADVICE__ADVICE_PAGEOUT);
 	client_expect_ok(fd, 9);
+	/* Without it nothing would come. */
+	alarm(120);
 	client_expect_error(fd, 0, EIO, "huge page");
 	client_expect_end(fd);
+	alarm(0);
 	close(fd);
 	close(data);
 	assert_int_equal(testmemd_log_count(&memd, "huge pages of"),
