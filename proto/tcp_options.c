@@ -4,7 +4,10 @@
 #include "common/checks.h"
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
+
+enum { NAME_BYTES = 32 };	/* the kernel's are at most 16 long */
 
 static const struct tcp_patience usual = {
 	.idle_s = 15,
@@ -12,6 +15,24 @@ static const struct tcp_patience usual = {
 	.probe_count = 4,
 	.unacknowledged_ms = 30000,
 };
+
+/* One that paces (BBR) waits for a timer before each burst; with pages, which
+ * are short bursts all, that is more than what the network takes.  Not every
+ * user may have CUBIC where it is not the system's own. */
+static void avoid_pacing(int fd)
+{
+	static const char *const unpaced[] = { "cubic", "reno" };
+	char name[NAME_BYTES] = "";
+	socklen_t length = sizeof(name) - 1;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &length) != 0 ||
+	    strncmp(name, "bbr", 3) != 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(unpaced); i++)
+		if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, unpaced[i],
+			       (socklen_t)strlen(unpaced[i])) == 0)
+			return;
+}
 
 /* Without them all works as well, slower, or noticed later. */
 void tcp_options_set(int fd, const struct tcp_patience *patience)
@@ -31,4 +52,5 @@ void tcp_options_set(int fd, const struct tcp_patience *patience)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		(void)setsockopt(fd, rows[i].level, rows[i].name,
 				 &rows[i].value, sizeof(rows[i].value));
+	avoid_pacing(fd);
 }

@@ -7,8 +7,10 @@
 #include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -56,11 +58,63 @@ static void others_are_set(void **state)
 	check(&patience, &patience);
 }
 
+static bool choose(int fd, const char *name)
+{
+	return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
+			  (socklen_t)strlen(name)) == 0;
+}
+
+static void expect_chosen(int fd, bool is_bbr)
+{
+	char name[32] = "";
+	socklen_t length = sizeof(name) - 1;
+
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
+				    &length), 0);
+	assert_int_equal(strncmp(name, "bbr", 3) == 0, is_bbr);
+}
+
+static void pacing_is_avoided(void **state)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	assert_true(fd >= 0);
+	if (choose(fd, "bbr")) {
+		expect_chosen(fd, true);
+		tcp_options_set(fd, NULL);
+		expect_chosen(fd, false);
+	} else {
+		print_message("BBR cannot be had here: what is done about it "
+			      "was not looked at\n");
+	}
+	close(fd);
+}
+
+/* What does not pace is somebody's choice. */
+static void others_are_left_alone(void **state)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char name[32] = "";
+	socklen_t length = sizeof(name) - 1;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_true(choose(fd, "reno"));	/* everybody may */
+	tcp_options_set(fd, NULL);
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
+				    &length), 0);
+	assert_string_equal(name, "reno");
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(usual_ones_are_set),
 		cmocka_unit_test(others_are_set),
+		cmocka_unit_test(pacing_is_avoided),
+		cmocka_unit_test(others_are_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
