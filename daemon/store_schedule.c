@@ -57,8 +57,9 @@ static struct store_op *pick(const struct stores *ss,
 	return NULL;
 }
 
-/* One request of the store that has waited longest. */
-static void start_one(struct stores *ss)
+/* One request of the store that has waited longest.  Returns how many pages
+ * were copied. */
+static uint64_t start_one(struct stores *ss)
 {
 	for (uint32_t left = ss->count; left > 0; left--) {
 		struct store *store = TAILQ_FIRST(&ss->due);
@@ -66,21 +67,21 @@ static void start_one(struct stores *ss)
 		struct store_op *op;
 
 		if (store == NULL)
-			return;
+			return 0;
 		unset_due(ss, store);
 		op = pick(ss, store, &lacks_pins);
 		if (op != NULL) {
 			TAILQ_REMOVE(&store->ready, op, work_link);
 			store_schedule_add(store);
-			store_step_start(op);
-			return;
+			return store_step_start(op);
 		}
 		if (lacks_pins)
 			store_schedule_add(store);
 		if (store_flow_release(store))
-			return;
+			return 0;
 	}
 	ss->is_full = !TAILQ_EMPTY(&ss->due);
+	return 0;
 }
 
 static bool can_start(const struct stores *ss)
@@ -103,8 +104,7 @@ void store_schedule_step(struct daemon *d)
 	while (left > 0 && store_schedule_has_work(ss)) {
 		op = TAILQ_FIRST(&ss->answered);
 		if (op == NULL) {
-			start_one(ss);
-			left--;
+			left -= MIN(left, 1 + start_one(ss));
 			continue;
 		}
 		left -= MIN(left, 1 + op->chunk);

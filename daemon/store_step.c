@@ -164,20 +164,50 @@ static bool prepare_read(struct store_op *op)
 	return true;
 }
 
-/* Have its chunk brought in.  Without memory to read into it ends. */
-static void start_pin(struct store_op *op)
+/* A chunk has been copied, and is not pinned. */
+static void end_chunk(struct store_op *op)
 {
-	if (op->chunk == 0)
-		store_op_take_chunk(op);
-	if (prepare_read(op)) {
-		ask_chunk(op, PAGER_PIN);
-	} else {
-		reply_error(op, -ENOMEM);
+	op->done += op->chunk;
+	store_op_put_chunk(op);
+	op->step = STORE_STEP_PIN;
+	if (op->is_orphan)
 		store_op_finish(op);
-	}
+	else
+		store_op_requeue(op);
 }
 
-void store_step_start(struct store_op *op)
+/* What is here can be read before anybody can take it away. */
+static bool can_read_now(const struct store_op *op)
+{
+	const struct daemon *d = op->stores->daemon;
+
+	return op->kind == STORE_OP_READ &&
+	       pager_use_resident(d->engine.pager,
+				  op->store->segment->pager_id,
+				  op->first + op->done, op->chunk);
+}
+
+/* Have its chunk brought in.  Without memory to read into it ends. */
+static uint64_t start_pin(struct store_op *op)
+{
+	uint64_t copied = 0;
+
+	if (op->chunk == 0)
+		store_op_take_chunk(op);
+	if (!prepare_read(op)) {
+		reply_error(op, -ENOMEM);
+		store_op_finish(op);
+	} else if (can_read_now(op)) {
+		copied = op->chunk;
+		copy_chunk(op);
+		end_chunk(op);
+	} else {
+		ask_chunk(op, PAGER_PIN);
+	}
+	return copied;
+}
+
+uint64_t store_step_start(struct store_op *op)
 {
 	switch (op->step) {
 	case STORE_STEP_DISCARD:
@@ -191,9 +221,9 @@ void store_step_start(struct store_op *op)
 		ask_chunk(op, PAGER_UNPIN);
 		break;
 	case STORE_STEP_PIN:
-		start_pin(op);
-		break;
+		return start_pin(op);
 	}
+	return 0;
 }
 
 /* ---- its answers */
@@ -237,7 +267,7 @@ static void pin_answered(struct store_op *op)
 		if (!op->is_orphan || op->was_cleared)
 			copy_chunk(op);
 		op->step = STORE_STEP_UNPIN;
-		store_step_start(op);
+		(void)store_step_start(op);
 	} else if (op->is_orphan && !op->was_cleared) {
 		store_op_finish(op);
 	} else if (op->result == -ENOMEM || op->result == -EBUSY) {
@@ -246,7 +276,7 @@ static void pin_answered(struct store_op *op)
 		   !op->was_cleared) {
 		op->was_cleared = true;
 		op->step = STORE_STEP_CLEAR;
-		store_step_start(op);
+		(void)store_step_start(op);
 	} else {
 		fail(op, op->result);
 	}
@@ -258,13 +288,7 @@ static void unpin_answered(struct store_op *op)
 		try_later(op);
 		return;
 	}
-	op->done += op->chunk;
-	store_op_put_chunk(op);
-	op->step = STORE_STEP_PIN;
-	if (op->is_orphan)
-		store_op_finish(op);
-	else
-		store_op_requeue(op);
+	end_chunk(op);
 }
 
 static void clear_answered(struct store_op *op)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What is done for a request of a store: asking the pager, copying, replying.
  *
+ * Pages to be read that are here are copied at once.  All others:
+ *
  *            start           answered                 answered
  *   ready ───────────▶ PIN ────────────▶ copy, UNPIN ───────────▶ the next
  *     ▲                 │ no pins                                 chunk, or
@@ -8,10 +10,13 @@
 #ifndef MEMD_DAEMON_STORE_STEP_H
 #define MEMD_DAEMON_STORE_STEP_H
 
+#include <stdint.h>
+
 struct store_op;
 
-/* It is on no list; what cannot be asked now is ready again. */
-void store_step_start(struct store_op *op);
+/* It is on no list; what cannot be asked now is ready again, and what is done
+ * already is gone.  Returns how many pages were copied at once. */
+uint64_t store_step_start(struct store_op *op);
 
 /* The pager has answered.  Called from inside of it. */
 void store_step_answered(struct store_op *op, int result);

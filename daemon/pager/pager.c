@@ -164,6 +164,23 @@ bool pager_touched(struct pager *pg, segment_id segment, uint64_t first,
 	return count != 0 && ahead_touched(pg, segment, first, count);
 }
 
+bool pager_use_resident(struct pager *pg, segment_id segment, uint64_t first,
+			uint64_t count)
+{
+	const struct segment *sg = &pg->segment[segment];
+
+	if (segment == 0 || segment > pg->config.segments_max ||
+	    sg->state != SEGMENT_LIVE || first > sg->page_count ||
+	    count > sg->page_count - first)
+		return false;
+	for (uint64_t page = first; page < first + count; page++)
+		if (!page_is_mappable(pg, sg, page))
+			return false;
+	for (uint64_t page = first; page < first + count; page++)
+		page_mark_used(pg, (page_id)(sg->first + page));
+	return true;
+}
+
 /* Frames that are free or will be without anybody's doing. */
 static uint64_t coming_units(const struct pager *pg)
 {

@@ -206,6 +206,12 @@ void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
 bool pager_touched(struct pager *pg, segment_id segment, uint64_t first,
 		   uint64_t count, uint64_t now_ns);
 
+/* Are pages [first, first + count) all here, with all their bytes?  Then they
+ * have been used, and stay until the pager is called again: to read them takes
+ * no pin. */
+bool pager_use_resident(struct pager *pg, segment_id segment, uint64_t first,
+			uint64_t count);
+
 /* A request given to ops.submit has ended (0 or -errno). */
 void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
 		   uint64_t now_ns);

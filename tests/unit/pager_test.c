@@ -60,6 +60,38 @@ static void resident_page_is_hit(void **state)
 	finish(w);
 }
 
+/* What can be read without a pin: nothing less than whole pages that are
+ * here, and being read keeps them. */
+static void resident_pages_can_be_used(void **state)
+{
+	struct world *w = start(CONFIG(.frame_count = 256));
+	segment_id sg = world_segment(w, 8, 0, 0);
+
+	(void)state;
+	assert_false(pager_use_resident(w->pager, sg, 0, 1));	/* ZERO */
+	for (uint64_t page = 0; page < 4; page++)
+		world_fill(w, sg, page, 0x11);
+	assert_true(pager_use_resident(w->pager, sg, 0, 4));
+	assert_true(pager_use_resident(w->pager, sg, 3, 1));
+	assert_false(pager_use_resident(w->pager, sg, 3, 2));
+	assert_false(pager_use_resident(w->pager, sg, 7, 2));
+	assert_false(pager_use_resident(w->pager, sg, 8, 1));
+	assert_false(pager_use_resident(w->pager, sg, 1, UINT64_MAX));
+	assert_false(pager_use_resident(w->pager, 0, 0, 1));
+	assert_false(pager_use_resident(w->pager, sg + 1, 0, 1));
+	assert_int_equal(world_advise(w, sg, 1, 1, PAGER_PAGEOUT), 1);
+	assert_int_equal(world_info(w, sg).evicting, 1);
+	assert_false(pager_use_resident(w->pager, sg, 0, 4));
+	assert_true(pager_use_resident(w->pager, sg, 2, 2));
+	world_settle(w);
+	assert_false(pager_use_resident(w->pager, sg, 1, 1));	/* SWAPPED */
+	assert_null(world_fault(w, sg, 1));
+	assert_false(pager_use_resident(w->pager, sg, 1, 1));	/* LOADING */
+	world_settle(w);
+	assert_true(pager_use_resident(w->pager, sg, 0, 4));
+	finish(w);
+}
+
 static void swapped_page_is_read(void **state)
 {
 	static const unsigned orders[] = { 0, 2, 4 };
@@ -714,6 +746,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_touch_is_zeroed),
 		cmocka_unit_test(resident_page_is_hit),
+		cmocka_unit_test(resident_pages_can_be_used),
 		cmocka_unit_test(swapped_page_is_read),
 		cmocka_unit_test(evicting_page_is_put_back),
 		cmocka_unit_test(put_back_page_may_change),
