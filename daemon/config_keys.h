@@ -133,8 +133,8 @@ NUMBER(io_threads, COUNT, "4", 1, 64, RESTART,
 NUMBER(queue_depth, COUNT, "128", 8, 4096, RESTART,
        "Requests under way at once of store = uring.")
 NUMBER(busy_poll, US, "100", 0, 10000, RELOAD,
-       "After a fault, look for the next one this many microseconds before "
-       "sleeping; never while idle.")
+       "After a fault, or a read from another host, look for the next one this "
+       "many microseconds before sleeping; never while idle.")
 CHOICE(mailbox, "yes|no", "yes", RELOAD,
        "Let programs ask for pages in shared memory; no: only on sockets, "
        "which is slower. Counts for programs that connect from then on.")

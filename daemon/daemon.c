@@ -45,14 +45,15 @@ enum { SPIN_NS = 20000 };
 
 /* ---- the loop */
 
-static void add_timer(struct event *event, uint64_t delay_us)
+/* Returns false when there is no memory for it. */
+static bool add_timer(struct event *event, uint64_t delay_us)
 {
 	struct timeval delay = {
 		.tv_sec = (time_t)(delay_us / 1000000),
 		.tv_usec = (suseconds_t)(delay_us % 1000000),
 	};
 
-	(void)event_add(event, &delay);
+	return event_add(event, &delay) == 0;
 }
 
 void daemon_note_paging(struct daemon *d)
@@ -60,12 +61,13 @@ void daemon_note_paging(struct daemon *d)
 	if (d->config.busy_poll == 0)
 		return;
 	d->spin_until_ns = clock_now_ns() + d->config.busy_poll * 1000;
-	add_timer(&d->spin, 0);
+	daemon_look_again(d);
 }
 
 void daemon_look_again(struct daemon *d)
 {
-	add_timer(&d->spin, 0);
+	if (!d->is_spin_due)
+		d->is_spin_due = add_timer(&d->spin, 0);
 }
 
 static bool trace_is_behind(const struct daemon *d)
@@ -153,13 +155,22 @@ static bool look_around(struct daemon *d)
 {
 	bool is_busy = mailboxes_poll(d) != 0;
 
-	if (d->engine.store->in_flight != 0 && engine_reap(&d->engine) != 0) {
-		replays_wake(&d->replays);
-		is_busy = true;
-	}
+	/* What was asked for is on its way before the next look. */
 	if (is_busy)
 		daemon_settle(d);
+	if (d->engine.store->in_flight != 0 && engine_reap(&d->engine) != 0) {
+		replays_wake(&d->replays);
+		daemon_settle(d);
+		is_busy = true;
+	}
 	return is_busy;
+}
+
+/* Or is there nothing but sockets? */
+static bool can_look_around(const struct daemon *d)
+{
+	return !LIST_EMPTY(&d->mailboxes.awake) ||
+	       d->engine.store->in_flight != 0;
 }
 
 /* Look again instead of sleeping, for busy_poll after there was something; now
@@ -172,17 +183,21 @@ static void spin(struct daemon *d)
 		if (!look_around(d))
 			sched_yield();
 		now_ns = clock_now_ns();
-	} while (now_ns < d->spin_until_ns && now_ns < start_ns + SPIN_NS);
+	} while (now_ns < d->spin_until_ns && now_ns < start_ns + SPIN_NS &&
+		 can_look_around(d));
 	mailboxes_doze(d, now_ns);
 	if (now_ns < d->spin_until_ns || !mailboxes_sleep(d))
-		add_timer(&d->spin, 0);
+		daemon_look_again(d);
 }
 
 static void on_spin(evutil_socket_t fd, short what, void *arg)
 {
+	struct daemon *d = arg;
+
 	(void)fd;
 	(void)what;
-	spin(arg);
+	d->is_spin_due = false;
+	spin(d);
 }
 
 /* ---- the tick */
@@ -398,7 +413,7 @@ static void start_tick(struct daemon *d)
 		d->watchdog_us = 0;
 	if (d->watchdog_us != 0)
 		period_us = MAX(MIN(period_us, d->watchdog_us / 3), 1000u);
-	add_timer(&d->tick, period_us);
+	(void)add_timer(&d->tick, period_us);
 }
 
 /* Everything that has no name in the outside world. */

@@ -60,6 +60,7 @@ struct daemon {
 	struct event turn, tick, spin;
 	struct event on_term, on_int, on_hup;
 	uint64_t spin_until_ns;
+	bool is_spin_due;		/* `spin` is on its way */
 	bool is_stopping;
 	bool is_hurried;
 	uint64_t stop_by_ns;

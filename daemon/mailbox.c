@@ -97,6 +97,17 @@ void mailbox_close(struct session *s)
 	*end = (struct mailbox_end){ 0 };
 }
 
+static void wake(struct mailbox_end *end)
+{
+	atomic_store(&end->shared->daemon_sleeps, 0);
+	if (end->is_awake)
+		return;
+	end->is_awake = true;
+	end->asked_ns = clock_now_ns();
+	LIST_INSERT_HEAD(&end->session->daemon->mailboxes.awake, end, link);
+	daemon_look_again(end->session->daemon);
+}
+
 void mailbox_ring(struct session *s)
 {
 	struct mailbox_end *end = &s->mailbox;
@@ -105,12 +116,7 @@ void mailbox_ring(struct session *s)
 	d->stats.mailbox_rings++;
 	if (end->shared == NULL)
 		return;
-	atomic_store(&end->shared->daemon_sleeps, 0);
-	if (!end->is_awake) {
-		end->is_awake = true;
-		end->asked_ns = clock_now_ns();
-		LIST_INSERT_HEAD(&d->mailboxes.awake, end, link);
-	}
+	wake(end);
 	/* Only what is found in it is worth more than one look. */
 	daemon_look_again(d);
 }
@@ -147,6 +153,9 @@ void mailbox_answer(struct session *s, unsigned idx, uint16_t type,
 {
 	struct mailbox_cell *cell = &s->mailbox.shared->cell[idx];
 	uint32_t asked = CELL_ASKED, left = CELL_LEFT;
+	/* Before the answer, which may be followed by the next question. */
+	if (s->daemon->config.busy_poll != 0)
+		wake(&s->mailbox);
 	/* Now: with ANSWERED the cell is the client's, and soon another's. */
 	bool is_library = atomic_load(&cell->is_library) != 0;
 	ssize_t packed;

@@ -2,8 +2,9 @@
 /* Mailboxes of sessions (proto/mailbox.h), the daemon's side: made when the
  * client asks for one, looked into while the daemon is awake, answered.
  *
- * A mailbox is awake from the client's Ring until nobody has asked for anything
- * for busy_poll, or nobody in this one for IDLE_NS; only those that are awake
+ * A mailbox is awake from the client's Ring, or an answer in it (without
+ * busy_poll only from the Ring), until nobody has asked for anything for
+ * busy_poll, or nobody in this one for IDLE_NS; only those that are awake
  * cost anything.
  *
  * Threads: the loop's.  Nothing blocks. */

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves that memd is awake for whom it has answered, however long that took:
+ * the next question in the mailbox needs no Ring.  What takes long is a page
+ * that another memd keeps, which is stopped meanwhile. */
+#include "tests/integration/mailbox_client.h"
+#include "tests/integration/store_hosts.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { BYTES = 1 << 20, TRIES = 100 };
+
+static struct store_hosts hosts;
+static struct testmemd memd;
+
+static void start_memd(void)
+{
+	char address[64];
+	const char *const flags[] = { "--store=remote", address,
+				      "--swap-size=16M", "--busy-poll=10000",
+				      NULL };
+
+	store_hosts_start(&hosts, 0);
+	snprintf(address, sizeof(address), "--store-address=127.0.0.1:%u",
+		 hosts.port[0]);
+	assert_int_equal(testmemd_start(&memd, flags), 0);
+}
+
+static void ask(const struct mailbox_client *mc, uint64_t id)
+{
+	mailbox_client_ask_page(mc, 0, id, 0);
+	mailbox_client_ring(mc);
+}
+
+static void dirty_page(const struct mailbox_client *mc, uint8_t value)
+{
+	uint8_t *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     mc->data, 0);
+
+	assert_ptr_not_equal(page, MAP_FAILED);
+	memset(page, value, 4096);
+	munmap(page, 4096);
+}
+
+/* Ask for a page that cannot be had now, wait until memd sleeps, have it
+ * answered.  False: it had it after all, from what it had not sent yet. */
+static bool ask_and_wait(const struct mailbox_client *mc, uint64_t id,
+			 bool *ret_is_awake)
+{
+	const struct mailbox_cell *cell = &mc->box->cell[0];
+	uint32_t state;
+
+	assert_int_equal(kill(hosts.memd[0].pid, SIGSTOP), 0);
+	ask(mc, id);
+	do {
+		state = atomic_load(&cell->state);
+		usleep(1000);
+	} while (state == CELL_ASKED &&
+		 atomic_load(&mc->box->daemon_sleeps) == 0);
+	assert_int_equal(kill(hosts.memd[0].pid, SIGCONT), 0);
+	while (atomic_load(&cell->state) == CELL_ASKED)
+		;
+	*ret_is_awake = atomic_load(&mc->box->daemon_sleeps) == 0;
+	assert_int_equal(mailbox_client_take_page(mc, 0, id, 0), 0);
+	return state == CELL_ASKED;
+}
+
+static void the_answered_need_not_ring(void **state)
+{
+	struct mailbox_client mc;
+	bool is_awake = false;
+	uint64_t id = 1;
+
+	(void)state;
+	start_memd();
+	mc = mailbox_client_open(&memd, BYTES);
+	ask(&mc, id);
+	assert_int_equal(mailbox_client_take_page(&mc, 0, id, 0), 0);
+	/* It is awake for 10 ms, and who looks later has to look again. */
+	for (unsigned i = 0; i < TRIES && !is_awake; i++) {
+		dirty_page(&mc, (uint8_t)(i + 1));
+		client_send_advise(mc.fd, ++id, mc.segment, 0, 1,
+				   MEMD__ADVICE__ADVICE_PAGEOUT);
+		client_expect_ok(mc.fd, id);
+		usleep(10000);
+		if (!ask_and_wait(&mc, ++id, &is_awake))
+			is_awake = false;
+	}
+	assert_true(is_awake);
+	/* And when it sleeps again, it is rung. */
+	while (atomic_load(&mc.box->daemon_sleeps) == 0)
+		usleep(1000);
+	ask(&mc, ++id);
+	assert_int_equal(mailbox_client_take_page(&mc, 0, id, 0), 0);
+	mailbox_client_close(&mc);
+	assert_int_equal(testmemd_stop(&memd), 0);
+	store_hosts_stop(&hosts);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_answered_need_not_ring),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
