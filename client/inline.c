@@ -159,11 +159,12 @@ static enum verdict handle(struct memclient *mc, struct region *r,
 	uint64_t started_ns = clock_now_ns();
 	uint64_t page = region_page_at(r, address);
 
-	if (region_take_edge(r, page) &&
+	if ((region_take_edge(r, page) || region_expects_missing(r, page)) &&
 	    ask_daemon(mc, r, page, is_write, started_ns))
 		return TRY_AGAIN;
 	switch (region_map_minor(r, mc->inline_fd, page)) {
 	case UFFD_MAPPED:
+		region_note_missing(r, false);
 		touched_add(&mc->touched, r, page,
 			    clock_now_ns() - started_ns);
 		if (region_take_mark(r, page))
@@ -175,6 +176,7 @@ static enum verdict handle(struct memclient *mc, struct region *r,
 	case UFFD_FOREIGN:
 		return NOT_OURS;
 	case UFFD_MISSING:
+		region_note_missing(r, true);
 		if (ask_daemon(mc, r, page, is_write, started_ns))
 			return TRY_AGAIN;
 		break;

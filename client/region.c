@@ -33,6 +33,9 @@ enum {
 	EDGE_REACH = 2,		/* pages: readers may leave some out */
 	PIECE_UNITS = 16,	/* mapped at a time for one who goes backward */
 	MINOR_PAGES = 32,	/* mapped instead of the handler */
+	MISSING_RUN = 16,	/* faults after which the next one is expected
+				 * to be alike */
+	MISSING_LOOK = 8,	/* but for one in so many */
 };
 
 /* Not malloc(): the handler calls this. */
@@ -327,6 +330,29 @@ bool region_take_edge(struct region *r, uint64_t page)
 		    (i > 0 && note_move(&r->edges, page + i, REGION_NO_PAGE)))
 			return true;
 	return false;
+}
+
+/* Nothing depends on it but speed: threads may overwrite each other's count. */
+bool region_expects_missing(struct region *r, uint64_t page)
+{
+	uint32_t run = atomic_load_explicit(&r->missing_run,
+					    memory_order_relaxed);
+
+	if (run < MISSING_RUN || run % MISSING_LOOK == 0 ||
+	    (page >= atomic_load(&r->ready_first) &&
+	     page < atomic_load(&r->ready_end)))
+		return false;
+	region_note_missing(r, true);
+	return true;
+}
+
+void region_note_missing(struct region *r, bool is_missing)
+{
+	uint32_t run = atomic_load_explicit(&r->missing_run,
+					    memory_order_relaxed);
+
+	atomic_store_explicit(&r->missing_run, is_missing ? run + 1 : 0,
+			      memory_order_relaxed);
 }
 
 /* Map [first, end) but for the mark.  Returns the outcome for `page`, which

@@ -62,6 +62,8 @@ struct region {
 	_Atomic bool is_backward;	/* how it was read last */
 	/* What the handler is just mapping because of a Ready. */
 	_Atomic uint64_t ready_first, ready_end, ready_mark;
+	_Atomic uint32_t missing_run;	/* faults on missing pages since one
+					 * was there */
 
 	/* The handler's own. */
 	uint64_t request_id;	/* of SegmentAttach, while joining */
@@ -120,6 +122,14 @@ bool region_take_mark(struct region *r, uint64_t page);
  * The daemon may know of more, so it is better asked, even if the page is
  * there.  True once for each. */
 bool region_take_edge(struct region *r, uint64_t page);
+
+/* Is the page most likely missing, because all were for long?  Then the daemon
+ * is better asked than the kernel, which takes a microsecond to say so.  False
+ * now and then, to look whether that is still true. */
+bool region_expects_missing(struct region *r, uint64_t page);
+
+/* What was found when somebody looked. */
+void region_note_missing(struct region *r, bool is_missing);
 
 /* One generation of the address index: sorted by start, half-open. */
 struct region_entry {

@@ -273,6 +273,37 @@ static void edges(void **state)
 	assert_false(region_take_edge(&r, 0));
 }
 
+/* One in eight is looked for even in a long run of missing ones, and one that
+ * was there ends the run; what the handler is just mapping is there. */
+static void missing_runs(void **state)
+{
+	struct region r = small_region();
+	unsigned expected = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 16; i++) {
+		assert_false(region_expects_missing(&r, i));
+		region_note_missing(&r, true);
+	}
+	for (unsigned i = 0; i < 80; i++) {
+		if (region_expects_missing(&r, i))
+			expected++;
+		else
+			region_note_missing(&r, true);
+	}
+	assert_int_equal(expected, 70);
+	if (!region_expects_missing(&r, 1))
+		region_note_missing(&r, true);
+	assert_true(region_expects_missing(&r, 1));
+	atomic_store(&r.ready_first, 500);
+	atomic_store(&r.ready_end, 510);
+	assert_false(region_expects_missing(&r, 500));
+	assert_false(region_expects_missing(&r, 509));
+	assert_true(region_expects_missing(&r, 510));
+	region_note_missing(&r, false);
+	assert_false(region_expects_missing(&r, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +313,7 @@ int main(void)
 		cmocka_unit_test(arithmetic),
 		cmocka_unit_test(marks),
 		cmocka_unit_test(edges),
+		cmocka_unit_test(missing_runs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
