@@ -229,8 +229,8 @@ static int wait_shortly(struct memclient *mc, struct epoll_event events[2])
 	uint64_t until_ns = clock_now_ns() + SPIN_NS;
 	int count = 0;
 
-	while (count == 0 && !box_look(&mc->box) &&
-	       clock_now_ns() < until_ns) {
+	while (count == 0 && !box_is_in_the_way(&mc->box) &&
+	       !box_look(&mc->box) && clock_now_ns() < until_ns) {
 		sched_yield();
 		count = epoll_wait(mc->handler.epoll_fd, events, 2, 0);
 	}

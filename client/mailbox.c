@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -101,6 +102,17 @@ static bool ring(struct box *b, struct lanes *ls, const struct settings *s,
 	return false;
 }
 
+/* Does the daemon need this processor?  Yielding it is not enough: who has spun
+ * has had more than his share, and the scheduler makes up for that later, not
+ * at once.  (sched_getcpu() reads what the kernel keeps up to date.) */
+bool box_is_in_the_way(const struct box *b)
+{
+	uint32_t cpu = atomic_load_explicit(&b->shared->daemon_cpu,
+					    memory_order_relaxed);
+
+	return cpu != 0 && cpu == (uint32_t)sched_getcpu() + 1;
+}
+
 /* Look for the answer for a moment before sleeping, as receive_soon() in
  * lane.c: only while nobody else waits, and letting others run. */
 static void spin(const struct box *b, const struct mailbox_cell *cell)
@@ -108,6 +120,8 @@ static void spin(const struct box *b, const struct mailbox_cell *cell)
 	uint64_t until_ns = clock_now_ns() + SPIN_NS;
 
 	do {
+		if (box_is_in_the_way(b))
+			return;
 		for (unsigned i = 0; i < LOOKS; i++) {
 			if (atomic_load(&cell->state) != CELL_ASKED)
 				return;

@@ -77,6 +77,10 @@ bool box_next(struct box *b, uint8_t frame[MAILBOX_FRAME_BYTES],
 /* Is it worth looking for an answer before sleeping? */
 bool box_is_worth_waiting(const struct box *b);
 
+/* Is the daemon on this processor, and can do nothing while we look?  Any
+ * thread that is in the mailbox; async-signal-safe. */
+bool box_is_in_the_way(const struct box *b);
+
 /* Look for a microsecond or two.  True when an answer is there. */
 bool box_look(const struct box *b);
 

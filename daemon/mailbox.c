@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -129,6 +130,16 @@ static void check_guard(const struct mailbox_end *end)
 			   "mailbox, and there is no memory to fill them");
 }
 
+/* Written only when it is another one: clients look at it all the time. */
+static void note_cpu(struct mailbox *m)
+{
+	uint32_t cpu = (uint32_t)sched_getcpu() + 1;
+
+	if (atomic_load_explicit(&m->daemon_cpu, memory_order_relaxed) != cpu)
+		atomic_store_explicit(&m->daemon_cpu, cpu,
+				      memory_order_relaxed);
+}
+
 /* ---- answers, M3 */
 
 static void wake_asker(struct mailbox_cell *cell)
@@ -154,6 +165,7 @@ void mailbox_answer(struct session *s, unsigned idx, uint16_t type,
 	struct mailbox_cell *cell = &s->mailbox.shared->cell[idx];
 	uint32_t asked = CELL_ASKED, left = CELL_LEFT;
 	/* Before the answer, which may be followed by the next question. */
+	note_cpu(s->mailbox.shared);
 	if (s->daemon->config.busy_poll != 0)
 		wake(&s->mailbox);
 	/* Now: with ANSWERED the cell is the client's, and soon another's. */
@@ -273,6 +285,7 @@ static unsigned look_into(struct mailbox_end *end)
 		if (atomic_load_explicit(&m->asked, memory_order_relaxed) == 0)
 			return 0;
 		end->seen = atomic_exchange(&m->asked, 0);
+		note_cpu(m);
 	}
 	for (; end->seen != 0 && count < CELLS_PER_LOOK; count++) {
 		unsigned idx = (unsigned)__builtin_ctzll(end->seen);

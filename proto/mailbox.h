@@ -62,6 +62,10 @@ struct mailbox {
 	_Atomic uint64_t asked __attribute__((aligned(64)));
 	/* The daemon does not look at `asked` until somebody rings. */
 	_Atomic uint32_t daemon_sleeps __attribute__((aligned(64)));
+	/* The processor it was on when it last looked or answered, plus one; 0:
+	 * it does not say.  A hint: who looks for an answer there keeps it from
+	 * being given, and does better to sleep. */
+	_Atomic uint32_t daemon_cpu;
 	/* Cells of the library's thread that were answered. */
 	_Atomic uint64_t answered __attribute__((aligned(64)));
 	/* It does not look at `answered` until the daemon rings. */

@@ -59,6 +59,8 @@ static void there_is_one_and_it_is_sealed(void **state)
 	mailbox_client_ask_page(&mc, 0, 8, 3);
 	mailbox_client_ring(&mc);
 	assert_int_equal(mailbox_client_take_page(&mc, 0, 8, 3), 0);
+	assert_in_range(atomic_load(&mc.box->daemon_cpu), 1,
+			(uint64_t)sysconf(_SC_NPROCESSORS_CONF));
 	/* Not to be had on a lane, nor without a request id. */
 	client_send(mc.fd, T(MAILBOX), 0, NULL);
 	client_receive(mc.fd, T(ERROR), 0, &a);

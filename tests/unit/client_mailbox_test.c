@@ -336,6 +336,27 @@ static void the_library_posts_and_takes(void **state)
 	assert_int_equal(cells_in(CELL_FREE), MAILBOX_CELLS);
 }
 
+/* Where the daemon is not on this processor, or does not say, we may look. */
+static void the_daemon_needs_its_processor(void **state)
+{
+	cpu_set_t before, one;
+	uint32_t here = (uint32_t)sched_getcpu();
+
+	(void)state;
+	CPU_ZERO(&one);
+	CPU_SET(here, &one);
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	assert_false(box_is_in_the_way(&box));
+	atomic_store(&box.shared->daemon_cpu, here + 1);
+	assert_true(box_is_in_the_way(&box));
+	atomic_store(&box.shared->daemon_cpu, here + 2);
+	assert_false(box_is_in_the_way(&box));
+	atomic_store(&box.shared->daemon_cpu, UINT32_MAX);
+	assert_false(box_is_in_the_way(&box));
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
 static void garbage_for_the_library_is_known(void **state)
 {
 	uint8_t frame[MAILBOX_FRAME_BYTES];
@@ -396,6 +417,7 @@ int main(void)
 		TEST(who_cannot_ring_lets_others),
 		TEST(who_is_not_seen_does_not_rely_on_others),
 		TEST(the_library_posts_and_takes),
+		TEST(the_daemon_needs_its_processor),
 		TEST(garbage_for_the_library_is_known),
 		TEST(what_was_posted_ends_with_the_session),
 	};
