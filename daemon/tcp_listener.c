@@ -2,6 +2,7 @@
 #include "daemon/tcp_listener.h"
 
 #include "proto/channel.h"
+#include "proto/tcp_options.h"
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -152,6 +153,7 @@ static int listen_on(const struct config *config, const struct addrinfo *ai,
 	if (ai->ai_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY,
 				 ai->ai_flags != 0 ? &off : &on, sizeof(on));
+	tcp_options_avoid_pacing(fd);
 	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 &&
 	    listen(fd, BACKLOG) == 0)
 		return fd;

@@ -19,7 +19,7 @@ static const struct tcp_patience usual = {
 /* One that paces (BBR) waits for a timer before each burst; with pages, which
  * are short bursts all, that is more than what the network takes.  Not every
  * user may have CUBIC where it is not the system's own. */
-static void avoid_pacing(int fd)
+void tcp_options_avoid_pacing(int fd)
 {
 	static const char *const unpaced[] = { "cubic", "reno" };
 	char name[NAME_BYTES] = "";
@@ -52,5 +52,4 @@ void tcp_options_set(int fd, const struct tcp_patience *patience)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		(void)setsockopt(fd, rows[i].level, rows[i].name,
 				 &rows[i].value, sizeof(rows[i].value));
-	avoid_pacing(fd);
 }

@@ -35,6 +35,7 @@ static void set_options(const struct remote_link *link, int fd)
 	const int not_sent = NOT_SENT_BYTES;
 
 	tcp_options_set(fd, &patience);
+	tcp_options_avoid_pacing(fd);
 	/* It only makes reads quicker. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &not_sent,
 			 sizeof(not_sent));
