@@ -136,8 +136,10 @@ static void turn(struct daemon *d)
 		readies_send(d);
 		server_flush(&d->server);
 	} while (!TAILQ_EMPTY(&d->server.conns[CONN_DEAD]));
+	/* With event_active() nothing else would come between two turns, not
+	 * even a look at the sockets. */
 	if (store_schedule_has_work(&d->stores))
-		event_active(&d->turn, EV_TIMEOUT, 0);
+		(void)add_timer(&d->turn, 0);
 	if (d->is_stopping)
 		end_if_idle(d);
 }
