@@ -29,6 +29,8 @@
 enum {
 	SPIN_NS = 100000,	/* a disk read and its answer */
 	LOOKS = 64,		/* between two looks at the clock */
+	SWITCH_NS = 800,	/* less than it takes to let another one run */
+	FUTILE_MAX = 3,		/* times that nobody else ran */
 	NAP_MS = 50,		/* between two looks at what no futex tells */
 };
 
@@ -113,24 +115,37 @@ bool box_is_in_the_way(const struct box *b)
 	return cpu != 0 && cpu == (uint32_t)sched_getcpu() + 1;
 }
 
+static bool is_answered(const struct mailbox_cell *cell, unsigned looks)
+{
+	for (unsigned i = 0; i < looks; i++) {
+		if (atomic_load(&cell->state) != CELL_ASKED)
+			return true;
+		relax();
+	}
+	return false;
+}
+
 /* Look for the answer for a moment before sleeping, as receive_soon() in
- * lane.c: only while nobody else waits, and letting others run. */
+ * lane.c: only while nobody else waits, and letting others run.  Where the
+ * daemon is one of these, as long as it does run. */
 static void spin(const struct box *b, const struct mailbox_cell *cell)
 {
-	uint64_t until_ns = clock_now_ns() + SPIN_NS;
+	uint64_t now_ns = clock_now_ns(), until_ns = now_ns + SPIN_NS;
+	unsigned futile = 0;
 
 	do {
-		if (box_is_in_the_way(b))
+		bool is_in_way = box_is_in_the_way(b);
+		uint64_t before_ns;
+
+		if (is_answered(cell, is_in_way ? 1 : LOOKS) ||
+		    atomic_load(&b->asking) > 1)
 			return;
-		for (unsigned i = 0; i < LOOKS; i++) {
-			if (atomic_load(&cell->state) != CELL_ASKED)
-				return;
-			relax();
-		}
-		if (atomic_load(&b->asking) > 1)
-			return;
+		before_ns = clock_now_ns();
 		syscall(SYS_sched_yield);
-	} while (clock_now_ns() < until_ns);
+		now_ns = clock_now_ns();
+		if (is_in_way && now_ns - before_ns < SWITCH_NS)
+			futile++;
+	} while (now_ns < until_ns && futile < FUTILE_MAX);
 }
 
 /* Shared: the daemon wakes us through its own mapping.  False: the time is

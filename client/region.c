@@ -318,6 +318,15 @@ static bool note_move(struct region_notes *notes, uint64_t from, uint64_t to)
 	return false;
 }
 
+static bool note_has(const struct region_notes *notes, uint64_t page)
+{
+	for (unsigned i = 0; i < REGION_NOTES; i++)
+		if (atomic_load_explicit(&notes->page[i],
+					 memory_order_relaxed) == page + 1)
+			return true;
+	return false;
+}
+
 bool region_take_mark(struct region *r, uint64_t page)
 {
 	return note_move(&r->marks, page, REGION_NO_PAGE);
@@ -340,7 +349,8 @@ bool region_expects_missing(struct region *r, uint64_t page)
 
 	if (run < MISSING_RUN || run % MISSING_LOOK == 0 ||
 	    (page >= atomic_load(&r->ready_first) &&
-	     page < atomic_load(&r->ready_end)))
+	     page < atomic_load(&r->ready_end)) ||
+	    note_has(&r->marks, page))
 		return false;
 	region_note_missing(r, true);
 	return true;

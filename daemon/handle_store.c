@@ -97,8 +97,6 @@ void handle_store_read(struct daemon *d, struct conn *c, uint64_t id,
 		conn_send_error(c, id, -ENOMEM, "no memory");
 	else
 		store_op_submit(op);
-	/* It will soon want the next one. */
-	daemon_note_paging(d);
 }
 
 static void write_received(struct conn *c)

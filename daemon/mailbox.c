@@ -101,10 +101,10 @@ void mailbox_close(struct session *s)
 static void wake(struct mailbox_end *end)
 {
 	atomic_store(&end->shared->daemon_sleeps, 0);
+	end->asked_ns = clock_now_ns();
 	if (end->is_awake)
 		return;
 	end->is_awake = true;
-	end->asked_ns = clock_now_ns();
 	LIST_INSERT_HEAD(&end->session->daemon->mailboxes.awake, end, link);
 	daemon_look_again(end->session->daemon);
 }

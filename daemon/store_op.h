@@ -38,7 +38,7 @@ struct store_op {
 	uint64_t request_id;
 	int result;			/* the pager's */
 	uint64_t first, count;		/* slots; of a discard the hull */
-	uint64_t done, chunk;		/* slots copied; pinned now */
+	uint64_t done, chunk;		/* slots copied; at hand now */
 	uint64_t chunk_max;
 	uint8_t *bytes;			/* owned: to be written, or read so
 					 * far; NULL: no need */

@@ -86,7 +86,7 @@ static void copy_read(struct store_op *op, const void *frames, size_t at,
 	}
 }
 
-/* The chunk is pinned: its frames are here and stay. */
+/* Its frames are here, and stay until the pager is called, or are pinned. */
 static void copy_chunk(struct store_op *op)
 {
 	struct daemon *d = op->stores->daemon;
@@ -101,9 +101,13 @@ static void copy_chunk(struct store_op *op)
 	else if (!op->is_orphan)
 		copy_read(op, frames, at, length);
 	op->was_cleared = false;
+	op->waiting_since_ns = 0;
 	if (op->is_orphan || op->done + op->chunk < op->count)
 		return;
 	count_done(op);
+	/* Who has read will soon read the next one. */
+	if (op->kind == STORE_OP_READ)
+		daemon_note_paging(d);
 	if (op->kind == STORE_OP_WRITE)
 		conn_send_ok(conn_of(op), op->request_id);
 	answered(op);
@@ -263,7 +267,6 @@ static void wait_for_pins(struct store_op *op)
 static void pin_answered(struct store_op *op)
 {
 	if (op->result == 0) {
-		op->waiting_since_ns = 0;
 		if (!op->is_orphan || op->was_cleared)
 			copy_chunk(op);
 		op->step = STORE_STEP_UNPIN;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What other hosts keep here: stores, each an array of 4 KiB slots in a
  * private segment that nobody maps.  Its pages are the pager's as any others;
- * a request brings its own in and pins them for as long as it takes to copy
- * them from or to the socket's buffers.
+ * a request brings its own in, pinned if that takes any time, and copies them
+ * from or to the socket's buffers.
  *
  *             StoreOpen                 connection broken
  *   (none) ───────────────▶ attached ◀─────────────────▶ kept
@@ -15,7 +15,7 @@
  * 2. What was asked for on a connection that broke, or that another took the
  *    store from, is orphaned at once: it copies and answers nothing any more;
  *    only pins are taken off, and until then those behind it wait.
- * 3. pinned_pages is the sum of chunks that are pinned or being pinned; at most
+ * 3. pinned_pages is the sum of chunks that are pinned, or may have to be; at most
  *    an eighth of the pool, so that programs here can pin, too.
  * 4. A request waits for as long as it takes until pins are to be had, up to
  *    PATIENCE; the client is told of nothing that passes by itself.

@@ -300,6 +300,10 @@ static void missing_runs(void **state)
 	assert_false(region_expects_missing(&r, 500));
 	assert_false(region_expects_missing(&r, 509));
 	assert_true(region_expects_missing(&r, 510));
+	reply(&r, 600, 600, 8, 604);
+	assert_false(region_expects_missing(&r, 604));
+	assert_true(region_take_mark(&r, 604));
+	assert_true(region_expects_missing(&r, 604));
 	region_note_missing(&r, false);
 	assert_false(region_expects_missing(&r, 1));
 }
