@@ -54,12 +54,12 @@ static void count_done(struct store_op *op)
 	uint64_t bytes = store_op_bytes(op);
 
 	if (op->kind == STORE_OP_READ) {
-		stats->store_reads++;
-		stats->store_read_bytes += bytes;
+		stats->remote_reads++;
+		stats->remote_read_bytes += bytes;
 		op->store->read_bytes += bytes;
 	} else {
-		stats->store_writes++;
-		stats->store_written_bytes += bytes;
+		stats->remote_writes++;
+		stats->remote_written_bytes += bytes;
 		op->store->written_bytes += bytes;
 	}
 }
@@ -311,7 +311,7 @@ static void discard_answered(struct store_op *op)
 	} else if (op->result == -EBUSY) {
 		try_later(op);
 	} else if (++op->range_idx == op->range_count) {
-		op->stores->daemon->stats.store_discards++;
+		op->stores->daemon->stats.remote_discards++;
 		store_op_finish(op);
 	} else {
 		store_op_requeue(op);

@@ -326,6 +326,15 @@ uint32_t client_receive_fault(int fd, uint64_t id, uint64_t page)
 	return error;
 }
 
+/* Who asks for one by its name must get that one. */
+static void check_names(const Memd__CountersReply *reply)
+{
+	for (size_t i = 0; i < reply->n_counter; i++)
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(reply->counter[i]->name,
+						reply->counter[j]->name);
+}
+
 uint64_t client_counter(int admin, const char *name)
 {
 	Memd__CountersReply *reply;
@@ -335,6 +344,7 @@ uint64_t client_counter(int admin, const char *name)
 	client_send(admin, T(COUNTERS), 9, NULL);
 	client_receive(admin, T(COUNTERS_REPLY), 9, &a);
 	reply = answer_unpack(&a, &memd__counters_reply__descriptor);
+	check_names(reply);
 	for (size_t i = 0; i < reply->n_counter; i++)
 		if (strcmp(reply->counter[i]->name, name) == 0)
 			value = reply->counter[i]->value;
