@@ -24,7 +24,7 @@ enum { GROWTH_KIB_MAX = 256 * 1024, SLACK_KIB = 1024 * 1024 };
 #elif defined(__SANITIZE_ADDRESS__)
 enum { GROWTH_KIB_MAX = 32 * 1024, SLACK_KIB = 256 * 1024 };
 #else
-enum { GROWTH_KIB_MAX = 32 * 1024, SLACK_KIB = 16 * 1024 };
+enum { GROWTH_KIB_MAX = 32 * 1024, SLACK_KIB = 4 * 1024 };
 #endif
 
 /* ---- what is wrong is refused, and harms nobody */
