@@ -98,13 +98,14 @@ bool store_schedule_has_work(const struct stores *ss)
 void store_schedule_step(struct daemon *d)
 {
 	struct stores *ss = &d->stores;
-	uint64_t left = STEP_PAGES;
+	uint64_t left = STEP_PAGES, cost;
 	struct store_op *op;
 
 	while (left > 0 && store_schedule_has_work(ss)) {
 		op = TAILQ_FIRST(&ss->answered);
 		if (op == NULL) {
-			left -= MIN(left, 1 + start_one(ss));
+			cost = 1 + start_one(ss);
+			left -= MIN(left, cost);
 			continue;
 		}
 		left -= MIN(left, 1 + op->chunk);
