@@ -18,6 +18,9 @@
 enum {
 	SIZE_FIRST = 4096,
 	SIZE_KEPT = 64 * 1024,		/* by one that is not used */
+	BUFFER_BYTES_MIN = 512,		/* less than the kernel counts for any
+					 * that waits in a socket: its own
+					 * tables are more */
 };
 
 void output_init(struct output *out)
@@ -73,20 +76,23 @@ void output_commit(struct output *out, size_t length)
 	out->was_used = true;
 }
 
-static bool peer_has_received_all(int socket)
+/* How many the peer may not have received yet.  Each went into a buffer of its
+ * own.  (That nothing at all is unread, a busy peer's socket need never say.) */
+static unsigned count_unread_fds(const struct output *out, int socket)
 {
 	int unread;
 
-	return ioctl(socket, SIOCOUTQ, &unread) == 0 && unread == 0;
+	if (ioctl(socket, SIOCOUTQ, &unread) != 0)
+		return out->fds_unread;
+	return MIN(out->fds_unread, (unsigned)unread / BUFFER_BYTES_MIN);
 }
 
 int output_attach_fd(struct output *out, int socket, int fd)
 {
 	int copy;
 
-	if (out->fd_count == 0 && output_length(out) == 0 &&
-	    out->fds_unread >= OUTPUT_FDS_MAX && peer_has_received_all(socket))
-		out->fds_unread = 0;
+	if (out->fds_unread + out->fd_count >= OUTPUT_FDS_MAX)
+		out->fds_unread = count_unread_fds(out, socket);
 	if (out->fds_unread + out->fd_count >= OUTPUT_FDS_MAX)
 		return -EAGAIN;
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);

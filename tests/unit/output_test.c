@@ -2,6 +2,7 @@
 /* Proves that what goes out is what was put in, in order: from the buffer,
  * from elsewhere as far as the socket takes it, and the rest of that later;
  * that bytes which cannot be read are told and no others sent in their place;
+ * that who receives descriptors gets any number of them, and who does not few;
  * and that the buffer is given back by who does not use it. */
 #include "daemon/output.h"
 #include "proto/channel.h"
@@ -230,6 +231,76 @@ static void what_can_be_read_is_known(void **state)
 	world_fini(&w);
 }
 
+/* ---- descriptors */
+
+enum { FD_BYTES = 40 };		/* that one travels with */
+
+/* 0, or what output_attach_fd() says. */
+static int send_fd(struct world *w)
+{
+	int err = output_attach_fd(&w->out, w->channel.fd, STDERR_FILENO);
+	void *to;
+
+	if (err != 0)
+		return err;
+	to = output_reserve(&w->out, FD_BYTES);
+	assert_non_null(to);
+	memset(to, 1, FD_BYTES);
+	output_commit(&w->out, FD_BYTES);
+	assert_int_equal(output_send(&w->out, w->channel.fd, &w->sent,
+				     &w->calls), 0);
+	assert_int_equal(output_length(&w->out), 0);
+	return 0;
+}
+
+static void receive_fd(const struct world *w)
+{
+	char control[CMSG_SPACE(sizeof(int))], bytes[FD_BYTES];
+	struct iovec iov = { .iov_base = bytes, .iov_len = sizeof(bytes) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	const struct cmsghdr *c;
+	int fd;
+
+	assert_int_equal(recvmsg(w->peer, &msg, 0), FD_BYTES);
+	c = CMSG_FIRSTHDR(&msg);
+	assert_non_null(c);
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	close(fd);
+}
+
+/* The last message is always still under way. */
+static void who_receives_gets_any_number(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	assert_int_equal(send_fd(&w), 0);
+	for (unsigned i = 0; i < 10 * OUTPUT_FDS_MAX; i++) {
+		assert_int_equal(send_fd(&w), 0);
+		receive_fd(&w);
+	}
+	world_fini(&w);
+}
+
+static void who_does_not_receive_gets_no_more(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	for (unsigned i = 0; i < OUTPUT_FDS_MAX; i++)
+		assert_int_equal(send_fd(&w), 0);
+	assert_int_equal(send_fd(&w), -EAGAIN);
+	assert_int_equal(send_fd(&w), -EAGAIN);
+	for (unsigned i = 0; i < OUTPUT_FDS_MAX / 2; i++)
+		receive_fd(&w);
+	assert_int_equal(send_fd(&w), 0);
+	world_fini(&w);
+}
+
 static void unused_memory_is_given_back(void **state)
 {
 	struct world w;
@@ -263,6 +334,8 @@ int main(void)
 		cmocka_unit_test(a_peer_that_is_gone_is_told),
 		cmocka_unit_test(what_cannot_be_read_is_told),
 		cmocka_unit_test(what_can_be_read_is_known),
+		cmocka_unit_test(who_receives_gets_any_number),
+		cmocka_unit_test(who_does_not_receive_gets_no_more),
 		cmocka_unit_test(unused_memory_is_given_back),
 	};
 
