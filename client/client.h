@@ -32,6 +32,9 @@ struct memclient {
 	_Atomic uint64_t reconnect_count;
 	_Atomic uint64_t lost_page_count;
 
+	/* Where the engine is just putting a page: direct.c. */
+	_Atomic(const struct region *) direct_busy;
+
 	struct regions regions;		/* written by the handler */
 	struct commands commands;
 	struct touched touched;

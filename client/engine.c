@@ -92,7 +92,7 @@ static int make_plan(struct plan *plan, const char *address)
 
 static struct {
 	pthread_once_t once;
-	memd_engine_start_fn *start;
+	memd_engine_start_in_fn *start;
 	memd_engine_stop_fn *stop;
 	char reason[256];
 } library = { .once = PTHREAD_ONCE_INIT };
@@ -144,7 +144,7 @@ static void load(void)
 		return;
 	}
 	find_function(handle, "memd_engine_stop", &library.stop);
-	find_function(handle, "memd_engine_start", &library.start);
+	find_function(handle, "memd_engine_start_in", &library.start);
 	if (library.start == NULL || library.stop == NULL) {
 		library.start = NULL;
 		snprintf(library.reason, sizeof(library.reason),
@@ -152,7 +152,9 @@ static void load(void)
 	}
 }
 
-int engine_start(const char *address, struct memd_engine **ret_engine,
+int engine_start(const char *address,
+		 const struct memd_engine_program *program,
+		 struct memd_engine **ret_engine,
 		 char *ret_socket, size_t socket_size)
 {
 	char reason[REASON_BYTES] = "";
@@ -166,8 +168,8 @@ int engine_start(const char *address, struct memd_engine **ret_engine,
 		return errors_set(-ENOSYS, "memory without a daemon needs "
 				  LIBRARY ", which comes with memd: %s",
 				  library.reason);
-	err = library.start(plan.setting, ret_engine, ret_socket, socket_size,
-			    reason, sizeof(reason));
+	err = library.start(program, plan.setting, ret_engine, ret_socket,
+			    socket_size, reason, sizeof(reason));
 	return err == 0 ? 0 : errors_set(err, "%s", reason);
 }
 

@@ -12,13 +12,16 @@
 #include <stddef.h>
 
 struct memd_engine;
+struct memd_engine_program;
 
 /* Is it an address of that kind? */
 bool engine_is_meant(const char *address);
 
-/* Start what the address asks for.  ret_socket: where it can be reached.
- * 0, or -errno with an error text. */
-int engine_start(const char *address, struct memd_engine **ret_engine,
+/* Start what the address asks for, for `program` (copied).  ret_socket: where
+ * it can be reached.  0, or -errno with an error text. */
+int engine_start(const char *address,
+		 const struct memd_engine_program *program,
+		 struct memd_engine **ret_engine,
 		 char *ret_socket, size_t socket_size) MUST_CHECK;
 
 /* Nobody may be connected.  NULL is allowed. */

@@ -12,7 +12,8 @@
  *     in command.h), the index of regions (R1-R5 in region.c), the ring of
  *     touched pages and the lanes' door (L1-L6 in lane.c), and it never waits
  *     in any of them.  So no thread that is stopped in a fault, in a signal
- *     handler or in a debugger holds what it needs.
+ *     handler or in a debugger holds what it needs.  (For an engine in this
+ *     process it waits while that is in a system call: D5 in direct.c.)
  * H3  It calls neither malloc() nor anything that may; what needs room has
  *     fixed room, and mmap() is the only source of more.
  * H4  All its signals are blocked: no handler of the program runs on it.
@@ -32,6 +33,7 @@
  * H9  Regions are unmapped before the last copy of their userfaultfd closes.
  *     (When the process exits, no thread runs any more that could look.) */
 #include "client/client.h"
+#include "client/direct.h"
 #include "client/futex.h"
 #include "client/mapping.h"
 #include "client/paging.h"
@@ -423,6 +425,7 @@ static void unmap_all(struct memclient *mc)
 
 	while ((r = regions_nth(&mc->regions, 0)) != NULL) {
 		regions_remove(&mc->regions, r);
+		direct_withdraw(mc, r);
 		mapping_destroy(r, handler_uffd(mc, r));
 		regions_put(&mc->regions, r);
 	}

@@ -306,9 +306,11 @@ static int take_answer(struct lane *l, const struct wire_header *header,
 		return -EPROTO;
 	if (reply->error != 0)
 		return 1;
-	ret_answer->first = reply->first;
-	ret_answer->count = reply->count;
-	ret_answer->mark = reply->has_mark ? reply->mark : REGION_NO_PAGE;
+	*ret_answer = (struct lane_answer){
+		.first = reply->first,
+		.count = reply->count,
+		.mark = reply->has_mark ? reply->mark : REGION_NO_PAGE,
+	};
 	return 0;
 }
 

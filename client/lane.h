@@ -36,6 +36,7 @@ struct lanes {
 
 struct lane_answer {
 	uint64_t first, count, mark;	/* as in FaultReply; REGION_NO_PAGE */
+	bool is_mapped;			/* already, and nothing else is said */
 };
 
 void lanes_init(struct lanes *ls);

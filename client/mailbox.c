@@ -70,6 +70,22 @@ static struct mailbox_cell *take_cell(struct mailbox *m, size_t first)
 	return NULL;
 }
 
+static struct box_scratch *scratch_of(struct box *b,
+				      const struct mailbox_cell *cell)
+{
+	return &b->scratch[cell - b->shared->cell];
+}
+
+/* Before it is handed over. */
+static void note_asked(struct box *b, const struct mailbox_cell *cell,
+		       const struct region *r, uint64_t page)
+{
+	struct box_scratch *own = scratch_of(b, cell);
+
+	atomic_store_explicit(&own->region, r, memory_order_relaxed);
+	atomic_store_explicit(&own->page, page, memory_order_relaxed);
+}
+
 static int fill_cell(struct mailbox_cell *cell, uint16_t type, uint64_t id,
 		     const ProtobufCMessage *message)
 {
@@ -202,7 +218,7 @@ static void nap(struct box *b, struct mailbox_cell *cell, struct wait *w,
 	}
 }
 
-/* X2, M3.  True when the cell is ANSWERED. */
+/* X2, M3.  True when the cell is ANSWERED or MAPPED. */
 static bool wait_for(struct box *b, struct mailbox_cell *cell, struct wait *w)
 {
 	uint32_t asked = CELL_ASKED;
@@ -240,11 +256,16 @@ static int take_answer(struct box *b, const struct mailbox_cell *cell,
 		       uint32_t segment, uint64_t page,
 		       struct lane_answer *ret_answer)
 {
-	struct box_scratch *own = &b->scratch[cell - b->shared->cell];
+	struct box_scratch *own = scratch_of(b, cell);
 	struct wire_arena arena;
 	struct wire_header h;
 	Memd__FaultReply *reply;
 
+	*ret_answer = (struct lane_answer){
+		.is_mapped = atomic_load(&cell->state) == CELL_MAPPED,
+	};
+	if (ret_answer->is_mapped)
+		return 0;
 	if (!copy_frame(cell, own->frame, &h) ||
 	    h.type != MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY)
 		return -EIO;
@@ -285,6 +306,7 @@ static int ask(struct box *b, struct lanes *ls, const struct settings *s,
 	m.has_access = is_write;
 	m.access = MEMD__ACCESS__ACCESS_WRITE;
 	atomic_store_explicit(&cell->is_library, 0, memory_order_relaxed);
+	note_asked(b, cell, r, page);
 	if (fill_cell(cell, MEMD__MESSAGE_TYPE__TYPE_FAULT, 1, &m.base) != 0)
 		return -EAGAIN;
 	w.has_rung = hand_over(b->shared, cell);
@@ -311,6 +333,32 @@ int box_ask(struct box *b, struct lanes *ls, const struct settings *s,
 	return err;
 }
 
+/* Written before the cell was ASKED, and not again before it is FREE. */
+static const struct region *asked_in(struct box *b, unsigned idx,
+				     uint64_t *ret_page)
+{
+	struct box_scratch *own = &b->scratch[idx];
+
+	if (atomic_load(&b->generation) == 0 ||
+	    atomic_load(&b->shared->cell[idx].state) != CELL_ASKED)
+		return NULL;
+	*ret_page = atomic_load_explicit(&own->page, memory_order_relaxed);
+	return atomic_load_explicit(&own->region, memory_order_relaxed);
+}
+
+const struct region *box_asked(struct box *b, unsigned cell,
+			       uint64_t *ret_page)
+{
+	const struct region *r;
+
+	if (cell >= MAILBOX_CELLS)
+		return NULL;
+	atomic_fetch_add(&b->users, 1);
+	r = asked_in(b, cell, ret_page);
+	atomic_fetch_sub(&b->users, 1);
+	return r;
+}
+
 static int tell(struct box *b, struct lanes *ls, const struct settings *s,
 		const struct region *r, uint64_t page)
 {
@@ -330,6 +378,7 @@ static int tell(struct box *b, struct lanes *ls, const struct settings *s,
 	range.first = page;
 	range.count = 1;
 	atomic_store_explicit(&cell->is_library, 0, memory_order_relaxed);
+	note_asked(b, cell, NULL, 0);
 	if (fill_cell(cell, MEMD__MESSAGE_TYPE__TYPE_TOUCHED, 0, &m.base) != 0)
 		return -EAGAIN;
 	if (hand_over(b->shared, cell))
@@ -418,6 +467,7 @@ int box_post(struct box *b, uint16_t type, uint64_t request_id,
 	if (cell == NULL)
 		return -EAGAIN;
 	atomic_store_explicit(&cell->is_library, 1, memory_order_relaxed);
+	note_asked(b, cell, NULL, 0);
 	err = fill_cell(cell, type, request_id, message);
 	if (err != 0)
 		return err;

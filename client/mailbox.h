@@ -14,8 +14,11 @@
 #include "proto/mailbox.h"
 #include "proto/wire.h"
 
-/* Beside each cell, its taker's: a thread may have little stack. */
+/* Beside each cell, its taker's: a thread may have little stack.  What is
+ * touched is for the engine of this process, too (direct.h). */
 struct box_scratch {
+	_Atomic(const struct region *) region;	/* NULL: the library asks */
+	_Atomic uint64_t page;
 	uint8_t frame[MAILBOX_FRAME_BYTES];
 	uint8_t arena[512] __attribute__((aligned(16)));
 };
@@ -50,6 +53,11 @@ int box_ask(struct box *b, struct lanes *ls, const struct settings *s,
 int box_tell_touched(struct box *b, struct lanes *ls,
 		     const struct settings *s, const struct region *r,
 		     uint64_t page) MUST_CHECK;
+
+/* Which page is asked for in a cell?  NULL: none, or by the library's thread.
+ * Async-signal-safe. */
+const struct region *box_asked(struct box *b, unsigned cell,
+			       uint64_t *ret_page);
 
 /* ---- the library's thread */
 

@@ -4,6 +4,7 @@
  * see handler.c. */
 #include "client/address.h"
 #include "client/client.h"
+#include "client/direct.h"
 #include "client/inline.h"
 #include "client/options.h"
 
@@ -81,7 +82,9 @@ static int run_and_release(struct memclient *mc, struct command *c)
 static int start_engine(struct memclient *mc, const char *address,
 			char *ret_socket, size_t socket_size)
 {
-	int err = engine_start(address, &mc->engine, ret_socket, socket_size);
+	struct memd_engine_program program = direct_program(mc);
+	int err = engine_start(address, &program, &mc->engine, ret_socket,
+			       socket_size);
 	char text[ERRORS_TEXT_BYTES];
 
 	mc->long_names = address_long_names(address);
@@ -116,16 +119,17 @@ EXPORT int memclient_open(const char *address,
 
 	if (mc == NULL)
 		return errors_set(-ENOMEM, "%s", errors_name(ENOMEM));
+	err = client_open_inline(mc);
+	if (err != 0) {
+		client_destroy(mc);
+		return err;
+	}
 	err = find_daemon(mc, address, options);
 	if (err == 0)
-		err = client_open_inline(mc);
-	if (err == 0) {
 		err = handler_start(mc);
-		if (err != 0)
-			client_close_inline(mc);
-	}
 	if (err != 0) {
 		engine_stop(mc->engine);
+		client_close_inline(mc);
 		client_destroy(mc);
 		return err;
 	}
@@ -140,10 +144,10 @@ EXPORT void memclient_close(struct memclient *mc)
 	if (!client_is_child(mc)) {
 		(void)run_and_release(mc, start(mc, COMMAND_STOP));
 		handler_join(mc);
+		engine_stop(mc->engine);	/* it looks into the mailbox */
 		lanes_fini(&mc->lanes);
 		box_fini(&mc->box);
 		client_close_inline(mc);
-		engine_stop(mc->engine);
 	}
 	inline_remove(mc);
 	client_destroy(mc);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls, on the library's thread: see request.h. */
 #include "client/request.h"
+#include "client/direct.h"
 #include "client/mapping.h"
 #include "client/paging.h"
 #include "client/session.h"
@@ -171,17 +172,20 @@ static int send_detach(struct memclient *mc, uint32_t segment)
 static void unmap(struct memclient *mc, struct command *c)
 {
 	struct region *r = regions_find(&mc->regions, c->address);
+	bool is_live;
 
 	if (r == NULL || r->start != c->address) {
 		finish(mc, c, -EINVAL, "no region starts at this address");
 		return;
 	}
+	is_live = atomic_load(&r->state) == REGION_LIVE;
 	regions_remove(&mc->regions, r);
+	direct_withdraw(mc, r);
 	mapping_destroy(r, handler_uffd(mc, r));
 	paging_forget_region(mc, r);
 	/* No room in the link means a daemon that does not read: the session
 	 * will end, and all that it attached with it. */
-	if (atomic_load(&r->state) == REGION_LIVE)
+	if (is_live)
 		(void)!send_detach(mc, atomic_load(&r->segment));
 	regions_put(&mc->regions, r);
 	finish(mc, c, 0, "");

@@ -225,6 +225,18 @@ enum uffd_outcome uffd_map(int fd, uintptr_t start, size_t length,
 	return result;
 }
 
+int uffd_copy(int fd, uintptr_t start, size_t length, const void *bytes)
+{
+	struct uffdio_copy c = {
+		.dst = start,
+		.src = (uintptr_t)bytes,
+		.len = length,
+		.mode = UFFDIO_COPY_MODE_DONTWAKE,
+	};
+
+	return ioctl(fd, UFFDIO_COPY, &c) != 0 ? -errno : 0;
+}
+
 void uffd_wake(int fd, uintptr_t start, size_t length)
 {
 	struct uffdio_range range = { .start = start, .len = length };

@@ -62,6 +62,14 @@ size_t uffd_read(int fd, struct uffd_fault *faults, size_t max);
 enum uffd_outcome uffd_map(int fd, uintptr_t start, size_t length,
 			   uintptr_t want, size_t want_length);
 
+/* Put units into the data file where it is mapped at [start, start + length),
+ * all of them absent, and map them there.  Wakes nobody.  The mapping must be
+ * shared: of a private one the file would get nothing.
+ *
+ * 0, or -errno (-EEXIST: one is there): then some may have been put. */
+int uffd_copy(int fd, uintptr_t start, size_t length, const void *bytes)
+	MUST_CHECK;
+
 /* Let the threads that wait for a unit in the range try again. */
 void uffd_wake(int fd, uintptr_t start, size_t length);
 

@@ -308,6 +308,12 @@ static void on_hup(evutil_socket_t number, short what, void *arg)
 
 /* ---- hooks of the engine */
 
+static bool hook_install(void *ctx, uint64_t cookie, const void *bytes,
+			 size_t length)
+{
+	return paging_install(ctx, cookie, bytes, length);
+}
+
 static void hook_reply(void *ctx, const struct pager_reply *reply)
 {
 	paging_reply(ctx, reply);
@@ -347,6 +353,7 @@ static void hook_settle(void *ctx)
 }
 
 static const struct engine_hooks hooks = {
+	.install = hook_install,
 	.reply = hook_reply,
 	.ready = hook_ready,
 	.age = hook_age,
@@ -523,7 +530,8 @@ static void take_down(struct daemon *d)
 }
 
 int daemon_create(const struct config_origin *origin,
-		  const struct config *config, bool is_embedded,
+		  const struct config *config,
+		  const struct memd_engine_program *program,
 		  struct daemon **ret_daemon, char *ret_reason,
 		  size_t reason_size)
 {
@@ -536,7 +544,9 @@ int daemon_create(const struct config_origin *origin,
 	}
 	d->config = *config;
 	d->origin = origin;
-	d->is_embedded = is_embedded;
+	d->is_embedded = program != NULL;
+	if (program != NULL)
+		d->program = *program;
 	err = start(d, ret_reason, reason_size);
 	if (err != 0) {
 		if (d->engine.is_refused_by_kernel)
@@ -581,7 +591,7 @@ int daemon_run(const struct config_origin *origin, const struct config *config)
 
 	prepare_process();
 	notify_init();
-	err = daemon_create(origin, config, false, &d, reason, sizeof(reason));
+	err = daemon_create(origin, config, NULL, &d, reason, sizeof(reason));
 	if (err != 0) {
 		log_event(LOG_LEVEL_ERROR, "start-failed", "reason=\"%s\"",
 			  reason);

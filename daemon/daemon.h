@@ -13,6 +13,7 @@
 #include "daemon/accounts.h"
 #include "daemon/age.h"
 #include "daemon/config.h"
+#include "daemon/embedded.h"
 #include "daemon/engine.h"
 #include "daemon/evictor.h"
 #include "daemon/mailbox.h"
@@ -49,6 +50,7 @@ struct daemon {
 	const struct config_origin *origin;	/* to read it again */
 	bool is_embedded;			/* the thread of a program: see
 						 * embedded.h */
+	struct memd_engine_program program;	/* install NULL: none */
 	_Atomic uint32_t must_stop;		/* embedded: set by others */
 	char reload_error[CONFIG_REASON_BYTES];	/* of the last reload */
 	gid_t admin_gid;
@@ -92,11 +94,13 @@ struct daemon {
 /* Start, run until told to stop, stop.  Returns memd's exit status. */
 int daemon_run(const struct config_origin *origin, const struct config *config);
 
-/* The same in parts, for embedded.c.  Create: 0, or -errno with a line in
+/* The same in parts, for embedded.c; program NULL: memd is a process of its
+ * own.  Create: 0, or -errno with a line in
  * ret_reason; serve: 0, or -EIO when the loop itself fails; destroy also ends
  * what is still going on. */
 int daemon_create(const struct config_origin *origin,
-		  const struct config *config, bool is_embedded,
+		  const struct config *config,
+		  const struct memd_engine_program *program,
 		  struct daemon **ret_daemon, char *ret_reason,
 		  size_t reason_size) MUST_CHECK;
 int daemon_serve(struct daemon *d) MUST_CHECK;

@@ -30,6 +30,7 @@ enum {
 };
 
 struct memd_engine {
+	struct memd_engine_program program;
 	struct config_origin origin;
 	struct config config;
 	pthread_t thread;
@@ -44,12 +45,16 @@ struct memd_engine {
 /* ---- the thread */
 
 /* Descriptors 0 to 2 are taken, so that nothing of ours gets them: an
- * assertion writes there.  2 stays what it is, for the log. */
-static int leave_table(void)
+ * assertion writes there.  2 stays what it is, for the log.  `keep`: and this
+ * one; -1 where it is none of the others. */
+static int leave_table(int keep)
 {
+	unsigned after = keep < 0 ? 3 : (unsigned)keep + 1;
+
 	/* A socket with a path needs another umask for a moment. */
 	if (unshare(CLONE_FS) != 0 ||
-	    close_range(3, ~0u, CLOSE_RANGE_UNSHARE) != 0)
+	    close_range(after, ~0u, CLOSE_RANGE_UNSHARE) != 0 ||
+	    (keep > 3 && close_range(3, (unsigned)keep - 1, 0) != 0))
 		return -errno;
 	for (int fd = 0; fd < 3; fd++)
 		if (fcntl(fd, F_GETFD) < 0 &&
@@ -60,14 +65,20 @@ static int leave_table(void)
 
 static int begin(struct memd_engine *engine)
 {
-	int err = leave_table();
+	int err;
 
+	/* The standard ones are for others; then it does without. */
+	if (engine->program.uffd < 3) {
+		engine->program.uffd = -1;
+		engine->program.install = NULL;
+	}
+	err = leave_table(engine->program.uffd);
 	if (err != 0) {
 		snprintf(engine->reason, engine->reason_size,
 			 "a table of descriptors: %s", strerror(-err));
 		return err;
 	}
-	err = daemon_create(&engine->origin, &engine->config, true,
+	err = daemon_create(&engine->origin, &engine->config, &engine->program,
 			    &engine->daemon, engine->reason,
 			    engine->reason_size);
 	/* However the program ends, it leaves nothing. */
@@ -183,10 +194,11 @@ static void destroy(struct memd_engine *engine)
 	free(engine);
 }
 
-EXPORT int memd_engine_start(const char *const (*settings)[2],
-			     struct memd_engine **ret_engine,
-			     char *ret_address, size_t address_size,
-			     char *ret_reason, size_t reason_size)
+EXPORT int memd_engine_start_in(const struct memd_engine_program *program,
+				const char *const (*settings)[2],
+				struct memd_engine **ret_engine,
+				char *ret_address, size_t address_size,
+				char *ret_reason, size_t reason_size)
 {
 	struct memd_engine *engine = calloc(1, sizeof(*engine));
 	char address[108];
@@ -195,6 +207,7 @@ EXPORT int memd_engine_start(const char *const (*settings)[2],
 	if (engine == NULL)
 		return fail(ret_reason, reason_size, -ENOMEM, "%s",
 			    "out of memory");
+	engine->program = *program;
 	sem_init(&engine->started, 0, 0);
 	sem_init(&engine->ended, 0, 0);
 	choose_address(address, sizeof(address));

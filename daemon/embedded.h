@@ -17,6 +17,7 @@
 #define MEMD_DAEMON_EMBEDDED_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 #error "not for programs: see memclient.h"
@@ -24,8 +25,34 @@
 
 struct memd_engine;
 
+/* A page that somebody waits for, about to come in. */
+struct memd_engine_page {
+	unsigned cell;		/* of the mailbox in which it was asked for */
+	uint32_t segment;	/* as on the wire */
+	uint64_t page;		/* of the segment, in its pages */
+	const void *bytes;	/* of the whole page */
+	size_t length;
+	int uffd;		/* the engine's own descriptor of it */
+};
+
+/* Put a page into its data file through the mapping in which it was touched
+ * (UFFDIO_COPY).  On the engine's thread; must not wait for what that thread
+ * does.  0: it is there and mapped.  -errno: there is no such mapping, or it
+ * cannot be done; the engine goes on by itself, whatever has been done. */
+typedef int memd_engine_install_fn(void *ctx,
+				   const struct memd_engine_page *page);
+
+/* The program that an engine is in. */
+struct memd_engine_program {
+	int uffd;	/* of its mappings.  Borrowed for the call that starts
+			 * the engine, which keeps a copy; -1: none */
+	memd_engine_install_fn *install;
+	void *ctx;	/* install's, until the engine has been stopped */
+};
+
 /* Start one.
  *
+ * program      copied.
  * settings     pairs of name and value, ended by a NULL name: keys of
  *              memd.conf(5); none may be missing but for its default.
  *              Borrowed for the call.
@@ -34,15 +61,17 @@ struct memd_engine;
  * Returns 0; or -errno with a line in ret_reason: -EINVAL (a setting), -EPERM
  * (the kernel allows no userfaultfd), -ENOSPC, -ENOMEM, and what the swap file
  * or the other host gives. */
-typedef int memd_engine_start_fn(const char *const (*settings)[2],
-				 struct memd_engine **ret_engine,
-				 char *ret_address, size_t address_size,
-				 char *ret_reason, size_t reason_size);
+typedef int
+memd_engine_start_in_fn(const struct memd_engine_program *program,
+			const char *const (*settings)[2],
+			struct memd_engine **ret_engine, char *ret_address,
+			size_t address_size, char *ret_reason,
+			size_t reason_size);
 
 /* Stop it and wait for its end; nobody may be connected any more. */
 typedef void memd_engine_stop_fn(struct memd_engine *engine);
 
-memd_engine_start_fn memd_engine_start;
+memd_engine_start_in_fn memd_engine_start_in;
 memd_engine_stop_fn memd_engine_stop;
 
 #endif

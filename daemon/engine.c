@@ -29,6 +29,16 @@ static int op_install(void *ctx, segment_id segment, uint64_t unit,
 	return backing_install(e->backing, segment, unit, count, bytes);
 }
 
+static int op_install_for(void *ctx, uint64_t cookie, segment_id segment,
+			  uint64_t unit, uint64_t count, const void *bytes)
+{
+	struct engine *e = ctx;
+
+	if (e->hooks->install(e->ctx, cookie, bytes, count * PAGER_UNIT_BYTES))
+		return 0;
+	return backing_install(e->backing, segment, unit, count, bytes);
+}
+
 static void op_capture(void *ctx, struct pager_capture *capture,
 		       unsigned count)
 {
@@ -119,6 +129,7 @@ static void op_done(void *ctx, uint64_t cookie, int result, uint64_t count)
 
 static const struct pager_ops ops = {
 	.install = op_install,
+	.install_for = op_install_for,
 	.capture = op_capture,
 	.discard = op_discard,
 	.segment_gone = op_segment_gone,

@@ -19,6 +19,11 @@
 
 /* Called from inside pager calls; must not call the pager. */
 struct engine_hooks {
+	/* Put a page into its data file in another way than the engine's own:
+	 * install_for of struct pager_ops.  False: it has not been done, or
+	 * not wholly. */
+	bool (*install)(void *ctx, uint64_t cookie, const void *bytes,
+			size_t length);
 	void (*reply)(void *ctx, const struct pager_reply *reply);
 	void (*ready)(void *ctx, uint32_t client, segment_id segment,
 		      uint64_t first, uint64_t count, uint64_t mark);

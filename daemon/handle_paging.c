@@ -198,35 +198,78 @@ static void note_pages(struct daemon *d, segment_id segment_number,
 		record_note(&d->segments.records, segment, first, count);
 }
 
-void paging_reply(struct daemon *d, const struct pager_reply *r)
+/* The thread that waits for a page in a cell has it mapped as well. */
+bool paging_install(struct daemon *d, uint64_t cookie, const void *bytes,
+		    size_t length)
 {
-	struct pending_entry e = pending_take(&d->pending, r->cookie);
+	struct pending_entry *e = pending_find(&d->pending, cookie);
+	const struct memd_engine_page page = {
+		.cell = e->cell,
+		.segment = e->segment_number,
+		.page = e->page,
+		.bytes = bytes,
+		.length = length,
+		.uffd = d->program.uffd,
+	};
+	struct session *s = e->conn != NULL ? e->conn->session : NULL;
+
+	if (d->program.install == NULL || s == NULL || !e->is_in_cell ||
+	    mailbox_is_library(s, e->cell) ||
+	    d->program.install(d->program.ctx, &page) != 0)
+		return false;
+	mailbox_answer_mapped(s, e->cell);
+	e->is_answered = true;
+	d->stats.pages_mapped++;
+	return true;
+}
+
+/* Afterwards, as somebody waited for the reply. */
+static void note_reply(struct daemon *d, const struct pending_entry *e,
+		       const struct pager_reply *r)
+{
 	/* The pager knows the time only as of its last call. */
 	uint64_t end_ns = MAX(clock_now_ns(), r->end_ns);
 
-	ASSERT(e.kind == PENDING_FAULT);
 	if (r->error == 0)
 		note_pages(d, r->segment, r->first, r->count);
 	if (r->error == 0 || r->error == -EIO)
 		histogram_add(&d->stats.kind[r->kind], end_ns - r->start_ns);
 	if (trace_has_readers(&d->trace))
-		trace_fault(d, &e, r, end_ns);
-	if (e.conn == NULL || e.conn->session == NULL) {
+		trace_fault(d, e, r, end_ns);
+}
+
+static void reply(struct daemon *d, const struct pending_entry *e,
+		  const struct pager_reply *r)
+{
+	const struct asker by = { .conn = e->conn, .id = e->request_id,
+				  .is_in_cell = e->is_in_cell,
+				  .cell = e->cell };
+	struct session *s = e->conn->session;
+
+	s->faults_waiting--;
+	if (r->error == 0 || r->error == -EIO)
+		s->faults[r->kind]++;
+	if (!e->is_answered)
+		reply_fault(&by, e->segment_number, r);
+	/* Whoever got a page will soon want the next one. */
+	daemon_note_paging(d);
+}
+
+void paging_reply(struct daemon *d, const struct pager_reply *r)
+{
+	struct pending_entry e = pending_take(&d->pending, r->cookie);
+
+	ASSERT(e.kind == PENDING_FAULT);
+	if (e.conn != NULL && e.conn->session != NULL) {
+		reply(d, &e, r);
+	} else {
 		/* A lane that has gone; its session need not have. */
 		struct session *s = server_find_session(&d->server, e.session);
 
 		if (s != NULL)
 			s->faults_waiting--;
-		return;
 	}
-	e.conn->session->faults_waiting--;
-	if (r->error == 0 || r->error == -EIO)
-		e.conn->session->faults[r->kind]++;
-	reply_fault(&(struct asker){ .conn = e.conn, .id = e.request_id,
-				     .is_in_cell = e.is_in_cell,
-				     .cell = e.cell }, e.segment_number, r);
-	/* Whoever got a page will soon want the next one. */
-	daemon_note_paging(d);
+	note_reply(d, &e, r);
 }
 
 void paging_ready(struct daemon *d, uint32_t session,

@@ -142,6 +142,11 @@ static void note_cpu(struct mailbox *m)
 
 /* ---- answers, M3 */
 
+bool mailbox_is_library(const struct session *s, unsigned cell)
+{
+	return atomic_load(&s->mailbox.shared->cell[cell].is_library) != 0;
+}
+
 static void wake_asker(struct mailbox_cell *cell)
 {
 	if (atomic_load(&cell->is_waiting) != 0)
@@ -159,26 +164,23 @@ static void wake_library(struct session *s, unsigned idx)
 		conn_send(s->main, MEMD__MESSAGE_TYPE__TYPE_RING, 0, NULL);
 }
 
-void mailbox_answer(struct session *s, unsigned idx, uint16_t type,
-		    uint64_t request_id, const ProtobufCMessage *message)
+/* Whoever got a page is likely to ask for more. */
+static void note_answer(struct session *s)
 {
-	struct mailbox_cell *cell = &s->mailbox.shared->cell[idx];
-	uint32_t asked = CELL_ASKED, left = CELL_LEFT;
-	/* Before the answer, which may be followed by the next question. */
 	note_cpu(s->mailbox.shared);
 	if (s->daemon->config.busy_poll != 0)
 		wake(&s->mailbox);
-	/* Now: with ANSWERED the cell is the client's, and soon another's. */
-	bool is_library = atomic_load(&cell->is_library) != 0;
-	ssize_t packed;
+}
 
-	if (atomic_load(&cell->state) == CELL_ASKED) {
-		packed = wire_pack(type, request_id, message, 0, cell->frame,
-				   sizeof(cell->frame));
-		cell->frame_bytes = packed > 0 ? (uint32_t)packed : 0;
-	}
-	if (atomic_compare_exchange_strong(&cell->state, &asked,
-					   CELL_ANSWERED)) {
+/* `state`: ANSWERED or MAPPED. */
+static void hand_back(struct session *s, unsigned idx, uint32_t state)
+{
+	struct mailbox_cell *cell = &s->mailbox.shared->cell[idx];
+	uint32_t asked = CELL_ASKED, left = CELL_LEFT;
+	/* Now: afterwards the cell is the client's, and soon another's. */
+	bool is_library = atomic_load(&cell->is_library) != 0;
+
+	if (atomic_compare_exchange_strong(&cell->state, &asked, state)) {
 		if (is_library)
 			wake_library(s, idx);
 		else
@@ -188,6 +190,28 @@ void mailbox_answer(struct session *s, unsigned idx, uint16_t type,
 						     CELL_FREE);
 	}
 	check_guard(&s->mailbox);
+}
+
+void mailbox_answer(struct session *s, unsigned idx, uint16_t type,
+		    uint64_t request_id, const ProtobufCMessage *message)
+{
+	struct mailbox_cell *cell = &s->mailbox.shared->cell[idx];
+	ssize_t packed;
+
+	/* Before the answer, which may be followed by the next question. */
+	note_answer(s);
+	if (atomic_load(&cell->state) == CELL_ASKED) {
+		packed = wire_pack(type, request_id, message, 0, cell->frame,
+				   sizeof(cell->frame));
+		cell->frame_bytes = packed > 0 ? (uint32_t)packed : 0;
+	}
+	hand_back(s, idx, CELL_ANSWERED);
+}
+
+void mailbox_answer_mapped(struct session *s, unsigned idx)
+{
+	note_answer(s);
+	hand_back(s, idx, CELL_MAPPED);
 }
 
 static void answer_error(struct session *s, unsigned idx, uint64_t request_id,

@@ -61,8 +61,14 @@ void mailboxes_doze(struct daemon *d, uint64_t now_ns);
  * Returns false when one has asked meanwhile. */
 bool mailboxes_sleep(struct daemon *d);
 
+/* Does the client's library wait for the answer, and not one of its threads? */
+bool mailbox_is_library(const struct session *s, unsigned cell);
+
 /* Reply to what came in cell `cell`. */
 void mailbox_answer(struct session *s, unsigned cell, uint16_t type,
 		    uint64_t request_id, const ProtobufCMessage *message);
+
+/* The page that was asked for in cell `cell` is mapped where it was touched. */
+void mailbox_answer_mapped(struct session *s, unsigned cell);
 
 #endif

@@ -8,6 +8,10 @@
 
 struct daemon;
 
+/* Inside of a program: install_for of struct pager_ops, where the page was
+ * touched.  False: not done, or not wholly. */
+bool paging_install(struct daemon *d, uint64_t cookie, const void *bytes,
+		    size_t length);
 void paging_reply(struct daemon *d, const struct pager_reply *reply);
 void paging_ready(struct daemon *d, uint32_t session, segment_id segment,
 		  uint64_t first, uint64_t count, uint64_t mark);

@@ -42,15 +42,22 @@ bool pending_add(struct pending_table *pt, const struct pending_entry *like,
 	return true;
 }
 
-struct pending_entry pending_take(struct pending_table *pt, uint64_t cookie)
+struct pending_entry *pending_find(const struct pending_table *pt,
+				   uint64_t cookie)
 {
 	uint32_t idx = (uint32_t)cookie;
-	struct pending_entry *e, copy;
+	struct pending_entry *e;
 
 	ASSERT(idx < pt->capacity);
 	e = &pt->entries[idx];
 	ASSERT(e->kind != PENDING_FREE && e->generation == cookie >> 32);
-	copy = *e;
+	return e;
+}
+
+struct pending_entry pending_take(struct pending_table *pt, uint64_t cookie)
+{
+	struct pending_entry *e = pending_find(pt, cookie), copy = *e;
+
 	if (e->conn != NULL)
 		LIST_REMOVE(e, link);
 	e->kind = PENDING_FREE;

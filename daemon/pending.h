@@ -28,6 +28,7 @@ struct pending_entry {
 	struct conn *conn;		/* NULL: gone, or nobody waits */
 	bool is_in_cell;		/* FAULT: answered in the mailbox, */
 	uint8_t cell;			/* here */
+	bool is_answered;		/* FAULT: already */
 	uint64_t request_id;
 	uint32_t segment_number;	/* FAULT: on the wire */
 	uint64_t page;			/* FAULT */
@@ -51,6 +52,10 @@ void pending_fini(struct pending_table *pt);
  * is full. */
 bool pending_add(struct pending_table *pt, const struct pending_entry *like,
 		 uint64_t *ret_cookie);
+
+/* The entry of a request that has not been answered. */
+struct pending_entry *pending_find(const struct pending_table *pt,
+				   uint64_t cookie);
 
 /* The request has been answered: give its entry back.  Returns a copy. */
 struct pending_entry pending_take(struct pending_table *pt, uint64_t cookie);

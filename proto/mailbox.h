@@ -7,14 +7,18 @@
  * (wire.h).  The request id is chosen by the client and comes back.
  *
  *           client             client            daemon
- *   FREE ───────────▶ TAKEN ───────────▶ ASKED ──────────▶ ANSWERED
+ *   FREE ───────────▶ TAKEN ───────────▶ ASKED ──────────▶ ANSWERED, MAPPED
  *    ▲                                     │ client: waited    │ client:
  *    │   daemon, from LEFT; from ASKED     ▼ long enough       │ copied
  *    │   for what has no reply          LEFT                   │
  *    └─────────────────────────────────────┴───────────────────┘
  *
+ * MAPPED is an answer without a frame: the page is there and mapped already
+ * where it was touched, and there is nothing else to say (daemon/embedded.h).
+ *
  * M1  A cell is its taker's from TAKEN until it is FREE again, but for the
- *     daemon's turn between ASKED (or LEFT) and ANSWERED (or FREE).
+ *     daemon's turn between ASKED (or LEFT) and ANSWERED, MAPPED
+ *     or FREE.
  * M2  Asking: state = ASKED, then the cell's bit in `asked`, then a look at
  *     daemon_sleeps.  Going to sleep: daemon_sleeps = 1, then a look at
  *     `asked`.  All are sequentially consistent, so one of the two sees the
@@ -28,7 +32,7 @@
  *     mailbox gets wrong answers to its own questions, and no more of the
  *     daemon's time than one that asks.
  * M5  The client believes an answer no more than one from a socket: it is a
- *     hint that CONTINUE will work.
+ *     hint that CONTINUE, or the access itself, will work.
  *
  * The idea of a flag that says "I sleep, ring the bell" is io_uring's
  * (IORING_SQ_NEED_WAKEUP). */
@@ -45,7 +49,8 @@ enum {
 };
 
 enum mailbox_state {
-	CELL_FREE, CELL_TAKEN, CELL_ASKED, CELL_ANSWERED, CELL_LEFT
+	CELL_FREE, CELL_TAKEN, CELL_ASKED, CELL_ANSWERED, CELL_LEFT,
+	CELL_MAPPED
 };
 
 struct mailbox_cell {

@@ -200,17 +200,43 @@ static void load_lose(struct pager *pg, struct segment *sg, page_id id,
 	pg->stats.pages_lost++;
 }
 
+/* Whoever has waited longest for the batch, if that is for page `i` and his
+ * answer will speak of that page alone; else 0. */
+static waiter_id waiter_of_one(const struct pager *pg, const struct batch *b,
+			     unsigned i)
+{
+	waiter_id id = b->waiting.head;
+	const struct waiter *w = &pg->waiter[id];
+
+	return id != 0 && w->page == b->page[i] && w->hold <= 1 &&
+	       answer_extent(pg, w) == 1 ? id : 0;
+}
+
+static int install(struct pager *pg, const struct batch *b, unsigned first,
+		   unsigned end)
+{
+	segment_id segment = b->segment[0];
+	const struct segment *sg = &pg->segment[segment];
+	uint64_t unit = page_index(sg, b->page[first]) << b->order;
+	uint64_t count = (uint64_t)(end - first) << b->order;
+	const void *bytes = batch_bytes(pg, b, first);
+	waiter_id waiter = 0;
+
+	if (pg->ops->install_for != NULL && end - first == 1)
+		waiter = waiter_of_one(pg, b, first);
+	return waiter == 0 ?
+		pg->ops->install(pg->ctx, segment, unit, count, bytes) :
+		pg->ops->install_for(pg->ctx, pg->waiter[waiter].cookie,
+				     segment, unit, count, bytes);
+}
+
 /* Pages [first, end) of the batch are good: put them into the data file. */
 static bool load_install(struct pager *pg, struct batch *b, unsigned first,
 			 unsigned end)
 {
-	segment_id segment = b->segment[0];
-	struct segment *sg = &pg->segment[segment];
-	uint64_t page = page_index(sg, b->page[first]);
+	struct segment *sg = &pg->segment[b->segment[0]];
 
-	if (pg->ops->install(pg->ctx, segment, page << b->order,
-			     (uint64_t)(end - first) << b->order,
-			     batch_bytes(pg, b, first)) != 0)
+	if (install(pg, b, first, end) != 0)
 		return false;
 	for (unsigned i = first; i < end; i++) {
 		struct page *p = &pg->page[b->page[i]];

@@ -78,6 +78,12 @@ struct pager_ops {
 	 * that is present already keeps its bytes. */
 	int (*install)(void *ctx, segment_id segment, uint64_t unit,
 		       uint64_t count, const void *bytes);
+	/* The same for one page, for which the fault `cookie` waits.  Its reply
+	 * is called before the pager returns, and speaks of that page only,
+	 * without a mark; so it may be given at once, if that is 0.  NULL:
+	 * install does. */
+	int (*install_for)(void *ctx, uint64_t cookie, segment_id segment,
+			   uint64_t unit, uint64_t count, const void *bytes);
 	/* Take the units out: unmapped everywhere, final bytes in `to`.
 	 * Each of them fails alone, and then nothing of it was taken out;
 	 * -ENOTRECOVERABLE: nor will anything of its segment ever be. */

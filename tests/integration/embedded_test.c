@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that memory without a daemon, "embedded:", holds every byte in both
- * fault modes with every store, several of them in one process too; and that
- * it is a quiet guest: it leaves no descriptor, thread, mapping or file
- * behind, touches no signal, mask or umask of the program, goes on when the
- * program closes all its descriptors or forks, says what is wrong with an
- * address, and shows itself to its user's memctl but gives its memory to
- * nobody. */
+ * fault modes with every store, several of them in one process too; that pages
+ * are mapped where they were touched, and nowhere else; and that it is a quiet
+ * guest: it leaves no descriptor, thread, mapping or file behind, touches no
+ * signal, mask or umask of the program, goes on when the program closes all its
+ * descriptors or forks, says what is wrong with an address, and shows itself to
+ * its user's memctl but gives its memory to nobody. */
 #include "tests/integration/client_helpers.h"
 
 #include <dirent.h>
@@ -135,6 +135,100 @@ static void one_of_two_goes(void **state)
 	memclient_close(a);
 	verify(q, 6 * MIB);
 	memclient_close(b);
+}
+
+/* ---- pages come in where they were touched */
+
+static char watched[64];
+
+/* As `memctl stats` shows it. */
+static uint64_t counter(const char *name)
+{
+	char command[PATH_MAX + 128], line[256], found[64];
+	uint64_t value = UINT64_MAX;
+	unsigned long long number;
+	FILE *out;
+
+	snprintf(command, sizeof(command), "%s --socket=%s stats",
+		 MEMCTL_PATH, watched);
+	out = popen(command, "re");
+	REQUIRE(out != NULL);
+	while (fgets(line, sizeof(line), out) != NULL)
+		if (sscanf(line, "%63s %llu", found, &number) == 2 &&
+		    strcmp(found, name) == 0)
+			value = number;
+	pclose(out);
+	REQUIRE(value != UINT64_MAX);
+	return value;
+}
+
+static void pages_are_mapped_where_they_are_touched(void **state)
+{
+	const size_t length = 8 * MIB;
+	char address[160];
+	struct memclient *mc;
+	uint64_t before;
+	uint8_t *p;
+
+	(void)state;
+	snprintf(watched, sizeof(watched), "@memd-embedded-direct-%d",
+		 getpid());
+	snprintf(address, sizeof(address), "embedded:pool=2M,size=16M,"
+		 "readahead=0,socket=%s", watched);
+	mc = open_at(address);
+	p = map(mc, length, 0, MEMCLIENT_FAULT_THREAD);
+	fill(p, length);
+	verify(p, length);
+	assert_int_equal(counter("pages_mapped"), 0);
+	p = map(mc, length, 0, MEMCLIENT_FAULT_INLINE);
+	fill(p, length);
+	before = counter("pages_mapped");
+	verify(p, length);
+	assert_in_range(counter("pages_mapped") - before, 100, length / 4096);
+	memclient_close(mc);
+}
+
+enum { GUESTS = 3 };
+
+/* What comes in for one that has gone must not be found in the next one. */
+static void *come_and_go(void *arg)
+{
+	struct memclient *mc = arg;
+	const size_t words = MIB / sizeof(uint64_t);
+
+	for (uint64_t round = 0; round < 30; round++) {
+		uint64_t *p = (void *)map(mc, MIB, 0, MEMCLIENT_FAULT_INLINE);
+		const uint64_t mine = (uint64_t)(uintptr_t)p ^ round << 48 ^
+				      (uint64_t)gettid() << 20;
+
+		for (size_t i = 0; i < words; i += 64)
+			p[i] = mine + i;
+		for (size_t n = 0, i = 0; n < words / 64; n++) {
+			if (p[i] != mine + i)
+				return "wrong word";
+			i = (i + 64 * 1031) % words;
+		}
+		REQUIRE(memclient_unmap(mc, p) == 0);
+	}
+	return NULL;
+}
+
+static void regions_come_and_go(void **state)
+{
+	struct memclient *mc = open_at("embedded:pool=2M,size=32M");
+	pthread_t thread[GUESTS];
+
+	(void)state;
+	for (unsigned i = 0; i < GUESTS; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, come_and_go,
+						mc), 0);
+	for (unsigned i = 0; i < GUESTS; i++) {
+		void *wrong;
+
+		assert_int_equal(pthread_join(thread[i], &wrong), 0);
+		assert_null(wrong);
+	}
+	memclient_close(mc);
 }
 
 /* ---- what is left */
@@ -545,8 +639,6 @@ static void the_environment_names_it(void **state)
 
 /* ---- who may look, and who may map */
 
-static char watched[64];
-
 static int run_memctl(const char *command, uid_t uid)
 {
 	pid_t pid = fork();
@@ -644,6 +736,8 @@ int main(void)
 		TEST(bytes_are_right),
 		TEST(several_at_once),
 		TEST(one_of_two_goes),
+		TEST(pages_are_mapped_where_they_are_touched),
+		TEST(regions_come_and_go),
 		TEST(nothing_is_left),
 		TEST(named_file_goes_at_the_end),
 		TEST(nothing_is_left_of_the_killed),

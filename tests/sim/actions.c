@@ -105,6 +105,7 @@ static void do_touched(struct sim *sim)
 	sim->in_pager = true;
 	(void)pager_touched(sim->pager, id, first, count, sim->now_ns);
 	sim->in_pager = false;
+	answer_promises_kept(sim);
 }
 
 static void do_run(struct sim *sim)
@@ -113,6 +114,7 @@ static void do_run(struct sim *sim)
 	sim->in_pager = true;
 	(void)pager_run(sim->pager, sim->now_ns);
 	sim->in_pager = false;
+	answer_promises_kept(sim);
 }
 
 static void do_issue(struct sim *sim)

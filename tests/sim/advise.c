@@ -73,6 +73,7 @@ int advise(struct sim *sim, struct sim_segment *sg, uint64_t first,
 	pager_advise(sim->pager, sg->id, first, count, kind, ad->cookie,
 		     sim->now_ns);
 	sim->in_pager = false;
+	answer_promises_kept(sim);
 	ad->in_call = false;
 	return ad->is_used ? 1 : ad->result;
 }

@@ -159,17 +159,76 @@ static void client_goes_on(struct sim *sim, const struct sim_fault *ft,
 		     ft->is_write);
 }
 
-static struct sim_fault *fault_of(struct sim *sim,
-				  const struct pager_reply *reply)
+static struct sim_fault *fault_by_cookie(struct sim *sim, uint64_t cookie)
 {
-	struct sim_fault *ft = &sim->fault[reply->cookie % SIM_FAULTS_MAX];
+	struct sim_fault *ft = &sim->fault[cookie % SIM_FAULTS_MAX];
 
 	if (!sim->in_pager)
 		sim_fail(sim, "a reply from outside of any call");
-	if ((reply->cookie & 0xffff) >= SIM_FAULTS_MAX || !ft->is_used ||
-	    ft->cookie != reply->cookie)
+	if ((cookie & 0xffff) >= SIM_FAULTS_MAX || !ft->is_used ||
+	    ft->cookie != cookie)
 		sim_fail(sim, "a reply to a fault that nobody waits for, "
-			 "cookie %llx", (unsigned long long)reply->cookie);
+			 "cookie %llx", (unsigned long long)cookie);
+	return ft;
+}
+
+/* Its client need not wait for the reply, and so does not. */
+int answer_install_for(void *ctx, uint64_t cookie, segment_id id,
+		       uint64_t unit, uint64_t count, const void *bytes)
+{
+	struct sim *sim = ctx;
+	struct sim_fault *ft = fault_by_cookie(sim, cookie);
+	const struct sim_segment *sg = segment_by_ordinal(sim, ft->ordinal);
+	const struct pager_reply reply = {
+		.first = ft->page, .count = 1, .mark = PAGER_NO_PAGE,
+	};
+	int err;
+
+	if (sg == NULL || ft->id != id || ft->is_promised ||
+	    count != UINT64_C(1) << sg->order ||
+	    unit != ft->page << sg->order)
+		sim_fail(sim, "install for the fault of id %u page %llu: id "
+			 "%u unit %llu +%llu", ft->id,
+			 (unsigned long long)ft->page, id,
+			 (unsigned long long)unit, (unsigned long long)count);
+	err = datafile_install(ctx, id, unit, count, bytes);
+	if (err != 0)
+		return err;
+	ft->is_promised = true;
+	sim->promised_count++;
+	sim->events[SIM_ALONE]++;
+	client_goes_on(sim, ft, &reply);
+	return 0;
+}
+
+static void keep_promise(struct sim *sim, struct sim_fault *ft,
+			 const struct pager_reply *reply)
+{
+	if (reply->error != 0 || reply->first != ft->page ||
+	    reply->count != 1 || reply->mark != PAGER_NO_PAGE)
+		sim_fail(sim, "page %llu was put in for one fault, whose reply "
+			 "is %d [%llu, +%llu) mark %lld",
+			 (unsigned long long)ft->page, reply->error,
+			 (unsigned long long)reply->first,
+			 (unsigned long long)reply->count,
+			 (long long)reply->mark);
+	ft->is_promised = false;
+	sim->promised_count--;
+}
+
+void answer_promises_kept(const struct sim *sim)
+{
+	if (sim->promised_count != 0)
+		sim_fail(sim, "%u pages were put in for one fault each, and "
+			 "the call ends without their replies",
+			 sim->promised_count);
+}
+
+static struct sim_fault *fault_of(struct sim *sim,
+				  const struct pager_reply *reply)
+{
+	struct sim_fault *ft = fault_by_cookie(sim, reply->cookie);
+
 	if (ft->id != reply->segment || ft->page != reply->page)
 		sim_fail(sim, "a reply to the fault of id %u page %llu is "
 			 "about id %u page %llu", ft->id,
@@ -182,6 +241,7 @@ void answer_fault(void *ctx, const struct pager_reply *reply)
 {
 	struct sim *sim = ctx;
 	struct sim_fault *ft = fault_of(sim, reply);
+	bool is_promised = ft->is_promised;
 
 	TRACE(sim, "  reply #%llx s%u page %llu: %d %s [%llu, +%llu)",
 	      (unsigned long long)(reply->cookie >> 16), ft->ordinal,
@@ -197,9 +257,11 @@ void answer_fault(void *ctx, const struct pager_reply *reply)
 		must_be_short(sim, ft);
 	else
 		must_be_refusable(sim, ft, reply);
+	if (is_promised)
+		keep_promise(sim, ft, reply);
 	ft->is_used = false;
 	sim->fault_count--;
-	if (reply->error == 0)
+	if (reply->error == 0 && !is_promised)
 		client_goes_on(sim, ft, reply);
 }
 

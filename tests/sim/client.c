@@ -183,6 +183,7 @@ static void client_map(struct sim *sim, struct sim_segment *sg,
 	sim->in_pager = true;
 	(void)pager_touched(sim->pager, sg->id, page, 1, sim->now_ns);
 	sim->in_pager = false;
+	answer_promises_kept(sim);
 }
 
 static struct sim_fault *fault_get(struct sim *sim)
@@ -223,6 +224,7 @@ void client_fault(struct sim *sim, segment_id id, uint64_t page,
 	pager_fault(sim->pager, id, page, is_write, client_tag(client),
 		    ft->cookie, sim->now_ns);
 	sim->in_pager = false;
+	answer_promises_kept(sim);
 	ft->in_call = false;
 }
 

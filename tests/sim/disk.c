@@ -330,6 +330,7 @@ bool disk_deliver(struct sim *sim)
 	sim->in_pager = true;
 	pager_io_done(sim->pager, ended.cookie, io->result, sim->now_ns);
 	sim->in_pager = false;
+	answer_promises_kept(sim);
 	return true;
 }
 

@@ -293,6 +293,7 @@ void owner_destroy_segment(struct sim *sim, struct sim_segment *sg)
 	sim->in_pager = true;
 	pager_segment_destroy(sim->pager, sg->id);
 	sim->in_pager = false;
+	answer_promises_kept(sim);
 	for (unsigned i = 0; i < SIM_FAULTS_MAX; i++)
 		if (sim->fault[i].is_used && sim->fault[i].ordinal == ordinal)
 			sim_fail(sim, "s%u is destroyed and a fault of it "

@@ -21,6 +21,7 @@ static bool settle_round(struct sim *sim)
 	sim->in_pager = true;
 	is_busy = pager_run(sim->pager, sim->now_ns);
 	sim->in_pager = false;
+	answer_promises_kept(sim);
 	while (disk_issue(sim))
 		is_busy = true;
 	while (disk_deliver(sim))

@@ -11,6 +11,7 @@ uint32_t sim_step_now;
 
 static const struct pager_ops sim_ops = {
 	.install = datafile_install,
+	.install_for = answer_install_for,
 	.capture = datafile_capture,
 	.discard = datafile_discard,
 	.segment_gone = answer_gone,

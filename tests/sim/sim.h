@@ -48,6 +48,7 @@ extern const unsigned sim_order[SIM_ORDERS];	/* 0, 2, 4, 9 */
 	EVENT(LATER, 1, "  answered after the call")			\
 	EVENT(SWAP_IN_2M, 1, "  answered with a 2 MiB page from its slots") \
 	EVENT(AROUND, 1, "  answered with neighbours")			\
+	EVENT(ALONE, 1, "  whose page was put in for them alone")	\
 	EVENT(ASKED_ANYWAY, 1, "faults at pages that were there")	\
 	EVENT(HELD, 1, "answers with more than one batch")		\
 	EVENT(READY, 1, "times told of pages read ahead")		\
@@ -164,6 +165,7 @@ struct sim_segment {
 
 struct sim_fault {
 	bool is_used, is_write, in_call;
+	bool is_promised;	/* its page has been put in for it alone */
 	uint64_t cookie, page, start_ns;
 	segment_id id;
 	uint32_t ordinal;	/* of the segment; 0: none lives there */
@@ -263,7 +265,7 @@ struct sim {
 	struct sim_segment segment[SIM_SEGMENTS_MAX];
 	struct sim_account account[SIM_ACCOUNTS_MAX];
 	struct sim_fault fault[SIM_FAULTS_MAX];
-	unsigned fault_count;
+	unsigned fault_count, promised_count;
 	struct sim_advice advice[SIM_ADVICE_MAX];
 	unsigned advice_count;
 	struct sim_disk disk;
@@ -328,6 +330,9 @@ void disk_expect_none_of(const struct sim *sim, uint32_t ordinal);
 uint64_t disk_units_written_out(struct sim *sim);
 
 /* answers.c */
+int answer_install_for(void *ctx, uint64_t cookie, segment_id id,
+		       uint64_t unit, uint64_t count, const void *bytes);
+void answer_promises_kept(const struct sim *sim);
 void answer_fault(void *ctx, const struct pager_reply *reply);
 void answer_ready(void *ctx, uint32_t client, segment_id id, uint64_t first,
 		  uint64_t count, uint64_t mark);

@@ -175,6 +175,71 @@ static void faults_on_a_loading_page_join(void **state)
 	finish(w);
 }
 
+static void page_is_installed_for_one_fault(void **state)
+{
+	struct world *w = start(CONFIG(0));
+	segment_id sg = world_segment(w, 4, 0, 0);
+	const struct pager_reply *rp;
+
+	(void)state;
+	world_fill(w, sg, 1, 0x66);
+	world_page_out(w, sg, 1, 1);
+	rp = world_fault_wait(w, sg, 1);
+	assert_int_equal(w->alone_count, 1);
+	assert_int_equal(w->alone_cookie, rp->cookie);
+	/* The very next one, of that page alone. */
+	assert_ptr_equal(rp, &w->reply[w->alone_replies]);
+	assert_int_equal(rp->first, 1);
+	assert_int_equal(rp->count, 1);
+	assert_true(rp->mark == PAGER_NO_PAGE);
+	world_expect(w, sg, 1, 0x66);
+	/* Not for zeros, nor for what nobody waits for. */
+	world_fill(w, sg, 2, 0x77);
+	world_page_out(w, sg, 2, 1);
+	assert_int_equal(world_advise(w, sg, 2, 1, PAGER_WILLNEED), 0);
+	world_settle(w);
+	assert_int_equal(w->alone_count, 1);
+	finish(w);
+}
+
+/* They have been read with another, and the reply speaks of all. */
+static void neighbours_are_not_installed_for_one_fault(void **state)
+{
+	struct world *w = start(CONFIG(0));
+	segment_id sg = world_segment(w, 4, 0, 0);
+	const struct pager_reply *rp;
+
+	(void)state;
+	for (uint64_t i = 0; i < 2; i++)
+		world_fill(w, sg, i, 0x10);
+	world_page_out(w, sg, 0, 2);
+	assert_int_equal(world_advise(w, sg, 1, 1, PAGER_WILLNEED), 0);
+	world_settle(w);
+	rp = world_fault_wait(w, sg, 0);
+	assert_int_equal(rp->count, 2);
+	assert_int_equal(w->alone_count, 0);
+	finish(w);
+}
+
+static void install_for_one_fault_may_fail(void **state)
+{
+	struct world *w = start(CONFIG(0));
+	segment_id sg = world_segment(w, 4, 0, 0);
+
+	(void)state;
+	world_fill(w, sg, 1, 0x66);
+	world_page_out(w, sg, 1, 1);
+	assert_null(world_fault(w, sg, 1));
+	w->fail_installs = 1;
+	world_end_io(w, 0, 0);
+	assert_int_equal(world_stats(w).faults_waiting, 1);
+	world_settle(w);
+	assert_int_equal(w->reply[w->reply_count - 1].error, 0);
+	assert_int_equal(w->alone_count, 1);
+	world_expect(w, sg, 1, 0x66);
+	finish(w);
+}
+
 static void faults_that_make_no_sense_are_refused(void **state)
 {
 	struct world *w = start(CONFIG(0));
@@ -751,6 +816,9 @@ int main(void)
 		cmocka_unit_test(evicting_page_is_put_back),
 		cmocka_unit_test(put_back_page_may_change),
 		cmocka_unit_test(faults_on_a_loading_page_join),
+		cmocka_unit_test(page_is_installed_for_one_fault),
+		cmocka_unit_test(neighbours_are_not_installed_for_one_fault),
+		cmocka_unit_test(install_for_one_fault_may_fail),
 		cmocka_unit_test(faults_that_make_no_sense_are_refused),
 		cmocka_unit_test(too_many_faults_are_refused),
 		cmocka_unit_test(zero_page_needs_no_slot),

@@ -51,6 +51,18 @@ static int on_install(void *ctx, segment_id id, uint64_t unit, uint64_t count,
 	return fails ? -ENOMEM : 0;
 }
 
+static int on_install_for(void *ctx, uint64_t cookie, segment_id id,
+			  uint64_t unit, uint64_t count, const void *bytes)
+{
+	struct world *w = ctx;
+	int err = on_install(ctx, id, unit, count, bytes);
+
+	w->alone_count += err == 0;
+	w->alone_cookie = cookie;
+	w->alone_replies = w->reply_count;
+	return err;
+}
+
 static int capture_run(struct world *w, segment_id id, uint64_t unit,
 		       uint64_t count, void *to)
 {
@@ -173,6 +185,7 @@ static void on_done(void *ctx, uint64_t cookie, int result, uint64_t count)
 
 static const struct pager_ops ops = {
 	.install = on_install,
+	.install_for = on_install_for,
 	.capture = on_capture,
 	.discard = on_discard,
 	.segment_gone = on_gone,

@@ -60,6 +60,9 @@ struct world {
 	unsigned reads, writes;		/* requests */
 	unsigned slots_read, slots_written;
 	unsigned captures;
+	unsigned alone_count;		/* install_for, done */
+	uint64_t alone_cookie;		/* the last one's */
+	unsigned alone_replies;		/* that had been given by then */
 };
 
 /* Fields that are 0 get a default: 64 frames, 128 slots (none: UINT32_MAX), 8
