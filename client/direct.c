@@ -26,7 +26,7 @@
 #include <sched.h>
 
 /* `r` is busy.  D1, D4. */
-static int install(const struct region *r, uint64_t page,
+static int install(struct memclient *mc, const struct region *r, uint64_t page,
 		   const struct memd_engine_page *what)
 {
 	if (atomic_load(&r->state) != REGION_LIVE ||
@@ -36,6 +36,7 @@ static int install(const struct region *r, uint64_t page,
 	    page >= region_page_count(r) ||
 	    what->length != region_page_bytes(r))
 		return -EINVAL;
+	box_announce(&mc->box, what->cell);
 	return uffd_copy(what->uffd, region_page_start(r, page), what->length,
 			 what->bytes);
 }
@@ -51,7 +52,7 @@ static int on_page(void *ctx, const struct memd_engine_page *what)
 	if (r == NULL)
 		return -ENOENT;
 	atomic_store(&mc->direct_busy, r);
-	err = install(r, page, what);
+	err = install(mc, r, page, what);
 	atomic_store(&mc->direct_busy, NULL);
 	return err;
 }

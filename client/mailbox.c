@@ -84,6 +84,7 @@ static void note_asked(struct box *b, const struct mailbox_cell *cell,
 
 	atomic_store_explicit(&own->region, r, memory_order_relaxed);
 	atomic_store_explicit(&own->page, page, memory_order_relaxed);
+	atomic_store_explicit(&own->is_coming, 0, memory_order_relaxed);
 }
 
 static int fill_cell(struct mailbox_cell *cell, uint16_t type, uint64_t id,
@@ -141,25 +142,43 @@ static bool is_answered(const struct mailbox_cell *cell, unsigned looks)
 	return false;
 }
 
-/* Look for the answer for a moment before sleeping, as receive_soon() in
- * lane.c: only while nobody else waits, and letting others run.  Where the
- * daemon is one of these, as long as it does run. */
-static void spin(const struct box *b, const struct mailbox_cell *cell)
+/* Let others run.  Returns whether somebody did. */
+static bool yield_cpu(uint64_t *now_ns)
 {
+	uint64_t before_ns = clock_now_ns();
+
+	syscall(SYS_sched_yield);
+	*now_ns = clock_now_ns();
+	return *now_ns - before_ns >= SWITCH_NS;
+}
+
+/* Look for the answer for a moment before sleeping, as receive_soon() in
+ * lane.c: only while nobody else waits, and letting others run.  One of these
+ * may be what the answer needs (in tests and on small machines the other host's
+ * memd, too), so as long as they do run they have it nearly all.  Where it is
+ * the daemon, only as long.  When the answer is coming, the processor is kept:
+ * to get it back would take longer. */
+static void spin(struct box *b, const struct mailbox_cell *cell)
+{
+	const struct box_scratch *own = scratch_of(b, cell);
 	uint64_t now_ns = clock_now_ns(), until_ns = now_ns + SPIN_NS;
+	bool has_company = true;
 	unsigned futile = 0;
 
 	do {
 		bool is_in_way = box_is_in_the_way(b);
-		uint64_t before_ns;
 
-		if (is_answered(cell, is_in_way ? 1 : LOOKS) ||
+		if (is_answered(cell, is_in_way || has_company ? 1 : LOOKS) ||
 		    atomic_load(&b->asking) > 1)
 			return;
-		before_ns = clock_now_ns();
-		syscall(SYS_sched_yield);
-		now_ns = clock_now_ns();
-		if (is_in_way && now_ns - before_ns < SWITCH_NS)
+		if (!is_in_way &&
+		    atomic_load_explicit(&own->is_coming,
+					 memory_order_relaxed) != 0) {
+			now_ns = clock_now_ns();
+			continue;
+		}
+		has_company = yield_cpu(&now_ns);
+		if (is_in_way && !has_company)
 			futile++;
 	} while (now_ns < until_ns && futile < FUTILE_MAX);
 }
@@ -357,6 +376,12 @@ const struct region *box_asked(struct box *b, unsigned cell,
 	r = asked_in(b, cell, ret_page);
 	atomic_fetch_sub(&b->users, 1);
 	return r;
+}
+
+void box_announce(struct box *b, unsigned cell)
+{
+	atomic_store_explicit(&b->scratch[cell].is_coming, 1,
+			      memory_order_relaxed);
 }
 
 static int tell(struct box *b, struct lanes *ls, const struct settings *s,

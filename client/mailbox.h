@@ -19,6 +19,8 @@
 struct box_scratch {
 	_Atomic(const struct region *) region;	/* NULL: the library asks */
 	_Atomic uint64_t page;
+	_Atomic uint32_t is_coming;	/* its bytes are here: the answer is a
+					 * matter of microseconds */
 	uint8_t frame[MAILBOX_FRAME_BYTES];
 	uint8_t arena[512] __attribute__((aligned(16)));
 };
@@ -58,6 +60,9 @@ int box_tell_touched(struct box *b, struct lanes *ls,
  * Async-signal-safe. */
 const struct region *box_asked(struct box *b, unsigned cell,
 			       uint64_t *ret_page);
+
+/* Whoever asked in the cell should not let go of his processor now. */
+void box_announce(struct box *b, unsigned cell);
 
 /* ---- the library's thread */
 

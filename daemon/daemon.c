@@ -155,12 +155,16 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
  * call. */
 static bool look_around(struct daemon *d)
 {
+	bool was_in_flight = d->engine.store->in_flight != 0;
 	bool is_busy = mailboxes_poll(d) != 0;
 
 	/* What was asked for is on its way before the next look. */
 	if (is_busy)
 		daemon_settle(d);
-	if (d->engine.store->in_flight != 0 && engine_reap(&d->engine) != 0) {
+	/* Nothing can be back that has only just gone. */
+	if (!was_in_flight)
+		return is_busy && d->engine.store->in_flight == 0;
+	if (engine_reap(&d->engine) != 0) {
 		replays_wake(&d->replays);
 		daemon_settle(d);
 		is_busy = true;

@@ -132,6 +132,7 @@ static void a_page_goes_where_it_was_touched(void **state)
 	(void)state;
 	ask(&region);
 	assert_int_equal(install(&what), 0);
+	assert_int_equal(mc->box.scratch[CELL].is_coming, 1);
 	/* It is mapped: nobody is there who would answer a fault. */
 	assert_memory_equal(at, bytes, sizeof(bytes));
 	assert_int_equal(blocks(file), UFFD_UNIT_BYTES / 512);
