@@ -135,10 +135,11 @@ static bool check_from(struct conn *c, const struct wire_header *header,
 {
 	enum message_from from = c->peer.is_remote ? FROM_ELSEWHERE :
 						     FROM_HERE;
-	const char *name = wire_type_name(header->type);
+	const char *name;
 
 	if (kind->from == FROM_ANYWHERE || kind->from == from)
 		return true;
+	name = wire_type_name(header->type);
 	if (header->request_id == 0)
 		conn_refuse(c, 0, -EPERM, "%s is not for programs on %s",
 			    name, c->peer.is_remote ? "other hosts" :
@@ -170,8 +171,6 @@ static void refuse_no_admin(struct conn *c, uint64_t id)
 static bool check_order(struct conn *c, const struct wire_header *header,
 			const struct message_kind *kind)
 {
-	const char *name = wire_type_name(header->type);
-
 	if ((kind->where & BIT(c->state)) == 0) {
 		conn_refuse(c, header->request_id, -EPROTO,
 			    c->state == CONN_NEW ?
@@ -180,18 +179,19 @@ static bool check_order(struct conn *c, const struct wire_header *header,
 				"%s on a lane: only Fault, Touched and Ring "
 				"may come there" :
 				"%s again: the session is open already",
-			    name);
+			    wire_type_name(header->type));
 		return false;
 	}
 	if (kind->has_reply && header->request_id == 0) {
-		conn_refuse(c, 0, -EPROTO, "%s without a request id", name);
+		conn_refuse(c, 0, -EPROTO, "%s without a request id",
+			    wire_type_name(header->type));
 		return false;
 	}
 	if (!check_from(c, header, kind))
 		return false;
 	if (header->payload_bytes != 0 && !kind->has_payload) {
 		conn_refuse(c, header->request_id, -EPROTO,
-			    "%s has no payload", name);
+			    "%s has no payload", wire_type_name(header->type));
 		return false;
 	}
 	if (kind->is_admin && !c->session->is_admin) {

@@ -210,8 +210,14 @@ void mailbox_answer(struct session *s, unsigned idx, uint16_t type,
 
 void mailbox_answer_mapped(struct session *s, unsigned idx)
 {
-	note_answer(s);
+	bool is_awake = s->mailbox.is_awake;
+
+	/* Whoever looks anyway need not be told first. */
+	if (!is_awake)
+		note_answer(s);
 	hand_back(s, idx, CELL_MAPPED);
+	if (is_awake)
+		note_answer(s);
 }
 
 static void answer_error(struct session *s, unsigned idx, uint64_t request_id,
