@@ -22,6 +22,7 @@ enum {
 	BACKOFF_MOST_NS = 1000000000,
 	STABLE_NS = 1000000000,		/* a session that was worth having */
 	MAILBOX_AGAIN_NS = 10000000,	/* to map it */
+	REJOINS_MAX = 8,		/* under way */
 };
 
 static uint64_t capabilities(const struct memclient *mc)
@@ -97,20 +98,27 @@ static int send_rejoin(struct handler *h, struct region *r)
 	return err;
 }
 
-/* As many as the link has room for; the rest in a later turn. */
+/* As many as the link has room for, and as memd sends descriptors for at a
+ * time; the rest in a later turn. */
 static void rejoin(struct memclient *mc)
 {
 	struct handler *h = &mc->handler;
+	unsigned under_way = 0;
 	struct region *r;
 
+	for (size_t i = 0; (r = regions_nth(&mc->regions, i)) != NULL; i++)
+		under_way += atomic_load(&r->state) == REGION_JOINING &&
+			     r->request_id != 0;
 	for (size_t i = 0; (r = regions_nth(&mc->regions, i)) != NULL; i++) {
 		if (atomic_load(&r->state) != REGION_JOINING ||
 		    r->request_id != 0)
 			continue;
 		if (r->name[0] == '\0')
 			lose(mc, r);
-		else if (send_rejoin(h, r) != 0)
+		else if (under_way == REJOINS_MAX || send_rejoin(h, r) != 0)
 			return;
+		else
+			under_way++;
 	}
 	h->is_rejoining = false;
 }

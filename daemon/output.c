@@ -76,23 +76,32 @@ void output_commit(struct output *out, size_t length)
 	out->was_used = true;
 }
 
-/* How many the peer may not have received yet.  Each went into a buffer of its
- * own.  (That nothing at all is unread, a busy peer's socket need never say.) */
-static unsigned count_unread_fds(const struct output *out, int socket)
+/* Forget those that the peer has received.  Each send is a buffer of its own,
+ * and they are read in order: behind one that is not, all are there that were
+ * sent since, and count for their least size at least.  (That nothing at all is
+ * unread, a busy peer's socket need never say.) */
+static void forget_received_fds(struct output *out, int socket)
 {
 	int unread;
 
 	if (ioctl(socket, SIOCOUTQ, &unread) != 0)
-		return out->fds_unread;
-	return MIN(out->fds_unread, (unsigned)unread / BUFFER_BYTES_MIN);
+		return;
+	for (; out->fds_unread > 0; out->fds_unread--) {
+		uint64_t with = out->sent_with[out->first_unread];
+
+		if ((out->sends - with + 1) * BUFFER_BYTES_MIN <=
+		    (uint64_t)unread)
+			break;
+		out->first_unread = (out->first_unread + 1) % OUTPUT_FDS_MAX;
+	}
 }
 
 int output_attach_fd(struct output *out, int socket, int fd)
 {
 	int copy;
 
-	if (out->fds_unread + out->fd_count >= OUTPUT_FDS_MAX)
-		out->fds_unread = count_unread_fds(out, socket);
+	/* Each time: most often little is unread, and most is known then. */
+	forget_received_fds(out, socket);
 	if (out->fds_unread + out->fd_count >= OUTPUT_FDS_MAX)
 		return -EAGAIN;
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -109,6 +118,15 @@ static void drop_first_fd(struct output *out)
 	close(out->fds[0].fd);
 	out->fd_count--;
 	memmove(out->fds, out->fds + 1, out->fd_count * sizeof(out->fds[0]));
+}
+
+static void note_sent_fd(struct output *out)
+{
+	unsigned at = (out->first_unread + out->fds_unread) % OUTPUT_FDS_MAX;
+
+	ASSERT(out->fds_unread < OUTPUT_FDS_MAX);
+	out->sent_with[at] = out->sends;
+	out->fds_unread++;
 }
 
 /* One sendmsg(): up to the next byte that has a descriptor. */
@@ -137,9 +155,10 @@ static ssize_t send_some(struct output *out, int socket)
 	n = sendmsg(socket, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0)
 		return -errno;
+	out->sends++;
 	if (has_fd) {
 		drop_first_fd(out);
-		out->fds_unread++;
+		note_sent_fd(out);
 	}
 	out->head += (size_t)n;
 	return n;

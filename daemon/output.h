@@ -11,7 +11,9 @@
 
 struct channel;
 
-enum { OUTPUT_FDS_MAX = 16 };
+/* More than a client asks for at once: one for each of its calls, and as many
+ * as it attaches again at a time after an outage. */
+enum { OUTPUT_FDS_MAX = 64 };
 
 struct output {
 	uint8_t *bytes;
@@ -21,7 +23,11 @@ struct output {
 		int fd;			/* owned */
 	} fds[OUTPUT_FDS_MAX];
 	unsigned fd_count;
-	unsigned fds_unread;		/* sent, perhaps not yet received */
+	/* Those that were sent, and perhaps not received: a ring of which send
+	 * each went with. */
+	uint64_t sent_with[OUTPUT_FDS_MAX];
+	unsigned first_unread, fds_unread;
+	uint64_t sends;
 	bool was_used;			/* since the last output_trim() */
 };
 

@@ -232,6 +232,42 @@ static void regions_come_and_go(void **state)
 	memclient_close(mc);
 }
 
+/* As many calls at once as the library makes: each asks for a descriptor. */
+enum { CROWD = 48 };
+
+static pthread_barrier_t crowd_barrier;
+
+static void *map_in_a_crowd(void *arg)
+{
+	struct memclient *mc = arg;
+
+	for (unsigned i = 0; i < 5; i++) {
+		uint8_t *p;
+
+		pthread_barrier_wait(&crowd_barrier);
+		p = map(mc, 65536, 0, MEMCLIENT_FAULT_INLINE);
+		p[0] = 1;
+		REQUIRE(memclient_unmap(mc, p) == 0);
+	}
+	return NULL;
+}
+
+static void many_map_at_once(void **state)
+{
+	struct memclient *mc = open_at("embedded:pool=4M,size=64M");
+	pthread_t thread[CROWD];
+
+	(void)state;
+	pthread_barrier_init(&crowd_barrier, NULL, CROWD);
+	for (unsigned i = 0; i < CROWD; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL,
+						map_in_a_crowd, mc), 0);
+	for (unsigned i = 0; i < CROWD; i++)
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+	pthread_barrier_destroy(&crowd_barrier);
+	memclient_close(mc);
+}
+
 /* ---- what is left */
 
 struct left {
@@ -744,6 +780,7 @@ int main(void)
 		TEST(one_of_two_goes),
 		TEST(pages_are_mapped_where_they_are_touched),
 		TEST(regions_come_and_go),
+		TEST(many_map_at_once),
 		TEST(nothing_is_left),
 		TEST(named_file_goes_at_the_end),
 		TEST(nothing_is_left_of_the_killed),

@@ -235,22 +235,32 @@ static void what_can_be_read_is_known(void **state)
 
 enum { FD_BYTES = 40 };		/* that one travels with */
 
+static void put_bytes(struct world *w)
+{
+	void *to = output_reserve(&w->out, FD_BYTES);
+
+	assert_non_null(to);
+	memset(to, 1, FD_BYTES);
+	output_commit(&w->out, FD_BYTES);
+}
+
+static void send_all(struct world *w)
+{
+	assert_int_equal(output_send(&w->out, w->channel.fd, &w->sent,
+				     &w->calls), 0);
+	assert_int_equal(output_length(&w->out), 0);
+}
+
 /* 0, or what output_attach_fd() says. */
 static int send_fd(struct world *w)
 {
 	int err = output_attach_fd(&w->out, w->channel.fd, STDERR_FILENO);
-	void *to;
 
-	if (err != 0)
-		return err;
-	to = output_reserve(&w->out, FD_BYTES);
-	assert_non_null(to);
-	memset(to, 1, FD_BYTES);
-	output_commit(&w->out, FD_BYTES);
-	assert_int_equal(output_send(&w->out, w->channel.fd, &w->sent,
-				     &w->calls), 0);
-	assert_int_equal(output_length(&w->out), 0);
-	return 0;
+	if (err == 0) {
+		put_bytes(w);
+		send_all(w);
+	}
+	return err;
 }
 
 static void receive_fd(const struct world *w)
@@ -281,6 +291,48 @@ static void who_receives_gets_any_number(void **state)
 	for (unsigned i = 0; i < 10 * OUTPUT_FDS_MAX; i++) {
 		assert_int_equal(send_fd(&w), 0);
 		receive_fd(&w);
+	}
+	world_fini(&w);
+}
+
+/* What has none counts for nothing, however much of it waits. */
+static void others_do_not_count(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	for (unsigned i = 0; i < OUTPUT_FDS_MAX; i++) {
+		assert_int_equal(send_fd(&w), 0);
+		receive_fd(&w);
+	}
+	for (unsigned i = 0; i < 2 * OUTPUT_FDS_MAX; i++) {
+		put_bytes(&w);
+		send_all(&w);
+	}
+	for (unsigned i = 0; i < OUTPUT_FDS_MAX / 2; i++)
+		assert_int_equal(send_fd(&w), 0);
+	world_fini(&w);
+}
+
+/* All of them may be asked for before the first one is sent. */
+static void they_may_go_together(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < OUTPUT_FDS_MAX; i++) {
+			assert_int_equal(output_attach_fd(&w.out, w.channel.fd,
+							  STDERR_FILENO), 0);
+			put_bytes(&w);
+		}
+		assert_int_equal(output_attach_fd(&w.out, w.channel.fd,
+						  STDERR_FILENO), -EAGAIN);
+		send_all(&w);
+		for (unsigned i = 0; i < OUTPUT_FDS_MAX; i++)
+			receive_fd(&w);
 	}
 	world_fini(&w);
 }
@@ -335,6 +387,8 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_read_is_told),
 		cmocka_unit_test(what_can_be_read_is_known),
 		cmocka_unit_test(who_receives_gets_any_number),
+		cmocka_unit_test(others_do_not_count),
+		cmocka_unit_test(they_may_go_together),
 		cmocka_unit_test(who_does_not_receive_gets_no_more),
 		cmocka_unit_test(unused_memory_is_given_back),
 	};
