@@ -88,6 +88,8 @@ struct remote_section {
 	const char *place;		/* NULL: not measured */
 	struct remote_row row[REMOTE_ROWS];
 	struct remote_result faults;
+	struct remote_result beside_faults;	/* bare round trips, in turn
+						 * with them */
 };
 
 struct remote_report {

@@ -42,6 +42,13 @@ static int by_mean(const void *a, const void *b)
 	return (x->mean_ns > y->mean_ns) - (x->mean_ns < y->mean_ns);
 }
 
+static void take_middle(struct remote_result *result, int repeats,
+			struct remote_result *ret_middle)
+{
+	qsort(result, (size_t)repeats, sizeof(*result), by_mean);
+	*ret_middle = result[repeats / 2];
+}
+
 static int run_one(enum remote_who who, const struct host *host,
 		   const struct remote_work *work, struct remote_result *to)
 {
@@ -68,24 +75,24 @@ static bool run_row(struct remote_row *row, const struct host *host,
 			if (run_one(who, host, &row->work,
 				    &result[who][i]) != 0)
 				return false;
-	for (enum remote_who who = 0; who < REMOTE_WHO; who++) {
-		qsort(result[who], (size_t)repeats, sizeof(result[who][0]),
-		      by_mean);
-		row->middle[who] = result[who][repeats / 2];
-	}
+	for (enum remote_who who = 0; who < REMOTE_WHO; who++)
+		take_middle(result[who], repeats, &row->middle[who]);
 	return true;
 }
 
+/* Also interleaved: with what they are compared to. */
 static bool run_faults(struct remote_section *section, const struct host *host,
-		       int repeats, size_t count)
+		       int repeats)
 {
-	struct remote_result result[REPEATS];
+	const struct remote_work *bare = &section->row[REMOTE_SMALL].work;
+	struct remote_result faults[REPEATS], pings[REPEATS];
 
 	for (int i = 0; i < repeats; i++)
-		if (remote_faults(host->memd, count, &result[i]) != 0)
+		if (remote_faults(host->memd, bare->count, &faults[i]) != 0 ||
+		    remote_ping(&host->place, bare, false, &pings[i]) != 0)
 			return false;
-	qsort(result, (size_t)repeats, sizeof(result[0]), by_mean);
-	section->faults = result[repeats / 2];
+	take_middle(faults, repeats, &section->faults);
+	take_middle(pings, repeats, &section->beside_faults);
 	return true;
 }
 
@@ -104,8 +111,7 @@ static bool run_section(struct remote_section *section,
 			section->row[i].work.count /= 20;
 		is_good = run_row(&section->row[i], host, repeats);
 	}
-	return is_good &&
-	       run_faults(section, host, repeats, is_quick ? 1000 : 20000);
+	return is_good && run_faults(section, host, repeats);
 }
 
 static bool find_address(const struct testmemd *tm, char *ret_address)

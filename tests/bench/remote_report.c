@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#define BESIDE_FAULTS "4 KiB, in turn with faults"
+
 static const char *const who_names[REMOTE_WHO] = {
 	"bare TCP", "bare TCP, 128 MiB", "memd", "nbdkit"
 };
@@ -56,8 +58,8 @@ static double order_to_bare(const struct remote_section *section)
 
 static double fault_to_bare(const struct remote_section *section)
 {
-	return section->place == NULL ? (double)NAN : section->faults.p50_ns /
-	       result_of(section, REMOTE_SMALL, REMOTE_PING)->p50_ns;
+	return section->place == NULL ? (double)NAN :
+	       section->faults.p50_ns / section->beside_faults.p50_ns;
 }
 
 static void judge(const struct remote_report *rp, struct goal goal[GOALS])
@@ -124,6 +126,7 @@ static void print_text_row(const struct remote_row *row, enum remote_who who,
 static void print_text_section(const struct remote_section *section, FILE *to)
 {
 	const struct remote_result *faults = &section->faults;
+	const struct remote_result *bare = &section->beside_faults;
 	char title[32];
 
 	if (section->place == NULL)
@@ -132,6 +135,9 @@ static void print_text_section(const struct remote_section *section, FILE *to)
 	fprintf(to, "%-30s %-18s %10s %10s %10s %10s %9s\n", title, "from",
 		"us each", "p50 us", "p99 us", "MiB/s", "x bare");
 	for_each(section, print_text_row, to);
+	fprintf(to, "%-30s %-18s %10.1f %10.1f %10.1f\n", BESIDE_FAULTS,
+		"bare TCP", bare->mean_ns / 1e3, bare->p50_ns / 1e3,
+		bare->p99_ns / 1e3);
 	fprintf(to, "%-30s %-18s %10.1f %10.1f %10.1f\n\n",
 		"fault at random, inline", "memd", faults->mean_ns / 1e3,
 		faults->p50_ns / 1e3, faults->p99_ns / 1e3);
@@ -164,6 +170,7 @@ static void print_markdown_section(const struct remote_section *section,
 				   FILE *to)
 {
 	const struct remote_result *faults = &section->faults;
+	const struct remote_result *bare = &section->beside_faults;
 
 	if (section->place == NULL)
 		return;
@@ -171,6 +178,9 @@ static void print_markdown_section(const struct remote_section *section,
 		"× bare TCP |\n|---|---|--:|--:|--:|--:|--:|\n",
 		section->place);
 	for_each(section, print_markdown_row, to);
+	fprintf(to, "| " BESIDE_FAULTS " | bare TCP | %.1f | %.1f | %.1f | "
+		"– | – |\n", bare->mean_ns / 1e3, bare->p50_ns / 1e3,
+		bare->p99_ns / 1e3);
 	fprintf(to, "| fault at random, inline | memd | %.1f | %.1f | %.1f | "
 		"– | – |\n", faults->mean_ns / 1e3, faults->p50_ns / 1e3,
 		faults->p99_ns / 1e3);
@@ -219,6 +229,8 @@ void remote_report_json(const struct remote_report *rp, FILE *to)
 		fprintf(to, "%s  { \"over\": \"%s\", \"results\": [\n",
 			between, section->place);
 		for_each(section, print_json_read, to);
+		print_json_row(BESIDE_FAULTS, "bare TCP",
+			       &section->beside_faults, ",", to);
 		print_json_row("fault at random, inline", "memd",
 			       &section->faults, " ] }", to);
 		between = ",\n";
