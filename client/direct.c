@@ -9,7 +9,9 @@
  *     looks at its state and segment; only if it is LIVE and the very segment
  *     does it go on.  The library's thread makes the state FREE, then waits
  *     until the region is not the busy one, then unmaps it.  All are
- *     sequentially consistent: one of the two sees the other.
+ *     sequentially consistent: one of the two sees the other.  (What covers
+ *     a page, or maps what did not become a region, is not registered: the
+ *     kernel refuses.)
  * D2  So while the engine works the region is mapped, and its start and
  *     length are what they were when its state became LIVE.
  * D3  Which region it is, the asking thread wrote before it handed its cell
@@ -24,6 +26,9 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <time.h>
+
+enum { YIELDS = 100 };		/* then sleep */
 
 /* `r` is busy.  D1, D4. */
 static int install(struct memclient *mc, const struct region *r, uint64_t page,
@@ -68,7 +73,13 @@ struct memd_engine_program direct_program(struct memclient *mc)
 
 void direct_withdraw(struct memclient *mc, struct region *r)
 {
+	static const struct timespec moment = { .tv_nsec = 50000 };
+
 	atomic_store(&r->state, REGION_FREE);
-	while (atomic_load(&mc->direct_busy) == r)
-		sched_yield();
+	/* Yielding does not help against a lower priority. */
+	for (unsigned i = 0; atomic_load(&mc->direct_busy) == r; i++)
+		if (i < YIELDS)
+			sched_yield();
+		else
+			nanosleep(&moment, NULL);
 }

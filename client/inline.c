@@ -126,8 +126,9 @@ static bool ask_daemon(struct memclient *mc, struct region *r, uint64_t page,
 		if (clock_now_ns() > deadline_ns ||
 		    ask_somehow(mc, r, page, is_write, deadline_ns, &a) != 0)
 			return false;
+		/* Only an engine in here can have done that. */
 		if (a.is_mapped)
-			return true;
+			return mc->engine != NULL;
 		told = (struct region_told){ a.first, a.count, a.mark };
 		switch (region_map_reply(r, mc->inline_fd, page, &told)) {
 		case UFFD_MAPPED:

@@ -162,7 +162,7 @@ static void spin(struct box *b, const struct mailbox_cell *cell)
 {
 	const struct box_scratch *own = scratch_of(b, cell);
 	uint64_t now_ns = clock_now_ns(), until_ns = now_ns + SPIN_NS;
-	bool has_company = true;
+	bool has_company = false;
 	unsigned futile = 0;
 
 	do {

@@ -7,7 +7,6 @@
 #include "daemon/daemon.h"
 #include "proto/tcp_options.h"
 #include <errno.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -54,10 +53,6 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	if (c->channel != NULL && c->state != CONN_DEAD && conn_backlog(c) > 0)
 		conn_mark_dirty(c);
 	daemon_settle(c->daemon);
-	/* Before the next look: where the other end is on this host, as in a
-	 * test, what it needs to go on may be this processor. */
-	if (c->channel != NULL && c->daemon->is_spin_due)
-		sched_yield();
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)

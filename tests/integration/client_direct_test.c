@@ -253,12 +253,24 @@ static struct region next;
 static int next_file;
 static _Atomic bool is_next_mapped;
 
+static void map_where(struct region *r, int fd, uintptr_t start)
+{
+	void *at = mmap((void *)start, LENGTH, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+
+	assert_true((uintptr_t)at == start);
+	assert_int_equal(uffd_register(mc->inline_fd, start, LENGTH, true),
+			 0);
+	*r = (struct region){ .start = start, .length = LENGTH,
+			      .page_shift = 12 };
+}
+
 static void *unmap_and_map(void *arg)
 {
 	(void)arg;
 	direct_withdraw(mc, &region);
 	mapping_destroy(&region, mc->inline_fd);
-	map(&next, next_file, SEGMENT + 1, false);
+	map_where(&next, next_file, region.start);
 	atomic_store(&is_next_mapped, true);
 	return NULL;
 }

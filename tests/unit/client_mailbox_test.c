@@ -183,6 +183,43 @@ static void answers_are_taken(void **state)
 	}
 }
 
+/* As the engine of this process sees a cell, and answers it. */
+static void *map_one(void *arg)
+{
+	struct mailbox_cell *cell = next_asked();
+	unsigned idx = (unsigned)(cell - box.shared->cell);
+	uint64_t page = 0;
+
+	(void)arg;
+	assert_ptr_equal(box_asked(&box, idx, &page), &region);
+	assert_int_equal(page, PAGE);
+	assert_null(box_asked(&box, (idx + 1) % MAILBOX_CELLS, &page));
+	assert_null(box_asked(&box, MAILBOX_CELLS, &page));
+	box_announce(&box, idx);
+	atomic_store(&cell->state, CELL_MAPPED);
+	return NULL;
+}
+
+static void mapped_pages_need_no_frame(void **state)
+{
+	struct reply good = GOOD;
+	struct lane_answer a;
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		pthread_t daemon;
+
+		assert_int_equal(pthread_create(&daemon, NULL, map_one, NULL),
+				 0);
+		assert_int_equal(ask(NEVER_NS, &a), 0);
+		assert_true(a.is_mapped);
+		pthread_join(daemon, NULL);
+		assert_int_equal(cells_in(CELL_FREE), MAILBOX_CELLS);
+		assert_int_equal(exchange(good, &a), 0);
+		assert_false(a.is_mapped);
+	}
+}
+
 static void wrong_answers_are_errors(void **state)
 {
 	struct reply bad[] = { GOOD, GOOD, GOOD, GOOD, GOOD, GOOD, GOOD };
@@ -409,6 +446,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(only_mailboxes_are_mapped),
 		TEST(answers_are_taken),
+		TEST(mapped_pages_need_no_frame),
 		TEST(wrong_answers_are_errors),
 		TEST(who_gives_up_leaves_the_cell),
 		TEST(nobody_asks_without_a_session),
