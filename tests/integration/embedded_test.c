@@ -86,6 +86,17 @@ static void bytes_are_right(void **state)
 					     i == 0 ? 4096 : 65536);
 }
 
+/* What a thread returns is what it found wrong. */
+static void join_all(const pthread_t *thread, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		void *wrong;
+
+		assert_int_equal(pthread_join(thread[i], &wrong), 0);
+		assert_null(wrong);
+	}
+}
+
 enum { ENGINES = 4 };
 
 static void *use_one(void *arg)
@@ -116,12 +127,7 @@ static void several_at_once(void **state)
 	for (uintptr_t i = 0; i < ENGINES; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, use_one,
 						(void *)i), 0);
-	for (unsigned i = 0; i < ENGINES; i++) {
-		void *wrong;
-
-		assert_int_equal(pthread_join(thread[i], &wrong), 0);
-		assert_null(wrong);
-	}
+	join_all(thread, ENGINES);
 }
 
 /* One goes while another is used. */
@@ -223,12 +229,7 @@ static void regions_come_and_go(void **state)
 	for (unsigned i = 0; i < GUESTS; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, come_and_go,
 						mc), 0);
-	for (unsigned i = 0; i < GUESTS; i++) {
-		void *wrong;
-
-		assert_int_equal(pthread_join(thread[i], &wrong), 0);
-		assert_null(wrong);
-	}
+	join_all(thread, GUESTS);
 	memclient_close(mc);
 }
 
@@ -262,8 +263,7 @@ static void many_map_at_once(void **state)
 	for (unsigned i = 0; i < CROWD; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL,
 						map_in_a_crowd, mc), 0);
-	for (unsigned i = 0; i < CROWD; i++)
-		assert_int_equal(pthread_join(thread[i], NULL), 0);
+	join_all(thread, CROWD);
 	pthread_barrier_destroy(&crowd_barrier);
 	memclient_close(mc);
 }
