@@ -212,6 +212,27 @@ static void named_regions_go_on(void **state)
 	memclient_close(mc);
 }
 
+/* More than are attached again at a time; each is asked for a page that no
+ * other one has. */
+static void many_named_regions_go_on(void **state)
+{
+	enum { MANY = 40, BYTES = MANY * 4096 };
+	struct memclient *mc = open_client(&fake, LONG_MS);
+	uint8_t *p[MANY];
+
+	(void)state;
+	assert_int_equal(memclient_segment_create(mc, "many", BYTES, NULL), 0);
+	for (uint32_t i = 0; i < MANY; i++)
+		p[i] = attach(mc, "many", i % 2, 0, NULL);
+	fill(p[0], BYTES);
+	drop_connections(mc);
+	fake.control->mode = FAKE_GOOD;
+	fake_evict(&fake);
+	for (size_t i = 0; i < MANY; i++)
+		assert_int_equal(p[i][i * 4096], byte_at(i * 4096));
+	memclient_close(mc);
+}
+
 static void named_regions_with_another_file_are_lost(void **state)
 {
 	struct memclient *mc = open_client(&fake, LONG_MS);
@@ -291,6 +312,7 @@ int main(void)
 		CLIENT_TEST(&fake, private_regions_are_lost_at_once),
 		CLIENT_TEST(&fake, an_other_file_of_the_same_name_is_not_taken),
 		CLIENT_TEST(&fake, named_regions_go_on),
+		CLIENT_TEST(&fake, many_named_regions_go_on),
 		CLIENT_TEST(&fake, named_regions_with_another_file_are_lost),
 		CLIENT_TEST(&fake, silence_ends_in_sigbus),
 		CLIENT_TEST(&fake, age_brings_a_poisoned_page_back),
