@@ -5,6 +5,7 @@
 #include "daemon/dispatch.h"
 #include "daemon/session.h"
 #include "daemon/store_op.h"
+#include "daemon/store_step.h"
 #include "daemon/stores.h"
 
 #include <errno.h>
@@ -91,6 +92,7 @@ void handle_store_read(struct daemon *d, struct conn *c, uint64_t id,
 	(void)d;
 	if (!check_range(c, id, "StoreRead", range))
 		return;
+	store_step_prefetch(c->session->store, range->slot);
 	op = store_op_create(c->session->store, STORE_OP_READ, id, range->slot,
 			     range->count);
 	if (op == NULL)

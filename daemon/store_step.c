@@ -113,6 +113,17 @@ static void copy_chunk(struct store_op *op)
 	answered(op);
 }
 
+/* Neither its page's entry nor its bytes are likely to be in the cache, and to
+ * be waited for they take longer than all the rest that is done here. */
+void store_step_prefetch(const struct store *store, uint64_t first)
+{
+	const struct engine *e = &store->stores->daemon->engine;
+	segment_id segment = store->segment->pager_id;
+
+	pager_prefetch(e->pager, segment, first);
+	backing_prefetch(e->backing, segment, first);
+}
+
 /* ---- asking the pager */
 
 static void try_later(struct store_op *op)

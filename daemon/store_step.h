@@ -12,7 +12,11 @@
 
 #include <stdint.h>
 
+struct store;
 struct store_op;
+
+/* A read from slot `first` on, which the store has, is about to start. */
+void store_step_prefetch(const struct store *store, uint64_t first);
 
 /* It is on no list; what cannot be asked now is ready again, and what is done
  * already is gone.  Returns how many pages were copied at once. */

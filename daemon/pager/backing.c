@@ -52,6 +52,8 @@ enum {
 	CAPTURE_UNITS_MAX = 512,	/* one 2 MiB page */
 	PIPE_BYTES = 1 << 20,		/* the most an ordinary user gets */
 	PIPES_MAX = CAPTURE_UNITS_MAX / 16,
+	CACHE_LINE_BYTES = 64,
+	PREFETCH_BYTES = 8 * CACHE_LINE_BYTES,
 };
 
 struct data_file {
@@ -549,6 +551,15 @@ void *backing_bytes(const struct backing *b, segment_id segment, uint64_t unit)
 	ASSERT(df->alias != NULL &&
 	       (unit + 1) * PAGER_UNIT_BYTES <= df->length_bytes);
 	return df->alias + unit * PAGER_UNIT_BYTES;
+}
+
+void backing_prefetch(const struct backing *b, segment_id segment,
+		      uint64_t unit)
+{
+	const char *at = backing_bytes(b, segment, unit);
+
+	for (size_t i = 0; i < PREFETCH_BYTES; i += CACHE_LINE_BYTES)
+		__builtin_prefetch(at + i);
 }
 
 uint64_t backing_present_units(const struct backing *b, segment_id segment)

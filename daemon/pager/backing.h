@@ -78,6 +78,11 @@ unsigned backing_stuck_count(const struct backing *b);
  * that it is resident and pinned: nobody answers a fault there. */
 void *backing_bytes(const struct backing *b, segment_id segment, uint64_t unit);
 
+/* It will be read soon, if it is here: have the processor fetch its first
+ * bytes, and find out where they are.  What follows comes by itself. */
+void backing_prefetch(const struct backing *b, segment_id segment,
+		      uint64_t unit);
+
 /* Units present in the data file now (from its block count): equals the
  * pager's resident units unless a client wrote past the pager. */
 uint64_t backing_present_units(const struct backing *b, segment_id segment);

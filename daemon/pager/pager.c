@@ -181,6 +181,17 @@ bool pager_use_resident(struct pager *pg, segment_id segment, uint64_t first,
 	return true;
 }
 
+void pager_prefetch(const struct pager *pg, segment_id segment, uint64_t page)
+{
+	const struct segment *sg = &pg->segment[segment];
+	uint64_t at = sg->first + page;
+
+	if (page >= sg->page_count)
+		return;
+	__builtin_prefetch(&pg->page[at]);
+	__builtin_prefetch(&pg->chunk[at / PAGES_PER_CHUNK]);
+}
+
 /* Frames that are free or will be without anybody's doing. */
 static uint64_t coming_units(const struct pager *pg)
 {

@@ -218,6 +218,10 @@ bool pager_touched(struct pager *pg, segment_id segment, uint64_t first,
 bool pager_use_resident(struct pager *pg, segment_id segment, uint64_t first,
 			uint64_t count);
 
+/* Somebody will ask about this page soon: have the processor fetch what is
+ * known of it. */
+void pager_prefetch(const struct pager *pg, segment_id segment, uint64_t page);
+
 /* A request given to ops.submit has ended (0 or -errno). */
 void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
 		   uint64_t now_ns);
