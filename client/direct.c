@@ -62,11 +62,21 @@ static int on_page(void *ctx, const struct memd_engine_page *what)
 	return err;
 }
 
+/* What it has still to do for this page nobody waits for. */
+static void on_told(void *ctx, unsigned cell)
+{
+	struct memclient *mc = ctx;
+
+	if (box_is_on_cpu(&mc->box, cell, sched_getcpu()))
+		sched_yield();
+}
+
 struct memd_engine_program direct_program(struct memclient *mc)
 {
 	return (struct memd_engine_program){
 		.uffd = mc->inline_fd,
 		.install = on_page,
+		.make_way = on_told,
 		.ctx = mc,
 	};
 }

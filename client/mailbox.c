@@ -87,6 +87,15 @@ static void note_asked(struct box *b, const struct mailbox_cell *cell,
 	atomic_store_explicit(&own->is_coming, 0, memory_order_relaxed);
 }
 
+/* Written only when it is another one: the engine looks at it. */
+static void note_cpu(struct box_scratch *own)
+{
+	uint32_t cpu = (uint32_t)sched_getcpu() + 1;
+
+	if (atomic_load_explicit(&own->cpu, memory_order_relaxed) != cpu)
+		atomic_store_explicit(&own->cpu, cpu, memory_order_relaxed);
+}
+
 static int fill_cell(struct mailbox_cell *cell, uint16_t type, uint64_t id,
 		     const ProtobufCMessage *message)
 {
@@ -160,13 +169,15 @@ static bool yield_cpu(uint64_t *now_ns)
  * to get it back would take longer. */
 static void spin(struct box *b, const struct mailbox_cell *cell)
 {
-	const struct box_scratch *own = scratch_of(b, cell);
+	struct box_scratch *own = scratch_of(b, cell);
 	uint64_t now_ns = clock_now_ns(), until_ns = now_ns + SPIN_NS;
 	bool has_company = false;
 	unsigned futile = 0;
 
 	do {
 		bool is_in_way = box_is_in_the_way(b);
+
+		note_cpu(own);
 
 		if (is_answered(cell, is_in_way || has_company ? 1 : LOOKS) ||
 		    atomic_load(&b->asking) > 1)
@@ -382,6 +393,12 @@ void box_announce(struct box *b, unsigned cell)
 {
 	atomic_store_explicit(&b->scratch[cell].is_coming, 1,
 			      memory_order_relaxed);
+}
+
+bool box_is_on_cpu(const struct box *b, unsigned cell, int cpu)
+{
+	return atomic_load_explicit(&b->scratch[cell].cpu,
+				    memory_order_relaxed) == (uint32_t)cpu + 1;
 }
 
 static int tell(struct box *b, struct lanes *ls, const struct settings *s,

@@ -21,6 +21,7 @@ struct box_scratch {
 	_Atomic uint64_t page;
 	_Atomic uint32_t is_coming;	/* its bytes are here: the answer is a
 					 * matter of microseconds */
+	_Atomic uint32_t cpu;		/* on which it waits, plus 1 */
 	uint8_t frame[MAILBOX_FRAME_BYTES];
 	uint8_t arena[512] __attribute__((aligned(16)));
 };
@@ -63,6 +64,9 @@ const struct region *box_asked(struct box *b, unsigned cell,
 
 /* Whoever asked in the cell should not let go of his processor now. */
 void box_announce(struct box *b, unsigned cell);
+
+/* Did whoever asked in the cell last look for the answer on this processor? */
+bool box_is_on_cpu(const struct box *b, unsigned cell, int cpu);
 
 /* ---- the library's thread */
 

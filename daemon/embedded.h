@@ -42,12 +42,18 @@ struct memd_engine_page {
 typedef int memd_engine_install_fn(void *ctx,
 				   const struct memd_engine_page *page);
 
+/* Whoever asked in the cell has been told of a page installed so, and no other
+ * page is being asked for: let him go on, if he cannot without this processor.
+ * On the engine's thread. */
+typedef void memd_engine_make_way_fn(void *ctx, unsigned cell);
+
 /* The program that an engine is in. */
 struct memd_engine_program {
 	int uffd;	/* of its mappings.  Borrowed for the call that starts
 			 * the engine, which keeps a copy; -1: none */
 	memd_engine_install_fn *install;
-	void *ctx;	/* install's, until the engine has been stopped */
+	memd_engine_make_way_fn *make_way;
+	void *ctx;	/* theirs, until the engine has been stopped */
 };
 
 /* Start one.

@@ -220,6 +220,8 @@ bool paging_install(struct daemon *d, uint64_t cookie, const void *bytes,
 	mailbox_answer_mapped(s, e->cell);
 	e->is_answered = true;
 	d->stats.pages_mapped++;
+	if (d->program.make_way != NULL && d->pending.used == 1)
+		d->program.make_way(d->program.ctx, e->cell);
 	return true;
 }
 

@@ -220,6 +220,44 @@ static void mapped_pages_need_no_frame(void **state)
 	}
 }
 
+/* Not before it is known where the asking thread looks. */
+static void *map_when_seen(void *arg)
+{
+	const int *cpu = arg;
+	struct mailbox_cell *cell = next_asked();
+	unsigned idx = (unsigned)(cell - box.shared->cell);
+
+	while (!box_is_on_cpu(&box, idx, *cpu))
+		sched_yield();
+	assert_false(box_is_on_cpu(&box, idx, *cpu + 1));
+	atomic_store(&cell->state, CELL_MAPPED);
+	return NULL;
+}
+
+static void where_somebody_waits_is_known(void **state)
+{
+	cpu_set_t before, one;
+	struct lane_answer a;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	for (size_t i = 0; i < CPU_SETSIZE; i++) {
+		int cpu = (int)i;
+		pthread_t daemon;
+
+		if (!CPU_ISSET(i, &before))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(i, &one);
+		assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+		assert_int_equal(pthread_create(&daemon, NULL, map_when_seen,
+						&cpu), 0);
+		assert_int_equal(ask(NEVER_NS, &a), 0);
+		pthread_join(daemon, NULL);
+	}
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
 static void wrong_answers_are_errors(void **state)
 {
 	struct reply bad[] = { GOOD, GOOD, GOOD, GOOD, GOOD, GOOD, GOOD };
@@ -447,6 +485,7 @@ int main(void)
 		TEST(only_mailboxes_are_mapped),
 		TEST(answers_are_taken),
 		TEST(mapped_pages_need_no_frame),
+		TEST(where_somebody_waits_is_known),
 		TEST(wrong_answers_are_errors),
 		TEST(who_gives_up_leaves_the_cell),
 		TEST(nobody_asks_without_a_session),
