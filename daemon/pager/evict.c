@@ -297,7 +297,8 @@ uint32_t evict_run(struct pager *pg, segment_id segment, uint64_t first,
 
 	if (id == 0)
 		return 0;
-	evict_choose(pg, b, &lv, segment, first, MIN(count, evict_room(b, &lv)));
+	evict_choose(pg, b, &lv, segment, first,
+		     MIN(count, evict_room(b, &lv)));
 	taken = evict_capture(pg, b, &lv);
 	evict_submit(pg, id);
 	return taken;
@@ -432,7 +433,8 @@ bool evict_put_back(struct pager *pg, page_id id)
 		i++;
 	ASSERT(i < b->page_count && !(b->settled >> i & 1));
 	if (pg->ops->install(pg->ctx, segment, page_index(sg, id) << sg->order,
-			     order_units(sg->order), batch_bytes(pg, b, i)) != 0) {
+			     order_units(sg->order),
+			     batch_bytes(pg, b, i)) != 0) {
 		/* Units that are back already may have been written to: the
 		 * rest must follow. */
 		b->returning |= UINT64_C(1) << i;
