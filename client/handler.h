@@ -45,7 +45,9 @@ struct handler {
 
 	/* Session: see session.c. */
 	bool is_up;		/* the rest has been told that the link is up */
-	bool is_rejoining;	/* some region must be attached again */
+	bool is_rejoining;	/* some region must be attached again... */
+	uint64_t rejoin_ns;	/* ...and some more then; UINT64_MAX: none */
+	unsigned rejoin_count;	/* SegmentAttach that are not answered */
 	uint64_t generation;	/* counts sessions */
 	uint64_t up_ns;		/* since when it is up */
 	uint64_t outage_ns;	/* since when it is down */

@@ -66,7 +66,10 @@ struct region {
 					 * was there */
 
 	/* The handler's own. */
-	uint64_t request_id;	/* of SegmentAttach, while joining */
+	/* While joining: */
+	uint64_t request_id;	/* of SegmentAttach; 0: not sent */
+	uint64_t rejoin_ns;	/* do not send it before */
+	uint64_t rejoin_pause_ns;	/* after the next refusal */
 	struct region *next_free;
 };
 

@@ -159,13 +159,15 @@ static int send_command(struct memclient *mc, struct command *c)
 
 /* ---- unmapping */
 
-static int send_detach(struct memclient *mc, uint32_t segment)
+void request_detach(struct memclient *mc, uint32_t segment)
 {
 	struct handler *h = &mc->handler;
 	Memd__SegmentDetach m = MEMD__SEGMENT_DETACH__INIT;
 
 	m.segment = segment;
-	return link_send(&h->link, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_DETACH,
+	/* No room in the link means a daemon that does not read: the session
+	 * will end, and all that it attached with it. */
+	(void)!link_send(&h->link, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_DETACH,
 			 handler_request_id(h, REQUEST_NONE, 0), &m.base);
 }
 
@@ -183,10 +185,9 @@ static void unmap(struct memclient *mc, struct command *c)
 	direct_withdraw(mc, r);
 	mapping_destroy(r, handler_uffd(mc, r));
 	paging_forget_region(mc, r);
-	/* No room in the link means a daemon that does not read: the session
-	 * will end, and all that it attached with it. */
+	/* Joining: when the reply comes, see session.c. */
 	if (is_live)
-		(void)!send_detach(mc, atomic_load(&r->segment));
+		request_detach(mc, atomic_load(&r->segment));
 	regions_put(&mc->regions, r);
 	finish(mc, c, 0, "");
 }
@@ -400,7 +401,7 @@ static void take_map(struct memclient *mc, struct command *c,
 	if (is_sound(c, reply))
 		err = fd >= 0 ? make_region(mc, c, reply, fd) : -EMFILE;
 	if (err != 0)
-		(void)!send_detach(mc, reply->segment);
+		request_detach(mc, reply->segment);
 	c->ret_length = reply->length_bytes;
 	finish(mc, c, err, err != 0 ? map_error_text(err) : "");
 }
@@ -421,7 +422,7 @@ void request_take_segment(struct memclient *mc, uint64_t id,
 		finish(mc, c, is_sound(c, reply) ? 0 : -EPROTO,
 		       "the daemon sent no proper segment");
 	} else if (fd >= 0) {	/* who asked has given up: undo */
-		(void)!send_detach(mc, reply->segment);
+		request_detach(mc, reply->segment);
 	}
 	if (fd >= 0)
 		close(fd);

@@ -19,6 +19,9 @@ void request_take_segment(struct memclient *mc, uint64_t id,
 void request_take_stats(struct memclient *mc, uint64_t id,
 			const Memd__SessionStatsReply *reply);
 
+/* Undo what a SegmentReply said. */
+void request_detach(struct memclient *mc, uint32_t segment);
+
 /* Send what could not be sent; end what is too late. */
 void request_run(struct memclient *mc);
 

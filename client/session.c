@@ -6,7 +6,9 @@
  * be mapped; missing pages have to wait.  When the link is up again, a region
  * of a named segment goes on if the very same data file comes with the
  * segment's name; all others are lost, and the pages waited for are
- * poisoned. */
+ * poisoned.  A refusal that will pass is no loss: the segment is asked for
+ * again until it comes or is refused for good, and the faults' deadlines say
+ * how long anybody waits for that. */
 #include "client/session.h"
 #include "client/paging.h"
 #include "client/mapping.h"
@@ -93,32 +95,34 @@ static int send_rejoin(struct handler *h, struct region *r)
 	m.read_only = r->is_read_only;
 	err = link_send(&h->link, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_ATTACH, id,
 			&m.base);
-	if (err == 0)
+	if (err == 0) {
 		r->request_id = id;
+		h->rejoin_count++;
+	}
 	return err;
 }
 
 /* As many as the link has room for, and as memd sends descriptors for at a
- * time; the rest in a later turn. */
+ * time; the rest in a later turn; those that were refused, after their
+ * pause. */
 static void rejoin(struct memclient *mc)
 {
 	struct handler *h = &mc->handler;
-	unsigned under_way = 0;
 	struct region *r;
 
-	for (size_t i = 0; (r = regions_nth(&mc->regions, i)) != NULL; i++)
-		under_way += atomic_load(&r->state) == REGION_JOINING &&
-			     r->request_id != 0;
+	h->is_rejoining = true;
+	h->rejoin_ns = UINT64_MAX;
 	for (size_t i = 0; (r = regions_nth(&mc->regions, i)) != NULL; i++) {
 		if (atomic_load(&r->state) != REGION_JOINING ||
 		    r->request_id != 0)
 			continue;
 		if (r->name[0] == '\0')
 			lose(mc, r);
-		else if (under_way == REJOINS_MAX || send_rejoin(h, r) != 0)
+		else if (r->rejoin_ns > h->now_ns)
+			h->rejoin_ns = MIN(h->rejoin_ns, r->rejoin_ns);
+		else if (h->rejoin_count >= REJOINS_MAX ||
+			 send_rejoin(h, r) != 0)
 			return;
-		else
-			under_way++;
 	}
 	h->is_rejoining = false;
 }
@@ -134,7 +138,6 @@ static void come_up(struct memclient *mc)
 		atomic_fetch_add(&mc->reconnect_count, 1);
 	lanes_open(&mc->lanes, h->generation, h->link.session, h->link.token);
 	ask_for_mailbox(h);
-	h->is_rejoining = true;
 	rejoin(mc);
 }
 
@@ -160,7 +163,10 @@ static void go_down(struct memclient *mc)
 		if (atomic_load(&r->state) == REGION_LIVE)
 			atomic_store(&r->state, REGION_JOINING);
 		r->request_id = 0;
+		r->rejoin_ns = 0;
+		r->rejoin_pause_ns = BACKOFF_FIRST_NS;
 	}
+	h->rejoin_count = 0;
 	faults_forget_asked(&h->faults);
 	faults_cap_deadlines(&h->faults,
 			     h->outage_ns + mc->settings.timeout_ns);
@@ -195,7 +201,7 @@ void session_run(struct memclient *mc)
 		go_down(mc);
 	if (h->link.state == LINK_DOWN && h->retry_ns <= h->now_ns)
 		session_try_now(mc);
-	if (h->is_up && h->is_rejoining)
+	if (h->is_up && (h->is_rejoining || h->rejoin_ns <= h->now_ns))
 		rejoin(mc);
 	map_mailbox(mc);
 }
@@ -212,7 +218,7 @@ uint64_t session_next_ns(const struct memclient *mc)
 	case LINK_HELLO:
 		return h->hello_deadline_ns;
 	default:
-		return UINT64_MAX;
+		return h->rejoin_ns;
 	}
 }
 
@@ -257,21 +263,68 @@ int session_open(struct memclient *mc)
 
 /* ---- messages */
 
+/* The region that waits for the answer `id`; NULL: it was unmapped meanwhile,
+ * and its place may be another's. */
+static struct region *take_rejoining(struct memclient *mc, uint64_t id)
+{
+	struct region *r = regions_at(&mc->regions, handler_request_idx(id));
+	struct handler *h = &mc->handler;
+
+	if (h->rejoin_count > 0)
+		h->rejoin_count--;
+	return r != NULL && r->request_id == id &&
+	       atomic_load(&r->state) == REGION_JOINING ? r : NULL;
+}
+
+static void rejoin_later(struct handler *h, struct region *r)
+{
+	r->request_id = 0;
+	r->rejoin_ns = h->now_ns + r->rejoin_pause_ns;
+	r->rejoin_pause_ns = MIN(r->rejoin_pause_ns * 2,
+				 (uint64_t)BACKOFF_MOST_NS);
+	h->rejoin_ns = MIN(h->rejoin_ns, r->rejoin_ns);
+}
+
+/* Does it pass by itself?  The daemon or its host is short of something, most
+ * likely because many come back at once. */
+static bool is_passing(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM ||
+	       error == -EAGAIN || error == -EBUSY;
+}
+
+static void refuse_rejoin(struct memclient *mc, struct region *r, int error)
+{
+	if (is_passing(error))
+		rejoin_later(&mc->handler, r);
+	else
+		lose(mc, r);
+}
+
+/* 0; -EMFILE: there was no room for a descriptor; -ESTALE: not its file. */
+static int check_rejoined(const struct region *r,
+			  const Memd__SegmentReply *reply, int fd)
+{
+	if (fd < 0)
+		return -EMFILE;
+	return mapping_is_of(r, fd) &&
+	       reply->page_bytes == region_page_bytes(r) ? 0 : -ESTALE;
+}
+
 static void take_rejoined(struct memclient *mc, uint64_t id,
 			  const Memd__SegmentReply *reply)
 {
-	struct region *r = regions_at(&mc->regions, handler_request_idx(id));
+	struct region *r = take_rejoining(mc, id);
 	int fd = link_take_fd(&mc->handler.link);
+	int err = r != NULL ? check_rejoined(r, reply, fd) : -ENOENT;
 
-	if (r != NULL && r->request_id == id &&
-	    atomic_load(&r->state) == REGION_JOINING) {
-		if (fd >= 0 && mapping_is_of(r, fd) &&
-		    reply->page_bytes == region_page_bytes(r)) {
-			atomic_store(&r->segment, reply->segment);
-			atomic_store(&r->state, REGION_LIVE);
-		} else {
-			lose(mc, r);
-		}
+	if (err == 0) {
+		atomic_store(&r->segment, reply->segment);
+		atomic_store(&r->state, REGION_LIVE);
+	} else {	/* else it stays attached as long as the session lives */
+		request_detach(mc, reply->segment);
+		if (r != NULL)
+			refuse_rejoin(mc, r, err);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -326,7 +379,6 @@ static void take_error(struct memclient *mc, const struct link_frame *frame)
 {
 	struct link *l = &mc->handler.link;
 	uint64_t id = frame->header.request_id;
-	size_t idx = handler_request_idx(id);
 	struct region *r;
 	Memd__Error *error = (void *)link_unpack(l, frame,
 						 &memd__error__descriptor);
@@ -344,10 +396,9 @@ static void take_error(struct memclient *mc, const struct link_frame *frame)
 		request_take_error(mc, id, error);
 		break;
 	case REQUEST_REJOIN:
-		r = regions_at(&mc->regions, idx);
-		if (r != NULL && r->request_id == id &&
-		    atomic_load(&r->state) == REGION_JOINING)
-			lose(mc, r);
+		r = take_rejoining(mc, id);
+		if (r != NULL)
+			refuse_rejoin(mc, r, errors_from_wire(error->code));
 		break;
 	case REQUEST_NONE:
 	case REQUEST_MAILBOX:	/* then without one */

@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CONNS = 64, SEGMENTS = 64 };
+enum { CONNS = 64, SEGMENTS = 64, HELD = 64 };
 
 struct segment {
 	uint32_t number;
@@ -39,11 +39,22 @@ struct segment {
 struct conn {
 	int fd;			/* 0: free */
 	int is_lane;
+	uint64_t attached;
 	uint8_t in[WIRE_HEADER_BYTES + WIRE_BODY_BYTES_MAX];
 	size_t used;
 };
 
+/* A SegmentAttach that waits for its answer. */
+struct held {
+	int conn;
+	uint64_t id;
+	char name[WIRE_NAME_BYTES_MAX + 1];
+	int read_only;
+};
+
 static struct conn conns[CONNS];
+static struct held helds[HELD];
+static size_t held_count;
 static struct segment segments[SEGMENTS];
 static struct fake_control *control;
 static uint32_t last_number;
@@ -313,12 +324,15 @@ static void reply_segment(int fd, uint64_t id, const struct segment *s,
 	reply_fd(fd, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_REPLY, id, &m.base, with);
 }
 
-static void attach(int fd, uint64_t id, struct segment *s, int read_only)
+static void attach(int conn, uint64_t id, struct segment *s, int read_only)
 {
+	int fd = conns[conn].fd;
 	char path[64];
 	int pipes[2] = { -1, -1 };
 	int other = -1;
 
+	conns[conn].attached++;
+	atomic_fetch_add(&control->attached, 1);
 	switch (atomic_load(&control->file)) {
 	case FAKE_FILE_NONE:
 		reply_segment(fd, id, s, -1, 0);
@@ -362,7 +376,7 @@ static void take_create(int conn, uint64_t id, const Memd__SegmentCreate *m)
 	if (s == NULL)
 		s = make(m, m->name != NULL ? -1 : conn);
 	if (m->attach)
-		attach(fd, id, s, 0);
+		attach(conn, id, s, 0);
 	else
 		reply_segment(fd, id, s, -1, 0);
 }
@@ -556,25 +570,55 @@ static void take_detach(int conn, uint64_t id, const Memd__SegmentDetach *m)
 {
 	struct segment *s = find(m->segment, NULL);
 
+	must(conns[conn].attached > 0, "detach");
+	conns[conn].attached--;
+	atomic_fetch_sub(&control->attached, 1);
 	atomic_fetch_add(&control->detaches, 1);
 	if (s != NULL && s->owner == conn)
 		unmake(s);
 	reply_ok(conns[conn].fd, id);
 }
 
-static void take_named(int conn, const struct wire_header *h, const char *name,
-		       int read_only)
+static void answer_attach(int conn, uint64_t id, const char *name,
+			  int read_only)
 {
 	struct segment *s = find(0, name);
-	int fd = conns[conn].fd;
+	int refusal = (int)atomic_load(&control->refuse_attach);
+
+	if (refusal != 0) {
+		reply_error(conns[conn].fd, id, refusal, "not now");
+		atomic_fetch_add(&control->refused, 1);
+	} else if (s == NULL) {
+		reply_error(conns[conn].fd, id, ENOENT, "no such segment");
+	} else {
+		attach(conn, id, s, read_only);
+	}
+}
+
+static void take_attach(int conn, uint64_t id, const Memd__SegmentAttach *m)
+{
+	struct held *held = &helds[held_count];
+
+	if (!atomic_load(&control->hold_attach)) {
+		answer_attach(conn, id, m->name, m->read_only);
+		return;
+	}
+	must(held_count < HELD, "held");
+	*held = (struct held){ .conn = conn, .id = id,
+			       .read_only = m->read_only };
+	strncpy(held->name, m->name, sizeof(held->name) - 1);
+	atomic_store(&control->held, ++held_count);
+}
+
+static void take_unlink(int fd, uint64_t id, const char *name)
+{
+	struct segment *s = find(0, name);
 
 	if (s == NULL) {
-		reply_error(fd, h->request_id, ENOENT, "no such segment");
-	} else if (h->type == MEMD__MESSAGE_TYPE__TYPE_SEGMENT_ATTACH) {
-		attach(fd, h->request_id, s, read_only);
+		reply_error(fd, id, ENOENT, "no such segment");
 	} else {
 		s->name[0] = '\0';
-		reply_ok(fd, h->request_id);
+		reply_ok(fd, id);
 	}
 }
 
@@ -602,11 +646,11 @@ static void take(int conn, const struct wire_header *h, const void *body)
 		take_create(conn, h->request_id, m);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_ATTACH:
-		take_named(conn, h, ((Memd__SegmentAttach *)m)->name,
-			   ((Memd__SegmentAttach *)m)->read_only);
+		take_attach(conn, h->request_id, m);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK:
-		take_named(conn, h, ((Memd__SegmentUnlink *)m)->name, 0);
+		take_unlink(c->fd, h->request_id,
+			    ((Memd__SegmentUnlink *)m)->name);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_DETACH:
 		take_detach(conn, h->request_id, m);
@@ -631,8 +675,21 @@ static void take(int conn, const struct wire_header *h, const void *body)
 	}
 }
 
+static void forget_held(int conn)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < held_count; i++)
+		if (helds[i].conn != conn)
+			helds[kept++] = helds[i];
+	held_count = kept;
+	atomic_store(&control->held, held_count);
+}
+
 static void drop(int conn)
 {
+	forget_held(conn);
+	atomic_fetch_sub(&control->attached, conns[conn].attached);
 	for (size_t i = 0; i < SEGMENTS; i++)
 		if (segments[i].number != 0 && segments[i].owner == conn)
 			unmake(&segments[i]);
@@ -697,6 +754,22 @@ static void age_all(void)
 	}
 }
 
+static void hang_up(void)
+{
+	for (size_t i = 0; i < CONNS; i++)
+		if (conns[i].fd != 0)
+			shutdown(conns[i].fd, SHUT_RDWR);
+}
+
+static void answer_held(void)
+{
+	for (size_t i = 0; i < held_count; i++)
+		answer_attach(helds[i].conn, helds[i].id, helds[i].name,
+			      helds[i].read_only);
+	held_count = 0;
+	atomic_store(&control->held, 0);
+}
+
 static void obey(int wake_fd)
 {
 	char byte;
@@ -706,8 +779,14 @@ static void obey(int wake_fd)
 		evict_all();
 	if (atomic_load(&control->age_all))
 		age_all();
+	if (atomic_load(&control->hang_up))
+		hang_up();
+	if (atomic_load(&control->answer_held))
+		answer_held();
 	atomic_store(&control->evict_all, 0);
 	atomic_store(&control->age_all, 0);
+	atomic_store(&control->hang_up, 0);
+	atomic_store(&control->answer_held, 0);
 }
 
 static void add_conn(int listener)
@@ -768,6 +847,8 @@ void fake_restart(struct fake *f)
 
 	must(pipe2(pipes, O_CLOEXEC) == 0, "pipe");
 	f->wake_fd = pipes[1];
+	atomic_store(&f->control->attached, 0);
+	atomic_store(&f->control->held, 0);
 	f->pid = fork();
 	must(f->pid >= 0, "fork");
 	if (f->pid == 0) {
@@ -845,4 +926,14 @@ void fake_evict(struct fake *f)
 void fake_age(struct fake *f)
 {
 	order(f, &f->control->age_all);
+}
+
+void fake_hang_up(struct fake *f)
+{
+	order(f, &f->control->hang_up);
+}
+
+void fake_answer_held(struct fake *f)
+{
+	order(f, &f->control->answer_held);
 }

@@ -57,8 +57,15 @@ struct fake_control {
 	_Atomic uint64_t fault_messages, fault_pages, lane_faults;
 	_Atomic uint64_t joins, sessions, detaches;
 	_Atomic uint64_t touched_pages, touched_faults;
+	_Atomic uint64_t attached;	/* of all sessions, not yet detached */
+	_Atomic uint32_t refuse_attach;	/* SegmentAttach: with this errno */
+	_Atomic uint32_t hold_attach;	/* SegmentAttach: not answered */
+	_Atomic uint64_t refused;	/* how often */
+	_Atomic uint64_t held;		/* how many wait for an answer now */
 	_Atomic uint32_t evict_all;	/* set: take all pages out, then 0 */
 	_Atomic uint32_t age_all;	/* set: send Age for all, then 0 */
+	_Atomic uint32_t answer_held;	/* set: answer those, then 0 */
+	_Atomic uint32_t hang_up;	/* set: on everybody, then 0 */
 	_Atomic uint32_t new_files;	/* attach gives another, empty file */
 };
 
@@ -81,8 +88,11 @@ void fake_restart(struct fake *f);
 
 void fake_stop(struct fake *f);
 
-/* Evict everything / age everything, and wait until it is done. */
+/* Evict everything / age everything / hang up on everybody / answer what was
+ * held, and wait until it is done. */
 void fake_evict(struct fake *f);
 void fake_age(struct fake *f);
+void fake_hang_up(struct fake *f);
+void fake_answer_held(struct fake *f);
 
 #endif

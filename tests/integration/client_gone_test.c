@@ -2,11 +2,15 @@
 /* Proves what happens when the daemon goes away: what is in memory stays
  * right; missing pages wait, and then give SIGBUS, never zeros; when a daemon
  * comes back in time, named segments whose data file is still the same go on,
- * all others are lost at once, and new regions can be mapped. */
+ * also when they are refused at first for a reason that passes; all others are
+ * lost at once; nothing stays attached that nobody has mapped; and new regions
+ * can be mapped. */
 #include "tests/integration/client_helpers.h"
+#include "common/checks.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 enum { LENGTH = 16 * 4096, SHORT_MS = 1500, LONG_MS = 60000 };
 
@@ -175,6 +179,31 @@ static void an_other_file_of_the_same_name_is_not_taken(void **state)
 
 /* ---- only the connection breaks */
 
+/* Wait until a counter of the fake has come that far. */
+static void await(const _Atomic uint64_t *counter, uint64_t least)
+{
+	uint64_t begin_ms = now_ms();
+
+	while (atomic_load(counter) < least) {
+		if (now_ms() - begin_ms > LONG_MS)
+			fail_msg("%llu instead of %llu",
+				 (unsigned long long)atomic_load(counter),
+				 (unsigned long long)least);
+		usleep(1000);
+	}
+}
+
+/* What came before the first figures has been dealt with when they are here,
+ * and what was sent because of it has come before the second. */
+static void assert_attached(struct memclient *mc, uint64_t count)
+{
+	struct memclient_stats s = { .size = sizeof(s) };
+
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(fake.control->attached, count);
+}
+
 static void drop_connections(struct memclient *mc)
 {
 	uint8_t *bait = map(mc, 4096, 0, MEMCLIENT_FAULT_THREAD);
@@ -248,6 +277,199 @@ static void named_regions_with_another_file_are_lost(void **state)
 	fake_evict(&fake);
 	assert_sigbus(p);
 	fake.control->new_files = 0;
+	assert_attached(mc, 0);
+	memclient_close(mc);
+}
+
+/* ---- what is unmapped while it is attached again */
+
+/* Break the connections; the regions' SegmentAttach get no answer yet. */
+static void hold_rejoins(uint64_t count)
+{
+	fake.control->hold_attach = 1;
+	fake_hang_up(&fake);
+	await(&fake.control->held, count);
+}
+
+static void answer_rejoins(void)
+{
+	fake.control->hold_attach = 0;
+	fake_answer_held(&fake);
+}
+
+static void unmap_before_the_answer(bool is_place_taken)
+{
+	struct memclient *mc = open_client(&fake, LONG_MS);
+	uint8_t *p, *q, *r = NULL;
+
+	assert_int_equal(memclient_segment_create(mc, "left", LENGTH, NULL),
+			 0);
+	p = attach(mc, "left", MEMCLIENT_FAULT_THREAD, 0, NULL);
+	q = attach(mc, "left", MEMCLIENT_FAULT_INLINE, 0, NULL);
+	fill(p, LENGTH);
+	hold_rejoins(2);
+	assert_int_equal(memclient_unmap(mc, p), 0);
+	if (is_place_taken)
+		r = map(mc, LENGTH, 0, MEMCLIENT_FAULT_THREAD);
+	answer_rejoins();
+	assert_attached(mc, is_place_taken ? 2 : 1);
+	if (is_place_taken)
+		fill(r, LENGTH);
+	fake_evict(&fake);
+	verify(q, LENGTH);
+	if (is_place_taken)
+		verify(r, LENGTH);
+	assert_int_equal(memclient_unmap(mc, q), 0);
+	assert_attached(mc, is_place_taken ? 1 : 0);
+	memclient_close(mc);
+}
+
+static void what_is_unmapped_meanwhile_is_detached(void **state)
+{
+	(void)state;
+	unmap_before_the_answer(false);
+}
+
+static void what_took_its_place_is_let_alone(void **state)
+{
+	(void)state;
+	unmap_before_the_answer(true);
+}
+
+/* ---- refusals */
+
+/* A named region, all of it out of memory, with the connection broken and its
+ * segment refused. */
+static uint8_t *refused(struct memclient *mc, const char *name,
+			uint32_t fault_mode, int error)
+{
+	uint8_t *p;
+
+	assert_int_equal(memclient_segment_create(mc, name, LENGTH, NULL), 0);
+	p = attach(mc, name, fault_mode, 0, NULL);
+	fill(p, LENGTH);
+	fake_evict(&fake);
+	fake.control->refused = 0;
+	fake.control->refuse_attach = (uint32_t)error;
+	fake_hang_up(&fake);
+	await(&fake.control->refused, 1);
+	return p;
+}
+
+static void go_on_after(int error, uint32_t fault_mode)
+{
+	struct memclient *mc = open_client(&fake, LONG_MS);
+	uint8_t *p = refused(mc, "passing", fault_mode, error);
+
+	await(&fake.control->refused, 3);
+	fake.control->refuse_attach = 0;
+	verify(p, LENGTH);
+	assert_attached(mc, 1);
+	memclient_close(mc);
+}
+
+static void a_refusal_that_passes_is_no_loss(void **state)
+{
+	static const int errors[] = { EMFILE, ENFILE, ENOMEM, EAGAIN, EBUSY };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		go_on_after(errors[i], MEMCLIENT_FAULT_THREAD);
+		go_on_after(errors[i], MEMCLIENT_FAULT_INLINE);
+	}
+}
+
+/* Long before anybody's time is over. */
+static void any_other_refusal_is_a_loss_at_once(void **state)
+{
+	static const int errors[] = { ENOENT, EACCES, EIO, EDQUOT, EPROTO };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		struct memclient *mc = open_client(&fake, LONG_MS);
+		uint8_t *p = refused(mc, "final", i % 2, errors[i]);
+
+		assert_sigbus(p);
+		assert_int_equal(fake.control->refused, 1);
+		fake.control->refuse_attach = 0;
+		memclient_close(mc);
+	}
+}
+
+static void who_waits_for_it_has_a_deadline(void **state)
+{
+	struct memclient *mc = open_client(&fake, SHORT_MS);
+	uint8_t *p = refused(mc, "slow", MEMCLIENT_FAULT_THREAD, EMFILE);
+
+	(void)state;
+	assert_sigbus(p);
+	fake.control->refuse_attach = 0;
+	await(&fake.control->attached, 1);
+	/* That page was given up, the region was not. */
+	assert_sigbus(p);
+	for (size_t i = 4096; i < LENGTH; i++)
+		assert_int_equal(p[i], byte_at(i));
+	memclient_close(mc);
+}
+
+/* This process had no room for the descriptor. */
+static void a_descriptor_that_got_lost_is_asked_for_again(void **state)
+{
+	struct memclient *mc = open_client(&fake, LONG_MS);
+	uint64_t detaches;
+	uint8_t *p;
+
+	(void)state;
+	assert_int_equal(memclient_segment_create(mc, "lost", LENGTH, NULL),
+			 0);
+	p = attach(mc, "lost", MEMCLIENT_FAULT_THREAD, 0, NULL);
+	fill(p, LENGTH);
+	detaches = fake.control->detaches;
+	fake.control->file = FAKE_FILE_NONE;
+	fake_hang_up(&fake);
+	await(&fake.control->detaches, detaches + 3);
+	fake.control->file = FAKE_FILE_GOOD;
+	fake_evict(&fake);
+	verify(p, LENGTH);
+	assert_attached(mc, 1);
+	memclient_close(mc);
+}
+
+/* All are refused, several times; never are more asked for at a time than
+ * memd sends descriptors for. */
+static void many_that_are_refused_go_on(void **state)
+{
+	enum { MANY = 40, BYTES = MANY * 4096, AT_A_TIME = 8 };
+	struct memclient *mc = open_client(&fake, LONG_MS);
+	struct memclient_stats s = { .size = sizeof(s) };
+	uint8_t *p[MANY];
+
+	(void)state;
+	assert_int_equal(memclient_segment_create(mc, "crowd", BYTES, NULL),
+			 0);
+	for (uint32_t i = 0; i < MANY; i++)
+		p[i] = attach(mc, "crowd", i % 2, 0, NULL);
+	fill(p[0], BYTES);
+	fake_evict(&fake);
+	fake.control->refused = 0;
+	fake.control->refuse_attach = EMFILE;
+	hold_rejoins(AT_A_TIME);
+	/* Half of those that are asked for go while they are. */
+	for (size_t i = 0; i < MANY; i += 2)
+		assert_int_equal(memclient_unmap(mc, p[i]), 0);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(fake.control->held, AT_A_TIME);
+	answer_rejoins();
+	await(&fake.control->refused, MANY * 3);
+	fake.control->hold_attach = 1;
+	await(&fake.control->held, AT_A_TIME);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(fake.control->held, AT_A_TIME);
+	fake.control->refuse_attach = 0;
+	answer_rejoins();
+	for (size_t i = 1; i < MANY; i += 2)
+		assert_int_equal(p[i][i * 4096], byte_at(i * 4096));
+	assert_attached(mc, MANY / 2);
 	memclient_close(mc);
 }
 
@@ -314,6 +536,14 @@ int main(void)
 		CLIENT_TEST(&fake, named_regions_go_on),
 		CLIENT_TEST(&fake, many_named_regions_go_on),
 		CLIENT_TEST(&fake, named_regions_with_another_file_are_lost),
+		CLIENT_TEST(&fake, what_is_unmapped_meanwhile_is_detached),
+		CLIENT_TEST(&fake, what_took_its_place_is_let_alone),
+		CLIENT_TEST(&fake, a_refusal_that_passes_is_no_loss),
+		CLIENT_TEST(&fake, any_other_refusal_is_a_loss_at_once),
+		CLIENT_TEST(&fake, who_waits_for_it_has_a_deadline),
+		CLIENT_TEST(&fake,
+			    a_descriptor_that_got_lost_is_asked_for_again),
+		CLIENT_TEST(&fake, many_that_are_refused_go_on),
 		CLIENT_TEST(&fake, silence_ends_in_sigbus),
 		CLIENT_TEST(&fake, age_brings_a_poisoned_page_back),
 	};
