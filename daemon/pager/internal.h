@@ -302,6 +302,10 @@ static inline bool page_is_busy(const struct page *p)
 /* page.c: entries of the page table. */
 void page_enter(struct pager *pg, struct segment *sg, page_id id,
 		enum page_state next);
+/* Its frame and batch are not needed any more: its bytes are safe elsewhere, or
+ * lost. */
+void page_release(struct pager *pg, struct segment *sg, page_id id,
+		  enum page_state next);
 void page_set_slot(struct pager *pg, struct segment *sg, page_id id,
 		   slot_id slot);
 void page_drop_slot(struct pager *pg, struct segment *sg, page_id id);
