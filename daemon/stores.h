@@ -63,7 +63,7 @@ struct store {
 	struct store_op *receiving;	/* its payload is on the way */
 	struct store_op_list ops, ready;
 	uint32_t op_count;
-	uint64_t write_bytes;		/* payloads held */
+	uint64_t held_bytes;		/* of payloads, and of ranges */
 	uint64_t reading_bytes;		/* replies started */
 	bool is_due;
 	TAILQ_ENTRY(store) link, due_link;
