@@ -147,7 +147,7 @@ struct region_index {
  * one copy is written, `sequence` sends readers to the other, so a reader in
  * a signal handler never waits for the writer. */
 struct regions {
-	_Atomic uint32_t sequence;	/* even: copy 0 is stable; odd: copy 1 */
+	_Atomic uint32_t sequence;	/* even: copy 0 is stable, odd: 1 */
 	struct region_index index[2];
 	struct region *chunk[REGION_CHUNKS_MAX];
 	size_t used_count;		/* ever handed out */

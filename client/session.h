@@ -23,7 +23,7 @@ void session_try_now(struct memclient *mc);
 /* When session_run() must be called again, UINT64_MAX if never. */
 uint64_t session_next_ns(const struct memclient *mc);
 
-/* Take the answers that are in the mailbox.  Returns true when there were any. */
+/* Take the answers that are in the mailbox.  Returns whether there were any. */
 bool session_take_mail(struct memclient *mc);
 
 #endif

@@ -63,8 +63,9 @@ void table_discard(struct table *t, size_t first, size_t count)
 {
 	uintptr_t start = (uintptr_t)t->base + first * t->element_bytes;
 	uintptr_t end = start + count * t->element_bytes;
-	uintptr_t whole = (start + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1);
-	uintptr_t whole_end = end & ~(uintptr_t)(PAGE_BYTES - 1);
+	uintptr_t mask = ~(uintptr_t)(PAGE_BYTES - 1);
+	uintptr_t whole = (start + PAGE_BYTES - 1) & mask;
+	uintptr_t whole_end = end & mask;
 
 	ASSERT(first + count <= t->element_count);
 	if (whole >= whole_end ||

@@ -64,7 +64,7 @@ extern const struct config_key config_keys[CONFIG_KEYS];
 
 /* Where settings come from; kept, so that they can be read again. */
 struct config_origin {
-	const char *file;		/* NULL: MEMD_CONFIG_FILE, if it is there */
+	const char *file;		/* NULL: MEMD_CONFIG_FILE, if there */
 	bool is_bare;			/* no file and no environment */
 	const char *flag[CONFIG_KEYS];	/* values of flags, or NULL */
 };
@@ -95,7 +95,8 @@ void config_copy_value(struct config *to, const struct config *from,
 char *config_format(const struct config *config, const struct config_key *key,
 		    char *buf, size_t buf_size);
 
-/* "bytes, 1M to 8T", "auto, uring, sync, mem or remote": what a value may be. */
+/* What a value may be: "bytes, 1M to 8T", "auto, uring, sync, mem or
+ * remote". */
 char *config_describe(const struct config_key *key, char *buf, size_t buf_size);
 
 /* " (from MEMD_POOL_SIZE in the environment)", or "" where the value is from

@@ -281,7 +281,7 @@ void daemon_stop(struct daemon *d, const char *why)
 	log_event(LOG_LEVEL_NOTICE, "stopping",
 		  "signal=%s sessions=%u segments=%u", why,
 		  d->server.session_count, d->segments.count);
-	notify_send("STOPPING=1\nSTATUS=Stopping");
+	notify_send_surely("STOPPING=1\nSTATUS=Stopping");
 	d->is_stopping = true;
 	d->stop_by_ns = clock_now_ns() + d->config.stop_timeout * 1000000;
 	server_stop_listening(&d->server);
@@ -506,7 +506,7 @@ static void tell_started(const struct daemon *d)
 		log_event(LOG_LEVEL_WARNING, "swap-not-direct",
 			  "file=%s reason=\"its file system has no O_DIRECT\"",
 			  d->engine.swap_path);
-	notify_send("READY=1\nSTATUS=Ready");
+	notify_send_surely("READY=1\nSTATUS=Ready");
 }
 
 /* After the loop: nobody is served any more. */

@@ -46,7 +46,7 @@ enum { EXIT_BAD_CONFIG = 2, EXIT_KERNEL_REFUSES = 3 };
 
 struct daemon {
 	struct config config;
-	char config_text[CONFIG_KEYS][CONFIG_TEXT_BYTES];	/* being shown */
+	char config_text[CONFIG_KEYS][CONFIG_TEXT_BYTES]; /* being shown */
 	const struct config_origin *origin;	/* to read it again */
 	bool is_embedded;			/* the thread of a program: see
 						 * embedded.h */

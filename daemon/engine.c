@@ -243,8 +243,9 @@ static int make_pager(struct engine *e, const struct config *config,
 }
 
 int engine_init(struct engine *e, const struct config *config,
-		bool is_embedded, uint32_t accounts_max, const struct engine_hooks *hooks,
-		void *ctx, char *ret_reason, size_t reason_size)
+		bool is_embedded, uint32_t accounts_max,
+		const struct engine_hooks *hooks, void *ctx, char *ret_reason,
+		size_t reason_size)
 {
 	int err;
 

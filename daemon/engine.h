@@ -62,10 +62,12 @@ struct engine {
 };
 
 /* Make everything; inside of a program (embedded.h) without processes of its
- * own, as there is nobody to be on guard against.  On failure -errno and a line in ret_reason. */
+ * own, as there is nobody to be on guard against.  On failure -errno and a line
+ * in ret_reason. */
 int engine_init(struct engine *e, const struct config *config,
-		bool is_embedded, uint32_t accounts_max, const struct engine_hooks *hooks,
-		void *ctx, char *ret_reason, size_t reason_size) MUST_CHECK;
+		bool is_embedded, uint32_t accounts_max,
+		const struct engine_hooks *hooks, void *ctx, char *ret_reason,
+		size_t reason_size) MUST_CHECK;
 
 /* Accepts a failed engine.  Waits for I/O in flight. */
 void engine_fini(struct engine *e);

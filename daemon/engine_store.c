@@ -3,9 +3,9 @@
 
 #include "common/log.h"
 #include "common/units.h"
+#include "proto/remote_address.h"
 #include "swapstore/store_mirror.h"
 #include "swapstore/store_remote.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -80,19 +80,17 @@ static int load_tls(struct engine *e, const struct config *config,
 				      reason_size);
 }
 
-/* "127." may begin a name, too, which is anybody's. */
-static bool is_loopback(const char *address)
+/* What is no address is another's affair. */
+static bool is_here(const char *address)
 {
-	char host[64] = "";
-	struct in_addr v4;
+	struct remote_address ra = { 0 };
+	char ignored[CHANNEL_REASON_BYTES];
+	bool is = remote_address_parse(&ra, address, ignored,
+				       sizeof(ignored)) == 0 &&
+		  remote_address_is_here(&ra);
 
-	if (strncmp(address, "localhost:", 10) == 0 ||
-	    strncmp(address, "[::1]:", 6) == 0)
-		return true;
-	snprintf(host, sizeof(host), "%.*s", (int)strcspn(address, ":"),
-		 address);
-	return inet_pton(AF_INET, host, &v4) == 1 &&
-	       ntohl(v4.s_addr) >> 24 == 127;
+	remote_address_fini(&ra);
+	return is;
 }
 
 /* Whoever is on the way could read and change everything, and answer. */
@@ -100,7 +98,7 @@ static int check_plain(const struct engine *e, const struct config *config,
 		       const char *address, char *ret_reason,
 		       size_t reason_size)
 {
-	if (e->tls != NULL || is_loopback(address) ||
+	if (e->tls != NULL || is_here(address) ||
 	    strcmp(config->insecure_tcp, "yes") == 0)
 		return 0;
 	snprintf(ret_reason, reason_size, "%s is on another host: that needs "

@@ -223,7 +223,8 @@ void listener_show(int fd, char *ret_text, size_t text_size)
 	if (getsockname(fd, (struct sockaddr *)&sun, &length) != 0)
 		length = 0;
 	length = MIN(length, (socklen_t)sizeof(sun));
-	length -= MIN(length, (socklen_t)offsetof(struct sockaddr_un, sun_path));
+	length -= MIN(length,
+		      (socklen_t)offsetof(struct sockaddr_un, sun_path));
 	is_abstract = length > 1 && sun.sun_path[0] == '\0';
 	snprintf(ret_text, text_size, "unix:%s%.*s", is_abstract ? "@" : "",
 		 (int)length - is_abstract, sun.sun_path + is_abstract);

@@ -14,7 +14,7 @@ void notify_init(void);
 /* Dropped when it cannot be sent at once: status lines, watchdog. */
 void notify_send(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* Tried for a second: ready, reloading, stopping. */
+/* Tried for a second, as somebody waits for it: ready, reloading, stopping. */
 void notify_send_surely(const char *format, ...) PRINTF_LIKE(1, 2);
 
 #endif

@@ -231,8 +231,9 @@ static void take_sent(struct output *out, struct iovec *payload, size_t sent)
 	payload->iov_len -= sent - head;
 }
 
-/* What a TLS channel did not take is offered again from another place, with more
- * behind it: proto/channel.h allows that.  (TLS in the kernel would not.) */
+/* What a TLS channel did not take is offered again from another place, with
+ * more behind it: proto/channel.h allows that.  (TLS in the kernel would
+ * not.) */
 int output_send_payload(struct output *out, struct channel *channel,
 			const void *bytes, size_t length, uint64_t *ret_sent,
 			uint64_t *ret_calls)

@@ -59,8 +59,8 @@ void reload_config(struct daemon *d)
 {
 	struct config config;
 
-	notify_send("RELOADING=1\nMONOTONIC_USEC=%llu",
-		   (unsigned long long)(clock_now_ns() / 1000));
+	notify_send_surely("RELOADING=1\nMONOTONIC_USEC=%llu",
+			   (unsigned long long)(clock_now_ns() / 1000));
 	if (config_load(d->origin, &config, d->reload_error,
 			sizeof(d->reload_error)) != 0) {
 		d->stats.reload_errors++;
@@ -76,5 +76,5 @@ void reload_config(struct daemon *d)
 		accounts_reconfigure(&d->accounts);
 		d->engine.wants_run = true;
 	}
-	notify_send("READY=1");
+	notify_send_surely("READY=1");
 }

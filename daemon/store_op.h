@@ -31,7 +31,7 @@ struct store_op {
 	struct store *store;		/* NULL: gone */
 	enum store_op_kind kind;
 	enum store_op_step step;
-	bool is_asked;			/* the pager is at it, or has answered */
+	bool is_asked;			/* the pager is at it, or answered */
 	bool is_orphan;
 	bool was_cleared;		/* the chunk must be written now */
 	bool is_reading;		/* its reply is counted */

@@ -15,8 +15,8 @@
  * 2. What was asked for on a connection that broke, or that another took the
  *    store from, is orphaned at once: it copies and answers nothing any more;
  *    only pins are taken off, and until then those behind it wait.
- * 3. pinned_pages is the sum of chunks that are pinned, or may have to be; at most
- *    an eighth of the pool, so that programs here can pin, too.
+ * 3. pinned_pages is the sum of chunks that are pinned, or may have to be; at
+ *    most an eighth of the pool, so that programs here can pin, too.
  * 4. A request waits for as long as it takes until pins are to be had, up to
  *    PATIENCE; the client is told of nothing that passes by itself.
  * 5. Nothing of a client's grows without bound: over the limits of

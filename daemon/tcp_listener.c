@@ -2,6 +2,7 @@
 #include "daemon/tcp_listener.h"
 
 #include "proto/channel.h"
+#include "proto/remote_address.h"
 #include "proto/tcp_options.h"
 #include <errno.h>
 #include <netdb.h>
@@ -57,30 +58,13 @@ static int split(const char *text, char *host, char *port,
 	return 0;
 }
 
-static bool is_loopback(const struct sockaddr *address)
-{
-	if (address->sa_family == AF_INET) {
-		const struct sockaddr_in *sin = (const void *)address;
-
-		return ntohl(sin->sin_addr.s_addr) >> 24 == 127;
-	}
-	if (address->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *sin6 = (const void *)address;
-
-		return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr) ||
-		       (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr) &&
-			sin6->sin6_addr.s6_addr[12] == 127);
-	}
-	return false;
-}
-
 bool tcp_listener_is_loopback(int fd)
 {
 	struct sockaddr_storage address;
 	socklen_t length = sizeof(address);
 
 	return getsockname(fd, (struct sockaddr *)&address, &length) == 0 &&
-	       is_loopback((const struct sockaddr *)&address);
+	       remote_address_is_loopback((const struct sockaddr *)&address);
 }
 
 /* The port is the one the kernel chose where the settings say 0. */
@@ -128,7 +112,7 @@ static int check_access(const struct config *config,
 			const struct sockaddr *address,
 			const struct reason *reason)
 {
-	if (has_tls(config) || is_loopback(address) ||
+	if (has_tls(config) || remote_address_is_loopback(address) ||
 	    strcmp(config->insecure_tcp, "yes") == 0)
 		return 0;
 	return fail(reason, -EACCES, "listen_tcp: %s is not a loopback "

@@ -2,6 +2,7 @@
 #include "proto/remote_address.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -83,6 +84,33 @@ int remote_address_init(struct remote_address *ra, const char *text,
 	snprintf(ret_reason, reason_size, "cannot find the host of %.200s: "
 		 "%s; check the name", text, gai_strerror(err));
 	return err == EAI_MEMORY ? -ENOMEM : -EHOSTUNREACH;
+}
+
+bool remote_address_is_loopback(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET) {
+		const struct sockaddr_in *sin = (const void *)address;
+
+		return ntohl(sin->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	}
+	if (address->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *sin6 = (const void *)address;
+
+		return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr) ||
+		       (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr) &&
+			sin6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
+	}
+	return false;
+}
+
+bool remote_address_is_here(const struct remote_address *ra)
+{
+	if (!ra->is_number)
+		return strcmp(ra->host, "localhost") == 0;
+	for (const struct addrinfo *ai = ra->all; ai != NULL; ai = ai->ai_next)
+		if (!remote_address_is_loopback(ai->ai_addr))
+			return false;
+	return true;
 }
 
 static void put_good_first(struct remote_address *ra)

@@ -45,7 +45,8 @@ int wire_header_unpack(const uint8_t from[WIRE_HEADER_BYTES],
 
 /* Pack header and message (NULL: no body) into `to`.  Returns the bytes
  * written, or -EMSGSIZE when `to_bytes`, WIRE_REPLY_BYTES_MAX or (for the
- * payload) WIRE_PAYLOAD_BYTES_MAX is too little.  payload_bytes only announces what the caller sends after it. */
+ * payload) WIRE_PAYLOAD_BYTES_MAX is too little.  payload_bytes only
+ * announces what the caller sends after it. */
 ssize_t wire_pack(uint16_t type, uint64_t request_id,
 		  const ProtobufCMessage *message, uint32_t payload_bytes,
 		  void *to, size_t to_bytes) MUST_CHECK;

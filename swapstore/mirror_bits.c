@@ -62,8 +62,8 @@ void mirror_bits_set(struct mirror_bits *b, unsigned c, uint32_t slot,
 
 /* The first set bit from `slot` on of the words has[c], or of those that only
  * the other one has. */
-static uint32_t next_bit(const struct mirror_bits *b, unsigned c, bool is_missed,
-			 uint32_t slot)
+static uint32_t next_bit(const struct mirror_bits *b, unsigned c,
+			 bool is_missed, uint32_t slot)
 {
 	while (slot < b->slot_count) {
 		uint64_t word = b->has[c][slot / 64];
@@ -98,7 +98,8 @@ void mirror_bits_check(const struct mirror_bits *b)
 		uint64_t missing = 0;
 
 		for (uint32_t s = mirror_bits_next_missed(b, c, 0);
-		     s < b->slot_count; s = mirror_bits_next_missed(b, c, s + 1))
+		     s < b->slot_count;
+		     s = mirror_bits_next_missed(b, c, s + 1))
 			missing++;
 		ASSERT(b->missing[c] == missing);
 		ASSERT(b->slots[c] == bitmap_count(b->has[c], b->slot_count));

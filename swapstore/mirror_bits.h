@@ -36,7 +36,8 @@ void mirror_bits_set(struct mirror_bits *b, unsigned c, uint32_t slot,
 static inline bool mirror_bits_misses(const struct mirror_bits *b, unsigned c,
 				      uint32_t slot)
 {
-	return !bitmap_test(b->has[c], slot) && bitmap_test(b->has[1 - c], slot);
+	return !bitmap_test(b->has[c], slot) &&
+	       bitmap_test(b->has[1 - c], slot);
 }
 
 /* The first slot from `slot` on that child c has, or that it misses;

@@ -89,7 +89,8 @@ int remote_link_init(struct remote_link *link,
 		     const struct remote_link_ops *ops, void *ctx) MUST_CHECK;
 void remote_link_fini(struct remote_link *link);
 
-/* Look the name up and try all addresses once, waiting.  Returns 0, or -errno with link->reason. */
+/* Look the name up and try all addresses once, waiting.  Returns 0, or -errno
+ * with link->reason. */
 int remote_link_connect(struct remote_link *link) MUST_CHECK;
 
 /* Do all that can be done now. */

@@ -44,9 +44,9 @@ struct store_remote_options {
 
 /* Looks the host up, connects and opens the store.  Returns 0 (if it may be
  * away: with an empty ret_reason, or a line that says why it is not up), or
- * -errno with one line in ret_reason that names the address and says what to do:
- * -EHOSTUNREACH (no such host), -ECONNREFUSED, -ETIMEDOUT, -EACCES (refused,
- * or a certificate is not good), -EPROTO, -EDQUOT, -ENOSPC, -EINVAL,
+ * -errno with one line in ret_reason that names the address and says what to
+ * do: -EHOSTUNREACH (no such host), -ECONNREFUSED, -ETIMEDOUT, -EACCES
+ * (refused, or a certificate is not good), -EPROTO, -EDQUOT, -ENOSPC, -EINVAL,
  * -ENOMEM. */
 int store_remote_create(const struct store_remote_options *options,
 			struct swapstore **ret_store, char *ret_reason,

@@ -9,7 +9,7 @@
  * A *message* is a part of a read, or a run of cells of the write-behind
  * buffer, that the server is to answer:
  *
- *	free ─▶ sent ─▶ free          a reply, or a write when the link went down
+ *	free ─▶ sent ─▶ free          a reply; a write as the link went down
  *	         │ ▲                  (its cells wait again then)
  *	         ▼ │
  *	        again                 a read that must be asked for again

@@ -126,8 +126,8 @@ struct store_fault_plan {
 					 * then -EIO */
 	uint32_t short_rate;		/* -EIO after half the bytes (reads) or
 					 * half the slots (writes) */
-	uint32_t corrupt_rate;		/* reads: a bit flipped, reported as 0 */
-	uint32_t misdirect_rate;	/* reads: another slot's bytes, as 0 */
+	uint32_t corrupt_rate;		/* reads: a bit flipped, and 0 */
+	uint32_t misdirect_rate;	/* reads: another slot's bytes, and 0 */
 	uint32_t lost_write_rate;	/* writes: nothing written, as 0 */
 	uint32_t forget_rate;		/* reads: one of the slots is lost,
 					 * -SWAP_ELOST, now and until it is

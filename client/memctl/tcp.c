@@ -103,21 +103,6 @@ static bool has_tls(const struct wish *wish)
 	       wish->files.key != NULL;
 }
 
-static bool is_loopback(const struct sockaddr *address)
-{
-	if (address->sa_family == AF_INET) {
-		const struct sockaddr_in *sin = (const void *)address;
-
-		return ntohl(sin->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-	}
-	if (address->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *sin6 = (const void *)address;
-
-		return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr);
-	}
-	return false;
-}
-
 /* Whoever is on the way could answer in memd's place. */
 static int check_plain(const struct tcp_address *ta, const struct wish *wish,
 		       struct failure *ret_failure)
@@ -126,7 +111,7 @@ static int check_plain(const struct tcp_address *ta, const struct wish *wish,
 		return 0;
 	for (const struct addrinfo *ai = ta->remote.all; ai != NULL;
 	     ai = ai->ai_next)
-		if (!is_loopback(ai->ai_addr))
+		if (!remote_address_is_loopback(ai->ai_addr))
 			return refuse(ret_failure, ta->shown, "another host "
 				      "is asked with certificates: add "
 				      "?ca=FILE&certificate=FILE&key=FILE, "

@@ -127,7 +127,7 @@ static enum advice_step pageout_page(struct pager *pg, struct advice *ad,
 	if (run == 0)
 		return STEP_PARK;
 	taken = evict_run(pg, ad->segment, ad->cursor, run);
-	if (taken == 0)		/* no staging now; or capture will not have it */
+	if (taken == 0)		/* no staging now, or capture refused it */
 		return pg->write_staging.used_count != 0 ? STEP_PARK :
 							   STEP_NEXT;
 	ad->count += taken;

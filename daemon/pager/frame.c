@@ -26,7 +26,8 @@ uint32_t frame_room(const struct pager *pg, const struct segment *sg,
 	if (has_waiter)
 		room = MAX(room, pg->free_units / 2);
 
-	for (account_id id = sg->account; id != 0; id = pg->account[id].parent) {
+	for (account_id id = sg->account; id != 0;
+	     id = pg->account[id].parent) {
 		const struct account *ac = &pg->account[id];
 		uint64_t limit = account_effective_limit(
 			ac, order_units(sg->order));

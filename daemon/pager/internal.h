@@ -125,7 +125,7 @@ struct account {
 	bool is_used;
 	uint64_t limit_frames;
 	uint64_t used_frames;		/* resident, loading and evicting */
-	uint64_t evicting_frames;	/* of these: will be free by themselves */
+	uint64_t evicting_frames;	/* of these: soon free by themselves */
 	uint64_t limit_mapped_units;
 	uint64_t mapped_units;
 	uint64_t pinned_units;
@@ -166,7 +166,7 @@ struct batch {
 	bool is_ahead;			/* load: nobody waits for it */
 	uint16_t page_count;
 	uint16_t io_pending;		/* submitted, not ended */
-	uint16_t ahead_io;		/* of these, counted in pager.ahead_io */
+	uint16_t ahead_io;		/* of these, in pager.ahead_io */
 	uint32_t staging_first, staging_count;
 	batch_id next;			/* stalled list, or free list */
 	/* Submission goes on from here when the store was full. */
@@ -251,7 +251,7 @@ struct pager {
 	bool is_reclaiming;		/* below low, not yet above high */
 	bool must_reinstall;		/* a batch waits for memory */
 	bool is_starved;		/* a zero-fill waits for memory */
-	uint64_t futile_units;		/* captured in vain since one went out */
+	uint64_t futile_units;		/* captured in vain since the last */
 	uint64_t futile_until_ns;
 	uint32_t futile_free_slots;
 	bool is_account_pressed;	/* perhaps: a limit was lowered */
@@ -302,6 +302,10 @@ static inline bool page_is_busy(const struct page *p)
 /* page.c: entries of the page table. */
 void page_enter(struct pager *pg, struct segment *sg, page_id id,
 		enum page_state next);
+/* Its frame and batch are not needed any more: its bytes are safe elsewhere, or
+ * lost. */
+void page_release(struct pager *pg, struct segment *sg, page_id id,
+		  enum page_state next);
 void page_set_slot(struct pager *pg, struct segment *sg, page_id id,
 		   slot_id slot);
 void page_drop_slot(struct pager *pg, struct segment *sg, page_id id);

@@ -36,8 +36,10 @@ static page_id find_range(struct pager *pg, uint64_t page_count,
 	segment_id *link = &pg->segment_first;
 
 	while (*link != 0 && pg->segment[*link].first - at < need) {
-		at = pg->segment[*link].first + table_pages(&pg->segment[*link]);
-		link = &pg->segment[*link].next;
+		struct segment *before = &pg->segment[*link];
+
+		at = before->first + table_pages(before);
+		link = &before->next;
 	}
 	*ret_link = link;
 	return at + need <= pg->page_limit ? (page_id)at : 0;
@@ -245,7 +247,8 @@ void pager_segment_destroy(struct pager *pg, segment_id segment)
 	pg->dying_count++;
 	pg->pinned_units -= sg->pinned_units;
 	fault_fail_waiting(pg, &pg->pool_waiting, segment, -EFAULT);
-	for (account_id id = sg->account; id != 0; id = pg->account[id].parent) {
+	for (account_id id = sg->account; id != 0;
+	     id = pg->account[id].parent) {
 		pg->account[id].pinned_units -= sg->pinned_units;
 		fault_fail_account(pg, id, segment, -EFAULT);
 	}

@@ -44,9 +44,9 @@ void remote_meter_end(struct remote_meter *m, struct remote_result *ret_result);
 /* Where request number i begins. */
 uint64_t remote_offset(const struct remote_work *work, size_t i);
 
-/* A bare TCP connection to the other host, to a process that answers a request of
- * 24 bytes with as many bytes as it asks for: those, of as much memory as the
- * others have, or always the same.  0 or -1, said why on stderr. */
+/* A bare TCP connection to the other host, to a process that answers a request
+ * of 24 bytes with as many bytes as it asks for: those, of as much memory as
+ * the others have, or always the same.  0 or -1, said why on stderr. */
 int remote_ping(const struct remote_place *place,
 		const struct remote_work *work, bool is_spread,
 		struct remote_result *ret_result) MUST_CHECK;

@@ -235,8 +235,8 @@ int remote_faults(const char *address, size_t count,
 	char tcp[512];
 	int err;
 
-	snprintf(tcp, sizeof(tcp), "tcp://%s?pool=8M&size=256M&insecure_tcp=yes",
-		 address);
+	snprintf(tcp, sizeof(tcp),
+		 "tcp://%s?pool=8M&size=256M&insecure_tcp=yes", address);
 	if (memclient_open(tcp, NULL, &mc) != 0) {
 		fprintf(stderr, "faults: %s\n", memclient_error(NULL));
 		return -1;

@@ -101,7 +101,8 @@ static void wrong_files_are_named_by_line(void **state)
 	expect_config_error("pool_size =\n", "conf:1: pool_size");
 	expect_config_error("swap_size = 99999999999999999999T\n",
 			    "conf:1: swap_size");
-	expect_config_error("store = fast\n", "auto, uring, sync, mem or remote");
+	expect_config_error("store = fast\n",
+			    "auto, uring, sync, mem or remote");
 	expect_config_error("socket_mode = 0999\n", "octal");
 	expect_config_error("low_watermark = 60\n", "from 1 to 50");
 	expect_config_error("low_watermark = 50\nhigh_watermark = 40\n",

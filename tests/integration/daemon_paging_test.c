@@ -359,8 +359,8 @@ static int collapse(int data)
 	return err;
 }
 
-/* Have pages of `data` that are all present and full of bytes, and one huge page
- * made of them.  Skips where there are none to be had. */
+/* Have pages of `data` that are all present and full of bytes, and one huge
+ * page made of them.  Skips where there are none to be had. */
 static void make_huge(int fd, int data, uint32_t segment)
 {
 	uint8_t bytes[4096];

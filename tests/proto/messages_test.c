@@ -345,7 +345,7 @@ static void unknown_fields_are_ignored(void **state)
 static void malformed_bodies_are_refused(void **state)
 {
 	static const struct bytes cases[] = {
-		/* text is said to have 127, 2^31 - 1, 2^32 - 1, 2^64 - 1 bytes */
+		/* text of "127", 2^31 - 1, 2^32 - 1, 2^64 - 1 bytes */
 		{ T(ERROR), 6, { 8, 1, 0x12, 0x7f, 'n', 'o' } },
 		{ T(ERROR), 10, { 8, 1, 0x12, 0xff, 0xff, 0xff, 0xff, 0x07,
 				  'n', 'o' } },
@@ -363,7 +363,7 @@ static void malformed_bodies_are_refused(void **state)
 		{ T(SEGMENT_DETACH), 0, { 0 } },
 		/* a string where a number belongs, in a required field */
 		{ T(SEGMENT_DETACH), 3, { 0x0a, 1, 'x' } },
-		/* a Range without its count; packed pages ending in mid-varint */
+		/* a Range without count; packed pages ending in mid-varint */
 		{ T(AGE), 6, { 8, 1, 0x12, 2, 8, 0 } },
 		{ T(FAULT), 6, { 8, 1, 0x12, 2, 0, 0x80 } },
 	};

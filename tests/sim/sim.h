@@ -196,7 +196,7 @@ struct sim_slot {
 	uint64_t value;		/* written, or being written; says whose */
 	uint16_t readers;
 	uint8_t state;
-	bool was_lost;		/* the store has said so, since it was written */
+	bool was_lost;		/* so the store said, since it was written */
 };
 
 enum io_state { IO_FREE, IO_QUEUED, IO_SUBMITTED, IO_DONE };

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that a mirror loses nothing that one of its children has, returns no
  * byte but the last one written, says of exactly those slots that nobody has
- * that they are lost, and ends with both children alike: over children in memory that go
- * away, come back, come back with nothing, lose single slots, refuse writes,
- * and answer late and in any order, all from a seed, against a model.
+ * that they are lost, and ends with both children alike: over children in
+ * memory that go away, come back, come back with nothing, lose single slots,
+ * refuse writes, and answer late and in any order, all from a seed, against a
+ * model.
  *
  *   mirror_test [FIRST-SEED COUNT] */
 #include "tests/store/storetest.h"

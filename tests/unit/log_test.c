@@ -33,7 +33,8 @@ int sd_journal_sendv(const struct iovec *iov, int count)
 	assert_in_range(count, 1, FIELDS_KEPT);
 	journal.count = count;
 	for (int i = 0; i < count; i++) {
-		size_t bytes = MIN(iov[i].iov_len, sizeof(journal.field[0]) - 1);
+		size_t bytes = MIN(iov[i].iov_len,
+				   sizeof(journal.field[0]) - 1);
 
 		memcpy(journal.field[i], iov[i].iov_base, bytes);
 		journal.field[i][bytes] = '\0';

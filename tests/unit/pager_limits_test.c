@@ -109,7 +109,7 @@ static void page_size_needs_a_pool(void **state)
 		{ 256, 1 << 20, 4, 1, 0 },
 		{ 8191, 8 << 20, 9, 1, -EINVAL },
 		{ 8192, 8 << 20, 9, 1, 0 },
-		{ 8192, 1 << 20, 9, 1, -EINVAL },	/* no room for its I/O */
+		{ 8192, 1 << 20, 9, 1, -EINVAL },	/* no room for I/O */
 	};
 
 	(void)state;

@@ -174,7 +174,8 @@ static void mark_is_in_the_middle(void **state)
 }
 
 /* One who faults behind the mark without having touched it goes another way:
- * else whoever goes anywhere would make windows grow, once he falls into one. */
+ * else whoever goes anywhere would make windows grow, once he falls into
+ * one. */
 static void skipped_mark_ends_it(void **state)
 {
 	struct stream_set set = { 0 };
