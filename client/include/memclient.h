@@ -63,7 +63,7 @@
  *
  * Errors: functions return 0 or a negative errno number; memclient_error()
  * has the same in words, with what to do.  Outputs are untouched on failure.
- * Every call gives -EINVAL where `mc` is NULL or a struct's size is not set.
+ * All of those give -EINVAL where `mc` is NULL or a struct's size is not set.
  * Threads: any thread may call anything at any time, save that
  * memclient_close() must be the last call.  Nothing here may be called from a
  * signal handler.  C99 and C++ compatible. */
@@ -90,8 +90,7 @@ struct memclient_options {
 	size_t size;		/* sizeof(struct memclient_options); required,
 				 * so that fields can be added */
 	uint32_t timeout_ms;	/* how long a fault or a call waits for a
-				 * daemon that does not answer; default
-				 * 10000 */
+				 * daemon that does not answer; default 10000 */
 	uint64_t most_frames;	/* own limit: 4 KiB frames at most resident;
 				 * 0 = the daemon's */
 	const char *command;	/* name shown by `memctl ps`; default: the
@@ -197,8 +196,8 @@ struct memclient_segment_options {
  * name  1 to 255 bytes, no '/' and no control characters.
  *
  * Errors as memclient_map, and -EEXIST, -EACCES (exists, not allowed),
- * -EINVAL (name or mode; no such group), -EPERM (a group that the caller is no
- * member of). */
+ * -EINVAL (name or mode; no such group), -EPERM (a group that the caller, not
+ * being root, is no member of). */
 int memclient_segment_create(struct memclient *mc, const char *name,
 			     size_t length,
 			     const struct memclient_segment_options *options);
@@ -238,8 +237,8 @@ int memclient_attach(struct memclient *mc, const char *name,
 
 /* Advise on every page that the range [addr, addr + length) touches
  * (DONTNEED: every page wholly inside it).  SEQUENTIAL, RANDOM and NORMAL hold
- * for the whole segment.  COLD and PAGEOUT on a read-only region do nothing, as
- * others may be using the pages, and return 0.
+ * for the whole segment.  COLD and PAGEOUT do nothing, and return 0, where this
+ * connection has the segment attached read-only: others may be using the pages.
  *
  * RECORD makes the daemon note, from now on, in which order pages of the range
  * are faulted in, by whomever, each page once.  It ends with NORMAL on any

@@ -84,7 +84,7 @@ static void who_may_only_read_evicts_nothing(void **state)
 
 	(void)state;
 	fill(p, LENGTH);
-	/* A session may do what its best attachment may. */
+	/* While it is attached for writing, too, the advice is taken. */
 	assert_int_equal(memclient_unmap(mc, p), 0);
 	q = attach(mc, "mine", 0, 1, NULL);
 	assert_int_equal(resident(mc), LENGTH);
