@@ -21,8 +21,10 @@ handler handle_hello, handle_join, handle_mailbox, handle_ring,
 /* handle_segment.c */
 handler handle_segment_create, handle_segment_attach, handle_segment_detach,
 	handle_segment_mapped, handle_segment_unlink;
-/* handle_paging.c */
-handler handle_fault, handle_touched, handle_advise, handle_pin, handle_unpin;
+/* handle_advice.c */
+handler handle_advise, handle_pin, handle_unpin;
+/* handle_fault.c */
+handler handle_fault, handle_touched;
 /* The same, put into the mailbox; a fault is answered in cell `cell`. */
 void handle_fault_in_cell(struct daemon *d, struct conn *c, unsigned cell,
 			  uint64_t id, const void *message);

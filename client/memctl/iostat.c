@@ -6,7 +6,6 @@
 
 #include "common/clock.h"
 #include "common/units.h"
-#include <errno.h>
 #include <math.h>
 #include <poll.h>
 #include <string.h>
@@ -56,19 +55,6 @@ static uint64_t parse_interval(struct argp_state *state, const char *text)
 	return ms;
 }
 
-static uint64_t parse_count(struct argp_state *state, const char *text)
-{
-	char *end;
-	unsigned long long count;
-
-	errno = 0;
-	count = strtoull(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || text[0] == '-' ||
-	    count == 0)
-		argp_error(state, "'%s' is no count: say 1 or more", text);
-	return count;
-}
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	struct iostat *io = state->input;
@@ -78,7 +64,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	if (state->arg_num == 0)
 		io->interval_ms = parse_interval(state, text);
 	else
-		io->count_max = parse_count(state, text);
+		io->count_max = memctl_parse_count(state, text);
 	return 0;
 }
 

@@ -48,8 +48,10 @@ void memctl_parse(struct memctl *mc, const struct argp *argp, int argc,
 void memctl_parse_plain(struct memctl *mc, const struct argp *argp, int argc,
 			char **argv, void *own);
 
-/* For option parsers: a size, or a process id > 0; else a usage error. */
+/* For option parsers: a size, a count or a process id > 0; else a usage
+ * error. */
 uint64_t memctl_parse_size(struct argp_state *state, const char *text);
+uint64_t memctl_parse_count(struct argp_state *state, const char *text);
 uint32_t memctl_parse_pid(struct argp_state *state, const char *text);
 
 /* The subcommands that take one optional or required PID and nothing else on

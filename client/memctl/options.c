@@ -4,6 +4,7 @@
 
 #include "common/units.h"
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 
 enum { KEY_TIMEOUT = 0x100 };
@@ -158,6 +159,19 @@ uint64_t memctl_parse_size(struct argp_state *state, const char *text)
 		argp_error(state, "'%s' is no size: say 4096, 64M or 1.5G",
 			   text);
 	return bytes;
+}
+
+uint64_t memctl_parse_count(struct argp_state *state, const char *text)
+{
+	char *end;
+	unsigned long long count;
+
+	errno = 0;
+	count = strtoull(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || text[0] == '-' ||
+	    count == 0)
+		argp_error(state, "'%s' is no count: say 1 or more", text);
+	return count;
 }
 
 uint32_t memctl_parse_pid(struct argp_state *state, const char *text)

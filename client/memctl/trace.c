@@ -33,26 +33,13 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static uint64_t parse_count(struct argp_state *state, const char *text)
-{
-	char *end;
-	unsigned long long count;
-
-	errno = 0;
-	count = strtoull(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || text[0] == '-' ||
-	    count == 0)
-		argp_error(state, "'%s' is no count: say 1 or more", text);
-	return count;
-}
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	struct trace *tr = state->input;
 
 	switch (key) {
 	case 'n':
-		tr->count_max = parse_count(state, text);
+		tr->count_max = memctl_parse_count(state, text);
 		return 0;
 	case KEY_SAVE:
 		tr->save_path = text;

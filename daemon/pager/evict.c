@@ -72,18 +72,6 @@ static uint32_t evict_room(const struct batch *b, const struct leaving *lv)
 	return MIN(pages, (uint32_t)BATCH_PAGES_MAX) - lv->page_count;
 }
 
-/* The page's bytes are safe elsewhere: give its frame back. */
-static void evict_release(struct pager *pg, struct segment *sg, page_id id,
-			  enum page_state next)
-{
-	struct page *p = &pg->page[id];
-
-	frame_put(pg, p->frame);
-	p->frame = 0;
-	p->batch = 0;
-	page_enter(pg, sg, id, next);
-}
-
 static bool has_lost_slot(const struct pager *pg, slot_id slot)
 {
 	if (pg->ops->is_slot_lost == NULL)
@@ -121,12 +109,12 @@ static void evict_sort(struct pager *pg, struct batch *b, segment_id segment,
 	p->flags &= (uint8_t)~PAGE_PARTIAL;
 	if (checksum_is_all_zero(bytes, length)) {
 		page_drop_slot(pg, sg, id);
-		evict_release(pg, sg, id, PAGE_ZERO);
+		page_release(pg, sg, id, PAGE_ZERO);
 		pg->stats.evicted_zero++;
 		return;
 	}
 	if (is_unchanged(pg, sg, id, bytes) && !has_lost_slot(pg, p->slot)) {
-		evict_release(pg, sg, id, PAGE_SWAPPED);
+		page_release(pg, sg, id, PAGE_SWAPPED);
 		pg->stats.evicted_clean++;
 		return;
 	}
@@ -499,9 +487,9 @@ static bool evict_settle(struct pager *pg, struct batch *b, unsigned i)
 					 page_index(sg, id) << sg->order,
 					 order_units(sg->order));
 		page_drop_slot(pg, sg, id);
-		evict_release(pg, sg, id, PAGE_ZERO);
+		page_release(pg, sg, id, PAGE_ZERO);
 	} else if (!((b->put_back | b->failed | b->returning) & bit)) {
-		evict_release(pg, sg, id, PAGE_SWAPPED);
+		page_release(pg, sg, id, PAGE_SWAPPED);
 	} else {
 		if (!(b->put_back & bit) && !evict_put_back(pg, id))
 			return false;

@@ -173,18 +173,6 @@ static void load_verify(struct pager *pg, struct batch *b)
 	}
 }
 
-/* The page's frame and batch are not needed any more. */
-static void load_release(struct pager *pg, struct segment *sg, page_id id,
-			 enum page_state next)
-{
-	struct page *p = &pg->page[id];
-
-	frame_put(pg, p->frame);
-	p->frame = 0;
-	p->batch = 0;
-	page_enter(pg, sg, id, next);
-}
-
 /* `error` is the store's; 0: it read bytes that are wrong. */
 static void load_lose(struct pager *pg, struct segment *sg, page_id id,
 		      int error)
@@ -196,7 +184,7 @@ static void load_lose(struct pager *pg, struct segment *sg, page_id id,
 		page_put_chain(pg, slot);
 	else
 		slots_quarantine_chain(&pg->slots, slot);
-	load_release(pg, sg, id, PAGE_LOST);
+	page_release(pg, sg, id, PAGE_LOST);
 	pg->stats.pages_lost++;
 }
 
@@ -314,7 +302,7 @@ static bool load_settle(struct pager *pg, struct batch *b)
 						 << sg->order,
 					 order_units(sg->order));
 			page_drop_slot(pg, sg, b->page[i]);
-			load_release(pg, sg, b->page[i], PAGE_ZERO);
+			page_release(pg, sg, b->page[i], PAGE_ZERO);
 		} else if (b->failed & bit) {
 			load_lose(pg, sg, b->page[i], b->error[i]);
 		} else {

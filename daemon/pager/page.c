@@ -52,6 +52,17 @@ void page_enter(struct pager *pg, struct segment *sg, page_id id,
 		sg->slotted++;
 }
 
+void page_release(struct pager *pg, struct segment *sg, page_id id,
+		  enum page_state next)
+{
+	struct page *p = &pg->page[id];
+
+	frame_put(pg, p->frame);
+	p->frame = 0;
+	p->batch = 0;
+	page_enter(pg, sg, id, next);
+}
+
 void page_set_slot(struct pager *pg, struct segment *sg, page_id id,
 		   slot_id slot)
 {
