@@ -442,9 +442,8 @@ static void send_many_fds(int fd)
 	send_fds(fd, out, (size_t)n, fds, 8);
 }
 
-/* True when the answer has been given. */
-static int misbehave(struct conn *c, uint64_t id, struct segment *s,
-		     uint64_t page)
+/* What is no answer at all.  True when there will be no other. */
+static int send_nonsense(struct conn *c, uint64_t id)
 {
 	struct wire_header h = { .version_major = 1, .request_id = id,
 				 .type = MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY,
@@ -470,6 +469,19 @@ static int misbehave(struct conn *c, uint64_t id, struct segment *s,
 		wire_header_pack(&h, out);
 		send_fds(c->fd, out, WIRE_HEADER_BYTES, NULL, 0);
 		return 1;
+	case FAKE_MANY_FDS:
+		send_many_fds(c->fd);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* Answers that are refusals or lies.  True when there will be no other. */
+static int answer_wrongly(struct conn *c, uint64_t id, struct segment *s,
+			  uint64_t page)
+{
+	switch (atomic_load(&control->mode)) {
 	case FAKE_EIO:
 		reply_fault(c->fd, id, s, page, 0, 0, EIO);
 		return 1;
@@ -495,9 +507,6 @@ static int misbehave(struct conn *c, uint64_t id, struct segment *s,
 		reply_fault(c->fd, id, s, page + 1, page + 1, 1, 0);
 		reply_fault(c->fd, id, s, UINT64_MAX, UINT64_MAX, 7, 0);
 		return 0;
-	case FAKE_MANY_FDS:
-		send_many_fds(c->fd);
-		return 0;
 	default:
 		return 0;
 	}
@@ -515,7 +524,7 @@ static void take_fault(struct conn *c, uint64_t id, const Memd__Fault *m)
 		uint64_t page = m->page[i];
 
 		must(s != NULL && page < s->length / s->page_bytes, "fault");
-		if (misbehave(c, id, s, page))
+		if (send_nonsense(c, id) || answer_wrongly(c, id, s, page))
 			continue;
 		install(s, page);
 		reply_fault(c->fd, id, s, page, page, 1, 0);
@@ -622,19 +631,10 @@ static void take_unlink(int fd, uint64_t id, const char *name)
 	}
 }
 
-static void take(int conn, const struct wire_header *h, const void *body)
+static void take_message(int conn, const struct wire_header *h, const void *m)
 {
-	static uint8_t memory[1 << 20];
-	const ProtobufCMessageDescriptor *d = descriptor_of(h->type);
 	struct conn *c = &conns[conn];
-	struct wire_arena arena;
-	void *m = NULL;
 
-	wire_arena_init(&arena, memory, sizeof(memory));
-	if (d != NULL) {
-		m = wire_unpack(d, &arena, body, h->body_bytes);
-		must(m != NULL, "unpack");
-	}
 	switch (h->type) {
 	case MEMD__MESSAGE_TYPE__TYPE_HELLO:
 		take_hello(c->fd, h->request_id);
@@ -650,7 +650,7 @@ static void take(int conn, const struct wire_header *h, const void *body)
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK:
 		take_unlink(c->fd, h->request_id,
-			    ((Memd__SegmentUnlink *)m)->name);
+			    ((const Memd__SegmentUnlink *)m)->name);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_DETACH:
 		take_detach(conn, h->request_id, m);
@@ -673,6 +673,21 @@ static void take(int conn, const struct wire_header *h, const void *body)
 			reply_ok(c->fd, h->request_id);
 		break;
 	}
+}
+
+static void take(int conn, const struct wire_header *h, const void *body)
+{
+	static uint8_t memory[1 << 20];
+	const ProtobufCMessageDescriptor *d = descriptor_of(h->type);
+	struct wire_arena arena;
+	void *m = NULL;
+
+	wire_arena_init(&arena, memory, sizeof(memory));
+	if (d != NULL) {
+		m = wire_unpack(d, &arena, body, h->body_bytes);
+		must(m != NULL, "unpack");
+	}
+	take_message(conn, h, m);
 }
 
 static void forget_held(int conn)
