@@ -25,7 +25,7 @@
 enum {
 	PAGE = SLOT_BYTES, PAGES = 24 * 256,	/* three times the pool */
 	FILL = 32 * 256,
-	AWAY_TOUCHES = 2000,			/* of pages, while one is away */
+	AWAY_TOUCHES = 2000,		/* of pages, while one is away */
 	PATIENCE_S = 120,
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	KILLS_LONG = 20,			/* which take as long */
