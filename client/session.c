@@ -321,7 +321,7 @@ static void take_rejoined(struct memclient *mc, uint64_t id,
 	if (err == 0) {
 		atomic_store(&r->segment, reply->segment);
 		atomic_store(&r->state, REGION_LIVE);
-	} else {	/* else it stays attached as long as the session lives */
+	} else {	/* or it stays attached while the session lives */
 		request_detach(mc, reply->segment);
 		if (r != NULL)
 			refuse_rejoin(mc, r, err);
