@@ -88,12 +88,22 @@ uint32_t address_long_names(const char *address)
 	return found;
 }
 
+/* Another host's memd talks of its own settings, not those of the address; its
+ * words end a text (swapstore/remote_greeting.c). */
+static bool is_said_by_other(const char *text, const char *at)
+{
+	const char *begin = strstr(text, "it says: ");
+
+	return begin != NULL && begin < at;
+}
+
 static void replace(char *text, const char *from, const char *to)
 {
 	const size_t from_length = strlen(from);
 	char *at = text;
 
-	while ((at = find_word(text, at, from, " (", " :,;)=")) != NULL) {
+	while ((at = find_word(text, at, from, " (", " :,;)=")) != NULL &&
+	       !is_said_by_other(text, at)) {
 		const char *rest = at + from_length;
 
 		for (const char *c = to; *c != '\0'; c++)

@@ -33,7 +33,8 @@ uint32_t address_long_names(const char *address);
 
 /* An engine knows the names of memd.conf(5) only.  Put the short ones into
  * what it says, as in the address, but for `long_names`.  Nothing in quotes is
- * changed, as that is somebody's own words; the text never grows. */
+ * changed, as that is somebody's own words, nor behind "it says: ", as that is
+ * another host's; the text never grows. */
 void address_shorten(char *text, uint32_t long_names);
 
 #endif
