@@ -64,10 +64,7 @@ enum check_answer check_tls_users(const struct config *config,
 		uid_t uid;
 		gid_t gid;
 
-		if (user == NULL || user == word || user[1] == '\0')
-			return answer(ret_text, ANSWER_WARN, "tls_users: "
-				      "\"%s\" says nothing; write NAME=USER",
-				      word);
+		ASSERT(user != NULL);	/* config_check() refuses it */
 		if (system_find_user(user + 1, &uid, &gid) != 0)
 			return answer(ret_text, ANSWER_WARN, "tls_users: "
 				      "\"%s\": no user \"%s\" in /etc/passwd, "

@@ -81,7 +81,7 @@ int config_set(struct config *config, const struct config_key *key,
 	       size_t reason_size) MUST_CHECK;
 
 /* Do all settings look as they must, and fit together?  config_load() asks.
- * Returns 0; or -EINVAL with one line in ret_reason. */
+ * Returns 0; or -EINVAL, -ENOMEM with one line in ret_reason. */
 int config_check(const struct config *config, char *ret_reason,
 		 size_t reason_size) MUST_CHECK;
 

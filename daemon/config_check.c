@@ -4,6 +4,9 @@
  * nor hosts, which come and go. */
 #include "daemon/config.h"
 
+#include "daemon/remote.h"
+#include "daemon/tcp_listener.h"
+#include "proto/remote_address.h"
 #include <errno.h>
 #include <string.h>
 
@@ -71,6 +74,87 @@ static int check_store(const struct config *config, char *ret_reason,
 	return 0;
 }
 
+/* ---- other hosts */
+
+static int check_host(const struct config *config, const char *address,
+		      size_t key_idx, char *ret_reason, size_t reason_size)
+{
+	char why[CHANNEL_REASON_BYTES], note[CONFIG_NOTE_BYTES];
+	struct remote_address ra = { 0 };
+	int err = 0;
+
+	if (address[0] != '\0')
+		err = remote_address_parse(&ra, address, why, sizeof(why));
+	remote_address_fini(&ra);
+	if (err != 0)
+		snprintf(ret_reason, reason_size, "%s: %s%s",
+			 config_keys[key_idx].name, why,
+			 config_note(config, &config_keys[key_idx], note,
+				     sizeof(note)));
+	return err;
+}
+
+static int check_hosts(const struct config *config, char *ret_reason,
+		       size_t reason_size)
+{
+	int err = check_host(config, config->store_address,
+			     CONFIG_KEY_store_address, ret_reason,
+			     reason_size);
+
+	if (err == 0)
+		err = check_host(config, config->store_mirror,
+				 CONFIG_KEY_store_mirror, ret_reason,
+				 reason_size);
+	if (err == 0 && config->listen_tcp[0] != '\0')
+		err = tcp_listener_check(config, ret_reason, reason_size);
+	return err;
+}
+
+/* Half of them is a mistake, and must not mean none. */
+static int check_tls(const struct config *config, char *ret_reason,
+		     size_t reason_size)
+{
+	const char *missing = NULL;
+
+	if (config->tls_key[0] == '\0')
+		missing = "tls_key";
+	if (config->tls_certificate[0] == '\0')
+		missing = "tls_certificate";
+	if (config->tls_ca[0] == '\0')
+		missing = "tls_ca";
+	if (missing == NULL ||
+	    (config->tls_ca[0] == '\0' && config->tls_key[0] == '\0' &&
+	     config->tls_certificate[0] == '\0'))
+		return 0;
+	snprintf(ret_reason, reason_size, "%s: not set; tls_ca, "
+		 "tls_certificate and tls_key go together: set all three, or "
+		 "none", missing);
+	return -EINVAL;
+}
+
+/* Users may come and go; but words without one mean nothing. */
+static int check_tls_users(const struct config *config, char *ret_reason,
+			   size_t reason_size)
+{
+	const char *words = config->tls_users, *word;
+	char note[CONFIG_NOTE_BYTES];
+	size_t length;
+
+	while ((length = remote_list_next(&words, &word)) != 0) {
+		const char *sign = memchr(word, '=', length);
+
+		if (sign != NULL && sign != word && sign + 1 < word + length)
+			continue;
+		snprintf(ret_reason, reason_size, "tls_users: \"%.*s\" says "
+			 "nothing; write NAME=USER%s", (int)length, word,
+			 config_note(config,
+				     &config_keys[CONFIG_KEY_tls_users], note,
+				     sizeof(note)));
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int config_check(const struct config *config, char *ret_reason,
 		 size_t reason_size)
 {
@@ -94,5 +178,11 @@ int config_check(const struct config *config, char *ret_reason,
 	err = check_socket(config, ret_reason, reason_size);
 	if (err == 0)
 		err = check_store(config, ret_reason, reason_size);
+	if (err == 0)
+		err = check_hosts(config, ret_reason, reason_size);
+	if (err == 0)
+		err = check_tls(config, ret_reason, reason_size);
+	if (err == 0)
+		err = check_tls_users(config, ret_reason, reason_size);
 	return err;
 }

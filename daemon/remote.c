@@ -57,8 +57,7 @@ void remote_peer_init(struct peer *peer, const struct sockaddr *address,
 	set_network(peer, address, text == host);
 }
 
-/* The next word of a list, which is moved on; its length, 0 at the end. */
-static size_t next_word(const char **list, const char **ret_word)
+size_t remote_list_next(const char **list, const char **ret_word)
 {
 	size_t length;
 
@@ -74,7 +73,7 @@ bool remote_list_has(const char *words, const char *name)
 	const char *word;
 	size_t length;
 
-	while ((length = next_word(&words, &word)) != 0)
+	while ((length = remote_list_next(&words, &word)) != 0)
 		if (length == strlen(name) && memcmp(word, name, length) == 0)
 			return true;
 	return false;
@@ -86,7 +85,7 @@ bool remote_list_get(const char *words, const char *name, char *ret_value,
 	size_t length, name_length = strlen(name);
 	const char *word;
 
-	while ((length = next_word(&words, &word)) != 0)
+	while ((length = remote_list_next(&words, &word)) != 0)
 		if (length > name_length && word[name_length] == '=' &&
 		    memcmp(word, name, name_length) == 0) {
 			snprintf(ret_value, value_size, "%.*s",

@@ -30,8 +30,12 @@ int remote_identify(const struct config *config, const struct channel *channel,
 void remote_explain_no_admin(const struct peer *peer, char *ret_text,
 			     size_t text_size);
 
+/* The next word of a list, which is moved behind it.  Returns its length; 0: there
+ * is none.  Blanks or commas are between words. */
+size_t remote_list_next(const char **list, const char **ret_word);
+
 /* Is `name` one of the words, or, with a value: the `VALUE` of `name=VALUE`
- * among them, copied to ret_value?  Blanks or commas are between words. */
+ * among them, copied to ret_value? */
 bool remote_list_has(const char *words, const char *name);
 bool remote_list_get(const char *words, const char *name, char *ret_value,
 		     size_t value_size);

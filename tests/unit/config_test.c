@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves the table of settings: every default is allowed by its own row and
  * survives being written and read; file, environment and flags win in this
- * order; near misses are guessed; refusals name the variable, and comments that
+ * order; texts that cannot be what they are for are refused; near misses are guessed; refusals name the variable, and comments that
  * are none; values at the bounds and one past them. */
 #include "daemon/config.h"
 
@@ -222,6 +222,69 @@ static void refusals_name_the_environment(void **state)
 	assert_null(strstr(reason, "environment"));
 }
 
+static void texts_that_mean_nothing_are_refused(void **state)
+{
+	static const struct {
+		const char *key, *value, *part;
+	} rows[] = {
+		{ "listen_tcp", "127.0.0.1", "listen_tcp: \"127.0.0.1\" is no "
+		  "address; write HOST:PORT, [IPV6]:PORT or :PORT" },
+		{ "listen_tcp", "::1:7433", "is no address" },
+		{ "listen_tcp", "127.0.0.1:x", "is no address" },
+		{ "listen_tcp", "127.0.0.1:99999", "listen_tcp: "
+		  "\"127.0.0.1:99999\": the port is too large" },
+		{ "listen_tcp", ":18446744073709551617", "too large" },
+		{ "store_address", "127.0.0.1", "store_address: \"127.0.0.1\" "
+		  "is no address; give HOST:PORT" },
+		{ "store_mirror", "h:65536", "store_mirror: \"h:65536\": a "
+		  "port is 1 to 65535" },
+		{ "tls_users", "a=1 b", "tls_users: \"b\" says nothing; write "
+		  "NAME=USER" },
+		{ "tls_users", "a=1, =b", "\"=b\" says nothing" },
+		{ "tls_users", "b=,a=1", "\"b=\" says nothing" },
+		{ "tls_ca", "/x", "tls_certificate: not set; " },
+		{ "tls_key", "/x", "tls_ca: not set; tls_ca, tls_certificate "
+		  "and tls_key go together" },
+		{ "tls_certificate", "/x", "tls_ca: not set; " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct config_origin origin = { .file = "/dev/null" };
+
+		origin.flag[idx_of(rows[i].key)] = rows[i].value;
+		expect_refused(&origin, rows[i].part);
+	}
+}
+
+static void texts_that_mean_something_are_not(void **state)
+{
+	static const struct {
+		const char *key, *value;
+	} rows[] = {
+		{ "listen_tcp", ":0" }, { "listen_tcp", "[::]:65535" },
+		{ "listen_tcp", "localhost:007433" },
+		{ "store_address", "[::1]:1" },
+		{ "store_address", "no-such-host.invalid:7433" },
+		{ "tls_users", "a=1, *=no-such-user,b=2 " },
+		{ "tls_users", "" }, { "tcp_user", "no-such-user" },
+	};
+	struct config_origin all = { .file = "/dev/null" };
+	struct config config;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct config_origin origin = { .file = "/dev/null" };
+
+		origin.flag[idx_of(rows[i].key)] = rows[i].value;
+		load(&origin, &config);
+	}
+	all.flag[idx_of("tls_ca")] = "/x";
+	all.flag[idx_of("tls_certificate")] = "/x";
+	all.flag[idx_of("tls_key")] = "/x";
+	load(&all, &config);
+}
+
 static void comments_after_values_are_explained(void **state)
 {
 	char path[] = "/tmp/memd-test-conf-XXXXXX";
@@ -264,6 +327,8 @@ int main(void)
 		cmocka_unit_test(texts_are_refused_rather_than_cut),
 		cmocka_unit_test(clients_addresses_are_understood),
 		cmocka_unit_test(refusals_name_the_environment),
+		cmocka_unit_test(texts_that_mean_nothing_are_refused),
+		cmocka_unit_test(texts_that_mean_something_are_not),
 		cmocka_unit_test(comments_after_values_are_explained),
 		cmocka_unit_test(names_have_three_spellings),
 	};
