@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RELOAD	true
 #define RESTART	false
@@ -87,10 +88,11 @@ static unsigned distance(const char *a, const char *b)
 	return row[b_len];
 }
 
-const struct config_key *config_find_near(const char *name)
+/* Not further than `most` changes away. */
+static const struct config_key *find_within(const char *name, unsigned most)
 {
 	const struct config_key *best = NULL;
-	unsigned best_distance = 5;
+	unsigned best_distance = most + 1;
 
 	for (size_t i = 0; i < CONFIG_KEYS; i++) {
 		unsigned d = distance(name, config_keys[i].name);
@@ -101,6 +103,50 @@ const struct config_key *config_find_near(const char *name)
 		}
 	}
 	return best;
+}
+
+const struct config_key *config_find_near(const char *name)
+{
+	return find_within(name, 4);
+}
+
+/* ---- the environment */
+
+/* What the variable was meant to set; NULL: it sets something, or is somebody
+ * else's.  Of a short name nearly every other one is near. */
+static const struct config_key *find_meant(const char *variable)
+{
+	const struct config_key *key;
+	char name[64], exact[64];
+	size_t n = 0;
+
+	for (const char *p = variable + strlen("MEMD_");
+	     *p != '\0' && n + 1 < sizeof(name); p++)
+		name[n++] = (char)tolower((unsigned char)*p);
+	name[n] = '\0';
+	key = find_within(name, (unsigned)MIN(n / 3, 4u));
+	if (key == NULL ||
+	    strcmp(config_variable(key, exact, sizeof(exact)), variable) == 0)
+		return NULL;
+	return key;
+}
+
+const struct config_key *config_find_misspelt(size_t *idx, char *ret_variable,
+					      size_t size)
+{
+	for (char **at = environ; at != NULL && at[*idx] != NULL;) {
+		const char *pair = at[(*idx)++];
+		const struct config_key *key;
+
+		if (strncmp(pair, "MEMD_", strlen("MEMD_")) != 0)
+			continue;
+		snprintf(ret_variable, size, "%.*s", (int)strcspn(pair, "="),
+			 pair);
+		key = find_meant(ret_variable);
+		if (key != NULL)
+			return key;
+	}
+	return NULL;
 }
 
 /* ---- from text */

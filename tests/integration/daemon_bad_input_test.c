@@ -12,6 +12,7 @@
 #include <ftw.h>
 #include <netinet/in.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -443,6 +444,46 @@ static void check_names_unknown_tls_users(void **state)
 	assert_null(strstr(output, "tls_users"));
 }
 
+/* memd runs all the same: a user may be made later, a variable be another's. */
+static void what_may_be_wrong_is_logged(void **state)
+{
+	const char *flags[] = { "--listen-tcp=127.0.0.1:0",
+				"--tls-users=a=no-such-user,b=0",
+				"--tcp-user=no-such-user-either", NULL };
+	struct testmemd tm;
+
+	(void)state;
+	setenv("MEMD_POOL_SIEZ", "1G", 1);
+	setenv("MEMD_TEST_RUN", "1", 1);
+	assert_int_equal(testmemd_start(&tm, flags), 0);
+	assert_int_equal(testmemd_run((const char *[]){
+		"--check", inside("--socket=", "sock"),
+		inside("--swap-file=", "swap"), flags[0], flags[2], NULL },
+		output, sizeof(output)), 0);
+	unsetenv("MEMD_POOL_SIEZ");
+	unsetenv("MEMD_TEST_RUN");
+	expect_line("warn  settings: MEMD_POOL_SIEZ in the environment", "",
+		    " sets nothing; did you mean MEMD_POOL_SIZE?\n");
+	expect_line("warn  other hosts: tcp_user: no user ",
+		    "\"no-such-user-either\"", " in /etc/passwd");
+	assert_int_equal(testmemd_log_count(&tm, "environment name="), 1);
+	assert_int_equal(testmemd_log_count(&tm, "MEMD_POOL_SIEZ"), 1);
+	assert_int_equal(testmemd_log_count(&tm, "mean MEMD_POOL_SIZE?"), 1);
+	assert_int_equal(testmemd_log_count(&tm, "user-unknown "), 2);
+	assert_int_equal(testmemd_log_count(&tm, "setting=tls_users "
+					    "user=\"no-such-user\" "), 1);
+	assert_int_equal(testmemd_log_count(&tm, "setting=tcp_user "
+					    "user=\"no-such-user-either\" "),
+			 1);
+	/* Nor is a reload refused for it. */
+	kill(tm.pid, SIGHUP);
+	assert_int_equal(testmemd_await(&tm, "RELOADING=1"), 0);
+	assert_int_equal(testmemd_await(&tm, "READY=1"), 0);
+	assert_int_equal(testmemd_log_count(&tm, "reloaded "), 1);
+	assert_int_equal(testmemd_log_count(&tm, "user-unknown "), 4);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
 static int make_dir(void **state)
 {
 	struct testmemd probe;
@@ -490,6 +531,7 @@ int main(void)
 		cmocka_unit_test(check_asks_for_the_remote_store),
 		cmocka_unit_test(check_has_two_statuses),
 		cmocka_unit_test(check_names_unknown_tls_users),
+		cmocka_unit_test(what_may_be_wrong_is_logged),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

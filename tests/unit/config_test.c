@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves the table of settings: every default is allowed by its own row and
  * survives being written and read; file, environment and flags win in this
- * order; texts that cannot be what they are for are refused; near misses are guessed; refusals name the variable, and comments that
- * are none; values at the bounds and one past them. */
+ * order; texts that cannot be what they are for are refused; near misses are
+ * guessed, also of variables; refusals name the variable, and comments that are
+ * none; values at the bounds and one past them. */
 #include "daemon/config.h"
 
 #include <errno.h>
@@ -147,6 +148,49 @@ static void near_misses_are_guessed(void **state)
 		"a-name-that-is-much-longer-than-any-key-could-ever-reasonably-"
 		"be-in-this-program"));
 	assert_null(config_find("pool-size"));
+}
+
+static void misspelt_variables_are_found(void **state)
+{
+	static const struct {
+		const char *variable, *meant;	/* NULL: none */
+	} rows[] = {
+		{ "MEMD_POOL_SIEZ", "pool_size" },
+		{ "MEMD_POOLSIZE", "pool_size" },
+		{ "MEMD_pool_size", "pool_size" },
+		{ "MEMD_STORES", "store" }, { "MEMD_TSL_CA", "tls_ca" },
+		{ "MEMD_SOCKET", NULL }, { "MEMD_POOL_SIZE", NULL },
+		{ "MEMD_TLS_CA", NULL }, { "MEMD_TLS_CRL", NULL },
+		{ "MEMD_TEST_RUN", NULL }, { "MEMD_BUILD_DIR", NULL },
+		{ "MEMD_BIN", NULL }, { "MEMD_ENGINE", NULL },
+		{ "MEMD_TEST_OPS", NULL }, { "MEMD_TEST_LONG", NULL },
+		{ "MEMD_LINT_BUILD", NULL }, { "MEMD_INLINE", NULL },
+		{ "MEMD_", NULL }, { "XMEMD_POOL_SIEZ", NULL },
+	};
+	char name[64];
+	size_t idx;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct config_key *key;
+
+		clearenv();
+		setenv("HOME", "/", 1);
+		setenv(rows[i].variable, "1", 1);
+		idx = 0;
+		key = config_find_misspelt(&idx, name, sizeof(name));
+		if (key != (rows[i].meant == NULL ? NULL :
+			    config_find(rows[i].meant)))
+			fail_msg("%s: %s", rows[i].variable,
+				 key == NULL ? "nothing" : key->name);
+		if (key == NULL)
+			continue;
+		assert_string_equal(name, rows[i].variable);
+		assert_null(config_find_misspelt(&idx, name, sizeof(name)));
+	}
+	clearenv();
+	idx = 0;
+	assert_null(config_find_misspelt(&idx, name, sizeof(name)));
 }
 
 static void texts_are_refused_rather_than_cut(void **state)
@@ -324,6 +368,7 @@ int main(void)
 		cmocka_unit_test(failed_load_changes_nothing),
 		cmocka_unit_test(bounds_are_allowed_and_no_more),
 		cmocka_unit_test(near_misses_are_guessed),
+		cmocka_unit_test(misspelt_variables_are_found),
 		cmocka_unit_test(texts_are_refused_rather_than_cut),
 		cmocka_unit_test(clients_addresses_are_understood),
 		cmocka_unit_test(refusals_name_the_environment),
