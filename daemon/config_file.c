@@ -34,6 +34,27 @@ static void fail_line(struct reading *r, const char *text)
 		 text);
 }
 
+static void check_section(struct reading *r, const char *section, size_t length)
+{
+	char text[256];
+
+	if (length == 0 || (length == strlen("memd") &&
+			    memcmp(section, "memd", length) == 0))
+		return;
+	snprintf(text, sizeof(text), "[%.*s]: no such section; use [memd] or "
+		 "none", (int)MIN(length, (size_t)64), section);
+	fail_line(r, text);
+}
+
+/* inih tells of a section with the first pair in it only. */
+static void check_section_line(struct reading *r, const char *line)
+{
+	const char *end = strchr(line, ']');
+
+	if (*line == '[' && end != NULL)
+		check_section(r, line + 1, (size_t)(end - line - 1));
+}
+
 static char *read_line(char *buf, int size, void *stream)
 {
 	struct reading *r = stream;
@@ -59,6 +80,7 @@ static char *read_line(char *buf, int size, void *stream)
 	if (*buf != '\0' && *buf != '\n' && *buf != '#' && *buf != ';' &&
 	    *buf != '[' && *buf != '\r' && strpbrk(buf, "=:") == NULL)
 		fail_line(r, "not understood; write: key = value");
+	check_section_line(r, buf);
 	return got;
 }
 
@@ -84,11 +106,8 @@ static int handle_pair(void *user, const char *section, const char *name,
 	const struct config_key *key = config_find(name);
 	char text[512];
 
-	if (section[0] != '\0' && strcmp(section, "memd") != 0) {
-		snprintf(text, sizeof(text), "[%.64s]: no such section; "
-			 "use [memd] or none", section);
-		fail_line(r, text);
-	} else if (key == NULL) {
+	check_section(r, section, strlen(section));
+	if (key == NULL) {
 		unknown_key(r, name);
 	} else if (r->line_of[key - config_keys] != 0) {
 		snprintf(text, sizeof(text), "%s: set already in line %d",

@@ -112,7 +112,11 @@ static void wrong_files_are_named_by_line(void **state)
 	expect_config_error("pool_size = 64M\npool_size = 65M\n",
 			    "conf:2: pool_size: set already in line 1");
 	expect_config_error("[swap]\npool_size = 64M\n",
-			    "conf:2: [swap]: no such section");
+			    "conf:1: [swap]: no such section; use [memd]");
+	expect_config_error("\n [other] ; empty\n", "conf:2: [other]: no such");
+	expect_config_error("[memd]\npool_size = 64M\n[memd2]\nx = y\n",
+			    "conf:3: [memd2]: no such section");
+	expect_config_error("[\n", "conf:1: not understood");
 	expect_config_error("pool_size 64M\n", "conf:1: not understood");
 	expect_config_error("pool_size = 64M\n    readahead\n",
 			    "conf:2: not understood");

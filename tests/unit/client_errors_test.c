@@ -136,6 +136,7 @@ static void addresses_name_settings(void **state)
 		  "make swap_size larger",
 		  "a smaller size here): it says: no room; make swap_size "
 		  "larger" },
+		{ "tcp://h:1", "or insecure_tcp = yes", "or insecure_tcp=yes" },
 		{ "embedded:", "", "" },
 	};
 

@@ -266,6 +266,29 @@ static void refusals_name_the_environment(void **state)
 	assert_null(strstr(reason, "environment"));
 }
 
+static void refusals_name_the_units(void **state)
+{
+	static const struct {
+		const char *key, *value, *part;
+	} rows[] = {
+		{ "pool_size", "64MB", "\"64MB\" is not allowed; give a size "
+		  "from 1M to 8T (units are K, M, G and T)" },
+		{ "store_keep", "5m", "(units are ms, s and min)" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct config_origin origin = { .file = "/dev/null" };
+
+		origin.flag[idx_of(rows[i].key)] = rows[i].value;
+		expect_refused(&origin, rows[i].part);
+		/* They are not what is wrong with one out of bounds. */
+		origin.flag[idx_of(rows[i].key)] = "99999999999999";
+		expect_refused(&origin, "is not allowed");
+		assert_null(strstr(reason, "units"));
+	}
+}
+
 static void texts_that_mean_nothing_are_refused(void **state)
 {
 	static const struct {
@@ -337,8 +360,8 @@ static void comments_after_values_are_explained(void **state)
 	(void)state;
 	make_file(path, "pool_size = 300M    # comment\n");
 	expect_refused(&origin, ":1: pool_size: \"300M    # comment\" is not "
-		       "allowed; give a size from 1M to 8T; a comment after "
-		       "a value begins with \" ;\"");
+		       "allowed; give a size from 1M to 8T (units are K, M, G "
+		       "and T); a comment after a value begins with \" ;\"");
 	unlink(path);
 	origin.file = "/dev/null";
 	origin.flag[idx_of("pool_size")] = "300M";
@@ -372,6 +395,7 @@ int main(void)
 		cmocka_unit_test(texts_are_refused_rather_than_cut),
 		cmocka_unit_test(clients_addresses_are_understood),
 		cmocka_unit_test(refusals_name_the_environment),
+		cmocka_unit_test(refusals_name_the_units),
 		cmocka_unit_test(texts_that_mean_nothing_are_refused),
 		cmocka_unit_test(texts_that_mean_something_are_not),
 		cmocka_unit_test(comments_after_values_are_explained),
