@@ -69,7 +69,7 @@ struct command {
 	uintptr_t address;
 	size_t length;
 	int advice;
-	uint32_t page_bytes;		/* MAP of a private segment: asked */
+	uint32_t page_bytes;		/* MAP: asked; 0: a named one's own */
 	bool is_inline;
 	bool is_read_only;
 	bool is_write;			/* FAULT */

@@ -14,9 +14,10 @@ static const struct {
 } texts[] = {
 	{ 0, "no error" },
 	{ EPERM, "not permitted: userfaultfd is not allowed here, or this is "
-		 "the child of a fork" },
+		 "the child of a fork, or the group is not the caller's" },
 	{ ENOENT, "no such segment, or no daemon at this address" },
-	{ EIO, "the page's bytes are lost: the swap file could not be read" },
+	{ EIO, "bytes are lost: the swap file could not be read, or the "
+	       "segment was written to past the daemon" },
 	{ EAGAIN, "too many of them now; try again later" },
 	{ ENOMEM, "out of memory, or of address space, or more than may be "
 		  "pinned" },
@@ -28,7 +29,8 @@ static const struct {
 	{ EMFILE, "too many open descriptors" },
 	{ ENFILE, "too many open descriptors in the system" },
 	{ ENOSPC, "no room: pool and swap are committed" },
-	{ ENOSYS, "the daemon does not know this request" },
+	{ ENOSYS, "not available here: there is no libmemd-engine.so.0, or "
+		  "the daemon is of another version" },
 	{ EPROTO, "the other side does not speak memd's protocol" },
 	{ EPROTONOSUPPORT, "the daemon speaks another version of the protocol" },
 	{ EOPNOTSUPP, "the kernel is too old: userfaultfd needs Linux 5.14" },
@@ -36,6 +38,7 @@ static const struct {
 	{ ENOTCONN, "the daemon is gone" },
 	{ ECONNREFUSED, "no daemon listens at this address" },
 	{ ECONNRESET, "the daemon closed the connection" },
+	{ ESHUTDOWN, "the daemon is stopping" },
 	{ ETIMEDOUT, "the daemon did not answer in time" },
 	{ EDQUOT, "over a limit of this session or user" },
 	{ ENAMETOOLONG, "the address or name is too long" },

@@ -10,7 +10,7 @@
  *     into commands by the callers.
  * H2  It takes no lock.  With program threads it shares the commands (C1-C6
  *     in command.h), the index of regions (R1-R5 in region.c), the ring of
- *     touched pages and the lanes' door (L1-L6 in lane.c), and it never waits
+ *     touched pages and the lanes' door (L1-L7 in lane.c), and it never waits
  *     in any of them.  So no thread that is stopped in a fault, in a signal
  *     handler or in a debugger holds what it needs.  (For an engine in this
  *     process it waits while that is in a system call: D5 in direct.c.)
@@ -21,7 +21,10 @@
  *     of the program's in it: a program that closes all descriptors does not
  *     close ours, which would unregister the regions and turn missing pages
  *     into zeros; and a pipe that the program closes is not kept open by us.
- * H6  All its descriptors are non-blocking and it sleeps only in epoll_wait().
+ * H6  All its descriptors are non-blocking and it sleeps only in epoll_wait(),
+ *     but for the wait that H2 speaks of, and at its start: with nothing to
+ *     serve yet it waits in poll() for the daemon's first answer
+ *     (session_open()).
  * H7  Only it maps, unmaps, poisons and reads faults of thread regions, and
  *     only it changes the tables of regions and faults: nothing about a
  *     region changes between its decisions.  The daemon may take a page out

@@ -270,12 +270,15 @@ EXPORT int memclient_attach(struct memclient *mc, const char *name,
 		err = options_check_name(name);
 	if (err == 0)
 		err = take_map_options(mc, options, &o);
+	if (err == 0 && o.page_size != 0)
+		err = options_check_page_size(&o.page_size);
 	if (err != 0)
 		return err;
 	m.name = (char *)name;
 	m.has_read_only = 1;
 	m.read_only = o.read_only != 0;
 	c = start(mc, COMMAND_MAP);
+	c->page_bytes = o.page_size;
 	memcpy(c->name, name, strlen(name) + 1);
 	err = set_body(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_ATTACH, &m.base);
 	ASSERT(err == 0);	/* a checked name fits */

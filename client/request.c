@@ -301,6 +301,8 @@ void request_take_stats(struct memclient *mc, uint64_t id,
 	if (c == NULL || c->kind != COMMAND_STATS)
 		return;
 	_Static_assert(sizeof(figure) <= sizeof(c->figure), "figures");
+	/* Not pages_lost: that is counted here, as pages are lost without a
+	 * daemon, too. */
 	memcpy(c->figure, figure, sizeof(figure));
 	finish(mc, c, 0, "");
 }
@@ -392,17 +394,39 @@ static const char *map_error_text(int err)
 	}
 }
 
+/* Who attaches may say what the pages should be. */
+static bool has_other_pages(const struct command *c,
+			    const Memd__SegmentReply *reply)
+{
+	return c->page_bytes != 0 && c->page_bytes != reply->page_bytes;
+}
+
+static void refuse_other_pages(struct memclient *mc, struct command *c,
+			       uint32_t page_bytes)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "the segment has pages of %u bytes, not "
+		 "of %u; ask for page_size 0 to take what it has", page_bytes,
+		 c->page_bytes);
+	finish(mc, c, -EINVAL, text);
+}
+
 static void take_map(struct memclient *mc, struct command *c,
 		     const Memd__SegmentReply *reply, int fd)
 {
-	int err = -EPROTO;
+	bool is_other = is_sound(c, reply) && has_other_pages(c, reply);
+	int err = is_other ? -EINVAL : -EPROTO;
 
-	if (is_sound(c, reply))
+	if (is_sound(c, reply) && !is_other)
 		err = fd >= 0 ? make_region(mc, c, reply, fd) : -EMFILE;
 	if (err != 0)
 		(void)!send_detach(mc, reply->segment);
 	c->ret_length = reply->length_bytes;
-	finish(mc, c, err, err != 0 ? map_error_text(err) : "");
+	if (is_other)
+		refuse_other_pages(mc, c, reply->page_bytes);
+	else
+		finish(mc, c, err, err != 0 ? map_error_text(err) : "");
 }
 
 void request_take_segment(struct memclient *mc, uint64_t id,

@@ -30,7 +30,7 @@ static size_t backlog_max(const struct store *store)
 static bool is_over(const struct store *store, unsigned parts)
 {
 	return store->op_count >= STORE_OPS_MAX / parts ||
-	       store->write_bytes >=
+	       store->held_bytes >=
 			share(store->stores, STORE_WRITE_BYTES) / parts ||
 	       conn_backlog(store->session->main) >=
 			backlog_max(store) / parts;

@@ -77,6 +77,20 @@ uint64_t store_op_bytes(const struct store_op *op)
 	return op->count * PAGER_UNIT_BYTES;
 }
 
+/* What the client has put into our memory with it. */
+static uint64_t held_bytes(const struct store_op *op)
+{
+	switch (op->kind) {
+	case STORE_OP_WRITE:
+		return store_op_bytes(op);
+	case STORE_OP_DISCARD:
+		return op->range_count * sizeof(*op->range);
+	case STORE_OP_READ:
+		break;
+	}
+	return 0;
+}
+
 void store_op_take_chunk(struct store_op *op)
 {
 	struct stores *ss = op->stores;
@@ -141,8 +155,7 @@ void store_op_submit(struct store_op *op)
 	op->blockers = count_blockers(op);
 	TAILQ_INSERT_TAIL(&store->ops, op, link);
 	store->op_count++;
-	if (op->kind == STORE_OP_WRITE)
-		store->write_bytes += store_op_bytes(op);
+	store->held_bytes += held_bytes(op);
 	if (op->blockers == 0)
 		set_ready(op);
 	store_flow_hold(store);
@@ -157,8 +170,7 @@ void store_op_finish(struct store_op *op)
 	unblock(op);
 	TAILQ_REMOVE(&store->ops, op, link);
 	store->op_count--;
-	if (op->kind == STORE_OP_WRITE)
-		store->write_bytes -= store_op_bytes(op);
+	store->held_bytes -= held_bytes(op);
 	store_schedule_add(store);
 	store_op_destroy(op);
 }

@@ -8,16 +8,18 @@
 #include "daemon/store_op.h"
 #include "daemon/store_step.h"
 #include "daemon/stores.h"
+#include <errno.h>
 
 enum {
 	STEP_PAGES = 256,	/* copied before others have their turn */
-	ASKED_MAX = 64,		/* ops that the pager is at, of all stores */
+	/* Ops that the pager is at, of all stores: no more than it takes. */
+	ASKED_MAX = PAGER_ADVICE_RESERVED,
 	RETRY_MS = 10,
 };
 
 void store_schedule_add(struct store *store)
 {
-	if (store->is_due)
+	if (store->is_due || store->is_starved)
 		return;
 	store->is_due = true;
 	store->stores->is_full = false;
@@ -86,7 +88,7 @@ static uint64_t start_one(struct stores *ss)
 
 static bool can_start(const struct stores *ss)
 {
-	return !TAILQ_EMPTY(&ss->due) && !ss->is_starved && !ss->is_full &&
+	return !TAILQ_EMPTY(&ss->due) && !ss->is_full &&
 	       ss->asked_count < ASKED_MAX;
 }
 
@@ -128,27 +130,43 @@ void store_schedule_drained(struct session *s)
 static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
 	struct stores *ss = arg;
+	struct store *store;
 
 	(void)fd;
 	(void)what;
-	ss->is_starved = false;
-	ss->is_full = false;
+	TAILQ_FOREACH(store, &ss->all, link)
+		if (store->is_starved) {
+			store->is_starved = false;
+			store_schedule_add(store);
+		}
 	daemon_settle(ss->daemon);
 }
 
-void store_schedule_starve(struct stores *ss)
+static int make_retry(struct stores *ss)
 {
-	struct timeval delay = { .tv_usec = RETRY_MS * 1000 };
+	if (ss->has_retry)
+		return 0;
+	if (event_assign(&ss->retry, ss->daemon->base, -1, 0, on_retry, ss) !=
+	    0)
+		return -ENOMEM;
+	(void)event_priority_set(&ss->retry, PRIORITY_ADMIN);
+	ss->has_retry = true;
+	return 0;
+}
 
-	ss->is_starved = true;
-	if (!ss->has_retry) {
-		if (event_assign(&ss->retry, ss->daemon->base, -1, 0, on_retry,
-				 ss) != 0)
-			return;
-		(void)event_priority_set(&ss->retry, PRIORITY_ADMIN);
-		ss->has_retry = true;
-	}
-	(void)event_add(&ss->retry, &delay);
+/* Without a timer it would not be woken: then it goes on at once. */
+void store_schedule_starve(struct store *store)
+{
+	const struct timeval delay = { .tv_usec = RETRY_MS * 1000 };
+	struct stores *ss = store->stores;
+
+	if (store->is_starved || make_retry(ss) != 0 ||
+	    (!event_pending(&ss->retry, EV_TIMEOUT, NULL) &&
+	     event_add(&ss->retry, &delay) != 0))
+		return;
+	if (store->is_due)
+		unset_due(ss, store);
+	store->is_starved = true;
 }
 
 void store_schedule_fini(struct stores *ss)

@@ -23,8 +23,8 @@ bool store_schedule_has_work(const struct stores *ss);
 /* The session's replies have been sent, as far as they go. */
 void store_schedule_drained(struct session *s);
 
-/* No pins are to be had: try again in a moment. */
-void store_schedule_starve(struct stores *ss);
+/* No pins are to be had for it: it tries again in a moment. */
+void store_schedule_starve(struct store *store);
 
 void store_schedule_fini(struct stores *ss);
 

@@ -109,6 +109,7 @@ static int add_segment(struct store *store, char *ret_reason,
 		return err;
 	}
 	store->segment->attached_count++;
+	pager_segment_reserve(d->engine.pager, store->segment->pager_id);
 	return 0;
 }
 

@@ -16,9 +16,11 @@
  *    store from, is orphaned at once: it copies and answers nothing any more;
  *    only pins are taken off, and until then those behind it wait.
  * 3. pinned_pages is the sum of chunks that are pinned, or may have to be; at
- *    most an eighth of the pool, so that programs here can pin, too.
- * 4. A request waits for as long as it takes until pins are to be had, up to
- *    PATIENCE; the client is told of nothing that passes by itself.
+ *    most an eighth of the pool, which is not taken from what programs here may
+ *    pin, nor can they take it (pager_segment_reserve()).
+ * 4. A request that finds no pins all the same, as its user is at his limit or
+ *    memory lacks, waits up to PATIENCE, and its store with it, but no other;
+ *    then the client is told, who asks again.
  * 5. Nothing of a client's grows without bound: over the limits of
  *    store_flow.h its connection is not read from (conn_hold), and reads start
  *    only while its replies find room. */
@@ -63,9 +65,10 @@ struct store {
 	struct store_op *receiving;	/* its payload is on the way */
 	struct store_op_list ops, ready;
 	uint32_t op_count;
-	uint64_t write_bytes;		/* payloads held */
+	uint64_t held_bytes;		/* of payloads, and of ranges */
 	uint64_t reading_bytes;		/* replies started */
 	bool is_due;
+	bool is_starved;		/* it waits for a moment */
 	TAILQ_ENTRY(store) link, due_link;
 };
 
@@ -81,9 +84,8 @@ struct stores {
 	uint32_t asked_count;		/* ops that the pager is at */
 	uint64_t pinned_pages, pinned_max;
 	bool is_full;			/* pinned_pages: wait for an end */
-	bool is_starved;		/* the pager is: wait for */
 	bool has_retry;
-	struct event retry;
+	struct event retry;		/* of starved ones */
 };
 
 /* What a client asks for. */

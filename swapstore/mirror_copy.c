@@ -182,7 +182,8 @@ void mirror_copy_ended(struct store_mirror *sm, unsigned which, int result)
 		return;
 	}
 	/* What it was about may be another's by now: void. */
-	if (cp->state == COPY_READING && result != -ENOTCONN && !cp->is_void)
+	if (cp->state == COPY_READING && result != -ENOTCONN &&
+	    result != -EAGAIN && !cp->is_void)
 		read_failed(sm, cp);
 	if (cp->state == COPY_WRITING && result != 0 && !cp->is_void)
 		mirror_bits_set(&sm->bits, cp->to, cp->slot, cp->count, false);

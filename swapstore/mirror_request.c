@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads and writes of a mirror.  A write is given to each child that is up; a
  * read is done run after run, each with a child that has all of it.  A run that
- * failed because its child went away is *held*, and asked of whoever has it
- * when that one is up. */
+ * failed because its child went away, or could not read just then, is *held*,
+ * and asked of whoever has it when that one is up. */
 #include "swapstore/store_mirror_internal.h"
 
 #include <errno.h>
@@ -42,18 +42,24 @@ static void hold(struct store_mirror *sm, struct mirror_request *rq)
 	sm->held_count++;
 }
 
-/* Whom to ask for the slot: one that has it and is up, else one that has it;
- * -1: it is lost. */
+/* Whom to ask for the slot: one that has it and is up, and not one that is
+ * spared if it can be another; else one that has it; -1: it is lost. */
 static int choose_child(const struct store_mirror *sm, uint32_t slot)
 {
+	bool is_found_up = false;
 	int found = -1;
 
 	for (unsigned c = 0; c < STORE_MIRROR_CHILDREN; c++) {
+		bool is_up = mirror_is_up(sm, c);
+
 		if (!mirror_bits_test(&sm->bits, c, slot))
 			continue;
-		if (mirror_is_up(sm, c))
+		if (is_up && sm->spared[c] == 0)
 			return (int)c;
-		found = (int)c;
+		if (found < 0 || (is_up && !is_found_up)) {
+			found = (int)c;
+			is_found_up = is_up;
+		}
 	}
 	return found;
 }
@@ -85,7 +91,11 @@ static bool start_read(struct store_mirror *sm, struct mirror_request *rq)
 		return false;
 	rq->run = run_length(sm, rq, child);
 	rq->epoch = sm->epoch[child];
-	return submit_to(sm, rq, (unsigned)child, rq->at, rq->run) == 0;
+	if (submit_to(sm, rq, (unsigned)child, rq->at, rq->run) != 0)
+		return false;
+	if (sm->spared[1 - child] > 0)
+		sm->spared[1 - child]--;
+	return true;
 }
 
 void mirror_held_start(struct store_mirror *sm)
@@ -109,6 +119,13 @@ static void read_failed(struct store_mirror *sm, struct mirror_request *rq,
 	rq->is_careful = rq->run != 1;
 }
 
+/* Where neither can, they are asked in turn. */
+static void spare(struct store_mirror *sm, unsigned c)
+{
+	sm->spared[c] = MIRROR_SPARED_READS;
+	sm->spared[1 - c] = 0;
+}
+
 void mirror_read_start(struct store_mirror *sm, struct mirror_request *rq)
 {
 	if (!start_read(sm, rq))
@@ -120,6 +137,8 @@ void mirror_read_ended(struct store_mirror *sm, struct mirror_request *rq,
 {
 	if (result == 0)
 		rq->at += rq->run;
+	else if (result == -EAGAIN)
+		spare(sm, c);
 	else if (result != -ENOTCONN && rq->epoch == sm->epoch[c])
 		read_failed(sm, rq, c);
 	if (rq->at == rq->io.slot_count)

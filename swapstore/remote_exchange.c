@@ -321,7 +321,8 @@ static bool is_passing(int code)
 }
 
 /* What passes is tried again later, for what is in the buffer must not be
- * given up; EIO is the bytes' own fate; after anything else the store is
+ * given up, or, of a read, with a mirror's other child; EIO is the bytes' own
+ * fate; after anything else the store is
  * opened anew, and the reason shown. */
 static int on_error(struct store_remote *sr, struct remote_message *m,
 		    const struct wire_header *h, const uint8_t *body)
@@ -338,8 +339,11 @@ static int on_error(struct store_remote *sr, struct remote_message *m,
 					 "it says: %s", text);
 	message_unsend(sr, m);
 	remote_link_answered(&sr->link);
-	if (code != EIO) {
+	if (code != EIO)
 		sr->hold_ns = clock_now_ns() + HOLD_NS;
+	if (code != EIO && m->request != NULL && sr->is_mirrored) {
+		part_end(sr, m, -EAGAIN);
+	} else if (code != EIO) {
 		ask_again(sr, m);
 	} else if (m->request != NULL) {
 		/* Its medium may be bad: that is its own affair. */

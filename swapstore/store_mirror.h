@@ -22,7 +22,8 @@ enum { STORE_MIRROR_CHILDREN = 2 };
  *   - a write either is taken at once, its bytes copied, or refused with
  *     -EAGAIN, which one of 64 slots is not when nothing else waits; taken,
  *     it ends well;
- *   - while it is not up, reads end with -ENOTCONN;
+ *   - while it is not up, reads end with -ENOTCONN; and with -EAGAIN where
+ *     it is, but cannot read now: the other one is asked for a while then;
  *   - after it has come back empty its epoch is another, and has() is true
  *     of the slots that it has all the same, or that are on their way to it. */
 struct store_mirror_child {

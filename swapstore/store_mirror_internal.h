@@ -15,6 +15,7 @@ enum {
 	MIRROR_REQUESTS = 512,
 	MIRROR_COPIES = 2,		/* at once */
 	MIRROR_COPY_SLOTS = 64,
+	MIRROR_SPARED_READS = 1024,	/* of who could not read */
 };
 
 struct mirror_request {
@@ -54,6 +55,8 @@ struct store_mirror {
 	int epoll_fd;
 	int ended_fd;			/* readable while any has ended */
 	unsigned slow;			/* child that last had no room */
+	/* Reads for which the other one is asked, if it can be. */
+	unsigned spared[STORE_MIRROR_CHILDREN];
 
 	/* A request is in one of these, or with a child. */
 	struct mirror_request *requests;

@@ -169,8 +169,7 @@ check_structure() {
 	only 'ioctl\(.*UFFDIO_' client/uffd.c daemon/pager/backing.c ||
 		result=1
 	only '\b(splice\(|FALLOC_FL_PUNCH_HOLE)' daemon/pager/backing.c \
-		daemon/pager/punch_helper.c \
-		common/table.c || result=1
+		daemon/pager/punch_helper.c || result=1
 	layer common common || result=1
 	layer proto common proto || result=1
 	layer swapstore common proto swapstore || result=1

@@ -63,6 +63,7 @@
  *
  * Errors: functions return 0 or a negative errno number; memclient_error()
  * has the same in words, with what to do.  Outputs are untouched on failure.
+ * All of those give -EINVAL where `mc` is NULL or a struct's size is not set.
  * Threads: any thread may call anything at any time, save that
  * memclient_close() must be the last call.  Nothing here may be called from a
  * signal handler.  C99 and C++ compatible. */
@@ -119,20 +120,29 @@ struct memclient_options {
  * options  NULL: all defaults.  Copied.
  * ret_mc   on success the handle; end with memclient_close().
  *
- * Returns 0, or -EINVAL (address not understood), -ENOENT or -ECONNREFUSED
- * (no daemon there), -EHOSTUNREACH (no such host), -ENOSYS (no
- * libmemd-engine.so.0), -EACCES (may not connect), -EPROTO or -EPROTONOSUPPORT
- * (not memd, or another protocol version), -EPERM (no userfaultfd at all),
- * -EOPNOTSUPP (kernel older than 5.14), -EAGAIN (daemon is full), -ETIMEDOUT,
- * -ENOMEM, -EMFILE.
+ * Returns 0, or -EINVAL (address or a setting in it not understood), -ENOENT or
+ * -ECONNREFUSED (no daemon there), -EACCES (may not connect), -EPROTO or
+ * -EPROTONOSUPPORT (not memd, or another protocol version), -EPERM (no
+ * userfaultfd at all), -EOPNOTSUPP (kernel older than 5.14), -EAGAIN (daemon is
+ * full, or no more threads), -ESHUTDOWN (daemon is stopping), -ENOTCONN (it
+ * hung up), -ETIMEDOUT, -ENOMEM, -EMFILE.
+ * embedded: and tcp:// besides: -ENOSYS (no libmemd-engine.so.0), -ENOSPC (no
+ * room for the swap file, or on the other host), -EDQUOT (a limit there),
+ * -EHOSTUNREACH (no such host), -EBUSY (swap file in use), -EPERM (it is not a
+ * swap file of this user), and what open(2) of it gives.
  * The reason in words: memclient_error(NULL), in the same thread.
- * Blocks for the handshake, at most timeout_ms. */
+ * Blocks for the handshake, at most timeout_ms.  Before that embedded: takes
+ * what making the swap file takes, and tcp:// at most 5 s for each host. */
 int memclient_open(const char *address, const struct memclient_options *options,
 		   struct memclient **ret_mc);
 
 /* Unmap all regions, stop the thread, disconnect.  NULL is allowed.  Private
  * memory is gone; named segments live on in the daemon.  No other thread may
- * be using a region or a call. */
+ * be using a region or a call.
+ * Blocks while the kernel unmaps, not for a daemon.  With embedded: and tcp://
+ * also until their engine has stopped: at most the setting stop_timeout (1s
+ * there) for pages on their way, then until the disk has done what it was given
+ * (embedded:), or at most 1 s for each other host. */
 void memclient_close(struct memclient *mc);
 
 /* How a region is to be mapped.  All 0: thread mode, 4 KiB pages. */
@@ -152,12 +162,15 @@ struct memclient_map_options {
  * options   NULL: defaults.
  * ret_addr  on success the start, aligned to the page size.
  *
- * Returns 0, or -EINVAL (zero or overflowing length, bad page size),
- * -EDQUOT (a limit of this session or user), -ENOSPC (pool and swap are
- * committed), -ENOTCONN (daemon gone), -ENOMEM, -EAGAIN (mlockall(MCL_FUTURE)
- * and RLIMIT_MEMLOCK is too low), -EMFILE, -EPROTO, -ETIMEDOUT.
- * Blocks for one round trip.  The region belongs to `mc` until
- * memclient_unmap(). */
+ * Returns 0, or -EINVAL (zero or overflowing length, bad page size or one that
+ * the daemon's pool is too small for, bad fault mode, read_only), -EDQUOT (a
+ * limit of this session or user), -ENOSPC (pool and swap are committed),
+ * -EAGAIN (the daemon has max_segments, or a program of this user keeps a
+ * data file of it locked; or mlockall(MCL_FUTURE) is on and RLIMIT_MEMLOCK too
+ * low), -EMFILE (here or in the daemon; or too many connections with inline
+ * regions), -ENOMEM, -ENOTCONN (daemon gone), -EPROTO, -ETIMEDOUT.
+ * Blocks for one round trip, at most timeout_ms.  The region belongs to `mc`
+ * until memclient_unmap(). */
 int memclient_map(struct memclient *mc, size_t length,
 		  const struct memclient_map_options *options, void **ret_addr);
 
@@ -183,22 +196,29 @@ struct memclient_segment_options {
  * name  1 to 255 bytes, no '/' and no control characters.
  *
  * Errors as memclient_map, and -EEXIST, -EACCES (exists, not allowed),
- * -EINVAL (name, mode or group). */
+ * -EINVAL (name or mode; no such group), -EPERM (a group that the caller, not
+ * being root, is no member of). */
 int memclient_segment_create(struct memclient *mc, const char *name,
 			     size_t length,
 			     const struct memclient_segment_options *options);
 
 /* Take the name away; the memory goes with the last detach.  Returns 0, or
- * -ENOENT, -EACCES (owner or root only), -ENOTCONN, -ETIMEDOUT. */
+ * -EINVAL (not a name), -ENOENT, -EACCES (owner or root only), -ENOTCONN,
+ * -ETIMEDOUT. */
 int memclient_segment_unlink(struct memclient *mc, const char *name);
 
 /* Map a named segment, shared with every other process that attached it: a
  * page is one frame for all of them, and writes are seen at once.
  *
+ * options               page_size: 0 takes the segment's; any other must be
+ *                       the segment's.
  * ret_addr, ret_length  start and length in bytes; ret_length may be NULL.
  *
- * Returns 0, or -ENOENT (no such name), -EACCES (its mode says no),
- * -EDQUOT, -ENOTCONN, -ENOMEM, -ETIMEDOUT. */
+ * Returns 0, or -ENOENT (no such name), -EACCES (its mode says no), -EINVAL
+ * (not a name, bad fault mode, bad page size or not the segment's), -EIO (its
+ * data file was written to past the daemon, so no byte of it can be trusted:
+ * unlink it), -EDQUOT (as many as one session may attach), -EAGAIN (mlockall(),
+ * as memclient_map), -EMFILE, -ENOMEM, -ENOTCONN, -EPROTO, -ETIMEDOUT. */
 int memclient_attach(struct memclient *mc, const char *name,
 		     const struct memclient_map_options *options,
 		     void **ret_addr, size_t *ret_length);
@@ -207,9 +227,9 @@ int memclient_attach(struct memclient *mc, const char *name,
 #define MEMCLIENT_ADVICE_NORMAL		0
 #define MEMCLIENT_ADVICE_SEQUENTIAL	1	/* read far ahead */
 #define MEMCLIENT_ADVICE_RANDOM		2	/* never read ahead */
-#define MEMCLIENT_ADVICE_WILLNEED	3	/* bring in, in the background */
+#define MEMCLIENT_ADVICE_WILLNEED	3	/* bring in, do not wait */
 #define MEMCLIENT_ADVICE_DONTNEED	4	/* drop the bytes: zeros again,
-						 * for all who map the segment */
+						 * for all who map it */
 #define MEMCLIENT_ADVICE_COLD		5	/* evict these first */
 #define MEMCLIENT_ADVICE_PAGEOUT	6	/* evict now */
 #define MEMCLIENT_ADVICE_RECORD		7	/* note the order of use */
@@ -217,7 +237,8 @@ int memclient_attach(struct memclient *mc, const char *name,
 
 /* Advise on every page that the range [addr, addr + length) touches
  * (DONTNEED: every page wholly inside it).  SEQUENTIAL, RANDOM and NORMAL hold
- * for the whole segment.
+ * for the whole segment.  COLD and PAGEOUT do nothing, and return 0, where this
+ * connection has the segment attached read-only: others may be using the pages.
  *
  * RECORD makes the daemon note, from now on, in which order pages of the range
  * are faulted in, by whomever, each page once.  It ends with NORMAL on any
@@ -236,27 +257,46 @@ int memclient_attach(struct memclient *mc, const char *name,
  *
  * Returns 0, or -EINVAL (not inside one region, unknown advice), -EACCES
  * (DONTNEED on a read-only region), -EBUSY (DONTNEED or PAGEOUT on pinned
- * pages), -ENOMEM (RECORD, REPLAY: the daemon's), -ENOTCONN, -ETIMEDOUT.
- * Blocks until it is done, except WILLNEED and REPLAY. */
+ * pages; or too many requests are under way), -ENOMEM (RECORD, REPLAY: the
+ * daemon's), -ENOTCONN (daemon gone, or the region lost), -ETIMEDOUT.  On
+ * failure it may have been done for a part of the range.
+ * Blocks until it is done, except WILLNEED and REPLAY; at most timeout_ms for
+ * each 256 MiB. */
 int memclient_advise(struct memclient *mc, void *addr, size_t length,
 		     int advice);
 
-/* Bring in every page of the range and keep it in until memclient_unpin() of
- * the same range (pins are counted).  Needed around direct I/O.
+/* Bring in every page that the range touches and keep it in until
+ * memclient_unpin() of the same range (pins are counted).  Needed around
+ * direct I/O.
  *
- * Returns 0, or -EINVAL (not inside one region), -EDQUOT or -ENOMEM (more
- * than may be pinned; nothing is pinned then), -EACCES (the region is
- * read-only: a device that only reads needs no pin), -EIO (a page is lost),
- * -ENOTCONN, -ETIMEDOUT. */
+ * Returns 0, or -EINVAL (not inside one region), -ENOMEM (more than may be
+ * pinned: half of the pool, half of a limit on frames, or 4096 ranges), -EBUSY
+ * (too many requests are under way: 16 pins and advices of one connection at a
+ * time), -EACCES (the region is read-only: a device that only reads needs no
+ * pin), -EIO (a page is lost), -ENOTCONN (daemon gone, or the region lost),
+ * -ETIMEDOUT.  On failure nothing is pinned; save that after -ETIMEDOUT the
+ * daemon may still pin the range, until it is unmapped.
+ * Blocks until it is done, at most timeout_ms. */
 int memclient_pin(struct memclient *mc, void *addr, size_t length);
+
+/* Undo one memclient_pin() of the same range.
+ *
+ * Returns 0, or -EINVAL (not exactly the pages of a range that was pinned, or
+ * the connection broke since, with which pins end), -ENOTCONN, -ETIMEDOUT.
+ * Blocks for one round trip, at most timeout_ms. */
 int memclient_unpin(struct memclient *mc, void *addr, size_t length);
 
 /* Read one byte of every page of the range, so that a system call that
  * follows at once will hardly ever meet a missing page.  (Only
- * memclient_pin() makes that certain.)  Returns 0 or -EINVAL. */
+ * memclient_pin() makes that certain.)  Returns 0 or -EINVAL (not inside one
+ * region).  Blocks while pages come in, at most timeout_ms for each; one that
+ * is lost, or does not come, is SIGBUS here as anywhere. */
 int memclient_touch(struct memclient *mc, const void *addr, size_t length);
 
-/* Figures of this connection, from its opening on. */
+/* Figures of this connection.  Bytes and the limit are as of now.  Faults are
+ * counted by the daemon, from the last (re)connection on: they begin at 0 again
+ * where `reconnects` has grown.  pages_lost and reconnects are counted here,
+ * from memclient_open() on. */
 struct memclient_stats {
 	size_t size;		/* sizeof(struct memclient_stats); required */
 	uint64_t mapped_bytes;
@@ -272,7 +312,8 @@ struct memclient_stats {
 	uint64_t reconnects;
 };
 
-/* Returns 0, or -EINVAL (size), -ENOTCONN, -ETIMEDOUT. */
+/* Returns 0, or -EINVAL (size), -ENOTCONN, -EPROTO, -ETIMEDOUT.  Blocks for
+ * one round trip, at most timeout_ms. */
 int memclient_stats(struct memclient *mc, struct memclient_stats *ret_stats);
 
 /* Text of a (negative or positive) errno number, for example

@@ -5,9 +5,9 @@
  * frame, staging or a batch is missing; the end of any I/O wakes it.  So each
  * kind is one function that deals with one page and says whether to go on.
  *
- * Pins: every PIN reserves its whole range, at most half of the pool and half
- * of each limited account, before it touches a page; with pins counted per
- * page,
+ * Pins: every PIN reserves its whole range, at most half of the pool (or an
+ * eighth more, which reserved segments have for themselves) and half of each
+ * limited account, before it touches a page; with pins counted per page,
  *
  *   sum over frames of pins * units
  *       == pinned_units - what PINs under way have reserved but not reached */
@@ -197,6 +197,8 @@ static void pin_charge(struct pager *pg, segment_id segment, int64_t units)
 
 	sg->pinned_units += (uint64_t)units;
 	pg->pinned_units += (uint64_t)units;
+	if (sg->is_reserved)
+		pg->reserved_pinned_units += (uint64_t)units;
 	for (account_id id = sg->account; id != 0; id = pg->account[id].parent)
 		pg->account[id].pinned_units += (uint64_t)units;
 }
@@ -204,7 +206,11 @@ static void pin_charge(struct pager *pg, segment_id segment, int64_t units)
 static bool pin_has_room(const struct pager *pg, const struct segment *sg,
 			 uint64_t units)
 {
-	if (pg->pinned_units + units > pg->config.frame_count / 2)
+	uint64_t reserved = pg->reserved_pinned_units;
+
+	if (sg->is_reserved ?
+	    reserved + units > pg->config.frame_count / 8 :
+	    pg->pinned_units - reserved + units > pg->config.frame_count / 2)
 		return false;
 	for (account_id id = sg->account; id != 0;
 	     id = pg->account[id].parent) {
@@ -347,6 +353,7 @@ static void advice_end(struct pager *pg, struct advice *ad, int result)
 	clock_age_flush(pg);
 	*ad = (struct advice){ 0 };
 	pg->advice_count--;
+	pg->advice_others -= !done.is_reserved;
 	if (!done.is_answered)
 		pg->ops->done(pg->ctx, done.cookie, result, done.count);
 }
@@ -462,11 +469,15 @@ static unsigned willneed_count(const struct pager *pg)
 	return count;
 }
 
-static struct advice *advice_get(struct pager *pg)
+static struct advice *advice_get(struct pager *pg, bool is_reserved)
 {
+	if (!is_reserved &&
+	    pg->advice_others >= ADVICE_MAX - PAGER_ADVICE_RESERVED)
+		return NULL;
 	for (unsigned i = 0; i < ADVICE_MAX; i++)
 		if (!pg->advice[i].is_used) {
 			pg->advice_count++;
+			pg->advice_others += !is_reserved;
 			return &pg->advice[i];
 		}
 	return NULL;
@@ -505,6 +516,7 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 	const struct segment *sg = &pg->segment[segment];
 	struct advice ad = {
 		.is_used = true,
+		.is_reserved = sg->is_reserved,
 		.kind = (uint8_t)advice,
 		.segment = segment,
 		.first = first,
@@ -536,7 +548,7 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 		pg->ops->done(pg->ctx, cookie, 0, 0);	/* only advice */
 		return;
 	}
-	slot = advice_get(pg);
+	slot = advice_get(pg, sg->is_reserved);
 	if (slot == NULL) {
 		pg->ops->done(pg->ctx, cookie, -EBUSY, 0);
 		return;

@@ -308,7 +308,9 @@ int backing_open_read_only(const struct backing *b, segment_id segment)
 
 	if (b->file[segment].alias == NULL)
 		return -ENOENT;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d",
+	/* Of the thread: inside of a program it has a table of its own, and
+	 * the number means another file, or none, to the process. */
+	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d",
 		 b->file[segment].fd);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd >= 0 ? fd : -errno;

@@ -109,6 +109,7 @@ struct segment {
 	uint64_t teardown_cursor;	/* DYING: pages before it are done */
 	bool is_blocked;		/* DYING: ops.discard refused */
 	bool is_stuck;			/* nothing can be captured from it */
+	bool is_reserved;		/* pager_segment_reserve() */
 	struct stream_set streams;
 	bool is_ahead_queued;
 	uint8_t ahead_stream;		/* the one that has the next turn */
@@ -196,6 +197,7 @@ struct advice {
 	bool is_used;
 	bool is_answered;		/* done() was called; goes on alone */
 	bool is_wanting;		/* parked for lack of a frame */
+	bool is_reserved;		/* its segment is */
 	uint8_t kind;			/* enum pager_advice */
 	uint8_t phase;
 	segment_id segment;
@@ -232,6 +234,7 @@ struct pager {
 	frame_id frame_free;
 	uint32_t units[PAGE_STATES];	/* frames in each state */
 	uint64_t pinned_units;
+	uint64_t reserved_pinned_units;	/* of these: of reserved segments */
 	segment_id segment_free, segment_first;
 	account_id account_free;
 	waiter_id waiter_free;
@@ -271,6 +274,7 @@ struct pager {
 
 	struct advice advice[ADVICE_MAX];
 	uint32_t advice_count;
+	uint32_t advice_others;		/* of these: not of reserved segments */
 	unsigned advice_next;		/* where the next turn begins */
 	struct pager_stats stats;	/* the counters; gauges on demand */
 };

@@ -172,6 +172,13 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 			 account_id account, segment_id *ret_segment)
 	MUST_CHECK;
 
+/* Advice on this segment, which nobody has pinned yet, has a share of its own,
+ * together with others of the kind: PAGER_ADVICE_RESERVED under way at once,
+ * and pins of an eighth of the pool.  What is done to all other segments cannot
+ * use that up. */
+enum { PAGER_ADVICE_RESERVED = 64 };
+void pager_segment_reserve(struct pager *pg, segment_id segment);
+
 /* Its faults in flight are answered -EFAULT.  Its frames and slots become free
  * at once, or, of a large segment, piece by piece in pager_run(), or, where
  * I/O is in flight, as that ends; then ops.segment_gone.  The id must not be

@@ -90,6 +90,14 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 	return 0;
 }
 
+void pager_segment_reserve(struct pager *pg, segment_id segment)
+{
+	struct segment *sg = &pg->segment[segment];
+
+	ASSERT(sg->state == SEGMENT_LIVE && sg->pinned_units == 0);
+	sg->is_reserved = true;
+}
+
 static void segment_free(struct pager *pg, segment_id id)
 {
 	struct segment *sg = &pg->segment[id];
@@ -246,6 +254,8 @@ void pager_segment_destroy(struct pager *pg, segment_id segment)
 	sg->state = SEGMENT_DYING;
 	pg->dying_count++;
 	pg->pinned_units -= sg->pinned_units;
+	if (sg->is_reserved)
+		pg->reserved_pinned_units -= sg->pinned_units;
 	fault_fail_waiting(pg, &pg->pool_waiting, segment, -EFAULT);
 	for (account_id id = sg->account; id != 0;
 	     id = pg->account[id].parent) {

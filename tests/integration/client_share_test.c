@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that named segments are one memory for all that attach them, in one
  * process and in several, in both fault modes and read-only; that a read-only
- * region sees writes and cannot make any; and that creating and unlinking do
- * what memclient.h says. */
+ * region sees writes and cannot make any; and that creating, attaching and
+ * unlinking do what memclient.h says. */
 #include "tests/integration/client_helpers.h"
 
 #include <sys/mman.h>
@@ -198,6 +198,39 @@ static void names(void **state)
 	memclient_close(mc);
 }
 
+static int attach_pages(struct memclient *mc, uint32_t page_size, void **ret)
+{
+	struct memclient_map_options o = { .size = sizeof(o),
+					   .page_size = page_size };
+
+	return memclient_attach(mc, "pages", &o, ret, NULL);
+}
+
+static void attaching_checks_the_page_size(void **state)
+{
+	struct memclient *mc = open_client(&fake, 20000);
+	struct memclient_stats s = { .size = sizeof(s) };
+	void *p = NULL;
+	uint64_t detaches;
+
+	(void)state;
+	create(mc, "pages", 16384);
+	assert_int_equal(attach_pages(mc, 8192, &p), -EINVAL);
+	detaches = fake.control->detaches;
+	assert_int_equal(attach_pages(mc, 4096, &p), -EINVAL);
+	assert_non_null(strstr(memclient_error(mc), "pages of 16384 bytes"));
+	assert_null(p);
+	/* What was refused is not left attached. */
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(fake.control->detaches, detaches + 1);
+	assert_int_equal(attach_pages(mc, 16384, &p), 0);
+	fill(p, LENGTH);
+	assert_int_equal(memclient_unmap(mc, p), 0);
+	assert_int_equal(attach_pages(mc, 0, &p), 0);
+	verify(p, LENGTH);
+	memclient_close(mc);
+}
+
 static int begin(void **state)
 {
 	(void)state;
@@ -220,6 +253,7 @@ int main(void)
 		CLIENT_TEST(&fake, processes_share),
 		CLIENT_TEST(&fake, read_only_cannot_write),
 		CLIENT_TEST(&fake, names),
+		CLIENT_TEST(&fake, attaching_checks_the_page_size),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

@@ -58,6 +58,7 @@ struct pending {
 struct fake {
 	struct swapstore base;
 	bool is_up, has_news;
+	bool cannot_read;
 	uint64_t epoch;
 	bool is_kept[SLOTS];
 	_Alignas(8) uint8_t bytes[SLOTS][SWAP_SLOT_BYTES];
@@ -92,7 +93,8 @@ static void fake_read(struct fake *f, struct pending *p)
 	uint8_t *to = p->io.buffer;
 
 	p->is_settled = true;
-	p->result = f->is_up ? 0 : -ENOTCONN;
+	p->result = !f->is_up ? -ENOTCONN :
+		    f->cannot_read || roll(8) == 0 ? -EAGAIN : 0;
 	memset(to, 0xee, p->io.slot_count * (size_t)SWAP_SLOT_BYTES);
 	for (uint32_t i = 0; p->result == 0 && i < p->io.slot_count; i++) {
 		const uint8_t *at = fake_look(f, p->io.slot + i);
@@ -556,6 +558,48 @@ static void who_sleeps_is_woken(void **unused)
 	world_fini(&w);
 }
 
+static int read_slot(struct world *w, uint32_t slot)
+{
+	struct swap_io io = { .cookie = slot, .slot = slot, .slot_count = 1,
+			      .buffer = w->op[0].buffer };
+	struct swap_done done;
+	unsigned left = PATIENCE;
+
+	while (swapstore_submit(w->mirror, &io) != 0)
+		(void)swapstore_reap(w->mirror, &done, 0);
+	while (swapstore_reap(w->mirror, &done, 1) == 0)
+		assert_true(left-- != 0);
+	return done.result;
+}
+
+/* One that is there, but has no means to read, is not waited for while the
+ * other one can, and nothing is taken for lost for it. */
+static void who_cannot_read_is_left_alone(void **unused)
+{
+	static struct world w;
+
+	(void)unused;
+	seed = state = 1;
+	for (unsigned c = 0; c < 2; c++) {
+		world_init(&w, 2);
+		for (unsigned i = 0; i < 200; i++)
+			submit_one(&w, true);
+		settle(&w);
+		w.child[c]->cannot_read = true;
+		for (uint32_t slot = 0; slot < SLOTS; slot++) {
+			if (w.version[slot] == 0)
+				continue;
+			assert_int_equal(read_slot(&w, slot), 0);
+			assert_true(pattern_is(w.op[0].buffer, slot, 1,
+					       w.version[slot]));
+		}
+		w.child[c]->cannot_read = false;
+		settle(&w);
+		compare(&w);
+		world_fini(&w);
+	}
+}
+
 /* ---- a copy's read that fails late */
 
 enum { LATE_SLOT = 5 };
@@ -655,6 +699,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_lost),
 		cmocka_unit_test(who_sleeps_is_woken),
+		cmocka_unit_test(who_cannot_read_is_left_alone),
 		cmocka_unit_test(copy_that_fails_late_takes_nothing_newer),
 	};
 

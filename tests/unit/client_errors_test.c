@@ -31,6 +31,15 @@ static void numbers_have_names(void **state)
 	assert_string_equal(errors_name(INT_MAX), "unknown error");
 }
 
+/* memclient_open() gives ENOSYS where no daemon is meant. */
+static void missing_engine_and_stopping_daemon_have_words(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(errors_name(ENOSYS), "libmemd-engine"));
+	assert_null(strstr(errors_name(ENOSYS), "this request"));
+	assert_non_null(strstr(errors_name(ESHUTDOWN), "stopping"));
+}
+
 static void wire_codes_are_errnos(void **state)
 {
 	(void)state;
@@ -218,6 +227,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_have_names),
+		cmocka_unit_test(missing_engine_and_stopping_daemon_have_words),
 		cmocka_unit_test(wire_codes_are_errnos),
 		cmocka_unit_test(copies_are_clean_and_cut),
 		cmocka_unit_test(texts_are_the_threads_own),

@@ -331,6 +331,52 @@ static void pins_have_limits(void **state)
 	finish(w);
 }
 
+/* What others have pinned, or keep the pager at, does not stand in the way of a
+ * reserved segment, nor the other way round. */
+static void reserved_segments_have_a_share(void **state)
+{
+	enum { FRAMES = 1024, OTHERS = 256 - PAGER_ADVICE_RESERVED };
+	struct world *w = start(CONFIG(.frame_count = FRAMES,
+				       .slot_count = 2 * FRAMES));
+	segment_id sg = world_segment(w, FRAMES, 0, 0);
+	segment_id reserved = world_segment(w, FRAMES, 0, 0);
+
+	(void)state;
+	pager_segment_reserve(w->pager, reserved);
+	world_fill(w, sg, 0, 1);
+	world_page_out(w, sg, 0, 1);
+	world_fill(w, reserved, 0, 2);
+	world_page_out(w, reserved, 0, 1);
+	/* All of these wait for one page to be read. */
+	for (unsigned i = 0; i < OTHERS; i++)
+		assert_int_equal(world_advise(w, sg, 0, 1, PAGER_PIN), 1);
+	assert_int_equal(world_advise(w, sg, 0, 1, PAGER_PIN), -EBUSY);
+	for (unsigned i = 0; i < PAGER_ADVICE_RESERVED; i++)
+		assert_int_equal(world_advise(w, reserved, 0, 1, PAGER_PIN),
+				 1);
+	assert_int_equal(world_advise(w, reserved, 0, 1, PAGER_PIN), -EBUSY);
+	world_settle(w);
+
+	assert_int_equal(world_advise(w, sg, 1, FRAMES / 2 - OTHERS,
+				      PAGER_PIN), 0);
+	assert_int_equal(world_advise(w, sg, 0, 1, PAGER_PIN), -ENOMEM);
+	assert_int_equal(world_advise(w, reserved, 1, FRAMES / 8 -
+				      PAGER_ADVICE_RESERVED, PAGER_PIN), 0);
+	assert_int_equal(world_advise(w, reserved, 0, 1, PAGER_PIN), -ENOMEM);
+	assert_int_equal(world_stats(w).pinned_frames, FRAMES / 2 +
+			 FRAMES / 8);
+	world_expect(w, sg, 0, 1);
+	world_expect(w, reserved, 0, 2);
+
+	world_segment_destroy(w, reserved);
+	assert_int_equal(world_advise(w, sg, 0, 1, PAGER_PIN), -ENOMEM);
+	reserved = world_segment(w, FRAMES, 0, 0);
+	pager_segment_reserve(w->pager, reserved);
+	assert_int_equal(world_advise(w, reserved, 0, FRAMES / 8, PAGER_PIN),
+			 0);
+	finish(w);
+}
+
 static void pin_of_a_lost_page_pins_nothing(void **state)
 {
 	struct world *w = start(CONFIG(0));
@@ -513,6 +559,7 @@ int main(void)
 		cmocka_unit_test(pinned_pages_stay),
 		cmocka_unit_test(pins_are_counted),
 		cmocka_unit_test(pins_have_limits),
+		cmocka_unit_test(reserved_segments_have_a_share),
 		cmocka_unit_test(pin_of_a_lost_page_pins_nothing),
 		cmocka_unit_test(unpin_waits_for_pin),
 		cmocka_unit_test(bad_ranges_are_refused),

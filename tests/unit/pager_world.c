@@ -177,7 +177,7 @@ static void on_done(void *ctx, uint64_t cookie, int result, uint64_t count)
 {
 	struct world *w = ctx;
 
-	assert_true(w->done_count < 256);
+	assert_true(w->done_count < WORLD_DONE_MAX);
 	w->done[w->done_count++] = (struct world_done){
 		.cookie = cookie, .result = result, .count = count,
 	};

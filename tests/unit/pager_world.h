@@ -13,6 +13,7 @@ enum {
 	WORLD_IO_MAX = 64,
 	WORLD_LOG_MAX = 65536,
 	WORLD_READY_MAX = 4096,
+	WORLD_DONE_MAX = 512,
 };
 
 struct world_segment {
@@ -46,7 +47,7 @@ struct world {
 	uint32_t client;		/* that faults; 0: an old one */
 	struct world_ready ready[WORLD_READY_MAX];
 	unsigned ready_count;
-	struct world_done done[256];
+	struct world_done done[WORLD_DONE_MAX];
 	unsigned done_count;
 	unsigned gone_count;
 	uint64_t aged;
