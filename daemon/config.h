@@ -91,9 +91,9 @@ const struct config_key *config_find(const char *name);
 /* The key whose name is nearest to a misspelled one; NULL: none is near. */
 const struct config_key *config_find_near(const char *name);
 
-/* The next variable of the environment, from the `*idx`th on, that is no setting
- * but looks like one misspelt.  Returns the setting, and the variable's name
- * in ret_variable; NULL: there is none. */
+/* The next variable of the environment, from the `*idx`th on, that is no
+ * setting but looks like one misspelt.  Returns the setting, and the variable's
+ * name in ret_variable; NULL: there is none. */
 const struct config_key *config_find_misspelt(size_t *idx, char *ret_variable,
 					      size_t size);
 
