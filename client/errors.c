@@ -32,7 +32,8 @@ static const struct {
 	{ ENOSYS, "not available here: there is no libmemd-engine.so.0, or "
 		  "the daemon is of another version" },
 	{ EPROTO, "the other side does not speak memd's protocol" },
-	{ EPROTONOSUPPORT, "the daemon speaks another version of the protocol" },
+	{ EPROTONOSUPPORT, "the daemon speaks another version of the "
+			   "protocol" },
 	{ EOPNOTSUPP, "the kernel is too old: userfaultfd needs Linux 5.14" },
 	{ EMSGSIZE, "a message is too long" },
 	{ ENOTCONN, "the daemon is gone" },

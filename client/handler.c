@@ -288,7 +288,8 @@ static void wait_for_work(struct memclient *mc, bool *ret_fault,
 		if (events[i].data.fd == h->uffd.fd)
 			*ret_fault = true;
 		else
-			*ret_message = (events[i].events & ~(uint32_t)EPOLLOUT) != 0;
+			*ret_message = (events[i].events &
+					~(uint32_t)EPOLLOUT) != 0;
 }
 
 /* When the link is full, in a later turn. */

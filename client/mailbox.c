@@ -14,7 +14,7 @@
  *     hint; errors are not believed.
  * X4  The one who takes daemon_sleeps from 1 to 0 rings, and puts it back when
  *     he cannot.  Others have relied on him meanwhile, and he may take long:
- *     so whoever was not even seen for NAP_NS rings once himself. */
+ *     so whoever was not even seen for NAP_MS rings once himself. */
 #include "client/mailbox.h"
 #include "client/futex.h"
 #include "common/clock.h"

@@ -8,9 +8,9 @@
 #include "daemon/store_op.h"
 #include "daemon/stores.h"
 
-/* `most`, but of all stores together no more than a quarter of the pool: what
- * many clients leave lying here must not become more than what they may keep.
- * The longest request must fit. */
+/* `most`, but of all stores together no more than a quarter of the pool, of
+ * replies and of requests each: what many clients leave lying here must not
+ * become more than what they may keep.  The longest request must fit. */
 static size_t share(const struct stores *ss, size_t most)
 {
 	uint64_t part = ss->daemon->config.pool_size / 4 / MAX(ss->count, 1u);

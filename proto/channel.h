@@ -29,7 +29,7 @@ struct channel_tls_files {
 	const char *ca;			/* whom to believe */
 	const char *certificate;	/* ours, with intermediate ones */
 	const char *key;		/* of ours */
-	const char *crl;		/* revoked ones, of all CAs in the chain */
+	const char *crl;		/* revoked ones, of all its CAs */
 };
 
 /* Certificates, key and rules, read once; a channel keeps the context it was
@@ -73,11 +73,11 @@ int channel_handshake(struct channel *ch) MUST_CHECK;
 
 /* As recv(2) and send(2), length > 0: the bytes moved, 0 (recv: the other has
  * ended, in order), -EAGAIN (see channel_handshake), or -errno with a reason;
- * then it is broken.  A send that said -EAGAIN is to be tried again with the same bytes,
- * which may have moved.  After a recv that said -EAGAIN the socket may still be
- * readable: poll it level-triggered.  Before the handshake is over they go on
- * with it.  A client learns from these that the server does not want its
- * certificate: in TLS 1.3 that comes after its own handshake. */
+ * then it is broken.  A send that said -EAGAIN is to be tried again with the
+ * same bytes, which may have moved.  After a recv that said -EAGAIN the socket
+ * may still be readable: poll it level-triggered.  Before the handshake is over
+ * they go on with it.  A client learns from these that the server does not want
+ * its certificate: in TLS 1.3 that comes after its own handshake. */
 ssize_t channel_recv(struct channel *ch, void *to, size_t length) MUST_CHECK;
 ssize_t channel_send(struct channel *ch, const void *from, size_t length)
 	MUST_CHECK;

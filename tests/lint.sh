@@ -22,7 +22,7 @@ usage() {
 	  cppcheck     warnings, performance and portability over our C files
 	  shellcheck   all shell scripts
 	  man          manual pages, with mandoc
-	  structure    licence lines, blanks, and which file may include what
+	  structure    licence lines, blanks, width, and who may include what
 
 	MEMD_LINT_BUILD=DIR  a build folder other than build/dev
 	END
@@ -132,6 +132,20 @@ check_blanks() {
 		xargs grep -nE '[[:blank:]]+$' | report "trailing blanks"
 }
 
+# With tabs of 8; the second and further bytes of a character have no width.
+check_width() {
+	# shellcheck disable=SC2016 # awk's
+	text_files -name '*.[ch]' | LC_ALL=C xargs awk '{
+		gsub(/[\200-\277]/, "")
+		count = split($0, part, "\t")
+		width = length(part[1])
+		for (i = 2; i <= count; i++)
+			width = int(width / 8 + 1) * 8 + length(part[i])
+		if (width > 80)
+			print FILENAME ":" FNR }' |
+		report "wider than 80 columns"
+}
+
 # only PATTERN WHERE...: no C file but those (find patterns) has a line that
 # matches PATTERN.
 only() {
@@ -163,6 +177,7 @@ check_structure() {
 
 	check_licence_lines || result=1
 	check_blanks || result=1
+	check_width || result=1
 	only '<liburing' swapstore/store_uring.c || result=1
 	only '<event2?/' 'daemon/*.[ch]' || result=1
 	only '<openssl/' 'proto/channel*.[ch]' || result=1

@@ -477,7 +477,8 @@ void backing_capture(struct backing *b, struct pager_capture *capture,
 	punch_count = punches_for(b, capture, count, punch, of_capture);
 	punch_all(b, punch, punch_count);
 	for (unsigned i = 0; i < punch_count; i++)
-		of_capture[i]->error = punch[i].error;
+		of_capture[i]->error = punch[i].error == -ETIMEDOUT ?
+				       -ENOTRECOVERABLE : punch[i].error;
 	load.pipe = 0;
 	for (unsigned i = 0; i < count; i++)
 		unload(b, &load, capture[i].to, bytes[i]);

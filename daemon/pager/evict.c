@@ -167,8 +167,10 @@ static uint32_t evict_sort_run(struct pager *pg, struct batch *b,
 			evict_sort(pg, b, run->segment, first + i,
 				   bytes + i * length);
 	}
-	pg->stats.capture_errors += run->error != 0;
-	sg->is_stuck |= run->error == -ENOTRECOVERABLE;
+	if (run->error == -ENOTRECOVERABLE)
+		sg->is_stuck = true;	/* its client's doing, and told apart */
+	else if (run->error != 0)
+		pg->stats.capture_errors++;
 	return run->error != 0 ? 0 : count;
 }
 

@@ -7,7 +7,7 @@
  * equal distance, forward or backward); several may be interleaved.  Its
  * window starts at 8 pages and doubles each time that the reader has come as
  * far as was guessed.  One that goes elsewhere starts anew, and where many
- * pages were read in vain windows do not grow.
+ * pages were read in vain windows become smaller.
  *
  * Everything is counted in steps from `last`, the page that the reader is
  * known to have reached:

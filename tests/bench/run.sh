@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: MIT
 # Measures memd beside the kernel's own swap, the bare disk and a bare fault, in
 # one run, on one disk, under one limit, and the memory of another host beside
-# bare TCP and nbdkit; prints tables, writes JSON, Markdown and a chart.  Everything it makes (swap files, a cgroup, a zram, processes) is
-# gone when it ends, however it ends.
+# bare TCP and nbdkit; prints tables, writes JSON, Markdown and a chart.
+# Everything it makes (swap files, a cgroup, a zram, processes) is gone when it
+# ends, however it ends.
 #
-# Builds build/release first.  Exit status: that of the benchmark (0: all bytes
+# Builds build/bench first.  Exit status: that of the benchmark (0: all bytes
 # were right).
 set -u
 
 root=$(cd -- "$(dirname -- "$0")/../.." && pwd) || exit 1
-build=$root/build/release
+build=$root/build/bench
 out='' json='' parent=${TMPDIR:-/var/tmp}
 is_built=true is_markdown=false is_published=false
 has_paging=true has_remote=true
@@ -85,8 +86,8 @@ build_release() {
 	local log=$work/build.log
 
 	say "building $build"
-	(cd -- "$root" && cmake --preset release &&
-		cmake --build --preset release \
+	(cd -- "$root" && cmake --preset bench &&
+		cmake --build --preset bench \
 			--target memd paging remote_paging) \
 		>"$log" 2>&1 && return
 	tail -n 40 "$log" >&2

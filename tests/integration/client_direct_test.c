@@ -8,6 +8,7 @@
 #include "client/client.h"
 #include "client/direct.h"
 #include "client/mapping.h"
+#include "tests/skip.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -304,9 +305,8 @@ static void what_is_mapped_next_gets_nothing(void **state)
 	(void)state;
 	assert_int_equal(uffd_open(false, &slow), 0);
 	if (slow.is_user_only) {
-		print_message("system calls may not wait for userfaultfd\n");
 		close(slow.fd);
-		skip();
+		skip_case("system calls may not wait for userfaultfd");
 	}
 	source = mapping_create_bells(UFFD_UNIT_BYTES, slow.fd);
 	assert_non_null(source);

@@ -428,9 +428,8 @@ static void send_many_fds(int fd)
 	send_fds(fd, out, (size_t)n, fds, 8);
 }
 
-/* True when the answer has been given. */
-static int misbehave(struct conn *c, uint64_t id, struct segment *s,
-		     uint64_t page)
+/* What is no answer at all.  True when there will be no other. */
+static int send_nonsense(struct conn *c, uint64_t id)
 {
 	struct wire_header h = { .version_major = 1, .request_id = id,
 				 .type = MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY,
@@ -456,6 +455,19 @@ static int misbehave(struct conn *c, uint64_t id, struct segment *s,
 		wire_header_pack(&h, out);
 		send_fds(c->fd, out, WIRE_HEADER_BYTES, NULL, 0);
 		return 1;
+	case FAKE_MANY_FDS:
+		send_many_fds(c->fd);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* Answers that are refusals or lies.  True when there will be no other. */
+static int answer_wrongly(struct conn *c, uint64_t id, struct segment *s,
+			  uint64_t page)
+{
+	switch (atomic_load(&control->mode)) {
 	case FAKE_EIO:
 		reply_fault(c->fd, id, s, page, 0, 0, EIO);
 		return 1;
@@ -481,9 +493,6 @@ static int misbehave(struct conn *c, uint64_t id, struct segment *s,
 		reply_fault(c->fd, id, s, page + 1, page + 1, 1, 0);
 		reply_fault(c->fd, id, s, UINT64_MAX, UINT64_MAX, 7, 0);
 		return 0;
-	case FAKE_MANY_FDS:
-		send_many_fds(c->fd);
-		return 0;
 	default:
 		return 0;
 	}
@@ -501,7 +510,7 @@ static void take_fault(struct conn *c, uint64_t id, const Memd__Fault *m)
 		uint64_t page = m->page[i];
 
 		must(s != NULL && page < s->length / s->page_bytes, "fault");
-		if (misbehave(c, id, s, page))
+		if (send_nonsense(c, id) || answer_wrongly(c, id, s, page))
 			continue;
 		install(s, page);
 		reply_fault(c->fd, id, s, page, page, 1, 0);
@@ -578,19 +587,10 @@ static void take_named(int conn, const struct wire_header *h, const char *name,
 	}
 }
 
-static void take(int conn, const struct wire_header *h, const void *body)
+static void take_message(int conn, const struct wire_header *h, const void *m)
 {
-	static uint8_t memory[1 << 20];
-	const ProtobufCMessageDescriptor *d = descriptor_of(h->type);
 	struct conn *c = &conns[conn];
-	struct wire_arena arena;
-	void *m = NULL;
 
-	wire_arena_init(&arena, memory, sizeof(memory));
-	if (d != NULL) {
-		m = wire_unpack(d, &arena, body, h->body_bytes);
-		must(m != NULL, "unpack");
-	}
 	switch (h->type) {
 	case MEMD__MESSAGE_TYPE__TYPE_HELLO:
 		take_hello(c->fd, h->request_id);
@@ -602,11 +602,11 @@ static void take(int conn, const struct wire_header *h, const void *body)
 		take_create(conn, h->request_id, m);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_ATTACH:
-		take_named(conn, h, ((Memd__SegmentAttach *)m)->name,
-			   ((Memd__SegmentAttach *)m)->read_only);
+		take_named(conn, h, ((const Memd__SegmentAttach *)m)->name,
+			   ((const Memd__SegmentAttach *)m)->read_only);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK:
-		take_named(conn, h, ((Memd__SegmentUnlink *)m)->name, 0);
+		take_named(conn, h, ((const Memd__SegmentUnlink *)m)->name, 0);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_DETACH:
 		take_detach(conn, h->request_id, m);
@@ -629,6 +629,21 @@ static void take(int conn, const struct wire_header *h, const void *body)
 			reply_ok(c->fd, h->request_id);
 		break;
 	}
+}
+
+static void take(int conn, const struct wire_header *h, const void *body)
+{
+	static uint8_t memory[1 << 20];
+	const ProtobufCMessageDescriptor *d = descriptor_of(h->type);
+	struct wire_arena arena;
+	void *m = NULL;
+
+	wire_arena_init(&arena, memory, sizeof(memory));
+	if (d != NULL) {
+		m = wire_unpack(d, &arena, body, h->body_bytes);
+		must(m != NULL, "unpack");
+	}
+	take_message(conn, h, m);
 }
 
 static void drop(int conn)

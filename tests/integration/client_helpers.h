@@ -6,6 +6,7 @@
 
 #include "client/include/memclient.h"
 #include "tests/integration/client_fake_daemon.h"
+#include "tests/skip.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -104,7 +105,7 @@ static inline void in_child(void (*body)(void))
 {
 #ifdef __SANITIZE_THREAD__
 	(void)body;
-	skip();		/* no threads in a child, says ThreadSanitizer */
+	skip_case("no threads in a child, says ThreadSanitizer");
 #else
 	pid_t pid = fork();
 	int status;

@@ -198,16 +198,10 @@ static void advice_and_pins(void **state)
 	memclient_close(mc);
 }
 
-static void arguments_are_checked(void **state)
+static void addresses_are_checked(void **state)
 {
-	struct memclient *mc = NULL;
 	struct memclient_options o = { .size = 0 };
-	struct memclient_map_options m = { .size = sizeof(m),
-					   .page_size = 8192 };
-	struct memclient_stats s = { .size = 0 };
-	char longer[sizeof(m) + 8];
-	size_t longer_size = sizeof(longer);
-	void *p = (void *)1;
+	struct memclient *mc = NULL;
 
 	(void)state;
 	assert_int_equal(memclient_open(fake.address, &o, &mc), -EINVAL);
@@ -220,7 +214,18 @@ static void arguments_are_checked(void **state)
 	assert_int_equal(memclient_open("unix:@memd-nobody-listens", NULL,
 					&mc), -ECONNREFUSED);
 	assert_null(mc);
-	mc = open_client(&fake, 20000);
+}
+
+static void options_of_maps_are_checked(void **state)
+{
+	struct memclient *mc = open_client(&fake, 20000);
+	struct memclient_map_options m = { .size = sizeof(m),
+					   .page_size = 8192 };
+	char longer[sizeof(m) + 8];
+	size_t longer_size = sizeof(longer);
+	void *p = (void *)1;
+
+	(void)state;
 	assert_int_equal(memclient_map(mc, 0, NULL, &p), -EINVAL);
 	assert_int_equal(memclient_map(mc, SIZE_MAX, NULL, &p), -EINVAL);
 	assert_int_equal(memclient_map(mc, 4096, &m, &p), -EINVAL);
@@ -239,6 +244,16 @@ static void arguments_are_checked(void **state)
 	assert_int_equal(memclient_unmap(mc, (char *)p + 4096), -EINVAL);
 	assert_int_equal(memclient_unmap(mc, p), 0);
 	assert_int_equal(memclient_unmap(mc, p), -EINVAL);
+	memclient_close(mc);
+}
+
+static void other_arguments_are_checked(void **state)
+{
+	struct memclient *mc = open_client(&fake, 20000);
+	struct memclient_stats s = { .size = 0 };
+	void *p = NULL;
+
+	(void)state;
 	assert_int_equal(memclient_stats(mc, &s), -EINVAL);
 	assert_int_equal(memclient_stats(NULL, &s), -EINVAL);
 	assert_int_equal(memclient_segment_create(mc, "a/b", 1, NULL),
@@ -250,6 +265,11 @@ static void arguments_are_checked(void **state)
 	assert_string_equal(memclient_error(mc), "no such segment");
 	memclient_close(mc);
 	memclient_close(NULL);
+}
+
+static void every_error_has_a_text(void **state)
+{
+	(void)state;
 	assert_non_null(memclient_strerror(INT32_MIN));
 	assert_non_null(memclient_strerror(123456));
 	assert_string_equal(memclient_strerror(-ENOSPC),
@@ -534,7 +554,10 @@ int main(void)
 		CLIENT_TEST(&fake, many_threads_under_eviction),
 		CLIENT_TEST(&fake, system_calls_may_use_it),
 		CLIENT_TEST(&fake, advice_and_pins),
-		CLIENT_TEST(&fake, arguments_are_checked),
+		CLIENT_TEST(&fake, addresses_are_checked),
+		CLIENT_TEST(&fake, options_of_maps_are_checked),
+		CLIENT_TEST(&fake, other_arguments_are_checked),
+		CLIENT_TEST(&fake, every_error_has_a_text),
 		CLIENT_TEST(&fake, nothing_is_left_over),
 		CLIENT_TEST(&fake, survives_closing_all_descriptors),
 		CLIENT_TEST(&fake, survives_mlockall),

@@ -6,6 +6,7 @@
  * leaves its neighbours alone. */
 #include "client/mapping.h"
 #include "client/uffd.h"
+#include "tests/skip.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -164,7 +165,7 @@ static void poison(void **state)
 {
 	(void)state;
 	if (!uffd.can_poison)
-		skip();
+		skip_case("no UFFDIO_POISON in this kernel");
 	install(4, 5);
 	install(7, 8);
 	assert_int_equal(map_units(4, 4, 4), UFFD_MAPPED);

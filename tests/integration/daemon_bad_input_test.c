@@ -4,6 +4,7 @@
  * 2 for settings, 1 for what is found at the start.  And that a failed start
  * leaves nothing behind. */
 #include "tests/integration/testmemd.h"
+#include "tests/skip.h"
 
 #include "common/checks.h"
 #include <arpa/inet.h>
@@ -281,10 +282,8 @@ static void full_file_system_is_named(void **state)
 	(void)state;
 	assert_int_equal(mkdir(inside("", "small"), 0700), 0);
 	if (geteuid() != 0 ||
-	    mount("none", inside("", "small"), "tmpfs", 0, "size=1m") != 0) {
-		print_message("skipped: needs a file system of its own\n");
-		skip();
-	}
+	    mount("none", inside("", "small"), "tmpfs", 0, "size=1m") != 0)
+		skip_case("needs a file system of its own");
 	expect_start_error(inside("--swap-file=", "small/swap"), NULL,
 			   "small/swap");
 	assert_int_equal(umount(inside("", "small")), 0);

@@ -4,6 +4,7 @@
  * socket and swap file; two memds do not fight over one socket; what a killed
  * one left is cleared away; systemd's socket is used when it passes one. */
 #include "tests/integration/daemon_client.h"
+#include "tests/skip.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -228,8 +229,7 @@ static void without_direct_io_it_works_and_warns(void **state)
 	assert_non_null(mkdtemp(dir));
 	if (geteuid() != 0 || mount("none", dir, "ramfs", 0, NULL) != 0) {
 		rmdir(dir);
-		print_message("skipped: needs a file system of its own\n");
-		skip();
+		skip_case("needs a file system of its own");
 	}
 	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s/swap", dir);
 	start(&tm, swap_flag, "--pool-size=4M");

@@ -25,7 +25,7 @@
 enum {
 	PAGE = SLOT_BYTES, PAGES = 24 * 256,	/* three times the pool */
 	FILL = 32 * 256,
-	AWAY_TOUCHES = 2000,			/* of pages, while one is away */
+	AWAY_TOUCHES = 2000,		/* of pages, while one is away */
 	PATIENCE_S = 120,
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	KILLS_LONG = 20,			/* which take as long */
@@ -199,15 +199,29 @@ static void *fill(void *arg)
 	return NULL;
 }
 
-/* Until nobody has touched a page for a while: who fills has to wait. */
-static void await_standstill(struct scene *s)
+/* Who fills waits for a frame, the other one for its page, and that read is all
+ * that is under way: nothing can be evicted, for there is no room for it. */
+static bool is_stuck(const struct scene *s)
 {
+	return stats_number(s->socket, "faults_waiting") == 2 &&
+	       stats_number(s->socket, "free_frames") == 0 &&
+	       stats_number(s->socket, "store_in_flight") == 1;
+}
+
+/* The counters are looked at one after another: twice, and if no page was
+ * touched meanwhile, they are of one moment.  Ends before the one who waits for
+ * its page gives up. */
+static void await_standstill(const struct scene *s)
+{
+	unsigned left = PATIENCE_S * 20;
 	unsigned long before;
 
 	do {
+		assert_int_not_equal(left--, 0);
+		usleep(10000);
 		before = atomic_load(&s->touches);
-		usleep(500000);
-	} while (before != atomic_load(&s->touches));
+	} while (before == 0 || !is_stuck(s) || !is_stuck(s) ||
+		 atomic_load(&s->touches) != before);
 }
 
 /* The second one is away, the first one is not. */

@@ -5,6 +5,7 @@
  * him; that eviction, limits and the trace do what an administrator asks;
  * that a data file written to past memd, or made of huge pages, is noticed. */
 #include "tests/integration/daemon_client.h"
+#include "tests/skip.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -375,10 +376,9 @@ static void make_huge(int fd, int data, uint32_t segment)
 	err = collapse(data);
 	if (err == 0)
 		return;
-	printf("skipped: no huge pages to be had: %s\n", strerror(-err));
 	close(fd);
 	close(data);
-	skip();
+	skip_case("no huge pages to be had: %s", strerror(-err));
 }
 
 /* What is punched out of a huge page that somebody holds is zeroed and stays:

@@ -4,6 +4,7 @@
  * as for files; a read-only descriptor cannot write; limits refuse in words
  * with numbers; numbers of dead segments mean nothing. */
 #include "tests/integration/daemon_client.h"
+#include "tests/skip.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -541,10 +542,8 @@ static void modes_decide_as_for_files(void **state)
 	int fd;
 
 	(void)state;
-	if (geteuid() != 0) {
-		print_message("skipped: needs root to be several users\n");
-		skip();
-	}
+	if (geteuid() != 0)
+		skip_case("needs root to be several users");
 	as_user(OWNER, OWNER, GROUP, make_matrix, NULL);
 	as_user(OWNER, OWNER, GROUP, try_matrix, "owner");
 	as_user(FRIEND, FRIEND, GROUP, try_matrix, "group");
@@ -606,10 +605,8 @@ static void say_hello_as_nobody(const void *arg)
 static void strangers_do_not_administrate(void **state)
 {
 	(void)state;
-	if (geteuid() != 0) {
-		print_message("skipped: needs root to be several users\n");
-		skip();
-	}
+	if (geteuid() != 0)
+		skip_case("needs root to be several users");
 	as_user(STRANGER, STRANGER, STRANGER, ask_for_status, NULL);
 	as_user(65534, 65534, 65534, say_hello_as_nobody, NULL);
 }

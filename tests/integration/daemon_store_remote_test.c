@@ -6,6 +6,7 @@
  * the loss of the slots in it, not of others. */
 #include "swapstore/store_remote.h"
 #include "tests/integration/store_client.h"
+#include "tests/skip.h"
 #include "tests/store/storetest.h"
 
 #include <dirent.h>
@@ -203,11 +204,10 @@ static void memory_that_fails_loses_its_slots(void **state)
 	settle(&fx);
 	file = open_data_file(&fx);
 	if (file < 0) {
-		print_message("memd's data files cannot be opened here\n");
 		alarm(0);
 		close(admin);
 		end(&fx);
-		skip();
+		skip_case("memd's data files cannot be opened here");
 	}
 	assert_int_equal(fallocate(file, FALLOC_FL_PUNCH_HOLE |
 				   FALLOC_FL_KEEP_SIZE, BAD * SWAP_SLOT_BYTES,

@@ -775,10 +775,8 @@ static void use_as_nobody(void)
 static void nobody_may(void **state)
 {
 	(void)state;
-	if (getuid() != 0) {
-		print_message("not root\n");
-		skip();
-	}
+	if (getuid() != 0)
+		skip_case("not root");
 	in_child(use_as_nobody);
 }
 

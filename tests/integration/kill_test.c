@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves: a client killed with SIGKILL at any moment (connecting, mapping,
- * faulting in either mode, pinning, sharing) leaves nothing behind: frames,
- * slots and descriptors are back, and a client beside it reads its own bytes
- * all the while.
+ * sharing, faulting in either mode, pinning) leaves nothing behind: frames,
+ * pins, slots and descriptors are back, and a client beside it reads its own
+ * bytes all the while.  Each is killed when it has come to one of these stages,
+ * or a while later; however slow the machine, some are killed after each.
  *
- *   kill_test [--kills N] [--seed N] [--mailbox yes|no] */
+ *   kill_test [--kills N] [--seed N] [--mailbox yes|no]
+ *
+ * With N = 12 at least; fewer do not come to every stage in both modes. */
 #include "client/include/memclient.h"
+#include "common/checks.h"
+#include "common/clock.h"
 #include "tests/integration/model.h"
 #include "tests/integration/testadmin.h"
 #include "tests/integration/testmemd.h"
@@ -23,12 +28,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { UNITS = 1024, SHARED_UNITS = 512, THREADS = 2 };
+enum { UNITS = 1024, SHARED_UNITS = 512, THREADS = 2, PATIENCE_S = 120 };
 #define SHARED_NAME "kill-shared"
+
+/* What a victim has done. */
+enum stage { STARTED, CONNECTED, MAPPED, ATTACHED, FAULTED, PINNED, STAGES };
+enum { MODES = 2 };			/* MEMCLIENT_FAULT_INLINE and _THREAD */
+
+static const char *const stage_names[STAGES] = {
+	"started", "connected", "mapped", "attached", "faulted", "pinned",
+};
+
+/* Seen by all processes. */
+static struct {
+	atomic_int must_stop;
+	atomic_uint reached;		/* by the victim: BIT(stage) */
+} *common;
 
 static char address[128];
 static struct model *shared_model;
-static atomic_int *must_stop;
 
 static struct memclient *open_client(void)
 {
@@ -77,7 +95,7 @@ static void bystander(void)
 			  &base) != 0)
 		_exit(1);
 	shared = attach(mc, MEMCLIENT_FAULT_THREAD);
-	while (!atomic_load(must_stop)) {
+	while (!atomic_load(&common->must_stop)) {
 		uint32_t unit = (uint32_t)(model_random(&rng) % (UNITS * 4));
 
 		if (model_random(&rng) % 2 == 0)
@@ -102,60 +120,135 @@ struct victim {
 	uint64_t rng;
 };
 
+static void reach(enum stage stage)
+{
+	atomic_fetch_or(&common->reached, BIT(stage));
+}
+
+/* Two faults, if what it comes upon is not there. */
+static void touch(const struct victim *v, uint64_t *rng, size_t at)
+{
+	volatile char sink;
+
+	((volatile uint64_t *)(v->private + at))[at / 4096 % 512] = at;
+	sink = v->shared[model_random(rng) % SHARED_UNITS * MODEL_UNIT_BYTES];
+	(void)sink;
+}
+
 static void *scribble(void *arg)
 {
 	struct victim *v = arg;
 	uint64_t rng = v->rng ^ (uint64_t)(uintptr_t)&rng;
-	volatile char sink;
 
+	touch(v, &rng, 0);
+	reach(FAULTED);
 	for (;;) {
 		size_t at = model_random(&rng) % UNITS * MODEL_UNIT_BYTES;
 
-		((volatile uint64_t *)(v->private + at))[at / 4096 % 512] = at;
-		sink = v->shared[model_random(&rng) % SHARED_UNITS *
-				 MODEL_UNIT_BYTES];
-		(void)sink;
-		if (model_random(&rng) % 256 == 0) {
-			(void)memclient_advise(v->mc, v->private + at, 4096,
-					       MEMCLIENT_ADVICE_PAGEOUT);
-			(void)memclient_pin(v->mc, v->shared, 8 * 4096);
-		}
+		touch(v, &rng, at);
+		if (model_random(&rng) % 256 != 0)
+			continue;
+		(void)memclient_advise(v->mc, v->private + at, 4096,
+				       MEMCLIENT_ADVICE_PAGEOUT);
+		if (memclient_pin(v->mc, v->shared, 8 * 4096) == 0)
+			reach(PINNED);
 	}
 	return NULL;
 }
 
-static void victim(uint64_t seed)
+static void victim(uint64_t seed, uint32_t mode)
 {
 	struct memclient_map_options map = {
-		.size = sizeof(map), .fault_mode = seed % 2,
+		.size = sizeof(map), .fault_mode = mode,
 	};
-	struct victim v = { .mc = open_client(), .rng = seed };
+	struct victim v = { .rng = seed };
 	pthread_t thread;
 	void *base;
 
+	reach(STARTED);
+	v.mc = open_client();
+	reach(CONNECTED);
 	if (memclient_map(v.mc, (size_t)UNITS * MODEL_UNIT_BYTES, &map,
 			  &base) != 0)
 		_exit(1);
+	reach(MAPPED);
 	v.private = base;
-	v.shared = attach(v.mc, (uint32_t)(seed / 2 % 2));
+	v.shared = attach(v.mc, (uint32_t)(seed % MODES));
+	reach(ATTACHED);
 	for (unsigned i = 1; i < THREADS; i++)
 		(void)pthread_create(&thread, NULL, scribble, &v);
 	scribble(&v);
 	_exit(0);
 }
 
-static int kill_one(uint64_t *rng)
-{
-	uint64_t seed = model_random(rng);
-	useconds_t life_us = (useconds_t)(model_random(rng) % 12000);
-	int status;
-	pid_t pid = fork();
+/* How many had come so far when they were killed, of each mode. */
+static unsigned came_to[MODES][STAGES];
 
+static void count_victim(uint32_t mode)
+{
+	unsigned reached = atomic_load(&common->reached);
+
+	for (unsigned i = 0; i < STAGES; i++)
+		came_to[mode][i] += (reached & BIT(i)) != 0;
+}
+
+/* Returns 0, or -1 when there is a stage that none has come to. */
+static int check_victims(void)
+{
+	int failed = 0;
+
+	for (unsigned i = 0; i < STAGES; i++) {
+		printf("%-9s %4u inline, %4u threaded\n", stage_names[i],
+		       came_to[MEMCLIENT_FAULT_INLINE][i],
+		       came_to[MEMCLIENT_FAULT_THREAD][i]);
+		for (unsigned mode = 0; mode < MODES; mode++)
+			if (came_to[mode][i] == 0)
+				failed = -1;
+	}
+	if (failed != 0)
+		fprintf(stderr, "no victim has come that far\n");
+	return failed;
+}
+
+/* Returns 0, or -1 when it ends by itself or does not get there. */
+static int await_stage(pid_t pid, enum stage stage)
+{
+	const uint64_t end_ns = clock_now_ns() +
+				UINT64_C(1000000000) * PATIENCE_S;
+
+	while ((atomic_load(&common->reached) & BIT(stage)) == 0) {
+		siginfo_t info = { 0 };
+
+		if (waitid(P_PID, (id_t)pid, &info,
+			   WEXITED | WNOHANG | WNOWAIT) != 0 ||
+		    info.si_pid != 0 || clock_now_ns() > end_ns) {
+			fprintf(stderr, "a victim was never seen to have %s\n",
+				stage_names[stage]);
+			return -1;
+		}
+		usleep(20);
+	}
+	return 0;
+}
+
+/* Kill one that has come to a stage, at once or a while later. */
+static int kill_one(unsigned number, uint64_t *rng)
+{
+	const enum stage stage = number % STAGES;
+	const uint32_t mode = number / STAGES % MODES;
+	uint64_t seed = model_random(rng);
+	int status, failed;
+	pid_t pid;
+
+	atomic_store(&common->reached, 0);
+	pid = fork();
 	if (pid == 0)
-		victim(seed);
+		victim(seed, mode);
 	if (pid < 0)
 		return -1;
-	usleep(life_us);
+	failed = await_stage(pid, stage);
+	if (model_random(rng) % 2 == 0)
+		usleep((useconds_t)(model_random(rng) % 8000));
 	kill(pid, SIGKILL);
 	if (waitpid(pid, &status, 0) != pid)
 		return -1;
@@ -164,7 +257,8 @@ static int kill_one(uint64_t *rng)
 			WEXITSTATUS(status));
 		return -1;
 	}
-	return 0;
+	count_victim(mode);
+	return failed;
 }
 
 static pid_t start(void (*role)(void))
@@ -205,6 +299,22 @@ static int await(pid_t pid)
 	return status == 0 ? 0 : -1;
 }
 
+/* The segment that they pinned is still there. */
+static int await_unpinned(const struct testmemd *tm)
+{
+	uint64_t pinned = 0;
+
+	for (int i = 0; i < PATIENCE_S * 100; i++) {
+		if (testadmin_counter(tm, "pinned_frames", &pinned) != 0)
+			return -1;
+		if (pinned == 0)
+			return 0;
+		usleep(10000);
+	}
+	fprintf(stderr, "frames still pinned: %ju\n", (uintmax_t)pinned);
+	return -1;
+}
+
 static int run(struct testmemd *tm, unsigned kills, uint64_t seed,
 	       bool is_mailbox)
 {
@@ -217,13 +327,13 @@ static int run(struct testmemd *tm, unsigned kills, uint64_t seed,
 	files = testadmin_open_files(tm);
 	other = start(bystander);
 	for (unsigned i = 0; i < kills && failed == 0; i++)
-		failed = kill_one(&rng);
-	atomic_store(must_stop, 1);
+		failed = kill_one(i, &rng);
+	atomic_store(&common->must_stop, 1);
 	if (await(other) != 0) {
 		fprintf(stderr, "the client beside them was harmed\n");
 		failed = -1;
 	}
-	if (failed != 0)
+	if (failed != 0 || check_victims() != 0 || await_unpinned(tm) != 0)
 		return -1;
 	if (await(start(unlink_shared)) != 0 ||
 	    testadmin_await_empty(tm) != 0 ||
@@ -267,8 +377,8 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	shared_model = model_create(SHARED_UNITS, 3);
-	must_stop = mmap(NULL, sizeof(*must_stop), PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	common = mmap(NULL, sizeof(*common), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (testmemd_start(&tm, flags) != 0)
 		return 1;
 	snprintf(address, sizeof(address), "unix:%s", tm.socket);

@@ -2,6 +2,7 @@
 #include "tests/integration/store_hosts.h"
 #include "tests/integration/store_client.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,22 +31,21 @@ void store_hosts_stop(struct store_hosts *hosts)
 			assert_int_equal(testmemd_stop(&hosts->memd[i]), 0);
 }
 
-static FILE *status_open(const char *socket, const char *options)
+static FILE *memctl_open(const char *socket, const char *command)
 {
-	char command[512];
+	char line[512];
 	FILE *out;
 
-	snprintf(command, sizeof(command), "%s --socket=%s status %s",
-		 MEMCTL_PATH, socket, options);
-	out = popen(command, "re");
+	snprintf(line, sizeof(line), "%s --socket=%s %s", MEMCTL_PATH, socket,
+		 command);
+	out = popen(line, "re");
 	assert_non_null(out);
 	return out;
 }
 
-uint64_t status_number(const char *socket, const char *options,
-		       const char *before)
+/* Reads all of it. */
+static uint64_t number_behind(FILE *out, const char *before)
 {
-	FILE *out = status_open(socket, options);
 	uint64_t found = UINT64_MAX;
 	char line[1024];
 
@@ -55,7 +55,35 @@ uint64_t status_number(const char *socket, const char *options,
 		if (at != NULL)
 			found = strtoull(at + strlen(before), NULL, 10);
 	}
+	return found;
+}
+
+uint64_t status_number(const char *socket, const char *options,
+		       const char *before)
+{
+	char command[64];
+	uint64_t found;
+	FILE *out;
+
+	snprintf(command, sizeof(command), "status %s", options);
+	out = memctl_open(socket, command);
+	found = number_behind(out, before);
 	(void)pclose(out);	/* of a degraded memd not 0 */
+	return found;
+}
+
+uint64_t stats_number(const char *socket, const char *name)
+{
+	FILE *out = memctl_open(socket, "-o raw stats");
+	unsigned long long value, found = ULLONG_MAX;
+	char line[1024], counter[64];
+
+	while (fgets(line, sizeof(line), out) != NULL)
+		if (sscanf(line, "%63s %llu", counter, &value) == 2 &&
+		    strcmp(counter, name) == 0)
+			found = value;
+	assert_int_equal(pclose(out), 0);
+	assert_true(found != ULLONG_MAX);
 	return found;
 }
 
@@ -77,7 +105,7 @@ void status_await(const char *socket, const char *text)
 /* "…; A and B of C pages".  0: not all, or something is wrong. */
 static uint64_t count_all(const char *socket)
 {
-	FILE *out = status_open(socket, "");
+	FILE *out = memctl_open(socket, "status");
 	unsigned long long has[STORE_HOSTS], all, count = 0;
 	char line[1024];
 

@@ -27,6 +27,9 @@ void store_hosts_stop(struct store_hosts *hosts);
 uint64_t status_number(const char *socket, const char *options,
 		       const char *before);
 
+/* A counter, as `memctl stats` shows it. */
+uint64_t stats_number(const char *socket, const char *name);
+
 /* Does it not say so? */
 bool status_lacks(const char *socket, const char *text);
 

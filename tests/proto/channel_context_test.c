@@ -6,6 +6,7 @@
 #include "proto/channel.h"
 #include "tests/proto/certs.h"
 #include "tests/proto/channel_pair.h"
+#include "tests/skip.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -121,10 +122,8 @@ static void keys_of_others_are_refused(void **state)
 static void keys_we_may_not_read_are_explained(void **state)
 {
 	(void)state;
-	if (geteuid() != 0) {
-		print_message("skipped: needs root\n");
-		skip();
-	}
+	if (geteuid() != 0)
+		skip_case("needs root");
 	assert_int_equal(chmod(certs_path(""), 0711), 0);
 	assert_int_equal(chmod(certs_path("ca.pem"), 0644), 0);
 	assert_int_equal(chmod(certs_path("server.pem"), 0644), 0);

@@ -5,6 +5,7 @@
  * nothing of it before.  (Sanitizers bring their own allocator; there only
  * the results are checked.) */
 #include "proto/wire.h"
+#include "tests/skip.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -112,7 +113,7 @@ static void allocator_calls_are_seen(void **state)
 
 	(void)state;
 	if (!SEES_ALLOCATOR)
-		skip();
+		skip_case("sanitizers have an allocator of their own");
 	in_handler = 1;
 	block = malloc(1);
 	in_handler = 0;

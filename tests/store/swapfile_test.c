@@ -6,6 +6,7 @@
  * grow, are allocated for real, never shrink, and go only when they are ours.
  *
  * What needs root, a namespace or seccomp says so where it has none. */
+#include "tests/skip.h"
 #include "tests/store/storetest.h"
 
 #include "swapstore/checksum.h"
@@ -273,10 +274,8 @@ static void test_no_direct_io_in_memory(void **state)
 	(void)state;
 	if (statfs("/dev/shm", &fs) == 0 && fs.f_type == TMPFS_MAGIC)
 		fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0) {
-		print_message("skipped: no tmpfs at /dev/shm\n");
-		skip();
-	}
+	if (fd < 0)
+		skip_case("no tmpfs at /dev/shm");
 	close(fd);
 	open_well(path, MIB, &sf);
 	assert_false(sf.is_direct);
@@ -496,10 +495,8 @@ static void test_wrong_owner(void **state)
 {
 	struct fixture *fx = *state;
 
-	if (geteuid() != 0) {
-		print_message("skipped: only root can give files away\n");
-		skip();
-	}
+	if (geteuid() != 0)
+		skip_case("only root can give files away");
 	write_header(fx->path, 1, 4096, false);
 	assert_int_equal(chown(fx->path, NOBODY, NOBODY), 0);
 	assert_refused(fx->path, MIB, -EPERM,
@@ -525,10 +522,8 @@ static void test_no_permission(void **state)
 
 	assert_int_equal(chmod(fx->scratch.path, 0755), 0);
 	result = run_in_child(open_as_nobody, fx->path);
-	if (result == NOT_HERE) {
-		print_message("skipped: only root can become nobody\n");
-		skip();
-	}
+	if (result == NOT_HERE)
+		skip_case("only root can become nobody");
 	assert_int_equal(result, 0);
 }
 
@@ -703,10 +698,8 @@ static void test_full_disk(void **state)
 	struct fixture *fx = *state;
 	int result = run_in_child(fill_small_disk, fx);
 
-	if (result == NOT_HERE) {
-		print_message("skipped: may not mount a small tmpfs\n");
-		skip();
-	}
+	if (result == NOT_HERE)
+		skip_case("may not mount a small tmpfs");
 	assert_int_equal(result, 0);
 }
 
@@ -786,10 +779,8 @@ static void test_failing_calls(void **state)
 
 		table[i].fx = *state;
 		result = run_in_child(open_broken, &table[i]);
-		if (result == NOT_HERE) {
-			print_message("skipped: no seccomp here\n");
-			skip();
-		}
+		if (result == NOT_HERE)
+			skip_case("no seccomp here");
 		assert_int_equal(result, 0);
 	}
 }
@@ -818,10 +809,8 @@ static void test_no_locks(void **state)
 {
 	int result = run_in_child(open_without_locks, *state);
 
-	if (result == NOT_HERE) {
-		print_message("skipped: no seccomp here\n");
-		skip();
-	}
+	if (result == NOT_HERE)
+		skip_case("no seccomp here");
 	assert_int_equal(result, 0);
 }
 
@@ -855,10 +844,8 @@ static void test_no_fallocate(void **state)
 {
 	int result = run_in_child(open_without_fallocate, *state);
 
-	if (result == NOT_HERE) {
-		print_message("skipped: no seccomp here\n");
-		skip();
-	}
+	if (result == NOT_HERE)
+		skip_case("no seccomp here");
 	assert_int_equal(result, 0);
 }
 

@@ -4,6 +4,7 @@
  * caller's; where it only refuses to register memory, all works without; what
  * is moved short is continued; a destroyed store lets go of the file's lock at
  * once.  Exit 77: this process may not use io_uring at all. */
+#include "tests/skip.h"
 #include "tests/store/storetest.h"
 
 #include "swapstore/swapfile.h"
@@ -88,10 +89,8 @@ static void test_refused(void **state)
 		struct refusal rf = refusals[i];
 		int result = run_in_child(create_refused, &rf);
 
-		if (result == NO_SECCOMP) {
-			print_message("skipped: no seccomp here\n");
-			skip();
-		}
+		if (result == NO_SECCOMP)
+			skip_case("no seccomp here");
 		assert_int_equal(result, 0);
 	}
 }
@@ -148,10 +147,8 @@ static void test_nothing_registered(void **state)
 	int result = run_in_child(register_refused, NULL);
 
 	(void)state;
-	if (result == NO_SECCOMP) {
-		print_message("skipped: no seccomp here\n");
-		skip();
-	}
+	if (result == NO_SECCOMP)
+		skip_case("no seccomp here");
 	assert_int_equal(result, 0);
 }
 
@@ -327,10 +324,8 @@ static void test_flush_refused(void **state)
 	int result = run_in_child(flush_refused, NULL);
 
 	(void)state;
-	if (result == NO_SECCOMP) {
-		print_message("skipped: no seccomp here\n");
-		skip();
-	}
+	if (result == NO_SECCOMP)
+		skip_case("no seccomp here");
 	assert_int_equal(result, 0);
 }
 

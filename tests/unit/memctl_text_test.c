@@ -3,6 +3,7 @@
  * malformed UTF-8, whatever bytes it began with, that sound text is left
  * alone, and how spans of time read. */
 #include "client/memctl/text.h"
+#include "tests/skip.h"
 
 #include "common/checks.h"
 #include <setjmp.h>
@@ -71,7 +72,7 @@ static void test_clean_leaves_nothing_malformed(void **state)
 
 	(void)state;
 	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
-		skip();
+		skip_case("no locale C.UTF-8");
 	for (unsigned i = 0; i < 1u << 24; i += 1 + i % 7) {
 		bytes[0] = (unsigned char)(i >> 16);
 		bytes[1] = (unsigned char)(i >> 8);
