@@ -165,6 +165,7 @@ static void misspelt_variables_are_found(void **state)
 		{ "MEMD_BIN", NULL }, { "MEMD_ENGINE", NULL },
 		{ "MEMD_TEST_OPS", NULL }, { "MEMD_TEST_LONG", NULL },
 		{ "MEMD_LINT_BUILD", NULL }, { "MEMD_INLINE", NULL },
+		{ "MEMD_TRACE", NULL }, { "MEMD_STATE", NULL },
 		{ "MEMD_", NULL }, { "XMEMD_POOL_SIEZ", NULL },
 	};
 	char name[64];
