@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/address.h"
 
+#include "common/spelling.h"
 #include <errno.h>
 #include <string.h>
 
@@ -14,6 +15,16 @@ static const char *const short_names[][2] = {
 	{ "certificate", "tls_certificate" },
 	{ "key", "tls_key" },
 	{ "crl", "tls_crl" },
+};
+
+static const char *const all_names[] = {
+#define NUMBER(name, ...)	#name,
+#define TEXT(name, ...)		#name,
+#define CHOICE(name, ...)	#name,
+#include "daemon/config_keys.h"
+#undef NUMBER
+#undef TEXT
+#undef CHOICE
 };
 
 bool address_is_embedded(const char *address)
@@ -33,6 +44,37 @@ static const char *long_name(const char *name)
 		if (strcmp(short_names[i][0], name) == 0)
 			return short_names[i][1];
 	return name;
+}
+
+bool address_is_setting(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all_names); i++)
+		if (strcmp(all_names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void take_nearer(const char *name, const char *candidate,
+			unsigned *distance, const char **near)
+{
+	unsigned d = spelling_distance(name, candidate);
+
+	if (d < *distance) {
+		*distance = d;
+		*near = candidate;
+	}
+}
+
+const char *address_find_near(const char *name)
+{
+	unsigned distance = (unsigned)MIN((strlen(name) + 1) / 2, 4u) + 1;
+	const char *near = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(short_names); i++)
+		take_nearer(name, short_names[i][0], &distance, &near);
+	for (size_t i = 0; i < ARRAY_SIZE(all_names); i++)
+		take_nearer(name, all_names[i], &distance, &near);
+	return near;
 }
 
 int address_next_setting(char **text, const char *separators,
@@ -88,12 +130,22 @@ uint32_t address_long_names(const char *address)
 	return found;
 }
 
+/* Another host's memd talks of its own settings, not those of the address; its
+ * words end a text (swapstore/remote_greeting.c). */
+static bool is_said_by_other(const char *text, const char *at)
+{
+	const char *begin = strstr(text, "it says: ");
+
+	return begin != NULL && begin < at;
+}
+
 static void replace(char *text, const char *from, const char *to)
 {
 	const size_t from_length = strlen(from);
 	char *at = text;
 
-	while ((at = find_word(text, at, from, " (", " :,;)=")) != NULL) {
+	while ((at = find_word(text, at, from, " (", " :,;)=")) != NULL &&
+	       !is_said_by_other(text, at)) {
 		const char *rest = at + from_length;
 
 		for (const char *c = to; *c != '\0'; c++)
@@ -107,4 +159,5 @@ void address_shorten(char *text, uint32_t long_names)
 	for (size_t i = 0; i < ARRAY_SIZE(short_names); i++)
 		if ((long_names & BIT(i)) == 0)
 			replace(text, short_names[i][1], short_names[i][0]);
+	replace(text, "insecure_tcp = yes", "insecure_tcp=yes");
 }

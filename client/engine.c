@@ -88,6 +88,15 @@ static int make_plan(struct plan *plan, const char *address)
 			add_pairs(plan, plan->text, ",");
 }
 
+/* Whether a setting exists, the engine says; which was meant, we know. */
+static const char *find_meant(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (!address_is_setting(plan->setting[i][0]))
+			return address_find_near(plan->setting[i][0]);
+	return NULL;
+}
+
 /* ---- the library */
 
 static struct {
@@ -158,6 +167,7 @@ int engine_start(const char *address,
 		 char *ret_socket, size_t socket_size)
 {
 	char reason[REASON_BYTES] = "";
+	const char *meant = NULL;
 	struct plan plan;
 	int err = make_plan(&plan, address);
 
@@ -170,6 +180,11 @@ int engine_start(const char *address,
 				  library.reason);
 	err = library.start(program, plan.setting, ret_engine, ret_socket,
 			    socket_size, reason, sizeof(reason));
+	if (err == -EINVAL)
+		meant = find_meant(&plan);
+	if (meant != NULL)
+		return errors_set(err, "%s; did you mean \"%s\"?", reason,
+				  meant);
 	return err == 0 ? 0 : errors_set(err, "%s", reason);
 }
 

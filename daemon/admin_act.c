@@ -8,12 +8,26 @@
 #include <errno.h>
 #include <string.h>
 
+/* Whether it is 0, for all, or somebody's; if not, that has been answered. */
+static bool check_pid(struct daemon *d, struct conn *c, uint64_t id,
+		      uint32_t pid)
+{
+	if (pid == 0 || server_find_pid(&d->server, (pid_t)pid) != NULL)
+		return true;
+	conn_send_error(c, id, -ESRCH, "no program with pid %u is connected; "
+			"see `memctl ps`", pid);
+	return false;
+}
+
 void handle_trace(struct daemon *d, struct conn *c, uint64_t id,
 		  const void *message)
 {
 	const Memd__TraceRequest *request = message;
-	int err = trace_start(&d->trace, c->session, (pid_t)request->pid);
+	int err;
 
+	if (!check_pid(d, c, id, request->pid))
+		return;
+	err = trace_start(&d->trace, c->session, (pid_t)request->pid);
 	if (err != 0)
 		conn_send_error(c, id, err, "no memory for the trace");
 	else
@@ -26,11 +40,8 @@ void handle_evict(struct daemon *d, struct conn *c, uint64_t id,
 	const Memd__EvictRequest *request = message;
 	pid_t pid = (pid_t)request->pid;
 
-	if (pid != 0 && server_find_pid(&d->server, pid) == NULL) {
-		conn_send_error(c, id, -ESRCH, "no program with pid %u is "
-				"connected; see `memctl ps`", request->pid);
+	if (!check_pid(d, c, id, request->pid))
 		return;
-	}
 	if (evictor_start(d, c, id, pid, request->bytes) != 0)
 		conn_send_error(c, id, -EBUSY, "an eviction is under way "
 				"already; try again when it has ended");

@@ -182,6 +182,19 @@ static void check_huge_pages(struct checkup *cu)
 		    "own files anyway)", line);
 }
 
+static void check_environment(struct checkup *cu)
+{
+	char variable[96], meant[64];
+	const struct config_key *key;
+	size_t idx = 0;
+
+	while ((key = config_find_misspelt(&idx, variable,
+					   sizeof(variable))) != NULL)
+		say(cu, ANSWER_WARN, "settings", "%s in the environment sets "
+		    "nothing; did you mean %s?", variable,
+		    config_variable(key, meant, sizeof(meant)));
+}
+
 /* ---- limits */
 
 static void check_memory(struct checkup *cu)
@@ -392,6 +405,9 @@ static void check_other_hosts(struct checkup *cu)
 	answer = check_tls_users(cu->config, text);
 	if (answer != ANSWER_OK)
 		say(cu, answer, "other hosts", "%s", text);
+	answer = check_tcp_user(cu->config, text);
+	if (answer != ANSWER_OK)
+		say(cu, answer, "other hosts", "%s", text);
 }
 
 static void check_remote_store(struct checkup *cu)
@@ -438,6 +454,7 @@ int check_all(const struct config_origin *origin, FILE *to)
 	}
 	say(&cu, ANSWER_OK, "settings", "%s",
 	    config.file[0] != '\0' ? config.file : "no file, all defaults");
+	check_environment(&cu);
 	cu.is_running = answers(&config);
 	check_kernel(&cu);
 	check_own_userfaultfd(&cu);

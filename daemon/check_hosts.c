@@ -64,10 +64,7 @@ enum check_answer check_tls_users(const struct config *config,
 		uid_t uid;
 		gid_t gid;
 
-		if (user == NULL || user == word || user[1] == '\0')
-			return answer(ret_text, ANSWER_WARN, "tls_users: "
-				      "\"%s\" says nothing; write NAME=USER",
-				      word);
+		ASSERT(user != NULL);	/* config_check() refuses it */
 		if (system_find_user(user + 1, &uid, &gid) != 0)
 			return answer(ret_text, ANSWER_WARN, "tls_users: "
 				      "\"%s\": no user \"%s\" in /etc/passwd, "
@@ -76,6 +73,21 @@ enum check_answer check_tls_users(const struct config *config,
 				      word, user + 1, user + 1);
 	}
 	return answer(ret_text, ANSWER_OK, "tls_users: %u, all known", count);
+}
+
+enum check_answer check_tcp_user(const struct config *config,
+				 char ret_text[CHECK_TEXT_BYTES])
+{
+	const char *user = config->tcp_user;
+	uid_t uid;
+	gid_t gid;
+
+	if (user[0] == '\0' || system_find_user(user, &uid, &gid) == 0)
+		return answer(ret_text, ANSWER_OK, "tcp_user: known");
+	return answer(ret_text, ANSWER_WARN, "tcp_user: no user \"%s\" in "
+		      "/etc/passwd, so programs without certificates are "
+		      "refused; useradd --system %s, or name another one",
+		      user, user);
 }
 
 /* ---- is anybody there */

@@ -15,10 +15,14 @@ enum check_answer { ANSWER_OK, ANSWER_WARN, ANSWER_FAIL };
 enum check_answer check_listening(const struct config *config,
 				  char ret_text[CHECK_TEXT_BYTES]);
 
-/* Is each entry of tls_users NAME=USER with a user we have?  The text names
- * the first one that is not. */
+/* Has each entry of tls_users a user that is here?  The text names the first
+ * one that has not. */
 enum check_answer check_tls_users(const struct config *config,
 				  char ret_text[CHECK_TEXT_BYTES]);
+
+/* Is tcp_user, if it names one, a user that is here? */
+enum check_answer check_tcp_user(const struct config *config,
+				 char ret_text[CHECK_TEXT_BYTES]);
 
 /* Does anybody accept a connection at HOST:PORT, with the certificates there
  * are?  Takes two seconds at most; says nothing to whoever it is. */

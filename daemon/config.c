@@ -3,11 +3,12 @@
  * from is config_file.c. */
 #include "daemon/config.h"
 
+#include "common/spelling.h"
 #include "common/units.h"
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RELOAD	true
 #define RESTART	false
@@ -63,37 +64,14 @@ const struct config_key *config_find(const char *name)
 	return NULL;
 }
 
-/* Levenshtein distance of short names, one row at a time. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[64];
-	size_t a_len = strlen(a), b_len = strlen(b);
-
-	if (a_len >= ARRAY_SIZE(row) || b_len >= ARRAY_SIZE(row))
-		return UINT_MAX;
-	for (size_t j = 0; j <= b_len; j++)
-		row[j] = (unsigned)j;
-	for (size_t i = 1; i <= a_len; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= b_len; j++) {
-			unsigned change = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			row[j] = MIN(change, 1 + MIN(row[j], row[j - 1]));
-		}
-	}
-	return row[b_len];
-}
-
-const struct config_key *config_find_near(const char *name)
+/* Not further than `most` changes away. */
+static const struct config_key *find_within(const char *name, unsigned most)
 {
 	const struct config_key *best = NULL;
-	unsigned best_distance = 5;
+	unsigned best_distance = most + 1;
 
 	for (size_t i = 0; i < CONFIG_KEYS; i++) {
-		unsigned d = distance(name, config_keys[i].name);
+		unsigned d = spelling_distance(name, config_keys[i].name);
 
 		if (d < best_distance) {
 			best_distance = d;
@@ -101,6 +79,50 @@ const struct config_key *config_find_near(const char *name)
 		}
 	}
 	return best;
+}
+
+const struct config_key *config_find_near(const char *name)
+{
+	return find_within(name, 4);
+}
+
+/* ---- the environment */
+
+/* What the variable was meant to set; NULL: it sets something, or is somebody
+ * else's.  Of a short name nearly every other one is near. */
+static const struct config_key *find_meant(const char *variable)
+{
+	const struct config_key *key;
+	char name[64], exact[64];
+	size_t n = 0;
+
+	for (const char *p = variable + strlen("MEMD_");
+	     *p != '\0' && n + 1 < sizeof(name); p++)
+		name[n++] = (char)tolower((unsigned char)*p);
+	name[n] = '\0';
+	key = find_within(name, (unsigned)MIN(n / 3, 4u));
+	if (key == NULL ||
+	    strcmp(config_variable(key, exact, sizeof(exact)), variable) == 0)
+		return NULL;
+	return key;
+}
+
+const struct config_key *config_find_misspelt(size_t *idx, char *ret_variable,
+					      size_t size)
+{
+	for (char **at = environ; at != NULL && at[*idx] != NULL;) {
+		const char *pair = at[(*idx)++];
+		const struct config_key *key;
+
+		if (strncmp(pair, "MEMD_", strlen("MEMD_")) != 0)
+			continue;
+		snprintf(ret_variable, size, "%.*s", (int)strcspn(pair, "="),
+			 pair);
+		key = find_meant(ret_variable);
+		if (key != NULL)
+			return key;
+	}
+	return NULL;
 }
 
 /* ---- from text */
@@ -163,6 +185,17 @@ static int parse_number(const struct config_key *key, const char *text,
 	}
 }
 
+/* 64MB is not what it looks like, so it is not guessed. */
+static const char *units_of(const struct config_key *key, const char *text)
+{
+	uint64_t value;
+
+	if (is_text(key) || parse_number(key, text, &value) == 0)
+		return "";
+	return key->kind == CONFIG_SIZE ? " (units are K, M, G and T)" :
+	       key->kind == CONFIG_MS ? " (units are ms, s and min)" : "";
+}
+
 /* Of `key = value # comment` all after the sign comes here. */
 static int refuse(const struct config_key *key, const char *text,
 		  enum config_source source, char *ret_reason,
@@ -172,8 +205,9 @@ static int refuse(const struct config_key *key, const char *text,
 	char allowed[256];
 
 	snprintf(ret_reason, reason_size, "%s: \"%.64s\" is not allowed; "
-		 "give %s%s", key->name, text,
-		 config_describe(key, allowed, sizeof(allowed)), has_comment ?
+		 "give %s%s%s", key->name, text,
+		 config_describe(key, allowed, sizeof(allowed)),
+		 units_of(key, text), has_comment ?
 			"; a comment after a value begins with \" ;\"" : "");
 	return -EINVAL;
 }

@@ -80,11 +80,22 @@ int config_set(struct config *config, const struct config_key *key,
 	       const char *text, enum config_source source, char *ret_reason,
 	       size_t reason_size) MUST_CHECK;
 
+/* Do all settings look as they must, and fit together?  config_load() asks.
+ * Returns 0; or -EINVAL, -ENOMEM with one line in ret_reason. */
+int config_check(const struct config *config, char *ret_reason,
+		 size_t reason_size) MUST_CHECK;
+
 /* NULL: no such key. */
 const struct config_key *config_find(const char *name);
 
 /* The key whose name is nearest to a misspelled one; NULL: none is near. */
 const struct config_key *config_find_near(const char *name);
+
+/* The next variable of the environment, from the `*idx`th on, that is no
+ * setting but looks like one misspelt.  Returns the setting, and the variable's
+ * name in ret_variable; NULL: there is none. */
+const struct config_key *config_find_misspelt(size_t *idx, char *ret_variable,
+					      size_t size);
 
 bool config_is_equal(const struct config *a, const struct config *b,
 		     const struct config_key *key);

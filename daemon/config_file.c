@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Settings from the ini file, the environment and flags, and the sample file.
- * What a key may be is config.c. */
+ * What a key may be is config.c, and what they may be together is
+ * config_check.c. */
 #include "daemon/config.h"
 
 #include <errno.h>
@@ -9,9 +10,6 @@
 #include <sys/stat.h>
 
 enum { HELP_COLUMNS = 74 };
-
-/* The largest page must fit, with another one on its way. */
-#define STORE_MIRRORED_BEHIND_MIN	(4u << 20)
 
 /* State of reading one file.  inih has no line numbers for its handler and
  * would silently join and cut lines, so the lines are counted and measured on
@@ -34,6 +32,27 @@ static void fail_line(struct reading *r, const char *text)
 	r->err = -EINVAL;
 	snprintf(r->reason, r->reason_size, "%s:%d: %s", r->path, r->line,
 		 text);
+}
+
+static void check_section(struct reading *r, const char *section, size_t length)
+{
+	char text[256];
+
+	if (length == 0 || (length == strlen("memd") &&
+			    memcmp(section, "memd", length) == 0))
+		return;
+	snprintf(text, sizeof(text), "[%.*s]: no such section; use [memd] or "
+		 "none", (int)MIN(length, (size_t)64), section);
+	fail_line(r, text);
+}
+
+/* inih tells of a section with the first pair in it only. */
+static void check_section_line(struct reading *r, const char *line)
+{
+	const char *end = strchr(line, ']');
+
+	if (*line == '[' && end != NULL)
+		check_section(r, line + 1, (size_t)(end - line - 1));
 }
 
 static char *read_line(char *buf, int size, void *stream)
@@ -61,6 +80,7 @@ static char *read_line(char *buf, int size, void *stream)
 	if (*buf != '\0' && *buf != '\n' && *buf != '#' && *buf != ';' &&
 	    *buf != '[' && *buf != '\r' && strpbrk(buf, "=:") == NULL)
 		fail_line(r, "not understood; write: key = value");
+	check_section_line(r, buf);
 	return got;
 }
 
@@ -86,11 +106,8 @@ static int handle_pair(void *user, const char *section, const char *name,
 	const struct config_key *key = config_find(name);
 	char text[512];
 
-	if (section[0] != '\0' && strcmp(section, "memd") != 0) {
-		snprintf(text, sizeof(text), "[%.64s]: no such section; "
-			 "use [memd] or none", section);
-		fail_line(r, text);
-	} else if (key == NULL) {
+	check_section(r, section, strlen(section));
+	if (key == NULL) {
 		unknown_key(r, name);
 	} else if (r->line_of[key - config_keys] != 0) {
 		snprintf(text, sizeof(text), "%s: set already in line %d",
@@ -194,94 +211,6 @@ static void strip_carrier(struct config *config)
 			strlen(config->socket + 5) + 1);
 }
 
-static int check_socket(const struct config *config, char *ret_reason,
-			size_t reason_size)
-{
-	char note[CONFIG_NOTE_BYTES];
-
-	config_note(config, &config_keys[CONFIG_KEY_socket], note,
-		    sizeof(note));
-	if (config->socket[0] != '/' &&
-	    (config->socket[0] != '@' || config->socket[1] == '\0')) {
-		snprintf(ret_reason, reason_size, "socket: \"%s\" is not "
-			 "allowed; give an absolute path or @name%s",
-			 config->socket, note);
-		return -EINVAL;
-	}
-	if (strlen(config->socket) > 107) {
-		snprintf(ret_reason, reason_size, "socket: %zu bytes are too "
-			 "long for a socket's address; give at most 107%s",
-			 strlen(config->socket), note);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int check_store(const struct config *config, char *ret_reason,
-		       size_t reason_size)
-{
-	bool is_remote = strcmp(config->store, "remote") == 0;
-	char note[CONFIG_NOTE_BYTES], mirror_note[CONFIG_NOTE_BYTES];
-
-	if (is_remote && config->store_address[0] == '\0') {
-		snprintf(ret_reason, reason_size, "store_address: store = "
-			 "remote%s needs it; give the HOST:PORT of the other "
-			 "memd",
-			 config_note(config, &config_keys[CONFIG_KEY_store],
-				     note, sizeof(note)));
-		return -EINVAL;
-	}
-	if (config->store_mirror[0] != '\0' &&
-	    config->write_behind < STORE_MIRRORED_BEHIND_MIN) {
-		snprintf(ret_reason, reason_size, "write_behind: with "
-			 "store_mirror%s at least 4M%s",
-			 config_note(config,
-				     &config_keys[CONFIG_KEY_store_mirror],
-				     mirror_note, sizeof(mirror_note)),
-			 config_note(config,
-				     &config_keys[CONFIG_KEY_write_behind],
-				     note, sizeof(note)));
-		return -EINVAL;
-	}
-	if (config->swap_file[0] != '/' && strcmp(config->store, "mem") != 0 &&
-	    !is_remote) {
-		snprintf(ret_reason, reason_size, "swap_file: \"%s\" is not "
-			 "allowed; give an absolute path%s", config->swap_file,
-			 config_note(config,
-				     &config_keys[CONFIG_KEY_swap_file], note,
-				     sizeof(note)));
-		return -EINVAL;
-	}
-	return 0;
-}
-
-/* What no single key can say. */
-static int check_together(const struct config *config, char *ret_reason,
-			  size_t reason_size)
-{
-	const struct config_key *low = &config_keys[CONFIG_KEY_low_watermark];
-	const struct config_key *high =
-		&config_keys[CONFIG_KEY_high_watermark];
-	char low_note[CONFIG_NOTE_BYTES], high_note[CONFIG_NOTE_BYTES];
-	int err;
-
-	if (config->low_watermark >= config->high_watermark) {
-		snprintf(ret_reason, reason_size,
-			 "low_watermark: %llu%s is not below high_watermark, "
-			 "which is %llu%s",
-			 (unsigned long long)config->low_watermark,
-			 config_note(config, low, low_note, sizeof(low_note)),
-			 (unsigned long long)config->high_watermark,
-			 config_note(config, high, high_note,
-				     sizeof(high_note)));
-		return -EINVAL;
-	}
-	err = check_socket(config, ret_reason, reason_size);
-	if (err == 0)
-		err = check_store(config, ret_reason, reason_size);
-	return err;
-}
-
 int config_load(const struct config_origin *origin, struct config *ret_config,
 		char *ret_reason, size_t reason_size)
 {
@@ -307,7 +236,7 @@ int config_load(const struct config_origin *origin, struct config *ret_config,
 	if (err != 0)
 		return err;
 	strip_carrier(&config);
-	err = check_together(&config, ret_reason, reason_size);
+	err = config_check(&config, ret_reason, reason_size);
 	if (err == 0)
 		*ret_config = config;
 	return err;

@@ -474,6 +474,7 @@ static int start(struct daemon *d, char *reason, size_t size)
 	system_random(&d->instance, sizeof(d->instance));
 	d->started_ns = clock_now_ns();
 	reload_apply(d);
+	reload_warn_environment(d);
 	err = mailboxes_init(&d->mailboxes, !d->is_embedded);
 	if (err != 0)
 		snprintf(reason, size, "mailboxes: %s", strerror(-err));

@@ -143,6 +143,21 @@ static void choose_swap_file(struct memd_engine *engine)
 	engine->origin.flag[CONFIG_KEY_swap_file] = engine->swap_file;
 }
 
+/* The name, and with it the folder, was our choice: say how to change it. */
+static void explain_swap_file(const struct memd_engine *engine, char *reason,
+			      size_t reason_size)
+{
+	size_t used = strlen(reason);
+	char folder[CONFIG_TEXT_BYTES];
+
+	snprintf(folder, sizeof(folder), "%.*s",
+		 (int)(strrchr(engine->swap_file, '/') - engine->swap_file),
+		 engine->swap_file);
+	if (folder[0] != '\0' && strstr(reason, folder) != NULL)
+		snprintf(reason + used, reason_size - used, "; TMPDIR or "
+			 "swap_file say where the swap file is");
+}
+
 static int configure(struct memd_engine *engine,
 		     const char *const (*settings)[2], const char *address,
 		     char *ret_reason, size_t reason_size)
@@ -159,8 +174,9 @@ static int configure(struct memd_engine *engine,
 
 		if (key == NULL)
 			return fail(ret_reason, reason_size, -EINVAL,
-				    "\"%.64s\" is no setting; memd.conf(5) "
-				    "has them all", settings[i][0]);
+				    "\"%.64s\" is no setting; memclient(3) "
+				    "has the usual ones, memd.conf(5) all",
+				    settings[i][0]);
 		engine->origin.flag[key - config_keys] = settings[i][1];
 	}
 	choose_swap_file(engine);
@@ -216,6 +232,8 @@ EXPORT int memd_engine_start_in(const struct memd_engine_program *program,
 	memset(engine->origin.flag, 0, sizeof(engine->origin.flag));
 	if (err == 0)
 		err = launch(engine, ret_reason, reason_size);
+	if (err != 0 && engine->swap_file[0] != '\0')
+		explain_swap_file(engine, ret_reason, reason_size);
 	if (err != 0) {
 		destroy(engine);
 		return err;

@@ -21,7 +21,8 @@ static const struct argp_option own_options[] = {
 	  "there)", 1 },
 	{ "check", OPTION_CHECK, NULL, 0,
 	  "Look at the settings and the system, say what is missing and how to "
-	  "get it, and exit: 0 when memd can run, else 1", 1 },
+	  "get it, and exit: 0 when memd can run, 1 when something, a setting "
+	  "too, is in the way", 1 },
 	{ "dump-config", OPTION_DUMP, NULL, 0,
 	  "Print a commented configuration file with every setting at its "
 	  "default, and exit", 1 },
@@ -105,8 +106,9 @@ void options_parse(int argc, char **argv, struct options *ret_options)
 		       "(MEMD_POOL_SIZE=64M); flags win over the environment, "
 		       "that over the file.\n\nExit status: 0 stopped orderly, "
 		       "or --check found nothing in the way; 1 could not start "
-		       "or run; 2 bad settings or flags; 3 the kernel refuses "
-		       "userfaultfd.",
+		       "or run, or --check found something in the way; 2 bad "
+		       "flags, or, without --check, bad settings; 3 the kernel "
+		       "refuses userfaultfd (with --check: 1).",
 	};
 	size_t n = 0;
 

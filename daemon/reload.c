@@ -5,8 +5,8 @@
 #include "common/log.h"
 #include "daemon/daemon.h"
 #include "daemon/notify.h"
+#include "daemon/remote.h"
 #include "daemon/system.h"
-#include "daemon/notify.h"
 #include <string.h>
 
 void reload_apply(struct daemon *d)
@@ -23,6 +23,26 @@ void reload_apply(struct daemon *d)
 			  "group=\"%s\" reason=\"not in /etc/group\" cure="
 			  "\"groupadd --system %s, then reload\"",
 			  d->config.admin_group, d->config.admin_group);
+	if (d->config.listen_tcp[0] != '\0' && !d->is_embedded)
+		remote_warn_users(&d->config);
+}
+
+/* Not an error: it may be anybody's. */
+void reload_warn_environment(const struct daemon *d)
+{
+	char variable[96], meant[64], shown[96];
+	const struct config_key *key;
+	size_t idx = 0;
+
+	if (d->origin->is_bare)
+		return;
+	while ((key = config_find_misspelt(&idx, variable,
+					   sizeof(variable))) != NULL)
+		log_event(LOG_LEVEL_WARNING, "environment",
+			  "name=\"%s\" reason=\"no such setting; did you mean "
+			  "%s?\"", system_printable(variable, shown,
+						   sizeof(shown)),
+			  config_variable(key, meant, sizeof(meant)));
 }
 
 /* Append a key's name to a list that is for people. */

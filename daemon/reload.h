@@ -10,4 +10,7 @@ void reload_config(struct daemon *d);
 /* Make settings that live outside struct config follow it. */
 void reload_apply(struct daemon *d);
 
+/* Log variables of the environment that look like settings misspelt. */
+void reload_warn_environment(const struct daemon *d);
+
 #endif

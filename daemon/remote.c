@@ -57,8 +57,7 @@ void remote_peer_init(struct peer *peer, const struct sockaddr *address,
 	set_network(peer, address, text == host);
 }
 
-/* The next word of a list, which is moved on; its length, 0 at the end. */
-static size_t next_word(const char **list, const char **ret_word)
+size_t remote_list_next(const char **list, const char **ret_word)
 {
 	size_t length;
 
@@ -74,7 +73,7 @@ bool remote_list_has(const char *words, const char *name)
 	const char *word;
 	size_t length;
 
-	while ((length = next_word(&words, &word)) != 0)
+	while ((length = remote_list_next(&words, &word)) != 0)
 		if (length == strlen(name) && memcmp(word, name, length) == 0)
 			return true;
 	return false;
@@ -86,7 +85,7 @@ bool remote_list_get(const char *words, const char *name, char *ret_value,
 	size_t length, name_length = strlen(name);
 	const char *word;
 
-	while ((length = next_word(&words, &word)) != 0)
+	while ((length = remote_list_next(&words, &word)) != 0)
 		if (length > name_length && word[name_length] == '=' &&
 		    memcmp(word, name, name_length) == 0) {
 			snprintf(ret_value, value_size, "%.*s",
@@ -167,6 +166,40 @@ int remote_identify(const struct config *config, const struct channel *channel,
 	snprintf(ret_reason, reason_size, "tcp_user: no user \"%s\" in "
 		 "/etc/passwd", config->tcp_user);
 	return -EACCES;
+}
+
+/* No error: a user may be made later, and memd has others to serve. */
+static void warn_user(const char *setting, const char *user)
+{
+	char shown[PEER_NAME_BYTES];
+	uid_t uid;
+	gid_t gid;
+
+	if (system_find_user(user, &uid, &gid) == 0)
+		return;
+	system_printable(user, shown, sizeof(shown));
+	log_event(LOG_LEVEL_WARNING, "user-unknown", "setting=%s user=\"%s\" "
+		  "reason=\"not in /etc/passwd: who should be that user is "
+		  "refused\" cure=\"useradd --system %s, or name another one "
+		  "and reload\"", setting, shown, shown);
+}
+
+void remote_warn_users(const struct config *config)
+{
+	const char *words = config->tls_users, *word;
+	size_t length;
+
+	while ((length = remote_list_next(&words, &word)) != 0) {
+		char user[CONFIG_TEXT_BYTES];
+		const char *sign = memchr(word, '=', length);
+
+		ASSERT(sign != NULL);	/* config_check() refuses it */
+		snprintf(user, sizeof(user), "%.*s",
+			 (int)(word + length - sign - 1), sign + 1);
+		warn_user("tls_users", user);
+	}
+	if (config->tcp_user[0] != '\0')
+		warn_user("tcp_user", config->tcp_user);
 }
 
 /* Never without a certificate: whoever reaches the port can come as tcp_user,

@@ -38,7 +38,7 @@ static int fail(const struct reason *reason, int err, const char *format, ...)
 static int split(const char *text, char *host, char *port,
 		 const struct reason *reason)
 {
-	const char *colon = strrchr(text, ':');
+	const char *whole = text, *colon = strrchr(text, ':');
 	size_t length = colon == NULL ? 0 : (size_t)(colon - text);
 
 	if (colon != NULL && length >= 2 && text[0] == '[' &&
@@ -49,13 +49,32 @@ static int split(const char *text, char *host, char *port,
 		colon = NULL;	/* an IPv6 address without brackets */
 	}
 	if (colon == NULL || colon[1] == '\0' ||
-	    strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-	    strtoul(colon + 1, NULL, 10) > UINT16_MAX)
-		return fail(reason, -EINVAL, "listen_tcp: write HOST:PORT, "
-			    "[IPV6]:PORT or :PORT");
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1))
+		return fail(reason, -EINVAL, "listen_tcp: \"%s\" is no "
+			    "address; write HOST:PORT, [IPV6]:PORT or :PORT",
+			    whole);
+	if (strtoul(colon + 1, NULL, 10) > UINT16_MAX)
+		return fail(reason, -EINVAL, "listen_tcp: \"%s\": the port is "
+			    "too large; the largest is 65535", whole);
 	snprintf(host, HOST_BYTES, "%.*s", (int)length, text);
-	snprintf(port, PORT_BYTES, "%.30s", colon + 1);
+	snprintf(port, PORT_BYTES, "%lu", strtoul(colon + 1, NULL, 10));
 	return 0;
+}
+
+int tcp_listener_check(const struct config *config, char *ret_reason,
+		       size_t reason_size)
+{
+	char host[HOST_BYTES], port[PORT_BYTES], note[CONFIG_NOTE_BYTES];
+	const struct reason reason = { ret_reason, reason_size };
+	int err = split(config->listen_tcp, host, port, &reason);
+	size_t used = err != 0 ? strlen(ret_reason) : 0;
+
+	if (err != 0)
+		snprintf(ret_reason + used, reason_size - used, "%s",
+			 config_note(config,
+				     &config_keys[CONFIG_KEY_listen_tcp], note,
+				     sizeof(note)));
+	return err;
 }
 
 bool tcp_listener_is_loopback(int fd)
@@ -242,7 +261,6 @@ int tcp_listener_load_tls(const struct config *config,
 			  struct channel_context **ret_context,
 			  char *ret_reason, size_t reason_size)
 {
-	const struct reason reason = { ret_reason, reason_size };
 	const struct channel_tls_files files = {
 		.ca = config->tls_ca,
 		.certificate = config->tls_certificate,
@@ -253,10 +271,6 @@ int tcp_listener_load_tls(const struct config *config,
 	*ret_context = NULL;
 	if (!has_tls(config))
 		return 0;
-	if (files.ca[0] == '\0' || files.certificate[0] == '\0' ||
-	    files.key[0] == '\0')
-		return fail(&reason, -EINVAL, "tls_ca, tls_certificate and "
-			    "tls_key go together; set all three, or none");
 	return channel_context_create(&files, true, ret_context, ret_reason,
 				      reason_size);
 }

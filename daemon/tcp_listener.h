@@ -12,6 +12,11 @@ struct channel_context;
 
 enum { TCP_LISTENERS_MAX = 4 };
 
+/* Does listen_tcp, which is not empty, look like an address?  Looks no name up.
+ * Returns 0; or -EINVAL with a line in ret_reason. */
+int tcp_listener_check(const struct config *config, char *ret_reason,
+		       size_t reason_size) MUST_CHECK;
+
 /* Listen on every address that listen_tcp means.  Returns how many sockets,
  * or -errno with a line in ret_reason; then none is left open.  Blocks where
  * listen_tcp has a host's name. */

@@ -16,6 +16,7 @@ enum { CERTIFICATES_BYTES_MAX = 32768, CHAIN_DEPTH_MAX = 8 };
 
 struct loading {
 	SSL_CTX *rules;
+	const char *setting;	/* whose file is read; NULL: none */
 	char *reason;
 	size_t reason_size;
 };
@@ -23,10 +24,15 @@ struct loading {
 static int PRINTF_LIKE(3, 4) refuse(const struct loading *ld, int error,
 				    const char *format, ...)
 {
+	size_t used = 0;
 	va_list args;
 
+	if (ld->setting != NULL && ld->reason_size != 0) {
+		snprintf(ld->reason, ld->reason_size, "%s: ", ld->setting);
+		used = strlen(ld->reason);
+	}
 	va_start(args, format);
-	vsnprintf(ld->reason, ld->reason_size, format, args);
+	vsnprintf(ld->reason + used, ld->reason_size - used, format, args);
 	va_end(args);
 	return error;
 }
@@ -217,19 +223,25 @@ static int set_rules(const struct loading *ld)
 		      channel_reason_words());
 }
 
-static int load_all(const struct loading *ld,
-		    const struct channel_tls_files *files)
+/* Texts name the settings of memd.conf(5); who calls them otherwise shortens
+ * them (client/address.h). */
+static int load_all(struct loading *ld, const struct channel_tls_files *files)
 {
+	const struct {
+		const char *setting, *path;
+		int (*load)(const struct loading *ld, const char *path);
+	} step[] = {
+		{ "tls_ca", files->ca, load_ca },
+		{ "tls_certificate", files->certificate, load_certificate },
+		{ "tls_key", files->key, load_key },
+		{ "tls_crl", files->crl, load_crl },
+	};
 	int err = set_rules(ld);
 
-	if (!err)
-		err = load_ca(ld, files->ca);
-	if (!err)
-		err = load_certificate(ld, files->certificate);
-	if (!err)
-		err = load_key(ld, files->key);
-	if (!err)
-		err = load_crl(ld, files->crl);
+	for (size_t i = 0; i < ARRAY_SIZE(step) && !err; i++) {
+		ld->setting = step[i].setting;
+		err = step[i].load(ld, step[i].path);
+	}
 	return err;
 }
 

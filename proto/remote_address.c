@@ -3,8 +3,12 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+enum { PORT_DIGITS_MAX = 5 };
 
 /* Returns the port's text, and the host in ra->host; NULL: malformed. */
 static const char *split(struct remote_address *ra, const char *text)
@@ -45,6 +49,18 @@ static int read_number(struct remote_address *ra)
 	return err == EAI_MEMORY ? -ENOMEM : 0;
 }
 
+/* Digits only, any number of them.  getaddrinfo() would take them modulo
+ * 65536, and so lead to somebody else. */
+static bool is_port(const char *digits)
+{
+	unsigned long port;
+
+	digits += strspn(digits, "0");
+	port = strlen(digits) <= PORT_DIGITS_MAX ? strtoul(digits, NULL, 10) :
+						   0;
+	return port >= 1 && port <= UINT16_MAX;
+}
+
 int remote_address_parse(struct remote_address *ra, const char *text,
 			 char *ret_reason, size_t reason_size)
 {
@@ -53,14 +69,18 @@ int remote_address_parse(struct remote_address *ra, const char *text,
 
 	*ra = (struct remote_address){ 0 };
 	port = split(ra, text);
-	if (port == NULL || strlen(text) >= sizeof(ra->text) ||
-	    strlen(port) >= sizeof(ra->port)) {
+	if (port == NULL || strlen(text) >= sizeof(ra->text)) {
 		snprintf(ret_reason, reason_size, "\"%.200s\" is no address; "
 			 "give HOST:PORT or [IPV6]:PORT", text);
 		return -EINVAL;
 	}
+	if (!is_port(port)) {
+		snprintf(ret_reason, reason_size, "\"%.200s\": a port is 1 "
+			 "to 65535", text);
+		return -EINVAL;
+	}
 	memcpy(ra->text, text, strlen(text) + 1);
-	memcpy(ra->port, port, strlen(port) + 1);
+	snprintf(ra->port, sizeof(ra->port), "%lu", strtoul(port, NULL, 10));
 	err = read_number(ra);
 	if (err != 0)
 		snprintf(ret_reason, reason_size, "%s", strerror(-err));

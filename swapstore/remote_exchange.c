@@ -335,7 +335,8 @@ static int on_error(struct store_remote *sr, struct remote_message *m,
 		return remote_link_blame(&sr->link, -EPROTO,
 					 "its Error is not one");
 	if (m == NULL || (code != EIO && !is_passing(code)))
-		return remote_link_blame(&sr->link, -ECONNREFUSED, "%s", text);
+		return remote_link_blame(&sr->link, -ECONNREFUSED,
+					 "it says: %s", text);
 	message_unsend(sr, m);
 	remote_link_answered(&sr->link);
 	if (code != EIO)

@@ -113,7 +113,8 @@ static int on_refusal(struct remote_link *link, const struct wire_header *h,
 		ask_for_store(link);
 		return 0;
 	}
-	remote_link_blame(link, -code, "%s", text);
+	/* client/address.c knows by these words that the rest is not ours. */
+	remote_link_blame(link, -code, "it says: %s", text);
 	return -ECONNREFUSED;
 }
 

@@ -299,7 +299,8 @@ static struct store_remote *allocate(uint32_t slot_count, uint32_t depth)
 	return sr;
 }
 
-/* Only those that store_remote_create() promises, and what to do about it. */
+/* Only those that store_remote_create() promises, and what to do about it.  The
+ * words of the other memd come last: what they advise is to be done there. */
 static int explain(const struct store_remote *sr, int err, char *ret_reason,
 		   size_t reason_size)
 {
@@ -321,19 +322,20 @@ static int explain(const struct store_remote *sr, int err, char *ret_reason,
 		return err == -ETIMEDOUT ? err : -EHOSTUNREACH;
 	case EACCES:
 	case EPERM:
-		snprintf(ret_reason, reason_size, "memd at %s refuses: %s; "
-			 "check certificates and limits", address, why);
+		snprintf(ret_reason, reason_size, "memd at %s refuses "
+			 "(check certificates and limits): %s", address, why);
 		return -EACCES;
 	case EDQUOT:
 	case ENOSPC:
 	case ENOMEM:
-		snprintf(ret_reason, reason_size, "memd at %s has no room: %s; "
-			 "ask for less, or raise its limits", address, why);
+		snprintf(ret_reason, reason_size, "memd at %s has no room "
+			 "(ask for less, with a smaller swap_size here, or "
+			 "raise its limits): %s", address, why);
 		return err;
 	case EAGAIN:
 	case EBUSY:
-		snprintf(ret_reason, reason_size, "memd at %s is busy: %s; "
-			 "try again", address, why);
+		snprintf(ret_reason, reason_size, "memd at %s is busy (try "
+			 "again): %s", address, why);
 		return -ECONNREFUSED;
 	default:
 		snprintf(ret_reason, reason_size, "memd at %s: %s; check that "

@@ -20,11 +20,29 @@ void failure_set(struct failure *failure, enum failure_kind kind, int code,
 	text_clean(failure->text);
 }
 
+/* A file's name that nobody gives to one. */
+static bool is_host_and_port(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+
+	return colon != NULL && colon != text && colon[1] != '\0' &&
+	       strspn(colon + 1, "0123456789") == strlen(colon + 1) &&
+	       strncmp(text, "unix:", 5) != 0 && strchr(text, '/') == NULL &&
+	       text[0] != '@';
+}
+
 void failure_set_connect(struct failure *failure, const char *address,
 			 int code)
 {
 	switch (code) {
 	case ENOENT:
+		if (is_host_and_port(address)) {
+			failure_set(failure, FAILURE_CONNECT, code,
+				    "no socket is called %s: another host's "
+				    "memd is at tcp://%s", address, address);
+			break;
+		}
+		/* fallthrough */
 	case ENOTDIR:
 		failure_set(failure, FAILURE_CONNECT, code,
 			    "no memd at %s: start it with `systemctl start "

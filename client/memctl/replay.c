@@ -186,6 +186,17 @@ static int tell(const struct memctl *mc, const struct replay *rp)
 	return memctl_finish(report);
 }
 
+/* None of them is there.  Why. */
+static const char *reason_of(const struct replay *rp)
+{
+	for (uint32_t i = 0; i < rp->order.segment_count; i++)
+		if (rp->result[i].state == IS_MISSING)
+			return "none of these segments is there: start the "
+			       "programs that make them first";
+	return "all of these segments are private, and went with their "
+	       "programs: save those of programs that name theirs";
+}
+
 static bool is_anything_there(const struct replay *rp)
 {
 	for (uint32_t i = 0; i < rp->order.segment_count; i++)
@@ -207,8 +218,7 @@ static int run(const struct memctl *mc, struct replay *rp)
 	if (code == EXIT_CODE_OK)
 		code = tell(mc, rp);
 	if (code == EXIT_CODE_OK && !is_anything_there(rp)) {
-		memctl_complain("none of these segments is there: start the "
-				"programs that make them first");
+		memctl_complain("%s", reason_of(rp));
 		code = EXIT_CODE_NOT_FOUND;
 	}
 	connection_close(rp->connection);

@@ -23,24 +23,6 @@ struct wish {
 	const char *insecure;
 };
 
-static bool is_setting(const char *name)
-{
-	static const char *const names[] = {
-#define NUMBER(name, ...)	#name,
-#define TEXT(name, ...)		#name,
-#define CHOICE(name, ...)	#name,
-#include "daemon/config_keys.h"
-#undef NUMBER
-#undef TEXT
-#undef CHOICE
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
-}
-
 static int refuse(struct failure *ret_failure, const char *shown,
 		  const char *what)
 {
@@ -62,17 +44,20 @@ static int take_setting(struct wish *wish, const char *name,
 		{ "tls_crl", &wish->files.crl },
 		{ "insecure_tcp", &wish->insecure },
 	};
+	const char *near;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (strcmp(rows[i].name, name) == 0) {
 			*rows[i].to = value;
 			return 0;
 		}
-	if (is_setting(name))
+	if (address_is_setting(name))
 		return 0;
+	near = address_find_near(name);
 	failure_set(ret_failure, FAILURE_ADDRESS, EINVAL,
-		    "%s: no setting is called '%.64s': ca, certificate, key, "
-		    "crl and insecure_tcp are", shown, name);
+		    "%s: no setting is called '%.64s'%s%s: ca, certificate, "
+		    "key, crl and insecure_tcp are", shown, name,
+		    near != NULL ? ", perhaps " : "", near != NULL ? near : "");
 	return -EINVAL;
 }
 
@@ -120,16 +105,19 @@ static int check_plain(const struct tcp_address *ta, const struct wish *wish,
 	return 0;
 }
 
-static int load_tls(struct tcp_address *ta, const struct wish *wish,
-		    struct failure *ret_failure)
+/* `text` is the address, in whose words it is told what is wrong. */
+static int load_tls(struct tcp_address *ta, const char *text,
+		    const struct wish *wish, struct failure *ret_failure)
 {
 	char reason[CHANNEL_REASON_BYTES];
 	int err = channel_context_create(&wish->files, false, &ta->tls, reason,
 					 sizeof(reason));
 
-	if (err != 0)
-		failure_set(ret_failure, FAILURE_ADDRESS, -err, "%s: %s",
-			    ta->shown, reason);
+	if (err == 0)
+		return 0;
+	address_shorten(reason, address_long_names(text));
+	failure_set(ret_failure, FAILURE_ADDRESS, -err, "%s: %s", ta->shown,
+		    reason);
 	return err;
 }
 
@@ -172,7 +160,7 @@ int tcp_address_init(struct tcp_address *ta, const char *text,
 	if (err == 0)
 		err = find_host(ta, buf + strlen(ADDRESS_TCP), ret_failure);
 	if (err == 0)
-		err = has_tls(&wish) ? load_tls(ta, &wish, ret_failure) :
+		err = has_tls(&wish) ? load_tls(ta, text, &wish, ret_failure) :
 				       check_plain(ta, &wish, ret_failure);
 	if (err != 0)
 		tcp_address_fini(ta);

@@ -13,6 +13,7 @@
 #include <ftw.h>
 #include <netinet/in.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -112,13 +113,24 @@ static void wrong_files_are_named_by_line(void **state)
 	expect_config_error("pool_size = 64M\npool_size = 65M\n",
 			    "conf:2: pool_size: set already in line 1");
 	expect_config_error("[swap]\npool_size = 64M\n",
-			    "conf:2: [swap]: no such section");
+			    "conf:1: [swap]: no such section; use [memd]");
+	expect_config_error("\n [other] ; empty\n", "conf:2: [other]: no such");
+	expect_config_error("[memd]\npool_size = 64M\n[memd2]\nx = y\n",
+			    "conf:3: [memd2]: no such section");
+	expect_config_error("[\n", "conf:1: not understood");
 	expect_config_error("pool_size 64M\n", "conf:1: not understood");
 	expect_config_error("pool_size = 64M\n    readahead\n",
 			    "conf:2: not understood");
 	expect_config_error("swap_file = swap\n", "absolute path");
 	expect_config_error("socket = memd.sock\n", "absolute path or @name");
 	expect_config_error("socket = @\n", "absolute path or @name");
+	expect_config_error("listen_tcp = 127.0.0.1\n", "HOST:PORT");
+	expect_config_error("listen_tcp = 127.0.0.1:99999\n",
+			    "\"127.0.0.1:99999\": the port is too large");
+	expect_config_error("store = remote\nstore_address = 127.0.0.1\n",
+			    "store_address: \"127.0.0.1\" is no address");
+	expect_config_error("tls_users = foo\n", "tls_users: \"foo\"");
+	expect_config_error("tls_ca = /x\n", "go together");
 }
 
 static void long_lines_are_refused_not_cut(void **state)
@@ -384,7 +396,8 @@ static void check_asks_for_the_remote_store(void **state)
 		    "no-such-host.invalid:1", "");
 	flags[5] = "--store-mirror=no-port";
 	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
-	expect_line("FAIL  store: \"no-port\" is no address", "", "");
+	expect_line("FAIL  settings: store_mirror: \"no-port\" is no address",
+		    "", "");
 	flags[3] = "--store=mem";
 	flags[5] = NULL;
 	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 0);
@@ -395,27 +408,83 @@ static void check_asks_for_the_remote_store(void **state)
 	close(down_fd);
 }
 
+/* What the manual's EXIT STATUS and --help say of it. */
+static void check_has_two_statuses(void **state)
+{
+	const char *flags[] = { "--check", inside("--socket=", "sock"),
+				inside("--swap-file=", "swap"), NULL, NULL };
+
+	(void)state;
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 0);
+	flags[3] = "--listen-tcp=127.0.0.1";
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	expect_line("FAIL  settings: listen_tcp: ", "\"127.0.0.1\"", "");
+	flags[3] = "--pool-size=lots";
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	expect_line("FAIL  settings: --pool-size: ", "", "");
+	flags[3] = inside("--config=", "no-such");
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	flags[3] = "--no-such-flag";
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)),
+			 STATUS_BAD_CONFIG);
+}
+
 static void check_names_unknown_tls_users(void **state)
 {
-	static const char *const wrong[] = { "a=root b=no-such-user", "b=",
-					     "=root", "root" };
-	char users_flag[64];
+	char users_flag[64] = "--tls-users=a=root b=no-such-user";
 	const char *flags[] = { "--check", inside("--socket=", "sock"),
 				inside("--swap-file=", "swap"),
 				"--listen-tcp=127.0.0.1:0", users_flag, NULL };
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
-		snprintf(users_flag, sizeof(users_flag), "--tls-users=%s",
-			 wrong[i]);
-		assert_int_equal(testmemd_run(flags, output, sizeof(output)),
-				 0);
-		expect_line("warn  other hosts: tls_users: \"", i == 0 ?
-				"b=no-such-user" : wrong[i], "\"");
-	}
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 0);
+	expect_line("warn  other hosts: tls_users: \"", "b=no-such-user", "\"");
+	strcpy(users_flag, "--tls-users=root");
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	expect_line("FAIL  settings: tls_users: \"root\" says nothing", "", "");
 	flags[4] = "--tls-users=a=root, *=54321";
 	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 0);
 	assert_null(strstr(output, "tls_users"));
+}
+
+/* memd runs all the same: a user may be made later, a variable be another's. */
+static void what_may_be_wrong_is_logged(void **state)
+{
+	const char *flags[] = { "--listen-tcp=127.0.0.1:0",
+				"--tls-users=a=no-such-user,b=0",
+				"--tcp-user=no-such-user-either", NULL };
+	struct testmemd tm;
+
+	(void)state;
+	setenv("MEMD_POOL_SIEZ", "1G", 1);
+	setenv("MEMD_TEST_RUN", "1", 1);
+	assert_int_equal(testmemd_start(&tm, flags), 0);
+	assert_int_equal(testmemd_run((const char *[]){
+		"--check", inside("--socket=", "sock"),
+		inside("--swap-file=", "swap"), flags[0], flags[2], NULL },
+		output, sizeof(output)), 0);
+	unsetenv("MEMD_POOL_SIEZ");
+	unsetenv("MEMD_TEST_RUN");
+	expect_line("warn  settings: MEMD_POOL_SIEZ in the environment", "",
+		    " sets nothing; did you mean MEMD_POOL_SIZE?\n");
+	expect_line("warn  other hosts: tcp_user: no user ",
+		    "\"no-such-user-either\"", " in /etc/passwd");
+	assert_int_equal(testmemd_log_count(&tm, "environment name="), 1);
+	assert_int_equal(testmemd_log_count(&tm, "MEMD_POOL_SIEZ"), 1);
+	assert_int_equal(testmemd_log_count(&tm, "mean MEMD_POOL_SIZE?"), 1);
+	assert_int_equal(testmemd_log_count(&tm, "user-unknown "), 2);
+	assert_int_equal(testmemd_log_count(&tm, "setting=tls_users "
+					    "user=\"no-such-user\" "), 1);
+	assert_int_equal(testmemd_log_count(&tm, "setting=tcp_user "
+					    "user=\"no-such-user-either\" "),
+			 1);
+	/* Nor is a reload refused for it. */
+	kill(tm.pid, SIGHUP);
+	assert_int_equal(testmemd_await(&tm, "RELOADING=1"), 0);
+	assert_int_equal(testmemd_await(&tm, "READY=1"), 0);
+	assert_int_equal(testmemd_log_count(&tm, "reloaded "), 1);
+	assert_int_equal(testmemd_log_count(&tm, "user-unknown "), 4);
+	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
 static int make_dir(void **state)
@@ -463,7 +532,9 @@ int main(void)
 		cmocka_unit_test(socket_place_must_be_free),
 		cmocka_unit_test(check_says_what_to_do),
 		cmocka_unit_test(check_asks_for_the_remote_store),
+		cmocka_unit_test(check_has_two_statuses),
 		cmocka_unit_test(check_names_unknown_tls_users),
+		cmocka_unit_test(what_may_be_wrong_is_logged),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -588,6 +588,14 @@ static void errors_are_clear(void **state)
 		{ "embedded:nonsense", -EINVAL, "NAME=VALUE" },
 		{ "embedded:=1", -EINVAL, "NAME=VALUE" },
 		{ "embedded:colour=red", -EINVAL, "\"colour\" is no setting" },
+		{ "embedded:pol=8M", -EINVAL, "\"pol\" is no setting; "
+		  "memclient(3) has the usual ones, memd.conf(5) all; did you "
+		  "mean \"pool\"?" },
+		{ "embedded:low_watermerk=3", -EINVAL,
+		  "did you mean \"low_watermark\"?" },
+		{ "tcp://127.0.0.1:1?siez=1G", -EINVAL,
+		  "did you mean \"size\"?" },
+		{ "tcp://127.0.0.1:65537", -EINVAL, "a port is 1 to 65535" },
 		{ "embedded:pool=lots", -EINVAL, "pool: \"lots\" " },
 		{ "embedded:pool=", -EINVAL, "pool: " },
 		{ "embedded:pool=1K", -EINVAL, "pool: " },
@@ -606,11 +614,13 @@ static void errors_are_clear(void **state)
 		{ "tcp://host:1?colour=red", -EINVAL, "colour" },
 		{ "tcp://127.memd.invalid:1", -EACCES,
 		  "(ca, certificate, key), or, where the network is trusted, "
-		  "insecure_tcp" },
+		  "insecure_tcp=yes" },
 		{ "tcp://127.100.100.100.memd.invalid:1", -EACCES,
 		  "insecure_tcp" },
 		{ "tcp://127.0.0.1:1?certificate=/x&key=/y", -EINVAL,
-		  "CA certificate" },
+		  "ca: not set; ca, certificate and key go together" },
+		{ "tcp://127.0.0.1:1?ca=/no/ca&certificate=/x&key=/y", -ENOENT,
+		  "ca: /no/ca: cannot be read" },
 		{ "embeded:", -EINVAL, "not understood" },
 	};
 
@@ -626,6 +636,23 @@ static void errors_are_clear(void **state)
 				 memclient_error(NULL));
 	}
 	assert_int_equal(count_entries(folder), 0);
+}
+
+/* Who named no swap file has not chosen the folder either. */
+static void the_folder_for_swap_files_is_told(void **state)
+{
+	struct memclient *mc = NULL;
+
+	(void)state;
+	assert_int_equal(setenv("TMPDIR", "/no/such/folder", 1), 0);
+	assert_true(memclient_open(SMALL, NULL, &mc) < 0);
+	assert_int_equal(setenv("TMPDIR", folder, 1), 0);
+	if (strstr(memclient_error(NULL), "/no/such/folder") == NULL ||
+	    strstr(memclient_error(NULL), "; TMPDIR or swap ") == NULL)
+		fail_msg("%s", memclient_error(NULL));
+	assert_true(memclient_open("embedded:swap=/no/such/folder/x", NULL,
+				   &mc) < 0);
+	assert_null(strstr(memclient_error(NULL), "TMPDIR"));
 }
 
 static void too_long_an_address_is_refused(void **state)
@@ -788,6 +815,7 @@ int main(void)
 		TEST(umask_stays),
 		TEST(sigbus_of_others_is_theirs),
 		TEST(errors_are_clear),
+		TEST(the_folder_for_swap_files_is_told),
 		TEST(too_long_an_address_is_refused),
 		TEST(requests_speak_as_the_address),
 		TEST(the_environment_names_it),

@@ -258,9 +258,15 @@ until_true() {
 }
 
 @test "what does not exist is not found" {
-	run -7 --separate-stderr "$memctl" maps 1
-	[[ $stderr == memctl:*'memctl ps'* ]]
-	[ -z "$output" ]
+	local command
+	for command in 'maps 1' 'evict 1' 'trace 1' 'trace 2147483647' \
+		'trace --save=none 1'; do
+		# shellcheck disable=SC2086 # several words
+		run -7 --separate-stderr timeout 60 "$memctl" $command
+		[[ $stderr == memctl:*'no program with pid '*'memctl ps'* ]]
+		[ -z "$output" ]
+	done
+	[ ! -e none ]
 }
 
 @test "strangers may not look at others, nor change anything" {

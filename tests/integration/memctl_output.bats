@@ -353,6 +353,9 @@ on_terminal() {
 	stop_server
 	fails 5 'nobody listens at memd.sock: start memd' ps
 	fails 5 'no memd at memd.sock/x:' -s memd.sock/x ps
+	fails 5 'no memd at ./h:1:' -s ./h:1 ps
+	fails 5 "another host's memd is at tcp://127.0.0.1:7433" \
+		-s 127.0.0.1:7433 ps
 }
 
 @test "an address that is none is a usage error" {
@@ -385,15 +388,19 @@ on_terminal() {
 	fails 2 'give HOST:PORT' -s tcp:// ps
 	fails 2 'give HOST:PORT' -s tcp://127.0.0.1 ps
 	fails 2 'give HOST:PORT' -s tcp://::1:7433 ps
-	fails 2 "no setting is called 'certficate'" -s "$here?certficate=x" ps
+	fails 2 "no setting is called 'certficate', perhaps certificate: ca," \
+		-s "$here?certficate=x" ps
+	fails 2 "no setting is called 'colour': ca," -s "$here?colour=x" ps
+	fails 2 'a port is 1 to 65535' -s tcp://127.0.0.1:65537 ps
 	fails 2 "'ca' is no setting: write NAME=VALUE" -s "$here?ca" ps
 	fails 2 'add ?ca=FILE&certificate=FILE&key=FILE' \
 		-s tcp://192.0.2.1:1 ps
 	fails 2 'add ?ca=FILE&certificate=FILE&key=FILE' \
 		-s 'tcp://192.0.2.1:1?insecure_tcp=no' ps
-	fails 2 'ca.pem: cannot be read: No such file' \
+	fails 2 "$here: ca: ca.pem: cannot be read: No such file" \
 		-s "$here?ca=ca.pem&certificate=c.pem&key=c.key" ps
-	fails 2 'TLS wants a CA certificate too' -s "$here?key=c.key" ps
+	fails 2 "$here: ca: TLS wants a CA certificate too" \
+		-s "$here?key=c.key" ps
 	fails 2 'too long' -s "$here?ca=$(printf '%02048d' 0)" ps
 }
 
@@ -467,6 +474,10 @@ on_terminal() {
 	printf 'memd-order 1\ngone\t1\t1\n/3\t1\t1\n' >order
 	run -7 --separate-stderr "$memctl" replay order
 	[[ $stderr == 'memctl: none of these segments is there'* ]]
+	[ "${#lines[@]}" -eq 3 ]
+	printf 'memd-order 1\n/2\t1\t1\n/3\t1\t1\n' >order
+	run -7 --separate-stderr "$memctl" replay order
+	[[ $stderr == 'memctl: all of these segments are private'* ]]
 	[ "${#lines[@]}" -eq 3 ]
 	"$memctl" status >/dev/null
 	[ "$(grep -c REPLAY requests)" -eq 1 ]

@@ -198,6 +198,15 @@ until_true() {
 	run -7 "$memctl" replay order
 }
 
+# Its own setting would have to be smaller, not larger.
+@test "a program whose size has no room is told whose setting is meant" {
+	run ! env MEMD_SOCKET="$(address tls certs/worker)&size=1G" \
+		"$bigsort" text
+	[[ $output == *"memd at 127.0.0.1:$(cat tls.port) has no room "* ]]
+	[[ $output == *" a smaller size here,"* ]]
+	[[ $output == *"it says: no room for "*"; make swap_size larger"* ]]
+}
+
 same_tails() {
 	cmp -s <(tail -n 50 from_here) <(tail -n 50 from_afar)
 }

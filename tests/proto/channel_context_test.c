@@ -59,15 +59,19 @@ static void missing_files_are_named(void **state)
 	assert_int_equal(try_files("no.pem", "server.pem", "server.key", NULL),
 			 -ENOENT);
 	assert_reason("/no.pem", "No such file");
+	assert_int_equal(strncmp(reason, "tls_ca: /", 9), 0);
 	assert_int_equal(try_files("ca.pem", "no.pem", "server.key", NULL),
 			 -ENOENT);
 	assert_reason("/no.pem", "No such file");
+	assert_int_equal(strncmp(reason, "tls_certificate: /", 18), 0);
 	assert_int_equal(try_files("ca.pem", "server.pem", "no.key", NULL),
 			 -ENOENT);
 	assert_reason("/no.key", "No such file");
+	assert_int_equal(strncmp(reason, "tls_key: /", 10), 0);
 	assert_int_equal(try_files("ca.pem", "server.pem", "server.key",
 				   "no.pem"), -ENOENT);
 	assert_reason("/no.pem", "No such file");
+	assert_int_equal(strncmp(reason, "tls_crl: /", 10), 0);
 }
 
 static void half_of_the_settings_is_not_enough(void **state)

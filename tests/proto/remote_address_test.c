@@ -2,7 +2,7 @@
 /* Proves which addresses are taken for this host's own, and may be talked to
  * without TLS: those that no network leads to, however they are written, and
  * no name but "localhost", as who answers for a name may change.  And that
- * what is no address is refused, in words. */
+ * what is no address, or has a port that is none, is refused, in words. */
 #include "proto/remote_address.h"
 
 #include <errno.h>
@@ -73,12 +73,41 @@ static void other_texts_are_refused(void **state)
 	}
 }
 
+/* getaddrinfo() takes a port modulo 65536. */
+static void ports_are_1_to_65535(void **state)
+{
+	static const char *const wrong[] = {
+		"127.0.0.1:0", "host:0", "127.0.0.1:65536", "[::1]:65537",
+		"127.0.0.1:108209", "host:4294967297", "host:00000",
+		"host:18446744073709551617",
+	};
+	static const char *const right[] = {
+		"127.0.0.1:1", "127.0.0.1:65535", "127.0.0.1:0000065535",
+	};
+	struct remote_address ra;
+	char reason[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		reason[0] = '\0';
+		if (remote_address_parse(&ra, wrong[i], reason,
+					 sizeof(reason)) != -EINVAL)
+			fail_msg("\"%s\" has a port", wrong[i]);
+		assert_non_null(strstr(reason, wrong[i]));
+		assert_non_null(strstr(reason, "a port is 1 to 65535"));
+		remote_address_fini(&ra);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(right); i++)
+		assert_true(is_here(right[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(loopback_is_here),
 		cmocka_unit_test(all_else_is_not),
 		cmocka_unit_test(other_texts_are_refused),
+		cmocka_unit_test(ports_are_1_to_65535),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

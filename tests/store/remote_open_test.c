@@ -14,10 +14,12 @@ static const struct bad_server {
 	int error;
 	const char *text;
 } bad_servers[] = {
-	{ { .hello_error = EACCES }, -EACCES, "the test?says so" },
+	{ { .hello_error = EACCES }, -EACCES, "it says: the test?says so" },
 	{ { .hello_error = EAGAIN }, -ECONNREFUSED, "busy" },
 	{ { .hello_error = 1000000 }, -EPROTO, "" },
-	{ { .open_error = EDQUOT }, -EDQUOT, "no room" },
+	{ { .open_error = EDQUOT }, -EDQUOT,
+	  "no room (ask for less, with a smaller swap_size here, or raise its "
+	  "limits): it says: " },
 	{ { .open_error = ENOSPC }, -ENOSPC, "no room" },
 	{ { .open_error = ENOENT }, -EPROTO, "" },
 	{ { .is_no_store = true }, -EPROTO, "keeps no memory" },

@@ -140,6 +140,12 @@ static void addresses_name_settings(void **state)
 		{ "embedded:", "swap_file.x /swap_file/y",
 		  "swap_file.x /swap_file/y" },
 		{ "embedded:", "pool_size pool_size", "pool pool" },
+		/* Nor is what another host calls so. */
+		{ "tcp://h:1", "a smaller swap_size here): it says: no room; "
+		  "make swap_size larger",
+		  "a smaller size here): it says: no room; make swap_size "
+		  "larger" },
+		{ "tcp://h:1", "or insecure_tcp = yes", "or insecure_tcp=yes" },
 		{ "embedded:", "", "" },
 	};
 

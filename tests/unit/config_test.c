@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves the table of settings: every default is allowed by its own row and
  * survives being written and read; file, environment and flags win in this
- * order; near misses are guessed; refusals name the variable, and comments that
- * are none; values at the bounds and one past them. */
+ * order; texts that cannot be what they are for are refused; near misses are
+ * guessed, also of variables; refusals name the variable, and comments that are
+ * none; values at the bounds and one past them. */
 #include "daemon/config.h"
 
 #include <errno.h>
@@ -149,6 +150,50 @@ static void near_misses_are_guessed(void **state)
 	assert_null(config_find("pool-size"));
 }
 
+static void misspelt_variables_are_found(void **state)
+{
+	static const struct {
+		const char *variable, *meant;	/* NULL: none */
+	} rows[] = {
+		{ "MEMD_POOL_SIEZ", "pool_size" },
+		{ "MEMD_POOLSIZE", "pool_size" },
+		{ "MEMD_pool_size", "pool_size" },
+		{ "MEMD_STORES", "store" }, { "MEMD_TSL_CA", "tls_ca" },
+		{ "MEMD_SOCKET", NULL }, { "MEMD_POOL_SIZE", NULL },
+		{ "MEMD_TLS_CA", NULL }, { "MEMD_TLS_CRL", NULL },
+		{ "MEMD_TEST_RUN", NULL }, { "MEMD_BUILD_DIR", NULL },
+		{ "MEMD_BIN", NULL }, { "MEMD_ENGINE", NULL },
+		{ "MEMD_TEST_OPS", NULL }, { "MEMD_TEST_LONG", NULL },
+		{ "MEMD_LINT_BUILD", NULL }, { "MEMD_INLINE", NULL },
+		{ "MEMD_TRACE", NULL }, { "MEMD_STATE", NULL },
+		{ "MEMD_", NULL }, { "XMEMD_POOL_SIEZ", NULL },
+	};
+	char name[64];
+	size_t idx;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct config_key *key;
+
+		clearenv();
+		setenv("HOME", "/", 1);
+		setenv(rows[i].variable, "1", 1);
+		idx = 0;
+		key = config_find_misspelt(&idx, name, sizeof(name));
+		if (key != (rows[i].meant == NULL ? NULL :
+			    config_find(rows[i].meant)))
+			fail_msg("%s: %s", rows[i].variable,
+				 key == NULL ? "nothing" : key->name);
+		if (key == NULL)
+			continue;
+		assert_string_equal(name, rows[i].variable);
+		assert_null(config_find_misspelt(&idx, name, sizeof(name)));
+	}
+	clearenv();
+	idx = 0;
+	assert_null(config_find_misspelt(&idx, name, sizeof(name)));
+}
+
 static void texts_are_refused_rather_than_cut(void **state)
 {
 	const struct config_key *key = config_find("swap_file");
@@ -222,6 +267,92 @@ static void refusals_name_the_environment(void **state)
 	assert_null(strstr(reason, "environment"));
 }
 
+static void refusals_name_the_units(void **state)
+{
+	static const struct {
+		const char *key, *value, *part;
+	} rows[] = {
+		{ "pool_size", "64MB", "\"64MB\" is not allowed; give a size "
+		  "from 1M to 8T (units are K, M, G and T)" },
+		{ "store_keep", "5m", "(units are ms, s and min)" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct config_origin origin = { .file = "/dev/null" };
+
+		origin.flag[idx_of(rows[i].key)] = rows[i].value;
+		expect_refused(&origin, rows[i].part);
+		/* They are not what is wrong with one out of bounds. */
+		origin.flag[idx_of(rows[i].key)] = "99999999999999";
+		expect_refused(&origin, "is not allowed");
+		assert_null(strstr(reason, "units"));
+	}
+}
+
+static void texts_that_mean_nothing_are_refused(void **state)
+{
+	static const struct {
+		const char *key, *value, *part;
+	} rows[] = {
+		{ "listen_tcp", "127.0.0.1", "listen_tcp: \"127.0.0.1\" is no "
+		  "address; write HOST:PORT, [IPV6]:PORT or :PORT" },
+		{ "listen_tcp", "::1:7433", "is no address" },
+		{ "listen_tcp", "127.0.0.1:x", "is no address" },
+		{ "listen_tcp", "127.0.0.1:99999", "listen_tcp: "
+		  "\"127.0.0.1:99999\": the port is too large" },
+		{ "listen_tcp", ":18446744073709551617", "too large" },
+		{ "store_address", "127.0.0.1", "store_address: \"127.0.0.1\" "
+		  "is no address; give HOST:PORT" },
+		{ "store_mirror", "h:65536", "store_mirror: \"h:65536\": a "
+		  "port is 1 to 65535" },
+		{ "tls_users", "a=1 b", "tls_users: \"b\" says nothing; write "
+		  "NAME=USER" },
+		{ "tls_users", "a=1, =b", "\"=b\" says nothing" },
+		{ "tls_users", "b=,a=1", "\"b=\" says nothing" },
+		{ "tls_ca", "/x", "tls_certificate: not set; " },
+		{ "tls_key", "/x", "tls_ca: not set; tls_ca, tls_certificate "
+		  "and tls_key go together" },
+		{ "tls_certificate", "/x", "tls_ca: not set; " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct config_origin origin = { .file = "/dev/null" };
+
+		origin.flag[idx_of(rows[i].key)] = rows[i].value;
+		expect_refused(&origin, rows[i].part);
+	}
+}
+
+static void texts_that_mean_something_are_not(void **state)
+{
+	static const struct {
+		const char *key, *value;
+	} rows[] = {
+		{ "listen_tcp", ":0" }, { "listen_tcp", "[::]:65535" },
+		{ "listen_tcp", "localhost:007433" },
+		{ "store_address", "[::1]:1" },
+		{ "store_address", "no-such-host.invalid:7433" },
+		{ "tls_users", "a=1, *=no-such-user,b=2 " },
+		{ "tls_users", "" }, { "tcp_user", "no-such-user" },
+	};
+	struct config_origin all = { .file = "/dev/null" };
+	struct config config;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct config_origin origin = { .file = "/dev/null" };
+
+		origin.flag[idx_of(rows[i].key)] = rows[i].value;
+		load(&origin, &config);
+	}
+	all.flag[idx_of("tls_ca")] = "/x";
+	all.flag[idx_of("tls_certificate")] = "/x";
+	all.flag[idx_of("tls_key")] = "/x";
+	load(&all, &config);
+}
+
 static void comments_after_values_are_explained(void **state)
 {
 	char path[] = "/tmp/memd-test-conf-XXXXXX";
@@ -230,8 +361,8 @@ static void comments_after_values_are_explained(void **state)
 	(void)state;
 	make_file(path, "pool_size = 300M    # comment\n");
 	expect_refused(&origin, ":1: pool_size: \"300M    # comment\" is not "
-		       "allowed; give a size from 1M to 8T; a comment after "
-		       "a value begins with \" ;\"");
+		       "allowed; give a size from 1M to 8T (units are K, M, G "
+		       "and T); a comment after a value begins with \" ;\"");
 	unlink(path);
 	origin.file = "/dev/null";
 	origin.flag[idx_of("pool_size")] = "300M";
@@ -261,9 +392,13 @@ int main(void)
 		cmocka_unit_test(failed_load_changes_nothing),
 		cmocka_unit_test(bounds_are_allowed_and_no_more),
 		cmocka_unit_test(near_misses_are_guessed),
+		cmocka_unit_test(misspelt_variables_are_found),
 		cmocka_unit_test(texts_are_refused_rather_than_cut),
 		cmocka_unit_test(clients_addresses_are_understood),
 		cmocka_unit_test(refusals_name_the_environment),
+		cmocka_unit_test(refusals_name_the_units),
+		cmocka_unit_test(texts_that_mean_nothing_are_refused),
+		cmocka_unit_test(texts_that_mean_something_are_not),
 		cmocka_unit_test(comments_after_values_are_explained),
 		cmocka_unit_test(names_have_three_spellings),
 	};
