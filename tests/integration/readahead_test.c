@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -75,14 +74,12 @@ static bool is_right(const uint64_t *words, size_t page)
 	return is_equal;
 }
 
-/* All the faults of a session, of every kind. */
+/* All the faults of a session, of every kind: of those that need nobody, too,
+ * memd is told before it is asked. */
 static uint64_t faults_of(struct memclient *mc)
 {
-	const struct timespec pause = { .tv_nsec = 100000000 };
 	struct memclient_stats s = { .size = sizeof(s) };
 
-	/* Those that need nobody are told of a little later. */
-	nanosleep(&pause, NULL);
 	assert_int_equal(memclient_stats(mc, &s), 0);
 	return s.faults_minor + s.faults_zero + s.faults_hit +
 	       s.faults_swap_in + s.faults_put_back;
