@@ -322,8 +322,7 @@ static bool is_passing(int code)
 
 /* What passes is tried again later, for what is in the buffer must not be
  * given up, or, of a read, with a mirror's other child; EIO is the bytes' own
- * fate; after anything else the store is
- * opened anew, and the reason shown. */
+ * fate; after anything else the store is opened anew, and the reason shown. */
 static int on_error(struct store_remote *sr, struct remote_message *m,
 		    const struct wire_header *h, const uint8_t *body)
 {

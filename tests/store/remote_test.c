@@ -180,7 +180,8 @@ static void test_server_without_room(void **state)
 
 	fixture_plan(&fx, &quota);
 	wait_until_down(&fx);
-	while (strcmp(status_of(&fx).reason, "the test?says so") != 0)
+	while (strcmp(status_of(&fx).reason,
+		      "it says: the test?says so") != 0)
 		fixture_turn(&fx);
 	fixture_plan(&fx, &behave);
 	expect_version(&fx, 0, 60, 2);
