@@ -32,7 +32,6 @@ enum {
 	SWITCH_NS = 800,	/* less than it takes to let another one run */
 	FUTILE_MAX = 3,		/* times that nobody else ran */
 	NAP_MS = 50,		/* between two looks at what no futex tells */
-	FIRST_CELLS = MAILBOX_CELLS / 4 * 3,
 };
 
 static void relax(void)
@@ -46,16 +45,13 @@ static void relax(void)
 
 /* ---- cells, M1 */
 
-/* Threads start at different cells, which are likely to be in their cache.  And
- * not at the last ones: the daemon takes cells in their order, and of what a
- * thread says in two of them, that it has touched a page and that it lacks the
- * next one, the second means less without the first. */
+/* Threads start at different cells, which are likely to be in their cache. */
 static size_t first_cell(void)
 {
 	uint64_t hash = (uint64_t)(uintptr_t)&errno *
 			UINT64_C(0x9e3779b97f4a7c15);
 
-	return (size_t)(hash >> 32) % FIRST_CELLS;
+	return (size_t)(hash >> 32);
 }
 
 static struct mailbox_cell *take_cell(struct mailbox *m, size_t first)

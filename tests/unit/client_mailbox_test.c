@@ -258,55 +258,6 @@ static void where_somebody_waits_is_known(void **state)
 	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
 }
 
-static pthread_barrier_t all_started;
-
-/* Whether its second cell comes after its first one. */
-static void *tell_twice(void *arg)
-{
-	static pthread_mutex_t one_by_one = PTHREAD_MUTEX_INITIALIZER;
-	uint64_t first, second;
-
-	pthread_barrier_wait(&all_started);
-	pthread_mutex_lock(&one_by_one);
-	for (unsigned i = 0; i < 2; i++)
-		assert_int_equal(box_tell_touched(&box, &lanes, &settings,
-						  &region, PAGE), 0);
-	second = atomic_exchange(&box.shared->asked, 0);
-	first = second & -second;
-	second &= ~first;
-	for (unsigned i = 0; i < MAILBOX_CELLS; i++)
-		if (((first | second) >> i & 1) != 0)
-			atomic_store(&box.shared->cell[i].state, CELL_FREE);
-	/* Next to each other, and not the last and the first. */
-	*(bool *)arg = second == first << 1;
-	pthread_mutex_unlock(&one_by_one);
-	return NULL;
-}
-
-/* The daemon takes cells in their order.  Which is a thread's first depends on
- * where its stack is, so this takes many. */
-static void what_a_thread_says_keeps_its_order(void **state)
-{
-	enum { THREADS = 512 };
-	static pthread_t thread[THREADS];
-	static bool is_in_order[THREADS];
-	pthread_attr_t attr;
-
-	(void)state;
-	pthread_barrier_init(&all_started, NULL, THREADS);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 64 * 1024);
-	for (unsigned i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&thread[i], &attr, tell_twice,
-						&is_in_order[i]), 0);
-	for (unsigned i = 0; i < THREADS; i++)
-		pthread_join(thread[i], NULL);
-	for (unsigned i = 0; i < THREADS; i++)
-		assert_true(is_in_order[i]);
-	pthread_attr_destroy(&attr);
-	pthread_barrier_destroy(&all_started);
-}
-
 static void wrong_answers_are_errors(void **state)
 {
 	struct reply bad[] = { GOOD, GOOD, GOOD, GOOD, GOOD, GOOD, GOOD };
@@ -535,7 +486,6 @@ int main(void)
 		TEST(answers_are_taken),
 		TEST(mapped_pages_need_no_frame),
 		TEST(where_somebody_waits_is_known),
-		TEST(what_a_thread_says_keeps_its_order),
 		TEST(wrong_answers_are_errors),
 		TEST(who_gives_up_leaves_the_cell),
 		TEST(nobody_asks_without_a_session),
