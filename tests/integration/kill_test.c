@@ -128,9 +128,11 @@ static void reach(enum stage stage)
 /* Two faults, if what it comes upon is not there. */
 static void touch(const struct victim *v, uint64_t *rng, size_t at)
 {
+	uint64_t *word = (uint64_t *)(v->private + at) + at / 4096 % 512;
 	volatile char sink;
 
-	((volatile uint64_t *)(v->private + at))[at / 4096 % 512] = at;
+	/* Another thread may write the same there. */
+	__atomic_store_n(word, at, __ATOMIC_RELAXED);
 	sink = v->shared[model_random(rng) % SHARED_UNITS * MODEL_UNIT_BYTES];
 	(void)sink;
 }
