@@ -353,7 +353,7 @@ static void advice_end(struct pager *pg, struct advice *ad, int result)
 	clock_age_flush(pg);
 	*ad = (struct advice){ 0 };
 	pg->advice_count--;
-	pg->advice_others -= !done.is_reserved;
+	pg->advice_others -= !pg->segment[done.segment].is_reserved;
 	if (!done.is_answered)
 		pg->ops->done(pg->ctx, done.cookie, result, done.count);
 }
@@ -516,7 +516,6 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 	const struct segment *sg = &pg->segment[segment];
 	struct advice ad = {
 		.is_used = true,
-		.is_reserved = sg->is_reserved,
 		.kind = (uint8_t)advice,
 		.segment = segment,
 		.first = first,

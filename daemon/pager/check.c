@@ -229,6 +229,25 @@ static void check_ahead(const struct pager *pg)
 	ASSERT(queued == pg->ahead_count);
 }
 
+static void check_advice(const struct pager *pg)
+{
+	uint64_t reserved_pinned = 0;
+	uint32_t count = 0, others = 0;
+
+	for (unsigned i = 0; i < ADVICE_MAX; i++) {
+		const struct advice *ad = &pg->advice[i];
+
+		count += ad->is_used;
+		others += ad->is_used && !pg->segment[ad->segment].is_reserved;
+	}
+	for (segment_id id = pg->segment_first; id != 0;
+	     id = pg->segment[id].next)
+		if (pg->segment[id].is_reserved)
+			reserved_pinned += pg->segment[id].pinned_units;
+	ASSERT(count == pg->advice_count && others == pg->advice_others);
+	ASSERT(reserved_pinned == pg->reserved_pinned_units);
+}
+
 void pager_check(const struct pager *pg)
 {
 	uint64_t committed = 0, batch_pages = 0, batch_slots;
@@ -256,6 +275,7 @@ void pager_check(const struct pager *pg)
 		if (state != PAGE_SWAPPED && state != PAGE_LOST)
 			ASSERT(rc.units[state] == pg->units[state]);
 	ASSERT(rc.pins <= pg->pinned_units);
+	check_advice(pg);
 	check_frames(pg);
 	check_ahead(pg);
 	check_accounts(pg);

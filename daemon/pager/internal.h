@@ -197,7 +197,6 @@ struct advice {
 	bool is_used;
 	bool is_answered;		/* done() was called; goes on alone */
 	bool is_wanting;		/* parked for lack of a frame */
-	bool is_reserved;		/* its segment is */
 	uint8_t kind;			/* enum pager_advice */
 	uint8_t phase;
 	segment_id segment;
