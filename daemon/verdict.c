@@ -150,8 +150,9 @@ static void judge_memory(const struct daemon *d, const struct pager_stats *ps,
 		    "swap_size larger", ULL(ps->committed_units),
 		    ULL(ps->commit_limit_units));
 	if (ps->pinned_frames > ps->frame_count / 5 * 2)
-		add(v, VERDICT_WARN, "%llu of %llu frames are pinned; half is "
-		    "the most", ULL(ps->pinned_frames), ULL(ps->frame_count));
+		add(v, VERDICT_WARN, "%llu of %llu frames are pinned; "
+		    "programs may pin half, other hosts an eighth",
+		    ULL(ps->pinned_frames), ULL(ps->frame_count));
 	if (ps->install_retries != 0)
 		add(v, VERDICT_WARN, "%llu times the system had no memory for "
 		    "a page of the pool: make pool_size smaller or memd's "
