@@ -3,6 +3,7 @@
 #include "daemon/conn.h"
 
 #include "common/clock.h"
+#include "daemon/busy_poll.h"
 #include "daemon/conn_input.h"
 #include "daemon/daemon.h"
 #include "proto/tcp_options.h"
@@ -50,8 +51,6 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	conn_receive(c);
-	if (c->channel != NULL && c->state != CONN_DEAD && conn_backlog(c) > 0)
-		conn_mark_dirty(c);
 	daemon_settle(c->daemon);
 }
 
@@ -191,6 +190,7 @@ void conn_destroy(struct conn *c)
 	server->conn_count[CONN_DEAD]--;
 	if (c->is_dirty)
 		TAILQ_REMOVE(&server->dirty, c, dirty_link);
+	busy_poll_remove(c);
 	output_fini(&c->out);
 	peer_fini(&c->peer);
 	if (c->channel != NULL)

@@ -64,11 +64,14 @@ struct conn {
 	struct output out;
 	bool is_dirty;			/* on the server's dirty list */
 	bool is_full;			/* its socket or channel took no more */
+	bool is_busy_polled;		/* on busy_poll.h's list, */
+	uint64_t read_ns;		/* and when it last read */
 	char reason[128];		/* DEAD: why */
 	LIST_HEAD(, pending_entry) pending;
 	TAILQ_ENTRY(conn) link;		/* of its state's list */
 	TAILQ_ENTRY(conn) dirty_link;
 	LIST_ENTRY(conn) lane_link;	/* LANE: of its session */
+	LIST_ENTRY(conn) busy_poll_link;
 };
 
 TAILQ_HEAD(conn_list, conn);

@@ -8,7 +8,7 @@
 #include "daemon/conn.h"
 
 /* The socket is readable, or may be: take what is there, or a bounded piece of
- * it, after which there will be another event. */
+ * it, after which there will be another event.  Not DEAD. */
 void conn_receive(struct conn *c);
 
 /* For a handler of a message with a payload: have it put into `to`, which has

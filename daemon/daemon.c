@@ -152,12 +152,13 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Requests in mailboxes and completions in the ring are seen without a system
- * call. */
+ * call, those of a few other hosts with one. */
 static bool look_around(struct daemon *d)
 {
 	bool was_in_flight = d->engine.store->in_flight != 0;
 	bool is_busy = mailboxes_poll(d) != 0;
 
+	is_busy |= busy_poll_look(d);
 	/* What was asked for is on its way before the next look. */
 	if (is_busy)
 		daemon_settle(d);
@@ -176,6 +177,7 @@ static bool look_around(struct daemon *d)
 static bool can_look_around(const struct daemon *d)
 {
 	return !LIST_EMPTY(&d->mailboxes.awake) ||
+	       busy_poll_can_look(&d->busy_poll) ||
 	       d->engine.store->in_flight != 0;
 }
 
@@ -192,6 +194,7 @@ static void spin(struct daemon *d)
 	} while (now_ns < d->spin_until_ns && now_ns < start_ns + SPIN_NS &&
 		 can_look_around(d));
 	mailboxes_doze(d, now_ns);
+	busy_poll_doze(&d->busy_poll, now_ns);
 	if (now_ns < d->spin_until_ns || !mailboxes_sleep(d))
 		daemon_look_again(d);
 }
@@ -468,6 +471,7 @@ static int start(struct daemon *d, char *reason, size_t size)
 	stores_init(&d->stores, d);
 	ages_init(&d->ages);
 	replays_init(&d->replays);
+	busy_poll_init(&d->busy_poll);
 	readies_init(&d->readies);
 	trace_init(&d->trace, d->config.trace_events);
 	server_init(&d->server);

@@ -12,6 +12,7 @@
 
 #include "daemon/accounts.h"
 #include "daemon/age.h"
+#include "daemon/busy_poll.h"
 #include "daemon/config.h"
 #include "daemon/embedded.h"
 #include "daemon/engine.h"
@@ -73,6 +74,7 @@ struct daemon {
 	struct accounts accounts;
 	struct segments segments;
 	struct server server;
+	struct busy_poll busy_poll;
 	struct mailboxes mailboxes;
 	struct pending_table pending;
 	struct pins pins;
@@ -115,7 +117,7 @@ void daemon_settle(struct daemon *d);
 /* A fault was served: another is likely soon. */
 void daemon_note_paging(struct daemon *d);
 
-/* Look into the mailboxes once more before sleeping. */
+/* Look around once more before sleeping. */
 void daemon_look_again(struct daemon *d);
 
 /* May this peer administrate? */

@@ -2,6 +2,7 @@
 #include "daemon/store_step.h"
 
 #include "common/clock.h"
+#include "daemon/busy_poll.h"
 #include "daemon/daemon.h"
 #include "daemon/session.h"
 #include "daemon/store_op.h"
@@ -109,8 +110,10 @@ static void copy_chunk(struct store_op *op)
 		return;
 	count_done(op);
 	/* Who has read will soon read the next one. */
-	if (op->kind == STORE_OP_READ)
+	if (op->kind == STORE_OP_READ) {
 		daemon_note_paging(d);
+		busy_poll_add(conn_of(op));
+	}
 	if (op->kind == STORE_OP_WRITE)
 		conn_send_ok(conn_of(op), op->request_id);
 	answered(op);
