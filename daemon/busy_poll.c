@@ -6,12 +6,10 @@
 #include "daemon/conn_input.h"
 #include "daemon/daemon.h"
 
-/* One that read once does not cost a look ever after. */
-#define IDLE_NS	UINT64_C(1000000)
-
 void busy_poll_init(struct busy_poll *bp)
 {
-	*bp = (struct busy_poll){ .conns = LIST_HEAD_INITIALIZER(bp->conns) };
+	TAILQ_INIT(&bp->conns);
+	bp->count = 0;
 }
 
 void busy_poll_add(struct conn *c)
@@ -24,17 +22,19 @@ void busy_poll_add(struct conn *c)
 	if (c->is_busy_polled)
 		return;
 	c->is_busy_polled = true;
-	LIST_INSERT_HEAD(&bp->conns, c, busy_poll_link);
+	TAILQ_INSERT_TAIL(&bp->conns, c, busy_poll_link);
 	bp->count++;
 }
 
 void busy_poll_remove(struct conn *c)
 {
+	struct busy_poll *bp = &c->daemon->busy_poll;
+
 	if (!c->is_busy_polled)
 		return;
 	c->is_busy_polled = false;
-	LIST_REMOVE(c, busy_poll_link);
-	c->daemon->busy_poll.count--;
+	TAILQ_REMOVE(&bp->conns, c, busy_poll_link);
+	bp->count--;
 }
 
 bool busy_poll_can_look(const struct busy_poll *bp)
@@ -44,27 +44,32 @@ bool busy_poll_can_look(const struct busy_poll *bp)
 
 bool busy_poll_look(struct daemon *d)
 {
+	struct busy_poll *bp = &d->busy_poll;
 	uint64_t before = d->stats.bytes_in;
-	struct conn *c;
+	struct conn *c = TAILQ_FIRST(&bp->conns);
 
-	if (!busy_poll_can_look(&d->busy_poll))
+	if (!busy_poll_can_look(bp))
 		return false;
-	/* Nothing below takes one off the list: who is closed stays until the
-	 * turn. */
-	LIST_FOREACH(c, &d->busy_poll.conns, busy_poll_link)
-		if (c->state != CONN_DEAD && !c->is_held)
-			conn_receive(c);
-	return d->stats.bytes_in != before;
+	TAILQ_REMOVE(&bp->conns, c, busy_poll_link);
+	TAILQ_INSERT_TAIL(&bp->conns, c, busy_poll_link);
+	if (c->state == CONN_DEAD || c->is_held)
+		return false;
+	conn_receive(c);
+	if (d->stats.bytes_in == before)
+		return false;
+	d->stats.remote_looks++;
+	return true;
 }
 
-void busy_poll_doze(struct busy_poll *bp, uint64_t now_ns)
+void busy_poll_doze(struct daemon *d, uint64_t now_ns)
 {
-	struct conn *c = LIST_FIRST(&bp->conns);
+	uint64_t idle_ns = d->config.busy_poll * 1000;
+	struct conn *c = TAILQ_FIRST(&d->busy_poll.conns);
 
 	while (c != NULL) {
-		struct conn *next = LIST_NEXT(c, busy_poll_link);
+		struct conn *next = TAILQ_NEXT(c, busy_poll_link);
 
-		if (c->read_ns + IDLE_NS < now_ns)
+		if (c->read_ns + idle_ns < now_ns)
 			busy_poll_remove(c);
 		c = next;
 	}

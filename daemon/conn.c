@@ -51,6 +51,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	conn_receive(c);
+	if (c->channel != NULL && c->state != CONN_DEAD && conn_backlog(c) > 0)
+		conn_mark_dirty(c);
 	daemon_settle(c->daemon);
 }
 

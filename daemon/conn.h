@@ -71,7 +71,7 @@ struct conn {
 	TAILQ_ENTRY(conn) link;		/* of its state's list */
 	TAILQ_ENTRY(conn) dirty_link;
 	LIST_ENTRY(conn) lane_link;	/* LANE: of its session */
-	LIST_ENTRY(conn) busy_poll_link;
+	TAILQ_ENTRY(conn) busy_poll_link;
 };
 
 TAILQ_HEAD(conn_list, conn);

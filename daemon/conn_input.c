@@ -230,15 +230,13 @@ static bool shake_hands(struct conn *c)
 }
 
 /* What a channel holds back the socket does not tell.  It is the rest of one
- * record at most, so this ends.  What TLS has to say about it goes out, too. */
+ * record at most, so this ends. */
 static void receive_remote(struct conn *c)
 {
 	if (conn_is_shaking_hands(c) && !shake_hands(c))
 		return;
 	while (!c->is_held && receive(c) && channel_has_input(c->channel))
 		;
-	if (c->state != CONN_DEAD && conn_backlog(c) > 0)
-		conn_mark_dirty(c);
 }
 
 void conn_receive(struct conn *c)

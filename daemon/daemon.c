@@ -158,10 +158,13 @@ static bool look_around(struct daemon *d)
 	bool was_in_flight = d->engine.store->in_flight != 0;
 	bool is_busy = mailboxes_poll(d) != 0;
 
-	is_busy |= busy_poll_look(d);
 	/* What was asked for is on its way before the next look. */
 	if (is_busy)
 		daemon_settle(d);
+	if (busy_poll_look(d)) {
+		daemon_settle(d);
+		is_busy = true;
+	}
 	/* Nothing can be back that has only just gone. */
 	if (!was_in_flight)
 		return is_busy && d->engine.store->in_flight == 0;
@@ -173,11 +176,18 @@ static bool look_around(struct daemon *d)
 	return is_busy;
 }
 
-/* Or is there nothing but sockets? */
+/* Other hosts are not worth keeping what the loop has to do waiting: then they
+ * wait for the loop, too. */
+static bool can_look_at_hosts(const struct daemon *d)
+{
+	return busy_poll_can_look(&d->busy_poll) && !d->engine.wants_run &&
+	       !event_pending(&d->turn, EV_TIMEOUT, NULL);
+}
+
+/* Or is there nothing but what the loop sees? */
 static bool can_look_around(const struct daemon *d)
 {
-	return !LIST_EMPTY(&d->mailboxes.awake) ||
-	       busy_poll_can_look(&d->busy_poll) ||
+	return !LIST_EMPTY(&d->mailboxes.awake) || can_look_at_hosts(d) ||
 	       d->engine.store->in_flight != 0;
 }
 
@@ -194,7 +204,7 @@ static void spin(struct daemon *d)
 	} while (now_ns < d->spin_until_ns && now_ns < start_ns + SPIN_NS &&
 		 can_look_around(d));
 	mailboxes_doze(d, now_ns);
-	busy_poll_doze(&d->busy_poll, now_ns);
+	busy_poll_doze(d, now_ns);
 	if (now_ns < d->spin_until_ns || !mailboxes_sleep(d))
 		daemon_look_again(d);
 }

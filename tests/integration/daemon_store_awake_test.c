@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves that memd, while it looks straight at those who have just read
- * (daemon/busy_poll.h), serves whoever is there, and lets go of whoever leaves:
- * also in the middle of a message, or because another one takes its store. */
+/* Proves that memd looks straight at those who have just read
+ * (daemon/busy_poll.h), serves all others meanwhile, and lets go of whoever
+ * leaves: also in the middle of a message, or because another one takes its
+ * store. */
 #include "tests/integration/store_client.h"
 
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,10 +19,11 @@ enum {
 	SLOTS = 64,
 	STORES = 12,			/* some more than are looked at */
 	ROUNDS = 100,
-	BUSY_US = 10000,		/* the most there can be: all the time,
-					 * in these tests */
+	BUSY_US = 10000,
+	PATIENCE_S = 120,
 };
 
+/* The most there can be: most often the next request comes within it. */
 #define BUSY_POLL "--busy-poll=10000"
 
 static int open_store(const struct testmemd *tm, uint8_t *ret_token)
@@ -29,6 +32,51 @@ static int open_store(const struct testmemd *tm, uint8_t *ret_token)
 
 	assert_int_equal(store_open(fd, SLOTS, NULL, ret_token), 0);
 	return fd;
+}
+
+static uint64_t looks(const struct testmemd *tm)
+{
+	int admin = client_open(tm, true, NULL);
+	uint64_t count = client_counter(admin, "remote_looks");
+
+	close(admin);
+	return count;
+}
+
+static void read_often(const struct testmemd *tm)
+{
+	int fd = open_store(tm, NULL);
+
+	store_write_version(fd, 1, 1, 1);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		store_expect(fd, 1, 1, 1);
+	close(fd);
+}
+
+/* At least now and then the next request must come while memd looks. */
+static void who_has_read_is_looked_at(void **state)
+{
+	struct testmemd tm;
+
+	(void)state;
+	alarm(PATIENCE_S);
+	store_start(&tm, BUSY_POLL);
+	do
+		read_often(&tm);
+	while (looks(&tm) == 0);
+	alarm(0);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+static void who_may_not_look_does_not(void **state)
+{
+	struct testmemd tm;
+
+	(void)state;
+	store_start(&tm, "--busy-poll=0");
+	read_often(&tm);
+	assert_int_equal(looks(&tm), 0);
+	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
 /* From one that is looked at to many that are not, and back, in steps of as
@@ -112,8 +160,20 @@ static void who_leaves_is_let_go(void **state)
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
-/* Whoever has the token takes the store over, while the last one is looked at
- * and has more to say. */
+/* A session that has read from a store of its own, and has none now. */
+static int warm_session(const struct testmemd *tm)
+{
+	int fd = open_store(tm, NULL);
+
+	store_write_version(fd, 1, 1, 1);
+	store_expect(fd, 1, 1, 1);
+	client_send(fd, T(STORE_CLOSE), 9, NULL);
+	client_expect_ok(fd, 9);
+	return fd;
+}
+
+/* Whoever has the token takes the store over, while both are looked at and the
+ * last one has more to say. */
 static void who_is_replaced_is_let_go(void **state)
 {
 	uint8_t token[TOKEN_BYTES];
@@ -124,12 +184,11 @@ static void who_is_replaced_is_let_go(void **state)
 	store_start(&tm, BUSY_POLL);
 	fd = open_store(&tm, token);
 	for (uint32_t round = 1; round <= ROUNDS; round++) {
-		int next = store_session(&tm);
+		int next = warm_session(&tm);
 		struct answer a;
 
 		store_write_version(fd, 7, 1, round);
 		store_expect(fd, 7, 1, round);
-		/* Both are warm, whichever is looked at first. */
 		if (round % 2 == 0)
 			store_send_read(fd, 9, 7, 1);
 		assert_int_equal(store_open(next, SLOTS, token, NULL), 0);
@@ -143,29 +202,40 @@ static void who_is_replaced_is_let_go(void **state)
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
-/* Reads until it is killed, so that memd looks at it all the time. */
-static pid_t start_reader(const struct testmemd *tm)
+static _Noreturn void read_for_ever(const struct testmemd *tm)
 {
-	pid_t pid = fork();
+	uint8_t bytes[SLOT_BYTES];
 	int fd;
 
-	if (pid != 0)
-		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fd = open_store(tm, NULL);
-	store_write_version(fd, 1, 1, 1);
 	for (;;)
-		store_expect(fd, 1, 1, 1);
+		store_read(fd, 1, 1, bytes);
+}
+
+static void wait_for_reads(int admin, uint64_t more_than)
+{
+	while (client_counter(admin, "remote_reads") <= more_than)
+		usleep(1000);
 }
 
 static void others_have_their_turn(void **state)
 {
 	struct testmemd tm;
+	uint64_t reads;
 	pid_t reader;
+	int admin;
 
 	(void)state;
+	alarm(PATIENCE_S);	/* what is never answered ends here */
 	store_start(&tm, BUSY_POLL);
-	reader = start_reader(&tm);
-	assert_true(reader > 0);
+	admin = client_open(&tm, true, NULL);
+	reader = fork();
+	assert_true(reader >= 0);
+	if (reader == 0)
+		read_for_ever(&tm);
+	wait_for_reads(admin, ROUNDS);
+	reads = client_counter(admin, "remote_reads");
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		int store = open_store(&tm, NULL);
 		int program = client_open(&tm, false, NULL);
@@ -177,15 +247,20 @@ static void others_have_their_turn(void **state)
 		close(program);
 		close(store);
 	}
-	assert_int_equal(waitpid(reader, NULL, WNOHANG), 0);
+	/* And so has the reader. */
+	wait_for_reads(admin, reads + ROUNDS);
 	assert_int_equal(kill(reader, SIGKILL), 0);
 	assert_int_equal(waitpid(reader, NULL, 0), reader);
+	alarm(0);
+	close(admin);
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_has_read_is_looked_at),
+		cmocka_unit_test(who_may_not_look_does_not),
 		cmocka_unit_test(any_number_is_served),
 		cmocka_unit_test(who_leaves_is_let_go),
 		cmocka_unit_test(who_is_replaced_is_let_go),
