@@ -379,6 +379,8 @@ int server_listen(struct daemon *d, char *ret_reason, size_t reason_size)
 			 d) != 0 ||
 	    event_assign(&d->server.rest, d->base, -1, 0, on_rested, d) != 0)
 		return -EINVAL;
+	(void)event_priority_set(&d->server.resume, PRIORITY_ADMIN);
+	(void)event_priority_set(&d->server.rest, PRIORITY_ADMIN);
 	err = listen_local(d, ret_reason, reason_size);
 	return err != 0 ? err : listen_tcp(d, ret_reason, reason_size);
 }

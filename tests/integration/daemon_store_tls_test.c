@@ -2,8 +2,9 @@
 /* Proves that with certificates memd lets in who has a good one, that the name
  * in it says whose limits count and who may administrate, that a store belongs
  * to its certificate, and that a reload changes all this for newcomers, or,
- * where the new files are bad, nothing; and that what TLS has decrypted while
- * memd would not hear it is heard later. */
+ * where the new files are bad, nothing; that what TLS has decrypted while memd
+ * would not hear it is heard later; and that newcomers come in also while
+ * others ask without a pause. */
 #include "tests/integration/store_client.h"
 #include "tests/proto/certs.h"
 #include "tests/proto/channel_pair.h"
@@ -17,6 +18,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -405,6 +408,63 @@ static void what_is_held_back_is_heard_later(void **state)
 	end(&s);
 }
 
+/* Asks for more than memd can answer, with others. */
+static _Noreturn void flood(const struct served *s)
+{
+	enum { AT_ONCE = 128 };
+	Memd__StoreRange range = MEMD__STORE_RANGE__INIT;
+	struct channel ch;
+	struct answer a;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	range.count = 1;
+	if (!tls_session(s, "alice", &ch) || tls_open(&ch, NULL, NULL) != 0)
+		_exit(EXIT_FAILURE);
+	for (uint64_t i = 0;; i++) {
+		if (!say(&ch, T(STORE_READ), i + 1, &range.base, NULL, 0) ||
+		    (i >= AT_ONCE && !hear(&ch, &a)))
+			_exit(EXIT_FAILURE);
+		if (i >= AT_ONCE)
+			answer_free(&a);
+	}
+}
+
+static void newcomers_come_in_among_reads(void **state)
+{
+	enum { FLOODS = 4, NEWCOMERS = 20 };
+	pid_t pid[FLOODS];
+	struct served s;
+	uint64_t reads;
+
+	(void)state;
+	alarm(PATIENCE_MS / 1000);
+	serve(&s, "tls_users = *=1234");
+	for (unsigned i = 0; i < FLOODS; i++) {
+		pid[i] = fork();
+		assert_true(pid[i] >= 0);
+		if (pid[i] == 0)
+			flood(&s);
+	}
+	while (client_counter(s.admin, "remote_reads") < 1000)
+		usleep(1000);
+	reads = client_counter(s.admin, "remote_reads");
+	for (unsigned i = 0; i < NEWCOMERS; i++) {
+		struct channel ch;
+
+		assert_true(tls_session(&s, "alice", &ch));
+		channel_close(&ch);
+	}
+	reads = client_counter(s.admin, "remote_reads") - reads;
+	print_message("%llu reads while %d came in\n",
+		      (unsigned long long)reads, NEWCOMERS);
+	for (unsigned i = 0; i < FLOODS; i++) {
+		assert_int_equal(kill(pid[i], SIGKILL), 0);
+		assert_int_equal(waitpid(pid[i], NULL, 0), pid[i]);
+	}
+	alarm(0);
+	end(&s);
+}
+
 static void strangers_are_refused(void **state)
 {
 	static const char *const files[] = { "old", "named", "two", "alice" };
@@ -545,6 +605,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_say_who_it_is),
 		cmocka_unit_test(what_is_held_back_is_heard_later),
+		cmocka_unit_test(newcomers_come_in_among_reads),
 		cmocka_unit_test(strangers_are_refused),
 		cmocka_unit_test(admins_are_named),
 		cmocka_unit_test(reload_changes_certificates),
