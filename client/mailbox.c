@@ -165,13 +165,14 @@ static bool yield_cpu(uint64_t *now_ns)
  * lane.c: only while nobody else waits, and letting others run.  One of these
  * may be what the answer needs (in tests and on small machines the other host's
  * memd, too), so as long as they do run they have it nearly all.  Where it is
- * the daemon, only as long.  When the answer is coming, the processor is kept:
- * to get it back would take longer. */
+ * the daemon, only as long.  When the answer is coming, the processor is kept: to
+ * get it back would take longer.  Only an engine in here tells that; who ran
+ * until then is let run at once the next time. */
 static void spin(struct box *b, const struct mailbox_cell *cell)
 {
 	struct box_scratch *own = scratch_of(b, cell);
 	uint64_t now_ns = clock_now_ns(), until_ns = now_ns + SPIN_NS;
-	bool has_company = false;
+	bool has_company = own->had_company;
 	unsigned futile = 0;
 
 	do {
@@ -185,6 +186,7 @@ static void spin(struct box *b, const struct mailbox_cell *cell)
 		if (!is_in_way &&
 		    atomic_load_explicit(&own->is_coming,
 					 memory_order_relaxed) != 0) {
+			own->had_company = has_company;
 			now_ns = clock_now_ns();
 			continue;
 		}
