@@ -82,14 +82,21 @@ struct remote_row {
 	struct remote_result middle[REMOTE_WHO];	/* of several runs */
 };
 
+/* A program's faults, and bare round trips in turn with them. */
+struct remote_faulting {
+	struct remote_result faults, bare;	/* not done: could not be */
+};
+
+/* With processors that sleep when they have nothing to do, as they do here, and
+ * with some that do not. */
+enum { REMOTE_AS_IT_IS, REMOTE_AWAKE, REMOTE_FAULTINGS };
+
 enum { REMOTE_LOOPBACK, REMOTE_VETH, REMOTE_PLACES };
 
 struct remote_section {
 	const char *place;		/* NULL: not measured */
 	struct remote_row row[REMOTE_ROWS];
-	struct remote_result faults;
-	struct remote_result beside_faults;	/* bare round trips, in turn
-						 * with them */
+	struct remote_faulting faulting[REMOTE_FAULTINGS];
 };
 
 struct remote_report {

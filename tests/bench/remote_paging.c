@@ -9,6 +9,7 @@
  * here. */
 #include "tests/bench/remote.h"
 
+#include "tests/bench/awake.h"
 #include "tests/integration/testmemd.h"
 #include <stdio.h>
 #include <string.h>
@@ -42,10 +43,19 @@ static int by_mean(const void *a, const void *b)
 	return (x->mean_ns > y->mean_ns) - (x->mean_ns < y->mean_ns);
 }
 
+/* Of what is compared by its median. */
+static int by_median(const void *a, const void *b)
+{
+	const struct remote_result *x = a, *y = b;
+
+	return (x->p50_ns > y->p50_ns) - (x->p50_ns < y->p50_ns);
+}
+
 static void take_middle(struct remote_result *result, int repeats,
+			int (*by)(const void *, const void *),
 			struct remote_result *ret_middle)
 {
-	qsort(result, (size_t)repeats, sizeof(*result), by_mean);
+	qsort(result, (size_t)repeats, sizeof(*result), by);
 	*ret_middle = result[repeats / 2];
 }
 
@@ -76,24 +86,41 @@ static bool run_row(struct remote_row *row, const struct host *host,
 				    &result[who][i]) != 0)
 				return false;
 	for (enum remote_who who = 0; who < REMOTE_WHO; who++)
-		take_middle(result[who], repeats, &row->middle[who]);
+		take_middle(result[who], repeats, by_mean, &row->middle[who]);
 	return true;
 }
 
 /* Also interleaved: with what they are compared to. */
-static bool run_faults(struct remote_section *section, const struct host *host,
-		       int repeats)
+static bool run_faults(struct remote_faulting *to, const struct host *host,
+		       const struct remote_work *bare, int repeats)
 {
-	const struct remote_work *bare = &section->row[REMOTE_SMALL].work;
 	struct remote_result faults[REPEATS], pings[REPEATS];
 
 	for (int i = 0; i < repeats; i++)
 		if (remote_faults(host->memd, bare->count, &faults[i]) != 0 ||
 		    remote_ping(&host->place, bare, false, &pings[i]) != 0)
 			return false;
-	take_middle(faults, repeats, &section->faults);
-	take_middle(pings, repeats, &section->beside_faults);
+	take_middle(faults, repeats, by_median, &to->faults);
+	take_middle(pings, repeats, by_median, &to->bare);
 	return true;
+}
+
+static bool run_faultings(struct remote_section *section,
+			  const struct host *host, int repeats)
+{
+	const struct remote_work *bare = &section->row[REMOTE_SMALL].work;
+	bool is_good;
+	int fd;
+
+	is_good = run_faults(&section->faulting[REMOTE_AS_IT_IS], host, bare,
+			     repeats);
+	fd = awake_begin();
+	if (fd < 0)
+		return is_good;
+	is_good = is_good && run_faults(&section->faulting[REMOTE_AWAKE], host,
+					bare, repeats);
+	awake_end(fd);
+	return is_good;
 }
 
 /* ---- */
@@ -111,7 +138,7 @@ static bool run_section(struct remote_section *section,
 			section->row[i].work.count /= 20;
 		is_good = run_row(&section->row[i], host, repeats);
 	}
-	return is_good && run_faults(section, host, repeats);
+	return is_good && run_faultings(section, host, repeats);
 }
 
 static bool find_address(const struct testmemd *tm, char *ret_address)
