@@ -165,8 +165,8 @@ static bool yield_cpu(uint64_t *now_ns)
  * lane.c: only while nobody else waits, and letting others run.  One of these
  * may be what the answer needs (in tests and on small machines the other host's
  * memd, too), so as long as they do run they have it nearly all.  Where it is
- * the daemon, only as long.  When the answer is coming, the processor is kept: to
- * get it back would take longer.  Only an engine in here tells that; who ran
+ * the daemon, only as long.  When the answer is coming, the processor is kept:
+ * to get it back would take longer.  Only an engine in here tells that; who ran
  * until then is let run at once the next time. */
 static void spin(struct box *b, const struct mailbox_cell *cell)
 {
