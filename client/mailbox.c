@@ -175,6 +175,7 @@ static void spin(struct box *b, const struct mailbox_cell *cell)
 	bool has_company = own->had_company;
 	unsigned futile = 0;
 
+	own->had_company = false;
 	do {
 		bool is_in_way = box_is_in_the_way(b);
 

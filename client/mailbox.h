@@ -22,8 +22,8 @@ struct box_scratch {
 	_Atomic uint32_t is_coming;	/* its bytes are here: the answer is a
 					 * matter of microseconds */
 	_Atomic uint32_t cpu;		/* on which it waits, plus 1 */
-	bool had_company;		/* others ran before that, the last
-					 * time; of whose cell it is */
+	bool had_company;		/* did others run before that, the last
+					 * time?  Who took the cell's own */
 	uint8_t frame[MAILBOX_FRAME_BYTES];
 	uint8_t arena[512] __attribute__((aligned(16)));
 };

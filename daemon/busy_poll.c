@@ -48,8 +48,7 @@ bool busy_poll_look(struct daemon *d)
 	uint64_t before = d->stats.bytes_in;
 	struct conn *c = TAILQ_FIRST(&bp->conns);
 
-	if (!busy_poll_can_look(bp))
-		return false;
+	ASSERT(c != NULL);
 	TAILQ_REMOVE(&bp->conns, c, busy_poll_link);
 	TAILQ_INSERT_TAIL(&bp->conns, c, busy_poll_link);
 	if (c->state == CONN_DEAD || c->is_held)

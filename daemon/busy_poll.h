@@ -37,12 +37,12 @@ void busy_poll_add(struct conn *c);
 
 void busy_poll_remove(struct conn *c);
 
-/* Is there anything that busy_poll_look() asks? */
+/* Is there any that busy_poll_look() asks? */
 bool busy_poll_can_look(const struct busy_poll *bp);
 
-/* Take what has come on the next one, and handle it.  Not from inside a
- * handler.  Returns whether bytes had come: then the caller settles.  (At their
- * end conn_close() has asked for the turn.) */
+/* Only where it can: take what has come on the next one, and handle it.  Not
+ * from inside a handler.  Returns whether bytes had come: then the caller
+ * settles.  (At their end conn_close() has asked for the turn.) */
 bool busy_poll_look(struct daemon *d);
 
 /* Let go of those that have not read for a while. */

@@ -151,6 +151,14 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 	turn(arg);
 }
 
+/* Other hosts are not worth keeping what the loop has to do waiting: then they
+ * wait for the loop, too. */
+static bool can_look_at_hosts(const struct daemon *d)
+{
+	return busy_poll_can_look(&d->busy_poll) && !d->engine.wants_run &&
+	       !event_pending(&d->turn, EV_TIMEOUT, NULL);
+}
+
 /* Requests in mailboxes and completions in the ring are seen without a system
  * call, those of a few other hosts with one. */
 static bool look_around(struct daemon *d)
@@ -161,7 +169,7 @@ static bool look_around(struct daemon *d)
 	/* What was asked for is on its way before the next look. */
 	if (is_busy)
 		daemon_settle(d);
-	if (busy_poll_look(d)) {
+	if (can_look_at_hosts(d) && busy_poll_look(d)) {
 		daemon_settle(d);
 		is_busy = true;
 	}
@@ -174,14 +182,6 @@ static bool look_around(struct daemon *d)
 		is_busy = true;
 	}
 	return is_busy;
-}
-
-/* Other hosts are not worth keeping what the loop has to do waiting: then they
- * wait for the loop, too. */
-static bool can_look_at_hosts(const struct daemon *d)
-{
-	return busy_poll_can_look(&d->busy_poll) && !d->engine.wants_run &&
-	       !event_pending(&d->turn, EV_TIMEOUT, NULL);
 }
 
 /* Or is there nothing but what the loop sees? */
