@@ -43,39 +43,43 @@ static uint64_t looks(const struct testmemd *tm)
 	return count;
 }
 
-static void read_often(const struct testmemd *tm)
+static void read_often(int fd)
 {
-	int fd = open_store(tm, NULL);
-
-	store_write_version(fd, 1, 1, 1);
 	for (unsigned i = 0; i < ROUNDS; i++)
 		store_expect(fd, 1, 1, 1);
-	close(fd);
 }
 
 /* At least now and then the next request must come while memd looks. */
 static void who_has_read_is_looked_at(void **state)
 {
 	struct testmemd tm;
+	int fd;
 
 	(void)state;
-	alarm(PATIENCE_S);
+	alarm(PATIENCE_S);	/* where it never looks this does not end */
 	store_start(&tm, BUSY_POLL);
+	fd = open_store(&tm, NULL);
+	store_write_version(fd, 1, 1, 1);
 	do
-		read_often(&tm);
+		read_often(fd);
 	while (looks(&tm) == 0);
 	alarm(0);
+	close(fd);
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
 static void who_may_not_look_does_not(void **state)
 {
 	struct testmemd tm;
+	int fd;
 
 	(void)state;
 	store_start(&tm, "--busy-poll=0");
-	read_often(&tm);
+	fd = open_store(&tm, NULL);
+	store_write_version(fd, 1, 1, 1);
+	read_often(fd);
 	assert_int_equal(looks(&tm), 0);
+	close(fd);
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
@@ -202,13 +206,11 @@ static void who_is_replaced_is_let_go(void **state)
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
-static _Noreturn void read_for_ever(const struct testmemd *tm)
+static _Noreturn void read_for_ever(int fd)
 {
 	uint8_t bytes[SLOT_BYTES];
-	int fd;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	fd = open_store(tm, NULL);
 	for (;;)
 		store_read(fd, 1, 1, bytes);
 }
@@ -224,16 +226,17 @@ static void others_have_their_turn(void **state)
 	struct testmemd tm;
 	uint64_t reads;
 	pid_t reader;
-	int admin;
+	int admin, fd;
 
 	(void)state;
 	alarm(PATIENCE_S);	/* what is never answered ends here */
 	store_start(&tm, BUSY_POLL);
 	admin = client_open(&tm, true, NULL);
+	fd = open_store(&tm, NULL);
 	reader = fork();
 	assert_true(reader >= 0);
 	if (reader == 0)
-		read_for_ever(&tm);
+		read_for_ever(fd);
 	wait_for_reads(admin, ROUNDS);
 	reads = client_counter(admin, "remote_reads");
 	for (unsigned round = 0; round < ROUNDS; round++) {
@@ -252,6 +255,7 @@ static void others_have_their_turn(void **state)
 	assert_int_equal(kill(reader, SIGKILL), 0);
 	assert_int_equal(waitpid(reader, NULL, 0), reader);
 	alarm(0);
+	close(fd);
 	close(admin);
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
