@@ -112,13 +112,14 @@ static bool run_faultings(struct remote_section *section,
 	bool is_good;
 	int fd;
 
-	is_good = run_faults(&section->faulting[REMOTE_AS_IT_IS], host, bare,
-			     repeats);
+	if (!run_faults(&section->faulting[REMOTE_AS_IT_IS], host, bare,
+			repeats))
+		return false;
 	fd = awake_begin();
 	if (fd < 0)
-		return is_good;
-	is_good = is_good && run_faults(&section->faulting[REMOTE_AWAKE], host,
-					bare, repeats);
+		return true;
+	is_good = run_faults(&section->faulting[REMOTE_AWAKE], host, bare,
+			     repeats);
 	awake_end(fd);
 	return is_good;
 }

@@ -127,7 +127,8 @@ static void print_missing(const struct remote_report *rp, FILE *to)
 			"takes root and ip(8).\n");
 	if (!rp->section[REMOTE_LOOPBACK].faulting[REMOTE_AWAKE].faults.is_done)
 		fprintf(to, "\nNot measured with processors that never sleep: "
-			"that takes root and /dev/cpu_dma_latency.\n");
+			"that takes root, /dev/cpu_dma_latency and a "
+			"cpuidle driver.\n");
 }
 
 static void print_text_row(const struct remote_row *row, enum remote_who who,
