@@ -4,12 +4,11 @@
  * themselves, and fall back to the library's thread when they cannot; and that
  * every other SIGBUS reaches the program's own handler as if the library were
  * not there. */
+#include "tests/integration/client_crew.h"
 #include "tests/integration/client_helpers.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <spawn.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 
 static struct fake fake;
@@ -58,66 +57,20 @@ static void touches_are_reported(void **state)
 
 /* ---- threads */
 
-enum { THREADS = 24, PAGES = 128, ROUNDS = 1000 };
-
-struct worker {
-	pthread_t thread;
-	uint8_t *p;
-	unsigned number;
-	uint64_t wrong;
-};
-
-static void *work(void *arg)
-{
-	struct worker *w = arg;
-	uint32_t want[PAGES] = { 0 };
-	unsigned seed = w->number;
-
-	for (uint32_t i = 1; i <= ROUNDS; i++) {
-		size_t page = (size_t)rand_r(&seed) % PAGES;
-		volatile uint32_t *word = (void *)(w->p + page * 4096 +
-						   w->number * 4);
-
-		w->wrong += *word != want[page];
-		want[page] = i;
-		*word = i;
-	}
-	return NULL;
-}
-
-static atomic_int is_over;
-
-static void *keep_evicting(void *arg)
-{
-	(void)arg;
-	while (!is_over) {
-		fake_evict(&fake);
-		fake_age(&fake);
-	}
-	return NULL;
-}
+enum { ROUNDS = 1000 };
 
 static void stress(uint32_t page_size)
 {
 	struct memclient *mc = open_client(&fake, 60000);
-	uint8_t *p = map(mc, PAGES * 4096, page_size, MEMCLIENT_FAULT_INLINE);
-	struct worker workers[THREADS];
-	pthread_t evictor;
+	uint8_t *p = map(mc, CREW_PAGES * 4096, page_size,
+			 MEMCLIENT_FAULT_INLINE);
+	struct evictor evictor;
+	struct crew crew;
 
-	is_over = 0;
-	assert_int_equal(pthread_create(&evictor, NULL, keep_evicting, NULL),
-			 0);
-	for (unsigned i = 0; i < THREADS; i++) {
-		workers[i] = (struct worker){ .p = p, .number = i };
-		assert_int_equal(pthread_create(&workers[i].thread, NULL, work,
-						&workers[i]), 0);
-	}
-	for (unsigned i = 0; i < THREADS; i++) {
-		pthread_join(workers[i].thread, NULL);
-		assert_int_equal(workers[i].wrong, 0);
-	}
-	is_over = 1;
-	pthread_join(evictor, NULL);
+	evictor_start(&evictor, &fake);
+	crew_start(&crew, p, CREW_MAX, ROUNDS);
+	crew_join(&crew);
+	evictor_stop(&evictor);
 	memclient_close(mc);
 }
 
@@ -163,22 +116,19 @@ static void signal_handlers_may_fault(void **state)
 	uint8_t *p = map(mc, 64 * 4096, 0, MEMCLIENT_FAULT_INLINE);
 	struct sigaction sa = { .sa_handler = on_tick,
 				.sa_flags = SA_RESTART };
-	pthread_t evictor;
+	struct evictor evictor;
 	unsigned sum = 0;
 
 	(void)state;
 	ticked = map(mc, 64 * 4096, 0, MEMCLIENT_FAULT_INLINE);
 	ticks = 0;
 	sigaction(SIGUSR1, &sa, NULL);
-	is_over = 0;
-	assert_int_equal(pthread_create(&evictor, NULL, keep_evicting, NULL),
-			 0);
+	evictor_start(&evictor, &fake);
 	for (unsigned i = 0; i < 2000; i++) {
 		raise(SIGUSR1);
 		p[i % 64 * 4096]++;
 	}
-	is_over = 1;
-	pthread_join(evictor, NULL);
+	evictor_stop(&evictor);
 	for (size_t i = 0; i < 64; i++)
 		sum += ticked[i * 4096];
 	assert_int_equal(ticks, 2000);
@@ -335,15 +285,11 @@ static void a_childs_addresses_are_its_own(void **state)
 static void connections_come_and_go(void **state)
 {
 	struct memclient *stay = open_client(&fake, 60000);
-	uint8_t *p = map(stay, PAGES * 4096, 0, MEMCLIENT_FAULT_INLINE);
-	struct worker workers[4];
+	uint8_t *p = map(stay, CREW_PAGES * 4096, 0, MEMCLIENT_FAULT_INLINE);
+	struct crew crew;
 
 	(void)state;
-	for (unsigned i = 0; i < 4; i++) {
-		workers[i] = (struct worker){ .p = p, .number = i };
-		assert_int_equal(pthread_create(&workers[i].thread, NULL, work,
-						&workers[i]), 0);
-	}
+	crew_start(&crew, p, 4, ROUNDS);
 	for (unsigned i = 0; i < 30; i++) {
 		struct memclient *mc = open_client(&fake, 60000);
 		uint8_t *q = map(mc, 8 * 4096, 0, MEMCLIENT_FAULT_INLINE);
@@ -353,10 +299,7 @@ static void connections_come_and_go(void **state)
 		verify(q, 8 * 4096);
 		memclient_close(mc);
 	}
-	for (unsigned i = 0; i < 4; i++) {
-		pthread_join(workers[i].thread, NULL);
-		assert_int_equal(workers[i].wrong, 0);
-	}
+	crew_join(&crew);
 	memclient_close(stay);
 }
 

@@ -4,11 +4,10 @@
  * threads at once, under mlockall(), and with the program's descriptors
  * closed; that arguments are checked and calls do what they say; and that
  * nothing is left over. */
+#include "tests/integration/client_crew.h"
 #include "tests/integration/client_helpers.h"
 
 #include <dirent.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -64,67 +63,19 @@ static void aged_pages_are_reported_when_touched(void **state)
 
 /* ---- many threads */
 
-enum { THREADS = 6, PAGES = 128, ROUNDS = 4000 };
-
-struct worker {
-	pthread_t thread;
-	uint8_t *p;
-	unsigned number;
-	uint64_t wrong;
-};
-
-/* Each thread has a word of its own in every page. */
-static void *work(void *arg)
-{
-	struct worker *w = arg;
-	uint32_t want[PAGES] = { 0 };
-	unsigned seed = w->number;
-
-	for (uint32_t i = 1; i <= ROUNDS; i++) {
-		size_t page = (size_t)rand_r(&seed) % PAGES;
-		volatile uint32_t *word = (void *)(w->p + page * 4096 +
-						   w->number * 4);
-
-		w->wrong += *word != want[page];
-		want[page] = i;
-		*word = i;
-	}
-	return NULL;
-}
-
-static atomic_int is_over;
-
-static void *keep_evicting(void *arg)
-{
-	(void)arg;
-	while (!is_over) {
-		fake_evict(&fake);
-		fake_age(&fake);
-	}
-	return NULL;
-}
+enum { THREADS = 6, ROUNDS = 4000 };
 
 static void stress(uint32_t page_size, uint32_t fault_mode)
 {
 	struct memclient *mc = open_client(&fake, 60000);
-	uint8_t *p = map(mc, PAGES * 4096, page_size, fault_mode);
-	struct worker workers[THREADS];
-	pthread_t evictor;
+	uint8_t *p = map(mc, CREW_PAGES * 4096, page_size, fault_mode);
+	struct evictor evictor;
+	struct crew crew;
 
-	is_over = 0;
-	assert_int_equal(pthread_create(&evictor, NULL, keep_evicting, NULL),
-			 0);
-	for (unsigned i = 0; i < THREADS; i++) {
-		workers[i] = (struct worker){ .p = p, .number = i };
-		assert_int_equal(pthread_create(&workers[i].thread, NULL, work,
-						&workers[i]), 0);
-	}
-	for (unsigned i = 0; i < THREADS; i++) {
-		pthread_join(workers[i].thread, NULL);
-		assert_int_equal(workers[i].wrong, 0);
-	}
-	is_over = 1;
-	pthread_join(evictor, NULL);
+	evictor_start(&evictor, &fake);
+	crew_start(&crew, p, THREADS, ROUNDS);
+	crew_join(&crew);
+	evictor_stop(&evictor);
 	memclient_close(mc);
 }
 
@@ -508,22 +459,19 @@ static void signal_handlers_may_fault(void **state)
 	uint8_t *p = map(mc, 64 * 4096, 0, 0);
 	struct sigaction sa = { .sa_handler = on_tick,
 				.sa_flags = SA_RESTART };
-	pthread_t evictor;
+	struct evictor evictor;
 	unsigned sum = 0;
 
 	(void)state;
 	ticked = map(mc, 64 * 4096, 0, 0);
 	ticks = 0;
 	sigaction(SIGUSR1, &sa, NULL);
-	is_over = 0;
-	assert_int_equal(pthread_create(&evictor, NULL, keep_evicting, NULL),
-			 0);
+	evictor_start(&evictor, &fake);
 	for (unsigned i = 0; i < 2000; i++) {
 		raise(SIGUSR1);
 		p[i % 64 * 4096]++;
 	}
-	is_over = 1;
-	pthread_join(evictor, NULL);
+	evictor_stop(&evictor);
 	for (size_t i = 0; i < 64; i++)
 		sum += ticked[i * 4096];
 	assert_int_equal(ticks, 2000);
