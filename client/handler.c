@@ -404,7 +404,8 @@ static int begin(struct memclient *mc)
 	if (err == 0)
 		err = fill_standard();
 	h->epoll_fd = err == 0 ? epoll_create1(EPOLL_CLOEXEC) : -1;
-	if (err == 0 && h->epoll_fd < 0)
+	if (err == 0 && (h->epoll_fd < 0 ||
+			 pipe2(h->lifeline, O_CLOEXEC) != 0))
 		err = -errno;
 	if (err != 0)
 		return fail(h, err, "cannot get a table of descriptors for "
@@ -430,9 +431,20 @@ static void unmap_all(struct memclient *mc)
 	while ((r = regions_nth(&mc->regions, 0)) != NULL) {
 		regions_remove(&mc->regions, r);
 		direct_withdraw(mc, r);
-		mapping_destroy(r, handler_uffd(mc, r));
+		mc->handler.has_left_mapped |=
+			!mapping_destroy(r, handler_uffd(mc, r));
 		regions_put(&mc->regions, r);
 	}
+}
+
+/* Nothing is mapped any more that a copy of our userfaultfds would have to be
+ * kept for. */
+static void say_goodbye(struct handler *h)
+{
+	if (h->is_up && !h->has_left_mapped &&
+	    link_send(&h->link, MEMD__MESSAGE_TYPE__TYPE_GOODBYE, 0,
+		      NULL) == 0)
+		link_flush(&h->link);
 }
 
 /* H9.  Closing the link is what tells the daemon.  The bells stay until the
@@ -442,6 +454,7 @@ static void end(struct memclient *mc)
 	struct handler *h = &mc->handler;
 
 	unmap_all(mc);
+	say_goodbye(h);
 	if (h->link.state != LINK_DOWN)
 		link_drop(&h->link, 0, "closed");
 	if (h->mailbox_fd >= 0)
@@ -450,6 +463,9 @@ static void end(struct memclient *mc)
 		close(h->uffd.fd);
 	if (h->epoll_fd >= 0)
 		close(h->epoll_fd);
+	for (unsigned i = 0; i < 2; i++)
+		if (h->lifeline[i] >= 0)
+			close(h->lifeline[i]);
 }
 
 static void *thread_main(void *arg)
@@ -475,6 +491,7 @@ int handler_start(struct memclient *mc)
 	link_init(&h->link);
 	faults_init(&h->faults);
 	h->uffd.fd = h->epoll_fd = h->mailbox_fd = -1;
+	h->lifeline[0] = h->lifeline[1] = -1;
 	h->touched_ns = UINT64_MAX;
 	err = thread_start(&mc->handler.thread, STACK_BYTES,
 			   thread_main, mc);

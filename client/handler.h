@@ -35,9 +35,12 @@ struct handler {
 	struct uffd uffd;	/* of thread regions and bells */
 	int inline_fd;		/* our own copy of memclient.inline_fd */
 	int epoll_fd;
+	int lifeline[2];	/* a pipe that ends with this thread: memd has
+				 * the first end, too */
 	uint32_t watched_faults, watched_link;	/* events asked for */
 	uint64_t watched_count;		/* link.connect_count then */
 	bool is_stopping;
+	bool has_left_mapped;	/* some region could not be unmapped */
 	uint64_t now_ns;	/* of this turn */
 	uint64_t poll_until_ns;	/* look for faults until then, not asleep */
 	uint64_t request_sequence;

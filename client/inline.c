@@ -162,6 +162,8 @@ static enum verdict handle(struct memclient *mc, struct region *r,
 	uint64_t started_ns = clock_now_ns();
 	uint64_t page = region_page_at(r, address);
 
+	if (!region_is_trusted(r))
+		return ask_thread(mc, address, is_write, started_ns);
 	if ((region_take_edge(r, page) || region_expects_missing(r, page)) &&
 	    ask_daemon(mc, r, page, is_write, started_ns))
 		return TRY_AGAIN;

@@ -184,6 +184,39 @@ int link_send_packed(struct link *l, uint16_t type, uint64_t request_id,
 	return 0;
 }
 
+int link_send_fds(struct link *l, uint16_t type, const int *fds,
+		  unsigned count)
+{
+	union {
+		char bytes[CMSG_SPACE(WIRE_FDS_MAX * sizeof(int))];
+		struct cmsghdr aligned;
+	} control = { .bytes = { 0 } };
+	uint8_t packed[WIRE_HEADER_BYTES];
+	struct iovec iov = { packed, sizeof(packed) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = CMSG_SPACE(count *
+							 sizeof(int)) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	ssize_t n = wire_pack(type, 0, NULL, 0, packed, sizeof(packed));
+
+	ASSERT(n == sizeof(packed) && count <= WIRE_FDS_MAX &&
+	       !link_has_output(l));
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+	do
+		n = sendmsg(l->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)sizeof(packed))
+		return 0;
+	link_drop(l, -ENOTCONN, "cannot give the daemon a copy of the "
+		  "userfaultfd: %s", n < 0 ? strerrordesc_np(errno) :
+		  "no room");
+	return -ENOTCONN;
+}
+
 void link_flush(struct link *l)
 {
 	while (l->state != LINK_DOWN && link_has_output(l)) {

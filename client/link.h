@@ -69,6 +69,11 @@ int link_send(struct link *l, uint16_t type, uint64_t request_id,
 int link_send_packed(struct link *l, uint16_t type, uint64_t request_id,
 		     const void *body, size_t body_bytes) MUST_CHECK;
 
+/* Send a message without body at once, with descriptors (borrowed); nothing may
+ * be queued.  0, or -errno with a text (the link is down). */
+int link_send_fds(struct link *l, uint16_t type, const int *fds,
+		  unsigned count) MUST_CHECK;
+
 /* Write what can be written / read what is there.  On error the link goes
  * down. */
 void link_flush(struct link *l);

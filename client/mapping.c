@@ -113,13 +113,16 @@ int mapping_create(struct region *r, int fd, int uffd)
 	return 0;
 }
 
-void mapping_destroy(struct region *r, int uffd)
+bool mapping_destroy(struct region *r, int uffd)
 {
+	bool is_gone;
+
 	/* Whole VMAs go, so this does not fail for want of memory, save at
 	 * the limit of mappings when ours has neighbours of the same kind;
 	 * then it stays registered, which is safe. */
-	(void)munmap((void *)r->start, r->length);
+	is_gone = munmap((void *)r->start, r->length) == 0;
 	uffd_wake(uffd, r->start, r->length);
+	return is_gone;
 }
 
 bool mapping_is_of(const struct region *r, int fd)

@@ -16,8 +16,9 @@
  * (mlockall(MCL_FUTURE) and over RLIMIT_MEMLOCK), -EPERM … */
 int mapping_create(struct region *r, int fd, int uffd) MUST_CHECK;
 
-/* Unmap, and let threads that wait there run into SIGSEGV. */
-void mapping_destroy(struct region *r, int uffd);
+/* Unmap, and let threads that wait there run into SIGSEGV.  False: there are
+ * too many mappings to do so, and some of it stays, registered. */
+bool mapping_destroy(struct region *r, int uffd);
 
 /* Is `fd` the very file that is mapped in `r`? */
 bool mapping_is_of(const struct region *r, int fd);

@@ -73,7 +73,8 @@ static void lose(struct memclient *mc, struct fault *f)
 	size_t length = region_page_bytes(r);
 
 	faults_remove(&mc->handler.faults, f);
-	if (uffd_map(handler_uffd(mc, r), start, length, start, length) ==
+	if (region_is_trusted(r) &&
+	    uffd_map(handler_uffd(mc, r), start, length, start, length) ==
 	    UFFD_MAPPED)
 		page_is_mapped(mc, r, page);
 	else
@@ -146,6 +147,10 @@ static void map_or_want(struct memclient *mc, struct region *r, uint64_t page,
 	uintptr_t start = region_page_start(r, page);
 	size_t length = region_page_bytes(r);
 
+	if (!region_is_trusted(r)) {
+		want(mc, r, page, since_ns, is_write);
+		return;
+	}
 	switch (uffd_map(handler_uffd(mc, r), start, length, start, length)) {
 	case UFFD_MAPPED:
 		page_is_mapped(mc, r, page);

@@ -78,6 +78,17 @@ static inline size_t region_page_bytes(const struct region *r)
 	return (size_t)1 << r->page_shift;
 }
 
+/* Is what is present in the data file surely what was written last?  A private
+ * file is this program's alone.  What others share is looked after by memd only
+ * while this session lives: without it somebody's death may have put zeros
+ * there. */
+static inline bool region_is_trusted(const struct region *r)
+{
+	return r->name[0] == '\0' ||
+	       atomic_load_explicit(&r->state, memory_order_acquire) ==
+			REGION_LIVE;
+}
+
 static inline uint64_t region_page_count(const struct region *r)
 {
 	return r->length >> r->page_shift;

@@ -183,7 +183,8 @@ static void unmap(struct memclient *mc, struct command *c)
 	is_live = atomic_load(&r->state) == REGION_LIVE;
 	regions_remove(&mc->regions, r);
 	direct_withdraw(mc, r);
-	mapping_destroy(r, handler_uffd(mc, r));
+	mc->handler.has_left_mapped |=
+		!mapping_destroy(r, handler_uffd(mc, r));
 	paging_forget_region(mc, r);
 	/* Joining: when the reply comes, see session.c. */
 	if (is_live)
@@ -365,7 +366,8 @@ static int make_region(struct memclient *mc, struct command *c,
 		atomic_store(&r->state, REGION_LIVE);
 		err = regions_add(&mc->regions, r);
 		if (err != 0)
-			mapping_destroy(r, handler_uffd(mc, r));
+			mc->handler.has_left_mapped |=
+				!mapping_destroy(r, handler_uffd(mc, r));
 	}
 	if (err != 0) {
 		regions_put(&mc->regions, r);

@@ -127,10 +127,26 @@ static void rejoin(struct memclient *mc)
 	h->is_rejoining = false;
 }
 
+/* memd keeps them until this process's memory is gone.  Else the last one would
+ * close while threads of a dying process still touch what others share, and
+ * the kernel would give those threads, and so the others, pages of zeros. */
+static bool hand_over_userfaultfds(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+	const int fds[] = { h->uffd.fd, h->inline_fd, h->lifeline[0] };
+
+	if ((h->link.capabilities & MEMD__CAPABILITY__CAP_USERFAULTFD) == 0)
+		return true;
+	return link_send_fds(&h->link, MEMD__MESSAGE_TYPE__TYPE_USERFAULTFD,
+			     fds, ARRAY_SIZE(fds)) == 0;
+}
+
 static void come_up(struct memclient *mc)
 {
 	struct handler *h = &mc->handler;
 
+	if (!hand_over_userfaultfds(mc))
+		return;
 	h->is_up = true;
 	h->up_ns = h->now_ns;
 	h->outage_ns = 0;
@@ -258,7 +274,7 @@ int session_open(struct memclient *mc)
 	err = wait_for_hello(h);
 	if (err == 0)
 		come_up(mc);
-	return err;
+	return err == 0 && !h->is_up ? h->link.error : err;
 }
 
 /* ---- messages */

@@ -32,6 +32,7 @@ struct account {
 	enum limit_source source;
 	/* Of a uid: */
 	uint32_t session_count, segment_count;
+	uint32_t ended_copies, foreign_descriptors;	/* keeper.h */
 	TAILQ_ENTRY(account) link;	/* live or unused */
 };
 

@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "daemon/busy_poll.h"
+#include "daemon/conn_descriptors.h"
 #include "daemon/conn_input.h"
 #include "daemon/daemon.h"
 #include "proto/tcp_options.h"
@@ -117,6 +118,8 @@ int conn_create(struct daemon *d, int fd)
 	struct conn *c = allocate(d, fd);
 	int err = c == NULL ? -ENOMEM : peer_init(&c->peer, fd);
 
+	if (err == 0)
+		conn_descriptors_allow(c, false);
 	if (err == 0)
 		err = start_reading(c);
 	if (err == 0)

@@ -38,6 +38,8 @@ struct pending_entry;
 
 struct conn;
 
+enum { CONN_DESCRIPTORS_MAX = 3 };	/* that may come with a message */
+
 /* The payload that was asked for is whole. */
 typedef void conn_payload_done(struct conn *c);
 
@@ -58,6 +60,9 @@ struct conn {
 	size_t payload_left;
 	conn_payload_done *payload_done;
 	bool is_held;			/* nothing is read for now */
+	bool takes_descriptors;		/* Userfaultfd may still come */
+	int descriptor[CONN_DESCRIPTORS_MAX];	/* came, not taken yet */
+	unsigned descriptor_count;
 	uint64_t since_ns;		/* NEW: of the connection; else of the
 					 * message that is not whole yet, 0 when
 					 * there is none */

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "daemon/conn.h"
+#include "daemon/conn_descriptors.h"
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
 #include "daemon/remote.h"
@@ -175,6 +176,8 @@ static ssize_t receive_into(struct conn *c, void *to, size_t length)
 
 	if (c->channel != NULL)
 		return channel_recv(c->channel, to, length);
+	if (c->takes_descriptors)
+		return conn_descriptors_receive(c, to, length);
 	n = recv(c->fd, to, length, MSG_DONTWAIT);
 	return n < 0 ? -errno : n;
 }

@@ -494,6 +494,13 @@ static int start(struct daemon *d, char *reason, size_t size)
 		snprintf(reason, size, "mailboxes: %s", strerror(-err));
 	if (err == 0)
 		err = start_inside(d, reason, size);
+	if (err == 0 && !d->is_embedded) {
+		err = keeper_init(&d->keeper, d->base, &d->accounts);
+		if (err != 0)
+			snprintf(reason, size, "cannot start the process that "
+				 "keeps clients' userfaultfds "
+				 "(/proc/self/exe): %s", strerror(-err));
+	}
 	if (err == 0)
 		err = server_listen(d, reason, size);
 	if (err == 0)
@@ -534,6 +541,7 @@ static void take_down(struct daemon *d)
 	stores_fini(&d->stores);
 	trace_fini(&d->trace);
 	replays_fini(&d->replays);
+	keeper_fini(&d->keeper);
 	if (d->engine.pager != NULL && d->segments.dying_count == 0) {
 		accounts_sweep(&d->accounts);
 		accounts_fini(&d->accounts);

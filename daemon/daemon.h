@@ -17,6 +17,7 @@
 #include "daemon/embedded.h"
 #include "daemon/engine.h"
 #include "daemon/evictor.h"
+#include "daemon/keeper.h"
 #include "daemon/mailbox.h"
 #include "daemon/pending.h"
 #include "daemon/pin.h"
@@ -76,6 +77,7 @@ struct daemon {
 	struct server server;
 	struct busy_poll busy_poll;
 	struct mailboxes mailboxes;
+	struct keeper keeper;
 	struct pending_table pending;
 	struct pins pins;
 	struct ages ages;

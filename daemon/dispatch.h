@@ -17,7 +17,7 @@ typedef void handler(struct daemon *d, struct conn *c, uint64_t id,
 
 /* handle_session.c */
 handler handle_hello, handle_join, handle_mailbox, handle_ring,
-	handle_session_stats;
+	handle_userfaultfd, handle_goodbye, handle_session_stats;
 /* handle_segment.c */
 handler handle_segment_create, handle_segment_attach, handle_segment_detach,
 	handle_segment_mapped, handle_segment_unlink;

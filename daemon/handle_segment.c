@@ -70,6 +70,15 @@ static int attach(struct daemon *d, struct conn *c, uint64_t id,
 				segment->name);
 		return -EIO;
 	}
+	/* K1 of keeper.h: what is shared is mapped by nobody whose death would
+	 * leave zeros in it. */
+	if (segment->name[0] != '\0' && d->keeper.is_on &&
+	    LIST_EMPTY(&c->session->copies)) {
+		conn_send_error(c, id, -EPERM, "memd has no copy of this "
+				"program's userfaultfd (message Userfaultfd): "
+				"its libmemclient is older than memd");
+		return -EPERM;
+	}
 	err = session_attach(c->session, segment, is_read_only, &a);
 	if (err == -EDQUOT)
 		conn_send_error(c, id, err, "this session has %u segments "

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Hello, Join and a session's own figures. */
+#include "daemon/conn_descriptors.h"
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
 #include "daemon/remote.h"
@@ -158,6 +159,8 @@ static uint64_t capabilities(const struct session *s)
 		bits |= MEMD__CAPABILITY__CAP_ADMIN;
 	if (has_mailboxes(s->daemon) && !s->main->peer.is_remote)
 		bits |= MEMD__CAPABILITY__CAP_MAILBOX;
+	if (s->daemon->keeper.is_on && !s->main->peer.is_remote)
+		bits |= MEMD__CAPABILITY__CAP_USERFAULTFD;
 	return bits;
 }
 
@@ -317,6 +320,54 @@ void handle_ring(struct daemon *d, struct conn *c, uint64_t id,
 	(void)id;
 	(void)message;
 	mailbox_ring(c->session);
+}
+
+static const char *explain_copies(int error)
+{
+	switch (error) {
+	case -EMFILE:
+		return "no descriptor came with Userfaultfd; memd may have "
+		       "none left (LimitNOFILE)";
+	case -EBADF:
+		return "what came with Userfaultfd is no userfaultfd that is "
+		       "ready and non-blocking";
+	case -EDQUOT:
+		return "too many programs of this user have shared memory "
+		       "mapped although their sessions have ended; end them";
+	default:
+		return "no memory for a copy of a userfaultfd";
+	}
+}
+
+void handle_userfaultfd(struct daemon *d, struct conn *c, uint64_t id,
+			const void *message)
+{
+	/* As many programs, with two each, as may be here. */
+	uint32_t most_ended = (uint32_t)d->config.uid_sessions * 2;
+	int err = -EMFILE;
+
+	(void)message;
+	if (!LIST_EMPTY(&c->session->copies)) {
+		conn_refuse(c, id, -EPROTO, "Userfaultfd again");
+		return;
+	}
+	conn_descriptors_allow(c, false);
+	if (c->descriptor_count > 0)
+		err = keeper_add(&d->keeper, c->session, c->descriptor,
+				 c->descriptor_count, most_ended);
+	c->descriptor_count = 0;
+	if (err != 0)
+		conn_refuse(c, id, err, "%s", explain_copies(err));
+}
+
+void handle_goodbye(struct daemon *d, struct conn *c, uint64_t id,
+		    const void *message)
+{
+	(void)d;
+	(void)id;
+	(void)message;
+	c->session->is_unmapped = true;
+	conn_close(c, "left");
 }
 
 void handle_session_stats(struct daemon *d, struct conn *c, uint64_t id,

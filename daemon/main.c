@@ -2,7 +2,10 @@
 /* memd: what to do, from the command line. */
 #include "daemon/check.h"
 #include "daemon/daemon.h"
+#include "daemon/keeper_process.h"
 #include "daemon/options.h"
+#include <string.h>
+#include <unistd.h>
 
 int main(int argc, char **argv)
 {
@@ -10,6 +13,9 @@ int main(int argc, char **argv)
 	struct config config;
 	char reason[CONFIG_REASON_BYTES];
 
+	/* memd starts this itself: see keeper.h. */
+	if (argc == 2 && strcmp(argv[1], KEEPER_FLAG) == 0)
+		return keeper_process_run(STDIN_FILENO);
 	options_parse(argc, argv, &options);
 	if (options.must_dump) {
 		config_dump(stdout);

@@ -45,7 +45,8 @@ bool server_has_descriptors(const struct daemon *d, uint64_t reserve)
 {
 	const struct server *server = &d->server;
 	uint64_t used = DESCRIPTORS_OWN + d->segments.count +
-			d->segments.dying_count;
+			d->segments.dying_count +
+			keeper_descriptors(&d->keeper);
 
 	for (size_t i = 0; i < CONN_STATES; i++)
 		used += server->conn_count[i];

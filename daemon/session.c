@@ -2,6 +2,7 @@
 #include "daemon/session.h"
 
 #include "common/clock.h"
+#include "daemon/conn_descriptors.h"
 #include "daemon/daemon.h"
 #include "daemon/system.h"
 #include <errno.h>
@@ -48,6 +49,7 @@ int session_create(struct conn *c, const struct session_wish *wish,
 	s->account->parent->session_count++;
 	s->main = c;
 	LIST_INIT(&s->lanes);
+	LIST_INIT(&s->copies);
 	name_command(s, wish->command);
 	system_random(s->token, sizeof(s->token));
 	s->capabilities = wish->capabilities;
@@ -56,6 +58,9 @@ int session_create(struct conn *c, const struct session_wish *wish,
 	s->connected_ns = clock_now_ns();
 	c->session = s;
 	conn_enter(c, CONN_MAIN);
+	conn_descriptors_allow(c, d->keeper.is_on && !c->peer.is_remote &&
+				  !s->is_admin_only &&
+				  keeper_trusts(s->account->parent));
 	(void)event_priority_set(&c->readable, s->is_admin_only ?
 				 PRIORITY_ADMIN : PRIORITY_PAGING);
 	(void)event_priority_set(&c->writable, s->is_admin_only ?
@@ -82,6 +87,18 @@ static void detach_all(struct session *s, struct attachment *a)
 	segments_drop_unused(&s->daemon->segments, segment);
 }
 
+/* Descriptors of a message that never came whole: nobody else may close them,
+ * K5 of keeper.h. */
+static void keep_what_came(struct session *s)
+{
+	struct conn *c = s->main;
+
+	if (c->descriptor_count > 0)
+		(void)!keeper_add(&s->daemon->keeper, s, c->descriptor,
+				  c->descriptor_count, UINT32_MAX);
+	c->descriptor_count = 0;
+}
+
 void session_destroy(struct session *s)
 {
 	struct daemon *d = s->daemon;
@@ -97,6 +114,8 @@ void session_destroy(struct session *s)
 	stores_leave(s);
 	trace_stop(&d->trace, s);
 	mailbox_close(s);
+	keep_what_came(s);
+	keeper_end_session(&d->keeper, s, s->is_unmapped);
 	s->account->parent->session_count--;
 	account_put(&d->accounts, s->account);
 	TAILQ_REMOVE(&d->server.sessions, s, link);

@@ -7,6 +7,7 @@
 
 #include "daemon/age.h"
 #include "daemon/conn.h"
+#include "daemon/keeper.h"
 #include "daemon/mailbox.h"
 #include "daemon/pager/pager.h"
 #include "daemon/pin.h"
@@ -50,6 +51,8 @@ struct session {
 	bool is_admin_only;		/* will map nothing */
 	struct account *account;	/* held */
 	struct mailbox_end mailbox;
+	struct uffd_copy_list copies;	/* of its userfaultfds */
+	bool is_unmapped;		/* it has said Goodbye */
 	struct store *store;		/* of another host; NULL: none */
 	struct attachment *attachments;	/* uthash */
 	uint32_t attached_count;

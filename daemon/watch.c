@@ -6,6 +6,7 @@
 #include "daemon/session.h"
 #include "daemon/system.h"
 #include <errno.h>
+#include <string.h>
 
 /* Segments looked at in one second, so that thousands of them cost nobody a
  * fault. */
@@ -230,12 +231,28 @@ static void watch_stuck_punches(struct daemon *d)
 			  backing_stuck_count(d->engine.backing));
 }
 
+static void watch_keeper(struct daemon *d)
+{
+	int result = keeper_tick(&d->keeper);
+
+	if (result == 1)
+		log_event(LOG_LEVEL_WARNING, "keeper-restarted",
+			  "reason=\"it had been killed\"");
+	else if (result < 0)
+		log_event(LOG_LEVEL_ERROR, "keeper-missing",
+			  "error=\"%s\" reason=\"if memd is killed now, "
+			  "programs that end later may leave zeros to those "
+			  "who share a segment with them\"",
+			  strerror(-result));
+}
+
 void watch_tick(struct daemon *d)
 {
 	watch_rates(d);
 	watch_starvation(d);
 	watch_data_files(d);
 	watch_stuck_punches(d);
+	watch_keeper(d);
 	/* A program's stderr is its own. */
 	if (!d->is_embedded)
 		store_watch_tick(&d->store_watch, d->engine.store);

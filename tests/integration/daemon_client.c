@@ -2,16 +2,24 @@
 #include "tests/integration/daemon_client.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#ifndef UFFD_USER_MODE_ONLY
+#define UFFD_USER_MODE_ONLY 1
+#endif
 
 enum { PATIENCE_S = 60, POLLS_MAX = 6000 };
 
@@ -189,8 +197,44 @@ void client_expect_end(int fd)
 			 wire_type_name(a.header.type));
 }
 
-int client_open(const struct testmemd *tm, bool is_admin_only,
-		Memd__HelloReply **ret_reply)
+bool client_try_send_fds(int fd, uint16_t type, const int *fds, unsigned count)
+{
+	union {
+		char bytes[CMSG_SPACE(CLIENT_FDS_MAX * sizeof(int))];
+		struct cmsghdr aligned;
+	} control = { .bytes = { 0 } };
+	uint8_t packed[WIRE_HEADER_BYTES];
+	struct iovec iov = { packed, sizeof(packed) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = CMSG_SPACE(count *
+							   sizeof(int)) };
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	assert_true(count <= CLIENT_FDS_MAX);
+	assert_int_equal(wire_pack(type, 0, NULL, 0, packed, sizeof(packed)),
+			 sizeof(packed));
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
+	return sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)sizeof(packed);
+}
+
+void client_hand_over(int fd)
+{
+	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK |
+				UFFD_USER_MODE_ONLY);
+	struct uffdio_api api = { .api = UFFD_API };
+
+	assert_true(uffd >= 0);
+	assert_int_equal(ioctl(uffd, UFFDIO_API, &api), 0);
+	assert_true(client_try_send_fds(fd, T(USERFAULTFD), &uffd, 1));
+	close(uffd);
+}
+
+static int say_hello(const struct testmemd *tm, bool is_admin_only,
+		     Memd__HelloReply **ret_reply)
 {
 	Memd__Hello hello = MEMD__HELLO__INIT;
 	Memd__HelloReply *reply;
@@ -210,6 +254,21 @@ int client_open(const struct testmemd *tm, bool is_admin_only,
 		*ret_reply = reply;
 	else
 		memd__hello_reply__free_unpacked(reply, NULL);
+	return fd;
+}
+
+int client_open_bare(const struct testmemd *tm)
+{
+	return say_hello(tm, false, NULL);
+}
+
+int client_open(const struct testmemd *tm, bool is_admin_only,
+		Memd__HelloReply **ret_reply)
+{
+	int fd = say_hello(tm, is_admin_only, ret_reply);
+
+	if (!is_admin_only)
+		client_hand_over(fd);
 	return fd;
 }
 

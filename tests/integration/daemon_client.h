@@ -48,10 +48,21 @@ void client_expect_error(int fd, uint64_t id, int code, const char *part);
 /* Nothing more comes but the end of the connection. */
 void client_expect_end(int fd);
 
-/* Connect and say Hello.  The reply, if wanted, is to be freed with
+/* Connect, say Hello, and hand over a userfaultfd unless it is for
+ * administration.  The reply, if wanted, is to be freed with
  * memd__hello_reply__free_unpacked(). */
 int client_open(const struct testmemd *tm, bool is_admin_only,
 		Memd__HelloReply **ret_reply);
+
+/* The same without the userfaultfd that the library would hand over. */
+int client_open_bare(const struct testmemd *tm);
+
+/* A message without body, with descriptors.  False: it could not be sent. */
+enum { CLIENT_FDS_MAX = 4 };
+bool client_try_send_fds(int fd, uint16_t type, const int *fds, unsigned count);
+
+/* Hand over a userfaultfd of this process. */
+void client_hand_over(int fd);
 
 /* Make a private segment and attach it; returns its data file. */
 int client_map(int fd, uint64_t length, uint32_t page_bytes,

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves: who shares a segment has handed over its userfaultfd before; what is
+ * handed over is let go of when the program's memory is gone or unmapped, and
+ * is what it should be, or its user is not trusted; and a keeper that was
+ * killed is made again and knows everything.  That all of this keeps zeros out
+ * of what is shared is dying_sharers_test's. */
+#include "tests/integration/daemon_client.h"
+#include "tests/integration/testadmin.h"
+
+#include <errno.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { FOREIGN_MAX = 4, TRIES = 6000 };
+
+static struct testmemd tm;
+
+static void nap(void)
+{
+	const struct timespec t = { .tv_nsec = 10000000 };
+
+	nanosleep(&t, NULL);
+}
+
+/* ---- the keeper, as /proc shows it */
+
+static pid_t look_for_keeper(void)
+{
+	char path[64], text[256];
+	struct dirent *entry;
+	pid_t found = 0;
+	DIR *dir = opendir("/proc");
+
+	assert_non_null(dir);
+	while (found == 0 && (entry = readdir(dir)) != NULL) {
+		int parent = 0;
+		char name[32] = "";
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%.16s/stat",
+			 entry->d_name);
+		f = fopen(path, "re");
+		if (f == NULL)
+			continue;
+		if (fgets(text, sizeof(text), f) != NULL &&
+		    sscanf(text, "%*d (%31[^)]) %*c %d", name, &parent) == 2 &&
+		    parent == tm.pid && strcmp(name, "memd-keeper") == 0)
+			found = (pid_t)strtol(entry->d_name, NULL, 10);
+		fclose(f);
+	}
+	closedir(dir);
+	return found;
+}
+
+/* It may only just have been started. */
+static pid_t find_keeper(void)
+{
+	pid_t pid;
+
+	for (unsigned i = 0; (pid = look_for_keeper()) == 0; i++) {
+		if (i == TRIES)
+			fail_msg("memd has no keeper");
+		nap();
+	}
+	return pid;
+}
+
+static int count_userfaultfds(pid_t pid)
+{
+	char path[64], target[64];
+	struct dirent *entry;
+	int count = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target,
+				       sizeof(target) - 1);
+
+		target[n > 0 ? n : 0] = '\0';
+		count += strcmp(target, "anon_inode:[userfaultfd]") == 0;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return count;
+}
+
+static void await_userfaultfds(pid_t pid, int count)
+{
+	for (unsigned i = 0; count_userfaultfds(pid) != count; i++) {
+		if (i == TRIES)
+			fail_msg("%d userfaultfds, not %d",
+				 count_userfaultfds(pid), count);
+		nap();
+	}
+}
+
+/* memd has one of its own. */
+static void await_copies(int count)
+{
+	pid_t keeper = find_keeper();
+
+	await_userfaultfds(keeper, count);
+	await_userfaultfds(tm.pid, count + 1);
+}
+
+/* ---- cases */
+
+static void nobody_shares_without(void **state)
+{
+	Memd__SegmentAttach attach = MEMD__SEGMENT_ATTACH__INIT;
+	int fd = client_open_bare(&tm);
+	uint32_t segment;
+
+	(void)state;
+	client_send_create(fd, 2, "shared", 1 << 16, 0600);
+	attach.name = (char *)"shared";
+	{
+		struct answer a;
+
+		client_receive(fd, T(SEGMENT_REPLY), 2, &a);
+		answer_free(&a);
+	}
+	client_send(fd, T(SEGMENT_ATTACH), 3, &attach.base);
+	client_expect_error(fd, 3, EPERM, "userfaultfd");
+	/* What is one's own is nobody else's business. */
+	close(client_map(fd, 1 << 16, 4096, &segment));
+	client_hand_over(fd);
+	close(client_attach(fd, "shared", false, &segment));
+	client_send(fd, T(GOODBYE), 0, NULL);
+	close(fd);
+}
+
+/* A process of its own, so that its memory can end before this one's. */
+static pid_t start_program(bool says_goodbye, int *ret_go)
+{
+	int go[2], is_up[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(is_up, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		int fd = client_open(&tm, false, NULL);
+		uint32_t segment;
+
+		close(go[1]);
+		close(client_map(fd, 1 << 16, 4096, &segment));
+		if (write(is_up[1], "x", 1) != 1 || read(go[0], &byte, 1) < 0)
+			_exit(1);
+		if (says_goodbye)
+			client_send(fd, T(GOODBYE), 0, NULL);
+		close(fd);
+		while (read(go[0], &byte, 1) > 0)
+			;
+		_exit(0);
+	}
+	close(go[0]);
+	close(is_up[1]);
+	assert_int_equal(read(is_up[0], &byte, 1), 1);
+	close(is_up[0]);
+	*ret_go = go[1];
+	return pid;
+}
+
+static void end_program(pid_t pid, int go)
+{
+	close(go);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void kept_as_long_as_the_memory(void **state)
+{
+	int go, admin = client_open(&tm, true, NULL);
+	pid_t pid;
+
+	(void)state;
+	await_copies(0);
+	pid = start_program(false, &go);
+	await_copies(1);
+	assert_int_equal(write(go, "x", 1), 1);	/* it closes its socket */
+	client_await_counter(admin, "sessions_closed",
+			     client_counter(admin, "sessions_opened") - 1);
+	for (unsigned i = 0; i < 50; i++)	/* the keeper asks meanwhile */
+		nap();
+	await_copies(1);
+	end_program(pid, go);
+	await_copies(0);
+	close(admin);
+}
+
+static void dropped_at_goodbye(void **state)
+{
+	int go;
+	pid_t pid = start_program(true, &go);
+
+	(void)state;
+	await_copies(1);
+	assert_int_equal(write(go, "x", 1), 1);
+	await_copies(0);
+	end_program(pid, go);
+}
+
+static void a_new_keeper_knows_all(void **state)
+{
+	pid_t first = find_keeper(), pid, second;
+	int go;
+
+	(void)state;
+	pid = start_program(false, &go);
+	await_copies(1);
+	assert_int_equal(kill(first, SIGKILL), 0);
+	for (unsigned i = 0; (second = find_keeper()) == first; i++) {
+		assert_true(i < TRIES);
+		nap();
+	}
+	await_copies(1);
+	assert_true(testmemd_log_count(&tm, "keeper-restarted") > 0);
+	end_program(pid, go);
+	await_copies(0);
+}
+
+static void sent_once(void **state)
+{
+	int fd = client_open(&tm, false, NULL);
+
+	(void)state;
+	client_send(fd, T(USERFAULTFD), 0, NULL);
+	client_expect_error(fd, 0, EPROTO, "again");
+	client_expect_end(fd);
+	close(fd);
+}
+
+/* The last case: this user is not trusted afterwards. */
+static void something_else_is_not_closed(void **state)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int before = testadmin_open_files(&tm);
+
+	(void)state;
+	for (int i = 0; i < FOREIGN_MAX; i++) {
+		int fd = client_open_bare(&tm);
+
+		assert_true(client_try_send_fds(fd, T(USERFAULTFD), &null, 1));
+		client_expect_error(fd, 0, EBADF, "is no userfaultfd");
+		client_expect_end(fd);
+		close(fd);
+	}
+	/* From now on none is taken. */
+	for (int i = 0; i < FOREIGN_MAX; i++) {
+		int fd = client_open_bare(&tm);
+
+		(void)client_try_send_fds(fd, T(USERFAULTFD), &null, 1);
+		(void)client_try_send(fd, T(USERFAULTFD), 0, NULL);
+		client_expect_error(fd, 0, EMFILE, NULL);
+		client_expect_end(fd);
+		close(fd);
+	}
+	for (unsigned i = 0; testadmin_open_files(&tm) !=
+	     before + FOREIGN_MAX; i++) {
+		assert_true(i < TRIES);
+		nap();
+	}
+	close(null);
+}
+
+static int start(void **state)
+{
+	(void)state;
+	return testmemd_start(&tm, NULL);
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	return testmemd_stop(&tm);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_shares_without),
+		cmocka_unit_test(kept_as_long_as_the_memory),
+		cmocka_unit_test(dropped_at_goodbye),
+		cmocka_unit_test(a_new_keeper_knows_all),
+		cmocka_unit_test(sent_once),
+		cmocka_unit_test(something_else_is_not_closed),
+	};
+
+	return cmocka_run_group_tests(tests, start, stop);
+}
