@@ -6,10 +6,14 @@
  * of what is shared is dying_sharers_test's. */
 #include "tests/integration/daemon_client.h"
 #include "tests/integration/testadmin.h"
+#include "tests/skip.h"
 
 #include <errno.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,6 +21,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -96,6 +104,41 @@ static int count_userfaultfds(pid_t pid)
 	if (dir != NULL)
 		closedir(dir);
 	return count;
+}
+
+/* Until a thread of a process is inside of a fault, and the others have had time
+ * to line up behind it. */
+static void await_fault(pid_t pid)
+{
+	bool is_waiting = false;
+
+	for (unsigned i = 0; !is_waiting; i++) {
+		char path[300], where[64] = "";
+		struct dirent *entry;
+		DIR *dir;
+
+		if (i == TRIES)
+			fail_msg("no thread is in a fault");
+		nap();
+		snprintf(path, sizeof(path), "/proc/%d/task", pid);
+		dir = opendir(path);
+		while (dir != NULL && (entry = readdir(dir)) != NULL) {
+			FILE *f;
+
+			snprintf(path, sizeof(path), "/proc/%d/task/%s/wchan",
+				 pid, entry->d_name);
+			f = fopen(path, "re");
+			if (f == NULL)
+				continue;
+			if (fgets(where, sizeof(where), f) != NULL &&
+			    strstr(where, "userfault") != NULL)
+				is_waiting = true;
+			fclose(f);
+		}
+		if (dir != NULL)
+			closedir(dir);
+	}
+	nap();
 }
 
 static void await_userfaultfds(pid_t pid, int count)
@@ -245,6 +288,112 @@ static void sent_once(void **state)
 	close(fd);
 }
 
+/* ---- memd is killed, then a program in the middle of faults */
+
+enum { HOLES = 32, WRITERS = 24, ROUNDS = 12 };
+
+static char *holes;
+static int sink[2], handed[2], connection;
+
+/* As the library's thread: with the only userfaultfd, in a table of its own. */
+static void *watcher(void *arg)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API, .features = UFFD_FEATURE_MISSING_SHMEM,
+	};
+	struct uffdio_register r = {
+		.range = { (uintptr_t)holes, HOLES * 4096 },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd;
+
+	(void)arg;
+	fd = unshare(CLONE_FILES) != 0 ? -1 :
+		(int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) != 0 ||
+	    ioctl(fd, UFFDIO_REGISTER, &r) != 0 ||
+	    !client_try_send_fds(connection, T(USERFAULTFD), &fd, 1) ||
+	    write(handed[1], "x", 1) != 1)
+		_exit(SKIP_STATUS);
+	for (;;)
+		pause();
+}
+
+/* All into one pipe, which is locked while it is written to: when the first is
+ * killed in its fault, the others come to touch memory one after the other,
+ * each a little later. */
+static void *writer(void *arg)
+{
+	(void)!write(sink[1], holes + (size_t)arg * 4096, 4096);
+	return NULL;
+}
+
+static _Noreturn void die_in_faults(const struct testmemd *own, int ready)
+{
+	pthread_t thread;
+	uint32_t segment;
+	char byte;
+	int data;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	connection = client_open_bare(own);
+	/* Its own: whether it may be shared does not matter here. */
+	data = client_map(connection, HOLES * 4096, 4096, &segment);
+	holes = mmap(NULL, HOLES * 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+		     data, 0);
+	if (holes == MAP_FAILED || pipe(sink) != 0 || pipe(handed) != 0 ||
+	    pthread_create(&thread, NULL, watcher, NULL) != 0 ||
+	    read(handed[0], &byte, 1) != 1)
+		_exit(1);
+	for (size_t i = 0; i < WRITERS; i++)
+		(void)pthread_create(&thread, NULL, writer, (void *)i);
+	/* The one who waits for this has the data file from /proc. */
+	dprintf(ready, "%d\n", data);
+	for (;;)
+		pause();
+}
+
+static void let_die_after_memd(void)
+{
+	struct testmemd own;
+	char path[64], text[16] = "";
+	int ready[2], data, status;
+	pid_t pid;
+
+	assert_int_equal(testmemd_start(&own, NULL), 0);
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0)
+		die_in_faults(&own, ready[1]);
+	close(ready[1]);
+	if (read(ready[0], text, sizeof(text) - 1) <= 0) {
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		testmemd_kill(&own);
+		assert_int_equal(WEXITSTATUS(status), SKIP_STATUS);
+		skip_case("only user-mode userfaultfd is allowed here");
+	}
+	close(ready[0]);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%ld", pid,
+		 strtol(text, NULL, 10));
+	data = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(data >= 0);
+	await_fault(pid);
+	testmemd_kill(&own);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	if (lseek(data, 0, SEEK_DATA) >= 0)
+		fail_msg("there are pages of zeros in the data file");
+	assert_int_equal(errno, ENXIO);
+	close(data);
+}
+
+static void nothing_is_left_after_memd(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ROUNDS; i++)
+		let_die_after_memd();
+}
+
 /* The last case: this user is not trusted afterwards. */
 static void something_else_is_not_closed(void **state)
 {
@@ -298,8 +447,10 @@ int main(void)
 		cmocka_unit_test(dropped_at_goodbye),
 		cmocka_unit_test(a_new_keeper_knows_all),
 		cmocka_unit_test(sent_once),
+		cmocka_unit_test(nothing_is_left_after_memd),
 		cmocka_unit_test(something_else_is_not_closed),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return skip_exit_status(cmocka_run_group_tests(tests, start, stop),
+				ARRAY_SIZE(tests));
 }

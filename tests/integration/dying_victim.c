@@ -137,7 +137,9 @@ static void await_go(unsigned value)
 		sched_yield();
 }
 
-/* Threads with even numbers touch from inside the kernel.  (Where a process may
+/* Threads with even numbers touch from inside the kernel, into one pipe, which
+ * is locked in a write: those that stand behind the first touch only when that
+ * has been killed.  (Where a process may
  * have user-mode userfaultfd only that gives EFAULT.) */
 static void *toucher(void *arg)
 {
