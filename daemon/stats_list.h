@@ -73,6 +73,8 @@ PAGER(committed_units, GAUGE, "pages", "4 KiB pages promised to segments")
 PAGER(commit_limit_units, GAUGE, "pages", "4 KiB pages that can be promised")
 PAGER(faults_waiting, GAUGE, "", "Faults not answered yet")
 PAGER(frame_waits, COUNTER, "", "Faults that had to wait for a frame")
+PAGER(frames_examined, COUNTER, "",
+      "Frames looked at in search of one to evict")
 PAGER(aged, COUNTER, "pages", "Pages whose reference bit was cleared")
 PAGER(evicted, COUNTER, "pages", "Pages evicted")
 PAGER(evicted_clean, COUNTER, "pages", "Of these unchanged: nothing written")

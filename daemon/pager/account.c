@@ -4,6 +4,52 @@
 #include "daemon/pager/internal.h"
 
 #include <errno.h>
+#include <string.h>
+
+/* ---- lists */
+
+void account_list_add(struct pager *pg, enum account_list list,
+		      account_id account)
+{
+	struct account_queue *q = &pg->accounts[list];
+	struct account *ac = &pg->account[account];
+
+	if (ac->in_list[list].is_in)
+		return;
+	ac->in_list[list].is_in = true;
+	ac->in_list[list].next = 0;
+	if (q->tail != 0)
+		pg->account[q->tail].in_list[list].next = account;
+	else
+		q->head = account;
+	q->tail = account;
+}
+
+account_id account_list_take(struct pager *pg, enum account_list list)
+{
+	struct account_queue *q = &pg->accounts[list];
+	account_id id = q->head;
+
+	if (id == 0)
+		return 0;
+	q->head = pg->account[id].in_list[list].next;
+	if (q->head == 0)
+		q->tail = 0;
+	pg->account[id].in_list[list].is_in = false;
+	return id;
+}
+
+/* What stays of an entry when its account goes: its places in lists.  Whoever
+ * takes it out of one finds an account with nothing to do. */
+static struct account entry_of(const struct account *ac)
+{
+	struct account next = { .is_used = false };
+
+	memcpy(next.in_list, ac->in_list, sizeof(next.in_list));
+	return next;
+}
+
+/* ---- coming and going */
 
 int pager_account_add(struct pager *pg, account_id parent,
 		      uint64_t limit_frames, uint64_t limit_mapped_units,
@@ -16,13 +62,11 @@ int pager_account_add(struct pager *pg, account_id parent,
 		return -EAGAIN;
 	ac = &pg->account[id];
 	pg->account_free = next_free_entry(id, ac->next_free);
-	*ac = (struct account){
-		.parent = parent,
-		.is_used = true,
-		.limit_frames = limit_frames,
-		.limit_mapped_units = limit_mapped_units,
-		.hand = 1,
-	};
+	*ac = entry_of(ac);
+	ac->parent = parent;
+	ac->is_used = true;
+	ac->limit_frames = limit_frames;
+	ac->limit_mapped_units = limit_mapped_units;
 	*ret_account = id;
 	return 0;
 }
@@ -33,8 +77,9 @@ void pager_account_remove(struct pager *pg, account_id account)
 
 	ASSERT(account != 0 && ac->is_used);
 	ASSERT(ac->used_frames == 0 && ac->mapped_units == 0);
-	ASSERT(ac->waiting.head == 0);
-	*ac = (struct account){ .next_free = pg->account_free };
+	ASSERT(ac->waiting.head == 0 && ac->frame_count == 0);
+	*ac = entry_of(ac);
+	ac->next_free = pg->account_free;
 	pg->account_free = account;
 }
 
@@ -44,7 +89,9 @@ void pager_account_limit(struct pager *pg, account_id account,
 	ASSERT(account != 0 && pg->account[account].is_used);
 	pg->account[account].limit_frames = limit_frames;
 	pg->account[account].limit_mapped_units = limit_mapped_units;
-	pg->is_account_pressed = true;
+	account_list_add(pg, ACCOUNT_PRESSED, account);
+	if (pg->account[account].waiting.head != 0)
+		account_list_add(pg, ACCOUNT_RETRY, account);
 }
 
 void pager_account_get(const struct pager *pg, account_id account,
@@ -79,10 +126,150 @@ bool account_is_over(const struct pager *pg, account_id account,
 		       account_effective_limit(ac, more_units);
 }
 
-void account_charge(struct pager *pg, account_id account, int64_t units)
+/* ---- its frames, in rings */
+
+static void ring_add_frame(struct pager *pg, struct account *ac, frame_id id)
 {
-	for (; account != 0; account = pg->account[account].parent)
-		pg->account[account].used_frames += (uint64_t)units;
+	struct frame *fr = &pg->frame[id], *hand = &pg->frame[ac->hand];
+
+	ac->own_frames++;
+	if (ac->hand == 0) {
+		ac->hand = fr->next = fr->prev = id;
+		return;
+	}
+	/* Behind the hand: it is the last one that it comes to. */
+	fr->next = ac->hand;
+	fr->prev = hand->prev;
+	pg->frame[hand->prev].next = id;
+	hand->prev = id;
+}
+
+static void ring_remove_frame(struct pager *pg, struct account *ac,
+			      frame_id id)
+{
+	const struct frame *fr = &pg->frame[id];
+
+	ac->own_frames--;
+	pg->frame[fr->prev].next = fr->next;
+	pg->frame[fr->next].prev = fr->prev;
+	if (ac->hand == id)
+		ac->hand = ac->own_frames != 0 ? fr->next : 0;
+}
+
+static void ring_add_child(struct pager *pg, struct account *ac, account_id id)
+{
+	struct account *child = &pg->account[id];
+	struct account *at = &pg->account[ac->child];
+
+	ac->child_count++;
+	if (ac->child == 0) {
+		ac->child = child->next = child->prev = id;
+		return;
+	}
+	child->next = ac->child;
+	child->prev = at->prev;
+	pg->account[at->prev].next = id;
+	at->prev = id;
+}
+
+static void ring_remove_child(struct pager *pg, struct account *ac,
+			      account_id id)
+{
+	struct account *child = &pg->account[id];
+
+	ac->child_count--;
+	pg->account[child->prev].next = child->next;
+	pg->account[child->next].prev = child->prev;
+	if (ac->child == id)
+		ac->child = ac->child_count != 0 ? child->next : 0;
+	child->next = child->prev = 0;
+}
+
+/* None of these frames is to be looked at any more. */
+static void look_away(struct account *ac, account_id from)
+{
+	if (ac->looking_at == from)
+		ac->looks_left = 0;
+}
+
+void account_add_frame(struct pager *pg, account_id account, frame_id id)
+{
+	uint32_t units = order_units(pg->frame[id].order);
+
+	if (account != 0)
+		ring_add_frame(pg, &pg->account[account], id);
+	while (account != 0) {
+		struct account *ac = &pg->account[account];
+
+		ac->used_frames += units;
+		if (ac->frame_count++ == 0 && ac->parent != 0)
+			ring_add_child(pg, &pg->account[ac->parent], account);
+		account = ac->parent;
+	}
+}
+
+void account_remove_frame(struct pager *pg, account_id account, frame_id id)
+{
+	uint32_t units = order_units(pg->frame[id].order);
+
+	if (account != 0) {
+		struct account *ac = &pg->account[account];
+
+		ring_remove_frame(pg, ac, id);
+		if (ac->own_frames == 0)
+			look_away(ac, account);
+	}
+	while (account != 0) {
+		struct account *ac = &pg->account[account];
+		struct account *parent = &pg->account[ac->parent];
+
+		ac->used_frames -= units;
+		if (--ac->frame_count == 0 && ac->parent != 0) {
+			ring_remove_child(pg, parent, account);
+			look_away(parent, account);
+		}
+		if (ac->waiting.head != 0)
+			account_list_add(pg, ACCOUNT_RETRY, account);
+		account = ac->parent;
+	}
+}
+
+/* Whose frames are next: its own, or those of the next one below it. */
+static void look_elsewhere(struct pager *pg, account_id account)
+{
+	struct account *ac = &pg->account[account];
+
+	if (ac->hand != 0 && (ac->children_left == 0 || ac->child == 0)) {
+		ac->looking_at = account;
+		ac->looks_left = ac->own_frames;
+		ac->children_left = ac->child_count;
+		return;
+	}
+	ac->looking_at = ac->child;
+	ac->looks_left = pg->account[ac->child].frame_count;
+	ac->child = pg->account[ac->child].next;
+	ac->children_left -= ac->children_left != 0;
+}
+
+frame_id account_next_frame(struct pager *pg, account_id account)
+{
+	struct account *ac = &pg->account[account];
+	frame_id id;
+
+	if (ac->frame_count == 0)
+		return 0;
+	for (;;) {
+		if (ac->looks_left == 0)
+			look_elsewhere(pg, account);
+		ac->looks_left--;
+		if (ac->looking_at == account)
+			break;
+		account = ac->looking_at;
+		ac = &pg->account[account];
+	}
+	id = ac->hand;
+	ac->hand = pg->frame[id].next;
+	return id;
 }
 
 void account_charge_evicting(struct pager *pg, account_id account,

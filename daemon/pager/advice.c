@@ -242,6 +242,8 @@ static enum advice_step pin_wait(struct pager *pg, struct advice *ad,
 					  &pg->wanted_units;
 
 	*wanted = MAX(*wanted, order_units(pg->segment[ad->segment].order));
+	if (account != 0)
+		account_list_add(pg, ACCOUNT_PRESSED, account);
 	ad->is_wanting = true;
 	return STEP_PARK;
 }

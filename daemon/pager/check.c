@@ -53,6 +53,8 @@ static void check_slot_of(const struct pager *pg, const struct segment *sg,
 	if (p->slot == SLOT_NONE)
 		return;
 	ASSERT(chain_length(pg, p->slot) == order_units(sg->order));
+	if (p->state == PAGE_RESIDENT)
+		ASSERT(pg->frame[p->frame].flags & FRAME_IN_SLOTTED);
 	rc->slots += order_units(sg->order);
 }
 
@@ -160,6 +162,48 @@ static uint64_t check_batches(const struct pager *pg, uint64_t *ret_pages,
 	return slots;
 }
 
+/* Its rings hold its own frames and the accounts below it that have some. */
+static void check_rings(const struct pager *pg, account_id id)
+{
+	const struct account *ac = &pg->account[id];
+	uint32_t own = 0, children = 0, below = 0;
+	account_id child = ac->child;
+	frame_id at = ac->hand;
+
+	for (; at != 0 && (own == 0 || at != ac->hand); own++) {
+		ASSERT(pg->frame[at].page != 0);
+		ASSERT(pg->segment[pg->frame[at].segment].account == id);
+		ASSERT(pg->frame[pg->frame[at].next].prev == at);
+		at = pg->frame[at].next;
+	}
+	for (; child != 0 && (children == 0 || child != ac->child);
+	     children++) {
+		ASSERT(pg->account[child].parent == id);
+		ASSERT(pg->account[pg->account[child].next].prev == child);
+		ASSERT(pg->account[child].frame_count != 0);
+		below += pg->account[child].frame_count;
+		child = pg->account[child].next;
+	}
+	ASSERT(own == ac->own_frames && children == ac->child_count);
+	ASSERT(ac->frame_count == own + below);
+}
+
+static uint32_t entries_of(const struct pager *pg, account_id account)
+{
+	uint32_t entries = 0;
+
+	for (segment_id s = pg->segment_first; s != 0;
+	     s = pg->segment[s].next) {
+		const struct segment *sg = &pg->segment[s];
+
+		if (sg->account == account)
+			entries += sg->count[PAGE_RESIDENT] +
+				   sg->count[PAGE_LOADING] +
+				   sg->count[PAGE_EVICTING];
+	}
+	return entries;
+}
+
 static void check_accounts(const struct pager *pg)
 {
 	uint32_t waiting = 0;
@@ -190,30 +234,38 @@ static void check_accounts(const struct pager *pg)
 		ASSERT(evicting == ac->evicting_frames);
 		ASSERT(mapped == ac->mapped_units);
 		ASSERT(pinned == ac->pinned_units);
+		check_rings(pg, id);
+		ASSERT(ac->own_frames == entries_of(pg, id));
+		ASSERT(ac->waiting.head == 0 ||
+		       ac->in_list[ACCOUNT_PRESSED].is_in);
 	}
 	ASSERT(waiting == pg->account_waiting);
 }
 
 static void check_frames(const struct pager *pg)
 {
-	uint64_t used = 0, free_entries = 0, used_entries = 0, cold = 0;
+	uint64_t used = 0, free_entries = 0, used_entries = 0;
+	uint32_t cold = 0, slotted = 0;
 
 	for (frame_id id = 1; id <= pg->config.frame_count; id++) {
 		const struct frame *fr = &pg->frame[id];
 
+		cold += (fr->flags & FRAME_IN_COLD) != 0;
+		slotted += (fr->flags & FRAME_IN_SLOTTED) != 0;
 		if (fr->page == 0)
 			continue;
+		ASSERT(id <= pg->frame_top);
 		ASSERT(pg->page[fr->page].frame == id);
 		used += order_units(fr->order);
 		used_entries++;
-		cold += (fr->flags & FRAME_COLD) != 0;
 	}
 	for (frame_id id = pg->frame_free; id <= pg->config.frame_count;
-	     id = next_free_entry(id, pg->frame[id].next_free))
+	     id = next_free_entry(id, pg->frame[id].next))
 		free_entries++;
 	ASSERT(free_entries + used_entries == pg->config.frame_count);
 	ASSERT(pg->free_units + used == pg->config.frame_count);	/* P2 */
-	ASSERT(cold == pg->cold_count);
+	ASSERT(cold == pg->cold_line.count);
+	ASSERT(slotted == pg->slotted_line.count);
 }
 
 static void check_ahead(const struct pager *pg)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whom to evict: a two-handed clock over the frame table.
+/* Whom to evict: a two-handed clock over the frames that have been in use.
  *
  * The front hand ages: it takes the frame's reference bit away and asks the
  * clients to unmap the page.  Who still uses the page touches it again, which
@@ -7,13 +7,24 @@
  * The back hand follows a quarter of the pool behind and evicts what has
  * stayed unreferenced.  (Two-handed clock: 4.3BSD and SVR4.)
  *
- * Frames of an account over its limit, and frames advised COLD, are found by
- * hands of their own with a second chance each. */
+ * An account over its limit has a hand of its own, which goes round its own
+ * frames only, with a second chance for each; frames advised COLD stand in a
+ * line.  A search looks at no more frames in a turn than its share, and goes on
+ * in the next one: what it costs others does not grow with the pool, nor with
+ * what one account has. */
 #include "daemon/pager/internal.h"
 
 static frame_id next_frame(const struct pager *pg, frame_id id)
 {
-	return id >= pg->config.frame_count ? 1 : id + 1;
+	return id >= pg->frame_top ? 1 : id + 1;
+}
+
+/* Where the front hand is when the back one is at `id`. */
+static frame_id front_of(const struct pager *pg, frame_id id)
+{
+	uint64_t at = (uint64_t)id + MAX(pg->frame_top / 4, 1u);
+
+	return (frame_id)(at > pg->frame_top ? at - pg->frame_top : at);
 }
 
 void clock_age_flush(struct pager *pg)
@@ -72,49 +83,62 @@ static bool is_victim(const struct pager *pg, frame_id id)
 	       evict_is_candidate(pg, fr->page);
 }
 
-/* The next frame to evict, or 0 when *budget steps found none. */
-frame_id clock_next(struct pager *pg, uint32_t *budget)
+/* A hand's next look at the pool, or at the frames of `account`.  A victim, or
+ * 0. */
+static frame_id look(struct pager *pg, account_id account)
 {
-	for (; *budget > 0; (*budget)--) {
-		frame_id back = pg->back_hand;
+	frame_id id;
 
-		age_frame(pg, pg->front_hand);
-		pg->front_hand = next_frame(pg, pg->front_hand);
-		pg->back_hand = next_frame(pg, back);
-		if (is_victim(pg, back))
-			return back;
+	if (account == 0) {
+		id = pg->back_hand;
+		pg->back_hand = next_frame(pg, id);
+		age_frame(pg, front_of(pg, id));
+		return is_victim(pg, id) ? id : 0;
 	}
+	id = account_next_frame(pg, account);
+	if (id == 0 || is_victim(pg, id))
+		return id;
+	age_frame(pg, id);
 	return 0;
 }
 
-frame_id clock_next_cold(struct pager *pg, uint32_t *budget)
+/* One that was advised COLD and is so still. */
+static frame_id next_cold(struct pager *pg)
 {
-	for (; *budget > 0 && pg->cold_count > 0; (*budget)--) {
-		frame_id id = pg->cold_hand;
+	while (pg->looks_left > 0) {
+		frame_id id = frame_line_take(pg, &pg->cold_line);
 
-		pg->cold_hand = next_frame(pg, id);
+		if (id == 0)
+			return 0;
+		pg->looks_left--;
+		pg->stats.frames_examined++;
 		if ((pg->frame[id].flags & FRAME_COLD) && is_victim(pg, id))
 			return id;
 	}
 	return 0;
 }
 
-frame_id clock_next_of(struct pager *pg, account_id account, uint32_t *budget)
+/* The next frame to evict, of `account` or (0) of anybody; 0: there is none, or
+ * (is_search_due) none has been found in this turn.  After three rounds there
+ * is none: two may do no more than spare and age everything. */
+frame_id clock_next(struct pager *pg, account_id account)
 {
 	struct account *ac = &pg->account[account];
+	uint64_t *vain = account != 0 ? &ac->vain_looks : &pg->vain_looks;
+	uint64_t most = UINT64_C(3) * (account != 0 ? ac->frame_count :
+						      pg->frame_top);
+	frame_id id = account == 0 ? next_cold(pg) : 0;
 
-	for (; *budget > 0; (*budget)--) {
-		frame_id id = ac->hand;
-		const struct frame *fr = &pg->frame[id];
-
-		ac->hand = next_frame(pg, id);
-		if (fr->page == 0 ||
-		    !account_contains(pg, account,
-				      pg->segment[fr->segment].account))
-			continue;
-		if (is_victim(pg, id))
-			return id;
-		age_frame(pg, id);
+	while (id == 0 && *vain < most) {
+		if (pg->looks_left == 0) {
+			pg->is_search_due = true;
+			return 0;
+		}
+		pg->looks_left--;
+		pg->stats.frames_examined++;
+		++*vain;
+		id = look(pg, account);
 	}
-	return 0;
+	*vain = 0;
+	return id;
 }

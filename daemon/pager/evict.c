@@ -22,6 +22,7 @@
 enum {
 	EVICT_UNITS_MAX = 256,		/* 1 MiB: one pipe, one request */
 	EVICT_AGAIN_NS = 100000000,	/* after all was in vain */
+	SLOT_LOOKS = 1024,		/* for a batch */
 };
 
 bool evict_is_candidate(const struct pager *pg, page_id id)
@@ -190,22 +191,30 @@ static uint32_t evict_capture(struct pager *pg, struct batch *b,
 	return taken;
 }
 
-/* Take slots from resident pages that keep one in case they stay clean,
- * until `count` are free or every frame has been looked at. */
+/* Take the slot of the frame's page, if it keeps one in case it stays
+ * clean. */
+static void reclaim_slot(struct pager *pg, frame_id id)
+{
+	const struct frame *fr = &pg->frame[id];
+	const struct page *p = &pg->page[fr->page];
+
+	if (fr->page == 0 || p->state != PAGE_RESIDENT || p->slot == SLOT_NONE)
+		return;
+	if (p->flags & PAGE_WRITING)
+		frame_line_add(pg, &pg->slotted_line, id);
+	else
+		page_drop_slot(pg, &pg->segment[fr->segment], fr->page);
+}
+
+/* Take such slots until `count` are free.  Where the line is long and most in
+ * it have gone, the rest is for the next time. */
 static void reclaim_slots(struct pager *pg, uint32_t count)
 {
-	uint32_t budget = pg->config.frame_count;
+	uint32_t left = MIN(pg->slotted_line.count, (uint32_t)SLOT_LOOKS);
 
-	for (; budget > 0 && pg->slots.free_count < count; budget--) {
-		const struct frame *fr = &pg->frame[pg->slot_hand];
-
-		if (fr->page != 0 &&
-		    pg->page[fr->page].state == PAGE_RESIDENT &&
-		    !(pg->page[fr->page].flags & PAGE_WRITING))
-			page_drop_slot(pg, &pg->segment[fr->segment],
-				       fr->page);
-		pg->slot_hand = pg->slot_hand >= pg->config.frame_count ?
-			1 : pg->slot_hand + 1;
+	for (; left > 0 && pg->slots.free_count < count; left--) {
+		pg->stats.frames_examined++;
+		reclaim_slot(pg, frame_line_take(pg, &pg->slotted_line));
 	}
 }
 
@@ -324,23 +333,6 @@ static void evict_neighbourhood(struct pager *pg, struct batch *b,
 	evict_choose(pg, b, lv, segment, first, (uint32_t)(end - first));
 }
 
-/* How far the hands may still go in one search. */
-struct search {
-	uint32_t budget, cold_budget;
-};
-
-static frame_id next_victim(struct pager *pg, account_id account,
-			    struct search *search)
-{
-	frame_id id;
-
-	if (account != 0)
-		return clock_next_of(pg, account, &search->budget);
-	id = pg->cold_count > 0 ?
-		clock_next_cold(pg, &search->cold_budget) : 0;
-	return id != 0 ? id : clock_next(pg, &search->budget);
-}
-
 /* Where slots are short, only pages that are zero, unchanged, or have a slot
  * of their own can go; the others come straight back.  Once the whole pool
  * has been tried in vain, leave it alone for a while. */
@@ -369,11 +361,8 @@ static uint64_t units_free_or_leaving(const struct pager *pg)
  * staging, or no hope. */
 uint32_t evict_some(struct pager *pg, uint32_t units, account_id account)
 {
-	/* Three rounds: two may do no more than spare and age everything. */
-	uint32_t round = is_futile(pg) ? 0 : pg->config.frame_count;
-	struct search search = { .budget = 3 * round, .cold_budget = round };
 	uint64_t before = units_free_or_leaving(pg);
-	frame_id victim = next_victim(pg, account, &search);
+	frame_id victim = is_futile(pg) ? 0 : clock_next(pg, account);
 	unsigned order = pg->frame[victim].order;
 	batch_id id = victim != 0 ? evict_begin(pg, order) : 0;
 	struct leaving lv = { .run_count = 0 };
@@ -397,7 +386,7 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account)
 			evict_neighbourhood(pg, b, &lv, victim, most);
 		if (lv.page_count << order >= units || evict_room(b, &lv) == 0)
 			break;
-		victim = next_victim(pg, account, &search);
+		victim = clock_next(pg, account);
 	}
 	clock_age_flush(pg);
 	/* Those that would not go count, too: there are others to try. */

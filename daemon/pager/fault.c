@@ -275,6 +275,7 @@ static void fault_wait(struct pager *pg, waiter_id id, account_id account)
 	}
 	waiter_push(pg, &pg->account[account].waiting, id);
 	pg->account_waiting++;
+	account_list_add(pg, ACCOUNT_PRESSED, account);
 }
 
 /* The batch that reads the first page behind those that the answer can speak
@@ -405,12 +406,11 @@ static bool retry_queue(struct pager *pg, struct queue *q, account_id own)
 bool fault_retry_waiting(struct pager *pg)
 {
 	bool has_moved = retry_queue(pg, &pg->pool_waiting, 0);
+	account_id id;
 
-	for (account_id id = 1; id <= pg->config.accounts_max &&
-				pg->account_waiting != 0; id++)
-		if (pg->account[id].waiting.head != 0)
-			has_moved |= retry_queue(pg, &pg->account[id].waiting,
-						 id);
+	/* No frame becomes free by this, so no account comes twice. */
+	while ((id = account_list_take(pg, ACCOUNT_RETRY)) != 0)
+		has_moved |= retry_queue(pg, &pg->account[id].waiting, id);
 	return has_moved;
 }
 
@@ -438,4 +438,7 @@ void fault_fail_account(struct pager *pg, account_id account,
 
 	fault_fail_waiting(pg, &pg->account[account].waiting, segment, error);
 	pg->account_waiting -= before - pg->waiting_count;
+	/* The first one now may lack less than the one that was. */
+	if (pg->account[account].waiting.head != 0)
+		account_list_add(pg, ACCOUNT_RETRY, account);
 }

@@ -57,15 +57,16 @@ frame_id frame_get(struct pager *pg, segment_id segment, page_id page,
 		return 0;
 	ASSERT(id <= pg->config.frame_count);
 	fr = &pg->frame[id];
-	pg->frame_free = next_free_entry(id, fr->next_free);
+	pg->frame_free = next_free_entry(id, fr->next);
+	pg->frame_top = MAX(pg->frame_top, id);
 	pg->free_units -= units;
-	account_charge(pg, sg->account, units);
 	*fr = (struct frame){
 		.page = page,
 		.segment = segment,
-		.flags = FRAME_REFERENCED,
+		.flags = FRAME_REFERENCED | (fr->flags & FRAME_LINES),
 		.order = sg->order,
 	};
+	account_add_frame(pg, sg->account, id);
 	return id;
 }
 
@@ -76,14 +77,16 @@ void frame_put(struct pager *pg, frame_id id)
 	uint32_t units = order_units(fr->order);
 
 	ASSERT(id != 0 && fr->page != 0 && fr->pins == 0);
-	frame_set_flags(pg, id, 0, FRAME_COLD);
 	if ((fr->flags & FRAME_AHEAD) && sg->state == SEGMENT_LIVE) {
 		pg->stats.readahead_wasted++;
 		stream_count_use(&sg->streams, 0, 1);
 	}
-	account_charge(pg, sg->account, -(int64_t)units);
+	account_remove_frame(pg, sg->account, id);
 	pg->free_units += units;
-	*fr = (struct frame){ .next_free = pg->frame_free };
+	*fr = (struct frame){
+		.next = pg->frame_free,
+		.flags = fr->flags & FRAME_LINES,
+	};
 	pg->frame_free = id;
 }
 
@@ -91,9 +94,51 @@ void frame_set_flags(struct pager *pg, frame_id id, uint8_t set,
 		     uint8_t clear)
 {
 	struct frame *fr = &pg->frame[id];
-	uint8_t next = (uint8_t)((fr->flags & ~clear) | set);
 
-	pg->cold_count += (next & FRAME_COLD) != 0;
-	pg->cold_count -= (fr->flags & FRAME_COLD) != 0;
-	fr->flags = next;
+	fr->flags = (uint8_t)((fr->flags & ~clear) | set);
+	if (set & FRAME_COLD)
+		frame_line_add(pg, &pg->cold_line, id);
+}
+
+/* ---- lines */
+
+int frame_line_init(struct pager *pg, struct frame_line *line,
+		    const char *name, uint8_t flag)
+{
+	int err = table_init(&line->table, name, sizeof(*line->id),
+			     pg->config.frame_count);
+
+	line->id = line->table.base;
+	line->flag = flag;
+	return err;
+}
+
+/* `offset` from the head. */
+static frame_id *place_of(const struct pager *pg, struct frame_line *line,
+			  uint32_t offset)
+{
+	uint64_t at = (uint64_t)line->head + offset;
+
+	return &line->id[at % pg->config.frame_count];
+}
+
+void frame_line_add(struct pager *pg, struct frame_line *line, frame_id id)
+{
+	if (pg->frame[id].flags & line->flag)
+		return;
+	pg->frame[id].flags |= line->flag;
+	*place_of(pg, line, line->count++) = id;
+}
+
+frame_id frame_line_take(struct pager *pg, struct frame_line *line)
+{
+	frame_id id;
+
+	if (line->count == 0)
+		return 0;
+	id = *place_of(pg, line, 0);
+	line->head = (line->head + 1) % pg->config.frame_count;
+	line->count--;
+	pg->frame[id].flags &= (uint8_t)~line->flag;
+	return id;
 }

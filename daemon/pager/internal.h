@@ -76,6 +76,11 @@ enum {
 	FRAME_AHEAD = BIT(3),	/* came in ahead of a stream and is not known
 				 * to have been used */
 	FRAME_SPARED = BIT(4),	/* AHEAD, and for that not aged once */
+	/* It is in the line of that name.  These two are the entry's, and stay
+	 * when its page goes. */
+	FRAME_IN_COLD = BIT(5),
+	FRAME_IN_SLOTTED = BIT(6),
+	FRAME_LINES = FRAME_IN_COLD | FRAME_IN_SLOTTED,
 };
 
 /* A page in memory.  One entry even when the page is larger than 4 KiB: it
@@ -88,7 +93,18 @@ struct frame {
 	uint16_t pins;
 	uint8_t flags;
 	uint8_t order;
-	frame_id next_free;
+	/* The ring of its account's frames; or (next) the free list. */
+	frame_id next, prev;
+};
+
+/* Frames in a line, first in, first out: some that are worth a look, so that
+ * nobody looks at all.  What has become of one meanwhile is seen when it comes
+ * out.  A frame is in each line once at most, which its flag says. */
+struct frame_line {
+	struct table table;
+	frame_id *id;
+	uint32_t head, count;		/* of config.frame_count places */
+	uint8_t flag;
 };
 
 enum segment_state { SEGMENT_FREE, SEGMENT_LIVE, SEGMENT_DYING };
@@ -120,6 +136,17 @@ struct queue {			/* of waiters, first come first served */
 	waiter_id head, tail;
 };
 
+/* Lists of accounts for which there is something to do, so that nobody looks
+ * at all accounts. */
+enum account_list {
+	/* Something may have to be evicted: it has (or had) more frames than
+	 * its limit, or one of its own waits for some. */
+	ACCOUNT_PRESSED,
+	/* It has given up frames, and faults wait for them. */
+	ACCOUNT_RETRY,
+	ACCOUNT_LISTS
+};
+
 struct account {
 	account_id parent;
 	account_id next_free;
@@ -131,8 +158,27 @@ struct account {
 	uint64_t mapped_units;
 	uint64_t pinned_units;
 	uint64_t wanted_units;		/* by a parked PIN */
-	frame_id hand;			/* its own clock, when over its limit */
 	struct queue waiting;		/* faults that must wait for it */
+	struct {
+		account_id next;
+		bool is_in;
+	} in_list[ACCOUNT_LISTS];
+
+	/* Its clock, for when it is over its limit, has two rings: of its own
+	 * frames, and of the accounts below it that have any.  It goes
+	 * round the one, then round each of the others' in turn.
+	 *
+	 *   frame_count == own_frames + sum over the ring of frame_count */
+	uint32_t frame_count;		/* entries, of all below it too */
+	uint32_t own_frames;		/* entries */
+	uint32_t child_count;		/* accounts in the ring */
+	frame_id hand;			/* where it is in the ring of these */
+	account_id child;		/* and in that of accounts */
+	account_id next, prev;		/* the ring of its parent */
+	account_id looking_at;		/* itself or one below: whose frames */
+	uint32_t looks_left;		/* … these are, how many more */
+	uint32_t children_left;		/* before its own have their turn */
+	uint64_t vain_looks;		/* since the last victim */
 };
 
 /* A fault that is not answered yet: on the pool's queue, on an account's, or
@@ -205,6 +251,10 @@ struct advice {
 	int result;
 };
 
+struct account_queue {
+	account_id head, tail;
+};
+
 struct stalled {			/* batches, first come first served */
 	batch_id head, tail;
 };
@@ -217,6 +267,7 @@ struct pager {
 
 	struct table page_table, chunk_table, frame_table, segment_table,
 		     account_table, waiter_table, batch_table;
+	struct frame_line cold_line, slotted_line;
 	struct page *page;
 	uint16_t *chunk;		/* pages of it that are not ZERO */
 	struct frame *frame;
@@ -248,15 +299,18 @@ struct pager {
 	uint32_t segment_count, dying_count;
 	uint32_t blocked_count;		/* of the dying ones */
 
-	frame_id front_hand, back_hand, cold_hand, slot_hand;
-	uint64_t cold_count;		/* frames with FRAME_COLD */
+	frame_id back_hand;
+	frame_id frame_top;		/* entries behind it were never used */
+	uint64_t vain_looks;		/* at frames, since the last victim */
+	uint32_t looks_left;		/* at frames, in this search */
+	bool is_search_due;		/* one has not come to its end */
 	bool is_reclaiming;		/* below low, not yet above high */
 	bool must_reinstall;		/* a batch waits for memory */
 	bool is_starved;		/* a zero-fill waits for memory */
 	uint64_t futile_units;		/* captured in vain since the last */
 	uint64_t futile_until_ns;
 	uint32_t futile_free_slots;
-	bool is_account_pressed;	/* perhaps: a limit was lowered */
+	struct account_queue accounts[ACCOUNT_LISTS];
 	uint32_t account_waiting;	/* faults in accounts' queues */
 	bool is_teardown_due;		/* a dying segment can go on dying */
 	uint32_t teardown_budget;	/* units that may go in this turn */
@@ -341,11 +395,24 @@ uint32_t frame_room(const struct pager *pg, const struct segment *sg,
 account_id frame_limited_by(const struct pager *pg, const struct segment *sg);
 void frame_set_flags(struct pager *pg, frame_id id, uint8_t set,
 		     uint8_t clear);
+/* Lines of frames.  _add: if it is not in it yet.  _take: 0 when it is
+ * empty. */
+int frame_line_init(struct pager *pg, struct frame_line *line,
+		    const char *name, uint8_t flag) MUST_CHECK;
+void frame_line_add(struct pager *pg, struct frame_line *line, frame_id id);
+frame_id frame_line_take(struct pager *pg, struct frame_line *line);
 
 /* account.c */
 bool account_is_over(const struct pager *pg, account_id account,
 		     uint64_t more_units);
-void account_charge(struct pager *pg, account_id account, int64_t units);
+void account_add_frame(struct pager *pg, account_id account, frame_id id);
+void account_remove_frame(struct pager *pg, account_id account, frame_id id);
+/* The next frame that its clock comes to; 0: it has none. */
+frame_id account_next_frame(struct pager *pg, account_id account);
+/* Its place in a list is the last one, or where it has one already. */
+void account_list_add(struct pager *pg, enum account_list list,
+		      account_id account);
+account_id account_list_take(struct pager *pg, enum account_list list);
 void account_charge_evicting(struct pager *pg, account_id account,
 			     int64_t units);
 int account_map(struct pager *pg, account_id account, uint64_t units)
@@ -450,10 +517,7 @@ void ahead_announce(struct pager *pg, segment_id segment, uint64_t first,
 void ahead_forget(struct pager *pg, segment_id segment);
 
 /* clock.c: whom to evict. */
-frame_id clock_next(struct pager *pg, uint32_t *budget);
-frame_id clock_next_cold(struct pager *pg, uint32_t *budget);
-frame_id clock_next_of(struct pager *pg, account_id account,
-		       uint32_t *budget);
+frame_id clock_next(struct pager *pg, account_id account);
 void clock_age(struct pager *pg, segment_id segment, uint64_t page);
 void clock_age_flush(struct pager *pg);
 

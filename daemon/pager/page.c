@@ -20,6 +20,16 @@ static bool has_frame(unsigned state)
 	       state == PAGE_EVICTING;
 }
 
+/* It is RESIDENT and keeps a slot? */
+static void note_slotted(struct pager *pg, struct segment *sg,
+			 const struct page *p)
+{
+	if (p->state != PAGE_RESIDENT || p->slot == SLOT_NONE)
+		return;
+	sg->slotted++;
+	frame_line_add(pg, &pg->slotted_line, p->frame);
+}
+
 void page_enter(struct pager *pg, struct segment *sg, page_id id,
 		enum page_state next)
 {
@@ -48,8 +58,7 @@ void page_enter(struct pager *pg, struct segment *sg, page_id id,
 		sg->count[next]++;
 	if (has_frame(next))
 		pg->units[next] += units;
-	if (next == PAGE_RESIDENT && p->slot != SLOT_NONE)
-		sg->slotted++;
+	note_slotted(pg, sg, p);
 }
 
 void page_release(struct pager *pg, struct segment *sg, page_id id,
@@ -71,8 +80,7 @@ void page_set_slot(struct pager *pg, struct segment *sg, page_id id,
 	if (p->state == PAGE_RESIDENT && p->slot != SLOT_NONE)
 		sg->slotted--;
 	p->slot = slot;
-	if (p->state == PAGE_RESIDENT && p->slot != SLOT_NONE)
-		sg->slotted++;
+	note_slotted(pg, sg, p);
 }
 
 /* Neighbours are told of together. */

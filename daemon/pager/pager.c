@@ -30,6 +30,7 @@
 enum {
 	BATCH_COUNT = 256,
 	TEARDOWN_UNITS = 1024,		/* a turn: about a millisecond */
+	LOOKS_PER_SEARCH = 1024,	/* at frames, in a turn */
 };
 
 static int make_tables(struct pager *pg)
@@ -63,6 +64,12 @@ static int make_tables(struct pager *pg)
 	if (err == 0)
 		err = table_init(&pg->batch_table, "memd-batches",
 				 sizeof(*pg->batch), BATCH_COUNT + 1);
+	if (err == 0)
+		err = frame_line_init(pg, &pg->cold_line, "memd-cold",
+				      FRAME_IN_COLD);
+	if (err == 0)
+		err = frame_line_init(pg, &pg->slotted_line, "memd-slotted",
+				      FRAME_IN_SLOTTED);
 	if (err == 0 && c->slot_count != 0)
 		err = slots_init(&pg->slots, c->slot_count);
 	return err;
@@ -123,8 +130,7 @@ int pager_create(const struct pager_config *config,
 	pg->waiter_free = pg->batch_free = 1;
 	pg->free_units = config->frame_count;
 	pg->teardown_budget = TEARDOWN_UNITS;
-	pg->front_hand = 1 + config->frame_count / 4;
-	pg->back_hand = pg->cold_hand = pg->slot_hand = 1;
+	pg->back_hand = 1;
 	*ret_pager = pg;
 	return 0;
 }
@@ -134,6 +140,8 @@ void pager_destroy(struct pager *pg)
 	if (pg == NULL)
 		return;
 	slots_fini(&pg->slots);
+	table_fini(&pg->slotted_line.table);
+	table_fini(&pg->cold_line.table);
 	table_fini(&pg->batch_table);
 	table_fini(&pg->waiter_table);
 	table_fini(&pg->account_table);
@@ -229,6 +237,7 @@ static bool reclaim_pool(struct pager *pg)
 	want = MAX(want, missing_units(pg));
 	if (want == 0)
 		return false;
+	pg->looks_left = LOOKS_PER_SEARCH;
 	return evict_some(pg, (uint32_t)MIN(want, (uint64_t)BATCH_PAGES_MAX),
 			  0) != 0;
 }
@@ -250,40 +259,80 @@ static uint64_t surplus_units(const struct pager *pg, account_id id)
 	return staying - MIN(staying, limit);
 }
 
-/* One batch of each account that has too much. */
+/* One batch of an account that has too much.  Returns the frames tried. */
+static uint32_t reclaim_account(struct pager *pg, account_id id)
+{
+	struct account *ac = &pg->account[id];
+	uint64_t surplus = surplus_units(pg, id);
+
+	ac->wanted_units = 0;
+	if (surplus != 0 || ac->waiting.head != 0)
+		account_list_add(pg, ACCOUNT_PRESSED, id);
+	if (surplus == 0)
+		return 0;
+	surplus = MAX(surplus, (uint64_t)ACCOUNT_BATCH_UNITS);
+	return evict_some(pg, (uint32_t)MIN(surplus,
+					    (uint64_t)BATCH_PAGES_MAX), id);
+}
+
+/* Those that have too much in turn, as far as one turn goes.  Returns true when
+ * it has evicted. */
 static bool reclaim_accounts(struct pager *pg)
 {
-	bool has_evicted = false;
+	account_id last = pg->accounts[ACCOUNT_PRESSED].tail, id = 0;
+	uint32_t left = BATCH_PAGES_MAX, all = left;
 
-	if (!pg->is_account_pressed && pg->account_waiting == 0)
-		return false;
-	pg->is_account_pressed = false;
-	for (account_id id = 1; id <= pg->config.accounts_max; id++) {
-		uint64_t surplus = surplus_units(pg, id);
+	pg->looks_left = LOOKS_PER_SEARCH;
+	while (id != last && left > 0 && pg->looks_left > 0) {
+		uint32_t tried;
 
-		pg->account[id].wanted_units = 0;
-		if (surplus == 0)
-			continue;
-		surplus = MAX(surplus, (uint64_t)ACCOUNT_BATCH_UNITS);
-		has_evicted |= evict_some(pg, (uint32_t)MIN(surplus,
-					  (uint64_t)BATCH_PAGES_MAX), id) != 0;
-		pg->is_account_pressed = true;
+		id = account_list_take(pg, ACCOUNT_PRESSED);
+		pg->looks_left--;
+		tried = reclaim_account(pg, id);
+		left -= MIN(left, tried);
 	}
-	return has_evicted;
+	pg->is_search_due |= id != last;
+	return left < all;
+}
+
+/* Answer the faults of accounts that are pressed, which all are that have some
+ * waiting; an account that has too much stays pressed. */
+static void fail_accounts(struct pager *pg)
+{
+	account_id last = pg->accounts[ACCOUNT_PRESSED].tail, id = 0;
+
+	while (id != last) {
+		id = account_list_take(pg, ACCOUNT_PRESSED);
+		fault_fail_account(pg, id, 0, -ENOMEM);
+		if (surplus_units(pg, id) != 0)
+			account_list_add(pg, ACCOUNT_PRESSED, id);
+	}
+}
+
+/* Have the faults in accounts' queues looked at once more: their pages may have
+ * come in by others' doing.  Returns true when any moved on. */
+static bool retry_accounts(struct pager *pg)
+{
+	for (account_id id = pg->accounts[ACCOUNT_PRESSED].head; id != 0;
+	     id = pg->account[id].in_list[ACCOUNT_PRESSED].next)
+		account_list_add(pg, ACCOUNT_RETRY, id);
+	return fault_retry_waiting(pg);
 }
 
 /* Nothing is on its way and nothing can be evicted: waiting longer would be
- * waiting for ever (all is pinned, or the store takes nothing any more). */
-static void fail_hopeless(struct pager *pg)
+ * waiting for ever (all is pinned, or the store takes nothing any more).
+ * Returns true when there was hope. */
+static bool fail_hopeless(struct pager *pg)
 {
 	if (pg->batches_used != 0 || pg->is_starved ||
 	    pg->dying_count != pg->blocked_count)
-		return;
+		return false;
+	if (retry_accounts(pg))
+		return true;
 	advice_fail_wanting(pg);
 	fault_fail_waiting(pg, &pg->pool_waiting, 0, -ENOMEM);
-	for (account_id id = 1; id <= pg->config.accounts_max &&
-				pg->account_waiting != 0; id++)
-		fault_fail_account(pg, id, 0, -ENOMEM);
+	fail_accounts(pg);
+	return false;
 }
 
 bool pager_run(struct pager *pg, uint64_t now_ns)
@@ -303,7 +352,7 @@ bool pager_run(struct pager *pg, uint64_t now_ns)
 	can_go_on = fault_retry_waiting(pg);
 	pg->wanted_units = 0;
 	can_go_on |= advice_step_all(pg);
-	pg->is_account_pressed |= pg->advice_count != 0;
+	pg->is_search_due = false;
 	has_evicted = reclaim_pool(pg);
 	has_evicted |= reclaim_accounts(pg);
 	/* Clean and zero pages gave their frames at once. */
@@ -311,9 +360,10 @@ bool pager_run(struct pager *pg, uint64_t now_ns)
 	can_go_on |= ahead_run(pg);
 	is_waiting = pg->pool_waiting.head != 0 ||
 		     pg->account_waiting != 0 || pg->advice_count != 0;
-	if (is_waiting && !has_evicted && !can_go_on)
-		fail_hopeless(pg);
-	return can_go_on || has_evicted || pg->is_teardown_due;
+	if (is_waiting && !has_evicted && !can_go_on && !pg->is_search_due)
+		can_go_on = fail_hopeless(pg);
+	return can_go_on || has_evicted || pg->is_search_due ||
+	       pg->is_teardown_due;
 }
 
 bool pager_is_idle(const struct pager *pg)
@@ -336,6 +386,8 @@ static size_t metadata_bytes(const struct pager *pg)
 	       table_memory_bytes(&pg->account_table) +
 	       table_memory_bytes(&pg->waiter_table) +
 	       table_memory_bytes(&pg->batch_table) +
+	       table_memory_bytes(&pg->cold_line.table) +
+	       table_memory_bytes(&pg->slotted_line.table) +
 	       table_memory_bytes(&pg->slots.used_map) +
 	       table_memory_bytes(&pg->slots.bad_map) +
 	       table_memory_bytes(&pg->slots.next_table) + sizeof(*pg);

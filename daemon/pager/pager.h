@@ -266,6 +266,7 @@ struct pager_stats {
 	uint64_t faults_waiting;
 	uint64_t advice_waiting;
 	uint64_t frame_waits;		/* faults that had to wait for one */
+	uint64_t frames_examined;	/* in search of one */
 	uint64_t aged, evicted, evicted_clean, evicted_zero, written;
 	uint64_t pages_read;
 	uint64_t readahead_pages, readahead_hits, readahead_wasted;

@@ -106,7 +106,8 @@ static int on_discard(void *ctx, segment_id id, uint64_t unit, uint64_t count)
 		w->fail_discards--;
 		return -EBUSY;
 	}
-
+	w->discards++;
+	w->discarded += count;
 	memset(sg->present + unit, 0, count * sizeof(*sg->present));
 	return 0;
 }

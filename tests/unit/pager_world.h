@@ -61,6 +61,8 @@ struct world {
 	unsigned reads, writes;		/* requests */
 	unsigned slots_read, slots_written;
 	unsigned captures;
+	unsigned discards;		/* calls: each a punch */
+	uint64_t discarded;		/* units of them */
 	unsigned alone_count;		/* install_for, done */
 	uint64_t alone_cookie;		/* the last one's */
 	unsigned alone_replies;		/* that had been given by then */

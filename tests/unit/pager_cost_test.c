@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves that nothing a client asks for costs the pager more than a turn:
+ * counts what is looked at, punched and evicted in each call, which must not
+ * grow with the pool, with a range, or with how many others there are.  Time
+ * is not measured. */
+#include "tests/unit/pager_world.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+enum {
+	/* What one call of the pager may do: a little more than what one turn
+	 * is meant for, and far less than what there is in these worlds. */
+	LOOKS_MAX = 4096,
+	POOL = 32768,
+};
+
+static struct world *start(const struct pager_config *config)
+{
+	struct world *w = malloc(sizeof(*w));
+
+	assert_non_null(w);
+	world_create(w, config);
+	return w;
+}
+
+static void finish(struct world *w)
+{
+	world_destroy(w);
+	free(w);
+}
+
+#define CONFIG(...) (&(const struct pager_config){ __VA_ARGS__ })
+
+static account_id add_account(struct world *w, account_id parent,
+			      uint64_t frames)
+{
+	account_id id;
+
+	assert_int_equal(pager_account_add(w->pager, parent, frames, 0, &id),
+			 0);
+	return id;
+}
+
+static uint64_t looks(const struct world *w)
+{
+	return world_stats(w).frames_examined;
+}
+
+/* Touch pages, letting what must go go. */
+static void touch_pages(struct world *w, segment_id sg, uint64_t count)
+{
+	for (uint64_t page = 0; page < count; page++)
+		assert_int_equal(world_fault_wait(w, sg, page)->error, 0);
+	w->reply_count = 0;
+}
+
+/* Let everything run, one turn at a time, and look at each. */
+static void run_turns(struct world *w)
+{
+	bool can_go_on;
+
+	do {
+		uint64_t before = looks(w);
+
+		can_go_on = pager_run(w->pager, ++w->now_ns);
+		assert_true(looks(w) - before <= LOOKS_MAX);
+		while (w->io_count > 0)
+			world_end_io(w, 0, 0);
+	} while (can_go_on);
+}
+
+/* ---- frames */
+
+/* Whoever is over a limit is served from his own frames, wherever they are in
+ * the pool and however many others have. */
+static uint64_t looks_for_a_limit(uint32_t others, bool is_of_uid)
+{
+	struct world *w = start(CONFIG(.frame_count = POOL,
+				       .slot_count = 1024));
+	account_id uid = add_account(w, 0, is_of_uid ? 16 : 0);
+	account_id session = add_account(w, uid, is_of_uid ? 0 : 1);
+	account_id other = add_account(w, 0, 0);
+	segment_id theirs = world_segment(w, POOL / 2, 0, other);
+	segment_id mine = world_segment(w, 17, 0, session);
+	uint64_t before;
+
+	for (uint64_t page = 0; page < others; page++)
+		assert_non_null(world_fault(w, theirs, page));
+	w->reply_count = 0;
+	before = looks(w);
+	for (unsigned round = 0; round < 8; round++)
+		touch_pages(w, mine, 17);
+	before = looks(w) - before;
+	assert_int_equal(world_info(w, theirs).resident, others);
+	finish(w);
+	return before;
+}
+
+static void limits_cost_ones_own(void **state)
+{
+	(void)state;
+	for (unsigned is_of_uid = 0; is_of_uid < 2; is_of_uid++) {
+		uint64_t alone = looks_for_a_limit(0, is_of_uid);
+
+		assert_true(alone > 0);
+		assert_int_equal(looks_for_a_limit(POOL / 2, is_of_uid),
+				 alone);
+	}
+}
+
+/* A pool of pages that are all in use: the clock goes round it before it finds
+ * anything, but not in one turn. */
+static void searches_are_cut(void **state)
+{
+	struct world *w = start(CONFIG(.frame_count = POOL,
+				       .slot_count = POOL));
+	segment_id sg = world_segment(w, POOL + 1, 0, 0);
+	uint64_t before;
+
+	(void)state;
+	for (uint64_t page = 0; page < POOL; page++)
+		assert_non_null(world_fault(w, sg, page));
+	w->reply_count = 0;
+	before = looks(w);
+	assert_null(world_fault(w, sg, POOL));
+	run_turns(w);
+	assert_int_equal(w->reply_count, 1);
+	assert_int_equal(w->reply[0].error, 0);
+	assert_true(looks(w) - before > LOOKS_MAX);
+	finish(w);
+}
+
+/* An account with as much: it goes round its own in turns. */
+static void searches_of_accounts_are_cut(void **state)
+{
+	struct world *w = start(CONFIG(.frame_count = POOL,
+				       .slot_count = POOL));
+	account_id uid = add_account(w, 0, POOL / 2);
+	account_id session = add_account(w, uid, 0);
+	segment_id sg = world_segment(w, POOL, 0, session);
+
+	(void)state;
+	for (uint64_t page = 0; page < POOL / 2; page++)
+		assert_non_null(world_fault(w, sg, page));
+	w->reply_count = 0;
+	assert_null(world_fault(w, sg, POOL / 2));
+	run_turns(w);
+	assert_int_equal(w->reply_count, 1);
+	assert_int_equal(w->reply[0].error, 0);
+	/* A limit that falls low is come down to in turns, too. */
+	pager_account_limit(w->pager, uid, 16, 0);
+	run_turns(w);
+	assert_true(world_info(w, sg).resident <= 16);
+	finish(w);
+}
+
+/* Nothing can go: whoever waits is told so, after a search of some turns. */
+static void vain_searches_end(void **state)
+{
+	struct world *w = start(CONFIG(.frame_count = POOL,
+				       .slot_count = POOL));
+	segment_id sg = world_segment(w, POOL, 0, 0);
+	segment_id last = world_segment(w, 1, 0, 0);
+
+	(void)state;
+	for (uint64_t page = 0; page < POOL; page++)
+		assert_non_null(world_fault(w, sg, page));
+	w->reply_count = 0;
+	w->stuck = sg;
+	assert_null(world_fault(w, last, 0));
+	run_turns(w);
+	assert_int_equal(w->reply_count, 1);
+	assert_int_equal(w->reply[0].error, -ENOMEM);
+	w->stuck = 0;
+	finish(w);
+}
+
+/* A COLD page that cannot go is not looked for again with each batch. */
+static void stuck_cold_page_costs_once(void **state)
+{
+	enum { SPARE = 64, COLD = 4096 };
+	struct world *w = start(CONFIG(.frame_count = POOL,
+				       .slot_count = POOL));
+	segment_id sg = world_segment(w, POOL + 4 * SPARE, 0, 0);
+	segment_id stuck = world_segment(w, 1, 0, 0);
+
+	(void)state;
+	for (uint64_t page = 0; page < POOL - 1 - SPARE; page++)
+		assert_non_null(world_fault(w, sg, page));
+	assert_non_null(world_fault(w, stuck, 0));
+	w->stuck = stuck;
+	(void)world_advise(w, stuck, 0, 1, PAGER_PAGEOUT);
+	assert_int_equal(world_advise(w, stuck, 0, 1, PAGER_COLD), 0);
+	for (uint64_t page = POOL / 2; page < POOL / 2 + COLD; page += 256)
+		assert_int_equal(world_advise(w, sg, page, 256, PAGER_COLD),
+				 0);
+	for (unsigned i = 0; i < 4 * SPARE; i++) {
+		uint64_t before = looks(w);
+
+		(void)world_fault(w, sg, POOL - 1 - SPARE + i);
+		run_turns(w);
+		assert_true(looks(w) - before <= 2 * SPARE);
+	}
+	assert_int_equal(world_stats(w).evicted >= 3 * SPARE, 1);
+	finish(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(limits_cost_ones_own),
+		cmocka_unit_test(searches_are_cut),
+		cmocka_unit_test(searches_of_accounts_are_cut),
+		cmocka_unit_test(vain_searches_end),
+		cmocka_unit_test(stuck_cold_page_costs_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
