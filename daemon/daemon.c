@@ -87,7 +87,7 @@ static bool needs_turn(const struct daemon *d)
 	       !TAILQ_EMPTY(&d->server.conns[CONN_DEAD]) ||
 	       !TAILQ_EMPTY(&d->ages.queued) ||
 	       !TAILQ_EMPTY(&d->accounts.unused) ||
-	       !LIST_EMPTY(&d->pins.orphans) ||
+	       !TAILQ_EMPTY(&d->pins.orphans) ||
 	       backing_has_spoiled(d->engine.backing) ||
 	       (d->evictor.is_active && !d->evictor.is_waiting) ||
 	       d->replays.is_due ||

@@ -186,7 +186,7 @@ void handle_pin(struct daemon *d, struct conn *c, uint64_t id,
 		return;
 	}
 	if (!remember(d, c, id, PENDING_PIN, pin, &cookie)) {
-		pin_asked(pin, false);
+		pin_asked(&d->pins, pin, false);
 		return;
 	}
 	pager_advise(d->engine.pager, a->segment->pager_id, request->first,
@@ -223,10 +223,10 @@ void paging_done(struct daemon *d, uint64_t cookie, int result, uint64_t count)
 
 	switch (e.kind) {
 	case PENDING_PIN:
-		pin_asked(e.pin, result == 0);
+		pin_asked(&d->pins, e.pin, result == 0);
 		break;
 	case PENDING_UNPIN:
-		pin_released(e.pin, result);
+		pin_released(&d->pins, e.pin, result);
 		return;
 	case PENDING_EVICT:
 		evictor_done(d, result, count);

@@ -6,9 +6,12 @@
 #include "daemon/session.h"
 #include <errno.h>
 
+/* Each is at most a turn's work of the pager. */
+enum { RELEASES_PER_TURN = 8 };
+
 void pins_init(struct pins *ps)
 {
-	LIST_INIT(&ps->orphans);
+	TAILQ_INIT(&ps->orphans);
 }
 
 struct pin *pin_add(struct attachment *a, uint64_t first, uint64_t count)
@@ -32,18 +35,21 @@ struct pin *pin_add(struct attachment *a, uint64_t first, uint64_t count)
 
 static void pin_free(struct pin *pin)
 {
-	if (pin->owner != NULL)
+	if (pin->owner != NULL) {
 		pin->owner->session->pin_count--;
-	LIST_REMOVE(pin, link);
+		LIST_REMOVE(pin, link);
+	}
 	free(pin);
 }
 
-void pin_asked(struct pin *pin, bool is_held)
+void pin_asked(struct pins *ps, struct pin *pin, bool is_held)
 {
 	pin->is_busy = false;
 	pin->is_held = is_held;
 	if (!is_held)
 		pin_free(pin);
+	else if (pin->owner == NULL)
+		TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
 }
 
 struct pin *pin_find(struct attachment *a, uint64_t first, uint64_t count)
@@ -61,7 +67,8 @@ void pin_orphan(struct pins *ps, struct pin *pin)
 	LIST_REMOVE(pin, link);
 	pin->owner->session->pin_count--;
 	pin->owner = NULL;
-	LIST_INSERT_HEAD(&ps->orphans, pin, link);
+	if (!pin->is_busy)
+		TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
 }
 
 void pins_orphan_all(struct pins *ps, struct attachment *a)
@@ -72,12 +79,13 @@ void pins_orphan_all(struct pins *ps, struct attachment *a)
 		pin_orphan(ps, pin);
 }
 
-void pin_released(struct pin *pin, int result)
+void pin_released(struct pins *ps, struct pin *pin, int result)
 {
 	pin->is_busy = false;
-	/* Otherwise it stays an orphan, and is tried again. */
 	if (result != -EBUSY)
 		pin_free(pin);
+	else			/* it is tried again */
+		TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
 }
 
 static void release(struct daemon *d, struct pin *pin)
@@ -87,12 +95,14 @@ static void release(struct daemon *d, struct pin *pin)
 	struct pending_entry like = { .kind = PENDING_UNPIN, .pin = pin };
 	uint64_t cookie;
 
+	if (segment != NULL && segment->id == pin->segment_number &&
+	    !pending_add(&d->pending, &like, &cookie))
+		return;
+	TAILQ_REMOVE(&d->pins.orphans, pin, orphan_link);
 	if (segment == NULL || segment->id != pin->segment_number) {
 		pin_free(pin);		/* the segment is gone */
 		return;
 	}
-	if (!pending_add(&d->pending, &like, &cookie))
-		return;
 	pin->is_busy = true;
 	pager_advise(d->engine.pager, pin->pager_id, pin->first, pin->count,
 		     PAGER_UNPIN, cookie, clock_now_ns());
@@ -101,11 +111,15 @@ static void release(struct daemon *d, struct pin *pin)
 
 void pins_release(struct daemon *d)
 {
-	struct pin *pin, *next;
+	struct pin *last = TAILQ_LAST(&d->pins.orphans, pin_queue), *pin;
 
-	for (pin = LIST_FIRST(&d->pins.orphans); pin != NULL; pin = next) {
-		next = LIST_NEXT(pin, link);
-		if (pin->is_held && !pin->is_busy)
-			release(d, pin);
+	/* Those that must be tried again come behind the last one. */
+	for (unsigned n = 0; n < RELEASES_PER_TURN; n++) {
+		pin = TAILQ_FIRST(&d->pins.orphans);
+		if (pin == NULL)
+			return;
+		release(d, pin);
+		if (pin == last)
+			return;
 	}
 }

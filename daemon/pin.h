@@ -21,13 +21,15 @@ struct pin {
 	uint64_t first, count;
 	bool is_held;			/* the pages are pinned */
 	bool is_busy;			/* the pager is at it */
-	LIST_ENTRY(pin) link;		/* of its owner, or the orphans */
+	LIST_ENTRY(pin) link;		/* of its owner */
+	TAILQ_ENTRY(pin) orphan_link;
 };
 
 LIST_HEAD(pin_list, pin);
+TAILQ_HEAD(pin_queue, pin);
 
 struct pins {
-	struct pin_list orphans;
+	struct pin_queue orphans;	/* held, and not being unpinned yet */
 };
 
 void pins_init(struct pins *ps);
@@ -36,7 +38,7 @@ void pins_init(struct pins *ps);
 struct pin *pin_add(struct attachment *a, uint64_t first, uint64_t count);
 
 /* The pager has answered Pin. */
-void pin_asked(struct pin *pin, bool is_held);
+void pin_asked(struct pins *ps, struct pin *pin, bool is_held);
 
 /* A held pin of exactly this range, or NULL. */
 struct pin *pin_find(struct attachment *a, uint64_t first, uint64_t count);
@@ -44,9 +46,9 @@ struct pin *pin_find(struct attachment *a, uint64_t first, uint64_t count);
 void pin_orphan(struct pins *ps, struct pin *pin);
 void pins_orphan_all(struct pins *ps, struct attachment *a);
 
-/* Unpin what orphans hold.  The turn only. */
+/* Unpin what orphans hold, some of them.  The turn only. */
 void pins_release(struct daemon *d);
 /* The pager has answered that. */
-void pin_released(struct pin *pin, int result);
+void pin_released(struct pins *ps, struct pin *pin, int result);
 
 #endif

@@ -10,7 +10,8 @@
  * limited account, before it touches a page; with pins counted per page,
  *
  *   sum over frames of pins * units
- *       == pinned_units - what PINs under way have reserved but not reached */
+ *       == pinned_units - what PINs under way have reserved but not reached
+ *                       - what UNPINs under way have taken off */
 #include "daemon/pager/internal.h"
 
 #include <errno.h>
@@ -21,10 +22,12 @@ enum advice_step {
 	STEP_STOP,		/* the advice has ended */
 };
 
-/* What one step did: how many pages it dealt with, and what went wrong. */
+/* One step: how many units it may act on, and what it did. */
 struct advice_turn {
-	uint64_t pages;
-	int result;
+	uint64_t most_units;		/* more only where a page is larger */
+	uint64_t pages;			/* that it dealt with */
+	uint64_t units;			/* captured, discarded, filled, read */
+	int result;			/* what went wrong */
 };
 
 static struct page *page_at(struct pager *pg, const struct advice *ad,
@@ -43,12 +46,45 @@ static bool is_pinned(const struct pager *pg, const struct page *p)
 
 /* ---- DONTNEED */
 
+static bool is_droppable(const struct pager *pg, const struct page *p)
+{
+	return p->frame != 0 && !page_is_busy(p) && !is_pinned(pg, p);
+}
+
+/* How many neighbours, from the cursor on, have data that can go. */
+static uint64_t droppable_run(const struct pager *pg, const struct advice *ad,
+			      uint64_t most)
+{
+	const struct segment *sg = &pg->segment[ad->segment];
+	uint64_t end = MIN(ad->end, ad->cursor + MAX(most, 1u));
+	uint64_t page = ad->cursor;
+
+	while (page < end && page_next_used(pg, sg, page, 1) == page &&
+	       is_droppable(pg, &pg->page[sg->first + page]))
+		page++;
+	return page - ad->cursor;
+}
+
+static void drop_page(struct pager *pg, struct segment *sg, page_id id)
+{
+	struct page *p = &pg->page[id];
+
+	if (p->frame != 0)
+		frame_put(pg, p->frame);
+	p->frame = 0;
+	p->flags = 0;
+	page_drop_slot(pg, sg, id);
+	page_enter(pg, sg, id, PAGE_ZERO);
+}
+
+/* What is in the data file goes run by run: a punch for each page would cost
+ * far more than all the rest. */
 static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
 				      struct advice_turn *turn)
 {
 	struct segment *sg = &pg->segment[ad->segment];
 	page_id id;
-	struct page *p = page_at(pg, ad, &id);
+	const struct page *p = page_at(pg, ad, &id);
 
 	if (p->state == PAGE_ZERO)
 		return STEP_NEXT;
@@ -58,20 +94,19 @@ static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
 		turn->result = -EBUSY;
 		return STEP_NEXT;
 	}
-	if (p->frame != 0) {
-		if (pg->ops->discard(pg->ctx, ad->segment,
-				     ad->cursor << sg->order,
-				     order_units(sg->order)) != 0) {
-			turn->result = -EBUSY;
-			return STEP_NEXT;
-		}
-		frame_put(pg, p->frame);
-		p->frame = 0;
+	if (p->frame != 0)
+		turn->pages = droppable_run(pg, ad,
+					    turn->most_units >> sg->order);
+	turn->units = turn->pages << sg->order;
+	if (p->frame != 0 &&
+	    pg->ops->discard(pg->ctx, ad->segment, ad->cursor << sg->order,
+			     turn->units) != 0) {
+		turn->result = -EBUSY;
+		return STEP_NEXT;
 	}
-	p->flags = 0;
-	page_drop_slot(pg, sg, id);
-	page_enter(pg, sg, id, PAGE_ZERO);
-	ad->count++;
+	for (uint64_t i = 0; i < turn->pages; i++)
+		drop_page(pg, sg, id + (page_id)i);
+	ad->count += turn->pages;
 	return STEP_NEXT;
 }
 
@@ -132,6 +167,7 @@ static enum advice_step pageout_page(struct pager *pg, struct advice *ad,
 							   STEP_NEXT;
 	ad->count += taken;
 	turn->pages = taken;
+	turn->units = (uint64_t)taken << pg->segment[ad->segment].order;
 	return STEP_NEXT;
 }
 
@@ -160,11 +196,14 @@ static bool advice_load(struct pager *pg, const struct advice *ad,
 }
 
 static bool advice_fill(struct pager *pg, const struct advice *ad,
-			account_id *ret_account)
+			account_id *ret_account, struct advice_turn *turn)
 {
 	struct intake in = advice_intake(ad);
+	unsigned order = pg->segment[ad->segment].order;
 
+	in.count = MIN(in.count, MAX((uint32_t)turn->most_units >> order, 1u));
 	zero_cut(pg, &in);
+	turn->units = (uint64_t)in.count << order;
 	return zero_fill(pg, &in, ret_account);
 }
 
@@ -184,11 +223,14 @@ static enum advice_step willneed_page(struct pager *pg, struct advice *ad,
 	if (!advice_load(pg, ad, &in, &account))
 		return STEP_PARK;
 	turn->pages = in.count;
+	turn->units = (uint64_t)in.count << pg->segment[ad->segment].order;
 	ad->count += in.count;
 	return STEP_NEXT;
 }
 
 /* ---- PIN and UNPIN */
+
+enum { UNPIN_LOOK, UNPIN_TAKE };	/* the phases of UNPIN */
 
 /* Reserve (or with a negative number give back) pins. */
 static void pin_charge(struct pager *pg, segment_id segment, int64_t units)
@@ -224,15 +266,6 @@ static bool pin_has_room(const struct pager *pg, const struct segment *sg,
 	return true;
 }
 
-static void unpin_pages(struct pager *pg, const struct advice *ad,
-			uint64_t first, uint64_t end)
-{
-	const struct segment *sg = &pg->segment[ad->segment];
-
-	for (uint64_t page = first; page < end; page++)
-		pg->frame[pg->page[sg->first + page].frame].pins--;
-}
-
 /* Have frames freed: the pool's, or, where its limit is in the way, the
  * account's. */
 static enum advice_step pin_wait(struct pager *pg, struct advice *ad,
@@ -261,7 +294,7 @@ static enum advice_step pin_page(struct pager *pg, struct advice *ad,
 	case PAGE_RESIDENT:
 		break;
 	case PAGE_ZERO:
-		if (!advice_fill(pg, ad, &account))
+		if (!advice_fill(pg, ad, &account, turn))
 			return pin_wait(pg, ad, account);
 		break;
 	case PAGE_EVICTING:
@@ -296,14 +329,30 @@ static enum advice_step pin_page(struct pager *pg, struct advice *ad,
 	return STEP_NEXT;
 }
 
-/* Such a PIN takes its pins off again if it fails, so they are nobody
- * else's. */
+/* The PIN cannot be: take the pins that it has set off again, turn by turn,
+ * and give back all that it has reserved. */
+static void pin_undo(struct pager *pg, struct advice *ad, int error)
+{
+	unsigned order = pg->segment[ad->segment].order;
+
+	ad->kind = PAGER_UNPIN;
+	ad->phase = UNPIN_TAKE;
+	ad->charged_units = (ad->end - ad->first) << order;
+	ad->end = ad->cursor;
+	ad->cursor = ad->first;
+	ad->result = error;
+	ad->count = 0;
+}
+
+/* Is another at the pins of these pages?  Then its pins are nobody else's: a
+ * PIN may have to take them off again, an UNPIN has counted on them. */
 static bool is_being_pinned(const struct pager *pg, const struct advice *ad)
 {
 	for (unsigned i = 0; i < ADVICE_MAX && pg->advice_count != 0; i++) {
 		const struct advice *other = &pg->advice[i];
 
-		if (other->is_used && other->kind == PAGER_PIN &&
+		if (other->is_used &&
+		    (other->kind == PAGER_PIN || other->kind == PAGER_UNPIN) &&
 		    other->segment == ad->segment && other->first < ad->end &&
 		    ad->first < other->end)
 			return true;
@@ -311,23 +360,24 @@ static bool is_being_pinned(const struct pager *pg, const struct advice *ad)
 	return false;
 }
 
-static int unpin(struct pager *pg, const struct advice *ad)
+/* First see that all are pinned, then take the pins off.  Between the two only
+ * more pins can come. */
+static enum advice_step unpin_page(struct pager *pg, struct advice *ad,
+				   struct advice_turn *turn)
 {
 	const struct segment *sg = &pg->segment[ad->segment];
-	uint64_t units = (ad->end - ad->first) << sg->order;
+	page_id id = (page_id)(sg->first + ad->cursor);
 
-	if (is_being_pinned(pg, ad))
-		return -EBUSY;
-	if (units > sg->pinned_units)
-		return -EINVAL;
-	for (uint64_t page = ad->first; page < ad->end; page++)
-		if (page_next_used(pg, sg, page, 1) != page ||
-		    !is_pinned(pg, &pg->page[sg->first + page]))
-			return -EINVAL;
-	unpin_pages(pg, ad, ad->first, ad->end);
-	pin_charge(pg, ad->segment, -(int64_t)units);
-	pg->futile_units = 0;
-	return 0;
+	if (ad->phase == UNPIN_TAKE) {
+		ASSERT(is_pinned(pg, &pg->page[id]));
+		pg->frame[pg->page[id].frame].pins--;
+		ad->count++;
+	} else if (page_next_used(pg, sg, ad->cursor, 1) != ad->cursor ||
+		   !is_pinned(pg, &pg->page[id])) {
+		turn->result = -EINVAL;
+		return STEP_STOP;
+	}
+	return STEP_NEXT;
 }
 
 /* ---- walking */
@@ -339,18 +389,16 @@ static enum advice_step (*const step_of[])(struct pager *pg, struct advice *ad,
 	[PAGER_COLD] = cold_page,
 	[PAGER_PAGEOUT] = pageout_page,
 	[PAGER_PIN] = pin_page,
+	[PAGER_UNPIN] = unpin_page,
 };
 
 static void advice_end(struct pager *pg, struct advice *ad, int result)
 {
 	struct advice done = *ad;
 
-	if (ad->kind == PAGER_PIN && result != 0) {
-		const struct segment *sg = &pg->segment[ad->segment];
-
-		unpin_pages(pg, ad, ad->first, ad->cursor);
-		pin_charge(pg, ad->segment,
-			   -(int64_t)((ad->end - ad->first) << sg->order));
+	if (ad->charged_units != 0) {
+		pin_charge(pg, ad->segment, -(int64_t)ad->charged_units);
+		pg->futile_units = 0;
 	}
 	clock_age_flush(pg);
 	*ad = (struct advice){ 0 };
@@ -360,64 +408,101 @@ static void advice_end(struct pager *pg, struct advice *ad, int result)
 		pg->ops->done(pg->ctx, done.cookie, result, done.count);
 }
 
-/* Work done at once, by all advice together, in units captured, discarded or
- * filled (a microsecond or two each), or pages passed over. */
-enum { ADVICE_UNITS_AT_ONCE = 512 };
-
-static uint32_t step_cost(const struct segment *sg, bool has_acted,
-			  uint64_t pages)
-{
-	return has_acted ? (uint32_t)(pages << sg->order) : 1;
-}
-
-/* Returns true when it can go on at once. */
-static bool advice_step(struct pager *pg, struct advice *ad, uint32_t *budget)
+/* It has come to the end of its range.  Returns true when that was all. */
+static bool advice_has_ended(struct pager *pg, struct advice *ad)
 {
 	const struct segment *sg = &pg->segment[ad->segment];
 
-	while (*budget > 0) {
-		struct advice_turn turn = { .pages = 1 };
-		uint64_t before = ad->count;
-		enum advice_step step;
-		uint32_t cost;
+	if (ad->phase != 0 ||
+	    (ad->kind != PAGER_PAGEOUT && ad->kind != PAGER_UNPIN))
+		return true;
+	ad->phase = 1;
+	ad->cursor = ad->first;
+	if (ad->kind == PAGER_UNPIN)
+		ad->charged_units = (ad->end - ad->first) << sg->order;
+	return false;
+}
 
-		if (ad->kind != PAGER_PIN)
-			ad->cursor = MIN(page_next_used(pg, sg, ad->cursor,
-							ADVICE_UNITS_AT_ONCE),
-					 ad->end);
-		if (ad->cursor == ad->end && ad->kind == PAGER_PAGEOUT &&
-		    ad->phase == 0) {
-			ad->phase = 1;
-			ad->cursor = ad->first;
-			--*budget;
-			continue;
-		}
+/* Work done at once, by all advice together.  It is counted in pages passed
+ * over; to capture, discard, fill or read a unit costs as much as some of
+ * these, and 8 chunks of untouched pages as much as one. */
+enum {
+	ADVICE_WORK_PER_TURN = 1024,
+	WORK_PER_UNIT = 8,
+	CHUNKS_PER_WORK = 8,
+	/* At once, of one that asks for 256 pages at a time, and copies them:
+	 * see pager_segment_reserve(). */
+	ADVICE_WORK_RESERVED = 256 * (WORK_PER_UNIT + 1) + 64,
+};
+
+static void spend(uint32_t *work, uint64_t cost)
+{
+	*work -= (uint32_t)MIN((uint64_t)*work, cost);
+}
+
+/* Go past pages that were never touched, where there is nothing to do. */
+static void skip_untouched(struct pager *pg, struct advice *ad, uint32_t *work)
+{
+	const struct segment *sg = &pg->segment[ad->segment];
+	uint64_t from = ad->cursor;
+
+	if (ad->kind == PAGER_PIN || ad->kind == PAGER_UNPIN)
+		return;
+	ad->cursor = MIN(page_next_used(pg, sg, from, *work * CHUNKS_PER_WORK),
+			 ad->end);
+	spend(work, (ad->cursor - from) / PAGES_PER_CHUNK / CHUNKS_PER_WORK);
+}
+
+/* Returns true when it can go on at once. */
+static bool advice_step(struct pager *pg, struct advice *ad, uint32_t *work)
+{
+	while (*work > 0) {
+		struct advice_turn turn = {
+			.pages = 1,
+			.most_units = *work / WORK_PER_UNIT,
+		};
+		enum advice_step step;
+
+		skip_untouched(pg, ad, work);
+		if (*work == 0)
+			break;
 		if (ad->cursor == ad->end) {
+			spend(work, 1);
+			if (!advice_has_ended(pg, ad))
+				continue;
 			advice_end(pg, ad, ad->result);
 			return false;
 		}
 		ad->is_wanting = false;
 		step = step_of[ad->kind](pg, ad, &turn);
+		spend(work, turn.pages + turn.units * WORK_PER_UNIT);
 		if (step == STEP_PARK)
 			return false;
 		if (turn.result != 0)
 			ad->result = turn.result;
-		if (step == STEP_STOP) {
+		if (step == STEP_NEXT) {
+			ad->cursor += turn.pages;
+		} else if (ad->kind == PAGER_PIN) {
+			pin_undo(pg, ad, ad->result);
+		} else {
 			advice_end(pg, ad, ad->result);
 			return false;
 		}
-		cost = step_cost(sg, ad->count != before, turn.pages);
-		*budget -= MIN(*budget, cost);
-		ad->cursor += turn.pages;
 	}
 	clock_age_flush(pg);
 	return true;
 }
 
-/* Returns true when one of them can go on at once. */
+void advice_begin_turn(struct pager *pg)
+{
+	pg->advice_work = ADVICE_WORK_PER_TURN;
+}
+
+/* As far as the turn's work goes.  Returns true when one of them can go on at
+ * once. */
 bool advice_step_all(struct pager *pg)
 {
-	uint32_t left = pg->advice_count, budget = ADVICE_UNITS_AT_ONCE;
+	uint32_t left = pg->advice_count;
 	unsigned start = pg->advice_next % ADVICE_MAX;
 	bool can_go_on = false;
 
@@ -426,22 +511,31 @@ bool advice_step_all(struct pager *pg)
 
 		if (!ad->is_used)
 			continue;
-		if (budget == 0) {	/* the next time begins with it */
+		if (pg->advice_work == 0) {	/* the next begins with it */
 			pg->advice_next = (start + n) % ADVICE_MAX;
 			return true;
 		}
 		left--;
-		can_go_on |= advice_step(pg, ad, &budget);
+		can_go_on |= advice_step(pg, ad, &pg->advice_work);
 	}
 	return can_go_on;
 }
 
-/* Nothing will ever be free for these. */
-void advice_fail_wanting(struct pager *pg)
+/* Nothing will ever be free for these.  Returns true when there are any. */
+bool advice_fail_wanting(struct pager *pg)
 {
-	for (unsigned i = 0; i < ADVICE_MAX; i++)
-		if (pg->advice[i].is_used && pg->advice[i].is_wanting)
-			advice_end(pg, &pg->advice[i], -ENOMEM);
+	bool are_any = false;
+
+	for (unsigned i = 0; i < ADVICE_MAX; i++) {
+		struct advice *ad = &pg->advice[i];
+
+		if (!ad->is_used || !ad->is_wanting)
+			continue;
+		ad->is_wanting = false;
+		pin_undo(pg, ad, -ENOMEM);
+		are_any = true;
+	}
+	return are_any;
 }
 
 void advice_end_segment(struct pager *pg, segment_id segment)
@@ -451,8 +545,8 @@ void advice_end_segment(struct pager *pg, segment_id segment)
 
 		if (!ad->is_used || ad->segment != segment)
 			continue;
-		/* The segment's pins have all been taken back already. */
-		ad->kind = PAGER_COLD;
+		/* Its pins have all been given back already. */
+		ad->charged_units = 0;
 		advice_end(pg, ad, -EFAULT);
 	}
 }
@@ -489,7 +583,6 @@ static struct advice *advice_get(struct pager *pg, bool is_reserved)
 static bool advise_now(struct pager *pg, const struct advice *ad)
 {
 	struct segment *sg = &pg->segment[ad->segment];
-	int result = 0;
 
 	switch (ad->kind) {
 	case PAGER_NORMAL:
@@ -501,14 +594,26 @@ static bool advise_now(struct pager *pg, const struct advice *ad)
 	case PAGER_RANDOM:
 		sg->mode = STREAM_RANDOM;
 		break;
-	case PAGER_UNPIN:
-		result = unpin(pg, ad);
-		break;
 	default:
 		return false;
 	}
-	pg->ops->done(pg->ctx, ad->cookie, result, ad->end - ad->first);
+	pg->ops->done(pg->ctx, ad->cookie, 0, ad->end - ad->first);
 	return true;
+}
+
+/* 0; or why it is refused at once. */
+static int advice_check(const struct pager *pg, const struct advice *ad)
+{
+	const struct segment *sg = &pg->segment[ad->segment];
+	uint64_t units = (ad->end - ad->first) << sg->order;
+
+	if (ad->kind == PAGER_PIN && !pin_has_room(pg, sg, units))
+		return -ENOMEM;
+	if (ad->kind != PAGER_UNPIN)
+		return 0;
+	if (is_being_pinned(pg, ad))
+		return -EBUSY;
+	return units > sg->pinned_units ? -EINVAL : 0;
 }
 
 void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
@@ -525,8 +630,10 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 		.cursor = first,
 		.cookie = cookie,
 	};
-	uint32_t budget = ADVICE_UNITS_AT_ONCE;
+	uint32_t work = sg->is_reserved ? ADVICE_WORK_RESERVED :
+					  ADVICE_WORK_PER_TURN;
 	struct advice *slot;
+	int err;
 
 	pg->now_ns = now_ns;
 	if (segment == 0 || segment > pg->config.segments_max ||
@@ -541,8 +648,9 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 	}
 	if (advise_now(pg, &ad))
 		return;
-	if (advice == PAGER_PIN && !pin_has_room(pg, sg, count << sg->order)) {
-		pg->ops->done(pg->ctx, cookie, -ENOMEM, 0);
+	err = advice_check(pg, &ad);
+	if (err != 0) {
+		pg->ops->done(pg->ctx, cookie, err, 0);
 		return;
 	}
 	if (advice == PAGER_WILLNEED && willneed_count(pg) >= WILLNEED_MAX) {
@@ -561,5 +669,5 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 		slot->is_answered = true;
 		pg->ops->done(pg->ctx, cookie, 0, 0);
 	}
-	(void)advice_step(pg, slot, &budget);
+	(void)advice_step(pg, slot, &work);
 }

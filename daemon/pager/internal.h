@@ -248,6 +248,7 @@ struct advice {
 	segment_id segment;
 	uint64_t first, end, cursor;
 	uint64_t cookie, count;
+	uint64_t charged_units;		/* UNPIN: given back at its end */
 	int result;
 };
 
@@ -329,6 +330,7 @@ struct pager {
 	uint32_t advice_count;
 	uint32_t advice_others;		/* of these: not of reserved segments */
 	unsigned advice_next;		/* where the next turn begins */
+	uint32_t advice_work;		/* that may be done in this turn */
 	struct pager_stats stats;	/* the counters; gauges on demand */
 };
 
@@ -526,8 +528,9 @@ void segment_teardown_all(struct pager *pg);
 uint64_t segment_commit_limit(const struct pager *pg);
 
 /* advice.c */
+void advice_begin_turn(struct pager *pg);
 bool advice_step_all(struct pager *pg);
-void advice_fail_wanting(struct pager *pg);
+bool advice_fail_wanting(struct pager *pg);
 void advice_end_segment(struct pager *pg, segment_id segment);
 
 #endif

@@ -130,6 +130,7 @@ int pager_create(const struct pager_config *config,
 	pg->waiter_free = pg->batch_free = 1;
 	pg->free_units = config->frame_count;
 	pg->teardown_budget = TEARDOWN_UNITS;
+	advice_begin_turn(pg);
 	pg->back_hand = 1;
 	*ret_pager = pg;
 	return 0;
@@ -321,7 +322,7 @@ static bool retry_accounts(struct pager *pg)
 
 /* Nothing is on its way and nothing can be evicted: waiting longer would be
  * waiting for ever (all is pinned, or the store takes nothing any more).
- * Returns true when there was hope. */
+ * Returns true when there is something to go on with. */
 static bool fail_hopeless(struct pager *pg)
 {
 	if (pg->batches_used != 0 || pg->is_starved ||
@@ -329,10 +330,9 @@ static bool fail_hopeless(struct pager *pg)
 		return false;
 	if (retry_accounts(pg))
 		return true;
-	advice_fail_wanting(pg);
 	fault_fail_waiting(pg, &pg->pool_waiting, 0, -ENOMEM);
 	fail_accounts(pg);
-	return false;
+	return advice_fail_wanting(pg);
 }
 
 bool pager_run(struct pager *pg, uint64_t now_ns)
@@ -351,6 +351,7 @@ bool pager_run(struct pager *pg, uint64_t now_ns)
 		segment_teardown_all(pg);
 	can_go_on = fault_retry_waiting(pg);
 	pg->wanted_units = 0;
+	advice_begin_turn(pg);
 	can_go_on |= advice_step_all(pg);
 	pg->is_search_due = false;
 	has_evicted = reclaim_pool(pg);

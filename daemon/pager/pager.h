@@ -246,8 +246,8 @@ enum pager_advice {
 /* Do `advice` to pages [first, first + count).  Ends through ops.done, perhaps
  * before this returns; `count` there is how many pages were acted on.
  * Results: 0, -EINVAL (range; UNPIN of what is not pinned), -EBUSY (pinned, or
- * too many requests; UNPIN while a PIN of the same pages is under way),
- * -ENOMEM (more pins than half the pool or than the account's limit allows;
+ * too many requests; UNPIN while a PIN or UNPIN of the same pages is under
+ * way), -ENOMEM (more pins than half the pool or than the account's limit allows;
  * nothing pinned), -EIO (PIN met a lost page; nothing pinned), -EFAULT
  * (segment destroyed meanwhile). */
 void pager_advise(struct pager *pg, segment_id segment, uint64_t first,

@@ -208,6 +208,115 @@ static void stuck_cold_page_costs_once(void **state)
 	finish(w);
 }
 
+/* ---- ranges */
+
+enum { RANGE = 8192, TURN_UNITS_MAX = 512, RANGE_TURNS_MIN = 4 };
+
+static void fill_range(struct world *w, segment_id sg)
+{
+	for (uint64_t page = 0; page < RANGE; page++)
+		assert_non_null(world_fault(w, sg, page));
+	w->reply_count = 0;
+}
+
+/* Turns until the only request under way has ended; its result. */
+static int turns_to_end(struct world *w, unsigned *ret_turns)
+{
+	unsigned before = w->done_count;
+
+	*ret_turns = 0;
+	while (w->done_count == before) {
+		assert_true(++*ret_turns < RANGE);
+		(void)pager_run(w->pager, ++w->now_ns);
+	}
+	return w->done[before].result;
+}
+
+/* What is there goes in runs, and no turn does it all. */
+static void ranges_are_dropped_in_runs(void **state)
+{
+	struct world *w = start(CONFIG(.frame_count = POOL));
+	segment_id sg = world_segment(w, RANGE, 0, 0);
+	unsigned turns = 0;
+
+	(void)state;
+	fill_range(w, sg);
+	w->discards = 0;
+	assert_int_equal(world_advise(w, sg, 0, RANGE, PAGER_DONTNEED), 1);
+	assert_true(w->discarded <= TURN_UNITS_MAX);
+	while (w->discarded < RANGE) {
+		uint64_t before = w->discarded;
+
+		assert_true(pager_run(w->pager, ++w->now_ns));
+		assert_true(w->discarded - before <= TURN_UNITS_MAX);
+	}
+	assert_true(w->discards <= RANGE / 64);
+	if (w->done_count == 0)
+		assert_int_equal(turns_to_end(w, &turns), 0);
+	assert_int_equal(w->done[0].count, RANGE);
+	assert_int_equal(world_info(w, sg).resident, 0);
+	finish(w);
+}
+
+static void pins_are_taken_off_in_turns(void **state)
+{
+	struct world *w = start(CONFIG(.frame_count = POOL));
+	segment_id sg = world_segment(w, RANGE, 0, 0);
+	unsigned turns;
+
+	(void)state;
+	fill_range(w, sg);
+	assert_int_equal(world_advise(w, sg, 0, RANGE, PAGER_PIN), 1);
+	assert_int_equal(turns_to_end(w, &turns), 0);
+	assert_true(turns >= RANGE_TURNS_MIN);
+	/* Where one is not pinned nothing is unpinned. */
+	assert_int_equal(world_advise(w, sg, RANGE - 1, 1, PAGER_UNPIN), 0);
+	assert_int_equal(world_advise(w, sg, 0, 1, PAGER_PIN), 0);
+	assert_int_equal(world_advise(w, sg, 0, RANGE, PAGER_UNPIN), 1);
+	assert_int_equal(turns_to_end(w, &turns), -EINVAL);
+	assert_int_equal(world_stats(w).pinned_frames, RANGE);
+	assert_int_equal(world_advise(w, sg, 0, 1, PAGER_UNPIN), 0);
+	assert_int_equal(world_advise(w, sg, RANGE - 1, 1, PAGER_PIN), 0);
+	assert_int_equal(world_advise(w, sg, 0, RANGE, PAGER_UNPIN), 1);
+	assert_int_equal(world_advise(w, sg, 7, 1, PAGER_UNPIN), -EBUSY);
+	pager_check(w->pager);
+	assert_int_equal(turns_to_end(w, &turns), 0);
+	assert_true(turns >= RANGE_TURNS_MIN);
+	assert_int_equal(world_stats(w).pinned_frames, 0);
+	assert_int_equal(world_advise(w, sg, 7, 1, PAGER_UNPIN), -EINVAL);
+	finish(w);
+}
+
+/* A PIN that fails at its last page takes the others' pins off in turns. */
+static void failed_pins_are_undone_in_turns(void **state)
+{
+	struct world *w = start(CONFIG(.frame_count = POOL));
+	segment_id sg = world_segment(w, RANGE, 0, 0);
+	unsigned turns;
+
+	(void)state;
+	fill_range(w, sg);
+	world_write(w, sg, RANGE - 1, 1);
+	world_page_out(w, sg, RANGE - 1, 1);
+	assert_int_equal(world_advise(w, sg, 0, RANGE, PAGER_PIN), 1);
+	for (turns = 0; w->io_count == 0; turns++) {
+		assert_true(turns < RANGE);
+		(void)pager_run(w->pager, ++w->now_ns);
+	}
+	world_end_io(w, 0, -EIO);
+	world_end_io(w, 0, -EIO);
+	pager_check(w->pager);
+	assert_int_equal(turns_to_end(w, &turns), -EIO);
+	assert_true(turns >= RANGE_TURNS_MIN);
+	assert_int_equal(world_stats(w).pinned_frames, 0);
+	pager_check(w->pager);
+	/* Its segment may go while that is under way. */
+	assert_int_equal(world_advise(w, sg, 0, RANGE, PAGER_PIN), 1);
+	world_segment_destroy(w, sg);
+	world_settle(w);
+	finish(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +325,9 @@ int main(void)
 		cmocka_unit_test(searches_of_accounts_are_cut),
 		cmocka_unit_test(vain_searches_end),
 		cmocka_unit_test(stuck_cold_page_costs_once),
+		cmocka_unit_test(ranges_are_dropped_in_runs),
+		cmocka_unit_test(pins_are_taken_off_in_turns),
+		cmocka_unit_test(failed_pins_are_undone_in_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
