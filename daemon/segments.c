@@ -174,6 +174,18 @@ static int check_counts(const struct segments *ss,
 
 /* ---- coming and going */
 
+/* Have the pager take it down, at once or by and by.  As long as that lasts it
+ * is charged to its account, which must not go. */
+static void take_down(struct segments *ss, segment_id id,
+		      struct account *account)
+{
+	account_hold(account);
+	ss->dying[id] = account;
+	ss->dying_count++;
+	pager_segment_destroy(ss->engine->pager, id);
+	ss->engine->wants_run = true;
+}
+
 static int add_to_pager(struct segments *ss, const struct segment_wish *wish,
 			struct segment *segment)
 {
@@ -191,7 +203,7 @@ static int add_to_pager(struct segments *ss, const struct segment_wish *wish,
 			  wish->page_count * PAGER_UNIT_BYTES << wish->order,
 			  wish->uid, file_name);
 	if (err != 0)
-		pager_segment_destroy(ss->engine->pager, segment->pager_id);
+		take_down(ss, segment->pager_id, wish->account);
 	return err;
 }
 
@@ -239,22 +251,18 @@ static void destroy(struct segments *ss, struct segment *segment)
 	TAILQ_REMOVE(&ss->all, segment, link);
 	ss->by_pager_id[id] = NULL;
 	ss->count--;
-	ss->dying[id] = segment->account;
-	ss->dying_count++;
 	segment->owner->segment_count--;
 	account_put(ss->accounts, segment->owner);
+	take_down(ss, id, segment->account);
+	account_put(ss->accounts, segment->account);
 	free(segment);
-	pager_segment_destroy(ss->engine->pager, id);
-	ss->engine->wants_run = true;
 }
 
 void segments_gone(struct segments *ss, segment_id id)
 {
 	struct account *account = ss->dying[id];
 
-	/* A segment whose data file could not be made was never ours. */
-	if (account == NULL)
-		return;
+	ASSERT(account != NULL);
 	ss->dying[id] = NULL;
 	ss->dying_count--;
 	account_put(ss->accounts, account);
