@@ -27,7 +27,9 @@
  *       and that there is data after the punch tells us so.
  *   B5  While that punch is under way the file is *held*: its memory cannot be
  *       had back, and so discard refuses, and the pager keeps the frames
- *       counted.  When the punch has come back, discard works again. */
+ *       counted.  When the punch has come back, discard works again.
+ *   B6  Memory may fail between the splice and the read.  Those units are lost,
+ *       which the pager is told; the others are as good as ever. */
 #include "daemon/pager/backing.h"
 
 #include "daemon/pager/puncher.h"
@@ -105,6 +107,36 @@ static int uffd_open(int *ret_uffd)
 	return err;
 }
 
+static int pipe_open(struct capture_pipe *cp)
+{
+	int fd[2], bytes;
+
+	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK) != 0)
+		return -errno;
+	(void)fcntl(fd[1], F_SETPIPE_SZ, PIPE_BYTES);
+	bytes = fcntl(fd[1], F_GETPIPE_SZ);
+	*cp = (struct capture_pipe){
+		.read_fd = fd[0],
+		.write_fd = fd[1],
+		.capacity_units = (uint32_t)MAX(bytes, 0) / PAGER_UNIT_BYTES,
+	};
+	return 0;
+}
+
+static void pipe_close(const struct capture_pipe *cp)
+{
+	close(cp->read_fd);
+	close(cp->write_fd);
+}
+
+/* Empty; or, where there is no other to be had, of no use any more. */
+static void pipe_renew(struct capture_pipe *cp)
+{
+	pipe_close(cp);
+	if (pipe_open(cp) != 0)
+		*cp = (struct capture_pipe){ .read_fd = -1, .write_fd = -1 };
+}
+
 /* Pipes that together hold the largest page.  Where the user's pipe memory
  * is short, many small ones do. */
 static int pipes_open(struct backing *b)
@@ -113,18 +145,13 @@ static int pipes_open(struct backing *b)
 
 	while (units < CAPTURE_UNITS_MAX && b->pipe_count < PIPES_MAX) {
 		struct capture_pipe *cp = &b->pipe[b->pipe_count];
-		int fd[2], bytes;
+		int err = pipe_open(cp);
 
-		if (pipe2(fd, O_CLOEXEC | O_NONBLOCK) != 0)
-			return -errno;
+		if (err != 0)
+			return err;
 		b->pipe_count++;
-		cp->read_fd = fd[0];
-		cp->write_fd = fd[1];
-		(void)fcntl(fd[1], F_SETPIPE_SZ, PIPE_BYTES);
-		bytes = fcntl(fd[1], F_GETPIPE_SZ);
-		if (bytes < PAGER_UNIT_BYTES)
+		if (cp->capacity_units == 0)
 			return -EPERM;
-		cp->capacity_units = (uint32_t)bytes / PAGER_UNIT_BYTES;
 		units += cp->capacity_units;
 	}
 	return units < CAPTURE_UNITS_MAX ? -EPERM : 0;
@@ -166,10 +193,8 @@ void backing_destroy(struct backing *b)
 	for (segment_id id = 1; b->file != NULL && id <= b->segments_max; id++)
 		if (b->file[id].alias != NULL)
 			backing_remove(b, id);
-	for (unsigned i = 0; i < b->pipe_count; i++) {
-		close(b->pipe[i].read_fd);
-		close(b->pipe[i].write_fd);
-	}
+	for (unsigned i = 0; i < b->pipe_count; i++)
+		pipe_close(&b->pipe[i]);
 	if (b->uffd >= 0)
 		close(b->uffd);
 	punchers_destroy(b->punchers);
@@ -365,20 +390,6 @@ int backing_install(struct backing *b, segment_id segment, uint64_t unit,
 	return 0;
 }
 
-static void pipe_read(const struct capture_pipe *cp, uint8_t *to,
-		      uint64_t length)
-{
-	while (length > 0) {
-		ssize_t n = read(cp->read_fd, to, length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		ASSERT(n > 0);	/* what was spliced is in the pipe */
-		to += n;
-		length -= (uint64_t)n;
-	}
-}
-
 /* What the pipes hold.  They are filled one after the other, and what is in
  * them comes out in the same order. */
 struct load {
@@ -425,18 +436,63 @@ static int splice_all(const struct backing *b, const struct pager_capture *c,
 	return 0;
 }
 
-/* Read the next `length` bytes out of the pipes. */
-static void unload(const struct backing *b, struct load *load, uint8_t *to,
-		   uint64_t length)
+/* What stands first in the pipe cannot be read (its memory has failed): have it
+ * moved out unread, what is left of its unit, so that what is behind it comes
+ * next.  Returns how much that was; all, where not even that could be done. */
+static uint64_t pipe_skip(struct capture_pipe *cp, uint64_t left_of_unit,
+			  uint64_t left)
 {
-	while (length > 0) {
-		uint64_t *held = &load->bytes[load->pipe];
-		uint64_t part = MIN(*held, length);
+	struct capture_pipe waste;
+	ssize_t n = -1;
 
-		pipe_read(&b->pipe[load->pipe], to, part);
+	if (pipe_open(&waste) == 0) {
+		n = splice(cp->read_fd, NULL, waste.write_fd, NULL,
+			   left_of_unit, SPLICE_F_NONBLOCK);
+		pipe_close(&waste);
+	}
+	if (n > 0)
+		return (uint64_t)n;
+	pipe_renew(cp);
+	return left;
+}
+
+/* Read bytes [done, end) of a capture out of the pipe.  What cannot be read is
+ * noted there. */
+static void pipe_read(struct capture_pipe *cp, struct pager_capture *c,
+		      uint64_t done, uint64_t end)
+{
+	while (done < end) {
+		ssize_t n = read(cp->read_fd, (uint8_t *)c->to + done,
+				 end - done);
+		uint64_t unit = c->unit + done / PAGER_UNIT_BYTES;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n > 0) {
+			done += (uint64_t)n;
+			continue;
+		}
+		done += pipe_skip(cp, PAGER_UNIT_BYTES -
+				  done % PAGER_UNIT_BYTES, end - done);
+		if (c->lost_end == 0)
+			c->lost = unit;
+		c->lost_end = c->unit + DIV_ROUND_UP(done, PAGER_UNIT_BYTES);
+	}
+}
+
+/* Read the next `length` bytes out of the pipes. */
+static void unload(struct backing *b, struct load *load,
+		   struct pager_capture *c, uint64_t length)
+{
+	uint64_t done = 0;
+
+	while (done < length) {
+		uint64_t *held = &load->bytes[load->pipe];
+		uint64_t part = MIN(*held, length - done);
+
+		pipe_read(&b->pipe[load->pipe], c, done, done + part);
+		done += part;
 		*held -= part;
-		to += part;
-		length -= part;
 		if (*held == 0)
 			load->pipe++;
 	}
@@ -481,7 +537,7 @@ void backing_capture(struct backing *b, struct pager_capture *capture,
 				       -ENOTRECOVERABLE : punch[i].error;
 	load.pipe = 0;
 	for (unsigned i = 0; i < count; i++)
-		unload(b, &load, capture[i].to, bytes[i]);
+		unload(b, &load, &capture[i], bytes[i]);
 	for (unsigned i = 0; i < punch_count; i++) {
 		if (punch[i].error != 0 || !punch[i].has_data)
 			continue;

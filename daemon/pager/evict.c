@@ -149,6 +149,26 @@ static void evict_choose(struct pager *pg, struct batch *b, struct leaving *lv,
 		pg->page[sg->first + first + i].flags |= PAGE_LEAVING;
 }
 
+/* Its memory failed while it was captured.  Its slot, if it had one, may hold
+ * what it was before. */
+static void evict_lose(struct pager *pg, struct segment *sg, page_id id)
+{
+	page_enter(pg, sg, id, PAGE_EVICTING);
+	pg->page[id].flags &= (uint8_t)~PAGE_PARTIAL;
+	page_drop_slot(pg, sg, id);
+	page_release(pg, sg, id, PAGE_LOST);
+	pg->stats.pages_lost++;
+}
+
+/* Are bytes of page `i` of the run lost? */
+static bool has_lost_bytes(const struct pager_capture *run, unsigned order,
+			   uint32_t i)
+{
+	uint64_t unit = run->unit + ((uint64_t)i << order);
+
+	return unit < run->lost_end && run->lost < unit + order_units(order);
+}
+
 /* Sort the pages of a run that was captured, or not.  Returns how many are
  * out. */
 static uint32_t evict_sort_run(struct pager *pg, struct batch *b,
@@ -164,6 +184,8 @@ static uint32_t evict_sort_run(struct pager *pg, struct batch *b,
 		pg->page[first + i].flags &= (uint8_t)~PAGE_LEAVING;
 		if (run->error != 0)
 			page_keep(pg, first + i);
+		else if (has_lost_bytes(run, sg->order, i))
+			evict_lose(pg, sg, first + i);
 		else
 			evict_sort(pg, b, run->segment, first + i,
 				   bytes + i * length);

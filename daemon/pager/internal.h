@@ -28,6 +28,8 @@ typedef uint32_t batch_id;
  *    ├─────────────────────┼──┴─────────────────┘          ▼
  *    │                     └──────────────────────────  LOADING ──▶ LOST
  *    └── discarded: from RESIDENT, SWAPPED, LOST
+ *
+ * And EVICTING ──▶ LOST: its memory failed while it was captured.
  */
 enum page_state {
 	PAGE_ZERO,		/* no bytes anywhere: reads as zeros */

@@ -65,6 +65,9 @@ struct pager_capture {
 	uint64_t unit, count;
 	void *to;		/* count * PAGER_UNIT_BYTES */
 	int error;		/* the answer: 0 or -errno */
+	/* Of what was taken out, units [lost, lost_end): their bytes could not
+	 * be had after all, and are gone.  0, 0: none. */
+	uint64_t lost, lost_end;
 };
 
 enum { PAGER_CAPTURES_MAX = 64 };	/* at once */
@@ -247,8 +250,8 @@ enum pager_advice {
  * before this returns; `count` there is how many pages were acted on.
  * Results: 0, -EINVAL (range; UNPIN of what is not pinned), -EBUSY (pinned, or
  * too many requests; UNPIN while a PIN or UNPIN of the same pages is under
- * way), -ENOMEM (more pins than half the pool or than the account's limit allows;
- * nothing pinned), -EIO (PIN met a lost page; nothing pinned), -EFAULT
+ * way), -ENOMEM (more pins than half the pool or than the account's limit
+ * allows; nothing pinned), -EIO (PIN met a lost page; nothing pinned), -EFAULT
  * (segment destroyed meanwhile). */
 void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 		  uint64_t count, enum pager_advice advice, uint64_t cookie,

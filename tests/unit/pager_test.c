@@ -668,6 +668,37 @@ static void failed_capture_keeps_the_page(void **state)
 	finish(w);
 }
 
+/* Memory that fails while it is captured: one page is lost, not read as zeros
+ * or as what its slot holds from before; its neighbours are not. */
+static void failed_memory_loses_one_page(void **state)
+{
+	for (unsigned order = 0; order <= 2; order += 2) {
+		struct world *w = start(CONFIG(0));
+		segment_id sg = world_segment(w, 4, order, 0);
+
+		(void)state;
+		for (uint64_t page = 0; page < 4; page++)
+			world_fill(w, sg, page, 0xaa);
+		world_page_out(w, sg, 0, 4);
+		for (uint64_t page = 0; page < 4; page++)
+			world_fill(w, sg, page, 0xbb);
+		w->lose_unit = 1 + (UINT64_C(2) << order);
+		world_page_out(w, sg, 0, 4);
+		assert_int_equal(world_info(w, sg).lost, 1);
+		assert_int_equal(world_fault_wait(w, sg, 2)->error, -EIO);
+		for (uint64_t page = 0; page < 4; page++)
+			if (page != 2)
+				world_expect(w, sg, page, 0xbb);
+		assert_int_equal(world_stats(w).pages_lost, 1);
+		/* Given up, it is a page like others. */
+		assert_int_equal(world_advise(w, sg, 2, 1, PAGER_DONTNEED), 0);
+		world_fill(w, sg, 2, 0xcc);
+		world_page_out(w, sg, 0, 4);
+		world_expect(w, sg, 2, 0xcc);
+		finish(w);
+	}
+}
+
 /* Memory may be short in the middle of a page; a client may write to the part
  * that is there before the rest is.  In each state of the page. */
 static void install_that_fails_half_way(void **state)
@@ -836,6 +867,7 @@ int main(void)
 		cmocka_unit_test(lost_slots_of_a_scattered_page),
 		cmocka_unit_test(stuck_pages_do_not_fail_others),
 		cmocka_unit_test(failed_capture_keeps_the_page),
+		cmocka_unit_test(failed_memory_loses_one_page),
 		cmocka_unit_test(install_that_fails_half_way),
 		cmocka_unit_test(full_store_queue_is_tried_again),
 		cmocka_unit_test(dontneed_waits_for_a_loading_page),

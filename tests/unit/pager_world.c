@@ -90,11 +90,21 @@ static int capture_run(struct world *w, segment_id id, uint64_t unit,
 static void on_capture(void *ctx, struct pager_capture *capture,
 		       unsigned count)
 {
-	for (unsigned i = 0; i < count; i++)
-		capture[i].error = capture_run(ctx, capture[i].segment,
-					       capture[i].unit,
-					       capture[i].count,
-					       capture[i].to);
+	struct world *w = ctx;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct pager_capture *c = &capture[i];
+		uint64_t lost = w->lose_unit - 1;
+
+		c->error = capture_run(w, c->segment, c->unit, c->count,
+				       c->to);
+		if (c->error != 0 || w->lose_unit == 0 || c->segment != 1 ||
+		    lost < c->unit || lost >= c->unit + c->count)
+			continue;
+		c->lost = lost;
+		c->lost_end = lost + 1;
+		w->lose_unit = 0;
+	}
 }
 
 static int on_discard(void *ctx, segment_id id, uint64_t unit, uint64_t count)

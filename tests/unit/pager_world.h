@@ -53,6 +53,8 @@ struct world {
 	uint64_t aged;
 	/* What is to go wrong: this many times from now on. */
 	unsigned fail_installs, fail_captures, fail_discards;
+	uint64_t lose_unit;		/* at its capture, this one of the
+					 * first segment - 1; 0: none */
 	segment_id stuck;		/* nothing is captured from it */
 	uint64_t install_part;		/* units done before a failure */
 	uint32_t lost_slot;		/* the store says so of slot - 1; 0: of

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves that memory which fails while it is captured costs what it contained,
+ * and nothing else: the page is told to be lost, its neighbours have their
+ * bytes, and memd goes on.  The kernel's word for it comes from a read() of
+ * our own in place of the C library's. */
+#include "daemon/pager/backing.h"
+
+#include "tests/skip.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { UNITS = 64, BYTES = UNITS * PAGER_UNIT_BYTES };
+
+/* What the next read that comes to this unit says; 0: nothing is wrong. */
+static struct {
+	int error;
+	size_t good_bytes;		/* read well before it */
+	bool breaks_skip;		/* nor can it be moved out */
+} fault;
+
+ssize_t __real_read(int fd, void *to, size_t length);
+ssize_t __wrap_read(int fd, void *to, size_t length);
+ssize_t __real_splice(int from, off_t *from_at, int to, off_t *to_at,
+		      size_t length, unsigned flags);
+ssize_t __wrap_splice(int from, off_t *from_at, int to, off_t *to_at,
+		      size_t length, unsigned flags);
+
+ssize_t __wrap_read(int fd, void *to, size_t length)
+{
+	ssize_t n;
+
+	if (fault.error == 0)
+		return __real_read(fd, to, length);
+	if (fault.good_bytes == 0) {
+		errno = fault.error;
+		fault.error = 0;
+		return -1;
+	}
+	n = __real_read(fd, to, length < fault.good_bytes ? length :
+							    fault.good_bytes);
+	if (n > 0)
+		fault.good_bytes -= (size_t)n;
+	return n;
+}
+
+/* Out of a pipe: there is no offset. */
+ssize_t __wrap_splice(int from, off_t *from_at, int to, off_t *to_at,
+		      size_t length, unsigned flags)
+{
+	if (from_at == NULL && fault.breaks_skip) {
+		errno = EIO;
+		return -1;
+	}
+	return __real_splice(from, from_at, to, to_at, length, flags);
+}
+
+static struct backing *start(void)
+{
+	struct backing *b;
+	int err = backing_create(2, false, &b);
+
+	if (err != 0)
+		skip_case("data files: %s", strerror(-err));
+	assert_int_equal(backing_add(b, 1, BYTES, 0, "test"), 0);
+	return b;
+}
+
+static uint8_t byte_of(unsigned unit)
+{
+	return (uint8_t)(unit + 1);
+}
+
+static void fill(struct backing *b)
+{
+	static uint8_t bytes[BYTES];
+
+	for (unsigned i = 0; i < UNITS; i++)
+		memset(bytes + (size_t)i * PAGER_UNIT_BYTES, byte_of(i),
+		       PAGER_UNIT_BYTES);
+	assert_int_equal(backing_install(b, 1, 0, UNITS, bytes), 0);
+}
+
+/* Capture all as two runs; units [lost, lost_end) of it are gone. */
+static void capture(struct backing *b, uint64_t lost, uint64_t lost_end)
+{
+	static uint8_t to[BYTES];
+	struct pager_capture run[2] = {
+		{ .segment = 1, .unit = 0, .count = UNITS / 2, .to = to },
+		{ .segment = 1, .unit = UNITS / 2, .count = UNITS / 2,
+		  .to = to + BYTES / 2 },
+	};
+
+	memset(to, 0, sizeof(to));
+	backing_capture(b, run, 2);
+	for (unsigned i = 0; i < UNITS; i++) {
+		const struct pager_capture *c = &run[i >= UNITS / 2];
+		const uint8_t *at = to + (size_t)i * PAGER_UNIT_BYTES;
+		bool is_lost = i >= c->lost && i < c->lost_end;
+
+		assert_int_equal(c->error, 0);
+		assert_int_equal(is_lost, i >= lost && i < lost_end);
+		if (!is_lost) {
+			assert_int_equal(at[0], byte_of(i));
+			assert_int_equal(at[PAGER_UNIT_BYTES - 1], byte_of(i));
+		}
+	}
+	assert_int_equal(backing_present_units(b, 1), 0);
+}
+
+static void failed_memory_loses_one_unit(void **state)
+{
+	static const int errors[] = { EIO, EHWPOISON, EFAULT, ENODATA };
+	static const size_t good[] = { 0, 5 * PAGER_UNIT_BYTES,
+				       5 * PAGER_UNIT_BYTES + 100,
+				       (UNITS - 1) * PAGER_UNIT_BYTES };
+	struct backing *b = start();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
+		for (size_t k = 0; k < ARRAY_SIZE(good); k++) {
+			uint64_t unit = good[k] / PAGER_UNIT_BYTES;
+
+			fill(b);
+			fault.error = errors[i];
+			fault.good_bytes = good[k];
+			capture(b, unit, unit + 1);
+			assert_int_equal(fault.error, 0);
+			/* The next one finds nothing of that in its way. */
+			fill(b);
+			capture(b, 0, 0);
+		}
+	backing_destroy(b);
+}
+
+/* What cannot even be moved out of the pipe takes along what is behind it. */
+static void failed_memory_that_stays_in_the_pipe(void **state)
+{
+	struct backing *b = start();
+
+	(void)state;
+	fill(b);
+	fault.error = EIO;
+	fault.good_bytes = 40 * PAGER_UNIT_BYTES;
+	fault.breaks_skip = true;
+	capture(b, 40, UNITS);
+	fault.breaks_skip = false;
+	fill(b);
+	capture(b, 0, 0);
+	backing_destroy(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(failed_memory_loses_one_unit),
+		cmocka_unit_test(failed_memory_that_stays_in_the_pipe),
+	};
+
+	return skip_exit_status(cmocka_run_group_tests(tests, NULL, NULL),
+				ARRAY_SIZE(tests));
+}
