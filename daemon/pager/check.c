@@ -214,7 +214,11 @@ static void check_accounts(const struct pager *pg)
 
 		if (!ac->is_used)
 			continue;
-		waiting += queue_length(pg, &ac->waiting);
+		ASSERT(queue_length(pg, &ac->waiting) == ac->near_count);
+		ASSERT(ac->near_count + ac->serving_count != 0 ||
+		       ac->set_aside.head == 0 ||
+		       ac->in_list[ACCOUNT_RETRY].is_in);
+		waiting += ac->near_count + queue_length(pg, &ac->set_aside);
 		for (segment_id s = pg->segment_first; s != 0;
 		     s = pg->segment[s].next) {
 			const struct segment *sg = &pg->segment[s];

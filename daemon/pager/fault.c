@@ -63,8 +63,24 @@ static waiter_id waiter_get(struct pager *pg)
 	return id;
 }
 
+/* It has been answered, or must wait once more. */
+static void waiter_unserve(struct pager *pg, waiter_id id)
+{
+	account_id account = pg->waiter[id].served_by;
+	struct account *ac = &pg->account[account];
+
+	if (account == 0)
+		return;
+	pg->waiter[id].served_by = 0;
+	ac->serving_count--;
+	if (ac->set_aside.head != 0 &&
+	    ac->near_count + ac->serving_count == 0)
+		account_list_add(pg, ACCOUNT_RETRY, account);
+}
+
 void waiter_put(struct pager *pg, waiter_id id)
 {
+	waiter_unserve(pg, id);
 	pg->waiter[id] = (struct waiter){ .next = pg->waiter_free };
 	pg->waiter_free = id;
 	pg->waiting_count--;
@@ -267,15 +283,37 @@ static void reply_error(struct pager *pg, segment_id segment, uint64_t page,
 	pg->ops->reply(pg->ctx, &reply);
 }
 
+/* Faults of an account that are served at the same time.  An instruction may
+ * need four pages at once (x86: eight, seldom).  With many threads and a small
+ * limit, each would lose its first page before it has its last one, and none
+ * would ever get on.  So most of them are set aside, and whoever was served has
+ * room to come again.  There is room for one more after one was brought back,
+ * for as long as that may need; then somebody else is set aside. */
+enum { SERVED_BETWEEN = 8 };	/* one that is brought back and the next */
+
+static uint64_t near_max(const struct account *ac)
+{
+	return account_effective_limit(ac, 1) / 8 +
+	       (ac->served_count < SERVED_BETWEEN / 2);
+}
+
 static void fault_wait(struct pager *pg, waiter_id id, account_id account)
 {
+	struct account *ac = &pg->account[account];
+
+	waiter_unserve(pg, id);
 	if (account == 0) {
 		waiter_push(pg, &pg->pool_waiting, id);
 		return;
 	}
-	waiter_push(pg, &pg->account[account].waiting, id);
 	pg->account_waiting++;
 	account_list_add(pg, ACCOUNT_PRESSED, account);
+	if (ac->near_count + ac->serving_count >= near_max(ac)) {
+		waiter_push(pg, &ac->set_aside, id);
+		return;
+	}
+	waiter_push(pg, &ac->waiting, id);
+	ac->near_count++;
 }
 
 /* The batch that reads the first page behind those that the answer can speak
@@ -369,35 +407,79 @@ void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
 		(void)ahead_run(pg);
 }
 
-/* Try the faults waiting for `own` (an account; 0: the pool) from the first
- * on, until one must go on waiting there.  Returns true when any moved on. */
-static bool retry_queue(struct pager *pg, struct queue *q, account_id own)
+static void waiter_push_front(struct pager *pg, struct queue *q, waiter_id id)
 {
-	struct queue rest = *q;
+	pg->waiter[id].next = q->head;
+	q->head = id;
+	if (q->tail == 0)
+		q->tail = id;
+}
+
+/* Try the faults waiting for the pool from the first on, until one must go on
+ * waiting there.  Returns true when any moved on. */
+static bool retry_pool(struct pager *pg)
+{
 	bool has_moved = false;
 	waiter_id id;
 
-	*q = (struct queue){ 0 };
-	while ((id = waiter_pop(pg, &rest)) != 0) {
+	while ((id = waiter_pop(pg, &pg->pool_waiting)) != 0) {
 		account_id account;
 
-		pg->account_waiting -= own != 0;
-		if (fault_try(pg, id, &account) == FAULT_ENDED) {
-			has_moved = true;
-			continue;
+		if (fault_try(pg, id, &account) == FAULT_MUST_WAIT) {
+			if (account == 0) {
+				waiter_push_front(pg, &pg->pool_waiting, id);
+				break;
+			}
+			fault_wait(pg, id, account);
 		}
-		fault_wait(pg, id, account);
-		if (account == own)
-			break;
 		has_moved = true;
 	}
-	/* The one that could not go on is first, the rest behind it. */
-	if (rest.head != 0) {
-		if (q->tail != 0)
-			pg->waiter[q->tail].next = rest.head;
-		else
-			q->head = rest.head;
-		q->tail = rest.tail;
+	return has_moved;
+}
+
+/* Whose turn it is among the account's faults: one that was set aside comes
+ * before the others now and then, so that each does some time. */
+static void bring_back(struct pager *pg, struct account *ac)
+{
+	if (ac->set_aside.head == 0 ||
+	    (ac->near_count + ac->serving_count != 0 &&
+	     ac->served_count < SERVED_BETWEEN))
+		return;
+	waiter_push_front(pg, &ac->waiting, waiter_pop(pg, &ac->set_aside));
+	ac->near_count++;
+	ac->served_count = 0;
+	account_list_add(pg, ACCOUNT_PRESSED, (account_id)(ac - pg->account));
+}
+
+/* The same for those of an account. */
+static bool retry_account(struct pager *pg, account_id own)
+{
+	struct account *ac = &pg->account[own];
+	bool has_moved = false;
+	waiter_id id;
+
+	bring_back(pg, ac);
+	while ((id = waiter_pop(pg, &ac->waiting)) != 0) {
+		account_id account;
+
+		ac->near_count--;
+		ac->serving_count++;
+		pg->account_waiting--;
+		pg->waiter[id].served_by = own;
+		if (fault_try(pg, id, &account) == FAULT_MUST_WAIT) {
+			pg->waiter[id].served_by = 0;
+			ac->serving_count--;
+			if (account == own) {
+				waiter_push_front(pg, &ac->waiting, id);
+				ac->near_count++;
+				pg->account_waiting++;
+				break;
+			}
+			fault_wait(pg, id, account);
+		}
+		ac->served_count++;
+		bring_back(pg, ac);
+		has_moved = true;
 	}
 	return has_moved;
 }
@@ -405,12 +487,12 @@ static bool retry_queue(struct pager *pg, struct queue *q, account_id own)
 /* Returns true when any waiting fault moved on. */
 bool fault_retry_waiting(struct pager *pg)
 {
-	bool has_moved = retry_queue(pg, &pg->pool_waiting, 0);
+	bool has_moved = retry_pool(pg);
 	account_id id;
 
 	/* No frame becomes free by this, so no account comes twice. */
 	while ((id = account_list_take(pg, ACCOUNT_RETRY)) != 0)
-		has_moved |= retry_queue(pg, &pg->account[id].waiting, id);
+		has_moved |= retry_account(pg, id);
 	return has_moved;
 }
 
@@ -434,11 +516,14 @@ void fault_fail_waiting(struct pager *pg, struct queue *q, segment_id segment,
 void fault_fail_account(struct pager *pg, account_id account,
 			segment_id segment, int error)
 {
+	struct account *ac = &pg->account[account];
 	uint32_t before = pg->waiting_count;
 
-	fault_fail_waiting(pg, &pg->account[account].waiting, segment, error);
+	fault_fail_waiting(pg, &ac->waiting, segment, error);
+	ac->near_count -= before - pg->waiting_count;
+	fault_fail_waiting(pg, &ac->set_aside, segment, error);
 	pg->account_waiting -= before - pg->waiting_count;
 	/* The first one now may lack less than the one that was. */
-	if (pg->account[account].waiting.head != 0)
+	if (ac->waiting.head != 0 || ac->set_aside.head != 0)
 		account_list_add(pg, ACCOUNT_RETRY, account);
 }

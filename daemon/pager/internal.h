@@ -160,7 +160,13 @@ struct account {
 	uint64_t mapped_units;
 	uint64_t pinned_units;
 	uint64_t wanted_units;		/* by a parked PIN */
-	struct queue waiting;		/* faults that must wait for it */
+	/* Faults that must wait for it: some that are served in their order, and
+	 * those that came when these, and those that have been served and not
+	 * answered, were as many as its limit bears: set aside. */
+	struct queue waiting, set_aside;
+	uint32_t near_count;		/* in `waiting` */
+	uint32_t serving_count;		/* served and not answered */
+	uint32_t served_count;		/* since one was brought back */
 	struct {
 		account_id next;
 		bool is_in;
@@ -192,6 +198,7 @@ struct waiter {
 	segment_id segment;
 	waiter_id next;
 	uint32_t client;
+	account_id served_by;		/* it waited for this one's limit */
 	uint8_t kind;			/* enum fault_kind */
 	bool is_used;
 	/* What else its answer may speak of: `around` pages in all, in the

@@ -264,14 +264,17 @@ static uint64_t surplus_units(const struct pager *pg, account_id id)
 static uint32_t reclaim_account(struct pager *pg, account_id id)
 {
 	struct account *ac = &pg->account[id];
-	uint64_t surplus = surplus_units(pg, id);
+	uint64_t surplus = surplus_units(pg, id), batch;
 
 	ac->wanted_units = 0;
 	if (surplus != 0 || ac->waiting.head != 0)
 		account_list_add(pg, ACCOUNT_PRESSED, id);
 	if (surplus == 0)
 		return 0;
-	surplus = MAX(surplus, (uint64_t)ACCOUNT_BATCH_UNITS);
+	/* Not so many that those who were just served lose what they got. */
+	batch = MIN(account_effective_limit(ac, 1) / 8,
+		    (uint64_t)ACCOUNT_BATCH_UNITS);
+	surplus = MAX(surplus, batch);
 	return evict_some(pg, (uint32_t)MIN(surplus,
 					    (uint64_t)BATCH_PAGES_MAX), id);
 }

@@ -242,6 +242,82 @@ static void frame_limit_evicts_ones_own(void **state)
 	finish(w);
 }
 
+/* ---- many threads with few frames */
+
+enum { THREADS = 60, SET = 4, CROWD_PAGES = 512 };
+
+/* Each thread needs a set of pages at once, as an instruction does. */
+struct crowd {
+	struct world *w;
+	segment_id sg;
+	uint32_t random;
+	uint64_t page[THREADS][SET];
+	bool is_waiting[THREADS];
+	unsigned done[THREADS];
+};
+
+static void choose_set(struct crowd *c, unsigned t)
+{
+	for (unsigned i = 0; i < SET; i++) {
+		c->random = c->random * 1664525 + 1013904223;
+		c->page[t][i] = (c->random >> 8) % CROWD_PAGES;
+	}
+}
+
+/* It goes on as far as it can: asks for the first page it lacks. */
+static void thread_step(struct crowd *c, unsigned t)
+{
+	const bool *present = c->w->segment[c->sg].present;
+
+	for (unsigned i = 0; i < SET; i++) {
+		uint64_t page = c->page[t][i];
+
+		if (present[page])
+			continue;
+		c->is_waiting[t] = true;
+		pager_fault(c->w->pager, c->sg, page, true, 0, t,
+			    ++c->w->now_ns);
+		return;
+	}
+	for (unsigned i = 0; i < SET; i++)
+		world_write(c->w, c->sg, c->page[t][i], (uint8_t)(t + 1));
+	c->done[t]++;
+	choose_set(c, t);
+}
+
+static void take_replies(struct crowd *c)
+{
+	for (unsigned i = 0; i < c->w->reply_count; i++) {
+		assert_int_equal(c->w->reply[i].error, 0);
+		c->is_waiting[c->w->reply[i].cookie] = false;
+	}
+	c->w->reply_count = 0;
+}
+
+static void every_thread_gets_on(void **state)
+{
+	struct crowd c = { .w = start(CONFIG(.frame_count = 256,
+					     .slot_count = 1024)) };
+	account_id small = add_account(c.w, 0, 1, 0);
+
+	(void)state;
+	c.sg = world_segment(c.w, CROWD_PAGES, 0, small);
+	for (unsigned t = 0; t < THREADS; t++)
+		choose_set(&c, t);
+	for (unsigned round = 0; round < 20000; round++) {
+		for (unsigned t = 0; t < THREADS; t++)
+			if (!c.is_waiting[t])
+				thread_step(&c, t);
+		(void)pager_run(c.w->pager, ++c.w->now_ns);
+		if (c.w->io_count > 0)
+			world_end_io(c.w, 0, 0);
+		take_replies(&c);
+	}
+	for (unsigned t = 0; t < THREADS; t++)
+		assert_true(c.done[t] >= 16);
+	finish(c.w);
+}
+
 static void lowering_a_limit_loses_nothing(void **state)
 {
 	struct world *w = start(CONFIG(.frame_count = 256, .slot_count = 512));
@@ -584,6 +660,7 @@ int main(void)
 		cmocka_unit_test(mapped_limits_are_of_all_levels),
 		cmocka_unit_test(too_many_accounts_are_refused),
 		cmocka_unit_test(frame_limit_evicts_ones_own),
+		cmocka_unit_test(every_thread_gets_on),
 		cmocka_unit_test(lowering_a_limit_loses_nothing),
 		cmocka_unit_test(pins_make_room_within_a_limit),
 		cmocka_unit_test(pinned_pages_stay),
