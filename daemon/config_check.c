@@ -4,6 +4,8 @@
  * nor hosts, which come and go. */
 #include "daemon/config.h"
 
+#include "common/units.h"
+#include "daemon/pager/pager.h"
 #include "daemon/remote.h"
 #include "daemon/tcp_listener.h"
 #include "proto/remote_address.h"
@@ -155,6 +157,27 @@ static int check_tls_users(const struct config *config, char *ret_reason,
 	return 0;
 }
 
+/* What one pager cannot count is refused here, where it can be said. */
+static int check_sizes(const struct config *config, char *ret_reason,
+		       size_t reason_size)
+{
+	char pool[16], swap[16];
+	char pool_note[CONFIG_NOTE_BYTES], swap_note[CONFIG_NOTE_BYTES];
+
+	if (config->pool_size / PAGER_UNIT_BYTES +
+	    config->swap_size / PAGER_UNIT_BYTES <= PAGER_UNITS_MAX)
+		return 0;
+	snprintf(ret_reason, reason_size, "pool_size: %s%s and a swap_size of "
+		 "%s%s are too much together; they can be 16T less 8K",
+		 units_format_size(config->pool_size, pool, sizeof(pool)),
+		 config_note(config, &config_keys[CONFIG_KEY_pool_size],
+			     pool_note, sizeof(pool_note)),
+		 units_format_size(config->swap_size, swap, sizeof(swap)),
+		 config_note(config, &config_keys[CONFIG_KEY_swap_size],
+			     swap_note, sizeof(swap_note)));
+	return -EINVAL;
+}
+
 int config_check(const struct config *config, char *ret_reason,
 		 size_t reason_size)
 {
@@ -175,7 +198,9 @@ int config_check(const struct config *config, char *ret_reason,
 				     sizeof(high_note)));
 		return -EINVAL;
 	}
-	err = check_socket(config, ret_reason, reason_size);
+	err = check_sizes(config, ret_reason, reason_size);
+	if (err == 0)
+		err = check_socket(config, ret_reason, reason_size);
 	if (err == 0)
 		err = check_store(config, ret_reason, reason_size);
 	if (err == 0)

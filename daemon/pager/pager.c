@@ -90,7 +90,7 @@ static bool is_valid(const struct pager_config *c)
 	return c->frame_count >= 64 && c->segments_max > 0 &&
 	       c->faults_max > 0 && c->staging != NULL &&
 	       c->staging_bytes >= 512 * 1024 &&
-	       (uint64_t)c->frame_count + c->slot_count < UINT32_MAX;
+	       (uint64_t)c->frame_count + c->slot_count <= PAGER_UNITS_MAX;
 }
 
 int pager_create(const struct pager_config *config,

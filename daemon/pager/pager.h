@@ -22,6 +22,10 @@
 
 enum { PAGER_UNIT_BYTES = 4096 };
 
+/* Frames and slots that one pager can have, together: all have numbers of 32
+ * bits, and 0 and the largest one mean something else. */
+#define PAGER_UNITS_MAX		(UINT32_MAX - UINT32_C(1))
+
 struct pager;
 typedef uint32_t segment_id;	/* 0 is never a segment */
 typedef uint32_t account_id;	/* 0: no account, no limit */

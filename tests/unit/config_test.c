@@ -5,6 +5,7 @@
  * guessed, also of variables; refusals name the variable, and comments that are
  * none; values at the bounds and one past them. */
 #include "daemon/config.h"
+#include "daemon/pager/pager.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -236,6 +237,24 @@ static void expect_refused(const struct config_origin *origin,
 		fail_msg("no \"%s\" in: %s", part, reason);
 }
 
+/* What the pager cannot count is refused in words; a page less is not. */
+static void sizes_have_a_sum(void **state)
+{
+	struct config_origin origin = { .file = "/dev/null" };
+	struct config config;
+
+	(void)state;
+	origin.flag[idx_of("pool_size")] = "8T";
+	origin.flag[idx_of("swap_size")] = "8T";
+	expect_refused(&origin, "pool_size: 8.0T and a swap_size of 8.0T");
+	origin.flag[idx_of("swap_size")] = "8796093018112";	/* 8T - 4K */
+	expect_refused(&origin, "16T less 8K");
+	origin.flag[idx_of("swap_size")] = "8796093014016";	/* 8T - 8K */
+	load(&origin, &config);
+	assert_int_equal((config.pool_size + config.swap_size) /
+			 PAGER_UNIT_BYTES, PAGER_UNITS_MAX);
+}
+
 static void refusals_name_the_environment(void **state)
 {
 	static const struct {
@@ -395,6 +414,7 @@ int main(void)
 		cmocka_unit_test(misspelt_variables_are_found),
 		cmocka_unit_test(texts_are_refused_rather_than_cut),
 		cmocka_unit_test(clients_addresses_are_understood),
+		cmocka_unit_test(sizes_have_a_sum),
 		cmocka_unit_test(refusals_name_the_environment),
 		cmocka_unit_test(refusals_name_the_units),
 		cmocka_unit_test(texts_that_mean_nothing_are_refused),
