@@ -160,7 +160,7 @@ struct account {
 	uint64_t mapped_units;
 	uint64_t pinned_units;
 	uint64_t wanted_units;		/* by a parked PIN */
-	/* Faults that must wait for it: some that are served in their order, and
+	/* Faults that must wait for it: some are served in their order, and
 	 * those that came when these, and those that have been served and not
 	 * answered, were as many as its limit bears: set aside. */
 	struct queue waiting, set_aside;
