@@ -427,7 +427,7 @@ static bool advice_has_ended(struct pager *pg, struct advice *ad)
  * over; to capture, discard, fill or read a unit costs as much as some of
  * these, and 8 chunks of untouched pages as much as one. */
 enum {
-	ADVICE_WORK_PER_TURN = 1024,
+	ADVICE_WORK_PER_TURN = 512,
 	WORK_PER_UNIT = 8,
 	CHUNKS_PER_WORK = 8,
 	/* At once, of one that asks for 256 pages at a time, and copies them:

@@ -187,6 +187,13 @@ static uint32_t busy_pages(const struct segment *sg)
 	       sg->writing;
 }
 
+enum { CHUNKS_PER_UNIT = 8 };	/* that cost as much to pass over */
+
+static void teardown_spend(uint32_t *budget, uint64_t cost)
+{
+	*budget -= (uint32_t)MIN((uint64_t)*budget, cost);
+}
+
 /* Forget pages of a DYING segment, as many as the turn's budget has room for.
  * Busy ones are left until their I/O has ended; when none is left the segment
  * is gone.  Where the data will not go all stays as it is: the frames are
@@ -198,10 +205,18 @@ static void segment_teardown(struct pager *pg, segment_id id)
 
 	set_blocked(pg, sg, false);
 	while (*budget > 0 && sg->teardown_cursor < sg->page_count) {
-		uint64_t page = page_next_used(pg, sg, sg->teardown_cursor,
-					       *budget);
+		uint64_t from = sg->teardown_cursor;
+		uint64_t page = page_next_used(pg, sg, from,
+					       *budget * CHUNKS_PER_UNIT);
 		uint64_t end = page, cost;
 
+		/* To pass over what was never touched is not free either. */
+		teardown_spend(budget, (page - from) / PAGES_PER_CHUNK /
+				       CHUNKS_PER_UNIT);
+		if (*budget == 0) {
+			sg->teardown_cursor = page;
+			break;
+		}
 		if (page < sg->page_count)
 			end = forget_run(pg, id, page,
 					 MAX(*budget >> sg->order, 1u));
@@ -210,7 +225,7 @@ static void segment_teardown(struct pager *pg, segment_id id)
 		cost = ((end - page) << sg->order) + 1;
 		if (end == page)
 			end = MIN(page + 1, sg->page_count);
-		*budget -= (uint32_t)MIN((uint64_t)*budget, cost);
+		teardown_spend(budget, cost);
 		sg->teardown_cursor = end;
 	}
 	if (sg->teardown_cursor < sg->page_count) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that what one client asks for does not cost the others more than
- * turns, however large the pool is: while it faults at the smallest limit, drops
- * what it has, pins and unpins all it may, and goes with all of it, a bystander
- * is answered, and memd looks at few frames for it.  Judged by counters; what
- * the bystander waited is printed and proves nothing.
+ * turns, however large the pool is: while it faults at the smallest limit,
+ * drops what it has, pins and unpins a lot, and goes with all of it, a
+ * bystander is answered, and memd looks at few frames for it.  Judged by
+ * counters; what the bystander waited is printed and proves nothing.
  *
- * The pool is as large as this machine lets it be.  Only its tables are, and
- * these are sparse. */
+ * The pool is a quarter of this machine's memory.  Only its tables are there,
+ * and these are sparse. */
 #include "common/clock.h"
 #include "tests/integration/daemon_client.h"
 
@@ -136,7 +136,6 @@ static void smallest_limit(void **state)
 	close(fd);
 }
 
-/* `done` is asked for, and others are answered before it has been. */
 static void ranges(void **state)
 {
 	uint64_t before_ns = p99_of_bystander(), before = looks();

@@ -250,11 +250,37 @@ static void ranges_are_dropped_in_runs(void **state)
 		assert_true(pager_run(w->pager, ++w->now_ns));
 		assert_true(w->discarded - before <= TURN_UNITS_MAX);
 	}
-	assert_true(w->discards <= RANGE / 64);
+	assert_true(w->discards <= RANGE / 32);
 	if (w->done_count == 0)
 		assert_int_equal(turns_to_end(w, &turns), 0);
 	assert_int_equal(w->done[0].count, RANGE);
 	assert_int_equal(world_info(w, sg).resident, 0);
+	finish(w);
+}
+
+/* Segments that go, many at once: all together no faster. */
+static void segments_go_in_turns(void **state)
+{
+	struct world *w = start(CONFIG(.frame_count = POOL));
+	segment_id sg[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		sg[i] = world_segment(w, RANGE, 0, 0);
+		fill_range(w, sg[i]);
+	}
+	w->discards = 0;
+	w->discarded = 0;
+	for (unsigned i = 0; i < 3; i++)
+		world_segment_destroy(w, sg[i]);
+	assert_true(w->discarded <= 2 * TURN_UNITS_MAX);
+	while (w->gone_count < 3) {
+		uint64_t before = w->discarded;
+
+		(void)pager_run(w->pager, ++w->now_ns);
+		assert_true(w->discarded - before <= 2 * TURN_UNITS_MAX);
+	}
+	assert_true(w->discards <= 3 * RANGE / 64);
 	finish(w);
 }
 
@@ -326,6 +352,7 @@ int main(void)
 		cmocka_unit_test(vain_searches_end),
 		cmocka_unit_test(stuck_cold_page_costs_once),
 		cmocka_unit_test(ranges_are_dropped_in_runs),
+		cmocka_unit_test(segments_go_in_turns),
 		cmocka_unit_test(pins_are_taken_off_in_turns),
 		cmocka_unit_test(failed_pins_are_undone_in_turns),
 	};
