@@ -4,8 +4,6 @@
 #include "client/client.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -72,23 +70,18 @@ int client_open_inline(struct memclient *mc)
 				  "kernel has none");
 	if (err != 0)
 		return errors_set(err, "userfaultfd: %s", errors_name(err));
+	err = descriptor_identify(uffd.fd, &mc->inline_id);
+	if (err != 0) {
+		close(uffd.fd);
+		return errors_set(err, "fstat: %s", errors_name(err));
+	}
 	mc->inline_fd = uffd.fd;
 	mc->can_poison = uffd.can_poison;
 	return 0;
 }
 
-/* The program may have closed it and used the number for something else. */
 void client_close_inline(struct memclient *mc)
 {
-	static const char ours[] = "anon_inode:[userfaultfd]";
-	char path[] = "/proc/self/fd/-2147483648";
-	char target[sizeof(ours)];
-	ssize_t length;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", mc->inline_fd);
-	length = readlink(path, target, sizeof(target));
-	if (length == sizeof(ours) - 1 &&
-	    memcmp(target, ours, sizeof(ours) - 1) == 0)
-		close(mc->inline_fd);
+	descriptor_close(mc->inline_fd, &mc->inline_id);
 	mc->inline_fd = -1;
 }

@@ -14,6 +14,7 @@
 #include "client/region.h"
 #include "client/settings.h"
 #include "client/touched.h"
+#include "common/descriptor.h"
 
 struct memclient {
 	struct settings settings;
@@ -27,6 +28,7 @@ struct memclient {
 	/* Inline regions' userfaultfd, in the program's table of descriptors.
 	 * The program may close it: whoever uses it copes. */
 	int inline_fd;
+	struct descriptor_id inline_id;
 	bool can_poison;
 
 	_Atomic uint64_t reconnect_count;

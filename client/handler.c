@@ -401,6 +401,9 @@ static int begin(struct memclient *mc)
 	struct handler *h = &mc->handler;
 	int err = leave_table(mc->inline_fd);
 
+	/* The program may have closed it, or had its number in use. */
+	if (err == 0 && !descriptor_is(mc->inline_fd, &mc->inline_id))
+		err = -EBADF;
 	if (err == 0)
 		err = fill_standard();
 	h->epoll_fd = err == 0 ? epoll_create1(EPOLL_CLOEXEC) : -1;

@@ -31,7 +31,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 
 enum {
@@ -66,18 +65,9 @@ void lanes_close(struct lanes *ls)
 
 /* ---- the descriptor, L3 */
 
-static bool is_ours(const struct lane *l)
-{
-	struct stat st;
-
-	return l->fd >= 0 && fstat(l->fd, &st) == 0 && S_ISSOCK(st.st_mode) &&
-	       st.st_dev == l->dev && st.st_ino == l->ino;
-}
-
 static void hang_up(struct lane *l)
 {
-	if (is_ours(l))
-		syscall(SYS_close, l->fd);
+	descriptor_close(l->fd, &l->id);
 	l->fd = -1;
 	l->generation = 0;
 }
@@ -244,20 +234,17 @@ static int set_timeouts(const struct lane *l, uint64_t timeout_ns)
 
 static int dial(struct lane *l, const struct settings *s)
 {
-	struct stat st;
-
-	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	l->fd = descriptor_raise(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC,
+					0));
 	if (l->fd < 0)
 		return -errno;
 	/* Half of the time: the rest is for the library's thread. */
-	if (fstat(l->fd, &st) != 0 || set_timeouts(l, s->timeout_ns / 2) != 0 ||
+	if (descriptor_identify(l->fd, &l->id) != 0 ||
+	    set_timeouts(l, s->timeout_ns / 2) != 0 ||
 	    syscall(SYS_connect, l->fd, &s->address, s->address_bytes) != 0) {
-		syscall(SYS_close, l->fd);
-		l->fd = -1;
+		hang_up(l);
 		return -ENOTCONN;
 	}
-	l->dev = st.st_dev;
-	l->ino = st.st_ino;
 	return 0;
 }
 
@@ -318,7 +305,7 @@ static int take_answer(struct lane *l, const struct wire_header *header,
 static int ready(struct lanes *ls, struct lane *l, const struct settings *s,
 		 uint64_t generation, uint64_t deadline_ns)
 {
-	if (l->generation == generation && is_ours(l))
+	if (l->generation == generation && descriptor_is(l->fd, &l->id))
 		return 0;
 	hang_up(l);
 	return join(ls, l, s, generation, deadline_ns);

@@ -6,7 +6,7 @@
 
 #include "client/link.h"
 #include "client/region.h"
-#include <sys/types.h>
+#include "common/descriptor.h"
 
 enum { LANES_MAX = 16, LANE_BYTES = 1024 };
 
@@ -14,8 +14,7 @@ struct lane {
 	_Atomic uint32_t is_taken;
 	/* The taker's own. */
 	int fd;			/* in the program's table; -1: none */
-	dev_t dev;		/* of the socket: is the number still ours? */
-	ino_t ino;
+	struct descriptor_id id;	/* is the number still ours? */
 	uint64_t generation;	/* of the session it has joined */
 	uint64_t request_id;
 	uint8_t buffer[LANE_BYTES];

@@ -3,6 +3,7 @@
  * any kernel from 5.14 on: what is newer than the headers is defined here,
  * and what a kernel can do is asked of it at run time. */
 #include "client/uffd.h"
+#include "common/descriptor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +43,8 @@ enum {
 static int open_any(bool *ret_is_user_only)
 {
 	int flags = O_CLOEXEC | O_NONBLOCK;
-	int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	int device = descriptor_raise(open("/dev/userfaultfd",
+					   O_RDWR | O_CLOEXEC));
 	int fd = -1;
 
 	*ret_is_user_only = false;
@@ -57,6 +59,7 @@ static int open_any(bool *ret_is_user_only)
 		fd = (int)syscall(SYS_userfaultfd,
 				  flags | UFFD_USER_MODE_ONLY);
 	}
+	fd = descriptor_raise(fd);
 	if (fd >= 0)
 		return fd;
 	return errno == ENOSYS || errno == EACCES ? -EPERM : -errno;

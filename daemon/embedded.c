@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/embedded.h"
 
+#include "common/descriptor.h"
 #include "common/thread.h"
 #include "daemon/daemon.h"
 #include "daemon/peer.h"
@@ -250,8 +251,8 @@ static void wake(const struct memd_engine *engine)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	size_t length = strlen(engine->config.socket);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			0);
+	int fd = descriptor_raise(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
+					 SOCK_NONBLOCK, 0));
 
 	memcpy(sun.sun_path, engine->config.socket, length);
 	if (sun.sun_path[0] == '@')

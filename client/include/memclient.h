@@ -57,7 +57,8 @@
  *   - Do not madvise() a region, above all not with MADV_HUGEPAGE or
  *     MADV_COLLAPSE: out of a huge page nothing can be taken, and the daemon
  *     gives up a segment that has one; use memclient_advise.
- *   - Closing all descriptors is allowed (the library's thread keeps its own).
+ *   - Closing all descriptors is allowed: the library's thread keeps its own,
+ *     and a number that is something else's by now is left alone.
  *   - Do not look for regions in a core dump: they are left out, as it would
  *     show zeros for every page that is not mapped at that moment.
  *
