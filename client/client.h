@@ -7,6 +7,7 @@
 
 #include "client/command.h"
 #include "client/engine.h"
+#include "client/forks.h"
 #include "client/handler.h"
 #include "client/include/memclient.h"
 #include "client/lane.h"
@@ -21,9 +22,8 @@ struct memclient {
 	struct memd_engine *engine;	/* owned; NULL: a daemon's client */
 	uint32_t long_names;		/* its address's: address.h */
 
-	/* A page that the kernel wipes in the child of a fork: 1 in the
-	 * process that opened the connection, 0 in a child. */
-	volatile uint8_t *alive;
+	struct memclient *next_open;	/* forks.c */
+	_Atomic bool is_parents;	/* this is the child of a fork */
 
 	/* Inline regions' userfaultfd, in the program's table of descriptors.
 	 * The program may close it: whoever uses it copes. */
@@ -47,7 +47,7 @@ struct memclient {
 
 static inline bool client_is_child(const struct memclient *mc)
 {
-	return *mc->alive == 0;
+	return forks_is_child() || atomic_load(&mc->is_parents);
 }
 
 /* All zeros, with the tables initialized.  NULL: no memory. */
@@ -57,7 +57,10 @@ void client_destroy(struct memclient *mc);
 /* Open inline_fd: 0, or -errno with an error text. */
 int client_open_inline(struct memclient *mc) MUST_CHECK;
 
-/* Close it, if it is still what we opened. */
-void client_close_inline(struct memclient *mc);
+/* Close it, and the lanes, as far as they are still what we opened. */
+void client_close_descriptors(struct memclient *mc);
+
+/* The same at the end of a connection, whose open this undoes. */
+void client_leave(struct memclient *mc);
 
 #endif

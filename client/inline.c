@@ -22,9 +22,9 @@
  *     The count is held only while the address is looked up: once a region is
  *     found, it stays, as its owner may not unmap what a thread is touching.
  * I5  In the child of a fork no region is mapped, so no fault is ours, but
- *     the tables are still there: struct memclient.alive, wiped by the
- *     kernel, says so.  In the child of a vfork it is not wiped, the regions
- *     are there, and faults work.
+ *     the tables may still be there: client_is_child() says so (F3, F4 in
+ *     forks.h).  In the child of a vfork the regions are there, and faults
+ *     work.
  * I6  CONTINUE needs the userfaultfd, whose number the program may have
  *     closed and used again.  On anything that is not a userfaultfd it fails
  *     with EBADF, ENOTTY or the like; another userfaultfd of this process
@@ -38,7 +38,6 @@
 #include "common/clock.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <time.h>
 #include <ucontext.h>
@@ -53,8 +52,6 @@ static struct {
 
 /* How many places were ever used: what on_sigbus() has to look at. */
 static _Atomic uint32_t place_count;
-
-static pthread_mutex_t places_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* What on_sigbus() chains to.  Installing it again, after the program has set
  * SIGBUS back to its default, fills the other one first. */
@@ -332,13 +329,14 @@ static int add_locked(struct memclient *mc)
 
 int inline_add(struct memclient *mc)
 {
+	sigset_t mask;
 	int err;
 
-	pthread_mutex_lock(&places_lock);
+	forks_lock(&mask);
 	err = install();
 	if (err == 0)
 		err = add_locked(mc);
-	pthread_mutex_unlock(&places_lock);
+	forks_unlock(&mask);
 	return err;
 }
 
@@ -346,15 +344,21 @@ void inline_remove(struct memclient *mc)
 {
 	static const struct timespec moment = { .tv_nsec = 50000 };
 
-	/* No lock: in the child of a fork it may be held by nobody. */
 	for (uint32_t i = 0; i < INLINE_CLIENTS_MAX; i++) {
 		struct memclient *there = mc;
 
 		if (!atomic_compare_exchange_strong(&places[i].client, &there,
 						    NULL))
 			continue;
-		while (!client_is_child(mc) &&
-		       atomic_load(&places[i].reader_count) != 0)
+		while (atomic_load(&places[i].reader_count) != 0)
 			nanosleep(&moment, NULL);
+	}
+}
+
+void inline_forget_parents(void)
+{
+	for (uint32_t i = 0; i < INLINE_CLIENTS_MAX; i++) {
+		atomic_store(&places[i].client, NULL);
+		atomic_store(&places[i].reader_count, 0);
 	}
 }

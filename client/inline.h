@@ -18,4 +18,7 @@ int inline_add(struct memclient *mc) MUST_CHECK;
 /* Make sure that no SIGBUS handler looks at `mc` any more. */
 void inline_remove(struct memclient *mc);
 
+/* In the child of a fork: no connection is ours, and nobody looks. */
+void inline_forget_parents(void);
+
 #endif

@@ -25,6 +25,7 @@
  *     send(), connect() are cancellation points, and the thread may be one
  *     that is being cancelled. */
 #include "client/lane.h"
+#include "client/forks.h"
 #include "client/futex.h"
 #include "common/clock.h"
 
@@ -232,15 +233,31 @@ static int set_timeouts(const struct lane *l, uint64_t timeout_ns)
 	return 0;
 }
 
-static int dial(struct lane *l, const struct settings *s)
+/* A fork waits for the end of this, F2 in forks.h. */
+static int make_socket(struct lane *l)
 {
+	int err = 0;
+
+	if (!forks_begin_dial())
+		return -EAGAIN;
 	l->fd = descriptor_raise(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC,
 					0));
 	if (l->fd < 0)
-		return -errno;
+		err = -errno;
+	else
+		err = descriptor_identify(l->fd, &l->id);
+	forks_end_dial();
+	return err;
+}
+
+static int dial(struct lane *l, const struct settings *s)
+{
+	int err = make_socket(l);
+
+	if (err != 0)
+		return err;
 	/* Half of the time: the rest is for the library's thread. */
-	if (descriptor_identify(l->fd, &l->id) != 0 ||
-	    set_timeouts(l, s->timeout_ns / 2) != 0 ||
+	if (set_timeouts(l, s->timeout_ns / 2) != 0 ||
 	    syscall(SYS_connect, l->fd, &s->address, s->address_bytes) != 0) {
 		hang_up(l);
 		return -ENOTCONN;

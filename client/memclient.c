@@ -24,7 +24,7 @@ static int check_client(const struct memclient *mc)
 	if (mc == NULL)
 		return errors_set(-EINVAL, "no connection: memclient_open() "
 				  "first");
-	if (client_is_child(mc))
+	if (forks_enter() != 0 || client_is_child(mc))
 		return errors_set(-EPERM, "this is the child of a fork: call "
 				  "memclient_open() here");
 	return 0;
@@ -114,7 +114,7 @@ EXPORT int memclient_open(const char *address,
 			  const struct memclient_options *options,
 			  struct memclient **ret_mc)
 {
-	struct memclient *mc = client_create();
+	struct memclient *mc = forks_enter() == 0 ? client_create() : NULL;
 	int err;
 
 	if (mc == NULL)
@@ -129,7 +129,7 @@ EXPORT int memclient_open(const char *address,
 		err = handler_start(mc);
 	if (err != 0) {
 		engine_stop(mc->engine);
-		client_close_inline(mc);
+		client_leave(mc);
 		client_destroy(mc);
 		return err;
 	}
@@ -141,15 +141,14 @@ EXPORT void memclient_close(struct memclient *mc)
 {
 	if (mc == NULL)
 		return;
-	if (!client_is_child(mc)) {
+	if (forks_enter() == 0 && !client_is_child(mc)) {
 		(void)run_and_release(mc, start(mc, COMMAND_STOP));
 		handler_join(mc);
 		engine_stop(mc->engine);	/* it looks into the mailbox */
-		lanes_fini(&mc->lanes);
+		client_leave(mc);
 		box_fini(&mc->box);
-		client_close_inline(mc);
+		inline_remove(mc);
 	}
-	inline_remove(mc);
 	client_destroy(mc);
 }
 

@@ -282,7 +282,12 @@ static int make_ring(unsigned queue_depth, struct io_uring *ring)
 					      IORING_SETUP_COOP_TASKRUN |
 					      IORING_SETUP_TASKRUN_FLAG);
 
-	return err == -EINVAL ? io_uring_queue_init(queue_depth, ring, 0) : err;
+	if (err == -EINVAL)
+		err = io_uring_queue_init(queue_depth, ring, 0);
+	/* A program's child would keep the ring, and the file, alive. */
+	if (err == 0)
+		(void)io_uring_ring_dontfork(ring);
+	return err;
 }
 
 int store_uring_create(int fd, uint64_t offset, uint32_t slot_count,

@@ -49,8 +49,12 @@
  * What it asks of the program:
  *   - Do not munmap(), mremap() or mmap() over a region; use memclient_unmap.
  *   - A region is not inherited by fork(): in the child its addresses are
- *     unmapped.  In the child no memclient call but memclient_close() works
- *     (-EPERM).
+ *     unmapped, and no descriptor of the library is open.  No call works on
+ *     the parent's connection (-EPERM) but memclient_close(), which frees
+ *     memory; the child may open one of its own.  After clone(2) or _Fork(),
+ *     which run no pthread_atfork() handlers, the first call closes the
+ *     descriptors: make one, if only memclient_close(), before the child gives
+ *     up rights.
  *   - Direct I/O, io_uring fixed buffers, RDMA or anything else that keeps
  *     physical pages needs memclient_pin() around it: otherwise the device may
  *     write into a page that has meanwhile left.

@@ -91,7 +91,7 @@ static int end(void **state)
 	assert_null(atomic_load(&mc->direct_busy));
 	box_close(&mc->box);
 	box_fini(&mc->box);
-	client_close_inline(mc);
+	client_leave(mc);
 	client_destroy(mc);
 	return 0;
 }

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The library as a guest in somebody's process.  Proves that it closes no
- * descriptor but its own, whoever has used their numbers meanwhile, and that
- * none of its own is 0, 1 or 2. */
+ * descriptor but its own, whoever has used their numbers meanwhile; that none
+ * of its own is 0, 1 or 2; and that the child of a fork has nothing of it, also
+ * one that is made while other threads open, map and fault, and goes on. */
 #include "tests/integration/client_helpers.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <spawn.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 static struct fake fake;
 
@@ -95,6 +99,169 @@ static void none_is_a_standard_one(void **state)
 	in_child(open_without_standard);
 }
 
+/* ---- forks */
+
+static unsigned before_opening;		/* descriptors */
+static struct memclient *parents;
+static uint8_t *parents_page;
+
+static void look_for_handles(void)
+{
+	void *p;
+
+	REQUIRE(count_descriptors() == before_opening);
+	REQUIRE(memclient_map(parents, 4096, NULL, &p) == -EPERM);
+	memclient_close(parents);
+	REQUIRE(count_descriptors() == before_opening);
+	parents = open_client(&fake, 20000);
+	(void)use(parents);
+	memclient_close(parents);
+	REQUIRE(count_descriptors() == before_opening);
+}
+
+static void forks_once(void)
+{
+	int status;
+	pid_t pid;
+
+	before_opening = count_descriptors();
+	parents = open_client(&fake, 20000);
+	parents_page = use(parents);
+	pid = fork();
+	REQUIRE(pid >= 0);
+	if (pid == 0) {
+		alarm(60);
+		look_for_handles();
+		_exit(0);
+	}
+	REQUIRE(waitpid(pid, &status, 0) == pid);
+	REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	fake_evict(&fake);
+	verify(parents_page, 8 * 4096);
+	memclient_close(parents);
+}
+
+/* clone(2) runs no handlers of a fork: the first call does what they do. */
+static void forks_by_clone(void)
+{
+	int status;
+	pid_t pid;
+	void *p;
+
+	before_opening = count_descriptors();
+	parents = open_client(&fake, 20000);
+	parents_page = use(parents);
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	REQUIRE(pid >= 0);
+	if (pid == 0) {
+		REQUIRE(memclient_map(parents, 4096, NULL, &p) == -EPERM);
+		REQUIRE(count_descriptors() == before_opening);
+		memclient_close(parents);
+		_exit(0);
+	}
+	REQUIRE(waitpid(pid, &status, 0) == pid);
+	REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	fake_evict(&fake);
+	verify(parents_page, 8 * 4096);
+	memclient_close(parents);
+}
+
+static void a_child_has_no_handles(void **state)
+{
+	(void)state;
+	in_child(forks_once);
+}
+
+static void a_clone_drops_handles(void **state)
+{
+	(void)state;
+	in_child(forks_by_clone);
+}
+
+static void spawns(void)
+{
+	char *argv[] = { "true", NULL }, *envp[] = { NULL };
+	int status;
+	pid_t pid;
+
+	parents = open_client(&fake, 20000);
+	parents_page = use(parents);
+	REQUIRE(posix_spawn(&pid, "/bin/true", NULL, NULL, argv, envp) == 0);
+	REQUIRE(waitpid(pid, &status, 0) == pid);
+	REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	fake_evict(&fake);
+	verify(parents_page, 8 * 4096);
+	REQUIRE(count_descriptors() > before_opening);
+	memclient_close(parents);
+}
+
+/* Who spawns keeps all. */
+static void spawning_does_no_harm(void **state)
+{
+	(void)state;
+	before_opening = count_descriptors();
+	in_child(spawns);
+}
+
+enum { FORKS = 400, MAPPERS = 3 };
+
+static void *map_and_unmap(void *arg)
+{
+	struct memclient *mc = arg;
+
+	for (;;) {
+		struct memclient *own = open_client(&fake, 20000);
+		uint8_t *p = map(mc, 4096, 0, MEMCLIENT_FAULT_INLINE);
+
+		*p = 1;
+		REQUIRE(memclient_unmap(mc, p) == 0);
+		p = map(own, 4096, 0, MEMCLIENT_FAULT_INLINE);
+		*p = 1;		/* makes a lane */
+		memclient_close(own);
+	}
+	return NULL;
+}
+
+static void be_born(void)
+{
+	struct memclient *mc;
+
+	alarm(60);
+	REQUIRE(count_descriptors() == before_opening);
+	mc = open_client(&fake, 20000);
+	*map(mc, 4096, 0, MEMCLIENT_FAULT_INLINE) = 1;
+	memclient_close(mc);
+	_exit(0);
+}
+
+static void fork_much(void)
+{
+	struct memclient *mc;
+	pthread_t thread;
+
+	before_opening = count_descriptors();
+	mc = open_client(&fake, 20000);
+	for (unsigned i = 0; i < MAPPERS; i++)
+		REQUIRE(pthread_create(&thread, NULL, map_and_unmap, mc) == 0);
+	for (unsigned i = 0; i < FORKS; i++) {
+		pid_t pid = fork();
+		int status;
+
+		REQUIRE(pid >= 0);
+		if (pid == 0)
+			be_born();
+		REQUIRE(waitpid(pid, &status, 0) == pid);
+		REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
+	_exit(0);
+}
+
+static void children_live_whatever_others_do(void **state)
+{
+	(void)state;
+	in_child(fork_much);
+}
+
 /* ---- main */
 
 #define TEST(body) CLIENT_TEST(&fake, body)
@@ -104,6 +271,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(only_its_own_are_closed),
 		TEST(none_is_a_standard_one),
+		TEST(a_child_has_no_handles),
+		TEST(a_clone_drops_handles),
+		TEST(spawning_does_no_harm),
+		TEST(children_live_whatever_others_do),
 	};
 	int failed;
 
