@@ -38,14 +38,14 @@ void command_run(struct commands *cs, struct command *c)
 	volatile const uint8_t *bell = (void *)command_bell(cs, c);
 
 	c->request_id = 0;
-	mapping_drop_bell((void *)command_bell(cs, c));
+	mapping_drop(command_bell(cs, c), UFFD_UNIT_BYTES);
 	atomic_store(&c->state, COMMAND_POSTED);
 	/* The store must be seen by whoever the load wakes. */
 	__sync_synchronize();
 	while (state_of(c) != COMMAND_DONE) {
 		(void)*bell;
 		if (state_of(c) != COMMAND_DONE)
-			mapping_drop_bell((void *)command_bell(cs, c));
+			mapping_drop(command_bell(cs, c), UFFD_UNIT_BYTES);
 	}
 }
 

@@ -11,10 +11,12 @@ enum {
 
 static const unsigned fault_next_states[FAULT_STATES] = {
 	[FAULT_FREE] = BIT(FAULT_WANTED),
-	[FAULT_WANTED] = BIT(FAULT_ASKED) | BIT(FAULT_FREE),
+	[FAULT_WANTED] = BIT(FAULT_ASKED) | BIT(FAULT_LATE) | BIT(FAULT_FREE),
 	[FAULT_ASKED] = BIT(FAULT_WANTED) | BIT(FAULT_DELAYED) |
-			BIT(FAULT_FREE),
-	[FAULT_DELAYED] = BIT(FAULT_WANTED) | BIT(FAULT_FREE),
+			BIT(FAULT_LATE) | BIT(FAULT_FREE),
+	[FAULT_DELAYED] = BIT(FAULT_WANTED) | BIT(FAULT_LATE) |
+			  BIT(FAULT_FREE),
+	[FAULT_LATE] = BIT(FAULT_FREE),
 };
 
 static void fault_enter(struct faults *fs, struct fault *f,
@@ -104,6 +106,25 @@ void fault_enter_delayed(struct faults *fs, struct fault *f, uint64_t now_ns)
 	f->retry_ns = now_ns + ((uint64_t)DELAY_FIRST_NS << doublings);
 	fault_enter(fs, f, FAULT_DELAYED);
 	fs->next_ns = MIN(fs->next_ns, f->retry_ns);
+}
+
+void fault_enter_late(struct faults *fs, struct fault *f, uint64_t until_ns)
+{
+	fault_postpone(fs, f, until_ns);
+	fault_enter(fs, f, FAULT_LATE);
+}
+
+void fault_postpone(struct faults *fs, struct fault *f, uint64_t deadline_ns)
+{
+	f->deadline_ns = deadline_ns;
+	fs->next_ns = MIN(fs->next_ns, deadline_ns);
+}
+
+void faults_postpone(struct faults *fs, uint64_t lost_ns)
+{
+	for (size_t i = 0; i < FAULTS_MAX; i++)
+		if (fs->fault[i].state != FAULT_FREE)
+			fs->fault[i].deadline_ns += lost_ns;
 }
 
 void faults_forget_asked(struct faults *fs)

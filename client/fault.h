@@ -5,7 +5,7 @@
  *
  * A page is in the table at most once, however many threads wait for it.
  * Every fault is on the list of its state, so
- *	wanted + asked + delayed + free == FAULTS_MAX
+ *	wanted + asked + delayed + late + free == FAULTS_MAX
  * which faults_check() recounts.
  *
  * Threads: the handler.  Allocates nothing after faults_init(). */
@@ -21,9 +21,14 @@ enum { FAULTS_MAX = 2048, FAULT_BUCKETS = 4096 };
  *           v                                        │
  * free ─> wanted ──Fault sent──> asked ──FaultReply──┴─> free
  *           ^                      │
- *           └──time── delayed <────┘ EBUSY, ENOMEM, or no memory here */
+ *           └──time── delayed <────┘ EBUSY, ENOMEM, or no memory here
+ *
+ * any of them ──deadline──> late ──a moment──> free
+ *
+ * late: it is poisoned, so that whoever waits gets SIGBUS; then no more, so
+ * that whoever comes later asks again. */
 enum fault_state { FAULT_FREE, FAULT_WANTED, FAULT_ASKED, FAULT_DELAYED,
-		   FAULT_STATES };
+		   FAULT_LATE, FAULT_STATES };
 
 struct fault {
 	TAILQ_ENTRY(fault) link;	/* list of its state */
@@ -32,7 +37,7 @@ struct fault {
 	struct region *region;
 	uint64_t page;
 	uint64_t request_id;		/* asked: of the Fault message */
-	uint64_t deadline_ns;		/* then the page is poisoned */
+	uint64_t deadline_ns;		/* then it is late; late: then free */
 	uint64_t retry_ns;		/* delayed: then it is wanted again */
 	unsigned try_count;
 	bool is_write;
@@ -64,6 +69,14 @@ void fault_enter_asked(struct faults *fs, struct fault *f,
 		       uint64_t request_id);
 void fault_enter_wanted(struct faults *fs, struct fault *f);
 void fault_enter_delayed(struct faults *fs, struct fault *f, uint64_t now_ns);
+
+void fault_enter_late(struct faults *fs, struct fault *f, uint64_t until_ns);
+
+/* It may wait until then. */
+void fault_postpone(struct faults *fs, struct fault *f, uint64_t deadline_ns);
+
+/* For so long nobody could do anything: all deadlines are later. */
+void faults_postpone(struct faults *fs, uint64_t lost_ns);
 
 /* Nobody will answer what was asked: ask again. */
 void faults_forget_asked(struct faults *fs);

@@ -64,6 +64,7 @@ enum {
 	TOUCHED_EVERY_NS = 20000000,
 	SPIN_NS = 100000,		/* a disk read and its answer */
 	POLL_NS = 40000,		/* for the next fault, after one */
+	STEP_NS = 1000000000,
 };
 
 /* ---- request ids: sequence, kind (4 bits), index (16 bits) */
@@ -216,14 +217,37 @@ static void watch_all(struct handler *h)
 	}
 }
 
-/* For how long nothing is due. */
+/* How long a turn takes at most while somebody waits. */
+static uint64_t step_ns(const struct memclient *mc)
+{
+	return MIN(mc->settings.timeout_ns / 8, (uint64_t)STEP_NS);
+}
+
+/* For how long nothing is due; but while somebody waits, not longer than a
+ * step, by which note_stop() knows. */
 static int idle_ms(struct memclient *mc)
 {
 	uint64_t next = next_ns(mc), now_ns = mc->handler.now_ns;
 	uint64_t wait_ns = next > now_ns ? next - now_ns : 0;
 
-	return next == UINT64_MAX ? -1 :
-		(int)MIN(DIV_ROUND_UP(wait_ns, 1000000u), (uint64_t)60000);
+	if (next == UINT64_MAX)
+		return -1;
+	return (int)DIV_ROUND_UP(MIN(wait_ns, step_ns(mc)), 1000000u);
+}
+
+/* A turn that took much longer than a step, while somebody waited: the process
+ * was stopped, by a signal, a debugger or a freezer.  That was no time in which
+ * the daemon's answer could have been taken. */
+static void note_stop(struct memclient *mc, uint64_t before_ns)
+{
+	struct handler *h = &mc->handler;
+	uint64_t lost_ns = h->now_ns - before_ns;
+
+	if (lost_ns <= 2 * step_ns(mc))
+		return;
+	faults_postpone(&h->faults, lost_ns);
+	request_postpone(mc, lost_ns);
+	session_postpone(mc, lost_ns);
 }
 
 /* Look for an answer for a moment before sleeping: waking up costs about as
@@ -306,9 +330,13 @@ static void run(struct memclient *mc)
 
 	while (!h->is_stopping) {
 		bool is_fault, is_message, is_mail;
+		bool is_due = next_ns(mc) != UINT64_MAX;
+		uint64_t before_ns = h->now_ns;
 
 		wait_for_work(mc, &is_fault, &is_message);
 		h->now_ns = clock_now_ns();
+		if (is_due)
+			note_stop(mc, before_ns);
 		if (is_message) {
 			link_receive(&h->link);
 			session_dispatch(mc);

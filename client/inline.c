@@ -4,9 +4,9 @@
  * The kernel sends SIGBUS for a missing or minor fault in a mapping that is
  * registered with UFFD_FEATURE_SIGBUS.  After what is done about it here the
  * thread tries its access again; so nothing has to be proved, only progress
- * made.  Only when the library's thread says that the page is lost does the
- * program get its SIGBUS: a kernel without memory failure handling reports a
- * poisoned page exactly as it reports a missing one.
+ * made.  Only when the library's thread says that the page is lost, or does
+ * not come in time, does the program get its SIGBUS: a kernel without memory
+ * failure handling reports a poisoned page exactly as it reports a missing one.
  *
  * I1  Everything called from on_sigbus() is async-signal-safe: it allocates
  *     nothing, takes no lock, and waits only for the daemon or for the
@@ -77,6 +77,7 @@ static bool is_write_access(const void *context)
 enum verdict {
 	TRY_AGAIN,	/* the access may work now */
 	IS_LOST,	/* it never will: the page is poisoned */
+	IS_LATE,	/* it may work later */
 	NOT_OURS,	/* nothing of ours is mapped there */
 };
 
@@ -94,7 +95,8 @@ static enum verdict ask_thread(struct memclient *mc, uintptr_t address,
 	command_run(&mc->commands, c);
 	result = c->result;
 	command_release(&mc->commands, c);
-	return result == -EIO ? IS_LOST : TRY_AGAIN;
+	return result == -EIO ? IS_LOST :
+	       result == -ETIMEDOUT ? IS_LATE : TRY_AGAIN;
 }
 
 /* In the mailbox; on a lane where there is none. */

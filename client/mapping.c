@@ -174,15 +174,16 @@ void *mapping_create_bells(size_t length, int uffd)
 	return NULL;
 }
 
-void mapping_drop_bell(void *at)
+void mapping_drop(uintptr_t start, size_t length)
 {
+	void *at = (void *)start;
 	int saved = errno;
 
-	/* mlockall() may have locked it since. */
-	if (madvise(at, UFFD_UNIT_BYTES, MADV_DONTNEED) != 0 &&
-	    madvise(at, UFFD_UNIT_BYTES, MADV_DONTNEED_LOCKED) != 0) {
-		(void)munlock(at, UFFD_UNIT_BYTES);
-		(void)madvise(at, UFFD_UNIT_BYTES, MADV_DONTNEED);
+	/* The program may have locked it, or mlockall() since. */
+	if (madvise(at, length, MADV_DONTNEED) != 0 &&
+	    madvise(at, length, MADV_DONTNEED_LOCKED) != 0) {
+		(void)munlock(at, length);
+		(void)madvise(at, length, MADV_DONTNEED);
 	}
 	errno = saved;
 }

@@ -35,7 +35,8 @@ void mapping_cover(struct region *r, uintptr_t start, size_t length, int uffd);
  * missing faults, nothing present.  NULL on failure. */
 void *mapping_create_bells(size_t length, int uffd);
 
-/* Make the page at `at` absent again.  Any thread; async-signal-safe. */
-void mapping_drop_bell(void *at);
+/* Make pages absent again, or not poisoned any more, also where they are
+ * locked.  Any thread; async-signal-safe. */
+void mapping_drop(uintptr_t start, size_t length);
 
 #endif

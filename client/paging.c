@@ -6,14 +6,22 @@
  * there until it is mapped or poisoned; whatever happens in between (the
  * daemon is slow, busy, goes away and comes back, the page comes and leaves
  * again before it could be mapped) only moves it between the table's states.
- * Its deadline is set once, so every fault ends. */
+ * Its deadline is set once, so every fault ends.
+ *
+ * What is late is not lost: a page that did not come in time may come later.
+ * Threads that wait for it get SIGBUS, and who touches it again asks again.
+ * Lost for good is only what the daemon says is lost, and what of a private
+ * region was not here when the connection broke. */
 #include "client/paging.h"
 #include "client/mapping.h"
 #include "common/clock.h"
 
 #include <errno.h>
 
-enum { POSTS_MAX = 4 };
+enum {
+	POSTS_MAX = 4,
+	LATE_NS = 200000000,	/* for all who wait to run, and get SIGBUS */
+};
 
 /* ---- the two ways a fault ends */
 
@@ -63,22 +71,91 @@ static void page_is_lost(struct memclient *mc, struct region *r, uint64_t page)
 	wake_commands(mc, r, page, -EIO);
 }
 
-/* A page that is there cannot be lost: it was asked for only to hear of what
- * is behind it, or it came after all. */
-static void lose(struct memclient *mc, struct fault *f)
+/* A page that is there can neither be lost nor late: it was asked for only to
+ * hear of what is behind it, or it came after all. */
+static bool is_there(struct memclient *mc, struct fault *f)
 {
 	struct region *r = f->region;
 	uint64_t page = f->page;
 	uintptr_t start = region_page_start(r, page);
 	size_t length = region_page_bytes(r);
 
-	faults_remove(&mc->handler.faults, f);
-	if (region_is_trusted(r) &&
-	    uffd_map(handler_uffd(mc, r), start, length, start, length) ==
+	if (!region_is_trusted(r) ||
+	    uffd_map(handler_uffd(mc, r), start, length, start, length) !=
 	    UFFD_MAPPED)
+		return false;
+	faults_remove(&mc->handler.faults, f);
+	page_is_mapped(mc, r, page);
+	return true;
+}
+
+static void lose(struct memclient *mc, struct fault *f)
+{
+	struct region *r = f->region;
+	uint64_t page = f->page;
+	bool is_late = f->state == FAULT_LATE;	/* poisoned already */
+
+	if (is_there(mc, f))
+		return;
+	faults_remove(&mc->handler.faults, f);
+	page_is_lost(mc, r, page);
+	if (is_late)
+		atomic_fetch_add(&mc->lost_page_count, 1);
+}
+
+/* ---- what is late */
+
+/* The page could be had later.  (It cannot where a private region has lost
+ * its session.)  Poisoned for a moment, those who wait get SIGBUS; inline,
+ * they are told.  Where the kernel cannot poison they go on waiting: what it
+ * can do instead is for good. */
+static void be_late(struct memclient *mc, struct fault *f)
+{
+	struct handler *h = &mc->handler;
+	struct region *r = f->region;
+	uintptr_t start = region_page_start(r, f->page);
+	size_t length = region_page_bytes(r);
+	uint64_t page = f->page;
+	int done;
+
+	if (r->is_inline) {
+		faults_remove(&h->faults, f);
+		wake_commands(mc, r, page, -ETIMEDOUT);
+		return;
+	}
+	done = mc->can_poison ? uffd_poison(handler_uffd(mc, r), start,
+					    length) : -ENOSYS;
+	if (done >= 0) {
+		fault_enter_late(&h->faults, f, h->now_ns + LATE_NS);
+	} else if (done == -ENOENT) {	/* the program's own is there */
+		faults_remove(&h->faults, f);
 		page_is_mapped(mc, r, page);
-	else
-		page_is_lost(mc, r, page);
+	} else {
+		fault_postpone(&h->faults, f,
+			       h->now_ns + mc->settings.timeout_ns);
+	}
+}
+
+/* Whoever comes now asks again. */
+static void forgive(struct memclient *mc, struct fault *f)
+{
+	struct region *r = f->region;
+	uint64_t page = f->page;
+
+	faults_remove(&mc->handler.faults, f);
+	mapping_drop(region_page_start(r, page), region_page_bytes(r));
+	uffd_wake(handler_uffd(mc, r), region_page_start(r, page),
+		  region_page_bytes(r));
+}
+
+static void end_of_time(struct memclient *mc, struct fault *f)
+{
+	if (f->state == FAULT_LATE)
+		forgive(mc, f);
+	else if (!mc->handler.is_up && f->region->name[0] == '\0')
+		lose(mc, f);
+	else if (!is_there(mc, f))
+		be_late(mc, f);
 }
 
 /* What a try to map the page of `f` came to. */
@@ -201,16 +278,20 @@ void paging_take_fault(struct memclient *mc, const struct uffd_fault *uf)
 		want(mc, r, page, h->now_ns, uf->is_write);
 }
 
+/* Its thread may have used up half of the time.  If it says more, it did not
+ * run meanwhile: the process was stopped. */
 void paging_take_command(struct memclient *mc, struct command *c)
 {
 	struct region *r = regions_find(&mc->regions, c->address);
+	uint64_t now_ns = mc->handler.now_ns;
+	uint64_t since_ns = MAX(c->started_ns, now_ns - MIN(now_ns,
+				mc->settings.timeout_ns / 2));
 
 	if (r == NULL || !r->is_inline)
 		handler_finish(mc, c, -EFAULT);
 	else
 		map_or_want(mc, r, region_page_at(r, c->address),
-			    MIN(c->started_ns, mc->handler.now_ns),
-			    c->is_write);
+			    MIN(since_ns, now_ns), c->is_write);
 }
 
 /* ---- the daemon answers */
@@ -434,7 +515,7 @@ void paging_run(struct memclient *mc)
 	struct fault *f;
 
 	while ((f = faults_expire(&h->faults, h->now_ns)) != NULL)
-		lose(mc, f);
+		end_of_time(mc, f);
 	while (h->is_up && (f = next_sendable(h)) != NULL)
 		if (!post_wanted(mc, f) && send_wanted(mc, f) != 0)
 			break;	/* no room: when some has been sent */

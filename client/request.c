@@ -251,6 +251,16 @@ void request_fail_sent(struct memclient *mc)
 	}
 }
 
+void request_postpone(struct memclient *mc, uint64_t lost_ns)
+{
+	for (size_t i = 0; i < COMMAND_CALLS_MAX; i++) {
+		struct command *c = &mc->commands.cell[i];
+
+		if (command_is_taken(c))
+			c->deadline_ns += lost_ns;
+	}
+}
+
 uint64_t request_next_ns(struct memclient *mc)
 {
 	uint64_t next_ns = UINT64_MAX;

@@ -28,6 +28,9 @@ void request_run(struct memclient *mc);
 /* The link went down: what has been sent will not be answered. */
 void request_fail_sent(struct memclient *mc);
 
+/* For so long nobody could do anything: all deadlines are later. */
+void request_postpone(struct memclient *mc, uint64_t lost_ns);
+
 /* When request_run() must be called again, UINT64_MAX if never. */
 uint64_t request_next_ns(struct memclient *mc);
 

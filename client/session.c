@@ -222,6 +222,16 @@ void session_run(struct memclient *mc)
 	map_mailbox(mc);
 }
 
+void session_postpone(struct memclient *mc, uint64_t lost_ns)
+{
+	struct handler *h = &mc->handler;
+
+	if (h->link.state == LINK_HELLO)
+		h->hello_deadline_ns += lost_ns;
+	if (!h->is_up)
+		h->outage_ns += lost_ns;
+}
+
 uint64_t session_next_ns(const struct memclient *mc)
 {
 	const struct handler *h = &mc->handler;

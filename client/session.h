@@ -20,6 +20,9 @@ void session_run(struct memclient *mc);
 /* Somebody needs the daemon: do not wait for the next try. */
 void session_try_now(struct memclient *mc);
 
+/* For so long nobody could do anything: an outage is that much younger. */
+void session_postpone(struct memclient *mc, uint64_t lost_ns);
+
 /* When session_run() must be called again, UINT64_MAX if never. */
 uint64_t session_next_ns(const struct memclient *mc);
 

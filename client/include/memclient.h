@@ -37,11 +37,16 @@
  * UFFDIO_POISON, 6.6, and memory failure handling, else BUS_ADRERR; inline
  * regions say BUS_MCEERR_AR to a handler in either case).  Never zeros in
  * place of data.  SIGBUS means that the page's bytes are lost (disk error), or
- * that the daemon stayed away longer than memclient_options.timeout_ms, or
- * that it came back without the segment.
+ * that the daemon came back without the segment, or that the page did not come
+ * within memclient_options.timeout_ms.  What is late is not lost: touched again
+ * it is asked for again, and right when it comes (thread regions: from 0.2 s
+ * after the SIGBUS on; on kernels before 6.6, which have no UFFDIO_POISON, such
+ * a page is waited for without end).  Inline regions say BUS_ADRERR for it.
+ * The time in which the process is stopped (SIGSTOP, a debugger, a freezer)
+ * does not count.
  *
  * A daemon that goes away: pages that are in memory stay there and right.
- * The others wait for it, at most timeout_ms.  When the library is connected
+ * The others wait for it, at most timeout_ms, as above.  When the library is connected
  * again, regions of named segments go on if the daemon still has the same
  * segment; private ones belonged to the session that broke, and what of them
  * is not in memory is lost.  So are pins, of all regions.

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves, with a real memd, that nobody who waits in a mailbox waits for ever,
  * and what else may happen to a program that has one: memd that does not
- * answer for a while, or dies meanwhile, costs the pages that were waited for
- * and nothing else; a program without a free descriptor cannot ring, and is
- * served; a child has no part in its parent's mailbox. */
+ * answer for a while costs those who wait their SIGBUS, and no page: each is
+ * right later; a program that is stopped meanwhile pays nothing for that; memd
+ * that dies costs the pages that were waited for; a program without a free
+ * descriptor cannot ring, and is served; a child has no part in its parent's
+ * mailbox. */
 #include "client/client.h"
 #include "tests/integration/daemon_client.h"
 
@@ -16,6 +18,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -149,8 +152,34 @@ static void expect_lost(struct toucher t[THREADS])
 
 /* ---- tests */
 
+/* All pages have bytes, and are out. */
+static void write_all(struct memclient *mc, uint8_t *base)
+{
+	for (unsigned i = 0; i < PAGES; i++)
+		memset(base + i * PAGE, (int)i + 1, PAGE);
+	assert_int_equal(memclient_advise(mc, base, PAGES * PAGE,
+					  MEMCLIENT_ADVICE_PAGEOUT), 0);
+}
+
+/* What was late stays SIGBUS for a moment. */
+static void verify_all(uint8_t *base)
+{
+	for (unsigned i = 0; i < PAGES; i++) {
+		unsigned t = 0;
+
+		while (!is_readable((void *)(base + i * PAGE))) {
+			assert_true(t++ < 1000);
+			usleep(10000);
+		}
+		for (unsigned j = 0; j < PAGE; j += 64)
+			assert_int_equal(base[i * PAGE + j],
+					 (uint8_t)(i + 1));
+	}
+}
+
 static void stall(uint32_t fault_mode)
 {
+	struct memclient_stats s = { .size = sizeof(s) };
 	struct toucher toucher[THREADS];
 	struct memclient *mc;
 	uint8_t *base;
@@ -159,13 +188,14 @@ static void stall(uint32_t fault_mode)
 	mc = open_memclient(1000);
 	base = map(mc, fault_mode);
 	await_mailbox(mc, base);
+	write_all(mc, base);
 	assert_int_equal(kill(memd.pid, SIGSTOP), 0);
 	start_touching(toucher, base);
 	expect_lost(toucher);
 	assert_int_equal(kill(memd.pid, SIGCONT), 0);
-	/* All others are as good as ever. */
-	for (unsigned i = 0; i < 100; i++)
-		assert_true(is_readable((void *)(base + i * PAGE)));
+	verify_all(base);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(s.pages_lost, 0);
 	for (unsigned i = 0; i < 6000 && cells_not_free(mc) != 0; i++)
 		usleep(10000);
 	assert_int_equal(cells_not_free(mc), 0);
@@ -185,6 +215,65 @@ static void stalled_thread(void **state)
 {
 	(void)state;
 	stall(MEMCLIENT_FAULT_THREAD);
+}
+
+/* ---- a program that is stopped */
+
+enum { STOP_TIMEOUT_MS = 3000 };
+
+/* Says so when a thread waits for a page; ends with 0 if it got it. */
+static void wait_and_be_stopped(uint32_t fault_mode, int told)
+{
+	struct memclient *mc = open_memclient(STOP_TIMEOUT_MS);
+	uint8_t *base = map(mc, fault_mode);
+	struct toucher t = { .at = (uint64_t *)base };
+	char byte = 0;
+
+	write_all(mc, base);
+	if (kill(memd.pid, SIGSTOP) != 0 ||
+	    pthread_create(&t.thread, NULL, touch_one, &t) != 0)
+		_exit(2);
+	usleep(300000);		/* by now it waits, most likely */
+	if (write(told, &byte, 1) != 1)
+		_exit(2);
+	pthread_join(t.thread, NULL);
+	_exit(t.was_readable && base[100] == 1 ? 0 : 1);
+}
+
+static void stop(uint32_t fault_mode)
+{
+	int told[2], status;
+	char byte;
+	pid_t pid;
+
+	catch_sigbus();
+	assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		wait_and_be_stopped(fault_mode, told[1]);
+	assert_int_equal(read(told[0], &byte, 1), 1);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	usleep((STOP_TIMEOUT_MS + 500) * 1000);
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	usleep(50000);		/* as if it were late */
+	assert_int_equal(kill(memd.pid, SIGCONT), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(told[0]);
+	close(told[1]);
+}
+
+static void stopped_inline(void **state)
+{
+	(void)state;
+	stop(MEMCLIENT_FAULT_INLINE);
+}
+
+static void stopped_thread(void **state)
+{
+	(void)state;
+	stop(MEMCLIENT_FAULT_THREAD);
 }
 
 static void no_descriptor_to_ring_with(void **state)
@@ -293,6 +382,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stalled_inline),
 		cmocka_unit_test(stalled_thread),
+		cmocka_unit_test(stopped_inline),
+		cmocka_unit_test(stopped_thread),
 		cmocka_unit_test(no_descriptor_to_ring_with),
 		cmocka_unit_test(a_child_has_none),
 		cmocka_unit_test(killed_while_threads_wait),

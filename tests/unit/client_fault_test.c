@@ -49,6 +49,8 @@ static void a_walk_keeps_the_count(void **state)
 			fault_enter_delayed(&fs, f, now_ns);
 		} else if (f->state == FAULT_ASKED && step % 3 == 1) {
 			fault_enter_wanted(&fs, f);
+		} else if (f->state != FAULT_LATE && step % 5 == 0) {
+			fault_enter_late(&fs, f, now_ns + 200000000);
 		} else {
 			faults_remove(&fs, f);
 			assert_null(faults_find(&fs, r, page));
