@@ -3,6 +3,7 @@
 
 #include "common/spelling.h"
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Short names, for addresses; every other is one of memd.conf(5). */
@@ -36,6 +37,21 @@ bool address_is_embedded(const char *address)
 bool address_is_tcp(const char *address)
 {
 	return strncmp(address, ADDRESS_TCP, strlen(ADDRESS_TCP)) == 0;
+}
+
+static const char *variable(const char *name)
+{
+	const char *value = secure_getenv(name);
+
+	return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+const char *address_from_environment(bool *ret_is_old)
+{
+	const char *address = variable("MEMCLIENT_ADDRESS");
+
+	*ret_is_old = address == NULL && variable("MEMD_SOCKET") != NULL;
+	return *ret_is_old ? variable("MEMD_SOCKET") : address;
 }
 
 static const char *long_name(const char *name)

@@ -19,6 +19,17 @@
 bool address_is_embedded(const char *address);
 bool address_is_tcp(const char *address);
 
+/* The environment's address.  NULL: it has none.  Nothing is believed of it in
+ * a program that has more rights than its caller, secure_getenv(3).
+ *
+ * ret_is_old  it is MEMD_SOCKET, which is the daemon's setting and was the
+ *             clients' address, too: to be said to whoever uses it so. */
+const char *address_from_environment(bool *ret_is_old);
+
+#define ADDRESS_IS_OLD							\
+	"MEMD_SOCKET is memd's own setting, and will not be read by "	\
+	"its clients any more: set MEMCLIENT_ADDRESS"
+
 /* Take the next setting off *text, which is cut up at any of `separators`; the
  * first time it is the text behind "embedded:" or "?".  Short names come as
  * those of memd.conf(5) that they stand for.  Returns 1; 0: there are no more;

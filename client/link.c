@@ -60,7 +60,7 @@ static int connect_error(struct link *l, const struct settings *s, int error)
 
 	if (error == ENOENT || error == ECONNREFUSED)
 		cure = ": start it (systemctl start memd), or say where it "
-		       "is with MEMD_SOCKET";
+		       "is with MEMCLIENT_ADDRESS";
 	else if (error == EACCES || error == EPERM)
 		cure = ": you need the right to write to the socket "
 		       "(group memd)";

@@ -102,7 +102,6 @@ static int find_daemon(struct memclient *mc, const char *address,
 	char socket[sizeof(mc->settings.shown)];
 	int err;
 
-	address = options_find_address(address);
 	if (!engine_is_meant(address))
 		return options_set_settings(&mc->settings, address, options);
 	err = start_engine(mc, address, socket, sizeof(socket));
@@ -110,9 +109,9 @@ static int find_daemon(struct memclient *mc, const char *address,
 		options_set_settings(&mc->settings, socket, options);
 }
 
-EXPORT int memclient_open(const char *address,
-			  const struct memclient_options *options,
-			  struct memclient **ret_mc)
+static int open_at(const char *address,
+		   const struct memclient_options *options,
+		   struct memclient **ret_mc)
 {
 	struct memclient *mc = forks_enter() == 0 ? client_create() : NULL;
 	int err;
@@ -135,6 +134,30 @@ EXPORT int memclient_open(const char *address,
 	}
 	*ret_mc = mc;
 	return 0;
+}
+
+/* A library does not print: who looks at memclient_error() sees it, and whoever
+ * debugs what failed does. */
+static int say_is_old(int err)
+{
+	char text[ERRORS_TEXT_BYTES];
+
+	if (err == 0)
+		return errors_set(0, ADDRESS_IS_OLD);
+	snprintf(text, sizeof(text), "%s", errors_text());
+	return errors_set(err, "%s (" ADDRESS_IS_OLD ")", text);
+}
+
+EXPORT int memclient_open(const char *address,
+			  const struct memclient_options *options,
+			  struct memclient **ret_mc)
+{
+	bool is_old;
+	int err;
+
+	address = options_find_address(address, &is_old);
+	err = open_at(address, options, ret_mc);
+	return is_old ? say_is_old(err) : err;
 }
 
 EXPORT void memclient_close(struct memclient *mc)

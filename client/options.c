@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What callers pass: see options.h. */
 #include "client/options.h"
+#include "client/address.h"
 #include "client/errors.h"
 #include "client/include/memclient.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { TIMEOUT_DEFAULT_MS = 10000, OPTIONS_BYTES_MAX = 4096 };
@@ -76,19 +76,17 @@ int options_check_name(const char *name)
 	return 0;
 }
 
-const char *options_find_address(const char *address)
+const char *options_find_address(const char *address, bool *ret_is_old)
 {
-	const char *env = getenv("MEMD_SOCKET");
-
-	if (address != NULL)
-		return address;
-	return env != NULL && env[0] != '\0' ? env : SOCKET_DEFAULT;
+	*ret_is_old = false;
+	if (address == NULL)
+		address = address_from_environment(ret_is_old);
+	return address != NULL ? address : SOCKET_DEFAULT;
 }
 
 /* "unix:/path", "/path", "unix:@abstract". */
-static int set_address(struct settings *s, const char *given)
+static int set_address(struct settings *s, const char *address)
 {
-	const char *address = options_find_address(given);
 	const char *path;
 	size_t length;
 

@@ -6,6 +6,7 @@
 
 #include "client/settings.h"
 #include "common/checks.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,8 +24,8 @@ int options_check_length(size_t length) MUST_CHECK;
 int options_check_name(const char *name) MUST_CHECK;
 
 /* `address`, or where that is NULL the one of the environment, or where there
- * is none that of the daemon. */
-const char *options_find_address(const char *address);
+ * is none that of the daemon.  ret_is_old: address.h. */
+const char *options_find_address(const char *address, bool *ret_is_old);
 
 /* Of a socket.  `s` must be all zeros. */
 int options_set_settings(struct settings *s, const char *address,

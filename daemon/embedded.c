@@ -131,7 +131,7 @@ static void choose_address(char *ret_address, size_t size)
 /* Without a name of its own a swap file needs none. */
 static void choose_swap_file(struct memd_engine *engine)
 {
-	const char *folder = getenv("TMPDIR");
+	const char *folder = secure_getenv("TMPDIR");
 	uint64_t number;
 
 	if (engine->origin.flag[CONFIG_KEY_swap_file] != NULL)

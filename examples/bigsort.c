@@ -301,7 +301,7 @@ static void print_figures(struct bigsort *bs, const struct timespec *start)
 /* Nobody said where, and there is no memd at the usual place? */
 static bool is_without_memd(const char *address, int err)
 {
-	const char *env = getenv("MEMD_SOCKET");
+	const char *env = getenv("MEMCLIENT_ADDRESS");
 
 	return address == NULL && (env == NULL || env[0] == '\0') &&
 	       (err == -ENOENT || err == -ECONNREFUSED);
@@ -325,8 +325,8 @@ static struct memclient *open_memory(const char *address)
 static const char usage[] =
 	"usage: bigsort [-s ADDRESS] [-m thread|inline] [-v] [-H] FILE...\n"
 	"  -s ADDRESS memd's socket, embedded:SETTING,... or tcp://HOST:PORT\n"
-	"             (default: $MEMD_SOCKET, else /run/memd/memd.sock, else "
-	"embedded:)\n"
+	"             (default: $MEMCLIENT_ADDRESS, else /run/memd/memd.sock,\n"
+	"             else embedded:)\n"
 	"  -m MODE    fault mode: thread (default) or inline\n"
 	"  -v         a line of figures on standard error when done\n"
 	"  -H         when done, hold the memory until standard input ends\n";

@@ -244,7 +244,7 @@ static const char usage[] =
 	"usage: sharedcount [-s SOCKET] [-n NAME] [-j JOBS] "
 	"[-m thread|inline]\n"
 	"                   [--slots COUNT] FILE...\n"
-	"  -s, --socket SOCKET  memd's socket (default: $MEMD_SOCKET, else\n"
+	"  -s, --socket SOCKET  memd's (default: $MEMCLIENT_ADDRESS, else\n"
 	"                       /run/memd/memd.sock)\n"
 	"  -n, --name NAME      the segment's (sharedcount-PID); it must be\n"
 	"                       new, and is unlinked at the end\n"

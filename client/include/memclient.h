@@ -46,10 +46,10 @@
  * does not count.
  *
  * A daemon that goes away: pages that are in memory stay there and right.
- * The others wait for it, at most timeout_ms, as above.  When the library is connected
- * again, regions of named segments go on if the daemon still has the same
- * segment; private ones belonged to the session that broke, and what of them
- * is not in memory is lost.  So are pins, of all regions.
+ * The others wait for it, at most timeout_ms, as above.  When the library is
+ * connected again, regions of named segments go on if the daemon still has the
+ * same segment; private ones belonged to the session that broke, and what of
+ * them is not in memory is lost.  So are pins, of all regions.
  *
  * What it asks of the program:
  *   - Do not munmap(), mremap() or mmap() over a region; use memclient_unmap.
@@ -111,8 +111,11 @@ struct memclient_options {
  *
  * address  where the memory is:
  *          "unix:/path/to/socket", "/path/to/socket", or "unix:@name" for an
- *          abstract socket: a daemon on this host.  NULL: $MEMD_SOCKET, which
- *          may hold any address, else /run/memd/memd.sock.
+ *          abstract socket: a daemon on this host.  NULL:
+ *          $MEMCLIENT_ADDRESS, which may hold any address, else
+ *          /run/memd/memd.sock.  (Its old name, $MEMD_SOCKET, is still read;
+ *          memclient_error() says so right after a call that did.)  Programs
+ *          with more rights than their caller do not read it.
  *          "embedded:NAME=VALUE,…": no daemon; pager and swap file are in this
  *          process, on a thread of their own.  All settings of memd.conf(5)
  *          may be given, above all pool=SIZE (of the memory in frames; 256M),

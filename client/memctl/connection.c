@@ -261,14 +261,11 @@ static int say_hello(struct connection *c, struct failure *failure)
 
 const char *connection_address(const char *address)
 {
-	const char *from_env;
+	bool is_old;
 
-	if (address != NULL)
-		return address;
-	from_env = getenv("MEMD_SOCKET");
-	if (from_env != NULL && from_env[0] != '\0')
-		return from_env;
-	return CONNECTION_ADDRESS_DEFAULT;
+	if (address == NULL)
+		address = address_from_environment(&is_old);
+	return address != NULL ? address : CONNECTION_ADDRESS_DEFAULT;
 }
 
 void connection_show_address(const char *address,
@@ -295,12 +292,26 @@ static int open_channel(struct connection *c, const char *address,
 	return err;
 }
 
+/* Once, however often a command looks. */
+static void warn_if_old(const char *address)
+{
+	static bool is_said;
+	bool is_old = false;
+
+	if (address == NULL)
+		(void)address_from_environment(&is_old);
+	if (is_old && !is_said)
+		fprintf(stderr, "memctl: %s\n", ADDRESS_IS_OLD);
+	is_said |= is_old;
+}
+
 int connection_open(const char *address, uint32_t timeout_ms,
 		    struct connection **ret_c, struct failure *ret_failure)
 {
 	struct connection *c = calloc(1, sizeof(*c));
 	int err;
 
+	warn_if_old(address);
 	address = connection_address(address);
 	if (c == NULL) {
 		failure_set_connect(ret_failure, address, ENOMEM);

@@ -29,7 +29,7 @@ enum connection_question {
  *
  * address     "/path", "unix:/path", "@name" or "unix:@name" (abstract), or
  *             "tcp://HOST:PORT?NAME=VALUE&..." (tcp.h).
- *             NULL: $MEMD_SOCKET, else CONNECTION_ADDRESS_DEFAULT.
+ *             NULL: $MEMCLIENT_ADDRESS, else CONNECTION_ADDRESS_DEFAULT.
  * timeout_ms  for this and each later call as a whole; 0: for ever.
  *
  * Returns 0, or -errno with the reason in *ret_failure. */

@@ -72,7 +72,7 @@ static void execute_memd(const char *config)
 			      (char *)config, NULL };
 
 	signal(SIGPIPE, SIG_DFL);
-	/* To us where a memd is, to memd its setting `socket`. */
+	/* It may be ours, by its old name; to memd it is its `socket`. */
 	unsetenv("MEMD_SOCKET");
 	if (memd != NULL)
 		execv(memd, arguments);

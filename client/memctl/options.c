@@ -14,7 +14,7 @@ static const struct argp_option common_options[] = {
 	{ "socket", 's', "ADDRESS", 0,
 	  "memd's socket, @NAME for an abstract one, or, on another host, "
 	  "tcp://HOST:PORT?ca=FILE&certificate=FILE&key=FILE; default "
-	  "$MEMD_SOCKET, else " CONNECTION_ADDRESS_DEFAULT, 10 },
+	  "$MEMCLIENT_ADDRESS, else " CONNECTION_ADDRESS_DEFAULT, 10 },
 	{ "output", 'o', "FORMAT", 0,
 	  "table (default), json, or raw: tab-separated, without a header",
 	  10 },

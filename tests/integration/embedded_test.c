@@ -697,12 +697,21 @@ static void the_environment_names_it(void **state)
 	struct memclient *mc = NULL;
 
 	(void)state;
-	assert_int_equal(setenv("MEMD_SOCKET", SMALL, 1), 0);
+	assert_int_equal(setenv("MEMCLIENT_ADDRESS", SMALL, 1), 0);
 	assert_int_equal(memclient_open(NULL, NULL, &mc), 0);
 	fill(map(mc, 4 * MIB, 0, 0), 4 * MIB);
 	memclient_close(mc);
+	assert_int_equal(setenv("MEMCLIENT_ADDRESS", "embedded:pool=x", 1), 0);
+	assert_int_equal(memclient_open(NULL, NULL, &mc), -EINVAL);
+	assert_int_equal(unsetenv("MEMCLIENT_ADDRESS"), 0);
+	/* By the name of the daemon's setting, but with a word about it. */
+	assert_int_equal(setenv("MEMD_SOCKET", SMALL, 1), 0);
+	assert_int_equal(memclient_open(NULL, NULL, &mc), 0);
+	assert_non_null(strstr(memclient_error(NULL), "MEMCLIENT_ADDRESS"));
+	memclient_close(mc);
 	assert_int_equal(setenv("MEMD_SOCKET", "embedded:pool=x", 1), 0);
 	assert_int_equal(memclient_open(NULL, NULL, &mc), -EINVAL);
+	assert_non_null(strstr(memclient_error(NULL), "MEMCLIENT_ADDRESS"));
 	assert_int_equal(unsetenv("MEMD_SOCKET"), 0);
 }
 

@@ -23,18 +23,18 @@ setup_file() {
 		*) unset "$name" ;;
 		esac
 	done
-	export MEMD_SOCKET=$BATS_FILE_TMPDIR/memd.sock
+	export MEMCLIENT_ADDRESS=$BATS_FILE_TMPDIR/memd.sock
 	make_texts
 	start_memd "$BATS_FILE_TMPDIR"
 }
 
-# start_memd FOLDER: at MEMD_SOCKET, with all that is its in the folder.
+# start_memd FOLDER: at MEMCLIENT_ADDRESS, with all that is its in the folder.
 start_memd() {
 	local folder=$1 status=0 pid
 
 	: >"$folder/memd.conf"
 	"$memd" --config="$folder/memd.conf" \
-		--socket="$MEMD_SOCKET" --pool-size="$pool_bytes" \
+		--socket="$MEMCLIENT_ADDRESS" --pool-size="$pool_bytes" \
 		--swap-file="$folder/swap" \
 		--swap-size=320M >>"$folder/log" 2>&1 3>&- 9>&- &
 	pid=$!
@@ -165,7 +165,7 @@ loses_its_memory() {
 	local pid status=0
 
 	cd "$BATS_TEST_TMPDIR"
-	export MEMD_SOCKET=$PWD/memd.sock
+	export MEMCLIENT_ADDRESS=$PWD/memd.sock
 	start_memd "$PWD"
 	mkfifo output
 	"$examples/bigsort" -m "$1" "$BATS_FILE_TMPDIR/all" >output 2>said \
@@ -213,7 +213,7 @@ loses_its_memory() {
 	[ "$(figure faults_swap_in figures)" -gt 0 ]
 	# Only where there is no daemon on this machine.
 	[ ! -e /run/memd/memd.sock ] || return 0
-	(unset MEMD_SOCKET
+	(unset MEMCLIENT_ADDRESS
 	 "$examples/bigsort" -v $texts >sorted 2>figures)
 	cmp expected sorted
 	grep 'going on without' figures
@@ -248,7 +248,7 @@ loses_its_memory() {
 }
 
 @test "quickstart does without memd where there is none" {
-	MEMD_SOCKET=$BATS_TEST_TMPDIR/none run "$examples/quickstart"
+	MEMCLIENT_ADDRESS=$BATS_TEST_TMPDIR/none run "$examples/quickstart"
 	[ "$status" -eq 0 ]
 	[ "$output" = "every page came back" ]
 }

@@ -128,7 +128,7 @@ config_dir() {
 
 # Without a memd it takes the installed engine.
 runs() {
-	MEMD_SOCKET=$BATS_TEST_TMPDIR/nobody LD_LIBRARY_PATH=$library_dir \
+	MEMCLIENT_ADDRESS=$BATS_TEST_TMPDIR/nobody LD_LIBRARY_PATH=$library_dir \
 		run "$@"
 	echo "$output"
 	[ "$status" -eq 0 ]

@@ -20,7 +20,7 @@ setup_file() {
 	export server=$MEMD_BUILD_DIR/tests/integration/memctl_fake_server
 	export golden=$BATS_TEST_DIRNAME/memctl_golden
 	export repo=$BATS_TEST_DIRNAME/../..
-	unset MEMD_SOCKET NO_COLOR COLUMNS
+	unset MEMCLIENT_ADDRESS MEMD_SOCKET NO_COLOR COLUMNS
 	export LC_ALL=C.UTF-8 TERM=xterm
 }
 
@@ -35,7 +35,7 @@ put_order() {
 setup() {
 	server_pid=
 	cd "$BATS_TEST_TMPDIR" || return
-	export MEMD_SOCKET=memd.sock
+	export MEMCLIENT_ADDRESS=memd.sock
 }
 
 teardown() {
@@ -55,7 +55,7 @@ start_tcp_server() {
 
 	stop_server
 	read -r server_pid port < <("$server" tcp "$1" requests)
-	export MEMD_SOCKET=tcp://127.0.0.1:$port
+	export MEMCLIENT_ADDRESS=tcp://127.0.0.1:$port
 }
 
 stop_server() {
@@ -319,16 +319,29 @@ on_terminal() {
 	diff -u "$golden/asked" asked
 }
 
-@test "the socket is --socket, else MEMD_SOCKET; abstract ones are @name" {
+@test "the old name of MEMCLIENT_ADDRESS is read, with a warning" {
+	start_server ok
+	unset MEMCLIENT_ADDRESS
+	MEMD_SOCKET=memd.sock run -0 --separate-stderr "$memctl" status
+	[[ $stderr == "memctl: MEMD_SOCKET is memd's own setting"*MEMCLIENT_ADDRESS ]]
+	MEMD_SOCKET=memd.sock run -0 --separate-stderr \
+		"$memctl" -s memd.sock status
+	[ -z "$stderr" ]
+	MEMD_SOCKET=nowhere MEMCLIENT_ADDRESS=memd.sock \
+		run -0 --separate-stderr "$memctl" status
+	[ -z "$stderr" ]
+}
+
+@test "the socket is --socket, else MEMCLIENT_ADDRESS; abstract ones are @name" {
 	local name=@memctl-$$-$BATS_TEST_NUMBER
 	server_pid=$("$server" "$name" ok)
-	MEMD_SOCKET=nowhere "$memctl" --socket "$name" status
-	MEMD_SOCKET=nowhere "$memctl" status --socket="unix:$name"
-	MEMD_SOCKET=unix:$name "$memctl" status
-	MEMD_SOCKET=$name "$memctl" status | grep -F "at $name"
-	MEMD_SOCKET=$name fails 5 "no memd at ./nowhere" -s ./nowhere status
+	MEMCLIENT_ADDRESS=nowhere "$memctl" --socket "$name" status
+	MEMCLIENT_ADDRESS=nowhere "$memctl" status --socket="unix:$name"
+	MEMCLIENT_ADDRESS=unix:$name "$memctl" status
+	MEMCLIENT_ADDRESS=$name "$memctl" status | grep -F "at $name"
+	MEMCLIENT_ADDRESS=$name fails 5 "no memd at ./nowhere" -s ./nowhere status
 	start_server ok
-	MEMD_SOCKET='' fails 5 /run/memd/memd.sock --timeout 1s status ||
+	MEMCLIENT_ADDRESS='' fails 5 /run/memd/memd.sock --timeout 1s status ||
 		skip "a memd runs on this machine"
 	"$memctl" -s "unix:$PWD/memd.sock" status
 }
@@ -375,12 +388,12 @@ on_terminal() {
 		golden "$command.json" -o json "$command"
 	done
 	golden trace-3.raw -o raw trace -n 3
-	[[ $("$memctl" status) == *", at $MEMD_SOCKET"$'\n'* ]]
+	[[ $("$memctl" status) == *", at $MEMCLIENT_ADDRESS"$'\n'* ]]
 	# Settings of programs that use that address make no difference.
-	golden ps.raw -s "$MEMD_SOCKET?pool=64M&mirror=192.0.2.1:7433" \
+	golden ps.raw -s "$MEMCLIENT_ADDRESS?pool=64M&mirror=192.0.2.1:7433" \
 		-o raw ps
-	[[ $("$memctl" -s "$MEMD_SOCKET?pool=1G" status) == \
-		*", at $MEMD_SOCKET"$'\n'* ]]
+	[[ $("$memctl" -s "$MEMCLIENT_ADDRESS?pool=1G" status) == \
+		*", at $MEMCLIENT_ADDRESS"$'\n'* ]]
 }
 
 @test "an address of another host that is none is a usage error" {
@@ -406,14 +419,14 @@ on_terminal() {
 
 @test "another host that does not answer well is told of" {
 	start_tcp_server silent
-	fails 5 "memd at $MEMD_SOCKET did not answer within 200 ms" \
+	fails 5 "memd at $MEMCLIENT_ADDRESS did not answer within 200 ms" \
 		--timeout 200ms ps
 	start_tcp_server garbage
 	fails 5 'unless in TLS (add ca, certificate and key)' ps
 	start_tcp_server close
-	fails 5 "memd at $MEMD_SOCKET closed the connection" status
+	fails 5 "memd at $MEMCLIENT_ADDRESS closed the connection" status
 	stop_server
-	until fails 5 "nobody listens at $MEMD_SOCKET: start memd there" ps
+	until fails 5 "nobody listens at $MEMCLIENT_ADDRESS: start memd there" ps
 	do
 		sleep 0.05
 	done
@@ -434,7 +447,7 @@ on_terminal() {
 	chmod 755 "$private"
 	cp "$memctl" "$private/memctl"
 	run -6 setpriv --reuid=65534 --regid=65534 --clear-groups \
-		env MEMD_SOCKET="$PWD/memd.sock" "$private/memctl" ps
+		env MEMCLIENT_ADDRESS="$PWD/memd.sock" "$private/memctl" ps
 	rm -r "$private"
 	[[ $output == "memctl: not allowed to connect"* ]]
 }
@@ -740,7 +753,7 @@ complete_line() {
 	[ "$(complete_line 'memctl limit set --pid=9')" = 977 ]
 	[ "$(complete_line 'memctl config lo')" = log_level ]
 	[ "$(complete_line 'memctl stats w')" = write_time ]
-	MEMD_SOCKET=nowhere
+	MEMCLIENT_ADDRESS=nowhere
 	[ "$(complete_line 'memctl maps ')" = '' ]
 	[ "$(complete_line 'memctl --socket=memd.sock maps ')" = "1201 977" ]
 }
@@ -775,7 +788,7 @@ make_memd() {
 	mkdir -p bin
 	printf '#!/bin/sh\necho "socket ${MEMD_SOCKET-unset}"\n' >bin/memd
 	chmod +x bin/memd
-	PATH=$PWD/bin:$PATH run -0 "$memctl" doctor
+	MEMD_SOCKET=memd.sock PATH=$PWD/bin:$PATH run -0 "$memctl" doctor
 	[ "${lines[0]}" = "socket unset" ]
 	[ "${lines[1]}" = "ok    daemon: memd 9.8.7 answers at memd.sock" ]
 }

@@ -95,7 +95,7 @@ start_client() {
 	local pid
 
 	seq 100000 | rev >text
-	MEMD_SOCKET="$(address tls certs/worker)&pool=1M&size=16M" \
+	MEMCLIENT_ADDRESS="$(address tls certs/worker)&pool=1M&size=16M" \
 		"$bigsort" -v -H text <>hold >sorted 2>figures 3>&- &
 	pid=$!
 	echo "$pid" >client.pid
@@ -130,8 +130,8 @@ teardown_file() {
 
 setup() {
 	cd "$BATS_FILE_TMPDIR" || return
-	MEMD_SOCKET=$(address tls certs/admin)
-	export MEMD_SOCKET
+	MEMCLIENT_ADDRESS=$(address tls certs/admin)
+	export MEMCLIENT_ADDRESS
 }
 
 # ask FILTER COMMAND...: of its JSON what FILTER says.
@@ -200,7 +200,7 @@ until_true() {
 
 # Its own setting would have to be smaller, not larger.
 @test "a program whose size has no room is told whose setting is meant" {
-	run ! env MEMD_SOCKET="$(address tls certs/worker)&size=1G" \
+	run ! env MEMCLIENT_ADDRESS="$(address tls certs/worker)&size=1G" \
 		"$bigsort" text
 	[[ $output == *"memd at 127.0.0.1:$(cat tls.port) has no room "* ]]
 	[[ $output == *" a smaller size here,"* ]]
@@ -222,10 +222,10 @@ same_tails() {
 	echo $! >trace_afar.pid
 	head -n 10 text >few
 	until [ -s from_here ] && [ -s from_afar ]; do
-		MEMD_SOCKET=$here "$bigsort" few >/dev/null
+		MEMCLIENT_ADDRESS=$here "$bigsort" few >/dev/null
 	done
 	until [ "$(wc -l <from_here)" -ge 100 ]; do
-		MEMD_SOCKET=$here "$bigsort" text >/dev/null
+		MEMCLIENT_ADDRESS=$here "$bigsort" text >/dev/null
 	done
 	until_true same_tails
 	awk -F '\t' 'NF != 11 { exit 1 }' from_afar
@@ -255,7 +255,7 @@ same_tails() {
 		here=$(socket_of "$name")
 		port=$(cat "$name.port")
 		tls=$([ "$name" = tls ] && echo true || echo false)
-		MEMD_SOCKET=$here ask ".status[0] |
+		MEMCLIENT_ADDRESS=$here ask ".status[0] |
 			.listening == [\"unix:$here\",
 				\"tcp://127.0.0.1:$port\"] and
 			.listening_tls == $tls" status
@@ -278,14 +278,14 @@ same_tails() {
 	"$memctl" limit | grep -E "^session +$session .* uid\$"
 	# Nobody thinks he has set one that does not count.
 	fails 1 "is of another host: what it keeps here is charged to its \
-user; set the limit of uid $(id -u)" "$MEMD_SOCKET" \
+user; set the limit of uid $(id -u)" "$MEMCLIENT_ADDRESS" \
 		limit set --session "$session" --mapped 1M
 	ask ".ps[] | select(.session == $session) | .limit_bytes == 0" ps
 }
 
 sort_until_enough() {
 	while [ ! -e enough ]; do
-		MEMD_SOCKET="$MEMD_SOCKET&pool=1M&size=16M" \
+		MEMCLIENT_ADDRESS="$MEMCLIENT_ADDRESS&pool=1M&size=16M" \
 			"$bigsort" text >/dev/null
 	done
 }
@@ -385,5 +385,5 @@ localhost" "$(address tls certs/admin localhost)" status
 	at=$(address tls)
 	end tls
 	fails 5 "nobody listens at $at: start memd there" \
-		"$MEMD_SOCKET" status
+		"$MEMCLIENT_ADDRESS" status
 }

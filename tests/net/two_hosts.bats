@@ -30,7 +30,7 @@ setup_file() {
 	export memd=$MEMD_BUILD_DIR/daemon/memd
 	export memctl=$MEMD_BUILD_DIR/client/memctl/memctl
 	export bigsort=$MEMD_BUILD_DIR/examples/bigsort
-	export MEMD_SOCKET=$BATS_FILE_TMPDIR/memd.sock
+	export MEMCLIENT_ADDRESS=$BATS_FILE_TMPDIR/memd.sock
 	cd "$BATS_FILE_TMPDIR" || return
 	: >memd.conf
 	"$memd" --help | grep -q listen-tcp ||
@@ -81,7 +81,7 @@ start_memd() {
 	local pool=$1 status=0
 
 	shift
-	(netns_exec b "$memd" --config=memd.conf --socket="$MEMD_SOCKET" \
+	(netns_exec b "$memd" --config=memd.conf --socket="$MEMCLIENT_ADDRESS" \
 		--pool-size="$pool" --swap-file="$BATS_FILE_TMPDIR/swap" \
 		--swap-size=512M --listen-tcp="10.77.0.2:$port" "$@" \
 		>log 2>&1 3>&-) &

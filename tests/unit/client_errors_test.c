@@ -164,16 +164,28 @@ static void defaults(void **state)
 	struct settings s = { .timeout_ns = 0 };
 	struct memclient_options o = { .size = sizeof(o), .timeout_ms = 7,
 				       .most_frames = 9, .command = "me" };
+	const char *address;
+	bool is_old;
 
 	(void)state;
-	setenv("MEMD_SOCKET", "/from/environment", 1);
-	assert_int_equal(options_set_settings(&s, NULL, NULL), 0);
+	setenv("MEMD_SOCKET", "/from/the/old", 1);
+	assert_string_equal(options_find_address(NULL, &is_old),
+			    "/from/the/old");
+	assert_true(is_old);
+	setenv("MEMCLIENT_ADDRESS", "/from/environment", 1);
+	assert_string_equal(options_find_address("/given", &is_old), "/given");
+	assert_false(is_old);
+	address = options_find_address(NULL, &is_old);
+	assert_false(is_old);
+	assert_int_equal(options_set_settings(&s, address, NULL), 0);
 	assert_string_equal(s.shown, "/from/environment");
 	assert_int_equal(s.timeout_ns, UINT64_C(10000000000));
 	assert_true(s.command[0] != '\0');
+	unsetenv("MEMCLIENT_ADDRESS");
 	unsetenv("MEMD_SOCKET");
 	memset(&s, 0, sizeof(s));
-	assert_int_equal(options_set_settings(&s, NULL, &o), 0);
+	address = options_find_address(NULL, &is_old);
+	assert_int_equal(options_set_settings(&s, address, &o), 0);
 	assert_string_equal(s.shown, "/run/memd/memd.sock");
 	assert_int_equal(s.timeout_ns, 7000000);
 	assert_int_equal(s.most_frames, 9);
