@@ -505,6 +505,7 @@ static void *thread_main(void *arg)
 	struct handler *h = &mc->handler;
 
 	(void)prctl(PR_SET_NAME, "memclient");
+	thread_settle();
 	h->start_result = begin(mc);
 	atomic_store(&h->is_started, 1);
 	futex_wake(&h->is_started, 1);

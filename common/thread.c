@@ -2,7 +2,9 @@
 #include "common/thread.h"
 
 #include <link.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 /* Its alignment may make it a little larger; a page for each is plenty. */
 static int add_tls(struct dl_phdr_info *info, size_t size, void *arg)
@@ -39,4 +41,19 @@ int thread_start(pthread_t *ret_thread, size_t stack_bytes,
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
 	return -err;
+}
+
+enum { PROCESSORS_MAX = 8192 };		/* as many as a kernel can have */
+
+void thread_settle(void)
+{
+	static const struct sched_param none = { .sched_priority = 0 };
+	static const unsigned long all[PROCESSORS_MAX / 8 /
+				       sizeof(unsigned long)] = {
+		[0 ... PROCESSORS_MAX / 8 / sizeof(unsigned long) - 1] = ~0ul,
+	};
+
+	(void)sched_setscheduler(0, SCHED_OTHER, &none);
+	(void)setpriority(PRIO_PROCESS, 0, 0);	/* the thread's own */
+	(void)sched_setaffinity(0, sizeof(all), (const cpu_set_t *)all);
 }

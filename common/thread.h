@@ -15,4 +15,10 @@
 int thread_start(pthread_t *ret_thread, size_t stack_bytes,
 		 void *(*thread_main)(void *), void *arg) MUST_CHECK;
 
+/* To be called first on a thread that others wait for: run as an ordinary
+ * thread, at any processor that the process may have, not as and where whoever
+ * started it happened to run (pinned to one, with a realtime policy, or nice).
+ * Cpusets hold.  What may not be changed stays. */
+void thread_settle(void);
+
 #endif

@@ -94,6 +94,7 @@ static void *thread_main(void *arg)
 	int err;
 
 	(void)prctl(PR_SET_NAME, "memd-engine");
+	thread_settle();
 	err = begin(engine);
 	engine->start_error = err;
 	sem_post(&engine->started);

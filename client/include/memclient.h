@@ -66,6 +66,10 @@
  *   - Do not madvise() a region, above all not with MADV_HUGEPAGE or
  *     MADV_COLLAPSE: out of a huge page nothing can be taken, and the daemon
  *     gives up a segment that has one; use memclient_advise.
+ *   - The library's thread, and the engine's, have the ordinary policy, nice 0
+ *     where that is allowed, and every processor of the cpuset, whatever the
+ *     thread has that opened the connection: a cpuset confines them,
+ *     sched_setaffinity(2) and taskset(1) do not.
  *   - Closing all descriptors is allowed: the library's thread keeps its own,
  *     and a number that is something else's by now is left alone.
  *   - Do not look for regions in a core dump: they are left out, as it would

@@ -2,12 +2,16 @@
 /* The library as a guest in somebody's process.  Proves that it closes no
  * descriptor but its own, whoever has used their numbers meanwhile; that none
  * of its own is 0, 1 or 2; and that the child of a fork has nothing of it, also
- * one that is made while other threads open, map and fault, and goes on. */
+ * one that is made while other threads open, map and fault, and goes on; and
+ * that its threads run anywhere, whoever has started them. */
 #include "tests/integration/client_helpers.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -262,6 +266,80 @@ static void children_live_whatever_others_do(void **state)
 	in_child(fork_much);
 }
 
+/* ---- the library's thread */
+
+/* The threads of this name, of which there must be one. */
+static pid_t find_thread(const char *name)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *entry;
+	pid_t found = 0;
+
+	REQUIRE(tasks != NULL);
+	while ((entry = readdir(tasks)) != NULL) {
+		char path[64], is[32] = "";
+		FILE *comm;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm",
+			 entry->d_name);
+		comm = fopen(path, "re");
+		if (comm == NULL)
+			continue;
+		REQUIRE(fgets(is, sizeof(is), comm) != NULL);
+		fclose(comm);
+		is[strcspn(is, "\n")] = '\0';
+		if (strcmp(is, name) == 0)
+			found = (pid_t)atoi(entry->d_name);
+	}
+	closedir(tasks);
+	return found;
+}
+
+static void check_thread(const char *name, const cpu_set_t *widest)
+{
+	pid_t tid = find_thread(name);
+	cpu_set_t set;
+
+	REQUIRE(tid > 0);
+	REQUIRE(sched_getscheduler(tid) == SCHED_OTHER);
+	REQUIRE(sched_getaffinity(tid, sizeof(set), &set) == 0);
+	REQUIRE(CPU_COUNT(&set) >= CPU_COUNT(widest));
+	if (geteuid() == 0)
+		REQUIRE(getpriority(PRIO_PROCESS, (id_t)tid) == 0);
+}
+
+static void open_confined(void)
+{
+	const struct sched_param realtime = { .sched_priority = 1 };
+	const char *embedded = "embedded:pool=8M,size=16M";
+	struct memclient *mc;
+	cpu_set_t widest, one;
+
+	REQUIRE(sched_getaffinity(0, sizeof(widest), &widest) == 0);
+	CPU_ZERO(&one);
+	CPU_SET((size_t)sched_getcpu(), &one);
+	REQUIRE(sched_setaffinity(0, sizeof(one), &one) == 0);
+	REQUIRE(setpriority(PRIO_PROCESS, 0, 5) == 0);
+	/* Where that is allowed; else the rest still counts. */
+	(void)sched_setscheduler(0, SCHED_FIFO, &realtime);
+	mc = open_client(&fake, 20000);
+	check_thread("memclient", &widest);
+	memclient_close(mc);
+	REQUIRE(memclient_open(embedded, NULL, &mc) == 0);
+	check_thread("memclient", &widest);
+	check_thread("memd-engine", &widest);
+	memclient_close(mc);
+	/* The program's own is as it was. */
+	REQUIRE(sched_getaffinity(0, sizeof(widest), &widest) == 0);
+	REQUIRE(CPU_EQUAL(&widest, &one));
+}
+
+static void its_thread_runs_anywhere(void **state)
+{
+	(void)state;
+	in_child(open_confined);
+}
+
 /* ---- main */
 
 #define TEST(body) CLIENT_TEST(&fake, body)
@@ -275,6 +353,7 @@ int main(void)
 		TEST(a_clone_drops_handles),
 		TEST(spawning_does_no_harm),
 		TEST(children_live_whatever_others_do),
+		TEST(its_thread_runs_anywhere),
 	};
 	int failed;
 
