@@ -127,19 +127,23 @@ static int find_interpreter(struct dl_phdr_info *info, size_t size, void *arg)
  * libc, with thread-locals that are not set up, and crash.  (There is none
  * beside a program that was started by saying "ld.so PROGRAM"; and the first
  * object of a dlmopen() namespace is a library, which names none.) */
-static bool is_static_program(void)
+static bool is_static_program;
+
+/* Not when it is asked: dl_iterate_phdr() takes a lock which stays taken in
+ * the child of a fork if another thread had it. */
+__attribute__((constructor)) static void look_for_interpreter(void)
 {
 	bool has_interpreter = false;
 
 	(void)dl_iterate_phdr(find_interpreter, &has_interpreter);
-	return getauxval(AT_BASE) == 0 && !has_interpreter;
+	is_static_program = getauxval(AT_BASE) == 0 && !has_interpreter;
 }
 
 static void load(void)
 {
 	void *handle;
 
-	if (is_static_program()) {
+	if (is_static_program) {
 		snprintf(library.reason, sizeof(library.reason),
 			 "a program that is linked statically as a whole "
 			 "cannot open it");

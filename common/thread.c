@@ -18,6 +18,16 @@ static int add_tls(struct dl_phdr_info *info, size_t size, void *arg)
 	return 0;
 }
 
+/* Of what was loaded first; the thread-locals of later objects lie elsewhere. */
+static size_t tls_bytes;
+
+/* Not when a thread is started: dl_iterate_phdr() takes a lock which stays
+ * taken in the child of a fork if another thread had it. */
+__attribute__((constructor)) static void measure_tls(void)
+{
+	(void)dl_iterate_phdr(add_tls, &tls_bytes);
+}
+
 int thread_start(pthread_t *ret_thread, size_t stack_bytes,
 		 void *(*thread_main)(void *), void *arg)
 {
@@ -28,7 +38,7 @@ int thread_start(pthread_t *ret_thread, size_t stack_bytes,
 
 	if (err != 0)
 		return -err;
-	(void)dl_iterate_phdr(add_tls, &stack_bytes);
+	stack_bytes += tls_bytes;
 	(void)pthread_attr_setstacksize(&attr, (stack_bytes + 4095) &
 					       ~(size_t)4095);
 	if (ret_thread == NULL)

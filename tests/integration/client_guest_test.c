@@ -230,7 +230,7 @@ static void be_born(void)
 {
 	struct memclient *mc;
 
-	alarm(60);
+	alarm(20);
 	REQUIRE(count_descriptors() == before_opening);
 	mc = open_client(&fake, 20000);
 	*map(mc, 4096, 0, MEMCLIENT_FAULT_INLINE) = 1;
