@@ -8,6 +8,7 @@
 #include "daemon/system.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/statfs.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -145,6 +147,40 @@ static void choose_swap_file(struct memd_engine *engine)
 	engine->origin.flag[CONFIG_KEY_swap_file] = engine->swap_file;
 }
 
+/* The file system that the chosen folder is on, if that is in memory. */
+static const char *find_memory_fs(const struct memd_engine *engine,
+				  char *ret_folder, size_t size)
+{
+	struct statfs fs;
+
+	snprintf(ret_folder, size, "%.*s",
+		 (int)(strrchr(engine->swap_file, '/') - engine->swap_file),
+		 engine->swap_file);
+	if (statfs(ret_folder[0] != '\0' ? ret_folder : "/", &fs) != 0)
+		return NULL;	/* making the file says why */
+	return fs.f_type == TMPFS_MAGIC ? "tmpfs" :
+	       fs.f_type == RAMFS_MAGIC ? "ramfs" : NULL;
+}
+
+/* What is evicted would stay in memory.  Who names a file there means it. */
+static int check_chosen_folder(const struct memd_engine *engine,
+			       char *ret_reason, size_t reason_size)
+{
+	char folder[CONFIG_TEXT_BYTES];
+	const char *fs;
+
+	if (engine->swap_file[0] == '\0' ||
+	    strcmp(engine->config.store, "mem") == 0 ||
+	    strcmp(engine->config.store, "remote") == 0)
+		return 0;
+	fs = find_memory_fs(engine, folder, sizeof(folder));
+	if (fs == NULL)
+		return 0;
+	snprintf(ret_reason, reason_size, "%s is a %s: the swap file would be "
+		 "in memory, not on a disk", folder, fs);
+	return -EINVAL;
+}
+
 /* The name, and with it the folder, was our choice: say how to change it. */
 static void explain_swap_file(const struct memd_engine *engine, char *reason,
 			      size_t reason_size)
@@ -164,6 +200,8 @@ static int configure(struct memd_engine *engine,
 		     const char *const (*settings)[2], const char *address,
 		     char *ret_reason, size_t reason_size)
 {
+	int err;
+
 	engine->origin.is_bare = true;
 	engine->origin.flag[CONFIG_KEY_socket] = address;
 	engine->origin.flag[CONFIG_KEY_log_level] = "error";
@@ -182,8 +220,10 @@ static int configure(struct memd_engine *engine,
 		engine->origin.flag[key - config_keys] = settings[i][1];
 	}
 	choose_swap_file(engine);
-	return config_load(&engine->origin, &engine->config, ret_reason,
-			   reason_size);
+	err = config_load(&engine->origin, &engine->config, ret_reason,
+			  reason_size);
+	return err != 0 ? err :
+		check_chosen_folder(engine, ret_reason, reason_size);
 }
 
 static int launch(struct memd_engine *engine, char *ret_reason,

@@ -123,8 +123,9 @@ struct memclient_options {
  *          "embedded:NAME=VALUE,…": no daemon; pager and swap file are in this
  *          process, on a thread of their own.  All settings of memd.conf(5)
  *          may be given, above all pool=SIZE (of the memory in frames; 256M),
- *          swap=PATH (default: a file without a name in $TMPDIR or /var/tmp)
- *          and size=SIZE (of the swap file; 1G).
+ *          swap=PATH (default: a file without a name in $TMPDIR or /var/tmp,
+ *          which must not be a tmpfs, as that is memory) and size=SIZE (of the
+ *          swap file; 1G).
  *          "tcp://HOST:PORT?NAME=VALUE&…": the same with the memory of a memd
  *          on another host in place of a swap file.  pool=SIZE is what is kept
  *          here, size=SIZE what may be kept there.  ca=FILE, certificate=FILE

@@ -11,11 +11,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 
 enum { MIB = 1 << 20, MODES = 2 };
@@ -655,6 +657,31 @@ static void the_folder_for_swap_files_is_told(void **state)
 	assert_null(strstr(memclient_error(NULL), "TMPDIR"));
 }
 
+/* What is evicted into a file in memory is evicted into memory. */
+static void a_folder_in_memory_is_refused(void **state)
+{
+	static const char parent[] = "/dev/shm";
+	char address[128];
+	struct memclient *mc = NULL;
+	struct statfs fs;
+	int err;
+
+	(void)state;
+	if (statfs(parent, &fs) != 0 || fs.f_type != TMPFS_MAGIC)
+		skip_case("%s is no tmpfs", parent);
+	assert_int_equal(setenv("TMPDIR", parent, 1), 0);
+	err = memclient_open(SMALL, NULL, &mc);
+	assert_int_equal(setenv("TMPDIR", folder, 1), 0);
+	assert_int_equal(err, -EINVAL);
+	if (strstr(memclient_error(NULL), "/dev/shm is a tmpfs") == NULL ||
+	    strstr(memclient_error(NULL), "; TMPDIR or swap say") == NULL)
+		fail_msg("%s", memclient_error(NULL));
+	/* Who names the file means it. */
+	snprintf(address, sizeof(address), SMALL ",swap=%s/memd-test-%d",
+		 parent, getpid());
+	memclient_close(open_at(address));
+}
+
 static void too_long_an_address_is_refused(void **state)
 {
 	static char address[8192];
@@ -794,9 +821,13 @@ static void nobody_may(void **state)
 static int make_folder(void)
 {
 	const char *parent = getenv("TMPDIR");
+	struct statfs fs;
 
+	if (parent == NULL || statfs(parent, &fs) != 0 ||
+	    fs.f_type == TMPFS_MAGIC)
+		parent = "/var/tmp";
 	snprintf(folder, sizeof(folder), "%.4000s/embedded_test.XXXXXX",
-		 parent != NULL ? parent : "/var/tmp");
+		 parent);
 	if (mkdtemp(folder) == NULL || setenv("TMPDIR", folder, 1) != 0) {
 		perror(folder);
 		return 1;
@@ -825,6 +856,7 @@ int main(void)
 		TEST(sigbus_of_others_is_theirs),
 		TEST(errors_are_clear),
 		TEST(the_folder_for_swap_files_is_told),
+		TEST(a_folder_in_memory_is_refused),
 		TEST(too_long_an_address_is_refused),
 		TEST(requests_speak_as_the_address),
 		TEST(the_environment_names_it),
