@@ -418,6 +418,12 @@ static int fill_standard(void)
 	}
 }
 
+/* The calls that the system may have forbidden. */
+static const char table_text[] =
+	"cannot get a table of descriptors for the library's thread: "
+	"close_range(2) and unshare(2) with CLONE_FILES failed; a seccomp "
+	"filter, of a container perhaps, must allow one of them";
+
 static int fail(struct handler *h, int err, const char *text)
 {
 	errors_copy(h->start_text, sizeof(h->start_text), text);
@@ -429,6 +435,8 @@ static int begin(struct memclient *mc)
 	struct handler *h = &mc->handler;
 	int err = leave_table(mc->inline_fd);
 
+	if (err == -EPERM)
+		return fail(h, err, table_text);
 	/* The program may have closed it, or had its number in use. */
 	if (err == 0 && !descriptor_is(mc->inline_fd, &mc->inline_id))
 		err = -EBADF;

@@ -54,9 +54,9 @@ static int leave_table(int keep)
 {
 	unsigned after = keep < 0 ? 3 : (unsigned)keep + 1;
 
-	/* A socket with a path needs another umask for a moment. */
-	if (unshare(CLONE_FS) != 0 ||
-	    close_range(after, ~0u, CLOSE_RANGE_UNSHARE) != 0 ||
+	/* Where it is not allowed, a chroot() of the program is ours too. */
+	(void)unshare(CLONE_FS);
+	if (close_range(after, ~0u, CLOSE_RANGE_UNSHARE) != 0 ||
 	    (keep > 3 && close_range(3, (unsigned)keep - 1, 0) != 0))
 		return -errno;
 	for (int fd = 0; fd < 3; fd++)
@@ -78,7 +78,10 @@ static int begin(struct memd_engine *engine)
 	err = leave_table(engine->program.uffd);
 	if (err != 0) {
 		snprintf(engine->reason, engine->reason_size,
-			 "a table of descriptors: %s", strerror(-err));
+			 "a table of descriptors of its own: close_range(2): "
+			 "%s%s", strerror(-err), err == -EPERM ?
+			 "; a seccomp filter, of a container perhaps, forbids "
+			 "it" : "");
 		return err;
 	}
 	err = daemon_create(&engine->origin, &engine->config, &engine->program,

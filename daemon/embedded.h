@@ -5,8 +5,8 @@
  *
  * What is different from memd: no signals, no service manager, no helper
  * processes, no configuration file or environment; nobody but the program may
- * map memory.  The thread blocks all signals and has a umask and a table of
- * descriptors of its own, so that a program that closes all of its own does no
+ * map memory.  The thread blocks all signals and has a table of descriptors of
+ * its own, so that a program that closes all of its own does no
  * harm.
  *
  * Its thread allocates from the program's heap, so that must not lie in memory

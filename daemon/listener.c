@@ -146,14 +146,13 @@ static int bind_to(int fd, const struct config *config,
 		   const struct sockaddr_un *sun, socklen_t length,
 		   bool is_path, const struct reason *reason)
 {
-	/* Nobody may connect before mode and group are as wanted.  (Without a
-	 * path there is none, and the umask may be a program's.) */
-	mode_t before = is_path ? umask(0177) : 0;
-	int err = bind(fd, (const struct sockaddr *)sun, length) == 0 ? 0 :
-		-errno;
+	int err = 0;
 
-	if (is_path)
-		umask(before);
+	/* Nobody may connect before mode and group are as wanted.  (The mode of
+	 * the socket is that of its file; a umask may be a program's.) */
+	if ((is_path && fchmod(fd, 0600) != 0) ||
+	    bind(fd, (const struct sockaddr *)sun, length) != 0)
+		err = -errno;
 	if (err == 0 && is_path)
 		err = set_access(config, sun->sun_path, reason);
 	else if (err == -EADDRINUSE)

@@ -11,10 +11,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
 #include <linux/magic.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -742,6 +745,68 @@ static void the_environment_names_it(void **state)
 	assert_int_equal(unsetenv("MEMD_SOCKET"), 0);
 }
 
+/* ---- seccomp */
+
+/* As the default of containers. */
+static void forbid(long call)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { 4, filter };
+
+	REQUIRE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	REQUIRE(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+static void open_without_unshare(void)
+{
+	struct memclient *mc;
+	struct stat st;
+	uint8_t *p;
+	char address[PATH_MAX + 64], path[PATH_MAX + 8];
+
+	forbid(SYS_unshare);
+	umask(0);
+	snprintf(path, sizeof(path), "%s/sock", folder);
+	snprintf(address, sizeof(address), SMALL ",socket=%s,socket_mode=0600",
+		 path);
+	mc = open_at(address);
+	REQUIRE(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+	p = map(mc, 6 * MIB, 0, 0);
+	fill(p, 6 * MIB);
+	verify(p, 6 * MIB);
+	memclient_close(mc);
+	REQUIRE(umask(0) == 0);
+}
+
+static void unshare_may_be_forbidden(void **state)
+{
+	(void)state;
+	in_child(open_without_unshare);
+}
+
+static void open_without_a_table(void)
+{
+	struct memclient *mc;
+
+	forbid(SYS_unshare);
+	forbid(SYS_close_range);
+	REQUIRE(memclient_open(SMALL, NULL, &mc) == -EPERM);
+	REQUIRE(strstr(memclient_error(NULL), "close_range(2)") != NULL);
+	REQUIRE(strstr(memclient_error(NULL), "seccomp") != NULL);
+}
+
+static void a_forbidden_call_is_named(void **state)
+{
+	(void)state;
+	in_child(open_without_a_table);
+}
+
 /* ---- who may look, and who may map */
 
 static int run_memctl(const char *command, uid_t uid)
@@ -860,6 +925,8 @@ int main(void)
 		TEST(too_long_an_address_is_refused),
 		TEST(requests_speak_as_the_address),
 		TEST(the_environment_names_it),
+		TEST(unshare_may_be_forbidden),
+		TEST(a_forbidden_call_is_named),
 		TEST(its_user_may_look_and_nobody_map),
 		TEST(nobody_may),
 	};
