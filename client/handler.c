@@ -23,8 +23,8 @@
  *     into zeros; and a pipe that the program closes is not kept open by us.
  * H6  All its descriptors are non-blocking and it sleeps only in epoll_wait(),
  *     but for the wait that H2 speaks of, and at its start: with nothing to
- *     serve yet it waits in poll() for the daemon's first answer
- *     (session_open()).
+ *     serve yet it waits in connect() for room in the daemon's queue, and in
+ *     poll() for its first answer (session_open()).
  * H7  Only it maps, unmaps, poisons and reads faults of thread regions, and
  *     only it changes the tables of regions and faults: nothing about a
  *     region changes between its decisions.  The daemon may take a page out

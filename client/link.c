@@ -3,10 +3,12 @@
 #include "client/link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 /* Which states may follow which. */
@@ -71,19 +73,39 @@ static int connect_error(struct link *l, const struct settings *s, int error)
 	return -error;
 }
 
+/* connect() of a Unix socket waits for room in the listener's queue, at most
+ * SO_SNDTIMEO, and fails then with EAGAIN.  0 or an errno number. */
+static int connect_within(const struct link *l, const struct settings *s,
+			  uint64_t wait_ns)
+{
+	struct timeval tv = {
+		.tv_sec = (time_t)(wait_ns / 1000000000u),
+		.tv_usec = (suseconds_t)(wait_ns % 1000000000u / 1000u),
+	};
+
+	if (wait_ns > 0 && setsockopt(l->fd, SOL_SOCKET, SO_SNDTIMEO, &tv,
+				      sizeof(tv)) != 0)
+		return errno;
+	if (connect(l->fd, (const struct sockaddr *)&s->address,
+		    s->address_bytes) != 0)
+		return errno;
+	return wait_ns > 0 && fcntl(l->fd, F_SETFL, O_NONBLOCK) != 0 ? errno :
+								       0;
+}
+
 int link_connect(struct link *l, const struct settings *s,
-		 uint64_t capabilities)
+		 uint64_t capabilities, uint64_t wait_ns)
 {
 	Memd__Hello hello = MEMD__HELLO__INIT;
+	int error;
 
 	ASSERT(l->state == LINK_DOWN);
 	l->connect_count++;
-	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (l->fd < 0)
-		return connect_error(l, s, errno);
-	if (connect(l->fd, (const struct sockaddr *)&s->address,
-		    s->address_bytes) != 0)
-		return connect_error(l, s, errno);
+	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
+		       (wait_ns == 0 ? SOCK_NONBLOCK : 0), 0);
+	error = l->fd < 0 ? errno : connect_within(l, s, wait_ns);
+	if (error != 0)
+		return connect_error(l, s, error);
 	link_enter(l, LINK_HELLO);
 	hello.version_major = WIRE_VERSION_MAJOR;
 	hello.version_minor = WIRE_VERSION_MINOR;

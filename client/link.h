@@ -53,9 +53,10 @@ struct link_frame {
 
 void link_init(struct link *l);
 
-/* Connect and queue Hello.  0 (state hello), or -errno with a text (down). */
+/* Connect and queue Hello.  wait_ns: for room where too many connect at once;
+ * 0: not at all.  0 (state hello), or -errno with a text (down). */
 int link_connect(struct link *l, const struct settings *s,
-		 uint64_t capabilities) MUST_CHECK;
+		 uint64_t capabilities, uint64_t wait_ns) MUST_CHECK;
 
 /* Go down, keeping the reason. */
 void link_drop(struct link *l, int error, const char *format, ...)

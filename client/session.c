@@ -40,13 +40,14 @@ static uint64_t capabilities(const struct memclient *mc)
 	return caps;
 }
 
-static void connect_link(struct memclient *mc)
+static void connect_link(struct memclient *mc, uint64_t wait_ns)
 {
 	struct handler *h = &mc->handler;
 
 	h->hello_deadline_ns = h->now_ns + mc->settings.timeout_ns;
 	/* On failure the link is down and has the reason. */
-	(void)!link_connect(&h->link, &mc->settings, capabilities(mc));
+	(void)!link_connect(&h->link, &mc->settings, capabilities(mc),
+			    wait_ns);
 }
 
 /* ---- the mailbox */
@@ -202,7 +203,7 @@ void session_try_now(struct memclient *mc)
 
 	if (h->link.state != LINK_DOWN || h->is_up)
 		return;
-	connect_link(mc);
+	connect_link(mc, 0);
 	back_off(h);
 }
 
@@ -280,7 +281,7 @@ int session_open(struct memclient *mc)
 
 	h->backoff_ns = BACKOFF_FIRST_NS;
 	h->now_ns = clock_now_ns();
-	connect_link(mc);
+	connect_link(mc, mc->settings.timeout_ns);
 	err = wait_for_hello(h);
 	if (err == 0)
 		come_up(mc);

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 512 };
+enum { BACKLOG = 4096 };	/* net.core.somaxconn may make it less */
 
 struct reason {
 	char *text;

@@ -2,8 +2,9 @@
 /* The library as a guest in somebody's process.  Proves that it closes no
  * descriptor but its own, whoever has used their numbers meanwhile; that none
  * of its own is 0, 1 or 2; and that the child of a fork has nothing of it, also
- * one that is made while other threads open, map and fault, and goes on; and
- * that its threads run anywhere, whoever has started them. */
+ * one that is made while other threads open, map and fault; that its threads run
+ * anywhere, whoever has started them; and that it waits where too many connect
+ * at once. */
 #include "tests/integration/client_helpers.h"
 
 #include <dirent.h>
@@ -12,8 +13,10 @@
 #include <sched.h>
 #include <spawn.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 
 static struct fake fake;
 
@@ -266,6 +269,73 @@ static void children_live_whatever_others_do(void **state)
 	in_child(fork_much);
 }
 
+/* ---- a daemon to which many connect */
+
+/* It listens, its queue is full, and it takes nobody for a while; then it takes
+ * all and hangs up. */
+struct crowded {
+	int listener, first;
+	char address[64];
+};
+
+static void listen_crowded(struct crowded *cr)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	socklen_t length = sizeof(sa_family_t);
+
+	cr->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	REQUIRE(cr->listener >= 0);
+	/* The kernel chooses a name. */
+	REQUIRE(bind(cr->listener, (struct sockaddr *)&sun, length) == 0);
+	length = sizeof(sun);
+	REQUIRE(getsockname(cr->listener, (struct sockaddr *)&sun,
+			    &length) == 0);
+	snprintf(cr->address, sizeof(cr->address), "@%.*s",
+		 (int)(length - sizeof(sa_family_t) - 1), sun.sun_path + 1);
+	REQUIRE(listen(cr->listener, 0) == 0);
+	cr->first = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	REQUIRE(connect(cr->first, (struct sockaddr *)&sun, length) == 0);
+}
+
+static void *take_all(void *arg)
+{
+	struct crowded *cr = arg;
+
+	usleep(200000);
+	for (unsigned i = 0; i < 2; i++)
+		close(accept4(cr->listener, NULL, NULL, SOCK_CLOEXEC));
+	return NULL;
+}
+
+static void opening_waits_for_room(void **state)
+{
+	struct memclient *mc;
+	struct crowded cr;
+	pthread_t thread;
+
+	(void)state;
+	listen_crowded(&cr);
+	assert_int_equal(pthread_create(&thread, NULL, take_all, &cr), 0);
+	assert_int_equal(memclient_open(cr.address, NULL, &mc), -ENOTCONN);
+	pthread_join(thread, NULL);
+	close(cr.first);
+	close(cr.listener);
+}
+
+/* But not for ever. */
+static void opening_waits_only_so_long(void **state)
+{
+	struct memclient_options o = { .size = sizeof(o), .timeout_ms = 300 };
+	struct memclient *mc;
+	struct crowded cr;
+
+	(void)state;
+	listen_crowded(&cr);
+	assert_int_equal(memclient_open(cr.address, &o, &mc), -EAGAIN);
+	close(cr.first);
+	close(cr.listener);
+}
+
 /* ---- the library's thread */
 
 /* The threads of this name, of which there must be one. */
@@ -354,6 +424,8 @@ int main(void)
 		TEST(spawning_does_no_harm),
 		TEST(children_live_whatever_others_do),
 		TEST(its_thread_runs_anywhere),
+		TEST(opening_waits_for_room),
+		TEST(opening_waits_only_so_long),
 	};
 	int failed;
 
