@@ -18,7 +18,7 @@ static int add_tls(struct dl_phdr_info *info, size_t size, void *arg)
 	return 0;
 }
 
-/* Of what was loaded first; the thread-locals of later objects lie elsewhere. */
+/* Of what was loaded first; those of later objects lie elsewhere. */
 static size_t tls_bytes;
 
 /* Not when a thread is started: dl_iterate_phdr() takes a lock which stays

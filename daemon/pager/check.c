@@ -307,15 +307,24 @@ static void check_advice(const struct pager *pg)
 void pager_check(const struct pager *pg)
 {
 	uint64_t committed = 0, batch_pages = 0, batch_slots;
-	uint32_t waiting = 0, segments = 0;
+	uint32_t waiting = 0, segments = 0, dying = 0;
+	segment_id before = 0;
 	struct recount rc;
 
 	memset(&rc, 0, sizeof(rc));
+	for (segment_id id = pg->segment_dying; id != 0;
+	     id = pg->segment[id].dying_next) {
+		ASSERT(pg->segment[id].state == SEGMENT_DYING);
+		dying++;
+	}
+	ASSERT(dying == pg->dying_count);
 	for (segment_id id = pg->segment_first; id != 0;
 	     id = pg->segment[id].next) {
 		const struct segment *sg = &pg->segment[id];
 
 		ASSERT(sg->state != SEGMENT_FREE);
+		ASSERT(sg->prev == before);
+		before = id;
 		check_segment(pg, sg, &rc);
 		check_chunks(pg, sg);
 		stream_check(&sg->streams);

@@ -116,7 +116,8 @@ struct segment {
 	uint64_t page_count;
 	page_id first;			/* its pages are first, first + 1 … */
 	account_id account;
-	segment_id next;		/* by `first`; or in the free list */
+	segment_id next, prev;		/* by `first`; next: free list, too */
+	segment_id dying_next;
 	uint8_t state;
 	uint8_t order;
 	uint8_t mode;			/* enum stream_mode */
@@ -295,7 +296,8 @@ struct pager {
 	uint32_t units[PAGE_STATES];	/* frames in each state */
 	uint64_t pinned_units;
 	uint64_t reserved_pinned_units;	/* of these: of reserved segments */
-	segment_id segment_free, segment_first;
+	segment_id segment_free, segment_first, segment_dying;
+	segment_id segment_hint;	/* look for room behind it first */
 	account_id account_free;
 	waiter_id waiter_free;
 	uint32_t waiting_count;		/* waiters in use */

@@ -24,32 +24,73 @@ static uint64_t table_pages(const struct segment *sg)
 	return DIV_ROUND_UP(sg->page_count, PAGES_PER_CHUNK) * PAGES_PER_CHUNK;
 }
 
-/* First-fit over the gaps between the segments' ranges of the page table.
- * Returns the start, 0 when there is no gap; *ret_link is where the list
- * (by start) goes on. */
-static page_id find_range(struct pager *pg, uint64_t page_count,
-			  segment_id **ret_link)
+/* The first gap behind segment *before, 0: from the start.  Returns where it
+ * starts, and which segment is before it; 0: there is none. */
+static page_id find_gap(const struct pager *pg, uint64_t need,
+			segment_id *before)
+{
+	for (;;) {
+		const struct segment *sg = &pg->segment[*before];
+		bool is_start = *before == 0;	/* page 0 is nobody's */
+		uint64_t at = is_start ? PAGES_PER_CHUNK :
+					 sg->first + table_pages(sg);
+		segment_id next = is_start ? pg->segment_first : sg->next;
+
+		if (next == 0 || pg->segment[next].first - at >= need)
+			return at + need <= pg->page_limit ? (page_id)at : 0;
+		*before = next;
+	}
+}
+
+/* Next-fit: whoever makes many segments must not cost all others a walk along
+ * them each time. */
+static page_id find_range(const struct pager *pg, uint64_t page_count,
+			  segment_id *ret_before)
 {
 	uint64_t need = DIV_ROUND_UP(page_count, PAGES_PER_CHUNK) *
 			PAGES_PER_CHUNK;
-	uint64_t at = PAGES_PER_CHUNK;	/* page 0 is nobody's */
-	segment_id *link = &pg->segment_first;
+	page_id first;
 
-	while (*link != 0 && pg->segment[*link].first - at < need) {
-		struct segment *before = &pg->segment[*link];
+	*ret_before = pg->segment_hint;
+	first = find_gap(pg, need, ret_before);
+	if (first != 0 || pg->segment_hint == 0)
+		return first;
+	*ret_before = 0;
+	return find_gap(pg, need, ret_before);
+}
 
-		at = before->first + table_pages(before);
-		link = &before->next;
-	}
-	*ret_link = link;
-	return at + need <= pg->page_limit ? (page_id)at : 0;
+static void add_behind(struct pager *pg, segment_id before, segment_id id)
+{
+	struct segment *sg = &pg->segment[id];
+	segment_id *link = before == 0 ? &pg->segment_first :
+					 &pg->segment[before].next;
+
+	sg->prev = before;
+	sg->next = *link;
+	*link = id;
+	if (sg->next != 0)
+		pg->segment[sg->next].prev = id;
+	pg->segment_hint = id;
+}
+
+static void remove_segment(struct pager *pg, segment_id id)
+{
+	struct segment *sg = &pg->segment[id];
+	segment_id *link = sg->prev == 0 ? &pg->segment_first :
+					   &pg->segment[sg->prev].next;
+
+	*link = sg->next;
+	if (sg->next != 0)
+		pg->segment[sg->next].prev = sg->prev;
+	if (pg->segment_hint == id)
+		pg->segment_hint = sg->prev;
 }
 
 int pager_segment_create(struct pager *pg, uint64_t serial,
 			 uint64_t page_count, unsigned order,
 			 account_id account, segment_id *ret_segment)
 {
-	segment_id id = pg->segment_free, *link;
+	segment_id id = pg->segment_free, before;
 	struct segment *sg;
 	uint64_t units;
 	page_id first;
@@ -66,7 +107,7 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 	if (units > segment_commit_limit(pg) ||
 	    pg->committed_units > segment_commit_limit(pg) - units)
 		return -ENOSPC;
-	first = find_range(pg, page_count, &link);
+	first = find_range(pg, page_count, &before);
 	if (first == 0)
 		return -ENOSPC;
 	err = account_map(pg, account, units);
@@ -79,11 +120,10 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 		.page_count = page_count,
 		.first = first,
 		.account = account,
-		.next = *link,
 		.state = SEGMENT_LIVE,
 		.order = (uint8_t)order,
 	};
-	*link = id;
+	add_behind(pg, before, id);
 	pg->committed_units += units;
 	pg->segment_count++;
 	*ret_segment = id;
@@ -101,12 +141,9 @@ void pager_segment_reserve(struct pager *pg, segment_id segment)
 static void segment_free(struct pager *pg, segment_id id)
 {
 	struct segment *sg = &pg->segment[id];
-	segment_id *link = &pg->segment_first;
 	uint64_t units = sg->page_count << sg->order;
 
-	while (*link != id)
-		link = &pg->segment[*link].next;
-	*link = sg->next;
+	remove_segment(pg, id);
 	table_discard(&pg->page_table, sg->first, table_pages(sg));
 	account_unmap(pg, sg->account, units);
 	pg->committed_units -= units;
@@ -243,15 +280,18 @@ static void segment_teardown(struct pager *pg, segment_id id)
 /* One turn's worth, of all dying segments together. */
 void segment_teardown_all(struct pager *pg)
 {
-	segment_id id = pg->segment_first;
+	segment_id *link = &pg->segment_dying;
 
 	pg->is_teardown_due = false;
-	while (id != 0 && pg->dying_count != 0) {
-		segment_id next = pg->segment[id].next;
+	while (*link != 0) {
+		struct segment *sg = &pg->segment[*link];
+		segment_id next = sg->dying_next;
 
-		if (pg->segment[id].state == SEGMENT_DYING)
-			segment_teardown(pg, id);
-		id = next;
+		segment_teardown(pg, *link);
+		if (sg->state == SEGMENT_DYING)
+			link = &sg->dying_next;
+		else
+			*link = next;
 	}
 }
 
@@ -286,6 +326,10 @@ void pager_segment_destroy(struct pager *pg, segment_id segment)
 	advice_end_segment(pg, segment);
 	ahead_forget(pg, segment);
 	segment_teardown(pg, segment);
+	if (sg->state == SEGMENT_DYING) {
+		sg->dying_next = pg->segment_dying;
+		pg->segment_dying = segment;
+	}
 }
 
 void pager_segment_get(const struct pager *pg, segment_id segment,

@@ -2,9 +2,9 @@
 /* The library as a guest in somebody's process.  Proves that it closes no
  * descriptor but its own, whoever has used their numbers meanwhile; that none
  * of its own is 0, 1 or 2; and that the child of a fork has nothing of it, also
- * one that is made while other threads open, map and fault; that its threads run
- * anywhere, whoever has started them; and that it waits where too many connect
- * at once. */
+ * one that is made while other threads open, map and fault; that its threads
+ * run anywhere, whoever has started them; and that it waits where too many
+ * connect at once. */
 #include "tests/integration/client_helpers.h"
 
 #include <dirent.h>
