@@ -65,11 +65,11 @@ NUMBER(uid_sessions, COUNT, "256", 1, 16384, RELOAD,
 NUMBER(session_lanes, COUNT, "256", 0, 4096, RELOAD,
        "Most extra connections of one program, one for each thread that "
        "faults inline.")
-NUMBER(max_segments, COUNT, "4096", 1, 65535, RESTART,
+NUMBER(max_segments, COUNT, "32000", 1, 65535, RESTART,
        "Most segments at once, of all clients together.")
-NUMBER(session_segments, COUNT, "1024", 1, 65535, RELOAD,
+NUMBER(session_segments, COUNT, "16384", 1, 65535, RELOAD,
        "Most segments one program may have attached.")
-NUMBER(uid_segments, COUNT, "2048", 1, 65535, RELOAD,
+NUMBER(uid_segments, COUNT, "16384", 1, 65535, RELOAD,
        "Most segments of one user.")
 NUMBER(max_faults, COUNT, "8192", 128, 1 << 20, RESTART,
        "Most faults waiting at once, of all clients together.")

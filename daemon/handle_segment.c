@@ -82,7 +82,9 @@ static int attach(struct daemon *d, struct conn *c, uint64_t id,
 	err = session_attach(c->session, segment, is_read_only, &a);
 	if (err == -EDQUOT)
 		conn_send_error(c, id, err, "this session has %u segments "
-				"attached, as many as session_segments allows",
+				"attached, as many as session_segments allows; "
+				"map fewer and divide them, or make that "
+				"larger in memd.conf",
 				c->session->attached_count);
 	else if (err != 0)
 		conn_send_error(c, id, err, "attach: %s", strerror(-err));

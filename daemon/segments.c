@@ -139,7 +139,19 @@ static void explain(const struct segments *ss, const struct segment_wish *wish,
 		return;
 	case -EAGAIN:
 		snprintf(text, size, "there are %u segments, as many as "
-			 "max_segments allows; try again later", ss->count);
+			 "max_segments allows; try again later, or make that "
+			 "larger in memd.conf", ss->count);
+		return;
+	case -EMFILE:
+		snprintf(text, size, "%u segments, a descriptor each, are as "
+			 "many as RLIMIT_NOFILE allows; make that larger "
+			 "(LimitNOFILE= of the unit, ulimit -n), or map fewer "
+			 "and divide them", ss->count);
+		return;
+	case -ENOMEM:
+		snprintf(text, size, "no memory for segment %u, or more "
+			 "mappings than vm.max_map_count allows (sysctl)",
+			 ss->count + 1);
 		return;
 	default:
 		snprintf(text, size, "cannot make the segment: %s",
@@ -165,7 +177,9 @@ static int check_counts(const struct segments *ss,
 	}
 	if (wish->owner->segment_count >= ss->config->uid_segments) {
 		snprintf(ret_reason, reason_size, "uid %u has %u segments, "
-			 "as many as uid_segments allows", wish->uid,
+			 "as many as uid_segments allows; map fewer and "
+			 "divide them, or make that larger in memd.conf",
+			 wish->uid,
 			 wish->owner->segment_count);
 		return -EDQUOT;
 	}
