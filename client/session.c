@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -274,15 +275,37 @@ static int wait_for_hello(struct handler *h)
 	return h->link.state == LINK_UP ? 0 : h->link.error;
 }
 
+/* memd hangs up at once on whoever comes while too many of his user have not
+ * said Hello yet: that passes.  False: the time is over. */
+static bool wait_after_hang_up(struct handler *h, uint64_t until_ns)
+{
+	const struct timespec pause = { .tv_nsec = (long)h->backoff_ns };
+
+	h->now_ns = clock_now_ns();
+	if (h->now_ns + h->backoff_ns >= until_ns)
+		return false;
+	nanosleep(&pause, NULL);
+	h->now_ns += h->backoff_ns;
+	h->backoff_ns = MIN(h->backoff_ns * 2,
+			    (uint64_t)BACKOFF_MOST_NS / 2);
+	return true;
+}
+
 int session_open(struct memclient *mc)
 {
 	struct handler *h = &mc->handler;
+	uint64_t until_ns;
 	int err;
 
 	h->backoff_ns = BACKOFF_FIRST_NS;
 	h->now_ns = clock_now_ns();
-	connect_link(mc, mc->settings.timeout_ns);
-	err = wait_for_hello(h);
+	until_ns = h->now_ns + mc->settings.timeout_ns;
+	do {
+		connect_link(mc, until_ns - h->now_ns);
+		h->hello_deadline_ns = until_ns;
+		err = wait_for_hello(h);
+	} while (err == -ENOTCONN && wait_after_hang_up(h, until_ns));
+	h->backoff_ns = BACKOFF_FIRST_NS;
 	if (err == 0)
 		come_up(mc);
 	return err == 0 && !h->is_up ? h->link.error : err;
