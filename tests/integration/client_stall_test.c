@@ -217,6 +217,35 @@ static void stalled_thread(void **state)
 	stall(MEMCLIENT_FAULT_THREAD);
 }
 
+/* As kernels before 6.6: what can be done there instead is for good, so the
+ * threads wait on. */
+static void stalled_without_poison(void **state)
+{
+	struct memclient_stats s = { .size = sizeof(s) };
+	struct toucher toucher[THREADS];
+	struct memclient *mc;
+	uint8_t *base;
+
+	(void)state;
+	catch_sigbus();
+	mc = open_memclient(500);
+	base = map(mc, MEMCLIENT_FAULT_THREAD);
+	mc->can_poison = false;
+	write_all(mc, base);
+	assert_int_equal(kill(memd.pid, SIGSTOP), 0);
+	start_touching(toucher, base);
+	usleep(1200000);
+	assert_int_equal(kill(memd.pid, SIGCONT), 0);
+	for (unsigned i = 0; i < THREADS; i++) {
+		pthread_join(toucher[i].thread, NULL);
+		assert_true(toucher[i].was_readable);
+	}
+	verify_all(base);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(s.pages_lost, 0);
+	memclient_close(mc);
+}
+
 /* ---- a program that is stopped */
 
 enum { STOP_TIMEOUT_MS = 3000 };
@@ -382,6 +411,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stalled_inline),
 		cmocka_unit_test(stalled_thread),
+		cmocka_unit_test(stalled_without_poison),
 		cmocka_unit_test(stopped_inline),
 		cmocka_unit_test(stopped_thread),
 		cmocka_unit_test(no_descriptor_to_ring_with),
