@@ -60,9 +60,10 @@ struct fault *faults_find(struct faults *fs, const struct region *r,
 	return NULL;
 }
 
-struct fault *faults_add(struct faults *fs, struct region *r, uint64_t page,
+struct fault *faults_add(struct faults *fs, struct region *r, uintptr_t address,
 			 uint64_t deadline_ns)
 {
+	uint64_t page = region_page_at(r, address);
 	struct fault *f = TAILQ_FIRST(&fs->list[FAULT_FREE]);
 
 	if (f == NULL)
@@ -70,6 +71,7 @@ struct fault *faults_add(struct faults *fs, struct region *r, uint64_t page,
 	ASSERT(faults_find(fs, r, page) == NULL);
 	f->region = r;
 	f->page = page;
+	f->address = address;
 	f->request_id = 0;
 	f->deadline_ns = deadline_ns;
 	f->try_count = 0;

@@ -36,6 +36,7 @@ struct fault {
 	enum fault_state state;
 	struct region *region;
 	uint64_t page;
+	uintptr_t address;		/* in the page: what was touched */
 	uint64_t request_id;		/* asked: of the Fault message */
 	uint64_t deadline_ns;		/* then it is late; late: then free */
 	uint64_t retry_ns;		/* delayed: then it is wanted again */
@@ -59,8 +60,9 @@ void faults_init(struct faults *fs);
 struct fault *faults_find(struct faults *fs, const struct region *r,
 			  uint64_t page);
 
-/* Add a wanted page; it must not be there.  NULL when the table is full. */
-struct fault *faults_add(struct faults *fs, struct region *r, uint64_t page,
+/* Add a wanted page, that at `address`; it must not be there.  NULL when the
+ * table is full. */
+struct fault *faults_add(struct faults *fs, struct region *r, uintptr_t address,
 			 uint64_t deadline_ns);
 
 void faults_remove(struct faults *fs, struct fault *f);

@@ -95,6 +95,8 @@ static enum verdict ask_thread(struct memclient *mc, uintptr_t address,
 	command_run(&mc->commands, c);
 	result = c->result;
 	command_release(&mc->commands, c);
+	if (result == -ENOENT)
+		return NOT_OURS;
 	return result == -EIO ? IS_LOST :
 	       result == -ETIMEDOUT ? IS_LATE : TRY_AGAIN;
 }
@@ -113,9 +115,10 @@ static int ask_somehow(struct memclient *mc, const struct region *r,
 }
 
 /* Ask the daemon and map what it says is there. */
-static bool ask_daemon(struct memclient *mc, struct region *r, uint64_t page,
-		       bool is_write, uint64_t started_ns)
+static bool ask_daemon(struct memclient *mc, struct region *r,
+		       uintptr_t address, bool is_write, uint64_t started_ns)
 {
+	uint64_t page = region_page_at(r, address);
 	uint64_t deadline_ns = started_ns + mc->settings.timeout_ns / 2;
 
 	for (unsigned i = 0; i < ROUNDS_MAX; i++) {
@@ -129,7 +132,7 @@ static bool ask_daemon(struct memclient *mc, struct region *r, uint64_t page,
 		if (a.is_mapped)
 			return mc->engine != NULL;
 		told = (struct region_told){ a.first, a.count, a.mark };
-		switch (region_map_reply(r, mc->inline_fd, page, &told)) {
+		switch (region_map_reply(r, mc->inline_fd, address, &told)) {
 		case UFFD_MAPPED:
 			return true;
 		case UFFD_MISSING:
@@ -164,9 +167,9 @@ static enum verdict handle(struct memclient *mc, struct region *r,
 	if (!region_is_trusted(r))
 		return ask_thread(mc, address, is_write, started_ns);
 	if ((region_take_edge(r, page) || region_expects_missing(r, page)) &&
-	    ask_daemon(mc, r, page, is_write, started_ns))
+	    ask_daemon(mc, r, address, is_write, started_ns))
 		return TRY_AGAIN;
-	switch (region_map_minor(r, mc->inline_fd, page)) {
+	switch (region_map_minor(r, mc->inline_fd, address)) {
 	case UFFD_MAPPED:
 		region_note_missing(r, false);
 		touched_add(&mc->touched, r, page,
@@ -181,7 +184,7 @@ static enum verdict handle(struct memclient *mc, struct region *r,
 		return NOT_OURS;
 	case UFFD_MISSING:
 		region_note_missing(r, true);
-		if (ask_daemon(mc, r, page, is_write, started_ns))
+		if (ask_daemon(mc, r, address, is_write, started_ns))
 			return TRY_AGAIN;
 		break;
 	case UFFD_LOST:

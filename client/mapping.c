@@ -146,12 +146,39 @@ static bool map_empty(uintptr_t start, size_t length, int empty)
 		    MAP_SHARED | MAP_FIXED, empty, 0) != MAP_FAILED;
 }
 
+/* Units that are there stay, and so does what the program has put in place of
+ * ours. */
+static bool must_cover(uintptr_t unit, int uffd)
+{
+	enum uffd_outcome outcome =
+		uffd_map(uffd, unit, UFFD_UNIT_BYTES, unit, UFFD_UNIT_BYTES);
+
+	return outcome != UFFD_MAPPED && outcome != UFFD_FOREIGN;
+}
+
+static bool cover_missing(uintptr_t start, size_t length, int uffd, int empty)
+{
+	uintptr_t end = start + length, next;
+	bool is_covered = true;
+
+	for (uintptr_t at = start; at < end && is_covered; at = next) {
+		next = at;
+		while (next < end && must_cover(next, uffd))
+			next += UFFD_UNIT_BYTES;
+		if (next > at)
+			is_covered = map_empty(at, next - at, empty);
+		else
+			next += UFFD_UNIT_BYTES;
+	}
+	return is_covered;
+}
+
 void mapping_cover(struct region *r, uintptr_t start, size_t length, int uffd)
 {
 	int empty = memfd_create("memclient-lost", MFD_CLOEXEC);
 
 	/* No descriptor left: no access is the next best (SIGSEGV). */
-	if ((empty < 0 || !map_empty(start, length, empty)) &&
+	if ((empty < 0 || !cover_missing(start, length, uffd, empty)) &&
 	    (empty < 0 || !map_empty(r->start, r->length, empty)))
 		(void)mprotect((void *)r->start, r->length, PROT_NONE);
 	if (empty >= 0)

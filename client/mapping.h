@@ -27,8 +27,9 @@ bool mapping_is_of(const struct region *r, int fd);
  * is a fault.  The bytes stay. */
 void mapping_zap(uintptr_t start, size_t length);
 
-/* Make every touch of the range a SIGBUS where the kernel cannot poison.
- * When there are too many mappings, of the whole region. */
+/* Make every touch of what of the range is ours and not mapped a SIGBUS where
+ * the kernel cannot poison.  When there are too many mappings, of the whole
+ * region. */
 void mapping_cover(struct region *r, uintptr_t start, size_t length, int uffd);
 
 /* Anonymous memory of this process alone: zeroed, registered with `uffd` for

@@ -23,15 +23,22 @@ enum {
 	LATE_NS = 200000000,	/* for all who wait to run, and get SIGBUS */
 };
 
+/* Map the page at `address`.  Returns the outcome for that unit of it. */
+static enum uffd_outcome map_page(struct memclient *mc, const struct region *r,
+				  uintptr_t address)
+{
+	return uffd_map(handler_uffd(mc, r),
+			region_page_start(r, region_page_at(r, address)),
+			region_page_bytes(r), uffd_unit_start(address),
+			UFFD_UNIT_BYTES);
+}
+
 /* ---- the two ways a fault ends */
 
 /* Threads that came through a command wait for it, not for the kernel. */
-static void wake_commands(struct memclient *mc, const struct region *r,
-			  uint64_t page, int result)
+static void wake_range(struct memclient *mc, const struct region *r,
+		       uintptr_t start, size_t length, int result)
 {
-	uintptr_t start = region_page_start(r, page);
-	size_t length = region_page_bytes(r);
-
 	if (!r->is_inline)
 		return;
 	for (size_t i = COMMAND_CALLS_MAX; i < COMMANDS_MAX; i++) {
@@ -41,6 +48,25 @@ static void wake_commands(struct memclient *mc, const struct region *r,
 		    c->address - start < length)
 			handler_finish(mc, c, result);
 	}
+}
+
+static void wake_commands(struct memclient *mc, const struct region *r,
+			  uint64_t page, int result)
+{
+	wake_range(mc, r, region_page_start(r, page), region_page_bytes(r),
+		   result);
+}
+
+/* The program has put something else where it touched the region.  What else
+ * there is of the page is mapped, or its next touch says that it is not. */
+static void unit_is_foreign(struct memclient *mc, const struct region *r,
+			    uintptr_t address)
+{
+	wake_range(mc, r, uffd_unit_start(address), UFFD_UNIT_BYTES, -ENOENT);
+	wake_commands(mc, r, region_page_at(r, address), 0);
+	uffd_wake(handler_uffd(mc, r),
+		  region_page_start(r, region_page_at(r, address)),
+		  region_page_bytes(r));
 }
 
 static void page_is_mapped(struct memclient *mc, const struct region *r,
@@ -77,12 +103,10 @@ static bool is_there(struct memclient *mc, struct fault *f)
 {
 	struct region *r = f->region;
 	uint64_t page = f->page;
-	uintptr_t start = region_page_start(r, page);
-	size_t length = region_page_bytes(r);
+	uintptr_t address = f->address;
 
 	if (!region_is_trusted(r) ||
-	    uffd_map(handler_uffd(mc, r), start, length, start, length) !=
-	    UFFD_MAPPED)
+	    map_page(mc, r, address) != UFFD_MAPPED)
 		return false;
 	faults_remove(&mc->handler.faults, f);
 	page_is_mapped(mc, r, page);
@@ -165,6 +189,7 @@ static void settle(struct memclient *mc, struct fault *f,
 	struct handler *h = &mc->handler;
 	struct region *r = f->region;
 	uint64_t page = f->page;
+	uintptr_t address = f->address;
 
 	switch (outcome) {
 	case UFFD_MISSING:	/* it has left again */
@@ -177,8 +202,11 @@ static void settle(struct memclient *mc, struct fault *f,
 	case UFFD_UNUSABLE:
 		lose(mc, f);
 		break;
-	case UFFD_MAPPED:
 	case UFFD_FOREIGN:
+		faults_remove(&h->faults, f);
+		unit_is_foreign(mc, r, address);
+		break;
+	case UFFD_MAPPED:
 	case UFFD_EXITING:
 		faults_remove(&h->faults, f);
 		page_is_mapped(mc, r, page);
@@ -197,10 +225,11 @@ static uint64_t deadline(const struct memclient *mc, uint64_t since_ns)
 	return since_ns + mc->settings.timeout_ns;
 }
 
-static void want(struct memclient *mc, struct region *r, uint64_t page,
+static void want(struct memclient *mc, struct region *r, uintptr_t address,
 		 uint64_t since_ns, bool is_write)
 {
 	struct handler *h = &mc->handler;
+	uint64_t page = region_page_at(r, address);
 	struct fault *f = faults_find(&h->faults, r, page);
 
 	if (atomic_load(&r->state) == REGION_LOST) {
@@ -208,7 +237,7 @@ static void want(struct memclient *mc, struct region *r, uint64_t page,
 		return;
 	}
 	if (f == NULL)
-		f = faults_add(&h->faults, r, page, deadline(mc, since_ns));
+		f = faults_add(&h->faults, r, address, deadline(mc, since_ns));
 	/* The table is full only for commands: messages are not read then.
 	 * Their thread tries again, and so comes back here. */
 	if (f == NULL)
@@ -218,17 +247,16 @@ static void want(struct memclient *mc, struct region *r, uint64_t page,
 }
 
 /* Map it if it is there; else want it. */
-static void map_or_want(struct memclient *mc, struct region *r, uint64_t page,
-			uint64_t since_ns, bool is_write)
+static void map_or_want(struct memclient *mc, struct region *r,
+			uintptr_t address, uint64_t since_ns, bool is_write)
 {
-	uintptr_t start = region_page_start(r, page);
-	size_t length = region_page_bytes(r);
+	uint64_t page = region_page_at(r, address);
 
 	if (!region_is_trusted(r)) {
-		want(mc, r, page, since_ns, is_write);
+		want(mc, r, address, since_ns, is_write);
 		return;
 	}
-	switch (uffd_map(handler_uffd(mc, r), start, length, start, length)) {
+	switch (map_page(mc, r, address)) {
 	case UFFD_MAPPED:
 		page_is_mapped(mc, r, page);
 		touched_add(&mc->touched, r, page, clock_now_ns() - since_ns);
@@ -237,6 +265,8 @@ static void map_or_want(struct memclient *mc, struct region *r, uint64_t page,
 				     &mc->handler.link);
 		break;
 	case UFFD_FOREIGN:
+		unit_is_foreign(mc, r, address);
+		break;
 	case UFFD_EXITING:
 		page_is_mapped(mc, r, page);
 		break;
@@ -247,7 +277,7 @@ static void map_or_want(struct memclient *mc, struct region *r, uint64_t page,
 	case UFFD_AGAIN:	/* the daemon says "it is there", and we try
 				 * once more */
 	case UFFD_UNUSABLE:
-		want(mc, r, page, since_ns, is_write);
+		want(mc, r, address, since_ns, is_write);
 		break;
 	}
 }
@@ -267,15 +297,15 @@ void paging_take_fault(struct memclient *mc, const struct uffd_fault *uf)
 	uint64_t page;
 
 	if (r == NULL) {	/* unmapped meanwhile */
-		uffd_wake(h->uffd.fd, uf->address & -(uintptr_t)UFFD_UNIT_BYTES,
+		uffd_wake(h->uffd.fd, uffd_unit_start(uf->address),
 			  UFFD_UNIT_BYTES);
 		return;
 	}
 	page = region_page_at(r, uf->address);
 	if (uf->is_minor && !is_worth_asking(h, r, page))
-		map_or_want(mc, r, page, h->now_ns, uf->is_write);
+		map_or_want(mc, r, uf->address, h->now_ns, uf->is_write);
 	else
-		want(mc, r, page, h->now_ns, uf->is_write);
+		want(mc, r, uf->address, h->now_ns, uf->is_write);
 }
 
 /* Its thread may have used up half of the time.  If it says more, it did not
@@ -290,8 +320,8 @@ void paging_take_command(struct memclient *mc, struct command *c)
 	if (r == NULL || !r->is_inline)
 		handler_finish(mc, c, -EFAULT);
 	else
-		map_or_want(mc, r, region_page_at(r, c->address),
-			    MIN(since_ns, now_ns), c->is_write);
+		map_or_want(mc, r, c->address, MIN(since_ns, now_ns),
+			    c->is_write);
 }
 
 /* ---- the daemon answers */
@@ -323,8 +353,9 @@ static void answer(struct memclient *mc, struct fault *f,
 	if (reply->error != 0)
 		refuse(mc, f, errors_from_wire(reply->error));
 	else
-		settle(mc, f, region_map_reply(r, handler_uffd(mc, r),
-					       reply->page, &told));
+		settle(mc, f,
+		       region_map_reply(r, handler_uffd(mc, r), f->address,
+					&told));
 }
 
 void paging_take_reply(struct memclient *mc, const struct link_frame *frame)

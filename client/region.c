@@ -365,15 +365,17 @@ void region_note_missing(struct region *r, bool is_missing)
 			      memory_order_relaxed);
 }
 
-/* Map [first, end) but for the mark.  Returns the outcome for `page`, which
- * must not be the mark. */
+/* Map the pages [first, end) but for the mark.  Returns the outcome for the
+ * unit at `address` (0: none), whose page is not left out as the mark. */
 static enum uffd_outcome map_around(struct region *r, int uffd, uint64_t first,
-				    uint64_t end, uint64_t mark, uint64_t page)
+				    uint64_t end, uint64_t mark,
+				    uintptr_t address)
 {
-	uintptr_t want = region_page_start(r, page);
-	size_t want_length = region_page_bytes(r);
+	uintptr_t want = uffd_unit_start(address);
+	size_t want_length = address != 0 ? UFFD_UNIT_BYTES : 0;
 	enum uffd_outcome before = UFFD_MAPPED, after = UFFD_MAPPED;
-	bool has_mark = mark >= first && mark < end && mark != page;
+	bool has_mark = mark >= first && mark < end &&
+			(address == 0 || mark != region_page_at(r, address));
 	uint64_t stop = has_mark ? mark : end;
 	uint64_t next = has_mark ? mark + 1 : end;
 
@@ -398,10 +400,12 @@ static uint64_t reply_reach(const struct region *r)
 		   r->page_shift, (uint64_t)1);
 }
 
-enum uffd_outcome region_map_reply(struct region *r, int uffd, uint64_t page,
+enum uffd_outcome region_map_reply(struct region *r, int uffd,
+				   uintptr_t address,
 				   const struct region_told *told)
 {
 	uint64_t page_count = region_page_count(r), reach = reply_reach(r);
+	uint64_t page = region_page_at(r, address);
 	uint64_t low = page > reach ? page - reach : 0;
 	uint64_t high = MIN(page + reach, page_count);
 	uint64_t first = MAX(told->first, low), end;
@@ -420,7 +424,7 @@ enum uffd_outcome region_map_reply(struct region *r, int uffd, uint64_t page,
 		note_add(&r->edges, end);
 	else if (end - first > 1 && page == end - 1)
 		note_add(&r->edges, first - 1);
-	return map_around(r, uffd, first, end, told->mark, page);
+	return map_around(r, uffd, first, end, told->mark, address);
 }
 
 /* What we are told of ends at `to` now.  Where it ended at `from`, that end is
@@ -447,7 +451,7 @@ static void map_backward(struct region *r, int uffd, uint64_t first,
 	while (end > first) {
 		uint64_t low = end - MIN(end - first, piece);
 
-		(void)map_around(r, uffd, low, end, mark, REGION_NO_PAGE);
+		(void)map_around(r, uffd, low, end, mark, 0);
 		end = low;
 	}
 }
@@ -469,8 +473,7 @@ void region_map_ready(struct region *r, int uffd,
 	if (is_backward(r))
 		map_backward(r, uffd, first, end, told->mark);
 	else
-		(void)map_around(r, uffd, first, end, told->mark,
-				 REGION_NO_PAGE);
+		(void)map_around(r, uffd, first, end, told->mark, 0);
 	atomic_store(&r->ready_end, 0);
 	if (is_backward(r))
 		continue_edge(r, end - 1, first - 1);
@@ -480,8 +483,10 @@ void region_map_ready(struct region *r, int uffd,
 
 /* These three may be of different Readies: then pages are mapped that are, or
  * were, there to be mapped, or none. */
-enum uffd_outcome region_map_minor(struct region *r, int uffd, uint64_t page)
+enum uffd_outcome region_map_minor(struct region *r, int uffd,
+				   uintptr_t address)
 {
+	uint64_t page = region_page_at(r, address);
 	uint64_t end = atomic_load(&r->ready_end);
 	uint64_t first = atomic_load(&r->ready_first);
 	uint64_t mark = atomic_load(&r->ready_mark);
@@ -498,5 +503,5 @@ enum uffd_outcome region_map_minor(struct region *r, int uffd, uint64_t page)
 		high = MIN(high, mark);
 	return uffd_map(uffd, region_page_start(r, low),
 			(size_t)(high - low) << r->page_shift,
-			region_page_start(r, page), region_page_bytes(r));
+			uffd_unit_start(address), UFFD_UNIT_BYTES);
 }

@@ -114,19 +114,23 @@ struct region_told {
 	uint64_t first, count, mark;
 };
 
-/* Map what a FaultReply for `page` says, cut to what is inside the region and
- * near `page`.  Returns the outcome for `page`. */
-enum uffd_outcome region_map_reply(struct region *r, int uffd, uint64_t page,
+/* Map what a FaultReply for the page at `address` says, cut to what is inside
+ * the region and near the page.  Returns the outcome for the unit at
+ * `address`: others of a large page may not be ours. */
+enum uffd_outcome region_map_reply(struct region *r, int uffd,
+				   uintptr_t address,
 				   const struct region_told *told);
 
 /* The same for pages that nobody has asked for. */
 void region_map_ready(struct region *r, int uffd,
 		      const struct region_told *told);
 
-/* Map a page that is there.  If the handler is about to map its neighbours, and
- * has not come to it yet, some of them, too: who reads in order would else be
- * behind it, page after page.  Returns the outcome for `page`. */
-enum uffd_outcome region_map_minor(struct region *r, int uffd, uint64_t page);
+/* Map the page at `address`, which is there.  If the handler is about to map
+ * its neighbours, and has not come to it yet, some of them, too: who reads in
+ * order would else be behind it, page after page.  Returns the outcome for the
+ * unit at `address`. */
+enum uffd_outcome region_map_minor(struct region *r, int uffd,
+				   uintptr_t address);
 
 /* Is the page a mark: is the daemon to be told that it was touched?  True once
  * for each. */

@@ -150,21 +150,24 @@ size_t uffd_read(int fd, struct uffd_fault *faults, size_t max)
 
 /* ---- mapping */
 
-/* The one place where errno numbers of CONTINUE get their meaning. */
-static enum uffd_outcome continue_outcome(int error)
+/* The one place where errno numbers get their meaning.  (Those of COPY go to
+ * the engine, which then puts the page in by itself, whatever was wrong; of
+ * WAKE there is only EINVAL.) */
+static enum uffd_outcome outcome_of(int error)
 {
 	switch (error) {
 	case 0:
-	case EEXIST:	/* somebody else was faster */
+	case EEXIST: /* somebody else was faster; or it is poisoned */
 		return UFFD_MAPPED;
 	case EAGAIN:	/* mappings are changing; or only a part was done */
+	case EBUSY:	/* somebody holds the page just now */
 	case ENOMEM:	/* no page for a page table */
 		return UFFD_AGAIN;
 	case EFAULT:	/* a hole in the data file */
 		return UFFD_MISSING;
 	case EIO:	/* the frame's memory is broken */
 		return UFFD_LOST;
-	case ENOENT:	/* not, or not only, a registered mapping */
+	case ENOENT:	/* not, or not only, one registered mapping */
 	case EINVAL:	/* a mapping of something else */
 		return UFFD_FOREIGN;
 	case ESRCH:	/* the address space is being torn down; older */
@@ -175,57 +178,119 @@ static enum uffd_outcome continue_outcome(int error)
 	}
 }
 
-/* One ioctl.  ret_done: how many bytes of the front need no second try. */
-static enum uffd_outcome map_once(int fd, uintptr_t at, size_t length,
-				  size_t *ret_done)
+/* One ioctl on [at, at + length).  Returns how many bytes of the front are
+ * done, or -errno: of the first unit, or (ENOENT) of the range. */
+typedef int64_t uffd_step(int fd, uintptr_t at, size_t length);
+
+static int64_t step_result(int result, int64_t done, size_t length)
+{
+	if (result == 0)
+		return (int64_t)length;
+	return errno == EAGAIN && done > 0 ? done : -errno;
+}
+
+static int64_t continue_step(int fd, uintptr_t at, size_t length)
 {
 	struct uffdio_continue c = {
 		.range = { .start = at, .len = length },
 	};
-	int error = ioctl(fd, UFFDIO_CONTINUE, &c) != 0 ? errno : 0;
+	int result = ioctl(fd, UFFDIO_CONTINUE, &c);
 
-	if (error == 0)
-		*ret_done = length;
-	else if (error == EAGAIN && c.mapped > 0)
-		*ret_done = (size_t)c.mapped;
-	else if (error == EEXIST)
-		*ret_done = UFFD_UNIT_BYTES;
-	else
-		*ret_done = 0;
-	return continue_outcome(error);
+	return step_result(result, c.mapped, length);
 }
 
-/* Is the unit at `at` one that the caller of uffd_map() must have? */
-static bool is_wanted(uintptr_t at, uintptr_t want, size_t want_length)
+static int64_t poison_step(int fd, uintptr_t at, size_t length)
 {
-	return at >= want && at - want < want_length;
+	struct uffdio_poison p = {
+		.range = {.start = at, .len = length},
+	};
+	int result = ioctl(fd, UFFDIO_POISON, &p);
+
+	return step_result(result, p.updated, length);
+}
+
+/* A walk over a range that may lie in several mappings, as the program may
+ * have changed what a part of its region is like (mprotect() and others), or
+ * put something else there.  The kernel refuses a range that crosses the border
+ * of a mapping as a whole, so what is refused is halved, down to one unit; and
+ * what succeeds is doubled again. */
+struct walk {
+	int fd;
+	uffd_step *step;
+	uintptr_t at, end;
+	size_t piece; /* tried at once */
+	unsigned tries;
+};
+
+static struct walk walk_of(int fd, uffd_step *step, uintptr_t start,
+			   size_t length)
+{
+	return (struct walk){.fd = fd,
+			     .step = step,
+			     .at = start,
+			     .end = start + length,
+			     .piece = length};
+}
+
+/* Go on behind the next bytes that have one outcome.  `*ret_done`: how many of
+ * them this walk has done, which is 0 if somebody else had. */
+static enum uffd_outcome walk_on(struct walk *w, size_t *ret_done)
+{
+	for (;;) {
+		size_t length = MIN(w->piece, (size_t)(w->end - w->at));
+		int64_t done = w->step(w->fd, w->at, length);
+		enum uffd_outcome outcome =
+			outcome_of(done < 0 ? (int)-done : 0);
+
+		*ret_done = done > 0 ? (size_t)done : 0;
+		if (*ret_done == w->piece)
+			w->piece *= 2;
+		if (outcome == UFFD_FOREIGN && length > UFFD_UNIT_BYTES) {
+			w->piece = MAX(length / 2 & -(size_t)UFFD_UNIT_BYTES,
+				       (size_t)UFFD_UNIT_BYTES);
+		} else if (outcome == UFFD_AGAIN && ++w->tries < TRIES_MAX) {
+			sched_yield();
+		} else {
+			w->at += MAX(*ret_done, (size_t)UFFD_UNIT_BYTES);
+			return outcome;
+		}
+	}
+}
+
+static bool is_final(enum uffd_outcome outcome)
+{
+	return outcome == UFFD_EXITING || outcome == UFFD_UNUSABLE;
+}
+
+/* What is true of all of a range of which `before` is true and then `next`.
+ * What is not ours says nothing about the rest. */
+static enum uffd_outcome join(enum uffd_outcome before, enum uffd_outcome next)
+{
+	if (before == UFFD_FOREIGN)
+		return next;
+	return before == UFFD_MAPPED && next != UFFD_FOREIGN ? next : before;
 }
 
 enum uffd_outcome uffd_map(int fd, uintptr_t start, size_t length,
 			   uintptr_t want, size_t want_length)
 {
-	enum uffd_outcome result = UFFD_MAPPED;
-	uintptr_t end = start + length;
-	unsigned tries = 0;
+	struct walk w = walk_of(fd, continue_step, start, length);
+	bool is_any = false;
+	enum uffd_outcome result = UFFD_FOREIGN;
 
-	for (uintptr_t at = start; at < end;) {
+	while (w.at < w.end) {
+		uintptr_t at = w.at;
 		size_t done;
-		enum uffd_outcome outcome = map_once(fd, at, end - at, &done);
+		enum uffd_outcome outcome = walk_on(&w, &done);
 
-		at += done;
-		if (done > 0)
-			continue;
-		if (outcome == UFFD_EXITING || outcome == UFFD_UNUSABLE)
+		if (is_final(outcome))
 			return outcome;
-		if (outcome == UFFD_AGAIN && ++tries < TRIES_MAX) {
-			sched_yield();
-			continue;
+		if (at < want + want_length && w.at > want) {
+			result = join(result, outcome);
+			is_any = true;
 		}
-		if (is_wanted(at, want, want_length) && result == UFFD_MAPPED)
-			result = outcome;
-		at += UFFD_UNIT_BYTES;
 	}
-	return result;
+	return is_any ? result : UFFD_MAPPED;
 }
 
 int uffd_copy(int fd, uintptr_t start, size_t length, const void *bytes)
@@ -257,7 +322,7 @@ void uffd_zero(int fd, uintptr_t address)
 	for (unsigned i = 0; i < TRIES_MAX; i++) {
 		if (ioctl(fd, UFFDIO_ZEROPAGE, &z) == 0)
 			return;
-		if (errno != EAGAIN && errno != ENOMEM)
+		if (outcome_of(errno) != UFFD_AGAIN)
 			break;
 		sched_yield();
 	}
@@ -268,31 +333,19 @@ void uffd_zero(int fd, uintptr_t address)
 
 int uffd_poison(int fd, uintptr_t start, size_t length)
 {
-	uintptr_t end = start + length;
-	unsigned tries = 0;
-	int done = 0;
+	struct walk w = walk_of(fd, poison_step, start, length);
+	enum uffd_outcome result = UFFD_FOREIGN;
+	size_t count = 0;
 
-	for (uintptr_t at = start; at < end;) {
-		struct uffdio_poison p = {
-			.range = { .start = at, .len = end - at },
-		};
-		int error = ioctl(fd, UFFDIO_POISON, &p) != 0 ? errno : 0;
+	while (w.at < w.end && !is_final(result)) {
+		size_t done;
 
-		if (p.updated > 0)
-			done += (int)(p.updated / UFFD_UNIT_BYTES);
-		if (error == 0)
-			break;
-		if (error == EAGAIN && p.updated > 0) {
-			at += (uintptr_t)p.updated;
-		} else if (error == EEXIST) {
-			at += UFFD_UNIT_BYTES;
-		} else if ((error == EAGAIN || error == ENOMEM) &&
-			   ++tries < TRIES_MAX) {
-			sched_yield();
-		} else {
-			return -error;
-		}
+		result = join(result, walk_on(&w, &done));
+		count += done / UFFD_UNIT_BYTES;
 	}
 	uffd_wake(fd, start, length);
-	return done;
+	if (result == UFFD_MAPPED)
+		return (int)count;
+	return result == UFFD_FOREIGN || result == UFFD_EXITING ? -ENOENT
+								: -EAGAIN;
 }

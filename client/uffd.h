@@ -15,6 +15,12 @@
 
 enum { UFFD_UNIT_BYTES = 4096 };
 
+/* Where the unit begins that holds `address`. */
+static inline uintptr_t uffd_unit_start(uintptr_t address)
+{
+	return address & -(uintptr_t)UFFD_UNIT_BYTES;
+}
+
 /* What came of a try to map pages. */
 enum uffd_outcome {
 	UFFD_MAPPED,	/* mapped, by us or before; wake who waits */
@@ -56,9 +62,11 @@ struct uffd_fault {
 size_t uffd_read(int fd, struct uffd_fault *faults, size_t max);
 
 /* Map the units of [start, start + length) that are in the data file and not
- * mapped yet.  Returns what is true of the part [want, want + want_length):
- * UFFD_MAPPED only if all of it is mapped now.  Does not wake those who wait
- * for units that were mapped before: see uffd_wake(). */
+ * mapped yet, be the range one mapping or several.  Returns what is true of
+ * the part [want, want + want_length): UFFD_MAPPED only if all of it that is
+ * ours is mapped now, UFFD_FOREIGN only if none of it is ours; UFFD_MAPPED if
+ * the part is not in the range.  Does not wake those who wait for units that
+ * were mapped before: see uffd_wake(). */
 enum uffd_outcome uffd_map(int fd, uintptr_t start, size_t length,
 			   uintptr_t want, size_t want_length);
 
@@ -76,9 +84,9 @@ void uffd_wake(int fd, uintptr_t start, size_t length);
 /* Make one unit of anonymous memory zero and wake who waits for it. */
 void uffd_zero(int fd, uintptr_t address);
 
-/* Make every touch of a unit that is not mapped yet a SIGBUS, and wake.
- * Returns how many units are poisoned now and were not before, or -errno
- * (-ENOENT: nothing registered is mapped there). */
+/* Make every touch of a unit that is ours and not mapped yet a SIGBUS, and
+ * wake.  Returns how many units are poisoned now and were not before; -ENOENT
+ * (nothing registered is mapped there), -EAGAIN (not all could be). */
 int uffd_poison(int fd, uintptr_t start, size_t length) MUST_CHECK;
 
 #endif

@@ -52,7 +52,21 @@
  * them is not in memory is lost.  So are pins, of all regions.
  *
  * What it asks of the program:
- *   - Do not munmap(), mremap() or mmap() over a region; use memclient_unmap.
+ *   - These may be used on a region or a part of it, be it a part of a page:
+ *     mprotect() (not to make a read-only region writable: what is written is a
+ *     copy, which vanishes when memd ages the page); mlock() and munlock()
+ *     (which keep no page in: see memclient_pin; where a system call gets
+ *     EFAULT, mlock() gets ENOMEM); mbind(); and madvise() with NORMAL, RANDOM,
+ *     SEQUENTIAL, WILLNEED, COLD, PAGEOUT, POPULATE_READ, POPULATE_WRITE and
+ *     DONTNEED, all of which leave the bytes alone (memclient_advise() is what
+ *     memd hears of).  Each border that they make costs one of the mappings
+ *     that a process may have (sysctl vm.max_map_count).
+ *   - Do not munmap(), mremap() or mmap() over a region or a part of it.  The
+ *     rest of the region still works, but nobody watches that part any more:
+ *     memclient_unmap() unmaps whatever lies there by then, and ageing may drop
+ *     it (anonymous memory is zeros then).  What mremap() has moved is not
+ *     paged any more: missing pages are zeros there, for all who share the
+ *     segment, until memd notices and gives the segment up.
  *   - A region is not inherited by fork(): in the child its addresses are
  *     unmapped, and no descriptor of the library is open.  No call works on
  *     the parent's connection (-EPERM) but memclient_close(), which frees
@@ -63,9 +77,10 @@
  *   - Direct I/O, io_uring fixed buffers, RDMA or anything else that keeps
  *     physical pages needs memclient_pin() around it: otherwise the device may
  *     write into a page that has meanwhile left.
- *   - Do not madvise() a region, above all not with MADV_HUGEPAGE or
- *     MADV_COLLAPSE: out of a huge page nothing can be taken, and the daemon
- *     gives up a segment that has one; use memclient_advise.
+ *   - Do not madvise() a region otherwise than that.  Out of a huge page
+ *     (HUGEPAGE, COLLAPSE) nothing can be taken, so the daemon gives up a
+ *     segment that has one, as it does with one of which REMOVE has dropped
+ *     pages; DOFORK lets a child read zeros; DODUMP lets a core dump show them.
  *   - The library's thread, and the engine's, have the ordinary policy, nice 0
  *     where that is allowed, and every processor of the cpuset, whatever the
  *     thread has that opened the connection: a cpuset confines them,

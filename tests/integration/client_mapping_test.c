@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves, on the kernel that runs it, what the library relies on when it maps
  * a data file: nothing is put into the file by mapping, locking or zapping;
- * CONTINUE maps what is there and tells holes from foreign memory; a page that
- * is poisoned, or covered where the kernel cannot poison, gives SIGBUS and
- * leaves its neighbours alone. */
+ * CONTINUE maps what is there, in however many mappings, and tells holes from
+ * foreign memory; a page that is poisoned, or covered where the kernel cannot
+ * poison, gives SIGBUS and leaves its neighbours alone. */
 #include "client/mapping.h"
 #include "client/uffd.h"
 #include "tests/skip.h"
@@ -113,6 +113,14 @@ static enum uffd_outcome map_units(unsigned first, unsigned count,
 			at(want), UFFD_UNIT_BYTES);
 }
 
+/* The outcome for all of them. */
+static enum uffd_outcome map_range(unsigned first, unsigned count)
+{
+	size_t length = count * (size_t)UFFD_UNIT_BYTES;
+
+	return uffd_map(uffd.fd, at(first), length, at(first), length);
+}
+
 static void mapping_puts_nothing_in(void **state)
 {
 	(void)state;
@@ -181,19 +189,74 @@ static void poison(void **state)
 	assert_int_equal(look(4), 5);
 }
 
+static void take_out(unsigned first, unsigned count)
+{
+	assert_int_equal(fallocate(file,
+				   FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				   (off_t)first * UFFD_UNIT_BYTES,
+				   (off_t)count * UFFD_UNIT_BYTES),
+			 0);
+}
+
+static bool is_covered(unsigned unit)
+{
+	return (unit >= 16 && unit < 20) || unit == 22;
+}
+
 static void cover(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < UNITS; i++)
 		install(i, (uint8_t)(i + 1));
 	assert_int_equal(map_units(0, UNITS, 0), UFFD_MAPPED);
-	mapping_cover(&region, at(16), 4 * UFFD_UNIT_BYTES, uffd.fd);
+	take_out(16, 4);
+	take_out(22, 1);
+	mapping_cover(&region, at(16), 8 * UFFD_UNIT_BYTES, uffd.fd);
 	for (unsigned i = 0; i < UNITS; i++)
-		assert_int_equal(look(i), i >= 16 && i < 20 ? -1 :
-				 (int)i + 1);
+		assert_int_equal(look(i), is_covered(i) ? -1 : (int)i + 1);
 	assert_int_equal(map_units(16, 1, 16), UFFD_FOREIGN);
 	assert_int_equal(uffd_poison(uffd.fd, at(16), UFFD_UNIT_BYTES),
-			 uffd.can_poison ? -ENOENT : -EINVAL);
+			 -ENOENT);
+	/* Its borders are nobody else's business. */
+	for (unsigned i = 0; i < UNITS; i++)
+		if (!is_covered(i))
+			mapping_zap(at(i), UFFD_UNIT_BYTES);
+	assert_int_equal(map_units(0, UNITS, 60), UFFD_MAPPED);
+	for (unsigned i = 0; i < UNITS; i++)
+		assert_int_equal(look(i), is_covered(i) ? -1 : (int)i + 1);
+}
+
+/* What the program changes about a part of the region cuts it in two mappings
+ * or three, which the kernel works on one at a time only. */
+static void borders_are_crossed(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < UNITS; i++)
+		if (i < 40 || i >= 44)
+			install(i, (uint8_t)(i + 1));
+	for (unsigned i = 3; i < 30; i += 2)
+		assert_int_equal(
+			mprotect((void *)at(i), UFFD_UNIT_BYTES, PROT_READ), 0);
+	assert_int_equal(munmap((void *)at(50), UFFD_UNIT_BYTES), 0);
+	assert_int_equal(map_units(0, UNITS, 63), UFFD_MAPPED);
+	for (unsigned i = 0; i < UNITS; i++)
+		if (i != 50 && (i < 40 || i >= 44))
+			assert_int_equal(look(i), i + 1);
+	/* What is not ours says nothing about the rest. */
+	assert_int_equal(map_range(48, 8), UFFD_MAPPED);
+	assert_int_equal(map_range(50, 1), UFFD_FOREIGN);
+	if (blocks() == (UNITS - 4) * 8) {
+		assert_int_equal(map_range(38, 4), UFFD_MISSING);
+		assert_int_equal(map_range(42, 10), UFFD_MISSING);
+	}
+	if (uffd.can_poison) {
+		mapping_zap(at(2), 4 * UFFD_UNIT_BYTES);
+		assert_int_equal(
+			uffd_poison(uffd.fd, at(0), 8 * UFFD_UNIT_BYTES), 4);
+		for (unsigned i = 0; i < 8; i++)
+			assert_int_equal(look(i),
+					 i < 2 || i >= 6 ? (int)i + 1 : -1);
+	}
 }
 
 static void files_are_checked(void **state)
@@ -221,6 +284,8 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(poison, begin, end),
 		cmocka_unit_test_setup_teardown(cover, begin, end),
+		cmocka_unit_test_setup_teardown(borders_are_crossed, begin,
+						end),
 		cmocka_unit_test_setup_teardown(files_are_checked, begin, end),
 	};
 	int err = uffd_open(true, &uffd);

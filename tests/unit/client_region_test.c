@@ -190,7 +190,9 @@ static void arithmetic(void **state)
 		/* Whatever the range, it ends: on a number that is no
 		 * userfaultfd, at the first try. */
 		for (size_t k = 0; k < ARRAY_SIZE(told); k++) {
-			assert_int_equal(region_map_reply(&r, -1, 5, &told[k]),
+			uintptr_t at = region_page_start(&r, 5) + 1;
+
+			assert_int_equal(region_map_reply(&r, -1, at, &told[k]),
 					 UFFD_UNUSABLE);
 			region_map_ready(&r, -1, &told[k]);
 		}
@@ -208,7 +210,7 @@ static void reply(struct region *r, uint64_t page, uint64_t first,
 {
 	const struct region_told told = { first, count, mark };
 
-	(void)region_map_reply(r, -1, page, &told);
+	(void)region_map_reply(r, -1, region_page_start(r, page), &told);
 }
 
 static void ready(struct region *r, uint64_t first, uint64_t count,
