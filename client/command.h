@@ -85,6 +85,10 @@ struct command {
 
 	/* The handler's own. */
 	uint64_t request_id;		/* 0: not sent yet */
+	uint32_t segment;		/* ADVISE, PIN, UNPIN: what was sent */
+	uint64_t first_page, end_page;
+	bool is_mapping;		/* PIN: answered, next_page is next */
+	uint64_t next_page;
 	uint64_t deadline_ns;
 };
 

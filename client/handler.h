@@ -7,6 +7,7 @@
 
 #include "client/fault.h"
 #include "client/link.h"
+#include "client/pinned.h"
 #include "client/uffd.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -64,6 +65,7 @@ struct handler {
 	uint64_t touched_ns;	/* report minor faults then */
 
 	struct faults faults;
+	struct pinned pinned;
 	struct link link;
 };
 

@@ -437,18 +437,23 @@ void paging_take_ready(struct memclient *mc, const struct link_frame *frame)
 			map_ready(mc, r, ready);
 }
 
-/* Forget the mappings of one range, in pages, as far as it is inside. */
-static void age(const struct region *r, const Memd__Range *range)
+/* Forget the mappings of one range, in pages, as far as it is inside and not
+ * pinned. */
+static void age(const struct pinned *pd, const struct region *r,
+		const Memd__Range *range)
 {
 	uint64_t page_count = region_page_count(r);
-	uint64_t count;
+	uint64_t end, next;
 
 	if (range->first >= page_count)
 		return;
-	count = MIN(range->count, page_count - range->first);
-	if (count > 0)
-		mapping_zap(region_page_start(r, range->first),
-			    (size_t)count << r->page_shift);
+	end = range->first + MIN(range->count, page_count - range->first);
+	for (uint64_t page = range->first; page < end; page = next) {
+		next = end;
+		if (!pinned_has(pd, r, page, &next))
+			mapping_zap(region_page_start(r, page),
+				    (size_t)(next - page) << r->page_shift);
+	}
 }
 
 void paging_take_age(struct memclient *mc, const struct link_frame *frame)
@@ -468,7 +473,7 @@ void paging_take_age(struct memclient *mc, const struct link_frame *frame)
 		    atomic_load(&r->segment) != message->segment)
 			continue;
 		for (size_t j = 0; j < message->n_range; j++)
-			age(r, message->range[j]);
+			age(&h->pinned, r, message->range[j]);
 	}
 	touched_send(&mc->touched, &mc->regions, &h->link);
 }

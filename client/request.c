@@ -4,6 +4,7 @@
 #include "client/direct.h"
 #include "client/mapping.h"
 #include "client/paging.h"
+#include "client/pinning.h"
 #include "client/session.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ static void finish(struct memclient *mc, struct command *c, int result,
 	handler_finish(mc, c, result);
 }
 
-/* The command that waits for the reply `id`, NULL if none does any more. */
+/* The command that waits for the reply `id`, NULL if none does (any more). */
 static struct command *waiting(struct memclient *mc, uint64_t id)
 {
 	size_t idx = handler_request_idx(id);
@@ -28,7 +29,8 @@ static struct command *waiting(struct memclient *mc, uint64_t id)
 	if (idx >= COMMAND_CALLS_MAX)
 		return NULL;
 	c = &mc->commands.cell[idx];
-	return command_is_taken(c) && c->request_id == id ? c : NULL;
+	return command_is_taken(c) && c->request_id == id && !c->is_mapping ?
+		c : NULL;
 }
 
 /* ---- messages out */
@@ -64,8 +66,7 @@ static int send_body(struct memclient *mc, struct command *c)
 
 /* The pages of the command's range: all that it touches, or (DONTNEED) all
  * that lie wholly inside.  False when none are. */
-static bool find_pages(const struct region *r, const struct command *c,
-		       uint64_t *ret_first, uint64_t *ret_count)
+static bool find_pages(const struct region *r, struct command *c)
 {
 	uintptr_t page_bytes = region_page_bytes(r);
 	uintptr_t from = c->address - r->start;
@@ -77,31 +78,30 @@ static bool find_pages(const struct region *r, const struct command *c,
 		to += page_bytes - 1;
 	if (c->length == 0 || to >> r->page_shift <= from >> r->page_shift)
 		return false;
-	*ret_first = from >> r->page_shift;
-	*ret_count = (to >> r->page_shift) - *ret_first;
+	c->segment = atomic_load(&r->segment);
+	c->first_page = from >> r->page_shift;
+	c->end_page = to >> r->page_shift;
 	return true;
 }
 
-static int send_advise(struct memclient *mc, struct command *c,
-		       const struct region *r, uint64_t first, uint64_t count)
+static int send_advise(struct memclient *mc, struct command *c)
 {
 	Memd__Advise m = MEMD__ADVISE__INIT;
 
-	m.segment = atomic_load(&r->segment);
-	m.first = first;
-	m.count = count;
+	m.segment = c->segment;
+	m.first = c->first_page;
+	m.count = c->end_page - c->first_page;
 	m.advice = (Memd__Advice)c->advice;
 	return send_message(mc, c, MEMD__MESSAGE_TYPE__TYPE_ADVISE, &m.base);
 }
 
-static int send_pin(struct memclient *mc, struct command *c,
-		    const struct region *r, uint64_t first, uint64_t count)
+static int send_pin(struct memclient *mc, struct command *c)
 {
 	Memd__Pin m = MEMD__PIN__INIT;
 
-	m.segment = atomic_load(&r->segment);
-	m.first = first;
-	m.count = count;
+	m.segment = c->segment;
+	m.first = c->first_page;
+	m.count = c->end_page - c->first_page;
 	return send_message(mc, c, c->kind == COMMAND_PIN ?
 			    MEMD__MESSAGE_TYPE__TYPE_PIN :
 			    MEMD__MESSAGE_TYPE__TYPE_UNPIN, &m.base);
@@ -111,7 +111,6 @@ static int send_pin(struct memclient *mc, struct command *c,
 static int send_range(struct memclient *mc, struct command *c)
 {
 	struct region *r = regions_find(&mc->regions, c->address);
-	uint64_t first, count;
 
 	if (r == NULL || c->length > r->start + r->length - c->address) {
 		finish(mc, c, -EINVAL, "the range is not inside one region");
@@ -129,13 +128,12 @@ static int send_range(struct memclient *mc, struct command *c)
 		finish(mc, c, -EACCES, "the region is mapped read-only");
 		return 0;
 	}
-	if (!find_pages(r, c, &first, &count)) {
+	if (!find_pages(r, c)) {
 		finish(mc, c, 0, "");
 		return 0;
 	}
-	return c->kind == COMMAND_ADVISE ?
-		send_advise(mc, c, r, first, count) :
-		send_pin(mc, c, r, first, count);
+	return c->kind == COMMAND_ADVISE ? send_advise(mc, c) :
+					   send_pin(mc, c);
 }
 
 static int send_command(struct memclient *mc, struct command *c)
@@ -186,11 +184,41 @@ static void unmap(struct memclient *mc, struct command *c)
 	mc->handler.has_left_mapped |=
 		!mapping_destroy(r, handler_uffd(mc, r));
 	paging_forget_region(mc, r);
+	pinned_forget(&mc->handler.pinned, r);
 	/* Joining: when the reply comes, see session.c. */
 	if (is_live)
 		request_detach(mc, atomic_load(&r->segment));
 	regions_put(&mc->regions, r);
 	finish(mc, c, 0, "");
+}
+
+/* ---- pins */
+
+/* Map some more of what the daemon has pinned. */
+static void go_on_mapping(struct memclient *mc, struct command *c)
+{
+	int err = pinning_step(mc, c);
+
+	if (err == -EAGAIN)
+		return;
+	if (err != 0)
+		pinning_undo(mc, c);
+	finish(mc, c, err, err == -EINVAL ? "the region was unmapped" :
+					    errors_name(err));
+}
+
+static void begin_mapping(struct memclient *mc, struct command *c)
+{
+	int err = pinning_start(mc, c);
+
+	if (err == 0) {
+		c->is_mapping = true;
+		go_on_mapping(mc, c);
+		return;
+	}
+	pinning_undo(mc, c);
+	finish(mc, c, err, err == -EINVAL ? "the region was unmapped" :
+					    "too many ranges are pinned");
 }
 
 /* ---- taking, repeating, giving up */
@@ -213,6 +241,7 @@ void request_take(struct memclient *mc, struct command *c)
 
 	h->call_count++;
 	c->request_id = 0;
+	c->is_mapping = false;
 	c->deadline_ns = h->now_ns + mc->settings.timeout_ns;
 	if (c->kind == COMMAND_STOP) {
 		h->is_stopping = true;
@@ -222,6 +251,13 @@ void request_take(struct memclient *mc, struct command *c)
 	} else {
 		try_send(mc, c);
 	}
+}
+
+static void give_up(struct memclient *mc, struct command *c)
+{
+	if (c->is_mapping)
+		pinning_undo(mc, c);
+	finish(mc, c, -ETIMEDOUT, errors_name(ETIMEDOUT));
 }
 
 void request_run(struct memclient *mc)
@@ -234,8 +270,9 @@ void request_run(struct memclient *mc)
 		if (!command_is_taken(c))
 			continue;
 		if (c->deadline_ns <= h->now_ns)
-			finish(mc, c, -ETIMEDOUT,
-			       errors_name(ETIMEDOUT));
+			give_up(mc, c);
+		else if (c->is_mapping)
+			go_on_mapping(mc, c);
 		else if (c->request_id == 0)
 			try_send(mc, c);
 	}
@@ -243,6 +280,7 @@ void request_run(struct memclient *mc)
 
 void request_fail_sent(struct memclient *mc)
 {
+	pinned_forget(&mc->handler.pinned, NULL);
 	for (size_t i = 0; i < COMMAND_CALLS_MAX; i++) {
 		struct command *c = &mc->commands.cell[i];
 
@@ -271,7 +309,9 @@ uint64_t request_next_ns(struct memclient *mc)
 		struct command *c = &mc->commands.cell[i];
 
 		if (command_is_taken(c))
-			next_ns = MIN(next_ns, c->deadline_ns);
+			next_ns = MIN(next_ns, c->is_mapping ?
+					       mc->handler.now_ns :
+					       c->deadline_ns);
 	}
 	return next_ns;
 }
@@ -284,10 +324,17 @@ void request_take_ok(struct memclient *mc, uint64_t id)
 
 	if (c == NULL)
 		return;
-	if (c->kind == COMMAND_MAP || c->kind == COMMAND_STATS)
+	if (c->kind == COMMAND_MAP || c->kind == COMMAND_STATS) {
 		finish(mc, c, -EPROTO, "the daemon answered something else");
-	else
-		finish(mc, c, 0, "");
+		return;
+	}
+	if (c->kind == COMMAND_PIN) {
+		begin_mapping(mc, c);
+		return;
+	}
+	if (c->kind == COMMAND_UNPIN)
+		pinning_end(mc, c);
+	finish(mc, c, 0, "");
 }
 
 void request_take_error(struct memclient *mc, uint64_t id,

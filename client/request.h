@@ -25,7 +25,8 @@ void request_detach(struct memclient *mc, uint32_t segment);
 /* Send what could not be sent; end what is too late. */
 void request_run(struct memclient *mc);
 
-/* The link went down: what has been sent will not be answered. */
+/* The link went down: what has been sent will not be answered, and pins have
+ * ended. */
 void request_fail_sent(struct memclient *mc);
 
 /* For so long nobody could do anything: all deadlines are later. */

@@ -157,6 +157,14 @@ void handle_advise(struct daemon *d, struct conn *c, uint64_t id,
 	d->engine.wants_run = true;
 }
 
+/* However it has attached it: what is pinned is taken from its owner's and
+ * everybody's share. */
+static bool may_write(const struct conn *c, const struct segment *segment)
+{
+	return peer_may(&c->peer, segment->uid, segment->gid, segment->mode,
+			PEER_WRITE);
+}
+
 void handle_pin(struct daemon *d, struct conn *c, uint64_t id,
 		const void *message)
 {
@@ -168,10 +176,12 @@ void handle_pin(struct daemon *d, struct conn *c, uint64_t id,
 
 	if (a == NULL)
 		return;
-	if (a->is_read_only) {
-		conn_send_error(c, id, -EACCES, "segment %u is attached "
-				"read-only: pins are for those who may write",
-				request->segment);
+	if (a->is_read_only && !may_write(c, a->segment)) {
+		conn_send_error(c, id, -EACCES, "pins are for those who may "
+				"write: segment \"%s\" belongs to uid %u, gid "
+				"%u with mode %04o", a->segment->name,
+				a->segment->uid, a->segment->gid,
+				a->segment->mode);
 		return;
 	}
 	if (c->session->pin_count >= SESSION_PINS_MAX) {

@@ -298,17 +298,19 @@ int memclient_attach(struct memclient *mc, const char *name,
 int memclient_advise(struct memclient *mc, void *addr, size_t length,
 		     int advice);
 
-/* Bring in every page that the range touches and keep it in until
- * memclient_unpin() of the same range (pins are counted).  Needed around
- * direct I/O.
+/* Bring in every page that the range touches, map it here, and keep it in and
+ * mapped until memclient_unpin() of the same range (pins are counted).
+ * Meanwhile the kernel finds it in every system call of this process, in all
+ * fault modes and whatever userfaultfd the process has.  (Others who have
+ * the segment attached pin for themselves.)
  *
  * Returns 0, or -EINVAL (not inside one region), -ENOMEM (more than may be
  * pinned: half of the pool, half of a limit on frames, or 4096 ranges), -EBUSY
  * (too many requests are under way: 16 pins and advices of one connection at a
- * time), -EACCES (the region is read-only: a device that only reads needs no
- * pin), -EIO (a page is lost), -ENOTCONN (daemon gone, or the region lost),
- * -ETIMEDOUT.  On failure nothing is pinned; save that after -ETIMEDOUT the
- * daemon may still pin the range, until it is unmapped.
+ * time), -EACCES (the region is read-only, and the segment's mode does not let
+ * the caller write), -EIO (a page is lost), -ENOTCONN (daemon gone, or the
+ * region lost), -ETIMEDOUT.  On failure nothing is pinned; save that after
+ * -ETIMEDOUT the daemon may still pin the range, until it is unmapped.
  * Blocks until it is done, at most timeout_ms. */
 int memclient_pin(struct memclient *mc, void *addr, size_t length);
 

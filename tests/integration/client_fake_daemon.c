@@ -397,6 +397,17 @@ static void take_advise(int fd, uint64_t id, const Memd__Advise *m)
 	reply_ok(fd, id);
 }
 
+/* Nothing is evicted unless it is told to. */
+static void take_pin(int fd, uint64_t id, const Memd__Pin *m)
+{
+	struct segment *s = find(m->segment, NULL);
+
+	for (uint64_t i = m->first; s != NULL && i < m->first + m->count; i++)
+		if (atomic_load(&control->mode) != FAKE_LIE)
+			install(s, i);
+	reply_ok(fd, id);
+}
+
 static void take_stats(int fd, uint64_t id)
 {
 	Memd__SessionStatsReply m = MEMD__SESSION_STATS_REPLY__INIT;
@@ -570,6 +581,8 @@ static const ProtobufCMessageDescriptor *descriptor_of(uint16_t type)
 		return &memd__touched__descriptor;
 	case MEMD__MESSAGE_TYPE__TYPE_ADVISE:
 		return &memd__advise__descriptor;
+	case MEMD__MESSAGE_TYPE__TYPE_PIN:
+		return &memd__pin__descriptor;
 	default:
 		return NULL;
 	}
@@ -663,6 +676,9 @@ static void take_message(int conn, const struct wire_header *h, const void *m)
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_ADVISE:
 		take_advise(c->fd, h->request_id, m);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_PIN:
+		take_pin(c->fd, h->request_id, m);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_SESSION_STATS:
 		take_stats(c->fd, h->request_id);
