@@ -77,6 +77,21 @@
  *   - Direct I/O, io_uring fixed buffers, RDMA or anything else that keeps
  *     physical pages needs memclient_pin() around it: otherwise the device may
  *     write into a page that has meanwhile left.
+ *   - Pin what the kernel is to read or write for a thread that is ending, in
+ *     both fault modes: it does not wait for pages then, and goes on as if the
+ *     word were not there.  These are robust mutexes, each from before it is
+ *     locked until after it is unlocked (the kernel follows a list from one to
+ *     the next, so a missing one also hides those behind it: nobody gets
+ *     EOWNERDEAD, and who waits, waits for ever); the word of
+ *     set_tid_address(2), on which pthread_join() waits; and the list head of
+ *     set_robust_list(2).  The last two are in glibc's descriptor of a thread,
+ *     at the end of its stack: pin a stack that lies in a region, all of it.
+ *   - Where system calls get EFAULT (see above), pin whatever they are given;
+ *     the area of rseq(2), which is in glibc's descriptor, too; and mutexes,
+ *     condition variables, semaphores and barriers, private or shared, while
+ *     threads use them: they are futex(2) calls as soon as somebody waits, and
+ *     glibc aborts the program, or waits for ever, when one fails.  In thread
+ *     mode with full userfaultfd none of these needs a pin.
  *   - Do not madvise() a region otherwise than that.  Out of a huge page
  *     (HUGEPAGE, COLLAPSE) nothing can be taken, so the daemon gives up a
  *     segment that has one, as it does with one of which REMOVE has dropped

@@ -3,15 +3,16 @@
  * until they are unpinned, whatever else is paged and aged: read(2), write(2),
  * direct I/O and futexes find them in both fault modes, with small and large
  * pages, in regions attached for reading, and where the process has but the
- * userfaultfd that serves no system calls; that a robust mutex on a pinned page
- * is handed on when its owner is killed; and that a pin that cannot be mapped
- * fails. */
+ * userfaultfd that serves no system calls; that locks there work, and robust
+ * mutexes are handed on when their owner ends or is killed; and that a pin that
+ * cannot be mapped fails. */
 #include "tests/integration/client_helpers.h"
 #include "tests/integration/testmemd.h"
 
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -318,7 +319,69 @@ static void what_cannot_be_mapped_is_not_pinned(void **state)
 	memclient_close(mc);
 }
 
-/* ---- robust mutexes */
+/* ---- locks */
+
+struct table {
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	unsigned turn;
+	int is_over;
+};
+
+struct player {
+	struct table *table;
+	unsigned parity;
+};
+
+static void *play(void *arg)
+{
+	const struct player *me = arg;
+	struct table *t = me->table;
+
+	pthread_mutex_lock(&t->mutex);
+	while (!t->is_over) {
+		while (!t->is_over && t->turn % 2 != me->parity)
+			pthread_cond_wait(&t->cond, &t->mutex);
+		t->turn++;
+		pthread_cond_broadcast(&t->cond);
+	}
+	pthread_mutex_unlock(&t->mutex);
+	return NULL;
+}
+
+static void locks_work_where_they_are_pinned(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KINDS; i++) {
+		struct memclient *mc = open_client(&real, 60000);
+		uint8_t *p = map(mc, LENGTH, kinds[i].page_size,
+				 kinds[i].fault_mode);
+		struct table *t = (struct table *)(void *)(p + PAGE - 64);
+		struct player player[2] = {{t, 0}, {t, 1}};
+		pthread_t thread[2];
+
+		pin(mc, (uint8_t *)t, sizeof(*t));
+		assert_int_equal(pthread_mutex_init(&t->mutex, NULL), 0);
+		assert_int_equal(pthread_cond_init(&t->cond, NULL), 0);
+		for (size_t k = 0; k < 2; k++)
+			assert_int_equal(pthread_create(&thread[k], NULL, play,
+							&player[k]),
+					 0);
+		for (unsigned k = 0; k < 3000; k++)
+			(void)!memclient_advise(mc, t, sizeof(*t),
+						MEMCLIENT_ADVICE_PAGEOUT);
+		press(mc);
+		pthread_mutex_lock(&t->mutex);
+		t->is_over = 1;
+		pthread_cond_broadcast(&t->cond);
+		pthread_mutex_unlock(&t->mutex);
+		for (size_t k = 0; k < 2; k++)
+			pthread_join(thread[k], NULL);
+		memclient_close(mc);
+	}
+}
+
+/* ---- robust mutexes, and all else that outlives a thread */
 
 static void lock_robust(pthread_mutex_t *m)
 {
@@ -405,6 +468,57 @@ static void owners_die(void **state)
 	memclient_close(mc);
 }
 
+enum { STACK = 256 * 1024 };
+
+static sem_t may_end;
+
+static void *lock_two_and_end(void *arg)
+{
+	uint8_t *pages = arg;
+
+	lock_robust((pthread_mutex_t *)(void *)pages);
+	lock_robust((pthread_mutex_t *)(void *)(pages + 16 * PAGE));
+	sem_wait(&may_end);
+	return NULL;
+}
+
+/* The kernel writes the word that is waited for in pthread_join(), and follows
+ * the list from the thread's descriptor to one mutex and the other. */
+static void threads_end_on_pinned_stacks(void **state)
+{
+	(void)state;
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+	skip_case("a sanitizer wants to know about all stacks");
+#endif
+	assert_int_equal(sem_init(&may_end, 0, 0), 0);
+	for (size_t i = 0; i < KINDS; i++) {
+		struct memclient *mc = open_client(&real, 60000);
+		uint8_t *p = map(mc, LENGTH, kinds[i].page_size,
+				 kinds[i].fault_mode);
+		uint8_t *two = p + LENGTH / 2;
+		pthread_attr_t attr;
+		pthread_t thread;
+
+		pin(mc, p, STACK);
+		pin(mc, two, 17 * PAGE);
+		pthread_attr_init(&attr);
+		assert_int_equal(pthread_attr_setstack(&attr, p, STACK), 0);
+		assert_int_equal(
+			pthread_create(&thread, &attr, lock_two_and_end, two),
+			0);
+		press(mc);
+		sem_post(&may_end);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		for (size_t k = 0; k < 17; k += 16) {
+			void *m = two + k * PAGE;
+
+			assert_int_equal(lock_within_a_minute(m), EOWNERDEAD);
+			assert_int_equal(pthread_mutex_unlock(m), 0);
+		}
+		memclient_close(mc);
+	}
+}
+
 #define TEST(body) CLIENT_TEST(&real, body)
 
 int main(void)
@@ -418,7 +532,9 @@ int main(void)
 		TEST(regions_for_reading_are_pinned_too),
 		TEST(ageing_spares_what_is_pinned),
 		TEST(what_cannot_be_mapped_is_not_pinned),
+		TEST(locks_work_where_they_are_pinned),
 		TEST(owners_die),
+		TEST(threads_end_on_pinned_stacks),
 	};
 	int failed;
 
