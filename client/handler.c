@@ -65,6 +65,7 @@ enum {
 	SPIN_NS = 100000,		/* a disk read and its answer */
 	POLL_NS = 40000,		/* for the next fault, after one */
 	STEP_NS = 1000000000,
+	EVENTS_MAX = 3,			/* both userfaultfds and the link */
 };
 
 /* ---- request ids: sequence, kind (4 bits), index (16 bits) */
@@ -164,6 +165,14 @@ static void read_faults(struct memclient *mc)
 			take_fault(mc, &faults[i]);
 }
 
+/* Inline regions send no messages about faults, but mremap() waits for us. */
+static void read_moves(const struct handler *h)
+{
+	struct uffd_fault faults[BATCH_MAX];
+
+	(void)uffd_read(h->inline_fd, faults, BATCH_MAX);
+}
+
 static void report_touched(struct memclient *mc)
 {
 	struct handler *h = &mc->handler;
@@ -253,7 +262,7 @@ static void note_stop(struct memclient *mc, uint64_t before_ns)
 /* Look for an answer for a moment before sleeping: waking up costs about as
  * much as a read from a fast disk.  The processor is offered to others between
  * two looks, and whoever else comes does not wait for the end of it. */
-static int wait_shortly(struct memclient *mc, struct epoll_event events[2])
+static int wait_shortly(struct memclient *mc, struct epoll_event *events)
 {
 	uint64_t until_ns = clock_now_ns() + SPIN_NS;
 	int count = 0;
@@ -261,7 +270,7 @@ static int wait_shortly(struct memclient *mc, struct epoll_event events[2])
 	while (count == 0 && !box_is_in_the_way(&mc->box) &&
 	       !box_look(&mc->box) && clock_now_ns() < until_ns) {
 		sched_yield();
-		count = epoll_wait(mc->handler.epoll_fd, events, 2, 0);
+		count = epoll_wait(mc->handler.epoll_fd, events, EVENTS_MAX, 0);
 	}
 	return count;
 }
@@ -269,25 +278,25 @@ static int wait_shortly(struct memclient *mc, struct epoll_event events[2])
 /* A program that misses one page often misses the next one right after: the
  * thread that is woken here needs less time to do so than this one would need
  * to wake up again. */
-static int poll_faults(struct handler *h, struct epoll_event events[2])
+static int poll_faults(struct handler *h, struct epoll_event *events)
 {
 	int count;
 
 	do {
 		sched_yield();
-		count = epoll_wait(h->epoll_fd, events, 2, 0);
+		count = epoll_wait(h->epoll_fd, events, EVENTS_MAX, 0);
 	} while (count == 0 && clock_now_ns() < h->poll_until_ns);
 	return count;
 }
 
-static int sleep_long(struct memclient *mc, struct epoll_event events[2])
+static int sleep_long(struct memclient *mc, struct epoll_event *events)
 {
 	int wait_ms = idle_ms(mc), most_ms = box_sleep(&mc->box), count;
 	bool is_most = most_ms > 0 && (wait_ms < 0 || wait_ms >= most_ms);
 
 	if (most_ms == 0 || is_most)
 		wait_ms = most_ms;
-	count = epoll_wait(mc->handler.epoll_fd, events, 2, wait_ms);
+	count = epoll_wait(mc->handler.epoll_fd, events, EVENTS_MAX, wait_ms);
 	mc->handler.must_ring |= box_wake(&mc->box, count == 0 && is_most);
 	return count;
 }
@@ -297,7 +306,7 @@ static void wait_for_work(struct memclient *mc, bool *ret_fault,
 			  bool *ret_message)
 {
 	struct handler *h = &mc->handler;
-	struct epoll_event events[2];
+	struct epoll_event events[EVENTS_MAX];
 	int count = 0;
 
 	watch_all(h);
@@ -311,6 +320,8 @@ static void wait_for_work(struct memclient *mc, bool *ret_fault,
 	for (int i = 0; i < count; i++)
 		if (events[i].data.fd == h->uffd.fd)
 			*ret_fault = true;
+		else if (events[i].data.fd == h->inline_fd)
+			read_moves(h);
 		else
 			*ret_message = (events[i].events &
 					~(uint32_t)EPOLLOUT) != 0;
@@ -328,6 +339,7 @@ static void run(struct memclient *mc)
 {
 	struct handler *h = &mc->handler;
 
+	watch(h, h->inline_fd, EPOLLIN);
 	while (!h->is_stopping) {
 		bool is_fault, is_message, is_mail;
 		bool is_due = next_ns(mc) != UINT64_MAX;

@@ -290,15 +290,29 @@ static bool is_worth_asking(const struct handler *h, struct region *r,
 	       region_take_edge(r, page);
 }
 
+/* Ours, but outside of all regions: mremap() has taken it there, and nobody
+ * knows any more which page it is.  Or it was unmapped meanwhile. */
+static void lose_moved(struct memclient *mc, uintptr_t unit)
+{
+	struct region alone = { .start = unit, .length = UFFD_UNIT_BYTES };
+	int fd = mc->handler.uffd.fd;
+	int done = -ENOSYS;
+
+	if (mc->can_poison)
+		done = uffd_poison(fd, unit, UFFD_UNIT_BYTES);
+	if (done < 0 && done != -ENOENT)
+		mapping_cover(&alone, unit, UFFD_UNIT_BYTES, fd);
+	uffd_wake(fd, unit, UFFD_UNIT_BYTES);
+}
+
 void paging_take_fault(struct memclient *mc, const struct uffd_fault *uf)
 {
 	struct handler *h = &mc->handler;
 	struct region *r = regions_find(&mc->regions, uf->address);
 	uint64_t page;
 
-	if (r == NULL) {	/* unmapped meanwhile */
-		uffd_wake(h->uffd.fd, uffd_unit_start(uf->address),
-			  UFFD_UNIT_BYTES);
+	if (r == NULL) {
+		lose_moved(mc, uffd_unit_start(uf->address));
 		return;
 	}
 	page = region_page_at(r, uf->address);

@@ -102,7 +102,8 @@ int uffd_open(bool is_sigbus, struct uffd *ret_uffd)
 	uffd.fd = open_any(&uffd.is_user_only);
 	if (uffd.fd < 0)
 		return uffd.fd;
-	api.features = wanted | (features & UFFD_FEATURE_POISON);
+	api.features = wanted | (features & (UFFD_FEATURE_POISON |
+					     UFFD_FEATURE_EVENT_REMAP));
 	if (ioctl(uffd.fd, UFFDIO_API, &api) != 0) {
 		close(uffd.fd);
 		return -EOPNOTSUPP;
@@ -138,7 +139,7 @@ size_t uffd_read(int fd, struct uffd_fault *faults, size_t max)
 		uint64_t flags = messages[i].arg.pagefault.flags;
 
 		if (messages[i].event != UFFD_EVENT_PAGEFAULT)
-			continue;
+			continue;	/* REMAP */
 		faults[count].address =
 			(uintptr_t)messages[i].arg.pagefault.address;
 		faults[count].is_minor = flags & UFFD_PAGEFAULT_FLAG_MINOR;

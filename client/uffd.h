@@ -57,8 +57,9 @@ struct uffd_fault {
 	bool is_write;
 };
 
-/* Read up to `max` (at most 64) faults.  Returns how many; 0 when none
- * waits. */
+/* Read up to `max` (at most 64) faults.  Returns how many; 0 when none waits.
+ * Whoever has moved a part of what is registered with mremap() waits until it
+ * is read: nothing else comes of it, save that the part stays registered. */
 size_t uffd_read(int fd, struct uffd_fault *faults, size_t max);
 
 /* Map the units of [start, start + length) that are in the data file and not

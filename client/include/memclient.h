@@ -64,9 +64,9 @@
  *   - Do not munmap(), mremap() or mmap() over a region or a part of it.  The
  *     rest of the region still works, but nobody watches that part any more:
  *     memclient_unmap() unmaps whatever lies there by then, and ageing may drop
- *     it (anonymous memory is zeros then).  What mremap() has moved is not
- *     paged any more: missing pages are zeros there, for all who share the
- *     segment, until memd notices and gives the segment up.
+ *     it (anonymous memory is zeros then).  Nobody brings pages to
+ *     where mremap() has moved it: a touch of one that is not mapped is SIGBUS
+ *     there.
  *   - A region is not inherited by fork(): in the child its addresses are
  *     unmapped, and no descriptor of the library is open.  No call works on
  *     the parent's connection (-EPERM) but memclient_close(), which frees
