@@ -13,24 +13,24 @@
  *
  * Control characters are shown as '?': values come from clients too, and
  * nobody but us may begin a line.  A line longer than LINE_BYTES_MAX ends in
- * "...".  Threads: any; a line is formatted on the caller's stack. */
+ * "...".  Threads: any; a line is formatted on the caller's stack.  Who waits
+ * for the reader of the log is log_writer.c's thread, or, where that was not
+ * started, the caller. */
 #define SD_JOURNAL_SUPPRESS_LOCATION
-#include "common/log.h"
+#include "common/log_line.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <systemd/sd-journal.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-	LINE_BYTES_MAX = 2048,
+	LINE_BYTES_MAX = LOG_LINE_BYTES_MAX,
 	FIELDS_MAX = 24,
 	FIELD_PREFIX_BYTES = 5,		/* "MEMD_" */
 	FIELD_NAME_BYTES_MAX = 64,	/* journald's own limit */
@@ -78,33 +78,45 @@ static bool stderr_is_journal(void)
 	return strcmp(stream, expected) == 0;
 }
 
-/* "event format..." into `line`.  Returns its length. */
-static size_t PRINTF_LIKE(3, 0)
-format_line(char line[LINE_BYTES_MAX], const char *event, const char *format,
-	    va_list args)
+static void PRINTF_LIKE(4, 0)
+format_line(struct log_line *line, enum log_level level, const char *event,
+	    const char *format, va_list args)
 {
-	int event_bytes = snprintf(line, LINE_BYTES_MAX, "%s", event);
+	char *text = line->text;
+	int event_bytes = snprintf(text, LINE_BYTES_MAX, "%s", event);
 	size_t used;
 	int more;
 
 	ASSERT(event_bytes >= 0 && event_bytes < LINE_BYTES_MAX / 2);
-	used = (size_t)event_bytes;
-	line[used++] = ' ';
-	more = vsnprintf(line + used, LINE_BYTES_MAX - used, format, args);
+	line->level = level;
+	line->event_bytes = used = (size_t)event_bytes;
+	clock_gettime(CLOCK_REALTIME, &line->when);
+	text[used++] = ' ';
+	more = vsnprintf(text + used, LINE_BYTES_MAX - used, format, args);
 	if (more <= 0)		/* nothing to add, or nothing printable */
 		used--;
 	else
 		used += (size_t)more;
 	if (used >= LINE_BYTES_MAX) {
 		used = LINE_BYTES_MAX - 1;
-		memcpy(line + used - 3, "...", 3);
+		memcpy(text + used - 3, "...", 3);
 	}
 	for (size_t i = 0; i < used; i++) {
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			text[i] = '?';
 	}
-	line[used] = '\0';
-	return used;
+	text[used] = '\0';
+	line->text_bytes = used;
+}
+
+void log_line_format(struct log_line *line, enum log_level level,
+		     const char *event, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	format_line(line, level, event, format, args);
+	va_end(args);
 }
 
 /* ---- journal */
@@ -175,8 +187,7 @@ static void fields_parse(struct fields *f, const char *text)
 	}
 }
 
-static bool send_to_journal(enum log_level level, const char *event,
-			    const char *line, size_t line_bytes)
+static bool send_to_journal(const struct log_line *line)
 {
 	enum { OWN_FIELDS = 3 };
 	static char identifier[] = "SYSLOG_IDENTIFIER=memd";
@@ -186,37 +197,36 @@ static bool send_to_journal(enum log_level level, const char *event,
 	char priority[sizeof("PRIORITY=") + 12];
 
 	iov[0].iov_base = message;
-	iov[0].iov_len = sizeof("MESSAGE=") - 1 + line_bytes;
+	iov[0].iov_len = sizeof("MESSAGE=") - 1 + line->text_bytes;
 	memcpy(message, "MESSAGE=", sizeof("MESSAGE=") - 1);
-	memcpy(message + sizeof("MESSAGE=") - 1, line, line_bytes);
+	memcpy(message + sizeof("MESSAGE=") - 1, line->text, line->text_bytes);
 	iov[1].iov_base = priority;
 	iov[1].iov_len = (size_t)snprintf(priority, sizeof(priority),
-					  "PRIORITY=%d", (int)level);
+					  "PRIORITY=%d", (int)line->level);
 	iov[2].iov_base = identifier;
 	iov[2].iov_len = sizeof(identifier) - 1;
 
-	field_add(&f, "event", strlen("event"), event, strlen(event));
-	fields_parse(&f, line + strlen(event));
+	field_add(&f, "event", strlen("event"), line->text, line->event_bytes);
+	fields_parse(&f, line->text + line->event_bytes);
 	memcpy(iov + OWN_FIELDS, f.iov, (size_t)f.count * sizeof(f.iov[0]));
 	return sd_journal_sendv(iov, OWN_FIELDS + f.count) >= 0;
 }
 
 /* ---- stderr */
 
-static void write_to_stderr(enum log_level level, const char *line)
+static void write_to_stderr(const struct log_line *line)
 {
 	char out[LINE_BYTES_MAX + 64];
 	char date[sizeof("2026-03-01T12:00:00")] = "";
-	struct timespec now;
 	struct tm tm;
 	ssize_t done;
 	int bytes;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (gmtime_r(&now.tv_sec, &tm) != NULL)
+	if (gmtime_r(&line->when.tv_sec, &tm) != NULL)
 		strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
 	bytes = snprintf(out, sizeof(out), "%s.%03ldZ %s %s\n", date,
-			 now.tv_nsec / 1000000, level_names[level], line);
+			 line->when.tv_nsec / 1000000,
+			 level_names[line->level], line->text);
 	ASSERT(bytes > 0 && (size_t)bytes < sizeof(out));
 	do {
 		done = write(STDERR_FILENO, out, (size_t)bytes);
@@ -224,12 +234,17 @@ static void write_to_stderr(enum log_level level, const char *line)
 	/* Where stderr takes nothing, there is nobody left to tell. */
 }
 
+void log_line_show(const struct log_line *line)
+{
+	if (!stderr_is_journal() || !send_to_journal(line))
+		write_to_stderr(line);
+}
+
 void log_event(enum log_level level, const char *event, const char *format,
 	       ...)
 {
 	int saved_errno = errno;
-	char line[LINE_BYTES_MAX];
-	size_t line_bytes;
+	struct log_line line;
 	va_list args;
 
 	ASSERT(level >= LOG_LEVEL_ERROR && level <= LOG_LEVEL_DEBUG);
@@ -237,10 +252,9 @@ void log_event(enum log_level level, const char *event, const char *format,
 					      memory_order_relaxed))
 		return;
 	va_start(args, format);
-	line_bytes = format_line(line, event, format, args);
+	format_line(&line, level, event, format, args);
 	va_end(args);
-	if (!stderr_is_journal() ||
-	    !send_to_journal(level, event, line, line_bytes))
-		write_to_stderr(level, line);
+	if (!log_writer_put(&line))
+		log_line_show(&line);
 	errno = saved_errno;
 }

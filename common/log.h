@@ -6,6 +6,8 @@
 #define MEMD_COMMON_LOG_H
 
 #include "common/checks.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 /* Values of syslog(3). */
 enum log_level {
@@ -27,5 +29,20 @@ int log_level_parse(const char *text, enum log_level *ret_level) MUST_CHECK;
  * blanks are for the caller to quote with "...". */
 void log_event(enum log_level level, const char *event, const char *format,
 	       ...) PRINTF_LIKE(3, 4);
+
+/* From now on a thread writes the lines, and log_event() waits for nobody: a
+ * line that finds no room, because the log is not read, is dropped.  Returns 0
+ * or -errno: lines are written by their callers, as before. */
+int log_writer_start(void) MUST_CHECK;
+
+/* Wait until all is written, but a second at most, and end the thread.  Where
+ * it still waits for the reader it goes with the process. */
+void log_writer_stop(void);
+
+/* Lines dropped so far. */
+uint64_t log_dropped_count(void);
+
+/* Have lines been dropped, and nobody could be told yet? */
+bool log_is_behind(void);
 
 #endif

@@ -248,6 +248,7 @@ static void tick(struct daemon *d)
 	replays_wake(&d->replays);
 	if (!d->is_stopping)
 		tell_status(d);
+	notify_retry();
 	if (d->watchdog_us != 0)
 		notify_send("WATCHDOG=1");
 	daemon_settle(d);
@@ -605,8 +606,21 @@ static void prepare_process(void)
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
 	(void)sigaction(SIGPIPE, &ignore, NULL);
+	/* In the background of a terminal with `stty tostop` a line of the log
+	 * would stop memd. */
+	(void)sigaction(SIGTTOU, &ignore, NULL);
 	umask(0077);
 	system_raise_limits();
+}
+
+static void start_log(void)
+{
+	int err = log_writer_start();
+
+	if (err != 0)
+		log_event(LOG_LEVEL_WARNING, "log-waits", "reason=\"no thread "
+			  "for the log: %s; programs wait when the log is not "
+			  "read\"", strerror(-err));
 }
 
 int daemon_run(const struct config_origin *origin, const struct config *config)
@@ -617,11 +631,13 @@ int daemon_run(const struct config_origin *origin, const struct config *config)
 	int err;
 
 	prepare_process();
+	start_log();
 	notify_init();
 	err = daemon_create(origin, config, NULL, &d, reason, sizeof(reason));
 	if (err != 0) {
 		log_event(LOG_LEVEL_ERROR, "start-failed", "reason=\"%s\"",
 			  reason);
+		log_writer_stop();
 		return err == -ENOSYS ? EXIT_KERNEL_REFUSES : EXIT_FAILURE;
 	}
 	tell_started(d);
@@ -631,5 +647,6 @@ int daemon_run(const struct config_origin *origin, const struct config *config)
 		  (unsigned long long)((clock_now_ns() - started_ns) /
 				       1000000000));
 	daemon_destroy(d);
+	log_writer_stop();
 	return err != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

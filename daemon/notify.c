@@ -2,7 +2,6 @@
 #include "daemon/notify.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,9 +10,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 1000, MESSAGE_BYTES = 512 };
+enum { MESSAGE_BYTES = 512, WAITING_MAX = 16 };
 
 static bool has_manager;
+
+/* What must arrive and has not, oldest first; with too many the oldest goes. */
+static char waiting[WAITING_MAX][MESSAGE_BYTES];
+static unsigned waiting_count;
 
 void notify_init(void)
 {
@@ -38,33 +41,35 @@ static socklen_t find_manager(struct sockaddr_un *ret_sun)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
 }
 
-static int try_send(int fd, const char *text)
-{
-	if (send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-		return 0;
-	return -errno;
-}
-
-static void send_text(const char *text, bool is_sure)
+/* Returns 0, or -EAGAIN: the manager has no room for it now. */
+static int send_text(const char *text)
 {
 	struct sockaddr_un sun;
 	socklen_t length = find_manager(&sun);
-	int fd;
+	int fd, err = 0;
 
 	if (length == 0)
-		return;
+		return 0;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return;
-	/* Connected, poll() tells when the manager has room. */
-	if (connect(fd, (struct sockaddr *)&sun, length) == 0 &&
-	    try_send(fd, text) == -EAGAIN && is_sure) {
-		struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-
-		if (poll(&pfd, 1, PATIENCE_MS) == 1)
-			(void)try_send(fd, text);
-	}
+		return 0;
+	if (sendto(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL,
+		   (struct sockaddr *)&sun, length) < 0 && errno == EAGAIN)
+		err = -EAGAIN;
 	close(fd);
+	return err;
+}
+
+static void drop_oldest(void)
+{
+	waiting_count--;
+	memmove(waiting, waiting + 1, waiting_count * sizeof(waiting[0]));
+}
+
+void notify_retry(void)
+{
+	while (waiting_count != 0 && send_text(waiting[0]) == 0)
+		drop_oldest();
 }
 
 void notify_send(const char *format, ...)
@@ -75,16 +80,17 @@ void notify_send(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	send_text(text, false);
+	(void)send_text(text);
 }
 
 void notify_send_surely(const char *format, ...)
 {
-	char text[MESSAGE_BYTES];
 	va_list args;
 
+	if (waiting_count == WAITING_MAX)
+		drop_oldest();
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	vsnprintf(waiting[waiting_count++], MESSAGE_BYTES, format, args);
 	va_end(args);
-	send_text(text, true);
+	notify_retry();
 }

@@ -14,7 +14,11 @@ void notify_init(void);
 /* Dropped when it cannot be sent at once: status lines, watchdog. */
 void notify_send(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* Tried for a second, as somebody waits for it: ready, reloading, stopping. */
+/* Kept until the manager takes it, as it waits for that: ready, reloading,
+ * stopping. */
 void notify_send_surely(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* Try again to send what is kept. */
+void notify_retry(void);
 
 #endif

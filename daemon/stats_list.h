@@ -57,6 +57,7 @@ STAT(remote_refused, "", "Connections of other hosts refused")
 STAT(tls_refused, "", "Of these in the TLS handshake")
 STAT(reloads, "", "Configurations reloaded")
 STAT(reload_errors, "", "Configurations refused at a reload")
+STAT(log_dropped, "", "Lines of the log dropped because nobody read it")
 
 PAGER(frame_count, GAUGE, "pages", "Frames of the pool")
 PAGER(free_frames, GAUGE, "pages", "Frames that are free")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/verdict.h"
 
+#include "common/log.h"
 #include "common/units.h"
 #include "daemon/daemon.h"
 #include "swapstore/store_mirror.h"
@@ -179,6 +180,10 @@ static void judge_clients(const struct daemon *d, struct verdict *v)
 	if (d->server.session_count >= d->config.max_sessions)
 		add(v, VERDICT_WARN, "%u programs are connected, as many as "
 		    "max_sessions allows", d->server.session_count);
+	if (log_is_behind())
+		add(v, VERDICT_WARN, "nobody reads memd's log: %llu lines have "
+		    "been dropped; look at what its stderr, or the journal, "
+		    "is connected to", ULL(log_dropped_count()));
 	if (d->reload_error[0] != '\0')
 		add(v, VERDICT_WARN, "the last reload was refused, the old "
 		    "settings hold: %s", d->reload_error);

@@ -253,6 +253,7 @@ void watch_tick(struct daemon *d)
 	watch_data_files(d);
 	watch_stuck_punches(d);
 	watch_keeper(d);
+	d->stats.log_dropped = log_dropped_count();
 	/* A program's stderr is its own. */
 	if (!d->is_embedded)
 		store_watch_tick(&d->store_watch, d->engine.store);

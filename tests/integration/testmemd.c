@@ -115,13 +115,13 @@ static int make_folder(struct testmemd *tm)
 	return 0;
 }
 
-static int spawn(struct testmemd *tm, const char *const *flags)
+/* log_fd: where its output goes; -1: to the file tm->log. */
+static int spawn(struct testmemd *tm, const char *const *flags, int log_fd)
 {
 	char socket_flag[128], swap_flag[128], address[64];
 	char *argv[FLAGS_MAX + 8];
 	pid_t parent = getpid();
 	size_t n = 0;
-	int log_fd;
 
 	snprintf(socket_flag, sizeof(socket_flag), "--socket=%s", tm->socket);
 	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s", tm->swap);
@@ -135,7 +135,8 @@ static int spawn(struct testmemd *tm, const char *const *flags)
 		argv[n++] = (char *)*flags;
 	argv[n] = NULL;
 
-	log_fd = open(tm->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	log_fd = log_fd >= 0 ? fcntl(log_fd, F_DUPFD_CLOEXEC, 0) :
+		open(tm->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	tm->notify_fd = notify_socket(address, sizeof(address));
 	if (log_fd < 0 || tm->notify_fd < 0) {
 		perror(tm->log);
@@ -171,10 +172,16 @@ static int reap(struct testmemd *tm)
 
 int testmemd_start(struct testmemd *tm, const char *const *flags)
 {
+	return testmemd_start_log(tm, flags, -1);
+}
+
+int testmemd_start_log(struct testmemd *tm, const char *const *flags,
+		       int log_fd)
+{
 	int status;
 
 	*tm = (struct testmemd){ .pidfd = -1, .notify_fd = -1 };
-	if (make_folder(tm) != 0 || spawn(tm, flags) != 0) {
+	if (make_folder(tm) != 0 || spawn(tm, flags, log_fd) != 0) {
 		forget(tm);
 		return -1;
 	}

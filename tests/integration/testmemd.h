@@ -28,6 +28,10 @@ struct testmemd {
  * and says why. */
 int testmemd_start(struct testmemd *tm, const char *const *flags);
 
+/* The same, with memd's output to log_fd; tm->log is not there then. */
+int testmemd_start_log(struct testmemd *tm, const char *const *flags,
+		       int log_fd);
+
 /* SIGTERM, wait, remove the folder.  Returns 0 when memd exited with status 0,
  * else -1 after printing its log. */
 int testmemd_stop(struct testmemd *tm);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves what an operator reads: the exact line on stderr, the exact fields
  * in the journal, that levels filter, that a client's text cannot begin a
- * line of its own, and that a line too long ends visibly cut.  The journal is
- * this file's sd_journal_sendv(), stderr a pipe. */
+ * line of its own, that a line too long ends visibly cut, and that with a
+ * writer nobody waits for a reader, and each line is either read or counted as
+ * dropped.  The journal is this file's sd_journal_sendv(), stderr a pipe. */
 #include "common/log.h"
 
 #include <errno.h>
@@ -271,6 +272,82 @@ static void a_broken_journal_falls_back_to_stderr(void **state)
 	assert_string_equal(after_time(c.text), "error kept n=1\n");
 }
 
+/* ---- the writer */
+
+static void a_writer_keeps_the_order(void **state)
+{
+	struct capture c;
+	char *line, *rest = c.text;
+
+	(void)state;
+	capture_begin(&c);
+	assert_int_equal(log_writer_start(), 0);
+	for (int i = 0; i < 100; i++)
+		log_event(LOG_LEVEL_INFO, "line", "n=%d", i);
+	log_writer_stop();
+	log_event(LOG_LEVEL_INFO, "line", "n=%d", 100);
+	capture_end(&c);
+	for (int i = 0; i <= 100; i++) {
+		char expected[32];
+
+		line = strsep(&rest, "\n");
+		assert_non_null(line);
+		snprintf(expected, sizeof(expected), "info line n=%d", i);
+		assert_string_equal(after_time(line), expected);
+	}
+	assert_int_equal(log_dropped_count(), 0);
+}
+
+/* Read lines until n lines and the dropped ones make `logged`. */
+static void read_until_all_told(FILE *from, uint64_t logged)
+{
+	uint64_t seen = 0, told = 0;
+	char *line = NULL;
+	size_t size = 0;
+
+	while (seen + told < logged) {
+		unsigned long long count;
+
+		assert_true(getline(&line, &size, from) > 0);
+		if (sscanf(after_time(line), "warning log-dropped lines=%llu ",
+			   &count) == 1)
+			told += count;
+		else
+			seen++;
+	}
+	free(line);
+	assert_int_equal(seen + told, logged);
+	assert_int_equal(told, log_dropped_count());
+	assert_true(told > 0);
+}
+
+/* No line is logged after those that were dropped: the writer tells by
+ * itself. */
+static void nobody_waits_for_the_reader(void **state)
+{
+	enum { LOGGED = 20000 };
+	struct capture c;
+	FILE *from;
+
+	(void)state;
+	alarm(60);
+	capture_begin(&c);
+	assert_int_equal(log_writer_start(), 0);
+	for (int i = 0; i < LOGGED; i++)
+		log_event(LOG_LEVEL_INFO, "line", "n=%d", i);
+	assert_true(log_dropped_count() > 0);
+	assert_true(log_is_behind());
+	from = fdopen(dup(c.read_end), "r");
+	assert_non_null(from);
+	read_until_all_told(from, LOGGED);
+	fclose(from);
+	assert_false(log_is_behind());
+	log_writer_stop();
+	capture_end(&c);
+	assert_string_equal(c.text, "");
+	alarm(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +361,8 @@ int main(void)
 		cmocka_unit_test(odd_text_becomes_no_odd_fields),
 		cmocka_unit_test(another_stream_is_not_the_journal),
 		cmocka_unit_test(a_broken_journal_falls_back_to_stderr),
+		cmocka_unit_test(a_writer_keeps_the_order),
+		cmocka_unit_test(nobody_waits_for_the_reader),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
