@@ -91,6 +91,7 @@ struct daemon {
 	uint32_t starved_ticks;			/* seconds with waiting faults
 						 * and no free frame */
 	uint32_t spoil_cursor;
+	unsigned missing_helpers;		/* as the log has it */
 
 	uint8_t unpack[UNPACK_BYTES];		/* for one message at a time */
 };

@@ -4,6 +4,7 @@
 #include "daemon/daemon.h"
 #include "daemon/keeper_process.h"
 #include "daemon/options.h"
+#include "daemon/pager/punch_helper.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@ int main(int argc, char **argv)
 	/* memd starts this itself: see keeper.h. */
 	if (argc == 2 && strcmp(argv[1], KEEPER_FLAG) == 0)
 		return keeper_process_run(STDIN_FILENO);
+	punch_helper_main(argc, argv);
 	options_parse(argc, argv, &options);
 	if (options.must_dump) {
 		config_dump(stdout);

@@ -57,6 +57,8 @@ STAT(remote_refused, "", "Connections of other hosts refused")
 STAT(tls_refused, "", "Of these in the TLS handshake")
 STAT(reloads, "", "Configurations reloaded")
 STAT(reload_errors, "", "Configurations refused at a reload")
+STAT(helpers_renewed, "",
+     "Helper processes made in the place of ones that had ended")
 STAT(log_dropped, "", "Lines of the log dropped because nobody read it")
 
 PAGER(frame_count, GAUGE, "pages", "Frames of the pool")

@@ -174,6 +174,10 @@ static void judge_clients(const struct daemon *d, struct verdict *v)
 		add(v, VERDICT_DEGRADED, "%u data files are kept locked by "
 		    "clients, and their frames with them: see the log for "
 		    "whom to end", backing_stuck_count(d->engine.backing));
+	if (backing_missing_helpers(d->engine.backing) != 0)
+		add(v, VERDICT_WARN, "%u helper processes are missing, and "
+		    "cannot be made: raise TasksMax or the limit of processes",
+		    backing_missing_helpers(d->engine.backing));
 	if (d->server.is_paused)
 		add(v, VERDICT_DEGRADED, "no descriptor is left for new "
 		    "connections: raise LimitNOFILE");

@@ -246,6 +246,24 @@ static void watch_keeper(struct daemon *d)
 			  strerror(-result));
 }
 
+static void watch_helpers(struct daemon *d)
+{
+	uint64_t renewed = backing_renewed_helpers(d->engine.backing);
+	unsigned missing = backing_missing_helpers(d->engine.backing);
+
+	if (renewed != d->stats.helpers_renewed)
+		log_event(LOG_LEVEL_WARNING, "helpers-renewed",
+			  "count=%llu reason=\"helper processes of memd had "
+			  "been ended\"", (unsigned long long)
+			  (renewed - d->stats.helpers_renewed));
+	if (missing > d->missing_helpers)
+		log_event(LOG_LEVEL_WARNING, "helpers-missing",
+			  "count=%u cure=\"raise TasksMax, or the limit of "
+			  "processes; memd goes on trying\"", missing);
+	d->stats.helpers_renewed = renewed;
+	d->missing_helpers = missing;
+}
+
 void watch_tick(struct daemon *d)
 {
 	watch_rates(d);
@@ -253,6 +271,7 @@ void watch_tick(struct daemon *d)
 	watch_data_files(d);
 	watch_stuck_punches(d);
 	watch_keeper(d);
+	watch_helpers(d);
 	d->stats.log_dropped = log_dropped_count();
 	/* A program's stderr is its own. */
 	if (!d->is_embedded)

@@ -603,6 +603,16 @@ unsigned backing_stuck_count(const struct backing *b)
 	return punchers_stuck_count(b->punchers);
 }
 
+unsigned backing_missing_helpers(const struct backing *b)
+{
+	return punchers_missing_count(b->punchers);
+}
+
+uint64_t backing_renewed_helpers(const struct backing *b)
+{
+	return punchers_renewed_count(b->punchers);
+}
+
 void *backing_bytes(const struct backing *b, segment_id segment, uint64_t unit)
 {
 	const struct data_file *df = &b->file[segment];

@@ -74,6 +74,11 @@ bool backing_is_blamed(const struct backing *b, uint32_t owner);
 unsigned backing_poll(struct backing *b);
 unsigned backing_stuck_count(const struct backing *b);
 
+/* Helper processes that have ended and could not be made again yet; that were
+ * made in the place of others. */
+unsigned backing_missing_helpers(const struct backing *b);
+uint64_t backing_renewed_helpers(const struct backing *b);
+
 /* The daemon's own view of a unit.  Only to be touched while the pager says
  * that it is resident and pinned: nobody answers a fault there. */
 void *backing_bytes(const struct backing *b, segment_id segment, uint64_t unit);

@@ -4,11 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-enum { HELPER_SOCKET = 3 };
+enum { HELPER_SOCKET = 3, HELPER_HANDOVER = 4 };
+
+static char helper_name[] = "memd-puncher";
 
 static int receive_fd(void)
 {
@@ -80,7 +84,7 @@ static void shed(int socket, pid_t parent)
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)prctl(PR_SET_NAME, "memd-puncher");
+	(void)prctl(PR_SET_NAME, helper_name);
 	if (getppid() != parent || chdir("/") != 0)
 		_exit(EXIT_FAILURE);
 	for (int fd = 0; fd <= HELPER_SOCKET; fd++)
@@ -102,4 +106,67 @@ _Noreturn void punch_helper_run(struct handover *ho, int socket, pid_t parent)
 		atomic_store(&ho->answered, seen);
 		futex_wake(&ho->answered);
 	}
+}
+
+/* ---- in a program of its own */
+
+static int spawn(const int fds[2], char *const *argv, pid_t *ret_pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t all;
+	int err;
+
+	sigfillset(&all);
+	posix_spawnattr_init(&attr);
+	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+	(void)posix_spawnattr_setsigmask(&attr, &all);
+	posix_spawn_file_actions_init(&actions);
+	err = posix_spawn_file_actions_adddup2(&actions, fds[0],
+					       HELPER_SOCKET);
+	if (err == 0)
+		err = posix_spawn_file_actions_adddup2(&actions, fds[1],
+						       HELPER_HANDOVER);
+	if (err == 0)
+		err = posix_spawn_file_actions_addclosefrom_np(
+			&actions, HELPER_HANDOVER + 1);
+	if (err == 0)
+		err = posix_spawn(ret_pid, "/proc/self/exe", &actions, &attr,
+				  argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
+	return -err;
+}
+
+int punch_helper_spawn(int handover_fd, int socket, pid_t *ret_pid)
+{
+	/* Out of the way of the numbers that they get there. */
+	const int fds[2] = {
+		fcntl(socket, F_DUPFD_CLOEXEC, HELPER_HANDOVER + 1),
+		fcntl(handover_fd, F_DUPFD_CLOEXEC, HELPER_HANDOVER + 1),
+	};
+	char parent[16];
+	char *argv[] = { helper_name, parent, NULL };
+	int err = -EMFILE;
+
+	snprintf(parent, sizeof(parent), "%d", (int)getpid());
+	if (fds[0] >= 0 && fds[1] >= 0)
+		err = spawn(fds, argv, ret_pid);
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	return err;
+}
+
+void punch_helper_main(int argc, char *const *argv)
+{
+	struct handover *ho;
+
+	if (argc != 2 || strcmp(argv[0], helper_name) != 0)
+		return;
+	ho = mmap(NULL, sizeof(*ho), PROT_READ | PROT_WRITE, MAP_SHARED,
+		  HELPER_HANDOVER, 0);
+	if (ho == MAP_FAILED)
+		_exit(EXIT_FAILURE);
+	punch_helper_run(ho, HELPER_SOCKET, (pid_t)atoi(argv[1]));
 }

@@ -15,4 +15,12 @@ int punch_range(int fd, uint64_t offset, uint64_t length, bool *ret_has_data);
  * descriptors come from. */
 _Noreturn void punch_helper_run(struct handover *ho, int socket, pid_t parent);
 
+/* A process that runs this program anew, and so has nothing of the caller's,
+ * however much that has meanwhile: its main() asks punch_helper_main() first.
+ * Returns 0 or -errno. */
+int punch_helper_spawn(int handover_fd, int socket, pid_t *ret_pid) MUST_CHECK;
+
+/* Returns where the program was run for another purpose. */
+void punch_helper_main(int argc, char *const *argv);
+
 #endif

@@ -29,6 +29,9 @@ enum {
 /* In all, where /proc does not tell what a process does. */
 #define PATIENCE_BLIND_NS	UINT64_C(60000000000)
 
+/* Between two in one place: whatever ends them must not keep memd busy. */
+#define RENEWAL_NS		UINT64_C(1000000000)
+
 #define OWNER_NONE		UINT32_MAX	/* no uid is that */
 
 enum puncher_state { PUNCHER_DEAD, PUNCHER_READY, PUNCHER_STUCK };
@@ -38,6 +41,7 @@ struct puncher {
 	pid_t pid;
 	int socket;
 	int cpu;			/* it is bound to; -1: to none */
+	uint64_t started_ns;
 	struct handover *handover;
 	uint32_t file;			/* STUCK: with this; 0: forgotten */
 	uint32_t owner;			/* STUCK: of this one */
@@ -53,6 +57,7 @@ struct punchers {
 	struct puncher all[PUNCHERS];
 	struct puncher *active;
 	uint32_t generation;		/* grows when `active` changes */
+	uint64_t renewed_count;
 	bool has_helpers;
 	bool is_bindable;
 	uint32_t files_max;
@@ -61,29 +66,68 @@ struct punchers {
 
 /* ---- making them */
 
-static int puncher_start(struct puncher *p)
+static int open_handover(struct puncher *p)
+{
+	int fd = memfd_create("memd:handover", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	p->handover = MAP_FAILED;
+	if (ftruncate(fd, sizeof(*p->handover)) == 0)
+		p->handover = mmap(NULL, sizeof(*p->handover),
+				   PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p->handover != MAP_FAILED)
+		return fd;
+	p->handover = NULL;
+	close(fd);
+	return -ENOMEM;
+}
+
+static void drop_handover(struct puncher *p)
+{
+	if (p->handover != NULL)
+		munmap(p->handover, sizeof(*p->handover));
+	p->handover = NULL;
+}
+
+/* is_first: there is nothing yet that a child could inherit. */
+static int start_process(struct puncher *p, int handover_fd, int socket,
+			 bool is_first)
 {
 	pid_t parent = getpid();
-	int pair[2];
 
-	p->handover = mmap(NULL, sizeof(*p->handover), PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (p->handover == MAP_FAILED) {
-		p->handover = NULL;
-		return -ENOMEM;
-	}
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-		return -errno;
+	if (!is_first)
+		return punch_helper_spawn(handover_fd, socket, &p->pid);
 	p->pid = fork();
 	if (p->pid == 0)
-		punch_helper_run(p->handover, pair[1], parent);
+		punch_helper_run(p->handover, socket, parent);
+	return p->pid < 0 ? -EAGAIN : 0;
+}
+
+static int puncher_start(struct puncher *p, bool is_first)
+{
+	int fd, pair[2], err;
+
+	p->started_ns = clock_now_ns();
+	drop_handover(p);
+	fd = open_handover(p);
+	if (fd < 0)
+		return fd;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	err = start_process(p, fd, pair[1], is_first);
+	close(fd);
 	close(pair[1]);
-	if (p->pid < 0) {
+	if (err != 0) {
 		close(pair[0]);
-		return -EAGAIN;
+		return err;
 	}
 	p->socket = pair[0];
 	p->cpu = -1;
+	p->file = 0;
 	p->state = PUNCHER_READY;
 	return 0;
 }
@@ -103,9 +147,11 @@ int punchers_create(uint32_t files_max, bool has_helpers,
 	if (ps->known == NULL)
 		goto fail;
 	for (unsigned i = 0; has_helpers && i < PUNCHERS; i++) {
-		err = puncher_start(&ps->all[i]);
-		if (err != 0)
+		err = puncher_start(&ps->all[i], true);
+		if (err != 0 && i == 0)
 			goto fail;
+		if (err != 0)
+			break;
 	}
 	*ret_punchers = ps;
 	return 0;
@@ -113,6 +159,8 @@ fail:
 	punchers_destroy(ps);
 	return err;
 }
+
+static unsigned poll_stuck(struct punchers *ps);
 
 static void puncher_end(struct puncher *p)
 {
@@ -122,15 +170,14 @@ static void puncher_end(struct puncher *p)
 		(void)waitpid(p->pid, NULL,
 			      p->state == PUNCHER_STUCK ? WNOHANG : 0);
 	}
-	if (p->handover != NULL)
-		munmap(p->handover, sizeof(*p->handover));
+	drop_handover(p);
 }
 
 void punchers_destroy(struct punchers *ps)
 {
 	if (ps == NULL)
 		return;
-	(void)punchers_poll(ps);
+	(void)poll_stuck(ps);
 	for (unsigned i = 0; i < PUNCHERS; i++)
 		puncher_end(&ps->all[i]);
 	free(ps->known);
@@ -177,8 +224,18 @@ bool punchers_is_blamed(const struct punchers *ps, uint32_t owner)
 	return find_stuck(ps, 0, &owner) != NULL;
 }
 
-/* Is it still there?  One that was killed is not made again: by now there is
- * too much a new one would inherit, and there are others. */
+unsigned punchers_missing_count(const struct punchers *ps)
+{
+	return ps->has_helpers ? count_state(ps, PUNCHER_DEAD) : 0;
+}
+
+uint64_t punchers_renewed_count(const struct punchers *ps)
+{
+	return ps->renewed_count;
+}
+
+/* ---- those that have ended */
+
 static bool is_alive(struct puncher *p)
 {
 	if (waitpid(p->pid, NULL, WNOHANG) == 0)
@@ -188,7 +245,25 @@ static bool is_alive(struct puncher *p)
 	return false;
 }
 
-unsigned punchers_poll(struct punchers *ps)
+/* Killed by an administrator, or for lack of memory. */
+static void renew_dead(struct punchers *ps)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	for (unsigned i = 0; i < PUNCHERS; i++) {
+		struct puncher *p = &ps->all[i];
+
+		if (p->state != PUNCHER_DEAD ||
+		    now_ns - p->started_ns < RENEWAL_NS)
+			continue;
+		if (ps->active == p)
+			ps->active = NULL;	/* this one knows no file */
+		if (puncher_start(p, false) == 0)
+			ps->renewed_count++;
+	}
+}
+
+static unsigned poll_stuck(struct punchers *ps)
 {
 	unsigned count = 0;
 
@@ -204,6 +279,19 @@ unsigned punchers_poll(struct punchers *ps)
 			continue;
 		count++;
 	}
+	return count;
+}
+
+unsigned punchers_poll(struct punchers *ps)
+{
+	unsigned count = poll_stuck(ps);
+
+	if (!ps->has_helpers)
+		return count;
+	for (unsigned i = 0; i < PUNCHERS; i++)
+		if (ps->all[i].state == PUNCHER_READY)
+			(void)is_alive(&ps->all[i]);
+	renew_dead(ps);
 	return count;
 }
 
@@ -251,9 +339,9 @@ static void unbind(struct puncher *p)
 	p->cpu = -1;
 }
 
-/* What /proc says: is it in an uninterruptible sleep, and in the how-manieth
- * sleep of its life?  Returns false where /proc says nothing. */
-static bool look_at(pid_t pid, bool *ret_is_blocked, uint64_t *ret_sleep)
+/* What /proc says: its state, and in the how-manieth sleep of its life it is.
+ * Returns false where /proc says nothing. */
+static bool look_at(pid_t pid, char *ret_state, uint64_t *ret_sleep)
 {
 	char path[64], line[256], state = '?';
 	unsigned long long sleep = 0;
@@ -270,7 +358,7 @@ static bool look_at(pid_t pid, bool *ret_is_blocked, uint64_t *ret_sleep)
 				   &sleep) == 1;
 	}
 	fclose(file);
-	*ret_is_blocked = state == 'D';
+	*ret_state = state;
 	*ret_sleep = sleep;
 	return is_known && state != '?';
 }
@@ -293,9 +381,10 @@ static int await(struct puncher *p, uint32_t number,
 	bool was_blocked = false;
 
 	while (atomic_load(&ho->answered) != number) {
-		bool is_blocked = false, is_over;
+		bool is_blocked, is_over;
 		uint64_t now_ns;
 		uint32_t claim;
+		char state;
 
 		futex_wait(&ho->answered, number - 1, LOOK_MS);
 		if (atomic_load(&ho->answered) == number)
@@ -309,12 +398,17 @@ static int await(struct puncher *p, uint32_t number,
 		if (start_ns == 0)
 			start_ns = now_ns;
 		claim = atomic_load(&ho->claim);
-		if (look_at(p->pid, &is_blocked, &sleep)) {
+		if (look_at(p->pid, &state, &sleep)) {
+			is_blocked = state == 'D';
+			/* Somebody has stopped it: another does its work. */
+			if (state == 'T')
+				(void)kill(p->pid, SIGKILL);
 			if (!is_blocked || !was_blocked || sleep != last_sleep)
 				since_ns = now_ns;
 			is_over = is_blocked && now_ns - since_ns >=
 				  patience_ns[claim != 0 ? claim - 1 : 0];
 		} else {
+			is_blocked = false;
 			is_over = now_ns - start_ns > PATIENCE_BLIND_NS;
 		}
 		was_blocked = is_blocked;
@@ -363,16 +457,13 @@ static int tell(struct punchers *ps, struct puncher *p,
 	return err != 0 ? -ECHILD : 0;
 }
 
-/* The one that has the descriptors, or another that has none. */
-static struct puncher *take_active(struct punchers *ps)
+/* One that has no descriptors. */
+static struct puncher *take_other(struct punchers *ps)
 {
-	struct puncher *p = ps->active;
-
-	if (p != NULL && p->state == PUNCHER_READY)
-		return p;
 	for (unsigned i = 0; i < PUNCHERS; i++) {
-		p = &ps->all[i];
-		if (p->state != PUNCHER_READY ||
+		struct puncher *p = &ps->all[i];
+
+		if (p->state != PUNCHER_READY || !is_alive(p) ||
 		    tell(ps, p, HANDOVER_FORGET) != 0)
 			continue;
 		ps->active = p;
@@ -380,6 +471,20 @@ static struct puncher *take_active(struct punchers *ps)
 		return p;
 	}
 	return NULL;
+}
+
+/* The one that has the descriptors, or another. */
+static struct puncher *take_active(struct punchers *ps)
+{
+	struct puncher *p = ps->active;
+
+	if (p != NULL && p->state == PUNCHER_READY)
+		return p;
+	p = take_other(ps);
+	if (p != NULL || count_state(ps, PUNCHER_DEAD) == 0)
+		return p;
+	renew_dead(ps);
+	return take_other(ps);
 }
 
 /* See to it that the active one has the file's descriptor.  0 or -errno. */

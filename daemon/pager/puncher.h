@@ -9,8 +9,10 @@
  * punch and the next one takes over.
  *
  * A process and not a thread: a process with one thread in such a wait cannot
- * end, keeps its sockets open and its memory in use.  Made before there is
- * anything to inherit; only what is sent to them can ever be stuck with them.
+ * end, keeps its sockets open and its memory in use.  The first ones are made
+ * before there is anything to inherit, and who comes in the place of one that
+ * was killed runs the program anew: only what is sent to them can ever be stuck
+ * with them.
  *
  *   N1  A puncher works on descriptors of its own.  What a late punch hits is
  *       the file it was meant for, whatever has become of memd's numbers.
@@ -51,8 +53,8 @@ struct punch {
 };
 
 /* has_helpers false: no processes, punch here; for those who alone have the
- * files they punch.  Returns 0, or -ENOMEM, -EAGAIN (no more processes),
- * -EMFILE. */
+ * files they punch.  One is enough to begin with, the others are tried for
+ * again.  Returns 0, or -ENOMEM, -EAGAIN (no more processes), -EMFILE. */
 int punchers_create(uint32_t files_max, bool has_helpers,
 		    struct punchers **ret_punchers) MUST_CHECK;
 
@@ -74,10 +76,17 @@ bool punchers_is_held(const struct punchers *ps, uint32_t file);
 /* Is a punch of any of this owner's files stuck, gone ones included? */
 bool punchers_is_blamed(const struct punchers *ps, uint32_t owner);
 
-/* Look after the stuck ones; returns how many have come back. */
+/* Look after the stuck ones, and make new ones in the place of those that have
+ * ended, each place once a second at most; returns how many have come back. */
 unsigned punchers_poll(struct punchers *ps);
 
 /* How many are stuck. */
 unsigned punchers_stuck_count(const struct punchers *ps);
+
+/* How many have ended and could not be made again yet. */
+unsigned punchers_missing_count(const struct punchers *ps);
+
+/* How many were made in the place of others, since the beginning. */
+uint64_t punchers_renewed_count(const struct punchers *ps);
 
 #endif
