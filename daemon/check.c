@@ -361,6 +361,9 @@ static void check_swap_file(struct checkup *cu)
 	char reason[1024];
 	int err;
 
+	swapfile_warn_copies(config->swap_file, reason, sizeof(reason));
+	if (reason[0] != '\0')
+		say(cu, ANSWER_WARN, "swap file", "%s", reason);
 	err = swapfile_probe(config->swap_file, config->swap_size, reason,
 			     sizeof(reason));
 	/* The running memd holds it, perhaps as another user. */

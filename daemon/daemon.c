@@ -370,6 +370,22 @@ static void hook_settle(void *ctx)
 	daemon_settle(d);
 }
 
+/* SIGTERM or SIGINT before there is a loop to tell. */
+static volatile sig_atomic_t stop_signal;
+
+static void note_stop(int number)
+{
+	stop_signal = number;
+}
+
+static bool hook_is_cancelled(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	return d->is_embedded ? atomic_load(&d->must_stop) != 0 :
+				stop_signal != 0;
+}
+
 static const struct engine_hooks hooks = {
 	.install = hook_install,
 	.reply = hook_reply,
@@ -377,6 +393,7 @@ static const struct engine_hooks hooks = {
 	.age = hook_age,
 	.done = hook_done,
 	.segment_gone = hook_segment_gone,
+	.is_cancelled = hook_is_cancelled,
 	.settle = hook_settle,
 };
 
@@ -424,11 +441,35 @@ static int make_events(struct daemon *d)
 				 rows[i].what, rows[i].callback, d) != 0)
 			return -EINVAL;
 		(void)event_priority_set(rows[i].event, rows[i].priority);
-		if ((rows[i].what & EV_SIGNAL) != 0 &&
-		    event_add(rows[i].event, NULL) != 0)
-			return -ENOMEM;
 	}
 	return 0;
+}
+
+/* From now on the loop hears of them. */
+static int catch_signals(struct daemon *d)
+{
+	struct event *const events[] = { &d->on_term, &d->on_int, &d->on_hup };
+
+	for (size_t i = 0; !d->is_embedded && i < ARRAY_SIZE(events); i++)
+		if (event_add(events[i], NULL) != 0)
+			return -ENOMEM;
+	return hook_is_cancelled(d) ? -ECANCELED : 0;
+}
+
+/* While it starts memd ends at once, but for the swap file, which takes long
+ * to make and must not be left half made.  To reload is too early. */
+static void await_signals(const struct daemon *d)
+{
+	struct sigaction hold = { .sa_handler = SIG_IGN };
+
+	if (d->is_embedded)
+		return;
+	(void)sigaction(SIGHUP, &hold, NULL);
+	if (strcmp(d->config.store, "remote") == 0)
+		return;
+	hold.sa_handler = note_stop;
+	(void)sigaction(SIGTERM, &hold, NULL);
+	(void)sigaction(SIGINT, &hold, NULL);
 }
 
 static void start_tick(struct daemon *d)
@@ -458,10 +499,16 @@ static int start_inside(struct daemon *d, char *reason, size_t size)
 		snprintf(reason, size, "event loop: %s", strerror(-err));
 		return err;
 	}
+	await_signals(d);
 	err = engine_init(&d->engine, &d->config, d->is_embedded,
 			  accounts_most(&d->config), &hooks, d, reason, size);
 	if (err != 0)
 		return err;
+	err = catch_signals(d);
+	if (err != 0) {
+		snprintf(reason, size, "%s", strerror(-err));
+		return err;
+	}
 	store_watch_init(&d->store_watch, d->engine.store);
 	accounts_init(&d->accounts, d->engine.pager, &d->config);
 	err = segments_init(&d->segments, &d->engine, &d->accounts,
@@ -509,6 +556,16 @@ static int start(struct daemon *d, char *reason, size_t size)
 	return err;
 }
 
+static void warn_copies(const char *path)
+{
+	char text[2 * CONFIG_TEXT_BYTES];
+
+	swapfile_warn_copies(path, text, sizeof(text));
+	if (text[0] != '\0')
+		log_event(LOG_LEVEL_WARNING, "swap-copied", "reason=\"%s\"",
+			  text);
+}
+
 static void tell_started(const struct daemon *d)
 {
 	char pool[16], swap[16];
@@ -529,6 +586,8 @@ static void tell_started(const struct daemon *d)
 		log_event(LOG_LEVEL_WARNING, "swap-not-direct",
 			  "file=%s reason=\"its file system has no O_DIRECT\"",
 			  d->engine.swap_path);
+	if (d->engine.has_swapfile)
+		warn_copies(d->engine.swap_path);
 	notify_send_surely("READY=1\nSTATUS=Ready");
 }
 
@@ -634,6 +693,13 @@ int daemon_run(const struct config_origin *origin, const struct config *config)
 	start_log();
 	notify_init();
 	err = daemon_create(origin, config, NULL, &d, reason, sizeof(reason));
+	if (err == -ECANCELED) {
+		log_event(LOG_LEVEL_NOTICE, "stopped", "signal=%s reason=\"%s"
+			  "\"", stop_signal == SIGINT ? "SIGINT" : "SIGTERM",
+			  reason);
+		log_writer_stop();
+		return EXIT_SUCCESS;
+	}
 	if (err != 0) {
 		log_event(LOG_LEVEL_ERROR, "start-failed", "reason=\"%s\"",
 			  reason);

@@ -31,6 +31,8 @@ struct engine_hooks {
 		    uint64_t count);
 	void (*done)(void *ctx, uint64_t cookie, int result, uint64_t count);
 	void (*segment_gone)(void *ctx, segment_id segment);
+	/* While the engine is made: does nobody want it any more? */
+	bool (*is_cancelled)(void *ctx);
 	/* After completions: let out what has been queued. */
 	void (*settle)(void *ctx);
 };

@@ -13,12 +13,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
+#include <sys/ioctl.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { LOCK_TRIES = 15, OPEN_TRIES = 4 };
+
+/* As much is allocated between two looks at whether it is still wanted. */
+#define ALLOCATE_BYTES	(UINT64_C(1) << 30)
 
 /* Not blocking, or a FIFO would keep us waiting; but io_uring takes a file
  * that stays so at its word and fails with -EAGAIN. */
@@ -101,16 +106,23 @@ static int write_all(int fd, const void *bytes, size_t length, uint64_t offset)
 	return 0;
 }
 
+static bool is_cancelled(const struct swapfile_attempt *at)
+{
+	return at->cancel != NULL && at->cancel->is_asked(at->cancel->ctx);
+}
+
 /* For file systems without fallocate. */
-static int write_zeros(int fd, uint64_t from, uint64_t to)
+static int write_zeros(const struct swapfile_attempt *at, uint64_t from)
 {
 	static const char zeros[64 * 1024];
 	int err = 0;
 
-	while (err == 0 && from < to) {
-		size_t length = (size_t)MIN(to - from, sizeof(zeros));
+	while (err == 0 && from < at->file_bytes) {
+		size_t length = (size_t)MIN(at->file_bytes - from,
+					    sizeof(zeros));
 
-		err = write_all(fd, zeros, length, from);
+		err = is_cancelled(at) ? -ECANCELED :
+			write_all(at->fd, zeros, length, from);
 		from += length;
 	}
 	return err;
@@ -118,18 +130,40 @@ static int write_zeros(int fd, uint64_t from, uint64_t to)
 
 static int allocate(const struct swapfile_attempt *at)
 {
-	uint64_t from = SWAPFILE_HEADER_BYTES;
-	int err;
+	uint64_t from = 0;
+	int err = 0;
 
-	do
-		err = fallocate(at->fd, 0, 0, (off_t)at->file_bytes) == 0 ?
-			0 : -errno;
-	while (err == -EINTR);
+	while (err == 0 && from < at->file_bytes) {
+		uint64_t length = MIN(at->file_bytes - from, ALLOCATE_BYTES);
+
+		if (is_cancelled(at))
+			return -ECANCELED;
+		if (fallocate(at->fd, 0, (off_t)from, (off_t)length) == 0)
+			from += length;
+		else if (errno != EINTR)
+			err = -errno;
+	}
 	if (err != -EOPNOTSUPP)
 		return err;
+	from = SWAPFILE_HEADER_BYTES;
 	if (swapfile_missing_bytes(at) == 0)
 		from = MAX(from, (uint64_t)at->st.st_size);
-	return write_zeros(at->fd, from, at->file_bytes);
+	return write_zeros(at, from);
+}
+
+/* Where writing in place is the exception, what is preallocated is given away
+ * with the first write, and the next one finds no room on a full disk.  Only an
+ * empty file can be told to be different. */
+static void avoid_copies(const struct swapfile_attempt *at)
+{
+	struct statfs fs;
+	int flags;
+
+	if (fstatfs(at->fd, &fs) != 0 || fs.f_type != BTRFS_SUPER_MAGIC ||
+	    ioctl(at->fd, FS_IOC_GETFLAGS, &flags) != 0)
+		return;
+	flags |= FS_NOCOW_FL;
+	(void)ioctl(at->fd, FS_IOC_SETFLAGS, &flags);
 }
 
 static int write_header(int fd)
@@ -154,10 +188,15 @@ static int fill_file(const struct swapfile_attempt *at)
 	err = swapfile_check_space(at, &vfs);
 	if (err != 0)
 		return err;
-	if (at->st.st_size == 0)
+	if (at->st.st_size == 0) {
+		avoid_copies(at);
 		err = write_header(at->fd);
+	}
 	if (err == 0)
 		err = allocate(at);
+	if (err == -ECANCELED)
+		return swapfile_refuse(at, err, "was being made when memd was "
+				       "told to stop");
 	if (err == -ENOSPC)
 		return swapfile_refuse_full(at, &vfs);
 	return err == 0 ? 0 : swapfile_refuse_call(at, err, "cannot be made "
@@ -231,8 +270,17 @@ static int open_locked(struct swapfile_attempt *at)
 int swapfile_open(const char *path, uint64_t size_bytes,
 		  struct swapfile *ret_sf, char *ret_reason, size_t reason_size)
 {
+	return swapfile_open_cancelable(path, size_bytes, NULL, ret_sf,
+					ret_reason, reason_size);
+}
+
+int swapfile_open_cancelable(const char *path, uint64_t size_bytes,
+			     const struct swapfile_cancel *cancel,
+			     struct swapfile *ret_sf, char *ret_reason,
+			     size_t reason_size)
+{
 	struct swapfile_attempt at = {
-		.path = path, .fd = -1,
+		.path = path, .fd = -1, .cancel = cancel,
 		.reason = ret_reason, .reason_size = reason_size,
 	};
 	int err = swapfile_check_size(&at, size_bytes);
@@ -314,6 +362,45 @@ int swapfile_probe(const char *path, uint64_t size_bytes, char *ret_reason,
 	if (at.fd >= 0)
 		close(at.fd);
 	return err;
+}
+
+/* Returns whether it is there, has contents and is written by copying. */
+static bool is_copied(const char *path)
+{
+	int flags = 0, fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+				 O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+	bool is;
+
+	if (fd < 0)
+		return false;
+	is = fstat(fd, &st) == 0 && st.st_size != 0 &&
+	     ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
+	     (flags & FS_NOCOW_FL) == 0;
+	close(fd);
+	return is;
+}
+
+void swapfile_warn_copies(const char *path, char *ret_text, size_t text_size)
+{
+	char folder[1024];
+	struct statfs fs;
+
+	ret_text[0] = '\0';
+	swapfile_folder(path, folder, sizeof(folder));
+	if (statfs(folder, &fs) != 0 || fs.f_type != BTRFS_SUPER_MAGIC)
+		return;
+	if (is_copied(path))
+		snprintf(ret_text, text_size, "%s was made with copy-on-write, "
+			 "so writes to it can fail when the disk is full; "
+			 "remove it while memd is stopped, memd makes one "
+			 "without", path);
+	else
+		snprintf(ret_text, text_size, "%s is on btrfs: after a "
+			 "snapshot of its subvolume, or a reflink copy, writes "
+			 "to it need new room and fail when the disk is full; "
+			 "put swap_file on a subvolume that nobody takes "
+			 "snapshots of, or on ext4 or xfs", path);
 }
 
 void swapfile_close(struct swapfile *sf, const char *path, bool remove)

@@ -26,8 +26,9 @@ struct swapfile {
 
 /* Open or make `path` with room for `size_bytes` of slots.
  *
- * Missing file: made, mode 0600, preallocated (fallocate; where the file
- * system cannot, written).  Existing file: must be a regular file, not a
+ * Missing file: made, mode 0600, without copy-on-write where the file system
+ * has that (btrfs), preallocated (fallocate; where the file system cannot,
+ * written).  Existing file: must be a regular file, not a
  * symlink, owned by this uid, with no access for others, carrying our header
  * (an empty file counts as new), and not locked by another memd.  It is grown
  * or kept, never shrunk.
@@ -43,9 +44,26 @@ int swapfile_open(const char *path, uint64_t size_bytes,
 		  struct swapfile *ret_sf, char *ret_reason,
 		  size_t reason_size) MUST_CHECK;
 
+/* Asked now and then while a large file is made: is it to be given up? */
+struct swapfile_cancel {
+	bool (*is_asked)(void *ctx);
+	void *ctx;
+};
+
+/* The same; -ECANCELED when `cancel` asked for that. */
+int swapfile_open_cancelable(const char *path, uint64_t size_bytes,
+			     const struct swapfile_cancel *cancel,
+			     struct swapfile *ret_sf, char *ret_reason,
+			     size_t reason_size) MUST_CHECK;
+
 /* Same tests, nothing made or changed: for `memd --check`. */
 int swapfile_probe(const char *path, uint64_t size_bytes, char *ret_reason,
 		   size_t reason_size) MUST_CHECK;
+
+/* Where the file system copies what is written (btrfs), preallocated room is
+ * not room for certain: one line that says when it is not.  Empty elsewhere.
+ * The file may be there or not yet. */
+void swapfile_warn_copies(const char *path, char *ret_text, size_t text_size);
 
 /* Close; removes the file when `remove`, unless `path` means another file by
  * now.  A store that took sf->fd closes it itself: set sf->fd to -1 then, and

@@ -20,6 +20,7 @@ struct swapfile_attempt {
 	bool was_created;
 	bool is_locked;
 	struct stat st;		/* set by check_owner */
+	const struct swapfile_cancel *cancel;	/* NULL: nobody asks */
 	char *reason;
 	size_t reason_size;
 };

@@ -170,6 +170,15 @@ static int reap(struct testmemd *tm)
 				   128 + WTERMSIG(status);
 }
 
+int testmemd_begin(struct testmemd *tm, const char *const *flags)
+{
+	*tm = (struct testmemd){ .pidfd = -1, .notify_fd = -1 };
+	if (make_folder(tm) == 0 && spawn(tm, flags, -1) == 0)
+		return 0;
+	forget(tm);
+	return -1;
+}
+
 int testmemd_start(struct testmemd *tm, const char *const *flags)
 {
 	return testmemd_start_log(tm, flags, -1);

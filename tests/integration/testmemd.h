@@ -32,6 +32,9 @@ int testmemd_start(struct testmemd *tm, const char *const *flags);
 int testmemd_start_log(struct testmemd *tm, const char *const *flags,
 		       int log_fd);
 
+/* The same without waiting for it. */
+int testmemd_begin(struct testmemd *tm, const char *const *flags);
+
 /* SIGTERM, wait, remove the folder.  Returns 0 when memd exited with status 0,
  * else -1 after printing its log. */
 int testmemd_stop(struct testmemd *tm);

@@ -849,6 +849,60 @@ static void test_no_fallocate(void **state)
 	assert_int_equal(result, 0);
 }
 
+/* ---- given up while it is made */
+
+static bool is_asked_third(void *ctx)
+{
+	return ++*(int *)ctx == 3;
+}
+
+static int open_cancelled(const char *path, uint64_t size, int asked)
+{
+	const struct swapfile_cancel cancel = { is_asked_third, &asked };
+	char reason[512] = "";
+	struct swapfile sf;
+	int err = swapfile_open_cancelable(path, size, &cancel, &sf, reason,
+					   sizeof(reason));
+
+	if (err == -ECANCELED)
+		assert_non_null(strstr(reason, "told to stop"));
+	return err;
+}
+
+/* Nothing of a new file is left, and of an old one what was there. */
+static int cancel_zeros(void *arg)
+{
+	struct fixture *fx = arg;
+	struct swapfile sf;
+
+	if (forbid_syscall(SYS_fallocate, EOPNOTSUPP) != 0)
+		return NOT_HERE;
+	assert_int_equal(open_cancelled(fx->path, MIB, 0), -ECANCELED);
+	assert_int_equal(access(fx->path, F_OK), -1);
+	open_well(fx->path, MIB, &sf);
+	swapfile_close(&sf, fx->path, false);
+	assert_int_equal(open_cancelled(fx->path, 2 * MIB, 0), -ECANCELED);
+	assert_int_equal(look_at(fx->path).st_size, MIB + 4096);
+	open_well(fx->path, 2 * MIB, &sf);
+	swapfile_close(&sf, fx->path, true);
+	return 0;
+}
+
+static void test_cancelled(void **state)
+{
+	struct fixture *fx = *state;
+	int result;
+
+	assert_int_equal(open_cancelled(fx->path, MIB, 2), -ECANCELED);
+	assert_int_equal(access(fx->path, F_OK), -1);
+	assert_int_equal(open_cancelled(fx->path, MIB, 3), 0);
+	assert_int_equal(unlink(fx->path), 0);
+	result = run_in_child(cancel_zeros, fx);
+	if (result == NOT_HERE)
+		skip_case("no seccomp here");
+	assert_int_equal(result, 0);
+}
+
 /* A reason that does not fit is cut, never written past its end. */
 static void test_small_reason(void **state)
 {
@@ -897,6 +951,7 @@ int main(void)
 		CASE(test_failing_calls),
 		CASE(test_no_locks),
 		CASE(test_no_fallocate),
+		CASE(test_cancelled),
 		CASE(test_small_reason),
 	};
 #undef CASE
