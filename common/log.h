@@ -35,6 +35,9 @@ void log_event(enum log_level level, const char *event, const char *format,
  * or -errno: lines are written by their callers, as before. */
 int log_writer_start(void) MUST_CHECK;
 
+/* Wait until all is written, but no longer than that. */
+void log_writer_flush(unsigned patience_ms);
+
 /* Wait until all is written, but a second at most, and end the thread.  Where
  * it still waits for the reader it goes with the process. */
 void log_writer_stop(void);

@@ -15,14 +15,15 @@ enum {
 	RING_BYTES = 256 * 1024,
 	STACK_BYTES = 128 * 1024,	/* sd_journal_sendv() takes some */
 	HEAD_BYTES = offsetof(struct log_line, text),
-	END_PATIENCE_S = 1,
+	END_PATIENCE_MS = 1000,
 };
 
 static struct log_writer {
 	pthread_mutex_t lock;
 	pthread_cond_t work;		/* not empty, or is_ending */
-	pthread_cond_t ended;
+	pthread_cond_t idle;		/* all is written, or it has ended */
 	bool is_started;
+	bool is_busy;			/* with a line that it has taken */
 	bool is_ending;			/* end when all is written */
 	uint64_t untold;		/* dropped and not told of yet */
 	size_t first, used;		/* in the ring */
@@ -110,23 +111,27 @@ static void *writer_main(void *arg)
 	struct log_writer *w = arg;
 	struct log_line line;
 
+	(void)pthread_setname_np(pthread_self(), "memd-log");
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		if (w->used == 0)
 			(void)add_untold(w);
 		if (w->used != 0) {
 			take_line(w, &line);
+			w->is_busy = true;
 			pthread_mutex_unlock(&w->lock);
 			log_line_show(&line);
 			pthread_mutex_lock(&w->lock);
+			w->is_busy = false;
 		} else if (w->is_ending) {
 			break;
 		} else {
+			pthread_cond_signal(&w->idle);
 			pthread_cond_wait(&w->work, &w->lock);
 		}
 	}
 	w->is_started = false;
-	pthread_cond_signal(&w->ended);
+	pthread_cond_signal(&w->idle);
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
@@ -161,7 +166,7 @@ int log_writer_start(void)
 		return -ENOMEM;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->ended, &attr);
+	pthread_cond_init(&w->idle, &attr);
 	pthread_condattr_destroy(&attr);
 	w->is_ending = false;
 	w->is_started = true;
@@ -171,18 +176,36 @@ int log_writer_start(void)
 	return err;
 }
 
-void log_writer_stop(void)
+/* Wait for the thread, but no longer than that. */
+static void await_idle(struct log_writer *w, unsigned patience_ms)
 {
-	struct log_writer *w = &writer;
 	struct timespec until;
 	int err = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += END_PATIENCE_S;
-	pthread_mutex_lock(&w->lock);
-	w->is_ending = true;
-	pthread_cond_signal(&w->work);
-	while (w->is_started && err == 0)
-		err = pthread_cond_timedwait(&w->ended, &w->lock, &until);
-	pthread_mutex_unlock(&w->lock);
+	until.tv_sec += patience_ms / 1000;
+	until.tv_nsec += (long)(patience_ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	while (w->is_started && err == 0 &&
+	       (w->used != 0 || w->is_busy || w->is_ending))
+		err = pthread_cond_timedwait(&w->idle, &w->lock, &until);
+}
+
+void log_writer_flush(unsigned patience_ms)
+{
+	pthread_mutex_lock(&writer.lock);
+	await_idle(&writer, patience_ms);
+	pthread_mutex_unlock(&writer.lock);
+}
+
+void log_writer_stop(void)
+{
+	pthread_mutex_lock(&writer.lock);
+	writer.is_ending = true;
+	pthread_cond_signal(&writer.work);
+	await_idle(&writer, END_PATIENCE_MS);
+	pthread_mutex_unlock(&writer.lock);
 }

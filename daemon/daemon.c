@@ -43,6 +43,9 @@ bool daemon_is_admin(const struct daemon *d, const struct peer *peer)
 /* How long the loop's own descriptors may wait for a spin. */
 enum { SPIN_NS = 20000 };
 
+/* At the start, when nobody else waits. */
+enum { LOG_PATIENCE_MS = 200 };
+
 /* ---- the loop */
 
 /* Returns false when there is no memory for it. */
@@ -588,6 +591,8 @@ static void tell_started(const struct daemon *d)
 			  d->engine.swap_path);
 	if (d->engine.has_swapfile)
 		warn_copies(d->engine.swap_path);
+	/* Who waits for that may look at the log next. */
+	log_writer_flush(LOG_PATIENCE_MS);
 	notify_send_surely("READY=1\nSTATUS=Ready");
 }
 

@@ -27,7 +27,7 @@ void store_start(struct testmemd *tm, const char *flag)
 
 unsigned store_port(const struct testmemd *tm)
 {
-	FILE *log = fopen(tm->log, "re");
+	FILE *log = testmemd_open_log(tm);
 	char *line = NULL;
 	size_t size = 0;
 	unsigned port = 0;

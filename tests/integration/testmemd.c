@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/integration/testmemd.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -279,9 +281,55 @@ int testmemd_connect(const struct testmemd *tm)
 	return fd;
 }
 
+/* Is the task with this file below /proc a thread that writes a log, and at
+ * work? */
+static bool is_busy_writer(const char *path)
+{
+	char line[256] = "", state = 'S';
+	FILE *f = fopen(path, "re");
+
+	if (f == NULL)
+		return false;
+	if (fgets(line, sizeof(line), f) == NULL ||
+	    sscanf(line, "%*d (memd-log) %c", &state) != 1)
+		state = 'S';
+	fclose(f);
+	return state != 'S';
+}
+
+static bool is_writing(const struct testmemd *tm)
+{
+	char path[64], stat[384];
+	bool is_busy = false;
+	struct dirent *entry;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", tm->pid);
+	tasks = tm->pid == 0 ? NULL : opendir(path);
+	if (tasks == NULL)
+		return false;
+	while ((entry = readdir(tasks)) != NULL) {
+		snprintf(stat, sizeof(stat), "%s/%s/stat", path,
+			 entry->d_name);
+		is_busy |= is_busy_writer(stat);
+	}
+	closedir(tasks);
+	return is_busy;
+}
+
+/* A thread writes it, which sleeps when all is written. */
+FILE *testmemd_open_log(const struct testmemd *tm)
+{
+	int deadline = now_ms() + PATIENCE_MS;
+
+	while (is_writing(tm) && now_ms() < deadline)
+		usleep(1000);
+	return fopen(tm->log, "re");
+}
+
 unsigned testmemd_log_count(const struct testmemd *tm, const char *text)
 {
-	FILE *log = fopen(tm->log, "re");
+	FILE *log = testmemd_open_log(tm);
 	char *line = NULL;
 	size_t size = 0;
 	unsigned count = 0;

@@ -10,6 +10,7 @@
 #define MEMD_TESTS_TESTMEMD_H
 
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 struct testmemd {
@@ -49,6 +50,9 @@ int testmemd_await(struct testmemd *tm, const char *text);
 
 /* A new connected stream socket to it, or -1. */
 int testmemd_connect(const struct testmemd *tm);
+
+/* Its log with all that it has said so far; NULL when there is none. */
+FILE *testmemd_open_log(const struct testmemd *tm);
 
 /* How often `text` occurs in its log so far. */
 unsigned testmemd_log_count(const struct testmemd *tm, const char *text);
