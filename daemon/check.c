@@ -403,6 +403,9 @@ static void check_other_hosts(struct checkup *cu)
 
 	if (cu->config->listen_tcp[0] == '\0')
 		return;
+	answer = cu->is_running ? ANSWER_OK : check_address(cu->config, text);
+	if (answer != ANSWER_OK)
+		say(cu, answer, "other hosts", "%s", text);
 	answer = check_listening(cu->config, text);
 	say(cu, answer, "other hosts", "%s", text);
 	answer = check_tls_users(cu->config, text);

@@ -30,6 +30,51 @@ static enum check_answer answer(char *text, enum check_answer what,
 	return what;
 }
 
+/* ---- the address */
+
+/* Waits for the name as long as its resolver does. */
+static int look_up_own(const struct config *config,
+		       struct addrinfo **ret_all)
+{
+	struct remote_lookup *lookup;
+	struct pollfd pfd = { .events = POLLIN };
+	int err = tcp_listener_look_up(config, &lookup);
+
+	if (err != 0)
+		return EAI_SYSTEM;
+	pfd.fd = remote_lookup_event_fd(lookup);
+	while (poll(&pfd, 1, -1) < 0)
+		;
+	err = remote_lookup_take(lookup, ret_all);
+	remote_lookup_destroy(lookup);
+	return err;
+}
+
+enum check_answer check_address(const struct config *config,
+				char ret_text[CHECK_TEXT_BYTES])
+{
+	int fds[TCP_LISTENERS_MAX], count, err;
+	char reason[CHANNEL_REASON_BYTES];
+	struct addrinfo *all = NULL;
+
+	if (tcp_listener_has_name(config)) {
+		err = look_up_own(config, &all);
+		if (err != 0)
+			return answer(ret_text, ANSWER_WARN, "listen_tcp: %s: "
+				      "%s; memd tries again until it is known",
+				      config->listen_tcp, gai_strerror(err));
+	}
+	count = tcp_listener_open(config, all, fds, reason, sizeof(reason));
+	if (all != NULL)
+		freeaddrinfo(all);
+	for (int i = 0; i < count; i++)
+		close(fds[i]);
+	if (count >= 0)
+		return ANSWER_OK;
+	return answer(ret_text, count == -EADDRNOTAVAIL || count == -ENODEV ?
+		      ANSWER_WARN : ANSWER_FAIL, "%s", reason);
+}
+
 /* ---- certificates */
 
 enum check_answer check_listening(const struct config *config,

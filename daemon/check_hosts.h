@@ -11,6 +11,10 @@ enum { CHECK_TEXT_BYTES = 1024 };
 
 enum check_answer { ANSWER_OK, ANSWER_WARN, ANSWER_FAIL };
 
+/* Can listen_tcp be listened on now?  Says nothing where it can. */
+enum check_answer check_address(const struct config *config,
+				char ret_text[CHECK_TEXT_BYTES]);
+
 /* Can we listen for other hosts, with the certificates we are given? */
 enum check_answer check_listening(const struct config *config,
 				  char ret_text[CHECK_TEXT_BYTES]);

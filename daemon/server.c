@@ -329,7 +329,7 @@ static int listen_local(struct daemon *d, char *ret_reason, size_t reason_size)
 			   open_own(d, ret_reason, reason_size);
 }
 
-static int add_tcp_listener(struct daemon *d, int fd)
+int server_add_tcp_listener(struct daemon *d, int fd)
 {
 	char text[128];
 
@@ -350,7 +350,7 @@ static int add_tcp_listener(struct daemon *d, int fd)
 /* A memd inside of a program is for that alone. */
 static int listen_tcp(struct daemon *d, char *ret_reason, size_t reason_size)
 {
-	int fds[TCP_LISTENERS_MAX], count, err;
+	int err;
 
 	if (d->config.listen_tcp[0] == '\0' || d->is_embedded)
 		return 0;
@@ -358,18 +358,7 @@ static int listen_tcp(struct daemon *d, char *ret_reason, size_t reason_size)
 				    reason_size);
 	if (err != 0)
 		return err;
-	count = tcp_listener_open(&d->config, fds, ret_reason, reason_size);
-	if (count < 0)
-		return count;
-	for (int i = 0; i < count; i++) {
-		int failed = add_tcp_listener(d, fds[i]);
-
-		err = err != 0 ? err : failed;
-	}
-	if (err != 0)
-		snprintf(ret_reason, reason_size, "listen_tcp: %s",
-			 strerror(-err));
-	return err;
+	return tcp_opening_begin(d, ret_reason, reason_size);
 }
 
 int server_listen(struct daemon *d, char *ret_reason, size_t reason_size)
@@ -426,6 +415,7 @@ void server_stop_listening(struct server *server)
 {
 	struct stat st;
 
+	tcp_opening_end(&server->opening);
 	if (server->listener_count > 0) {
 		(void)event_del(&server->resume);
 		(void)event_del(&server->rest);

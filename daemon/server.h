@@ -6,6 +6,7 @@
 #include "common/checks.h"
 #include "daemon/addresses.h"
 #include "daemon/conn.h"
+#include "daemon/tcp_opening.h"
 #include <sys/queue.h>
 #include <sys/types.h>
 
@@ -41,6 +42,7 @@ struct server {
 	uint64_t descriptor_limit;
 
 	/* Other hosts. */
+	struct tcp_opening opening;
 	struct channel_context *tls;	/* owned; NULL: plain */
 	uint32_t remote_newcomers;	/* in NEW */
 	struct addresses addresses;	/* of those that are not DEAD */
@@ -54,6 +56,9 @@ void server_init(struct server *server);
  * configuration.  On failure -errno and a line in ret_reason. */
 int server_listen(struct daemon *d, char *ret_reason, size_t reason_size)
 	MUST_CHECK;
+
+/* Listen there for other hosts, too.  Takes fd.  Returns 0 or -errno. */
+int server_add_tcp_listener(struct daemon *d, int fd) MUST_CHECK;
 
 /* The configuration has changed: newcomers from other hosts see new
  * certificates, or the old ones where the new cannot be used, which is

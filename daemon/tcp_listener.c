@@ -4,6 +4,7 @@
 #include "proto/channel.h"
 #include "proto/remote_address.h"
 #include "proto/tcp_options.h"
+#include "swapstore/remote_lookup.h"
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -165,7 +166,8 @@ static int listen_on(const struct config *config, const struct addrinfo *ai,
 	return fail(reason, err, "listen_tcp: %s: %s%s", config->listen_tcp,
 		    strerror(-err), err == -EADDRINUSE ?
 			"; stop the program that listens there, or choose "
-			"another port" : "");
+			"another port" : err == -EADDRNOTAVAIL ?
+			"; this host does not have it yet" : "");
 }
 
 /* All addresses: one socket for IPv6 and IPv4, or, without IPv6, for that. */
@@ -231,22 +233,59 @@ static int open_named(const struct config *config, const struct addrinfo *list,
 	return count;
 }
 
-int tcp_listener_open(const struct config *config,
+static const struct reason no_reason = { NULL, 0 };
+
+/* Asks nobody: 0 and a list for freeaddrinfo(3), or an EAI_… */
+static int parse_numbers(const char *host, const char *port,
+			 struct addrinfo **ret_list)
+{
+	const struct addrinfo hints = {
+		.ai_flags = AI_NUMERICSERV | AI_NUMERICHOST,
+		.ai_socktype = SOCK_STREAM,
+	};
+
+	return getaddrinfo(host, port, &hints, ret_list);
+}
+
+bool tcp_listener_has_name(const struct config *config)
+{
+	char host[HOST_BYTES] = "", port[PORT_BYTES] = "";
+	struct addrinfo *list;
+
+	if (split(config->listen_tcp, host, port, &no_reason) != 0 ||
+	    host[0] == '\0')
+		return false;
+	if (parse_numbers(host, port, &list) != 0)
+		return true;
+	freeaddrinfo(list);
+	return false;
+}
+
+int tcp_listener_look_up(const struct config *config,
+			 struct remote_lookup **ret_lookup)
+{
+	char host[HOST_BYTES] = "", port[PORT_BYTES] = "";
+	int err = split(config->listen_tcp, host, port, &no_reason);
+
+	return err != 0 ? err : remote_lookup_start(host, port, ret_lookup);
+}
+
+int tcp_listener_open(const struct config *config, const struct addrinfo *all,
 		      int ret_fds[TCP_LISTENERS_MAX], char *ret_reason,
 		      size_t reason_size)
 {
 	const struct reason reason = { ret_reason, reason_size };
-	const struct addrinfo hints = { .ai_flags = AI_NUMERICSERV,
-					.ai_socktype = SOCK_STREAM };
 	char host[HOST_BYTES] = "", port[PORT_BYTES] = "";
 	struct addrinfo *list;
 	int count, err = split(config->listen_tcp, host, port, &reason);
 
 	if (err != 0)
 		return err;
+	if (all != NULL)
+		return open_named(config, all, ret_fds, &reason);
 	if (host[0] == '\0')
 		return open_any(config, port, ret_fds, &reason);
-	err = getaddrinfo(host, port, &hints, &list);
+	err = parse_numbers(host, port, &list);
 	if (err != 0)
 		return fail(&reason, -EINVAL, "listen_tcp: %s: %s", host,
 			    gai_strerror(err));

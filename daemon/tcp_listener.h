@@ -8,7 +8,9 @@
 #include "common/checks.h"
 #include "daemon/config.h"
 
+struct addrinfo;
 struct channel_context;
+struct remote_lookup;
 
 enum { TCP_LISTENERS_MAX = 4 };
 
@@ -17,10 +19,18 @@ enum { TCP_LISTENERS_MAX = 4 };
 int tcp_listener_check(const struct config *config, char *ret_reason,
 		       size_t reason_size) MUST_CHECK;
 
-/* Listen on every address that listen_tcp means.  Returns how many sockets,
- * or -errno with a line in ret_reason; then none is left open.  Blocks where
- * listen_tcp has a host's name. */
-int tcp_listener_open(const struct config *config,
+/* Is there a name in listen_tcp that must be looked up? */
+bool tcp_listener_has_name(const struct config *config);
+
+/* Look it up.  Returns 0, or -errno as remote_lookup_start(). */
+int tcp_listener_look_up(const struct config *config,
+			 struct remote_lookup **ret_lookup) MUST_CHECK;
+
+/* Listen on every address that listen_tcp means.  all: what its name means;
+ * NULL: it has none.  Returns how many sockets, or -errno with a line in
+ * ret_reason; then none is left open. -EADDRNOTAVAIL, -ENODEV: this host has
+ * no such address now. */
+int tcp_listener_open(const struct config *config, const struct addrinfo *all,
 		      int ret_fds[TCP_LISTENERS_MAX], char *ret_reason,
 		      size_t reason_size) MUST_CHECK;
 

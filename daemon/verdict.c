@@ -181,6 +181,9 @@ static void judge_clients(const struct daemon *d, struct verdict *v)
 	if (d->server.is_paused)
 		add(v, VERDICT_DEGRADED, "no descriptor is left for new "
 		    "connections: raise LimitNOFILE");
+	if (d->server.opening.is_waiting)
+		add(v, VERDICT_DEGRADED, "other hosts cannot connect: %s; memd "
+		    "tries again", d->server.opening.reason);
 	if (d->server.session_count >= d->config.max_sessions)
 		add(v, VERDICT_WARN, "%u programs are connected, as many as "
 		    "max_sessions allows", d->server.session_count);
