@@ -209,7 +209,7 @@ static uint32_t requests_max(const struct engine *e,
 			     const struct config *config)
 {
 	if (strcmp(e->store->ops->name, "sync") == 0)
-		return (uint32_t)config->io_threads;
+		return store_sync_threads(e->store);
 	return (uint32_t)config->queue_depth;
 }
 

@@ -44,8 +44,10 @@ static int make_file_store(struct engine *e, const struct config *config,
 	err = store_sync_create(sf->fd, sf->slots_offset, sf->slot_count,
 				(unsigned)config->io_threads, &e->store);
 	if (err != 0)
-		snprintf(ret_reason, reason_size, "store: sync: %s",
-			 strerror(-err));
+		snprintf(ret_reason, reason_size, "store: sync: %s%s",
+			 strerror(-err), err == -EAGAIN ?
+				"; there is no thread to be had: raise "
+				"TasksMax or the limit of processes" : "");
 	return err;
 }
 

@@ -103,4 +103,6 @@ STORE(reads, COUNTER, "", "Read requests of the swap store")
 STORE(writes, COUNTER, "", "Write requests of the swap store")
 STORE(read_bytes, COUNTER, "bytes", "Bytes read from the swap store")
 STORE(write_bytes, COUNTER, "bytes", "Bytes written to the swap store")
+STORE(refused, COUNTER, "",
+      "Requests that the kernel had no thread or memory for; memd waited")
 STORE(in_flight, GAUGE, "", "Requests under way")

@@ -43,33 +43,6 @@ struct store_sync {
 	unsigned thread_count;	/* started */
 };
 
-/* Move all bytes of one request; what the kernel moves short is continued.
- * O_DIRECT goes on only at a block, so a part of a slot is moved again. */
-static int transfer(const struct store_sync *sy, const struct swap_io *io)
-{
-	size_t length = (size_t)io->slot_count * SWAP_SLOT_BYTES, moved = 0;
-	off_t start = (off_t)(sy->offset +
-			      (uint64_t)io->slot * SWAP_SLOT_BYTES);
-
-	while (moved < length) {
-		char *at = (char *)io->buffer + moved;
-		ssize_t n = io->is_write ?
-			pwrite(sy->fd, at, length - moved,
-			       start + (off_t)moved) :
-			pread(sy->fd, at, length - moved,
-			      start + (off_t)moved);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n < SWAP_SLOT_BYTES)
-			return -EIO;
-		moved += (size_t)n / SWAP_SLOT_BYTES * SWAP_SLOT_BYTES;
-	}
-	return 0;
-}
-
 static void add_done(struct store_sync *sy, struct request *rq)
 {
 	bool was_empty = STAILQ_EMPTY(&sy->done);
@@ -91,7 +64,8 @@ static void *worker_main(void *arg)
 		if (rq != NULL) {
 			STAILQ_REMOVE_HEAD(&sy->pending, link);
 			pthread_mutex_unlock(&sy->lock);
-			rq->result = transfer(sy, &rq->io);
+			rq->result = swapstore_transfer(sy->fd, sy->offset,
+							&rq->io);
 			pthread_mutex_lock(&sy->lock);
 			add_done(sy, rq);
 		} else if (sy->stopping) {
@@ -215,7 +189,13 @@ static int start_threads(struct store_sync *sy, unsigned thread_count)
 		}
 	}
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -err;
+	return sy->thread_count != 0 ? 0 : -err;
+}
+
+unsigned store_sync_threads(const struct swapstore *st)
+{
+	ASSERT(st->ops == &sync_ops);
+	return ((const struct store_sync *)st)->thread_count;
 }
 
 int store_sync_create(int fd, uint64_t offset, uint32_t slot_count,

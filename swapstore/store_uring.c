@@ -102,6 +102,22 @@ static int uring_flush(struct swapstore *st)
 	return 0;
 }
 
+/* It says nothing of the disk: the kernel has no memory, or no thread, for it.
+ * (-ECANCELED is what is left of a request whose thread could not be made.) */
+static bool is_refused(int result)
+{
+	return result == -EINTR || result == -EAGAIN || result == -ENOMEM ||
+	       result == -ECANCELED;
+}
+
+/* Where it is refused again and again, under a limit of threads, we wait for
+ * it: a slow read is better than a lost page. */
+static int move_here(struct store_uring *su, const struct request *rq)
+{
+	su->base.refused++;
+	return swapstore_transfer(su->fd, su->offset, &rq->io);
+}
+
 /* Take one completion in.  Returns false when the request goes on: the kernel
  * moved less than all, or asks to try again.  O_DIRECT goes on only at a
  * block, so a part of a slot is moved again. */
@@ -110,12 +126,13 @@ static bool finish_request(struct store_uring *su, uint32_t idx, int result,
 {
 	struct request *rq = &su->requests[idx];
 
-	if ((result == -EINTR || result == -EAGAIN) &&
-	    rq->retries++ < URING_RETRIES_MAX) {
+	if (is_refused(result) && rq->retries++ < URING_RETRIES_MAX) {
 		queue_request(su, idx);
 		return false;
 	}
-	if (result >= SWAP_SLOT_BYTES) {
+	if (is_refused(result)) {
+		result = move_here(su, rq);
+	} else if (result >= SWAP_SLOT_BYTES) {
 		rq->moved_bytes += (uint32_t)result / SWAP_SLOT_BYTES *
 				   SWAP_SLOT_BYTES;
 		if (rq->moved_bytes < rq->io.slot_count * SWAP_SLOT_BYTES) {
@@ -259,6 +276,12 @@ static int try_ring(struct store_uring *su)
 static void register_resources(struct store_uring *su,
 			       const struct swapstore_buffers *buffers)
 {
+	unsigned workers[2] = { STORE_URING_WORKERS_MAX,
+				STORE_URING_WORKERS_MAX };
+
+	/* By default four for each CPU, which may be more tasks than the
+	 * service may have. */
+	(void)io_uring_register_iowq_max_workers(&su->ring, workers);
 	su->has_fixed_file = io_uring_register_files(&su->ring, &su->fd,
 						     1) == 0;
 	if (buffers != NULL && buffers->length_bytes > 0) {

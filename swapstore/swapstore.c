@@ -3,6 +3,31 @@
  * asserted here need not be looked at in any backend. */
 #include "swapstore/swapstore.h"
 
+#include <unistd.h>
+
+/* O_DIRECT goes on only at a block, so a part of a slot is moved again. */
+int swapstore_transfer(int fd, uint64_t offset, const struct swap_io *io)
+{
+	size_t length = (size_t)io->slot_count * SWAP_SLOT_BYTES, moved = 0;
+	off_t start = (off_t)(offset + (uint64_t)io->slot * SWAP_SLOT_BYTES);
+
+	while (moved < length) {
+		char *at = (char *)io->buffer + moved;
+		ssize_t n = io->is_write ?
+			pwrite(fd, at, length - moved, start + (off_t)moved) :
+			pread(fd, at, length - moved, start + (off_t)moved);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n < SWAP_SLOT_BYTES)
+			return -EIO;
+		moved += (size_t)n / SWAP_SLOT_BYTES * SWAP_SLOT_BYTES;
+	}
+	return 0;
+}
+
 int swapstore_submit(struct swapstore *st, const struct swap_io *io)
 {
 	int err;

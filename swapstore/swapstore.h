@@ -86,6 +86,8 @@ struct swapstore {
 	uint64_t reads, writes;	/* requests completed well */
 	uint64_t read_bytes, write_bytes;
 	uint64_t read_errors, write_errors;
+	uint64_t refused;	/* requests for which the kernel had no thread
+				 * or memory, and which were then waited for */
 };
 
 /* Staging memory that all buffers of requests come from; may be NULL/0.
@@ -105,15 +107,25 @@ int store_uring_create(int fd, uint64_t offset, uint32_t slot_count,
 		       unsigned queue_depth, struct swapstore **ret_store)
 	MUST_CHECK;
 
+/* Threads that the kernel may start for it, besides. */
+enum { STORE_URING_WORKERS_MAX = 64 };
+
 /* True when `st` (a store_uring) has its buffers registered: false costs a
  * little time per request; a larger RLIMIT_MEMLOCK cures it. */
 bool store_uring_has_fixed_buffers(const struct swapstore *st);
 
-/* -EINVAL (no or more than 64 threads), -EAGAIN (no thread to be had). */
+/* With fewer threads where no more are to be had.
+ * -EINVAL (no or more than 64 threads), -EAGAIN (no thread to be had). */
 int store_sync_create(int fd, uint64_t offset, uint32_t slot_count,
 		      unsigned thread_count, struct swapstore **ret_store)
 	MUST_CHECK;
+unsigned store_sync_threads(const struct swapstore *st);
 int store_mem_create(uint32_t slot_count, struct swapstore **ret_store)
+	MUST_CHECK;
+
+/* For backends that have a file: move all bytes of one request, and wait for
+ * that.  What the kernel moves short is continued.  Returns 0 or -errno. */
+int swapstore_transfer(int fd, uint64_t offset, const struct swap_io *io)
 	MUST_CHECK;
 
 /* What store_fault does; all rates are per 65536 requests. */

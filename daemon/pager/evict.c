@@ -461,8 +461,15 @@ static void evict_adopt_slot(struct pager *pg, struct batch *b, unsigned i)
 	page_set_slot(pg, sg, id, b->slot[i]);
 }
 
+/* Full, or without memory or threads for it: no bad medium. */
+static bool is_sparing(int error)
+{
+	return error == -ENOSPC || error == -EAGAIN || error == -ENOMEM ||
+	       error == -ECANCELED;
+}
+
 /* The write of page i has failed, or there was no slot for it: neither slot
- * is of use.  A full medium is not a bad one. */
+ * is of use. */
 static void evict_abandon_slot(struct pager *pg, struct batch *b, unsigned i)
 {
 	struct segment *sg = &pg->segment[b->segment[i]];
@@ -474,7 +481,7 @@ static void evict_abandon_slot(struct pager *pg, struct batch *b, unsigned i)
 		page_drop_slot(pg, sg, id);
 	if (b->slot[i] == SLOT_NONE)
 		return;
-	if (b->error[i] == -ENOSPC)
+	if (is_sparing(b->error[i]))
 		page_put_chain(pg, b->slot[i]);
 	else
 		slots_quarantine_chain(&pg->slots, b->slot[i]);

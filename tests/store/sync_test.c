@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves what is special to the store with threads: its workers take none of
- * the program's signals, the constructor's failures leave the file with the
- * caller and no thread behind. */
+ * the program's signals, fewer of them do, too, and the constructor's failures
+ * leave the file with the caller and no thread behind. */
+#include "tests/skip.h"
 #include "tests/store/storetest.h"
 
 #include <dirent.h>
@@ -14,7 +15,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { SLOTS = 64, THREADS = 5, NOBODY = 65534 };
+enum {
+	SLOTS = 64,
+	THREADS = 5,
+	NOBODY = 65534,
+	USER_ALONE = 1894236117,	/* has no other process */
+	NOT_ROOT = 99,
+};
 
 static int open_medium(void)
 {
@@ -128,6 +135,39 @@ static void test_no_threads_to_be_had(void **state)
 	assert_int_equal(run_in_child(create_without_threads, NULL), 0);
 }
 
+/* Room for one: the worker counts as the process does. */
+static int create_with_few_threads(void *arg)
+{
+	struct rlimit few = { 3, 3 };
+	struct swapstore *st = NULL;
+	char *buffer = buffer_create(SWAP_SLOT_BYTES);
+	int result = 0;
+
+	(void)arg;
+	if (setrlimit(RLIMIT_NPROC, &few) != 0 ||
+	    setresuid(USER_ALONE, USER_ALONE, USER_ALONE) != 0)
+		return NOT_ROOT;
+	if (store_sync_create(open_medium(), 0, SLOTS, THREADS, &st) != 0)
+		return 2;
+	if (store_sync_threads(st) == 0 || store_sync_threads(st) >= THREADS)
+		result = 3;
+	pattern_fill(buffer, 0, 1, 1);
+	if (store_do(st, true, 0, 1, buffer) != 0)
+		result = 4;
+	swapstore_destroy(st);
+	return result;
+}
+
+static void test_few_threads_do(void **state)
+{
+	int result = run_in_child(create_with_few_threads, NULL);
+
+	(void)state;
+	if (result == NOT_ROOT)
+		skip_case("may not be another user");
+	assert_int_equal(result, 0);
+}
+
 static int create_without_descriptors(void *arg)
 {
 	struct swapstore *st = NULL;
@@ -155,6 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_no_threads_to_be_had),
+		cmocka_unit_test(test_few_threads_do),
 		cmocka_unit_test(test_no_descriptors_to_be_had),
 		cmocka_unit_test(test_workers_block_signals),
 	};

@@ -20,6 +20,8 @@
 
 enum { SLOTS = 256, BUFFER_SLOTS = 64, DEPTH = 32, NOBODY = 65534 };
 
+enum { USER_ALONE = 1894236118 };	/* has no other process */
+
 static const size_t buffer_bytes = (size_t)BUFFER_SLOTS * SWAP_SLOT_BYTES;
 
 static int open_medium(void)
@@ -61,7 +63,7 @@ static const struct refusal {
 	{ SYS_io_uring_enter, ENOSYS },
 };
 
-enum { NO_SECCOMP = 99 };
+enum { NOT_ROOT = 97, NONE_REFUSED = 98, NO_SECCOMP = 99 };
 
 static int create_refused(void *arg)
 {
@@ -295,6 +297,44 @@ static void test_part_of_a_slot(void **state)
 	buffer_destroy(buffer, SWAP_SLOT_BYTES);
 }
 
+/* Requests that the kernel has no thread for, as our own memory's need one, end
+ * with an error that says nothing of the medium: then they are waited for. */
+static int round_trip_without_threads(void *arg)
+{
+	char *buffer = buffer_create(buffer_bytes);
+	char *medium = buffer_create((size_t)SLOTS * SWAP_SLOT_BYTES);
+	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC), result;
+	struct rlimit none = { 1, 1 };
+	struct swapstore *st;
+
+	(void)arg;
+	if (setrlimit(RLIMIT_NPROC, &none) != 0 ||
+	    setresuid(USER_ALONE, USER_ALONE, USER_ALONE) != 0)
+		return NOT_ROOT;
+	if (fd < 0 || store_uring_create(fd, (uintptr_t)medium, SLOTS, NULL,
+					 DEPTH, &st) != 0)
+		return 1;
+	result = round_trip(st, buffer);
+	if (result == 0 && st->read_errors + st->write_errors != 0)
+		result = 2;
+	if (result == 0 && st->refused == 0)
+		result = NONE_REFUSED;
+	swapstore_destroy(st);
+	return result;
+}
+
+static void test_refused_requests_are_waited_for(void **state)
+{
+	int result = run_in_child(round_trip_without_threads, NULL);
+
+	(void)state;
+	if (result == NOT_ROOT)
+		skip_case("may not be another user");
+	if (result == NONE_REFUSED)
+		skip_case("this kernel needs no threads");
+	assert_int_equal(result, 0);
+}
+
 /* The kernel is out of memory when the ring is handed over: the requests stay
  * where they are, and destroy does not wait for what never went. */
 static int flush_refused(void *arg)
@@ -364,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_lock_goes_with_the_store),
 		cmocka_unit_test(test_short_transfer_goes_on),
 		cmocka_unit_test(test_part_of_a_slot),
+		cmocka_unit_test(test_refused_requests_are_waited_for),
 		cmocka_unit_test(test_flush_refused),
 		cmocka_unit_test(test_descriptors),
 	};
