@@ -3,6 +3,7 @@
 
 #include "common/units.h"
 #include "daemon/check_hosts.h"
+#include "daemon/limits.h"
 #include "daemon/pager/backing.h"
 #include "daemon/system.h"
 #include "swapstore/swapfile.h"
@@ -22,10 +23,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum {
-	MAPPINGS_MAX = 65530,		/* vm.max_map_count, by default */
-	DESCRIPTORS_OWN = 64,
-};
+enum { MAPPINGS_MAX = 65530 };		/* vm.max_map_count, by default */
 
 struct checkup {
 	FILE *to;
@@ -197,26 +195,27 @@ static void check_environment(struct checkup *cu)
 
 /* ---- limits */
 
-static void check_memory(struct checkup *cu)
+static void check_limits(struct checkup *cu)
 {
-	const struct config *config = cu->config;
-	char source[512], pool[16], limit[16];
-	uint64_t most = system_memory_bytes(source, sizeof(source));
+	static const struct {
+		const char *topic;
+		enum check_answer (*ask)(const struct config *config,
+					 char ret_text[CHECK_TEXT_BYTES]);
+		bool is_silent_when_ok;
+	} rows[] = {
+		{ "memory", limits_check_memory, false },
+		{ "memory", limits_check_memory_high, true },
+		{ "tasks", limits_check_tasks, false },
+		{ "open files", limits_check_descriptors, false },
+	};
+	char text[CHECK_TEXT_BYTES];
 
-	units_format_size(config->pool_size + config->staging_size, pool,
-			  sizeof(pool));
-	units_format_size(most, limit, sizeof(limit));
-	if (config->pool_size + config->staging_size > most)
-		say(cu, ANSWER_FAIL, "memory", "pool and buffers need %s, "
-		    "there are %s (%s); set pool_size smaller", pool, limit,
-		    source);
-	else if (config->pool_size + config->staging_size > most / 10 * 9)
-		say(cu, ANSWER_WARN, "memory", "pool and buffers need %s of "
-		    "the %s there are (%s), which leaves little for others; "
-		    "set pool_size smaller", pool, limit, source);
-	else
-		say(cu, ANSWER_OK, "memory", "pool and buffers need %s of %s "
-		    "(%s)", pool, limit, source);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		enum check_answer answer = rows[i].ask(cu->config, text);
+
+		if (answer != ANSWER_OK || !rows[i].is_silent_when_ok)
+			say(cu, answer, rows[i].topic, "%s", text);
+	}
 }
 
 static void check_locked_memory(struct checkup *cu)
@@ -239,25 +238,10 @@ static void check_locked_memory(struct checkup *cu)
 		    "LimitMEMLOCK=64M (ulimit -l 65536)", need, have);
 }
 
-static void check_descriptors(struct checkup *cu)
+static void check_mappings(struct checkup *cu)
 {
 	const struct config *config = cu->config;
-	uint64_t need = config->max_segments + config->max_sessions +
-			DESCRIPTORS_OWN;
-	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	if (limit.rlim_max < need)
-		say(cu, ANSWER_WARN, "open files", "max_segments and "
-		    "max_sessions need %llu, the limit is %llu; set "
-		    "LimitNOFILE=%llu (ulimit -Hn)", (unsigned long long)need,
-		    (unsigned long long)limit.rlim_max,
-		    (unsigned long long)need * 2);
-	else
-		say(cu, ANSWER_OK, "open files", "%llu needed, limit %llu",
-		    (unsigned long long)need,
-		    (unsigned long long)limit.rlim_max);
 	if (config->max_segments * 2 > MAPPINGS_MAX)
 		say(cu, ANSWER_WARN, "mappings", "max_segments = %llu may need "
 		    "more; sysctl vm.max_map_count=%llu",
@@ -466,9 +450,9 @@ int check_all(const struct config_origin *origin, FILE *to)
 	check_own_userfaultfd(&cu);
 	check_full_userfaultfd(&cu);
 	check_huge_pages(&cu);
-	check_memory(&cu);
+	check_limits(&cu);
 	check_locked_memory(&cu);
-	check_descriptors(&cu);
+	check_mappings(&cu);
 	check_groups(&cu);
 	check_socket(&cu);
 	check_other_hosts(&cu);

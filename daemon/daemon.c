@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/units.h"
+#include "daemon/limits.h"
 #include "daemon/notify.h"
 #include "daemon/paging.h"
 #include "daemon/reload.h"
@@ -524,6 +525,18 @@ static int start_inside(struct daemon *d, char *reason, size_t size)
 	return err;
 }
 
+/* With fewer it could start, and then let nobody in. */
+static int check_descriptors(const struct daemon *d, char *reason, size_t size)
+{
+	char text[CHECK_TEXT_BYTES];
+
+	if (d->is_embedded ||
+	    limits_check_descriptors(&d->config, text) != ANSWER_FAIL)
+		return 0;
+	snprintf(reason, size, "%s", text);
+	return -EMFILE;
+}
+
 static int start(struct daemon *d, char *reason, size_t size)
 {
 	int err;
@@ -543,6 +556,8 @@ static int start(struct daemon *d, char *reason, size_t size)
 	err = mailboxes_init(&d->mailboxes, !d->is_embedded);
 	if (err != 0)
 		snprintf(reason, size, "mailboxes: %s", strerror(-err));
+	if (err == 0)
+		err = check_descriptors(d, reason, size);
 	if (err == 0)
 		err = start_inside(d, reason, size);
 	if (err == 0 && !d->is_embedded) {

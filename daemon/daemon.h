@@ -55,6 +55,8 @@ struct daemon {
 	struct memd_engine_program program;	/* install NULL: none */
 	_Atomic uint32_t must_stop;		/* embedded: set by others */
 	char reload_error[CONFIG_REASON_BYTES];	/* of the last reload */
+	char memory_high[512];			/* why that is too little;
+						 * empty: it is not */
 	gid_t admin_gid;
 	bool has_admin_gid;
 	uint64_t instance;			/* random */
@@ -91,7 +93,8 @@ struct daemon {
 	uint32_t starved_ticks;			/* seconds with waiting faults
 						 * and no free frame */
 	uint32_t spoil_cursor;
-	unsigned missing_helpers;		/* as the log has it */
+	unsigned missing_helpers;		/* as the log has them */
+	uint64_t io_refused;
 
 	uint8_t unpack[UNPACK_BYTES];		/* for one message at a time */
 };

@@ -4,10 +4,26 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/daemon.h"
+#include "daemon/limits.h"
 #include "daemon/notify.h"
 #include "daemon/remote.h"
 #include "daemon/system.h"
 #include <string.h>
+
+/* Limits of the system's that memd can live with, but badly. */
+static void look_at_limits(struct daemon *d)
+{
+	char text[CHECK_TEXT_BYTES];
+
+	if (limits_check_tasks(&d->config, text) != ANSWER_OK)
+		log_event(LOG_LEVEL_WARNING, "few-tasks", "reason=\"%s\"",
+			  text);
+	d->memory_high[0] = '\0';
+	if (limits_check_memory_high(&d->config, text) == ANSWER_OK)
+		return;
+	snprintf(d->memory_high, sizeof(d->memory_high), "%.500s", text);
+	log_event(LOG_LEVEL_WARNING, "memory-high", "reason=\"%s\"", text);
+}
 
 void reload_apply(struct daemon *d)
 {
@@ -23,6 +39,8 @@ void reload_apply(struct daemon *d)
 			  "group=\"%s\" reason=\"not in /etc/group\" cure="
 			  "\"groupadd --system %s, then reload\"",
 			  d->config.admin_group, d->config.admin_group);
+	if (!d->is_embedded)
+		look_at_limits(d);
 	if (d->config.listen_tcp[0] != '\0' && !d->is_embedded)
 		remote_warn_users(&d->config);
 }

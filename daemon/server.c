@@ -26,7 +26,6 @@ enum {
 	RESERVE_FOR_LOCAL = 64,		/* descriptors they leave alone */
 	PAUSE_MS = 100,			/* when descriptors have run out */
 	HANDSHAKE_REST_US = 3000,	/* between TLS newcomers */
-	DESCRIPTORS_OWN = 64,		/* files, ring, pipes, logs … */
 };
 
 void server_init(struct server *server)
@@ -44,7 +43,7 @@ void server_init(struct server *server)
 bool server_has_descriptors(const struct daemon *d, uint64_t reserve)
 {
 	const struct server *server = &d->server;
-	uint64_t used = DESCRIPTORS_OWN + d->segments.count +
+	uint64_t used = SERVER_DESCRIPTORS_OWN + d->segments.count +
 			d->segments.dying_count +
 			keeper_descriptors(&d->keeper);
 

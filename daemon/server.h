@@ -13,7 +13,11 @@
 struct daemon;
 struct session;
 
-enum { LISTENERS_MAX = 8 };
+enum {
+	LISTENERS_MAX = 8,
+	SERVER_DESCRIPTORS_OWN = 64,	/* files, ring, pipes, logs … */
+	SERVER_DESCRIPTORS_LEAST = 80,	/* and for the first programs */
+};
 
 struct listener {
 	struct daemon *daemon;

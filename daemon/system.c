@@ -80,15 +80,23 @@ static void lower_by_cgroup(const char *root, const char *file, char *group,
 	}
 }
 
-uint64_t system_memory_bytes(char *ret_source, size_t source_size)
-{
-	uint64_t bytes = memory_total();
-	FILE *f = fopen("/proc/self/cgroup", "re");
-	char line[1024];
+/* A limit of control groups: its file, and, below a hierarchy of its own, the
+ * one of version 1; NULL: that had none. */
+struct group_limit {
+	const char *file;
+	const char *controller, *file_v1;
+};
 
-	snprintf(ret_source, source_size, "MemTotal of /proc/meminfo");
+/* Lower *value to the smallest limit that our control groups have. */
+static void lower_by_groups(const struct group_limit *gl, uint64_t *value,
+			    char *source, size_t source_size)
+{
+	FILE *f = fopen("/proc/self/cgroup", "re");
+	char line[1024], root[64];
+
 	if (f == NULL)
-		return bytes;
+		return;
+	snprintf(root, sizeof(root), "/sys/fs/cgroup/%s", gl->controller);
 	while (fgets(line, sizeof(line), f) != NULL) {
 		char *names = strchr(line, ':');
 		char *path = names == NULL ? NULL : strchr(names + 1, ':');
@@ -98,15 +106,52 @@ uint64_t system_memory_bytes(char *ret_source, size_t source_size)
 		*path++ = '\0';
 		path[strcspn(path, "\n")] = '\0';
 		if (names[1] == '\0')
-			lower_by_cgroup("/sys/fs/cgroup", "memory.max", path,
-					&bytes, ret_source, source_size);
-		else if (strstr(names, "memory") != NULL)
-			lower_by_cgroup("/sys/fs/cgroup/memory",
-					"memory.limit_in_bytes", path, &bytes,
-					ret_source, source_size);
+			lower_by_cgroup("/sys/fs/cgroup", gl->file, path,
+					value, source, source_size);
+		else if (gl->file_v1 != NULL &&
+			 strstr(names, gl->controller) != NULL)
+			lower_by_cgroup(root, gl->file_v1, path, value, source,
+					source_size);
 	}
 	fclose(f);
+}
+
+uint64_t system_memory_bytes(char *ret_source, size_t source_size)
+{
+	static const struct group_limit gl = { "memory.max", "memory",
+					       "memory.limit_in_bytes" };
+	uint64_t bytes = memory_total();
+
+	snprintf(ret_source, source_size, "MemTotal of /proc/meminfo");
+	lower_by_groups(&gl, &bytes, ret_source, source_size);
 	return bytes;
+}
+
+uint64_t system_memory_high(char *ret_source, size_t source_size)
+{
+	static const struct group_limit gl = { "memory.high", "memory", NULL };
+	uint64_t bytes = UINT64_MAX;
+
+	snprintf(ret_source, source_size, "%s", "");
+	lower_by_groups(&gl, &bytes, ret_source, source_size);
+	return bytes;
+}
+
+uint64_t system_task_limit(char *ret_source, size_t source_size)
+{
+	static const struct group_limit gl = { "pids.max", "pids", "pids.max" };
+	uint64_t tasks = UINT64_MAX;
+	struct rlimit limit;
+
+	snprintf(ret_source, source_size, "%s", "");
+	/* Root is not bound by it. */
+	if (geteuid() != 0 && getrlimit(RLIMIT_NPROC, &limit) == 0 &&
+	    limit.rlim_cur != RLIM_INFINITY) {
+		tasks = limit.rlim_cur;
+		snprintf(ret_source, source_size, "ulimit -u of this user");
+	}
+	lower_by_groups(&gl, &tasks, ret_source, source_size);
+	return tasks;
 }
 
 static void raise_limit(__rlimit_resource_t resource)

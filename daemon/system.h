@@ -14,6 +14,15 @@
  * nothing can be read. */
 uint64_t system_memory_bytes(char *ret_source, size_t source_size);
 
+/* Above how many bytes the kernel slows this process down (memory.high), and
+ * the file that says so.  UINT64_MAX: nowhere. */
+uint64_t system_memory_high(char *ret_source, size_t source_size);
+
+/* How many processes and threads there may be, this one included: pids.max of
+ * a cgroup, or the user's RLIMIT_NPROC; and who says so.  UINT64_MAX: no
+ * limit; the source is empty then. */
+uint64_t system_task_limit(char *ret_source, size_t source_size);
+
 /* First line of a small file, without its newline.  0 or -errno. */
 int system_read_line(const char *path, char *ret_line, size_t line_size)
 	MUST_CHECK;

@@ -125,6 +125,11 @@ static void judge_store(const struct daemon *d, const struct pager_stats *ps,
 		    "the disk under %s, then restart memd",
 		    ULL(ps->write_errors), ULL(ps->quarantined_slots),
 		    place_of(e));
+	if (e->store->refused != 0)
+		add(v, VERDICT_WARN, "%llu reads and writes had to be waited "
+		    "for, as the kernel had no thread for them: raise TasksMax "
+		    "(docker: --pids-limit), see `memd --check`",
+		    ULL(e->store->refused));
 	if (ps->read_errors != 0 || ps->checksum_errors != 0)
 		add(v, VERDICT_DEGRADED, "%llu reads from the swap file failed "
 		    "and %llu pages had a wrong checksum: check the disk under "
@@ -154,6 +159,8 @@ static void judge_memory(const struct daemon *d, const struct pager_stats *ps,
 		add(v, VERDICT_WARN, "%llu of %llu frames are pinned; "
 		    "programs may pin half, other hosts an eighth",
 		    ULL(ps->pinned_frames), ULL(ps->frame_count));
+	if (d->memory_high[0] != '\0')
+		add(v, VERDICT_WARN, "%s", d->memory_high);
 	if (ps->install_retries != 0)
 		add(v, VERDICT_WARN, "%llu times the system had no memory for "
 		    "a page of the pool: make pool_size smaller or memd's "

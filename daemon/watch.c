@@ -246,6 +246,19 @@ static void watch_keeper(struct daemon *d)
 			  strerror(-result));
 }
 
+/* Once is enough: the counter tells how often. */
+static void watch_refusals(struct daemon *d)
+{
+	uint64_t refused = d->engine.store->refused;
+
+	if (refused != 0 && d->io_refused == 0)
+		log_event(LOG_LEVEL_WARNING, "io-refused",
+			  "reason=\"the kernel has no threads for reads and "
+			  "writes, memd waits for them itself\" cure=\"raise "
+			  "TasksMax (docker: --pids-limit)\"");
+	d->io_refused = refused;
+}
+
 static void watch_helpers(struct daemon *d)
 {
 	uint64_t renewed = backing_renewed_helpers(d->engine.backing);
@@ -272,6 +285,7 @@ void watch_tick(struct daemon *d)
 	watch_stuck_punches(d);
 	watch_keeper(d);
 	watch_helpers(d);
+	watch_refusals(d);
 	d->stats.log_dropped = log_dropped_count();
 	/* A program's stderr is its own. */
 	if (!d->is_embedded)

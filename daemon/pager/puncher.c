@@ -16,7 +16,6 @@
 #include <sys/wait.h>
 
 enum {
-	PUNCHERS = 8,
 	MIN_FREE = 3,		/* else a distrusted owner is not served */
 	LOOK_MS = 50,		/* how often a slow one is looked at */
 };

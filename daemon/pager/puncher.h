@@ -38,6 +38,8 @@
 
 struct punchers;
 
+enum { PUNCHERS = 8 };
+
 /* What to punch, and what came of it: 0; -errno of fallocate(2); -ETIMEDOUT:
  * somebody keeps the lock, the file is held from now on, and the punch will
  * happen at some time; -EAGAIN: it was not tried (N4, the file is held, or no

@@ -22,9 +22,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -429,6 +431,46 @@ static void check_has_two_statuses(void **state)
 			 STATUS_BAD_CONFIG);
 }
 
+/* --check says so where memd cannot start, or would let nobody in. */
+static int run_with_few_descriptors(rlim_t count)
+{
+	const char *flags[] = { inside("--socket=", "sock"),
+				inside("--swap-file=", "swap"),
+				"--pool-size=4M", "--swap-size=4M", NULL,
+				NULL };
+	const struct rlimit few = { count, count };
+
+	if (setrlimit(RLIMIT_NOFILE, &few) != 0 ||
+	    testmemd_run(flags, output, sizeof(output)) != 1 ||
+	    strstr(output, "start-failed reason=\"the limit of open files "
+		   "is ") == NULL)
+		return 1;
+	flags[4] = "--check";
+	if (testmemd_run(flags, output, sizeof(output)) != 1 ||
+	    strstr(output, "FAIL  open files: the limit of open files is ") ==
+		    NULL)
+		return 2;
+	return 0;
+}
+
+static void check_knows_how_many_descriptors(void **state)
+{
+	static const rlim_t counts[] = { 32, 64 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		pid_t pid = fork();
+		int status;
+
+		assert_true(pid >= 0);
+		if (pid == 0)
+			_exit(run_with_few_descriptors(counts[i]));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 0);
+	}
+}
+
 static void check_names_unknown_tls_users(void **state)
 {
 	char users_flag[64] = "--tls-users=a=root b=no-such-user";
@@ -533,6 +575,7 @@ int main(void)
 		cmocka_unit_test(check_says_what_to_do),
 		cmocka_unit_test(check_asks_for_the_remote_store),
 		cmocka_unit_test(check_has_two_statuses),
+		cmocka_unit_test(check_knows_how_many_descriptors),
 		cmocka_unit_test(check_names_unknown_tls_users),
 		cmocka_unit_test(what_may_be_wrong_is_logged),
 	};
