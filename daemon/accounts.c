@@ -189,11 +189,39 @@ static int make_sticky(struct accounts *as, struct account *account)
 	return 0;
 }
 
+/* What is as in the configuration is the configuration's again, and nobody
+ * holds the account for it. */
+static void follow_config(struct accounts *as, struct account *account)
+{
+	take_from_config(as, account);
+	apply(as, account);
+	if (!account->is_sticky)
+		return;
+	account->is_sticky = false;
+	as->sticky_count--;
+	account_put(as, account);
+}
+
+static bool is_as_configured(const struct accounts *as,
+			     const struct account *account, uint64_t frames,
+			     uint64_t mapped_bytes)
+{
+	struct account like = *account;
+
+	take_from_config(as, &like);
+	return like.frames == frames && like.mapped_bytes == mapped_bytes;
+}
+
 int account_set_limit(struct accounts *as, struct account *account,
 		      uint64_t frames, uint64_t mapped_bytes)
 {
-	int err = make_sticky(as, account);
+	int err;
 
+	if (is_as_configured(as, account, frames, mapped_bytes)) {
+		follow_config(as, account);
+		return 0;
+	}
+	err = make_sticky(as, account);
 	if (err != 0)
 		return err;
 	account->frames = frames;

@@ -76,7 +76,9 @@ void account_put(struct accounts *as, struct account *account);
 /* Remove what nobody holds.  Not from inside pager calls. */
 void accounts_sweep(struct accounts *as);
 
-/* Set the administrator's limits; 0 takes one away. */
+/* Set the administrator's limits; 0 takes one away.  Limits as the
+ * configuration has them are the configuration's again.  The caller holds the
+ * account, too. */
 int account_set_limit(struct accounts *as, struct account *account,
 		      uint64_t frames, uint64_t mapped_bytes) MUST_CHECK;
 

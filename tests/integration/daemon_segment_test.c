@@ -694,6 +694,22 @@ static void uid_limits_hold_for_all_sessions(void **state)
 	expect_nothing_left();
 }
 
+/* Limits of more users than can have some at once: those that are taken away
+ * are gone. */
+static void limits_taken_away_are_gone(void **state)
+{
+	Memd__Limit limit = MEMD__LIMIT__INIT;
+
+	(void)state;
+	limit.has_uid = limit.has_frames = true;
+	for (limit.uid = 100000; limit.uid < 100300; limit.uid++) {
+		limit.frames = 64;
+		set_limit(&limit);
+		limit.frames = 0;
+		set_limit(&limit);
+	}
+}
+
 static void limits_name_somebody(void **state)
 {
 	Memd__Limit limit = MEMD__LIMIT__INIT;
@@ -775,6 +791,7 @@ int main(void)
 		cmocka_unit_test(commitment_is_strict),
 		cmocka_unit_test(session_limits_refuse_with_numbers),
 		cmocka_unit_test(uid_limits_hold_for_all_sessions),
+		cmocka_unit_test(limits_taken_away_are_gone),
 		cmocka_unit_test(limits_name_somebody),
 		cmocka_unit_test(too_many_segments_are_refused),
 	};
