@@ -27,7 +27,8 @@ TEXT(admin_group, "memd", RELOAD,
      "user memd runs as; empty: nobody else.")
 CHOICE(allow_nobody, "no|yes", "no", RELOAD,
        "Serve uid 65534, which also stands for every user that this user "
-       "namespace does not know.")
+       "namespace does not know. A memd that runs as nobody serves nobody "
+       "where it stands for one user.")
 
 /* ---- memory */
 NUMBER(pool_size, SIZE, "256M", 1 << 20, 1ll << 43, RESTART,

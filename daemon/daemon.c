@@ -30,6 +30,13 @@
 /* Advice and pins waiting, besides faults. */
 enum { REQUESTS_WAITING_MAX = 4096 };
 
+/* A uid that stands for several users is nobody's own. */
+static bool is_own_user(const struct daemon *d, uid_t uid)
+{
+	return uid == geteuid() && (uid != PEER_NOBODY || d->is_embedded ||
+				    system_knows_all_users());
+}
+
 bool daemon_is_admin(const struct daemon *d, const struct peer *peer)
 {
 	/* Whose limits count for a program elsewhere does not make it that
@@ -37,7 +44,7 @@ bool daemon_is_admin(const struct daemon *d, const struct peer *peer)
 	if (peer->is_remote)
 		return peer->name[0] != '\0' &&
 		       remote_list_has(d->config.tls_admins, peer->name);
-	return peer->uid == 0 || peer->uid == geteuid() ||
+	return peer->uid == 0 || is_own_user(d, peer->uid) ||
 	       (d->has_admin_gid && peer_is_in_group(peer, d->admin_gid));
 }
 

@@ -118,14 +118,21 @@ static bool check_remote(struct daemon *d, struct conn *c, uint64_t id,
 	return false;
 }
 
+/* Who runs memd may use it, nobody too: where that is one user, and not what
+ * all those are called whom this user namespace does not know. */
+static bool serves_nobody(const struct daemon *d)
+{
+	return strcmp(d->config.allow_nobody, "yes") == 0 ||
+	       (geteuid() == PEER_NOBODY && system_knows_all_users());
+}
+
 static bool check_peer(struct daemon *d, struct conn *c, uint64_t id)
 {
 	if (d->is_stopping) {
 		refuse_hello(c, id, -ESHUTDOWN, "memd is stopping");
 		return false;
 	}
-	if (c->peer.uid == PEER_NOBODY &&
-	    strcmp(d->config.allow_nobody, "yes") != 0) {
+	if (c->peer.uid == PEER_NOBODY && !serves_nobody(d)) {
 		refuse_hello(c, id, -EACCES, "uid 65534 (nobody, or a user "
 			     "this user namespace does not know) is not "
 			     "served; set allow_nobody = yes if it should be");

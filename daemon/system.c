@@ -254,6 +254,17 @@ int system_find_user(const char *text, uid_t *ret_uid, gid_t *ret_gid)
 	return 0;
 }
 
+bool system_knows_all_users(void)
+{
+	unsigned long inside, outside, count;
+	char line[128];
+
+	return system_read_line("/proc/self/uid_map", line,
+				sizeof(line)) == 0 &&
+	       sscanf(line, "%lu %lu %lu", &inside, &outside, &count) == 3 &&
+	       inside == 0 && count >= UINT32_MAX;
+}
+
 char *system_printable(const char *from, char *to, size_t to_size)
 {
 	size_t i;

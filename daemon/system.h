@@ -43,6 +43,10 @@ int system_find_group(const char *text, gid_t *ret_gid) MUST_CHECK;
 int system_find_user(const char *text, uid_t *ret_uid, gid_t *ret_gid)
 	MUST_CHECK;
 
+/* Does each uid stand for one user here?  Not in a user namespace that leaves
+ * some out: all of those are 65534 in it. */
+bool system_knows_all_users(void);
+
 /* Copy text that a client gave, for logs and terminals: control characters,
  * quotes and backslashes become question marks.  Returns to. */
 char *system_printable(const char *from, char *to, size_t to_size);
