@@ -557,7 +557,7 @@ static int start(struct daemon *d, char *reason, size_t size)
 	trace_init(&d->trace, d->config.trace_events);
 	server_init(&d->server);
 	system_random(&d->instance, sizeof(d->instance));
-	d->started_ns = clock_now_ns();
+	d->started_ns = d->watched_ns = clock_now_ns();
 	reload_apply(d);
 	reload_warn_environment(d);
 	err = mailboxes_init(&d->mailboxes, !d->is_embedded);

@@ -90,8 +90,9 @@ struct daemon {
 	struct stores stores;
 	struct store_watch store_watch;
 	struct stats stats;
-	uint32_t starved_ticks;			/* seconds with waiting faults
-						 * and no free frame */
+	uint64_t watched_ns;			/* watch.c has looked last */
+	uint64_t starved_ns;			/* so long faults have waited
+						 * and no frame was free */
 	uint32_t spoil_cursor;
 	unsigned missing_helpers;		/* as the log has them */
 	uint64_t io_refused;

@@ -42,9 +42,10 @@ uint64_t stats_fault_count(const struct stats *stats)
 	return sum;
 }
 
-double stats_rate(double rate, uint64_t now, uint64_t before)
+double stats_rate(double rate, uint64_t now, uint64_t before,
+		  uint64_t elapsed_ns)
 {
-	double latest = (double)(now - before);
+	double latest = (double)(now - before) * 1e9 / (double)elapsed_ns;
 
 	rate += (latest - rate) / 2;
 	return rate < 0.05 ? 0 : rate;

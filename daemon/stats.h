@@ -40,7 +40,9 @@ size_t stats_collect(const struct stats *stats, const struct engine *engine,
 /* Faults answered of all kinds, minor ones too. */
 uint64_t stats_fault_count(const struct stats *stats);
 
-/* A rate over the last few seconds, from a counter looked at once a second. */
-double stats_rate(double rate, uint64_t now, uint64_t before);
+/* A rate a second, over the last few looks, from a counter that was `before`
+ * elapsed_ns ago; elapsed_ns > 0. */
+double stats_rate(double rate, uint64_t now, uint64_t before,
+		  uint64_t elapsed_ns);
 
 #endif

@@ -335,18 +335,19 @@ void stores_fini(struct stores *ss)
 
 /* ---- figures */
 
-void stores_watch_rates(struct stores *ss)
+void stores_watch_rates(struct stores *ss, uint64_t elapsed_ns)
 {
 	struct store *store;
 
 	TAILQ_FOREACH(store, &ss->all, link) {
 		store->read_bytes_per_s = stats_rate(store->read_bytes_per_s,
 						     store->read_bytes,
-						     store->last_read_bytes);
+						     store->last_read_bytes,
+						     elapsed_ns);
 		store->written_bytes_per_s =
 			stats_rate(store->written_bytes_per_s,
 				   store->written_bytes,
-				   store->last_written_bytes);
+				   store->last_written_bytes, elapsed_ns);
 		store->last_read_bytes = store->read_bytes;
 		store->last_written_bytes = store->written_bytes;
 	}

@@ -118,8 +118,8 @@ void stores_end(struct stores *ss);
 /* Now and then: those that nobody came back for. */
 void stores_expire(struct stores *ss);
 
-/* Once a second. */
-void stores_watch_rates(struct stores *ss);
+/* About once a second. */
+void stores_watch_rates(struct stores *ss, uint64_t elapsed_ns);
 
 /* Pages of it that are not zero, wherever they are. */
 uint64_t store_page_count(const struct store *store);

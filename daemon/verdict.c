@@ -9,9 +9,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* So many seconds without a free frame while faults wait are starvation, not
- * a burst. */
-enum { STARVED_TICKS = 3 };
+/* So long without a free frame while faults wait is starvation, not a burst. */
+#define STARVED_NS	UINT64_C(2700000000)
 
 const char *verdict_name(enum verdict_level level)
 {
@@ -144,11 +143,12 @@ static void judge_store(const struct daemon *d, const struct pager_stats *ps,
 static void judge_memory(const struct daemon *d, const struct pager_stats *ps,
 			 struct verdict *v)
 {
-	if (d->starved_ticks >= STARVED_TICKS)
-		add(v, VERDICT_DEGRADED, "faults have waited %u s for a free "
+	if (d->starved_ns >= STARVED_NS)
+		add(v, VERDICT_DEGRADED, "faults have waited %llu s for a free "
 		    "frame: make pool_size larger, or lower limits "
 		    "(memctl limit); %llu of %llu frames are pinned",
-		    d->starved_ticks, ULL(ps->pinned_frames),
+		    ULL((d->starved_ns + 500000000) / 1000000000),
+		    ULL(ps->pinned_frames),
 		    ULL(ps->frame_count));
 	if (ps->committed_units > ps->commit_limit_units / 20 * 19)
 		add(v, VERDICT_WARN, "%llu of %llu pages (pool and swap) are "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/watch.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "daemon/daemon.h"
 #include "daemon/session.h"
@@ -8,35 +9,38 @@
 #include <errno.h>
 #include <string.h>
 
+/* About once a second: a tick may come a little early. */
+#define WATCH_NS	UINT64_C(900000000)
+
 /* Segments looked at in one second, so that thousands of them cost nobody a
  * fault. */
 enum { SEGMENTS_PER_TICK = 512 };
 
-static void watch_rates(struct daemon *d)
+static void watch_rates(struct daemon *d, uint64_t elapsed_ns)
 {
 	uint64_t faults = stats_fault_count(&d->stats);
 	struct session *s;
 
 	d->stats.faults_per_s = stats_rate(d->stats.faults_per_s, faults,
-					   d->stats.last_faults);
+					   d->stats.last_faults, elapsed_ns);
 	d->stats.last_faults = faults;
 	TAILQ_FOREACH(s, &d->server.sessions, link) {
 		faults = session_fault_count(s);
 		s->faults_per_s = stats_rate(s->faults_per_s, faults,
-					     s->last_faults);
+					     s->last_faults, elapsed_ns);
 		s->last_faults = faults;
 	}
-	stores_watch_rates(&d->stores);
+	stores_watch_rates(&d->stores, elapsed_ns);
 }
 
-static void watch_starvation(struct daemon *d)
+static void watch_starvation(struct daemon *d, uint64_t elapsed_ns)
 {
 	struct pager_stats stats;
 	bool is_starved;
 
 	pager_stats_get(d->engine.pager, &stats);
 	is_starved = stats.faults_waiting != 0 && stats.free_frames == 0;
-	d->starved_ticks = is_starved ? d->starved_ticks + 1 : 0;
+	d->starved_ns = is_starved ? d->starved_ns + elapsed_ns : 0;
 }
 
 /* A page that is in the data file but not in a frame was put there by a
@@ -279,8 +283,15 @@ static void watch_helpers(struct daemon *d)
 
 void watch_tick(struct daemon *d)
 {
-	watch_rates(d);
-	watch_starvation(d);
+	uint64_t now_ns = clock_now_ns();
+	uint64_t elapsed_ns = now_ns - d->watched_ns;
+
+	/* The service manager may want to hear of memd much more often. */
+	if (elapsed_ns < WATCH_NS)
+		return;
+	d->watched_ns = now_ns;
+	watch_rates(d, elapsed_ns);
+	watch_starvation(d, elapsed_ns);
 	watch_data_files(d);
 	watch_stuck_punches(d);
 	watch_keeper(d);
