@@ -3,6 +3,7 @@
 #include "daemon/admin_remote.h"
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
+#include "daemon/reload.h"
 #include "daemon/rows.h"
 #include "daemon/session.h"
 
@@ -279,6 +280,11 @@ void handle_config(struct daemon *d, struct conn *c, uint64_t id,
 		key[i].reloadable = from->is_reloadable;
 		key[i].help = (char *)from->help;
 		key[i].default_value = (char *)from->default_text;
+		if (reload_is_waiting(d, from))
+			key[i].waiting_value =
+				config_format(&d->waiting, from,
+					      d->waiting_text[i],
+					      sizeof(d->waiting_text[i]));
 		pointer[i] = &key[i];
 	}
 	reply.n_key = CONFIG_KEYS;

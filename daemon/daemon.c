@@ -656,7 +656,7 @@ int daemon_create(const struct config_origin *origin,
 		snprintf(ret_reason, reason_size, "out of memory");
 		return -ENOMEM;
 	}
-	d->config = *config;
+	d->config = d->waiting = *config;
 	d->origin = origin;
 	d->is_embedded = program != NULL;
 	if (program != NULL)

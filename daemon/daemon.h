@@ -48,7 +48,10 @@ enum { EXIT_BAD_CONFIG = 2, EXIT_KERNEL_REFUSES = 3 };
 
 struct daemon {
 	struct config config;
+	struct config waiting;			/* the last one read: with what
+						 * a restart would change */
 	char config_text[CONFIG_KEYS][CONFIG_TEXT_BYTES]; /* being shown */
+	char waiting_text[CONFIG_KEYS][CONFIG_TEXT_BYTES];
 	const struct config_origin *origin;	/* to read it again */
 	bool is_embedded;			/* the thread of a program: see
 						 * embedded.h */

@@ -89,8 +89,15 @@ static void take_over(struct daemon *d, const struct config *config)
 		}
 	}
 	memcpy(d->config.file, config->file, sizeof(d->config.file));
+	d->waiting = *config;
 	log_event(LOG_LEVEL_NOTICE, "reloaded",
 		  "changed=\"%s\" needs_restart=\"%s\"", changed, restart);
+}
+
+bool reload_is_waiting(const struct daemon *d, const struct config_key *key)
+{
+	return !key->is_reloadable &&
+	       !config_is_equal(&d->config, &d->waiting, key);
 }
 
 void reload_config(struct daemon *d)

@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/units.h"
 #include "daemon/daemon.h"
+#include "daemon/reload.h"
 #include "swapstore/store_mirror.h"
 #include "swapstore/store_remote.h"
 #include <stdarg.h>
@@ -171,6 +172,25 @@ static void judge_memory(const struct daemon *d, const struct pager_stats *ps,
 		    ULL(ps->capture_errors));
 }
 
+static void judge_settings(const struct daemon *d, struct verdict *v)
+{
+	char list[VERDICT_REASON_BYTES / 2] = "";
+	size_t used = 0;
+
+	if (d->reload_error[0] != '\0')
+		add(v, VERDICT_WARN, "the last reload was refused, the old "
+		    "settings hold: %s", d->reload_error);
+	for (size_t i = 0; i < CONFIG_KEYS && used < sizeof(list); i++)
+		if (reload_is_waiting(d, &config_keys[i]))
+			used += (size_t)snprintf(list + used,
+						 sizeof(list) - used, "%s%s",
+						 used == 0 ? "" : ", ",
+						 config_keys[i].name);
+	if (used != 0)
+		add(v, VERDICT_WARN, "settings wait for a restart: %s; "
+		    "`memctl config` shows both values", list);
+}
+
 static void judge_clients(const struct daemon *d, struct verdict *v)
 {
 	if (d->stats.segments_spoiled != 0)
@@ -198,9 +218,6 @@ static void judge_clients(const struct daemon *d, struct verdict *v)
 		add(v, VERDICT_WARN, "nobody reads memd's log: %llu lines have "
 		    "been dropped; look at what its stderr, or the journal, "
 		    "is connected to", ULL(log_dropped_count()));
-	if (d->reload_error[0] != '\0')
-		add(v, VERDICT_WARN, "the last reload was refused, the old "
-		    "settings hold: %s", d->reload_error);
 }
 
 void verdict_get(const struct daemon *d, struct verdict *ret_verdict)
@@ -213,4 +230,5 @@ void verdict_get(const struct daemon *d, struct verdict *ret_verdict)
 	judge_store(d, &ps, ret_verdict);
 	judge_memory(d, &ps, ret_verdict);
 	judge_clients(d, ret_verdict);
+	judge_settings(d, ret_verdict);
 }

@@ -19,8 +19,9 @@ static const struct argp config_argp = {
 	.args_doc = "[KEY]",
 	.doc = "Show the settings memd runs with, or that of KEY: the value, "
 	       "where it comes from (default, file, environment, flag), and "
-	       "whether SIGHUP can change it.  With --long the default and "
-	       "what the key means, too.  memd.conf(5) explains them all.",
+	       "whether SIGHUP can change it, and the value that waits for a "
+	       "restart.  With --long the default and what the key means, "
+	       "too.  memd.conf(5) explains them all.",
 };
 
 static const struct report_column columns[] = {
@@ -30,6 +31,7 @@ static const struct report_column columns[] = {
 	{ "RELOAD", "reloadable", REPORT_FLAG, 0, 0 },
 	{ "DEFAULT", "default_value", REPORT_TEXT, REPORT_LONG, 0 },
 	{ "HELP", "help", REPORT_TEXT, REPORT_LONG | REPORT_WRAP, 0 },
+	{ "WAITING", "waiting_value", REPORT_TEXT, 0, 0 },
 };
 
 /* An empty value is seen better as "-". */
@@ -55,6 +57,7 @@ static size_t add_keys(struct report *rp, const Memd__ConfigReply *config,
 		report_flag(rp, key->reloadable);
 		report_text(rp, or_unknown(key->default_value));
 		report_text(rp, key->help);
+		report_text(rp, or_unknown(key->waiting_value));
 		report_end_row(rp);
 		count++;
 	}

@@ -48,8 +48,9 @@ static void reload(struct testmemd *tm)
 	assert_int_equal(testmemd_await(tm, "READY=1"), 0);
 }
 
-/* The value of a setting, as `memctl config` shows it. */
-static void expect_setting(int admin, const char *name, const char *value)
+/* The value of a setting, as `memctl config` shows it; waiting NULL: none. */
+static void expect_waiting(int admin, const char *name, const char *value,
+			   const char *waiting)
 {
 	Memd__ConfigReply *reply;
 	struct answer a;
@@ -61,11 +62,21 @@ static void expect_setting(int admin, const char *name, const char *value)
 	for (size_t i = 0; i < reply->n_key; i++)
 		if (strcmp(reply->key[i]->name, name) == 0) {
 			assert_string_equal(reply->key[i]->value, value);
+			if (waiting == NULL)
+				assert_null(reply->key[i]->waiting_value);
+			else
+				assert_string_equal(
+					reply->key[i]->waiting_value, waiting);
 			is_found = true;
 		}
 	assert_true(is_found);
 	memd__config_reply__free_unpacked(reply, NULL);
 	answer_free(&a);
+}
+
+static void expect_setting(int admin, const char *name, const char *value)
+{
+	expect_waiting(admin, name, value, NULL);
 }
 
 static void expect_verdict(int admin, const char *verdict, const char *part)
@@ -98,7 +109,8 @@ static void reload_takes_over_what_may_change(void **state)
 	write_conf("message_timeout = 30s\nqueue_depth = 32\n");
 	reload(&tm);
 	expect_setting(admin, "message_timeout", "30s");
-	expect_setting(admin, "queue_depth", "64");
+	expect_waiting(admin, "queue_depth", "64", "32");
+	expect_verdict(admin, "warn", "wait for a restart: queue_depth;");
 	assert_int_equal(testmemd_log_count(&tm, "needs_restart=\"queue_depth"
 					    "\""), 1);
 	assert_int_equal(testmemd_log_count(&tm, "changed=\"message_timeout"
@@ -107,6 +119,8 @@ static void reload_takes_over_what_may_change(void **state)
 	write_conf("queue_depth = 64\n");
 	reload(&tm);
 	expect_setting(admin, "message_timeout", "10s");
+	expect_setting(admin, "queue_depth", "64");
+	expect_verdict(admin, "ok", NULL);
 	close(admin);
 	assert_int_equal(testmemd_stop(&tm), 0);
 }

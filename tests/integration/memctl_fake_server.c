@@ -492,13 +492,14 @@ static bool answer_config(struct peer *peer)
 	static const Memd__ConfigKey init = MEMD__CONFIG_KEY__INIT;
 	Memd__ConfigKey k[] = {
 		{ init.base, (char *)"pool_size", (char *)"64M", (char *)"flag",
-		  0, (char *)"Memory that memd gives out", (char *)"25%" },
+		  0, (char *)"Memory that memd gives out", (char *)"25%",
+		  (char *)"128M" },
 		{ init.base, (char *)"log_level", (char *)"info",
 		  (char *)"default", 1, (char *)"Show \"lines\" up to \\ this",
-		  NULL },
+		  NULL, NULL },
 		{ init.base, (char *)"socket_group", (char *)"",
 		  (char *)"file", 0, (char *)"Group of the socket",
-		  (char *)"" },
+		  (char *)"", NULL },
 	};
 	Memd__ConfigKey *list[] = { &k[0], &k[1], &k[2] };
 	Memd__ConfigReply reply = MEMD__CONFIG_REPLY__INIT;
