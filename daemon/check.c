@@ -4,6 +4,7 @@
 #include "common/units.h"
 #include "daemon/check_hosts.h"
 #include "daemon/limits.h"
+#include "daemon/names.h"
 #include "daemon/pager/backing.h"
 #include "daemon/system.h"
 #include "swapstore/swapfile.h"
@@ -373,11 +374,11 @@ static void check_groups(struct checkup *cu)
 	if (group[0] == '\0')
 		say(cu, ANSWER_OK, "admin group", "none: only root and memd's "
 		    "own user may administrate");
-	else if (system_find_group(group, &gid) == 0)
+	else if (names_await_group(group, CHECK_PATIENCE_MS, &gid) == 0)
 		say(cu, ANSWER_OK, "admin group", "%s is gid %u", group, gid);
 	else
-		say(cu, ANSWER_WARN, "admin group", "no group \"%s\" in "
-		    "/etc/group; groupadd --system %s", group, group);
+		say(cu, ANSWER_WARN, "admin group", "no group \"%s\" "
+		    "here; groupadd --system %s", group, group);
 }
 
 static void check_other_hosts(struct checkup *cu)

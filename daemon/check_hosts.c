@@ -2,7 +2,7 @@
 #include "daemon/check_hosts.h"
 
 #include "common/clock.h"
-#include "daemon/system.h"
+#include "daemon/names.h"
 #include "daemon/tcp_listener.h"
 #include "proto/channel.h"
 #include "proto/remote_address.h"
@@ -110,9 +110,10 @@ enum check_answer check_tls_users(const struct config *config,
 		gid_t gid;
 
 		ASSERT(user != NULL);	/* config_check() refuses it */
-		if (system_find_user(user + 1, &uid, &gid) != 0)
+		if (names_await_user(user + 1, CHECK_PATIENCE_MS, &uid,
+				     &gid) != 0)
 			return answer(ret_text, ANSWER_WARN, "tls_users: "
-				      "\"%s\": no user \"%s\" in /etc/passwd, "
+				      "\"%s\": no user \"%s\" here, "
 				      "so its programs are refused; useradd "
 				      "--system %s, or name another one",
 				      word, user + 1, user + 1);
@@ -127,10 +128,11 @@ enum check_answer check_tcp_user(const struct config *config,
 	uid_t uid;
 	gid_t gid;
 
-	if (user[0] == '\0' || system_find_user(user, &uid, &gid) == 0)
+	if (user[0] == '\0' ||
+	    names_await_user(user, CHECK_PATIENCE_MS, &uid, &gid) == 0)
 		return answer(ret_text, ANSWER_OK, "tcp_user: known");
-	return answer(ret_text, ANSWER_WARN, "tcp_user: no user \"%s\" in "
-		      "/etc/passwd, so programs without certificates are "
+	return answer(ret_text, ANSWER_WARN, "tcp_user: no user \"%s\" "
+		      "here, so programs without certificates are "
 		      "refused; useradd --system %s, or name another one",
 		      user, user);
 }

@@ -7,7 +7,7 @@
 
 #include "daemon/config.h"
 
-enum { CHECK_TEXT_BYTES = 1024 };
+enum { CHECK_TEXT_BYTES = 1024, CHECK_PATIENCE_MS = 5000 };
 
 enum check_answer { ANSWER_OK, ANSWER_WARN, ANSWER_FAIL };
 

@@ -62,6 +62,7 @@ struct daemon {
 						 * empty: it is not */
 	gid_t admin_gid;
 	bool has_admin_gid;
+	bool is_admin_group_due;		/* is being looked up */
 	uint64_t instance;			/* random */
 	uint64_t started_ns;
 

@@ -2,6 +2,7 @@
 /* Segments: create, attach, detach, unlink. */
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
+#include "daemon/names.h"
 #include "daemon/session.h"
 #include "daemon/system.h"
 
@@ -133,14 +134,23 @@ static int check_mapper(struct daemon *d, struct conn *c, uint64_t id)
 static int find_group(struct conn *c, uint64_t id, const char *text,
 		      gid_t *ret_gid)
 {
+	int err;
+
 	if (text == NULL || text[0] == '\0') {
 		*ret_gid = c->peer.gid;
 		return 0;
 	}
-	if (strlen(text) > WIRE_NAME_BYTES_MAX ||
-	    system_find_group(text, ret_gid) != 0) {
-		conn_send_error(c, id, -EINVAL, "no group \"%.64s\" in "
-				"/etc/group; give its number", text);
+	err = strlen(text) > WIRE_NAME_BYTES_MAX ? -EINVAL :
+		c->daemon->is_embedded ? system_find_group(text, ret_gid) :
+					 names_find_group(text, ret_gid);
+	if (err == -EAGAIN) {
+		conn_send_error(c, id, err, "group \"%.64s\" is being looked "
+				"up; ask again, or give its number", text);
+		return err;
+	}
+	if (err != 0) {
+		conn_send_error(c, id, -EINVAL, "no group \"%.64s\" here; "
+				"give its number", text);
 		return -EINVAL;
 	}
 	if (c->peer.uid != 0 && !peer_is_in_group(&c->peer, *ret_gid)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/listener.h"
 
-#include "daemon/system.h"
+#include "daemon/names.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -13,7 +13,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096 };	/* net.core.somaxconn may make it less */
+enum {
+	BACKLOG = 4096,		/* net.core.somaxconn may make it less */
+	PATIENCE_MS = 10000,
+};
 
 struct reason {
 	char *text;
@@ -128,9 +131,9 @@ static int set_access(const struct config *config, const char *path,
 	gid_t gid = (gid_t)-1;
 
 	if (config->socket_group[0] != '\0' &&
-	    system_find_group(config->socket_group, &gid) != 0)
+	    names_await_group(config->socket_group, PATIENCE_MS, &gid) != 0)
 		return fail(reason, -ENOENT, "socket_group: no group \"%s\" "
-			    "in /etc/group; make it, or give a number",
+			    "here; make it, or give a number",
 			    config->socket_group);
 	if (gid != (gid_t)-1 && chown(path, (uid_t)-1, gid) != 0)
 		return fail(reason, -errno, "socket_group: %s: %s; run as "

@@ -5,10 +5,14 @@
 #include "common/log.h"
 #include "daemon/daemon.h"
 #include "daemon/limits.h"
+#include "daemon/names.h"
 #include "daemon/notify.h"
 #include "daemon/remote.h"
 #include "daemon/system.h"
+#include <errno.h>
 #include <string.h>
+
+enum { START_PATIENCE_MS = 1000 };	/* for each name to be known */
 
 /* Limits of the system's that memd can live with, but badly. */
 static void look_at_limits(struct daemon *d)
@@ -25,24 +29,49 @@ static void look_at_limits(struct daemon *d)
 	log_event(LOG_LEVEL_WARNING, "memory-high", "reason=\"%s\"", text);
 }
 
+/* A program's administrators are those of /etc/group: no threads for that. */
+static int find_admin_group(struct daemon *d, unsigned patience_ms)
+{
+	const char *group = d->config.admin_group;
+
+	return d->is_embedded ? system_find_group(group, &d->admin_gid) :
+		names_await_group(group, patience_ms, &d->admin_gid);
+}
+
+static void find_admins(struct daemon *d, unsigned patience_ms)
+{
+	const char *group = d->config.admin_group;
+	int err = group[0] == '\0' ? 0 : find_admin_group(d, patience_ms);
+
+	d->has_admin_gid = group[0] != '\0' && err == 0;
+	d->is_admin_group_due = err == -EAGAIN;
+	if (err != 0 && err != -EAGAIN)
+		log_event(LOG_LEVEL_NOTICE, "admin-group",
+			  "group=\"%s\" reason=\"there is no such group\" "
+			  "cure=\"groupadd --system %s, then reload\"", group,
+			  group);
+}
+
+void reload_find_admins(struct daemon *d)
+{
+	if (d->is_admin_group_due)
+		find_admins(d, 0);
+}
+
 void reload_apply(struct daemon *d)
 {
+	/* Once programs are served, nobody may wait. */
+	unsigned patience_ms = d->base == NULL ? START_PATIENCE_MS : 0;
 	enum log_level level;
 	int err = log_level_parse(d->config.log_level, &level);
 
 	ASSERT(err == 0);	/* the table allows no other words */
 	log_set_level(level);
-	d->has_admin_gid = d->config.admin_group[0] != '\0' &&
-		system_find_group(d->config.admin_group, &d->admin_gid) == 0;
-	if (d->config.admin_group[0] != '\0' && !d->has_admin_gid)
-		log_event(LOG_LEVEL_NOTICE, "admin-group",
-			  "group=\"%s\" reason=\"not in /etc/group\" cure="
-			  "\"groupadd --system %s, then reload\"",
-			  d->config.admin_group, d->config.admin_group);
+	find_admins(d, patience_ms);
 	if (!d->is_embedded)
 		look_at_limits(d);
 	if (d->config.listen_tcp[0] != '\0' && !d->is_embedded)
-		remote_warn_users(&d->config);
+		remote_warn_users(&d->config, patience_ms);
 }
 
 /* Not an error: it may be anybody's. */

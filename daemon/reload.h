@@ -16,6 +16,10 @@ bool reload_is_waiting(const struct daemon *d, const struct config_key *key);
 /* Make settings that live outside struct config follow it. */
 void reload_apply(struct daemon *d);
 
+/* Look for the group of administrators, as long as it is not known whether
+ * there is one. */
+void reload_find_admins(struct daemon *d);
+
 /* Log variables of the environment that look like settings misspelt. */
 void reload_warn_environment(const struct daemon *d);
 

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/daemon.h"
+#include "daemon/names.h"
 #include "daemon/system.h"
 #include "proto/channel.h"
 #include <arpa/inet.h>
@@ -114,13 +115,16 @@ static int find_user(const struct config *config, struct peer *peer,
 {
 	bool is_number = isdigit((unsigned char)user[0]);
 
-	if ((is_said || !is_number) &&
-	    system_find_user(user, &peer->uid, &peer->gid) == 0)
+	int err = -ENOENT;
+
+	if (is_said || !is_number)
+		err = names_find_user(user, &peer->uid, &peer->gid);
+	if (err == 0)
 		return 0;
 	/* Who administrates needs no user of that name, but some account;
 	 * only not where another one was meant. */
 	if (is_said || !remote_list_has(config->tls_admins, peer->name))
-		return -EACCES;
+		return err == -EAGAIN ? err : -EACCES;
 	peer->uid = geteuid();
 	peer->gid = getegid();
 	return 0;
@@ -132,6 +136,7 @@ static int identify_certificate(const struct config *config,
 {
 	char user[PEER_NAME_BYTES], name[PEER_NAME_BYTES];
 	bool is_said;
+	int err;
 
 	system_printable(peer->name, name, sizeof(name));
 	if (peer->name[0] == '\0') {
@@ -140,8 +145,14 @@ static int identify_certificate(const struct config *config,
 		return -EACCES;
 	}
 	is_said = find_user_text(config, peer->name, user, sizeof(user));
-	if (find_user(config, peer, user, is_said) == 0)
+	err = find_user(config, peer, user, is_said);
+	if (err == 0)
 		return 0;
+	if (err == -EAGAIN) {
+		snprintf(ret_reason, reason_size, "certificate %.80s: its user "
+			 "is being looked up; connect again", name);
+		return -EACCES;
+	}
 	snprintf(ret_reason, reason_size, "certificate %.80s: no user %.80s "
 		 "here; add %.80s=USER to tls_users", name,
 		 system_printable(user, user, sizeof(user)), name);
@@ -161,30 +172,32 @@ int remote_identify(const struct config *config, const struct channel *channel,
 	peer->uid = geteuid();
 	peer->gid = getegid();
 	if (config->tcp_user[0] == '\0' ||
-	    system_find_user(config->tcp_user, &peer->uid, &peer->gid) == 0)
+	    names_find_user(config->tcp_user, &peer->uid, &peer->gid) == 0)
 		return 0;
-	snprintf(ret_reason, reason_size, "tcp_user: no user \"%s\" in "
-		 "/etc/passwd", config->tcp_user);
+	snprintf(ret_reason, reason_size, "tcp_user: no user \"%s\" is known "
+		 "here", config->tcp_user);
 	return -EACCES;
 }
 
 /* No error: a user may be made later, and memd has others to serve. */
-static void warn_user(const char *setting, const char *user)
+static void warn_user(const char *setting, const char *user,
+		      unsigned patience_ms)
 {
 	char shown[PEER_NAME_BYTES];
 	uid_t uid;
 	gid_t gid;
+	int err = names_await_user(user, patience_ms, &uid, &gid);
 
-	if (system_find_user(user, &uid, &gid) == 0)
+	if (err == 0 || err == -EAGAIN)
 		return;
 	system_printable(user, shown, sizeof(shown));
 	log_event(LOG_LEVEL_WARNING, "user-unknown", "setting=%s user=\"%s\" "
-		  "reason=\"not in /etc/passwd: who should be that user is "
+		  "reason=\"there is no such user: who should be it is "
 		  "refused\" cure=\"useradd --system %s, or name another one "
 		  "and reload\"", setting, shown, shown);
 }
 
-void remote_warn_users(const struct config *config)
+void remote_warn_users(const struct config *config, unsigned patience_ms)
 {
 	const char *words = config->tls_users, *word;
 	size_t length;
@@ -196,10 +209,10 @@ void remote_warn_users(const struct config *config)
 		ASSERT(sign != NULL);	/* config_check() refuses it */
 		snprintf(user, sizeof(user), "%.*s",
 			 (int)(word + length - sign - 1), sign + 1);
-		warn_user("tls_users", user);
+		warn_user("tls_users", user, patience_ms);
 	}
 	if (config->tcp_user[0] != '\0')
-		warn_user("tcp_user", config->tcp_user);
+		warn_user("tcp_user", config->tcp_user, patience_ms);
 }
 
 /* Never without a certificate: whoever reaches the port can come as tcp_user,

@@ -42,7 +42,7 @@ bool remote_list_get(const char *words, const char *name, char *ret_value,
 
 /* Log which users of tls_users and tcp_user are not here: those who should be
  * them are refused until they are. */
-void remote_warn_users(const struct config *config);
+void remote_warn_users(const struct config *config, unsigned patience_ms);
 
 /* Count and log a refusal; of many a second not every one has a line. */
 void remote_refused(struct daemon *d, const struct peer *peer,

@@ -34,8 +34,8 @@ void system_raise_limits(void);
 uint64_t system_descriptor_limit(void);
 
 /* A group by number or by its name in /etc/group.  Directory services are
- * not asked: they may block, and this runs in the event loop.  Returns 0,
- * -ENOENT, or -errno of reading the file. */
+ * not asked, as they may block: names.h does.  Returns 0, -ENOENT, or -errno
+ * of reading the file. */
 int system_find_group(const char *text, gid_t *ret_gid) MUST_CHECK;
 
 /* The same for a user and /etc/passwd.  Of a number without an entry there

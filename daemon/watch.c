@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/daemon.h"
+#include "daemon/reload.h"
 #include "daemon/session.h"
 #include "daemon/system.h"
 #include <errno.h>
@@ -301,6 +302,7 @@ void watch_tick(struct daemon *d)
 	/* A program's stderr is its own. */
 	if (!d->is_embedded)
 		store_watch_tick(&d->store_watch, d->engine.store);
+	reload_find_admins(d);
 	server_close_overdue(d);
 	server_trim(&d->server);
 	stores_expire(&d->stores);

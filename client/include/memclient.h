@@ -245,7 +245,8 @@ struct memclient_segment_options {
  *
  * Errors as memclient_map, and -EEXIST, -EACCES (exists, not allowed),
  * -EINVAL (name or mode; no such group), -EPERM (a group that the caller, not
- * being root, is no member of). */
+ * being root, is no member of), -EAGAIN (the daemon asks a directory service
+ * for the group: ask again, or give its number). */
 int memclient_segment_create(struct memclient *mc, const char *name,
 			     size_t length,
 			     const struct memclient_segment_options *options);
