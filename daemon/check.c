@@ -288,15 +288,39 @@ static char *folder_of(const char *path, char *buf, size_t size)
 	return buf;
 }
 
+static bool is_something_else(const char *path)
+{
+	struct stat st;
+
+	return path[0] == '/' && lstat(path, &st) == 0 &&
+	       !S_ISSOCK(st.st_mode);
+}
+
+static void check_socket_group(struct checkup *cu)
+{
+	const char *group = cu->config->socket_group;
+	gid_t gid;
+
+	if (group[0] != '\0' && cu->config->socket[0] == '/' &&
+	    names_await_group(group, CHECK_PATIENCE_MS, &gid) != 0)
+		say(cu, ANSWER_FAIL, "socket", "socket_group: no group \"%s\" "
+		    "here; groupadd --system %s, or give a number", group,
+		    group);
+}
+
 static void check_socket(struct checkup *cu)
 {
 	const char *path = cu->config->socket;
 	char folder[CONFIG_TEXT_BYTES];
 
+	check_socket_group(cu);
 	folder_of(path, folder, sizeof(folder));
 	if (cu->is_running)
 		say(cu, ANSWER_OK, "socket", "%s: a memd is running there",
 		    path);
+	else if (is_something_else(path))
+		say(cu, ANSWER_FAIL, "socket", "%s: exists and is not a "
+		    "socket; remove it, or choose another socket", path);
 	else if (path[0] == '@')
 		say(cu, ANSWER_OK, "socket", "%s is free", path);
 	else if (access(folder, W_OK | X_OK) == 0)

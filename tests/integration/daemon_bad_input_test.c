@@ -471,6 +471,37 @@ static void check_knows_how_many_descriptors(void **state)
 	}
 }
 
+/* What memd would not start for is said by --check, in the same words. */
+static void check_knows_what_is_in_the_way(void **state)
+{
+	const struct {
+		const char *flag, *reason;
+	} rows[] = {
+		{ inside("--socket=", "plain"), "exists and is not a socket" },
+		{ "--socket-group=no-such-group-here",
+		  "socket_group: no group \"no-such-group-here\" here" },
+	};
+
+	(void)state;
+	write_file(inside("", "plain"), "not a socket\n", 0600);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *flags[] = { inside("--socket=", "sock"),
+					inside("--swap-file=", "swap"),
+					"--pool-size=4M", "--swap-size=4M",
+					rows[i].flag, NULL, NULL };
+
+		assert_int_equal(testmemd_run(flags, output, sizeof(output)),
+				 1);
+		assert_non_null(strstr(output, "start-failed "));
+		assert_non_null(strstr(output, rows[i].reason));
+		flags[5] = "--check";
+		assert_int_equal(testmemd_run(flags, output, sizeof(output)),
+				 1);
+		expect_line("FAIL  socket: ", "", "");
+		assert_non_null(strstr(output, rows[i].reason));
+	}
+}
+
 static void check_names_unknown_tls_users(void **state)
 {
 	char users_flag[64] = "--tls-users=a=root b=no-such-user";
@@ -576,6 +607,7 @@ int main(void)
 		cmocka_unit_test(check_asks_for_the_remote_store),
 		cmocka_unit_test(check_has_two_statuses),
 		cmocka_unit_test(check_knows_how_many_descriptors),
+		cmocka_unit_test(check_knows_what_is_in_the_way),
 		cmocka_unit_test(check_names_unknown_tls_users),
 		cmocka_unit_test(what_may_be_wrong_is_logged),
 	};
