@@ -232,19 +232,30 @@ static void on_spin(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the tick */
 
-static void tell_status(struct daemon *d)
+static void describe_use(const struct daemon *d, char *line, size_t size)
 {
-	char line[sizeof(d->status_line)], used[16], pool[16];
 	struct pager_stats stats;
+	char used[16], pool[16];
 
 	pager_stats_get(d->engine.pager, &stats);
-	snprintf(line, sizeof(line), "%u sessions, %u segments, %s of %s in "
-		 "use, %.0f faults/s", d->server.session_count,
-		 d->segments.count,
+	snprintf(line, size, "%u sessions, %u segments, %s of %s in use, "
+		 "%.0f faults/s", d->server.session_count, d->segments.count,
 		 units_format_size((stats.frame_count - stats.free_frames) *
 				   PAGER_UNIT_BYTES, used, sizeof(used)),
 		 units_format_size(stats.frame_count * PAGER_UNIT_BYTES, pool,
 				   sizeof(pool)), d->stats.faults_per_s);
+}
+
+/* `systemctl reload` has only sent a signal, and cannot tell how it went. */
+static void tell_status(struct daemon *d)
+{
+	char line[sizeof(d->status_line)];
+
+	if (d->reload_refused_s != 0)
+		snprintf(line, sizeof(line), "The last reload was refused: "
+			 "%.200s", d->reload_error);
+	else
+		describe_use(d, line, sizeof(line));
 	if (strcmp(line, d->status_line) == 0)
 		return;
 	memcpy(d->status_line, line, sizeof(line));

@@ -60,6 +60,8 @@ struct daemon {
 	char reload_error[CONFIG_REASON_BYTES];	/* of the last reload */
 	char memory_high[512];			/* why that is too little;
 						 * empty: it is not */
+	int64_t reload_refused_s;		/* since when all are, by the
+						 * calendar; 0: none is */
 	gid_t admin_gid;
 	bool has_admin_gid;
 	bool is_admin_group_due;		/* is being looked up */
@@ -75,7 +77,7 @@ struct daemon {
 	bool is_hurried;
 	uint64_t stop_by_ns;
 	uint64_t watchdog_us;
-	char status_line[128];			/* last told to systemd */
+	char status_line[256];			/* last told to systemd */
 
 	struct engine engine;
 	struct accounts accounts;

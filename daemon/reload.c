@@ -11,6 +11,9 @@
 #include "daemon/system.h"
 #include <errno.h>
 #include <string.h>
+#include <time.h>
+
+enum { KEYS_BYTES = 512 };
 
 enum { START_PATIENCE_MS = 1000 };	/* for each name to be known */
 
@@ -101,26 +104,59 @@ static void list_key(char *list, size_t size, const struct config_key *key)
 		 key->name);
 }
 
-static void take_over(struct daemon *d, const struct config *config)
+/* What can be changed goes into `next`, which has what holds now. */
+static void merge(struct config *next, const struct config *config,
+		  char changed[KEYS_BYTES], char restart[KEYS_BYTES])
 {
-	char changed[512] = "", restart[512] = "";
-
 	for (size_t i = 0; i < CONFIG_KEYS; i++) {
 		const struct config_key *key = &config_keys[i];
 
-		if (config_is_equal(&d->config, config, key)) {
-			d->config.source[i] = config->source[i];
+		if (config_is_equal(next, config, key)) {
+			next->source[i] = config->source[i];
 		} else if (key->is_reloadable) {
-			config_copy_value(&d->config, config, key);
-			list_key(changed, sizeof(changed), key);
+			config_copy_value(next, config, key);
+			list_key(changed, KEYS_BYTES, key);
 		} else {
-			list_key(restart, sizeof(restart), key);
+			list_key(restart, KEYS_BYTES, key);
 		}
 	}
-	memcpy(d->config.file, config->file, sizeof(d->config.file));
-	d->waiting = *config;
+	memcpy(next->file, config->file, sizeof(next->file));
+}
+
+/* All of it, or nothing: settings and certificates that do not belong together
+ * must not be in use, nor settings that `memctl config` does not show.  Returns
+ * 0, or -errno with d->reload_error. */
+static int take_over(struct daemon *d)
+{
+	char changed[KEYS_BYTES] = "", restart[KEYS_BYTES] = "";
+	struct channel_context *tls = NULL;
+	struct config config, next = d->config;
+	int err = config_load(d->origin, &config, d->reload_error,
+			      sizeof(d->reload_error));
+
+	if (err != 0)
+		return err;
+	merge(&next, &config, changed, restart);
+	err = server_load_tls(d, &next, &tls, d->reload_error,
+			      sizeof(d->reload_error));
+	if (err != 0)
+		return err;
+	d->config = next;
+	d->waiting = config;
 	log_event(LOG_LEVEL_NOTICE, "reloaded",
 		  "changed=\"%s\" needs_restart=\"%s\"", changed, restart);
+	reload_apply(d);
+	server_use_tls(d, tls);
+	return 0;
+}
+
+static void note_refusal(struct daemon *d)
+{
+	if (d->reload_refused_s == 0)
+		d->reload_refused_s = time(NULL);
+	d->stats.reload_errors++;
+	log_event(LOG_LEVEL_ERROR, "reload-refused", "reason=\"%s\" kept="
+		  "\"the old settings and certificates\"", d->reload_error);
 }
 
 bool reload_is_waiting(const struct daemon *d, const struct config_key *key)
@@ -131,22 +167,14 @@ bool reload_is_waiting(const struct daemon *d, const struct config_key *key)
 
 void reload_config(struct daemon *d)
 {
-	struct config config;
-
 	notify_send_surely("RELOADING=1\nMONOTONIC_USEC=%llu",
 			   (unsigned long long)(clock_now_ns() / 1000));
-	if (config_load(d->origin, &config, d->reload_error,
-			sizeof(d->reload_error)) != 0) {
-		d->stats.reload_errors++;
-		log_event(LOG_LEVEL_ERROR, "reload-refused",
-			  "reason=\"%s\" kept=\"the old settings\"",
-			  d->reload_error);
+	if (take_over(d) != 0) {
+		note_refusal(d);
 	} else {
 		d->reload_error[0] = '\0';
+		d->reload_refused_s = 0;
 		d->stats.reloads++;
-		take_over(d, &config);
-		reload_apply(d);
-		server_reload(d);
 		accounts_reconfigure(&d->accounts);
 		d->engine.wants_run = true;
 	}

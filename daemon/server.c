@@ -383,29 +383,27 @@ static bool needs_tls(const struct server *server)
 	return false;
 }
 
-void server_reload(struct daemon *d)
+int server_load_tls(const struct daemon *d, const struct config *config,
+		    struct channel_context **ret_tls, char *ret_reason,
+		    size_t reason_size)
 {
-	struct channel_context *tls;
-	char reason[CHANNEL_REASON_BYTES];
 	int err;
 
-	if (d->config.listen_tcp[0] == '\0' || d->is_embedded)
-		return;
-	err = tcp_listener_load_tls(&d->config, &tls, reason, sizeof(reason));
-	if (err == 0 && tls == NULL && d->server.tls != NULL &&
-	    needs_tls(&d->server) &&
-	    strcmp(d->config.insecure_tcp, "yes") != 0) {
-		err = -EACCES;
-		snprintf(reason, sizeof(reason), "without certificates only "
-			 "loopback addresses may be listened on");
-	}
-	if (err != 0) {
-		d->stats.reload_errors++;
-		log_event(LOG_LEVEL_ERROR, "tls-reload-refused",
-			  "reason=\"%s\" kept=\"the old certificates\"",
-			  reason);
-		return;
-	}
+	*ret_tls = NULL;
+	if (config->listen_tcp[0] == '\0' || d->is_embedded)
+		return 0;
+	err = tcp_listener_load_tls(config, ret_tls, ret_reason, reason_size);
+	if (err != 0 || *ret_tls != NULL || d->server.tls == NULL ||
+	    !needs_tls(&d->server) || strcmp(config->insecure_tcp, "yes") == 0)
+		return err;
+	snprintf(ret_reason, reason_size, "without certificates only loopback "
+		 "addresses may be listened on; set tls_ca, tls_certificate "
+		 "and tls_key");
+	return -EACCES;
+}
+
+void server_use_tls(struct daemon *d, struct channel_context *tls)
+{
 	channel_context_destroy(d->server.tls);
 	d->server.tls = tls;
 }

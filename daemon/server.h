@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+struct config;
 struct daemon;
 struct session;
 
@@ -64,10 +65,15 @@ int server_listen(struct daemon *d, char *ret_reason, size_t reason_size)
 /* Listen there for other hosts, too.  Takes fd.  Returns 0 or -errno. */
 int server_add_tcp_listener(struct daemon *d, int fd) MUST_CHECK;
 
-/* The configuration has changed: newcomers from other hosts see new
- * certificates, or the old ones where the new cannot be used, which is
- * logged. */
-void server_reload(struct daemon *d);
+/* Read the certificates that the listening sockets are to have with another
+ * configuration; *ret_tls NULL: none.  Returns 0, or -errno with a line in
+ * ret_reason. */
+int server_load_tls(const struct daemon *d, const struct config *config,
+		    struct channel_context **ret_tls, char *ret_reason,
+		    size_t reason_size) MUST_CHECK;
+
+/* Take `tls`: from now on newcomers from other hosts see these. */
+void server_use_tls(struct daemon *d, struct channel_context *tls);
 
 /* No more newcomers; our socket is removed.  May be called again. */
 void server_stop_listening(struct server *server);

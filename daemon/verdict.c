@@ -9,6 +9,7 @@
 #include "swapstore/store_remote.h"
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 /* So long without a free frame while faults wait is starvation, not a burst. */
 #define STARVED_NS	UINT64_C(2700000000)
@@ -177,9 +178,6 @@ static void judge_settings(const struct daemon *d, struct verdict *v)
 	char list[VERDICT_REASON_BYTES / 2] = "";
 	size_t used = 0;
 
-	if (d->reload_error[0] != '\0')
-		add(v, VERDICT_WARN, "the last reload was refused, the old "
-		    "settings hold: %s", d->reload_error);
 	for (size_t i = 0; i < CONFIG_KEYS && used < sizeof(list); i++)
 		if (reload_is_waiting(d, &config_keys[i]))
 			used += (size_t)snprintf(list + used,
@@ -220,6 +218,19 @@ static void judge_clients(const struct daemon *d, struct verdict *v)
 		    "is connected to", ULL(log_dropped_count()));
 }
 
+static void judge_reload(const struct daemon *d, struct verdict *v)
+{
+	time_t since_s = (time_t)d->reload_refused_s;
+	struct tm tm = { 0 };
+	char since[32];
+
+	if (since_s == 0)
+		return;
+	strftime(since, sizeof(since), "%F %T", localtime_r(&since_s, &tm));
+	add(v, VERDICT_WARN, "the last reload was refused, the old settings "
+	    "and certificates hold since %s: %s", since, d->reload_error);
+}
+
 void verdict_get(const struct daemon *d, struct verdict *ret_verdict)
 {
 	struct pager_stats ps;
@@ -231,4 +242,5 @@ void verdict_get(const struct daemon *d, struct verdict *ret_verdict)
 	judge_memory(d, &ps, ret_verdict);
 	judge_clients(d, ret_verdict);
 	judge_settings(d, ret_verdict);
+	judge_reload(d, ret_verdict);
 }

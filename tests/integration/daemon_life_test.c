@@ -140,6 +140,8 @@ static void wrong_reload_keeps_the_old(void **state)
 	expect_setting(admin, "message_timeout", "20s");
 	assert_int_equal(testmemd_log_count(&tm, "reload-refused"), 1);
 	expect_verdict(admin, "warn", "store");
+	assert_int_equal(testmemd_await(&tm, "STATUS=The last reload was "
+					"refused: "), 0);
 	write_conf("message_timeout = 40s\n");
 	reload(&tm);
 	expect_setting(admin, "message_timeout", "40s");
