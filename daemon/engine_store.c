@@ -64,8 +64,9 @@ static int make_mem_store(struct engine *e, const struct config *config,
 
 /* ---- another memd */
 
-static int load_tls(struct engine *e, const struct config *config,
-		    char *ret_reason, size_t reason_size)
+static int load_tls(const struct config *config,
+		    struct channel_context **ret_tls, char *ret_reason,
+		    size_t reason_size)
 {
 	const struct channel_tls_files files = {
 		.ca = config->tls_ca,
@@ -78,7 +79,7 @@ static int load_tls(struct engine *e, const struct config *config,
 	if (config->tls_ca[0] == '\0' && config->tls_certificate[0] == '\0' &&
 	    config->tls_key[0] == '\0')
 		return 0;
-	return channel_context_create(&files, false, &e->tls, ret_reason,
+	return channel_context_create(&files, false, ret_tls, ret_reason,
 				      reason_size);
 }
 
@@ -96,11 +97,10 @@ static bool is_here(const char *address)
 }
 
 /* Whoever is on the way could read and change everything, and answer. */
-static int check_plain(const struct engine *e, const struct config *config,
-		       const char *address, char *ret_reason,
-		       size_t reason_size)
+static int check_plain(const struct config *config, const char *address,
+		       char *ret_reason, size_t reason_size)
 {
-	if (e->tls != NULL || is_here(address) ||
+	if (address[0] == '\0' || is_here(address) ||
 	    strcmp(config->insecure_tcp, "yes") == 0)
 		return 0;
 	snprintf(ret_reason, reason_size, "%s is on another host: that needs "
@@ -124,10 +124,40 @@ static int connect_store(struct engine *e, const struct config *config,
 		.is_mirrored = is_mirrored,
 		.may_be_away = is_mirrored,
 	};
-	int err = check_plain(e, config, address, ret_reason, reason_size);
 
-	return err != 0 ? err : store_remote_create(&options, ret_store,
-						    ret_reason, reason_size);
+	return store_remote_create(&options, ret_store, ret_reason,
+				   reason_size);
+}
+
+int engine_store_load_tls(const struct config *config,
+			  struct channel_context **ret_tls, char *ret_reason,
+			  size_t reason_size)
+{
+	int err;
+
+	*ret_tls = NULL;
+	if (strcmp(config->store, "remote") != 0)
+		return 0;
+	err = load_tls(config, ret_tls, ret_reason, reason_size);
+	if (err != 0 || *ret_tls != NULL)
+		return err;
+	err = check_plain(config, config->store_address, ret_reason,
+			  reason_size);
+	if (err == 0)
+		err = check_plain(config, config->store_mirror, ret_reason,
+				  reason_size);
+	return err;
+}
+
+void engine_store_use_tls(struct engine *e, struct channel_context *tls)
+{
+	if (store_is_remote(e->store))
+		store_remote_renew(e->store, tls);
+	for (unsigned c = 0; store_is_mirror(e->store) &&
+			     c < STORE_MIRROR_CHILDREN; c++)
+		store_remote_renew(store_mirror_child(e->store, c), tls);
+	channel_context_destroy(e->tls);
+	e->tls = tls;
 }
 
 /* ---- two others */
@@ -206,7 +236,8 @@ static int make_mirrored_store(struct engine *e, const struct config *config,
 static int make_remote_store(struct engine *e, const struct config *config,
 			     char *ret_reason, size_t reason_size)
 {
-	int err = load_tls(e, config, ret_reason, reason_size);
+	int err = engine_store_load_tls(config, &e->tls, ret_reason,
+					reason_size);
 
 	if (err != 0)
 		return err;

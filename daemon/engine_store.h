@@ -13,6 +13,17 @@ int engine_store_create(struct engine *e, const struct config *config,
 			char *ret_reason, size_t reason_size) MUST_CHECK;
 void engine_store_destroy(struct engine *e);
 
+/* Read the certificates that another memd is to be shown with this
+ * configuration; *ret_tls NULL: there is none, or no other memd.  Returns 0, or
+ * -errno with a line in ret_reason. */
+int engine_store_load_tls(const struct config *config,
+			  struct channel_context **ret_tls, char *ret_reason,
+			  size_t reason_size) MUST_CHECK;
+
+/* Take `tls` for all connections from now on; one to a memd whose certificate
+ * is not good any more ends, and is tried again. */
+void engine_store_use_tls(struct engine *e, struct channel_context *tls);
+
 enum { ENGINE_STORE_TEXT_BYTES = 768 };
 
 /* What there is to say of the store besides its name: why it is that one, or

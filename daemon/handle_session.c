@@ -103,9 +103,11 @@ static bool check_remote(struct daemon *d, struct conn *c, uint64_t id,
 {
 	char reason[REMOTE_REASON_BYTES];
 
+	/* A reload may have come since the handshake. */
 	if (!c->peer.is_remote ||
-	    remote_identify(&d->config, c->channel, &c->peer, reason,
-			    sizeof(reason)) == 0)
+	    (channel_verify(c->channel, d->server.tls, reason) == 0 &&
+	     remote_identify(&d->config, c->channel, &c->peer, reason,
+			     sizeof(reason)) == 0))
 		return true;
 	remote_refused(d, &c->peer, reason);
 	if (!is_admin_only) {

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/daemon.h"
+#include "daemon/engine_store.h"
 #include "daemon/limits.h"
 #include "daemon/names.h"
 #include "daemon/notify.h"
@@ -129,7 +130,7 @@ static void merge(struct config *next, const struct config *config,
 static int take_over(struct daemon *d)
 {
 	char changed[KEYS_BYTES] = "", restart[KEYS_BYTES] = "";
-	struct channel_context *tls = NULL;
+	struct channel_context *listening = NULL, *store = NULL;
 	struct config config, next = d->config;
 	int err = config_load(d->origin, &config, d->reload_error,
 			      sizeof(d->reload_error));
@@ -137,16 +138,24 @@ static int take_over(struct daemon *d)
 	if (err != 0)
 		return err;
 	merge(&next, &config, changed, restart);
-	err = server_load_tls(d, &next, &tls, d->reload_error,
-			      sizeof(d->reload_error));
-	if (err != 0)
+	err = engine_store_load_tls(&next, &store, d->reload_error,
+				    sizeof(d->reload_error));
+	if (err == 0)
+		err = server_load_tls(d, &next, &listening, d->reload_error,
+				      sizeof(d->reload_error));
+	if (err != 0) {
+		channel_context_destroy(store);
+		channel_context_destroy(listening);
 		return err;
+	}
 	d->config = next;
 	d->waiting = config;
 	log_event(LOG_LEVEL_NOTICE, "reloaded",
 		  "changed=\"%s\" needs_restart=\"%s\"", changed, restart);
 	reload_apply(d);
-	server_use_tls(d, tls);
+	server_use_tls(d, listening);
+	remote_look_again(d);
+	engine_store_use_tls(&d->engine, store);
 	return 0;
 }
 

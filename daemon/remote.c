@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "daemon/daemon.h"
 #include "daemon/names.h"
+#include "daemon/session.h"
 #include "daemon/system.h"
 #include "proto/channel.h"
 #include <arpa/inet.h>
@@ -248,4 +249,46 @@ void remote_refused(struct daemon *d, const struct peer *peer,
 		  d->server.refusals_unsaid, reason);
 	d->server.refusals_unsaid = 0;
 	d->server.refusal_said_ns = now_ns;
+}
+
+/* Did the reload turn it out?  With a line in ret_reason. */
+static bool is_turned_out(const struct daemon *d, const struct conn *c,
+			  char *ret_reason, size_t reason_size)
+{
+	struct peer again = c->peer;
+
+	return channel_verify(c->channel, d->server.tls,
+			      ret_reason) == -EACCES ||
+	       remote_identify(&d->config, c->channel, &again, ret_reason,
+			       reason_size) != 0;
+}
+
+/* What it has stored stays for store_keep: with a new certificate of the same
+ * name it may come back. */
+static void turn_out(struct conn *c, const char *reason)
+{
+	char name[PEER_NAME_BYTES];
+
+	log_event(LOG_LEVEL_WARNING, "remote-turned-out",
+		  "session=%u host=%s certificate=\"%s\" reason=\"%s\"",
+		  c->session->id, c->peer.host,
+		  system_printable(c->peer.name, name, sizeof(name)), reason);
+	conn_refuse(c, 0, -EACCES, "not let in any more: %s", reason);
+}
+
+/* Those who have not said Hello yet are looked at when they do. */
+void remote_look_again(struct daemon *d)
+{
+	char reason[REMOTE_REASON_BYTES];
+	struct conn *c, *next;
+
+	for (c = TAILQ_FIRST(&d->server.conns[CONN_MAIN]); c != NULL;
+	     c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (!c->peer.is_remote)
+			continue;
+		c->session->is_admin = daemon_is_admin(d, &c->peer);
+		if (is_turned_out(d, c, reason, sizeof(reason)))
+			turn_out(c, reason);
+	}
 }

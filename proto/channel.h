@@ -95,4 +95,12 @@ bool channel_has_input(const struct channel *ch);
 void channel_peer_name(const struct channel *ch,
 		       char ret_name[CHANNEL_NAME_BYTES]);
 
+/* Would the other's certificate still be good with another context: is it
+ * revoked, or its CA not believed any more?  That it has expired since the
+ * handshake is no reason.  For an open channel; plain ones, and context NULL,
+ * are good.  Returns 0, or -EACCES, -ENOMEM with a line in ret_reason. */
+int channel_verify(const struct channel *ch,
+		   const struct channel_context *context,
+		   char ret_reason[CHANNEL_REASON_BYTES]) MUST_CHECK;
+
 #endif

@@ -97,9 +97,9 @@ static void say_name_mismatch(SSL *ssl, long fault, char *ret_reason)
 	OPENSSL_free(address);
 }
 
-static void say_certificate_fault(SSL *ssl, char *ret_reason)
+void channel_reason_certificate(SSL *ssl, long fault,
+				char ret_reason[CHANNEL_REASON_BYTES])
 {
-	long fault = SSL_get_verify_result(ssl);
 	const char *words = saying_find(certificate_faults, fault);
 
 	if (fault == X509_V_ERR_HOSTNAME_MISMATCH ||
@@ -147,7 +147,8 @@ static int say_ssl_fault(SSL *ssl, int code, bool is_open, char *ret_reason)
 {
 	switch (code) {
 	case SSL_R_CERTIFICATE_VERIFY_FAILED:
-		say_certificate_fault(ssl, ret_reason);
+		channel_reason_certificate(ssl, SSL_get_verify_result(ssl),
+					   ret_reason);
 		return -EACCES;
 	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
 		say(ret_reason, "the other side has no certificate");

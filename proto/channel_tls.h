@@ -29,6 +29,10 @@ int channel_reason_take(SSL *ssl, bool is_open,
 int channel_reason_cut(bool is_open, char ret_reason[CHANNEL_REASON_BYTES])
 	MUST_CHECK;
 
+/* What is wrong with the other's certificate (X509_V_ERR_…). */
+void channel_reason_certificate(SSL *ssl, long fault,
+				char ret_reason[CHANNEL_REASON_BYTES]);
+
 /* The newest line of the error queue in OpenSSL's words; empties the queue. */
 const char *channel_reason_words(void);
 

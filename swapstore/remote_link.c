@@ -265,6 +265,31 @@ int remote_link_connect(struct remote_link *link)
 	}
 }
 
+/* Returns 0: what there is may stay. */
+static int look_again(struct remote_link *link)
+{
+	char reason[CHANNEL_REASON_BYTES];
+	int err;
+
+	if (link->state < LINK_GREETING)
+		return remote_link_blame(link, -ECONNRESET, "the certificates "
+					 "here were renewed meanwhile");
+	err = channel_verify(&link->stream.channel, link->tls, reason);
+	return err == 0 ? 0 : remote_link_blame(link, err, "%s", reason);
+}
+
+void remote_link_renew(struct remote_link *link, struct channel_context *tls)
+{
+	link->tls = tls;
+	if (link->stream.is_open && look_again(link) != 0)
+		go_down(link);
+	if (link->state != LINK_DOWN)
+		return;
+	remote_connect_rewind(link);
+	link->pause_ns = PAUSE_MIN_NS;
+	link->deadline_ns = clock_now_ns();
+}
+
 /* Whatever is answered to it, the server has heard it by then. */
 void remote_link_say_goodbye(struct remote_link *link)
 {

@@ -96,6 +96,10 @@ int remote_link_connect(struct remote_link *link) MUST_CHECK;
 /* Do all that can be done now. */
 void remote_link_run(struct remote_link *link);
 
+/* From now on connect with these (borrowed), at once if it waits to be tried
+ * again.  A connection that is up ends if its server would be refused now. */
+void remote_link_renew(struct remote_link *link, struct channel_context *tls);
+
 /* Put frames in and send; part of remote_link_run(). */
 void remote_link_transmit(struct remote_link *link);
 

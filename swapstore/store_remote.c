@@ -233,6 +233,15 @@ void store_remote_status_get(const struct swapstore *st,
 			 link->reason);
 }
 
+void store_remote_renew(struct swapstore *st, struct channel_context *tls)
+{
+	struct store_remote *sr = (struct store_remote *)st;
+
+	ASSERT(store_is_remote(st));
+	remote_link_renew(&sr->link, tls);
+	settle(sr);
+}
+
 bool store_remote_is_up(const struct swapstore *st)
 {
 	ASSERT(store_is_remote(st));

@@ -73,6 +73,10 @@ void store_remote_status_get(const struct swapstore *st,
 
 bool store_is_remote(const struct swapstore *st);
 
+/* From now on connect with these (borrowed; NULL: plain).  A connection whose
+ * server would be refused now ends, and is tried again. */
+void store_remote_renew(struct swapstore *st, struct channel_context *tls);
+
 /* Of a mirror's: as in store_mirror_child. */
 bool store_remote_is_up(const struct swapstore *st);
 uint64_t store_remote_epoch(const struct swapstore *st);

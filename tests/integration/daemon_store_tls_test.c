@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that with certificates memd lets in who has a good one, that the name
  * in it says whose limits count and who may administrate, that a store belongs
- * to its certificate, and that a reload changes all this for newcomers, or,
- * where the new files are bad, nothing; that what TLS has decrypted while memd
- * would not hear it is heard later; and that newcomers come in also while
- * others ask without a pause. */
+ * to its certificate, and that a reload changes all this, also for those who
+ * are here, or, where the new files are bad, nothing; that what TLS has
+ * decrypted while memd would not hear it is heard later; and that newcomers
+ * come in also while others ask without a pause. */
 #include "tests/integration/store_client.h"
 #include "tests/proto/certs.h"
 #include "tests/proto/channel_pair.h"
@@ -184,20 +184,25 @@ static int hear_code(struct channel *ch, uint16_t type)
 	return code;
 }
 
+static bool say_hello(struct channel *ch)
+{
+	Memd__Hello hello = MEMD__HELLO__INIT;
+
+	hello.version_major = WIRE_VERSION_MAJOR;
+	hello.version_minor = WIRE_VERSION_MINOR;
+	hello.command = "tls test";
+	return say(ch, T(HELLO), 1, &hello.base, NULL, 0);
+}
+
 /* With TLS 1.3 a client learns only after its own handshake that its
  * certificate was not believed in. */
 static bool tls_session(const struct served *s, const char *file,
 			struct channel *ret_ch)
 {
-	Memd__Hello hello = MEMD__HELLO__INIT;
 	struct answer a;
 	bool is_in;
 
-	hello.version_major = WIRE_VERSION_MAJOR;
-	hello.version_minor = WIRE_VERSION_MINOR;
-	hello.command = "tls test";
-	is_in = tls_connect(s, file, ret_ch) &&
-		say(ret_ch, T(HELLO), 1, &hello.base, NULL, 0) &&
+	is_in = tls_connect(s, file, ret_ch) && say_hello(ret_ch) &&
 		hear(ret_ch, &a);
 	if (is_in) {
 		assert_int_equal(a.header.type, T(HELLO_REPLY));
@@ -602,27 +607,103 @@ static void bad_files_change_nothing(void **state)
 	end(&s);
 }
 
-static void reload_changes_certificates(void **state)
+/* It is told why it has to go, and then the connection ends. */
+static void expect_turned_out(struct channel *ch, const char *why)
 {
+	Memd__Error *error;
+	struct answer a;
+
+	assert_true(hear(ch, &a));
+	assert_int_equal(a.header.type, T(ERROR));
+	assert_int_equal(a.header.request_id, 0);
+	error = answer_unpack(&a, &memd__error__descriptor);
+	assert_int_equal(error->code, EACCES);
+	if (strstr(error->text, why) == NULL)
+		fail_msg("memd says \"%s\"", error->text);
+	memd__error__free_unpacked(error, NULL);
+	answer_free(&a);
+	assert_false(hear(ch, &a));
+	channel_close(ch);
+}
+
+static void reload_turns_out_who_is_revoked(void **state)
+{
+	struct channel alice, bob, late;
+	uint8_t token[TOKEN_BYTES];
 	char more[512];
 	struct served s;
-	struct channel alice, bob;
 
 	(void)state;
 	serve(&s, "tls_users = *=1234");
 	assert_true(tls_session(&s, "bob", &bob));
+	assert_int_equal(tls_open(&bob, NULL, token), 0);
+	bytes_pass(&bob);
 	assert_true(tls_session(&s, "alice", &alice));
-	/* Good ones count for newcomers; who is there stays. */
+	assert_int_equal(tls_open(&alice, NULL, NULL), 0);
+	/* One who comes in while the old rules hold, and speaks later. */
+	assert_true(tls_connect(&s, "bob", &late));
 	snprintf(more, sizeof(more), "tls_users = *=1234\ntls_crl = %s",
 		 certs_path("crl.pem"));
 	write_config(more, "server.pem");
 	reload(&s);
-	assert_int_equal(testmemd_log_count(&s.tm, "reload-refused"), 0);
-	assert_int_equal(tls_open(&bob, NULL, NULL), 0);
-	channel_close(&bob);
+	expect_turned_out(&bob, "certificate is revoked");
+	assert_int_equal(testmemd_log_count(&s.tm, "remote-turned-out"), 1);
 	assert_false(tls_session(&s, "bob", &bob));
-	assert_int_equal(tls_open(&alice, NULL, NULL), 0);
+	bytes_pass(&alice);
+	/* What bob has stored waits for another certificate of his. */
+	write_config("tls_users = *=1234", "server.pem");
+	reload(&s);
+	assert_true(tls_session(&s, "bob", &bob));
+	assert_int_equal(tls_open(&bob, token, NULL), 0);
+	bytes_pass(&alice);
+	channel_close(&late);
 	channel_close(&alice);
+	channel_close(&bob);
+	end(&s);
+}
+
+static void reload_turns_out_other_cas(void **state)
+{
+	struct channel alice, late;
+	struct served s;
+	FILE *f;
+
+	(void)state;
+	serve(&s, "tls_users = *=1234");
+	assert_true(tls_session(&s, "alice", &alice));
+	assert_true(tls_connect(&s, "alice", &late));
+	f = fopen(certs_path("memd.conf"), "we");
+	assert_non_null(f);
+	fprintf(f, "tls_ca = %s\ntls_certificate = %s\ntls_key = %s\n"
+		"tls_users = *=1234\n", certs_path("stranger_ca.pem"),
+		certs_path("server.pem"), certs_path("server.key"));
+	fclose(f);
+	reload(&s);
+	expect_turned_out(&alice, "unknown CA");
+	/* It was let in before, but has not said Hello. */
+	assert_true(say_hello(&late));
+	assert_false(hear(&late, &(struct answer){ 0 }));
+	channel_close(&late);
+	end(&s);
+}
+
+/* Nor does who was taken out of the lists keep what he had. */
+static void reload_turns_out_who_is_nobody(void **state)
+{
+	struct channel alice, named;
+	struct served s;
+
+	(void)state;
+	serve(&s, "tls_users = *=1234\ntls_admins = alice localhost");
+	assert_true(tls_session(&s, "alice", &alice));
+	assert_true(tls_session(&s, "named", &named));
+	assert_int_equal(ask_status(&named), 0);
+	write_config("tls_users = localhost=1234", "server.pem");
+	reload(&s);
+	expect_turned_out(&alice, "no user alice");
+	assert_int_equal(ask_status(&named), EACCES);
+	assert_int_equal(tls_open(&named, NULL, NULL), 0);
+	channel_close(&named);
 	end(&s);
 }
 
@@ -680,7 +761,9 @@ int main(void)
 		cmocka_unit_test(strangers_are_refused),
 		cmocka_unit_test(admins_are_named),
 		cmocka_unit_test(bad_files_change_nothing),
-		cmocka_unit_test(reload_changes_certificates),
+		cmocka_unit_test(reload_turns_out_who_is_revoked),
+		cmocka_unit_test(reload_turns_out_other_cas),
+		cmocka_unit_test(reload_turns_out_who_is_nobody),
 		cmocka_unit_test(names_have_limits),
 		cmocka_unit_test(check_says_what_is_wrong),
 	};

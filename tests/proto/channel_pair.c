@@ -34,13 +34,15 @@ static const struct wish wishes[] = {
 	{ .file = "odd", .name = "root\nodd" },
 };
 
-static void create_other(const char *name, const char *ca, const char *file)
+static void create_other(const char *name, const char *ca, const char *crl,
+			 const char *file)
 {
 	struct authority other;
 
 	authority_create(&other, name, ca);
 	authority_issue(&other, &(struct wish){ .file = file, .name = "other",
 						.hosts = "DNS:localhost" });
+	authority_write_crl(&other, 0, -CERTS_DAY, CERTS_DAY, crl);
 	authority_destroy(&other);
 }
 
@@ -60,8 +62,8 @@ int world_create(void **state)
 	authority_write_crl(&ours, 0, -CERTS_DAY, CERTS_DAY, "crl_none");
 	authority_write_crl(&ours, 0, -9 * CERTS_DAY, -CERTS_DAY, "crl_old");
 	authority_destroy(&ours);
-	create_other("stranger", "stranger_ca", "stranger");
-	create_other("ours", "twin_ca", "twin");
+	create_other("stranger", "stranger_ca", "stranger_crl", "stranger");
+	create_other("ours", "twin_ca", "twin_crl", "twin");
 	return 0;
 }
 

@@ -12,7 +12,8 @@
  * names), odd (a line break in its name), and for servers old_server and
  * early_server; crl_none.pem is an empty list, crl_old.pem has expired.
  * stranger is of stranger_ca.pem; twin of twin_ca.pem, a CA with the same
- * name as ours.  cmocka's group setup and teardown. */
+ * name as ours; stranger_crl.pem and twin_crl.pem are empty lists of theirs.
+ *  cmocka's group setup and teardown. */
 int world_create(void **state);
 int world_remove(void **state);
 
