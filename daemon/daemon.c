@@ -521,6 +521,7 @@ static int start_inside(struct daemon *d, char *reason, size_t size)
 		snprintf(reason, size, "event loop: %s", strerror(-err));
 		return err;
 	}
+	renewal_init(&d->renewal, &d->config);
 	await_signals(d);
 	err = engine_init(&d->engine, &d->config, d->is_embedded,
 			  accounts_most(&d->config), &hooks, d, reason, size);

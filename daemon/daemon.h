@@ -22,6 +22,7 @@
 #include "daemon/pending.h"
 #include "daemon/pin.h"
 #include "daemon/ready.h"
+#include "daemon/renewal.h"
 #include "daemon/replay.h"
 #include "daemon/segments.h"
 #include "daemon/server.h"
@@ -62,6 +63,7 @@ struct daemon {
 						 * empty: it is not */
 	int64_t reload_refused_s;		/* since when all are, by the
 						 * calendar; 0: none is */
+	struct renewal renewal;			/* embedded */
 	gid_t admin_gid;
 	bool has_admin_gid;
 	bool is_admin_group_due;		/* is being looked up */

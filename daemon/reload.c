@@ -159,11 +159,21 @@ static int take_over(struct daemon *d)
 	return 0;
 }
 
+static void note_success(struct daemon *d)
+{
+	d->reload_error[0] = '\0';
+	d->reload_refused_s = 0;
+	d->stats.reloads++;
+}
+
 static void note_refusal(struct daemon *d)
 {
 	if (d->reload_refused_s == 0)
 		d->reload_refused_s = time(NULL);
 	d->stats.reload_errors++;
+	/* A program's stderr is its own. */
+	if (d->is_embedded)
+		return;
 	log_event(LOG_LEVEL_ERROR, "reload-refused", "reason=\"%s\" kept="
 		  "\"the old settings and certificates\"", d->reload_error);
 }
@@ -181,11 +191,22 @@ void reload_config(struct daemon *d)
 	if (take_over(d) != 0) {
 		note_refusal(d);
 	} else {
-		d->reload_error[0] = '\0';
-		d->reload_refused_s = 0;
-		d->stats.reloads++;
+		note_success(d);
 		accounts_reconfigure(&d->accounts);
 		d->engine.wants_run = true;
 	}
 	notify_send_surely("READY=1");
+}
+
+void reload_certificates(struct daemon *d)
+{
+	struct channel_context *tls = NULL;
+
+	if (engine_store_load_tls(&d->config, &tls, d->reload_error,
+				  sizeof(d->reload_error)) != 0) {
+		note_refusal(d);
+		return;
+	}
+	note_success(d);
+	engine_store_use_tls(&d->engine, tls);
 }

@@ -13,6 +13,9 @@ void reload_config(struct daemon *d);
 /* Does a setting have another value since, that a restart would take over? */
 bool reload_is_waiting(const struct daemon *d, const struct config_key *key);
 
+/* Read only the certificates again, with the settings as they are. */
+void reload_certificates(struct daemon *d);
+
 /* Make settings that live outside struct config follow it. */
 void reload_apply(struct daemon *d);
 

@@ -302,6 +302,8 @@ void watch_tick(struct daemon *d)
 	/* A program's stderr is its own. */
 	if (!d->is_embedded)
 		store_watch_tick(&d->store_watch, d->engine.store);
+	else
+		renewal_tick(d);
 	reload_find_admins(d);
 	server_close_overdue(d);
 	server_trim(&d->server);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that certificates can be renewed while a memd keeps its pages with
- * others: a reload makes both sides use new ones, of another CA too, and nothing
- * is lost; the connection to a memd whose certificate is revoked ends at the
- * reload, is refused from then on, says so, and is there again when it is not;
- * of a mirror both connections; and that bad files change nothing. */
+ * others: a reload makes both sides use new ones, of another CA too, and
+ * nothing is lost; the connection to a memd whose certificate is revoked ends
+ * at the reload, is refused from then on, says so, and is there again when it
+ * is not; of a mirror both connections; bad files change nothing.  And that all
+ * this goes for the engine inside of a program too, which is not told to. */
 #include "client/include/memclient.h"
 #include "tests/integration/store_client.h"
 #include "tests/integration/store_hosts.h"
@@ -278,6 +279,65 @@ static void bad_files_change_nothing(void **state)
 	stop(&s);
 }
 
+/* ---- a program that uses one without a memd of its own */
+
+static void start_program(struct scene *s, char socket[64])
+{
+	char address[640];
+
+	*s = (struct scene){ 0 };
+	renew_all("first");
+	start_host(s, 0);
+	snprintf(socket, 64, "@memd-renewal-test-%d", (int)getpid());
+	snprintf(address, sizeof(address), "tcp://127.0.0.1:%u?pool=8M"
+		 "&size=32M&socket=%s&ca=%s&certificate=%s&key=%s&crl=%s",
+		 s->port[0], socket, certs_path("ca.pem"),
+		 certs_path("user.pem"), certs_path("user.key"),
+		 certs_path("crl.pem"));
+	open_memory(s, address);
+	write_all(s, 1);
+}
+
+static void a_program_renews_by_itself(void **state)
+{
+	struct scene s;
+	char socket[64];
+
+	(void)state;
+	start_program(&s, socket);
+	for (uint32_t round = 1; round <= 2; round++) {
+		renew_all(round % 2 == 0 ? "even" : "odd");
+		reload(&s.host[0]);
+		verify_all(&s, round);
+		write_all(&s, round + 1);
+	}
+	verify_all(&s, 3);
+	assert_int_equal(testmemd_log_count(&s.host[0], "remote-turned-out"),
+			 2);
+	stop(&s);
+}
+
+static void a_program_leaves_who_is_revoked(void **state)
+{
+	struct scene s;
+	char socket[64];
+
+	(void)state;
+	start_program(&s, socket);
+	revoke_host(0);
+	status_await(socket, "certificate: certificate is revoked");
+	/* What it cannot use it leaves, and says so. */
+	revoke_nobody();
+	assert_int_equal(truncate(certs_path("user.key"), 10), 0);
+	status_await(socket, "the last reload was refused");
+	status_await(socket, "certificate: certificate is revoked");
+	renew_all("second");
+	reload(&s.host[0]);
+	verify_all(&s, 1);
+	assert_true(status_lacks(socket, "the last reload was refused"));
+	stop(&s);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -300,6 +360,8 @@ int main(void)
 		cmocka_unit_test(a_revoked_server_is_left),
 		cmocka_unit_test(a_mirror_leaves_who_is_revoked),
 		cmocka_unit_test(bad_files_change_nothing),
+		cmocka_unit_test(a_program_renews_by_itself),
+		cmocka_unit_test(a_program_leaves_who_is_revoked),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

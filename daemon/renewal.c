@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/renewal.h"
+
+#include "daemon/daemon.h"
+#include "daemon/engine_store.h"
+#include "daemon/reload.h"
+#include <string.h>
+#include <sys/stat.h>
+
+/* A file that is not there now, perhaps because the program is elsewhere than
+ * it was, is as it was. */
+static void look(const char *path, struct renewal_file *file)
+{
+	struct stat st;
+
+	if (path[0] == '\0' || stat(path, &st) != 0)
+		return;
+	memset(file, 0, sizeof(*file));		/* it is compared as bytes */
+	file->dev = st.st_dev;
+	file->ino = st.st_ino;
+	file->length = st.st_size;
+	file->written = st.st_mtim;
+	file->changed = st.st_ctim;
+}
+
+static void look_at_all(struct renewal *r, const struct config *config)
+{
+	const char *const path[RENEWAL_FILES] = {
+		config->tls_ca, config->tls_certificate, config->tls_key,
+		config->tls_crl,
+	};
+
+	for (size_t i = 0; i < RENEWAL_FILES; i++)
+		look(path[i], &r->file[i]);
+}
+
+void renewal_init(struct renewal *r, const struct config *config)
+{
+	memset(r, 0, sizeof(*r));
+	look_at_all(r, config);
+}
+
+/* A certificate without its key yet is refused, and tried again when the key is
+ * there: that is another change. */
+void renewal_tick(struct daemon *d)
+{
+	struct renewal now;
+
+	if (d->config.tls_ca[0] == '\0')
+		return;
+	memcpy(&now, &d->renewal, sizeof(now));
+	look_at_all(&now, &d->config);
+	if (memcmp(&now, &d->renewal, sizeof(now)) == 0)
+		return;
+	memcpy(&d->renewal, &now, sizeof(now));
+	reload_certificates(d);
+}
