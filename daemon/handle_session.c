@@ -96,8 +96,8 @@ static bool check_room(struct daemon *d, struct conn *c, uint64_t id,
 	return true;
 }
 
-/* Who on another host is it?  That a certificate is nobody's here is for the
- * log; but an administrator is told what is wrong with his. */
+/* Who on another host is it?  Whoever has come so far has a certificate of our
+ * CA, and is told what else is wrong. */
 static bool check_remote(struct daemon *d, struct conn *c, uint64_t id,
 			 bool is_admin_only)
 {
@@ -110,11 +110,8 @@ static bool check_remote(struct daemon *d, struct conn *c, uint64_t id,
 			     sizeof(reason)) == 0))
 		return true;
 	remote_refused(d, &c->peer, reason);
-	if (!is_admin_only) {
-		conn_close(c, "%s", reason);
-		return false;
-	}
-	if (c->peer.name[0] != '\0' && !daemon_is_admin(d, &c->peer))
+	if (is_admin_only && c->peer.name[0] != '\0' &&
+	    !daemon_is_admin(d, &c->peer))
 		remote_explain_no_admin(&c->peer, reason, sizeof(reason));
 	conn_refuse(c, id, -EACCES, "%s", reason);
 	return false;

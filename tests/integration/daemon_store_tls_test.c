@@ -488,9 +488,34 @@ static void newcomers_come_in_among_reads(void **state)
 	end(&s);
 }
 
+/* It is told why it has to go, and then the connection ends. */
+static void expect_refusal(struct channel *ch, uint64_t id, const char *why)
+{
+	Memd__Error *error;
+	struct answer a;
+
+	assert_true(hear(ch, &a));
+	assert_int_equal(a.header.type, T(ERROR));
+	assert_int_equal(a.header.request_id, id);
+	error = answer_unpack(&a, &memd__error__descriptor);
+	assert_int_equal(error->code, EACCES);
+	if (strstr(error->text, why) == NULL)
+		fail_msg("memd says \"%s\"", error->text);
+	memd__error__free_unpacked(error, NULL);
+	answer_free(&a);
+	assert_false(hear(ch, &a));
+	channel_close(ch);
+}
+
 static void strangers_are_refused(void **state)
 {
-	static const char *const files[] = { "old", "named", "two", "alice" };
+	static const struct {
+		const char *file, *why;
+	} known[] = {
+		{ "named", "no user localhost here" },
+		{ "two", "no common name" },
+		{ "alice", "no user nosuchuser here; add alice=USER" },
+	};
 	struct served s;
 	struct channel ch;
 	struct answer a;
@@ -499,9 +524,13 @@ static void strangers_are_refused(void **state)
 	(void)state;
 	/* Some say nothing. */
 	serve(&s, "tls_users = alice=nosuchuser\nhandshake_timeout = 1s");
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		if (tls_session(&s, files[i], &ch))
-			fail_msg("%s was let in", files[i]);
+	assert_false(tls_session(&s, "old", &ch));
+	/* Those with a certificate that is good are told the reason. */
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		assert_true(tls_connect(&s, known[i].file, &ch));
+		assert_true(say_hello(&ch));
+		expect_refusal(&ch, 1, known[i].why);
+	}
 	/* One who does not speak TLS. */
 	fd = store_connect(&s.tm);
 	client_send(fd, T(STATUS), 1, NULL);
@@ -519,6 +548,31 @@ static void strangers_are_refused(void **state)
 	assert_int_equal(client_counter(s.admin, "remote_refused"), 5);
 	assert_true(client_counter(s.admin, "tls_refused") >= 2);
 	assert_true(testmemd_log_count(&s.tm, "remote-refused") > 0);
+	end(&s);
+}
+
+/* So that who has its pages kept knows what to do. */
+static void a_memd_says_why_it_was_refused(void **state)
+{
+	char address[64], ca[192], certificate[192], key[192], output[4096];
+	const char *flags[] = { "--store=remote", "--pool-size=1M",
+				"--swap-size=1M", "--config=/dev/null",
+				"--socket=@memd-store-tls-test", address, ca,
+				certificate, key, NULL };
+	struct served s;
+
+	(void)state;
+	serve(&s, "tls_users = bob=1234");
+	snprintf(address, sizeof(address), "--store-address=localhost:%u",
+		 store_port(&s.tm));
+	snprintf(ca, sizeof(ca), "--tls-ca=%s", certs_path("ca.pem"));
+	snprintf(certificate, sizeof(certificate), "--tls-certificate=%s",
+		 certs_path("alice.pem"));
+	snprintf(key, sizeof(key), "--tls-key=%s", certs_path("alice.key"));
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	if (strstr(output, "it says: certificate alice: no user alice here; "
+		   "add alice=USER to tls_users") == NULL)
+		fail_msg("it says \"%s\"", output);
 	end(&s);
 }
 
@@ -607,25 +661,6 @@ static void bad_files_change_nothing(void **state)
 	end(&s);
 }
 
-/* It is told why it has to go, and then the connection ends. */
-static void expect_turned_out(struct channel *ch, const char *why)
-{
-	Memd__Error *error;
-	struct answer a;
-
-	assert_true(hear(ch, &a));
-	assert_int_equal(a.header.type, T(ERROR));
-	assert_int_equal(a.header.request_id, 0);
-	error = answer_unpack(&a, &memd__error__descriptor);
-	assert_int_equal(error->code, EACCES);
-	if (strstr(error->text, why) == NULL)
-		fail_msg("memd says \"%s\"", error->text);
-	memd__error__free_unpacked(error, NULL);
-	answer_free(&a);
-	assert_false(hear(ch, &a));
-	channel_close(ch);
-}
-
 static void reload_turns_out_who_is_revoked(void **state)
 {
 	struct channel alice, bob, late;
@@ -646,7 +681,7 @@ static void reload_turns_out_who_is_revoked(void **state)
 		 certs_path("crl.pem"));
 	write_config(more, "server.pem");
 	reload(&s);
-	expect_turned_out(&bob, "certificate is revoked");
+	expect_refusal(&bob, 0, "certificate is revoked");
 	assert_int_equal(testmemd_log_count(&s.tm, "remote-turned-out"), 1);
 	assert_false(tls_session(&s, "bob", &bob));
 	bytes_pass(&alice);
@@ -679,11 +714,10 @@ static void reload_turns_out_other_cas(void **state)
 		certs_path("server.pem"), certs_path("server.key"));
 	fclose(f);
 	reload(&s);
-	expect_turned_out(&alice, "unknown CA");
+	expect_refusal(&alice, 0, "unknown CA");
 	/* It was let in before, but has not said Hello. */
 	assert_true(say_hello(&late));
-	assert_false(hear(&late, &(struct answer){ 0 }));
-	channel_close(&late);
+	expect_refusal(&late, 1, "unknown CA");
 	end(&s);
 }
 
@@ -700,7 +734,7 @@ static void reload_turns_out_who_is_nobody(void **state)
 	assert_int_equal(ask_status(&named), 0);
 	write_config("tls_users = localhost=1234", "server.pem");
 	reload(&s);
-	expect_turned_out(&alice, "no user alice");
+	expect_refusal(&alice, 0, "no user alice");
 	assert_int_equal(ask_status(&named), EACCES);
 	assert_int_equal(tls_open(&named, NULL, NULL), 0);
 	channel_close(&named);
@@ -759,6 +793,7 @@ int main(void)
 		cmocka_unit_test(what_is_held_back_is_heard_later),
 		cmocka_unit_test(newcomers_come_in_among_reads),
 		cmocka_unit_test(strangers_are_refused),
+		cmocka_unit_test(a_memd_says_why_it_was_refused),
 		cmocka_unit_test(admins_are_named),
 		cmocka_unit_test(bad_files_change_nothing),
 		cmocka_unit_test(reload_turns_out_who_is_revoked),
