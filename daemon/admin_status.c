@@ -2,6 +2,7 @@
 /* Administration that only looks, at memd as a whole: whether it is well, how
  * full it is, and where it listens. */
 #include "daemon/admin_remote.h"
+#include "daemon/certificates.h"
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
 #include "daemon/engine_store.h"
@@ -61,6 +62,32 @@ static void fill_listening(const struct server *server,
 	reply->listening = at->pointer;
 }
 
+/* How long what TLS is done with is good for. */
+struct certificate_info {
+	struct channel_end end[CHANNEL_ENDS];
+	Memd__CertificateInfo info[CHANNEL_ENDS], *pointer[CHANNEL_ENDS];
+};
+
+static void fill_certificates(const struct daemon *d,
+			      struct certificate_info *at,
+			      Memd__StatusReply *reply)
+{
+	unsigned count = certificates_in_use(d, at->end);
+
+	for (unsigned i = 0; i < count; i++) {
+		Memd__CertificateInfo *info = &at->info[i];
+
+		memd__certificate_info__init(info);
+		info->setting = (char *)at->end[i].setting;
+		info->name = at->end[i].name;
+		info->until_s = at->end[i].until_s;
+		info->days_left = certificate_days_left(&at->end[i]);
+		at->pointer[i] = info;
+	}
+	reply->n_certificate = count;
+	reply->certificate = at->pointer;
+}
+
 /* Without those who only look. */
 static uint64_t count_clients(const struct daemon *d)
 {
@@ -78,6 +105,7 @@ void handle_status(struct daemon *d, struct conn *c, uint64_t id,
 	Memd__StatusReply reply = MEMD__STATUS_REPLY__INIT;
 	char *reason[VERDICT_REASONS_MAX];
 	char about_store[ENGINE_STORE_TEXT_BYTES];
+	struct certificate_info certificates;
 	struct listening_text listening;
 	struct pager_stats ps;
 	struct verdict verdict;
@@ -104,6 +132,7 @@ void handle_status(struct daemon *d, struct conn *c, uint64_t id,
 	reply.faults = stats_fault_count(&d->stats);
 	admin_remote_fill_status(d, &reply);
 	fill_listening(&d->server, &listening, &reply);
+	fill_certificates(d, &certificates, &reply);
 	if (d->config.file[0] != '\0')
 		reply.config_file = d->config.file;
 	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, id, &reply.base);

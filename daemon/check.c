@@ -425,6 +425,21 @@ static void check_other_hosts(struct checkup *cu)
 		say(cu, answer, "other hosts", "%s", text);
 }
 
+/* For whichever of the two they are. */
+static void check_tls(struct checkup *cu)
+{
+	char texts[CHANNEL_ENDS][CHECK_TEXT_BYTES];
+	enum check_answer answers[CHANNEL_ENDS];
+	unsigned count;
+
+	if (cu->config->listen_tcp[0] == '\0' &&
+	    strcmp(cu->config->store, "remote") != 0)
+		return;
+	count = check_certificates(cu->config, answers, texts);
+	for (unsigned i = 0; i < count; i++)
+		say(cu, answers[i], "certificates", "%s", texts[i]);
+}
+
 static void check_remote_store(struct checkup *cu)
 {
 	const struct config *config = cu->config;
@@ -482,5 +497,6 @@ int check_all(const struct config_origin *origin, FILE *to)
 	check_socket(&cu);
 	check_other_hosts(&cu);
 	check_pages_store(&cu);
+	check_tls(&cu);
 	return cu.has_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -2,7 +2,9 @@
 #include "daemon/check_hosts.h"
 
 #include "common/clock.h"
+#include "daemon/certificates.h"
 #include "daemon/names.h"
+#include "daemon/system.h"
 #include "daemon/tcp_listener.h"
 #include "proto/channel.h"
 #include "proto/remote_address.h"
@@ -94,6 +96,32 @@ enum check_answer check_listening(const struct config *config,
 	return answer(ret_text, ANSWER_WARN, "%s, without certificates: set "
 		      "tls_ca, tls_certificate and tls_key",
 		      config->listen_tcp);
+}
+
+unsigned check_certificates(const struct config *config,
+			    enum check_answer ret_answers[CHANNEL_ENDS],
+			    char ret_texts[CHANNEL_ENDS][CHECK_TEXT_BYTES])
+{
+	static const enum check_answer answers[] = {
+		[CERTIFICATE_GOOD] = ANSWER_OK,
+		[CERTIFICATE_ENDS] = ANSWER_WARN,
+		[CERTIFICATE_BAD] = ANSWER_FAIL,
+	};
+	struct channel_end ends[CHANNEL_ENDS];
+	char reason[CHANNEL_REASON_BYTES];
+	struct channel_context *tls;
+	unsigned count;
+
+	/* What is wrong with them says another line. */
+	if (tcp_listener_load_tls(config, &tls, reason, sizeof(reason)) != 0 ||
+	    tls == NULL)
+		return 0;
+	count = channel_context_ends(tls, ends);
+	channel_context_destroy(tls);
+	for (unsigned i = 0; i < count; i++)
+		ret_answers[i] = answers[certificate_judge(&ends[i],
+							   ret_texts[i])];
+	return count;
 }
 
 enum check_answer check_tls_users(const struct config *config,

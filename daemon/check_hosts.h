@@ -6,6 +6,7 @@
 #define MEMD_DAEMON_CHECK_HOSTS_H
 
 #include "daemon/config.h"
+#include "proto/channel.h"
 
 enum { CHECK_TEXT_BYTES = 1024, CHECK_PATIENCE_MS = 5000 };
 
@@ -18,6 +19,12 @@ enum check_answer check_address(const struct config *config,
 /* Can we listen for other hosts, with the certificates we are given? */
 enum check_answer check_listening(const struct config *config,
 				  char ret_text[CHECK_TEXT_BYTES]);
+
+/* How long are the certificates good for?  A line each.  Returns how many; none
+ * where there are none, or they cannot be used. */
+unsigned check_certificates(const struct config *config,
+			    enum check_answer ret_answers[CHANNEL_ENDS],
+			    char ret_texts[CHANNEL_ENDS][CHECK_TEXT_BYTES]);
 
 /* Has each entry of tls_users a user that is here?  The text names the first
  * one that has not. */

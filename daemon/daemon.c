@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/units.h"
+#include "daemon/certificates.h"
 #include "daemon/limits.h"
 #include "daemon/notify.h"
 #include "daemon/paging.h"
@@ -588,8 +589,10 @@ static int start(struct daemon *d, char *reason, size_t size)
 	}
 	if (err == 0)
 		err = server_listen(d, reason, size);
-	if (err == 0)
+	if (err == 0) {
+		certificates_log(d);
 		start_tick(d);
+	}
 	return err;
 }
 

@@ -64,6 +64,7 @@ struct daemon {
 	int64_t reload_refused_s;		/* since when all are, by the
 						 * calendar; 0: none is */
 	struct renewal renewal;			/* embedded */
+	uint64_t certificates_said_ns;		/* looked at for the log */
 	gid_t admin_gid;
 	bool has_admin_gid;
 	bool is_admin_group_due;		/* is being looked up */

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/certificates.h"
 #include "daemon/daemon.h"
 #include "daemon/engine_store.h"
 #include "daemon/limits.h"
@@ -124,13 +125,50 @@ static void merge(struct config *next, const struct config *config,
 	memcpy(next->file, config->file, sizeof(next->file));
 }
 
+/* Returns 0, or -errno with d->reload_error. */
+static int load_certificates(struct daemon *d, const struct config *config,
+			     struct channel_context **ret_listening,
+			     struct channel_context **ret_store)
+{
+	struct channel_context *listening = NULL, *store = NULL;
+	char *reason = d->reload_error;
+	const size_t size = sizeof(d->reload_error);
+	int err = engine_store_load_tls(config, &store, reason, size);
+
+	if (err == 0)
+		err = server_load_tls(d, config, &listening, reason, size);
+	if (err == 0)
+		err = certificates_check(d->engine.tls, store, reason, size);
+	if (err == 0)
+		err = certificates_check(d->server.tls, listening, reason,
+					 size);
+	if (err != 0) {
+		channel_context_destroy(store);
+		channel_context_destroy(listening);
+		return err;
+	}
+	*ret_listening = listening;
+	*ret_store = store;
+	return 0;
+}
+
+static void use_certificates(struct daemon *d,
+			     struct channel_context *listening,
+			     struct channel_context *store)
+{
+	server_use_tls(d, listening);
+	remote_look_again(d);
+	engine_store_use_tls(&d->engine, store);
+	certificates_log(d);
+}
+
 /* All of it, or nothing: settings and certificates that do not belong together
  * must not be in use, nor settings that `memctl config` does not show.  Returns
  * 0, or -errno with d->reload_error. */
 static int take_over(struct daemon *d)
 {
 	char changed[KEYS_BYTES] = "", restart[KEYS_BYTES] = "";
-	struct channel_context *listening = NULL, *store = NULL;
+	struct channel_context *listening, *store;
 	struct config config, next = d->config;
 	int err = config_load(d->origin, &config, d->reload_error,
 			      sizeof(d->reload_error));
@@ -138,24 +176,15 @@ static int take_over(struct daemon *d)
 	if (err != 0)
 		return err;
 	merge(&next, &config, changed, restart);
-	err = engine_store_load_tls(&next, &store, d->reload_error,
-				    sizeof(d->reload_error));
-	if (err == 0)
-		err = server_load_tls(d, &next, &listening, d->reload_error,
-				      sizeof(d->reload_error));
-	if (err != 0) {
-		channel_context_destroy(store);
-		channel_context_destroy(listening);
+	err = load_certificates(d, &next, &listening, &store);
+	if (err != 0)
 		return err;
-	}
 	d->config = next;
 	d->waiting = config;
 	log_event(LOG_LEVEL_NOTICE, "reloaded",
 		  "changed=\"%s\" needs_restart=\"%s\"", changed, restart);
 	reload_apply(d);
-	server_use_tls(d, listening);
-	remote_look_again(d);
-	engine_store_use_tls(&d->engine, store);
+	use_certificates(d, listening, store);
 	return 0;
 }
 
@@ -200,13 +229,12 @@ void reload_config(struct daemon *d)
 
 void reload_certificates(struct daemon *d)
 {
-	struct channel_context *tls = NULL;
+	struct channel_context *listening, *store;
 
-	if (engine_store_load_tls(&d->config, &tls, d->reload_error,
-				  sizeof(d->reload_error)) != 0) {
+	if (load_certificates(d, &d->config, &listening, &store) != 0) {
 		note_refusal(d);
 		return;
 	}
 	note_success(d);
-	engine_store_use_tls(&d->engine, tls);
+	use_certificates(d, listening, store);
 }

@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "common/units.h"
+#include "daemon/certificates.h"
 #include "daemon/daemon.h"
 #include "daemon/reload.h"
 #include "swapstore/store_mirror.h"
@@ -231,6 +232,23 @@ static void judge_reload(const struct daemon *d, struct verdict *v)
 	    "and certificates hold since %s: %s", since, d->reload_error);
 }
 
+static void judge_certificates(const struct daemon *d, struct verdict *v)
+{
+	struct channel_end ends[CHANNEL_ENDS];
+	unsigned count = certificates_in_use(d, ends);
+
+	for (unsigned i = 0; i < count; i++) {
+		char text[CERTIFICATE_TEXT_BYTES];
+		enum certificate_state state = certificate_judge(&ends[i],
+								 text);
+
+		if (state != CERTIFICATE_GOOD)
+			add(v, state == CERTIFICATE_BAD ? VERDICT_DEGRADED :
+							  VERDICT_WARN,
+			    "%s", text);
+	}
+}
+
 void verdict_get(const struct daemon *d, struct verdict *ret_verdict)
 {
 	struct pager_stats ps;
@@ -243,4 +261,5 @@ void verdict_get(const struct daemon *d, struct verdict *ret_verdict)
 	judge_clients(d, ret_verdict);
 	judge_settings(d, ret_verdict);
 	judge_reload(d, ret_verdict);
+	judge_certificates(d, ret_verdict);
 }

@@ -10,7 +10,7 @@ struct daemon;
 
 enum verdict_level { VERDICT_OK, VERDICT_WARN, VERDICT_DEGRADED };
 
-enum { VERDICT_REASONS_MAX = 40, VERDICT_REASON_BYTES = 512 };
+enum { VERDICT_REASONS_MAX = 44, VERDICT_REASON_BYTES = 512 };
 
 struct verdict {
 	enum verdict_level level;

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/certificates.h"
 #include "daemon/daemon.h"
 #include "daemon/reload.h"
 #include "daemon/session.h"
@@ -305,6 +306,7 @@ void watch_tick(struct daemon *d)
 	else
 		renewal_tick(d);
 	reload_find_admins(d);
+	certificates_tick(d);
 	server_close_overdue(d);
 	server_trim(&d->server);
 	stores_expire(&d->stores);

@@ -270,8 +270,8 @@ bool channel_has_input(const struct channel *ch)
 
 /* ---- the other's name */
 
-/* The one common name of a subject, as text without surprises; else "". */
-static void copy_common_name(const X509_NAME *subject, char *ret_name)
+void channel_common_name(const X509_NAME *subject,
+			 char ret_name[CHANNEL_NAME_BYTES])
 {
 	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
 	unsigned char *text = NULL;
@@ -305,7 +305,8 @@ void channel_peer_name(const struct channel *ch,
 		return;
 	certificate = SSL_get0_peer_certificate(ch->ssl);
 	if (certificate != NULL)
-		copy_common_name(X509_get_subject_name(certificate), ret_name);
+		channel_common_name(X509_get_subject_name(certificate),
+				    ret_name);
 	ERR_clear_error();
 }
 

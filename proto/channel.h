@@ -42,6 +42,22 @@ int channel_context_create(const struct channel_tls_files *files,
 			   bool is_server, struct channel_context **ret_context,
 			   char *ret_reason, size_t reason_size) MUST_CHECK;
 
+/* Until when a context's files are good: of our own certificate and those with
+ * it the first that ends; of the CAs the one that has signed it, or else the
+ * last; of the lists of revoked ones the first. */
+enum { CHANNEL_ENDS = 3 };
+
+struct channel_end {
+	const char *setting;	/* "tls_certificate", "tls_ca", "tls_crl" */
+	char name[CHANNEL_NAME_BYTES];	/* common name, of a list its CA's; as
+					 * in channel_peer_name() */
+	int64_t from_s, until_s;	/* since 1970; INT64_MAX: for ever */
+};
+
+/* Returns how many: without a list there is one less. */
+unsigned channel_context_ends(const struct channel_context *context,
+			      struct channel_end ret_ends[CHANNEL_ENDS]);
+
 /* Drops the caller's hold; NULL is allowed. */
 void channel_context_destroy(struct channel_context *context);
 

@@ -33,6 +33,10 @@ int channel_reason_cut(bool is_open, char ret_reason[CHANNEL_REASON_BYTES])
 void channel_reason_certificate(SSL *ssl, long fault,
 				char ret_reason[CHANNEL_REASON_BYTES]);
 
+/* The one common name in it, as text without surprises; else it is left. */
+void channel_common_name(const X509_NAME *subject,
+			 char ret_name[CHANNEL_NAME_BYTES]);
+
 /* The newest line of the error queue in OpenSSL's words; empties the queue. */
 const char *channel_reason_words(void);
 

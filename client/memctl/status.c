@@ -6,8 +6,9 @@
 #include "common/units.h"
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
-enum { BAR_WIDTH = 30 };
+enum { BAR_WIDTH = 30, CERTIFICATES_MAX = 8, CERTIFICATE_BYTES = 384 };
 
 static const struct argp_option options[] = {
 	{ "check", 'c', NULL, 0,
@@ -68,6 +69,8 @@ static const struct report_column columns[] = {
 	{ NULL, "remote_pages", REPORT_NUMBER, 0, 0 },
 	{ NULL, "listening", REPORT_LIST, 0, 0 },
 	{ NULL, "listening_tls", REPORT_FLAG, 0, 0 },
+	{ NULL, "certificates", REPORT_LIST, 0, 0 },
+	{ NULL, "certificates_until_s", REPORT_NUMBER, 0, 0 },
 };
 
 static double percent(uint64_t part, uint64_t whole)
@@ -158,6 +161,49 @@ static void add_swap(struct report *rp, const Memd__StatusReply *st)
 	report_number(rp, st->commit_limit_pages * unit);
 }
 
+/* What is left of one, in words.  Returns buf. */
+static const char *certificate_text(const Memd__CertificateInfo *info,
+				    char buf[CERTIFICATE_BYTES])
+{
+	time_t until = (time_t)info->until_s;
+	struct tm tm = { 0 };
+	char day[32] = "?";
+
+	if (gmtime_r(&until, &tm) != NULL)
+		strftime(day, sizeof(day), "%F", &tm);
+	if (info->until_s == INT64_MAX)
+		snprintf(buf, CERTIFICATE_BYTES, "%.32s %.256s: no end",
+			 info->setting, info->name);
+	else if (info->days_left < 0)
+		snprintf(buf, CERTIFICATE_BYTES, "%.32s %.256s: ended on %s",
+			 info->setting, info->name, day);
+	else
+		snprintf(buf, CERTIFICATE_BYTES, "%.32s %.256s: %" PRId64
+			 " days left, until %s", info->setting, info->name,
+			 info->days_left, day);
+	return text_clean(buf);
+}
+
+/* False: no memory. */
+static bool add_certificates(struct report *rp, const Memd__StatusReply *st)
+{
+	char text[CERTIFICATES_MAX][CERTIFICATE_BYTES];
+	char *list[CERTIFICATES_MAX] = { NULL };
+	size_t count = MIN(st->n_certificate, (size_t)CERTIFICATES_MAX);
+	int64_t first_s = INT64_MAX;
+
+	for (size_t i = 0; i < count; i++) {
+		(void)certificate_text(st->certificate[i], text[i]);
+		list[i] = text[i];
+		first_s = MIN(first_s, st->certificate[i]->until_s);
+	}
+	if (!add_list(rp, list, count))
+		return false;
+	add_optional(rp, first_s >= 0 && first_s != INT64_MAX,
+		     (uint64_t)first_s);
+	return true;
+}
+
 /* False: no memory. */
 static bool add_all(struct report *rp, const Memd__StatusReply *st)
 {
@@ -183,6 +229,7 @@ static bool add_all(struct report *rp, const Memd__StatusReply *st)
 	add_optional(rp, st->has_remote_pages, st->remote_pages);
 	has_memory &= add_list(rp, st->listening, st->n_listening);
 	report_flag(rp, st->has_listening_tls && st->listening_tls);
+	has_memory &= add_certificates(rp, st);
 	report_end_row(rp);
 	return has_memory;
 }
@@ -301,6 +348,15 @@ static void print_listening(const Memd__StatusReply *st)
 	}
 }
 
+static void print_certificates(const Memd__StatusReply *st)
+{
+	char text[CERTIFICATE_BYTES];
+
+	for (size_t i = 0; i < st->n_certificate; i++)
+		printf("%-9s %s\n", i == 0 ? "tls" : "",
+		       certificate_text(st->certificate[i], text));
+}
+
 static void print_rest(const struct memctl *mc, const Memd__StatusReply *st)
 {
 	char buf[32];
@@ -312,6 +368,7 @@ static void print_rest(const struct memctl *mc, const Memd__StatusReply *st)
 	       st->sessions, st->segments);
 	print_remote(mc, st);
 	print_listening(st);
+	print_certificates(st);
 	printf("faults    %" PRIu64 ", pages lost %" PRIu64 "\n", st->faults,
 	       st->pages_lost);
 	printf("metadata  %s, %.2f %% of the memory managed\n",

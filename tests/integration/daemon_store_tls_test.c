@@ -33,29 +33,43 @@ struct served {
 	int admin;
 };
 
-static void write_config(const char *more, const char *certificate)
+static void write_files(const char *more, const char *certificate,
+			const char *key, const char *crl)
 {
 	FILE *f = fopen(certs_path("memd.conf"), "we");
 
 	assert_non_null(f);
 	fprintf(f, "tls_ca = %s\n", certs_path("ca.pem"));
 	fprintf(f, "tls_certificate = %s\n", certs_path(certificate));
-	fprintf(f, "tls_key = %s\n", certs_path("server.key"));
+	fprintf(f, "tls_key = %s\n", certs_path(key));
+	if (crl != NULL)
+		fprintf(f, "tls_crl = %s\n", certs_path(crl));
 	fprintf(f, "%s\n", more);
 	fclose(f);
 }
 
-static void serve(struct served *s, const char *more)
+static void write_config(const char *more, const char *certificate)
+{
+	write_files(more, certificate, "server.key", NULL);
+}
+
+/* With the file as it is. */
+static void serve_config(struct served *s)
 {
 	char config[256];
 	const char *flags[] = { "--listen-tcp=:0", "--pool-size=4M", config,
 				NULL };
 
-	write_config(more, "server.pem");
 	snprintf(config, sizeof(config), "--config=%s",
 		 certs_path("memd.conf"));
 	assert_int_equal(testmemd_start(&s->tm, flags), 0);
 	s->admin = client_open(&s->tm, true, NULL);
+}
+
+static void serve(struct served *s, const char *more)
+{
+	write_config(more, "server.pem");
+	serve_config(s);
 }
 
 static void reload(struct served *s)
@@ -598,8 +612,8 @@ static void admins_are_named(void **state)
 	end(&s);
 }
 
-/* What memd says of its last reload; NULL: all is well. */
-static const char *verdict_of_reload(const struct served *s)
+/* The reason of the verdict that has these words; NULL: there is none. */
+static const char *verdict_with(const struct served *s, const char *words)
 {
 	static char text[512];
 	Memd__StatusReply *reply;
@@ -611,10 +625,15 @@ static const char *verdict_of_reload(const struct served *s)
 	reply = answer_unpack(&a, &memd__status_reply__descriptor);
 	answer_free(&a);
 	for (size_t i = 0; i < reply->n_reason; i++)
-		if (strstr(reply->reason[i], "last reload was refused"))
+		if (strstr(reply->reason[i], words) != NULL)
 			snprintf(text, sizeof(text), "%s", reply->reason[i]);
 	memd__status_reply__free_unpacked(reply, NULL);
 	return text[0] != '\0' ? text : NULL;
+}
+
+static const char *verdict_of_reload(const struct served *s)
+{
+	return verdict_with(s, "last reload was refused");
 }
 
 static void expect_refused(struct served *s, unsigned count, const char *why)
@@ -648,10 +667,23 @@ static void bad_files_change_nothing(void **state)
 	write_config("tls_users = *=1234", "alice.pem");
 	reload(&s);
 	expect_refused(&s, 2, "not the certificate's key");
+	/* What is over, or has not begun. */
+	write_files("tls_users = *=1234", "old_server.pem", "old_server.key",
+		    NULL);
+	reload(&s);
+	expect_refused(&s, 3, "tls_certificate: 'old' ended on ");
+	write_files("tls_users = *=1234", "early_server.pem",
+		    "early_server.key", NULL);
+	reload(&s);
+	expect_refused(&s, 4, "tls_certificate: 'early' is not good before ");
+	write_files("tls_users = *=1234", "server.pem", "server.key",
+		    "crl_old.pem");
+	reload(&s);
+	expect_refused(&s, 5, "tls_crl: the list of 'ours' ended on ");
 	/* None, where others than this host connect. */
 	fclose(fopen(certs_path("memd.conf"), "we"));
 	reload(&s);
-	expect_refused(&s, 3, "without certificates");
+	expect_refused(&s, 6, "without certificates");
 	assert_true(tls_session(&s, "alice", &ch));
 	channel_close(&ch);
 	write_config("tls_users = *=1234", "server.pem");
@@ -741,6 +773,66 @@ static void reload_turns_out_who_is_nobody(void **state)
 	end(&s);
 }
 
+/* Expects each of the three in its line of the status. */
+static void expect_days(const struct served *s, const int64_t days[3])
+{
+	static const char *const settings[] = { "tls_certificate", "tls_ca",
+						"tls_crl" };
+	Memd__StatusReply *reply;
+	struct answer a;
+
+	client_send(s->admin, T(STATUS), 7, NULL);
+	client_receive(s->admin, T(STATUS_REPLY), 7, &a);
+	reply = answer_unpack(&a, &memd__status_reply__descriptor);
+	answer_free(&a);
+	assert_int_equal(reply->n_certificate, 3);
+	for (size_t i = 0; i < 3; i++) {
+		assert_string_equal(reply->certificate[i]->setting,
+				    settings[i]);
+		assert_int_equal(reply->certificate[i]->days_left, days[i]);
+	}
+	memd__status_reply__free_unpacked(reply, NULL);
+}
+
+/* Of the world's, the certificate and the list are good for a day, less what
+ * the test has taken, and the CA for thirty. */
+static void what_ends_is_said(void **state)
+{
+	struct channel ch;
+	struct served s;
+
+	(void)state;
+	write_files("tls_users = *=1234", "server.pem", "server.key",
+		    "crl_none.pem");
+	serve_config(&s);
+	expect_days(&s, (const int64_t[]){ 0, 29, 0 });
+	assert_non_null(verdict_with(&s, "tls_certificate: 'the server' ends "
+				     "in 0 days"));
+	assert_non_null(verdict_with(&s, "tls_crl: the list of 'ours' ends "
+				     "in 0 days"));
+	assert_null(verdict_with(&s, "tls_ca"));
+	assert_int_equal(testmemd_log_count(&s.tm, "certificate-ends days=0"),
+			 2);
+	end(&s);
+	/* memd starts with what is over: programs here need none of it. */
+	write_files("tls_users = *=1234", "old_server.pem", "old_server.key",
+		    "crl_none.pem");
+	serve_config(&s);
+	expect_days(&s, (const int64_t[]){ -2, 29, 0 });
+	assert_non_null(verdict_with(&s, "tls_certificate: 'old' ended on "));
+	/* And what is over already keeps nothing else from a reload. */
+	write_files("tls_users = *=1234\ntls_admins = bob", "old_server.pem",
+		    "old_server.key", "crl_none.pem");
+	reload(&s);
+	assert_null(verdict_of_reload(&s));
+	write_files("tls_users = *=1234", "server.pem", "server.key", NULL);
+	reload(&s);
+	assert_null(verdict_with(&s, "ended on"));
+	assert_true(tls_session(&s, "alice", &ch));
+	channel_close(&ch);
+	end(&s);
+}
+
 static void names_have_limits(void **state)
 {
 	struct served s;
@@ -775,6 +867,16 @@ static void check_says_what_is_wrong(void **state)
 	write_config("", "server.pem");
 	(void)testmemd_run(flags, output, sizeof(output));
 	assert_non_null(strstr(output, "other hosts: :7433, with"));
+	assert_non_null(strstr(output, "warn  certificates: tls_certificate: "
+			       "'the server' ends in 0 days"));
+	assert_non_null(strstr(output, "ok    certificates: tls_ca: 'ours' is "
+			       "good for 29 days, until 2"));
+	write_files("", "old_server.pem", "old_server.key", "crl_old.pem");
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	assert_non_null(strstr(output, "FAIL  certificates: tls_certificate: "
+			       "'old' ended on 2"));
+	assert_non_null(strstr(output, "FAIL  certificates: tls_crl: the list "
+			       "of 'ours' ended on 2"));
 	write_config("", "none.pem");
 	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
 	assert_non_null(strstr(output, "FAIL  other hosts"));
@@ -799,6 +901,7 @@ int main(void)
 		cmocka_unit_test(reload_turns_out_who_is_revoked),
 		cmocka_unit_test(reload_turns_out_other_cas),
 		cmocka_unit_test(reload_turns_out_who_is_nobody),
+		cmocka_unit_test(what_ends_is_said),
 		cmocka_unit_test(names_have_limits),
 		cmocka_unit_test(check_says_what_is_wrong),
 	};

@@ -646,8 +646,20 @@ static bool answer_remote_sessions(struct peer *peer)
 	return send_sessions(peer, list, ARRAY_SIZE(list));
 }
 
+static void fill_certificate(Memd__CertificateInfo *info, const char *setting,
+			     const char *name, int64_t until_s, int64_t days)
+{
+	memd__certificate_info__init(info);
+	info->setting = (char *)setting;
+	info->name = (char *)name;
+	info->until_s = until_s;
+	info->days_left = days;
+}
+
 static bool answer_remote_status(struct peer *peer)
 {
+	Memd__CertificateInfo info[3], *infos[] = { &info[0], &info[1],
+						    &info[2] };
 	char *listening[] = { (char *)"unix:@memd", (char *)"tcp://[::]:7433",
 			      (char *)"tcp://192.0.2.1:\033[7m" };
 	Memd__StatusReply st = MEMD__STATUS_REPLY__INIT;
@@ -656,6 +668,11 @@ static bool answer_remote_status(struct peer *peer)
 	st.n_listening = ARRAY_SIZE(listening);
 	st.listening = listening;
 	st.has_listening_tls = st.listening_tls = 1;
+	fill_certificate(&info[0], "tls_certificate", "memd", 1798761600, 8);
+	fill_certificate(&info[1], "tls_ca", "our \033[7mCA", 1767225600, -3);
+	fill_certificate(&info[2], "tls_crl", "our CA", INT64_MAX, INT64_MAX);
+	st.n_certificate = ARRAY_SIZE(infos);
+	st.certificate = infos;
 	st.has_remote_clients = st.has_remote_away = st.has_remote_pages = 1;
 	st.remote_clients = 2;
 	st.remote_away = 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that files of certificates and keys that cannot be used, or should
  * not, are refused with the right error and one line that names the file and
- * the fault, that nobody is asked for a password, and that nothing is held
- * afterwards. */
+ * the fault, that nobody is asked for a password, that it is known until when
+ * they are good, and that nothing is held afterwards. */
 #include "proto/channel.h"
 #include "tests/proto/certs.h"
 #include "tests/proto/channel_pair.h"
@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -178,6 +179,72 @@ static void passwords_are_not_asked_for(void **state)
 	assert_reason("locked.key", "without a password");
 }
 
+static void concatenate(const char *const *files, const char *to)
+{
+	FILE *out = fopen(certs_path(to), "we");
+	int ch;
+
+	assert_non_null(out);
+	for (; *files != NULL; files++) {
+		FILE *in = fopen(certs_path(*files), "re");
+
+		assert_non_null(in);
+		while ((ch = fgetc(in)) != EOF)
+			fputc(ch, out);
+		fclose(in);
+	}
+	assert_int_equal(fclose(out), 0);
+}
+
+static void expect_end(const struct channel_end *end, const char *setting,
+		       const char *name, int64_t days)
+{
+	const int64_t now_s = time(NULL), hour_s = 3600;
+
+	assert_string_equal(end->setting, setting);
+	assert_string_equal(end->name, name);
+	/* The world was made a moment ago. */
+	assert_true(end->until_s <= now_s + days * CERTS_DAY);
+	assert_true(end->until_s > now_s + days * CERTS_DAY - hour_s);
+}
+
+static void the_first_to_end_is_known(void **state)
+{
+	static const char *const cas[] = { "stranger_ca.pem", "ca.pem",
+					   "twin_ca.pem", NULL };
+	static const char *const lists[] = { "crl_none.pem", "crl_old.pem",
+					     "crl.pem", NULL };
+	static const char *const chain[] = { "server.pem", "old.pem",
+					     "ca.pem", NULL };
+	struct channel_end ends[CHANNEL_ENDS];
+	struct channel_context *context;
+
+	(void)state;
+	concatenate(cas, "cas.pem");
+	context = context_of("server", "cas.pem", NULL, true);
+	assert_int_equal(channel_context_ends(context, ends), 2);
+	expect_end(&ends[0], "tls_certificate", "the server", 1);
+	expect_end(&ends[1], "tls_ca", "ours", 30);
+	channel_context_destroy(context);
+	/* Of the CAs it is that which has signed ours. */
+	context = context_of("stranger", "cas.pem", NULL, true);
+	assert_int_equal(channel_context_ends(context, ends), 2);
+	expect_end(&ends[1], "tls_ca", "stranger", 30);
+	channel_context_destroy(context);
+	/* A chain is good as long as all of it, lists as long as all are. */
+	concatenate(chain, "chain.pem");
+	concatenate(lists, "lists.pem");
+	assert_int_equal(rename(certs_path("chain.pem"),
+				certs_path("server_chain.pem")), 0);
+	assert_int_equal(link(certs_path("server.key"),
+			      certs_path("server_chain.key")), 0);
+	context = context_of("server_chain", "ca.pem", "lists.pem", true);
+	assert_int_equal(channel_context_ends(context, ends), 3);
+	expect_end(&ends[0], "tls_certificate", "old", -1);
+	expect_end(&ends[2], "tls_crl", "ours", -1);
+	channel_context_destroy(context);
+}
+
 static unsigned descriptors_open(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -216,6 +283,7 @@ int main(void)
 		cmocka_unit_test(keys_we_may_not_read_are_explained),
 		cmocka_unit_test(keys_that_others_may_read_are_refused),
 		cmocka_unit_test(passwords_are_not_asked_for),
+		cmocka_unit_test(the_first_to_end_is_known),
 		cmocka_unit_test(no_descriptor_is_left),
 	};
 
