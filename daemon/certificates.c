@@ -9,16 +9,21 @@
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { DAY_S = 86400 };
 #define DAY_NS	(UINT64_C(1000000000) * DAY_S)
 
+/* Of both the same settings' files. */
+static const struct channel_context *context_in_use(const struct daemon *d)
+{
+	return d->server.tls != NULL ? d->server.tls : d->engine.tls;
+}
+
 unsigned certificates_in_use(const struct daemon *d,
 			     struct channel_end ret_ends[CHANNEL_ENDS])
 {
-	/* Of both the same settings' files. */
-	const struct channel_context *tls = d->server.tls != NULL ?
-					    d->server.tls : d->engine.tls;
+	const struct channel_context *tls = context_in_use(d);
 
 	return tls == NULL ? 0 : channel_context_ends(tls, ret_ends);
 }
@@ -85,6 +90,22 @@ enum certificate_state certificate_judge(const struct channel_end *end,
 	return CERTIFICATE_GOOD;
 }
 
+/* --check is often run by root for a memd that runs as its own user. */
+bool certificate_key_is_shared(const struct channel_context *context,
+			       char ret_text[CERTIFICATE_TEXT_BYTES])
+{
+	uid_t owner = channel_context_key_owner(context), memd;
+	gid_t gid;
+
+	if (owner == 0 || owner == geteuid() ||
+	    (system_find_user("memd", &memd, &gid) == 0 && owner == memd))
+		return false;
+	snprintf(ret_text, CERTIFICATE_TEXT_BYTES, "tls_key: the key belongs "
+		 "to uid %u, who can be this memd with it: chown it to the "
+		 "user that memd runs as, or to root", (unsigned)owner);
+	return true;
+}
+
 /* ---- a reload */
 
 static bool is_bad(const struct channel_end *ends, unsigned count,
@@ -130,6 +151,9 @@ void certificates_log(struct daemon *d)
 	char text[CERTIFICATE_TEXT_BYTES];
 
 	d->certificates_said_ns = clock_now_ns();
+	if (count > 0 && certificate_key_is_shared(context_in_use(d), text))
+		log_event(LOG_LEVEL_WARNING, "key-owner", "reason=\"%s\"",
+			  text);
 	for (unsigned i = 0; i < count; i++)
 		if (certificate_judge(&ends[i], text) != CERTIFICATE_GOOD)
 			log_event(LOG_LEVEL_WARNING, "certificate-ends",

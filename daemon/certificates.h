@@ -31,6 +31,11 @@ enum certificate_state certificate_judge(const struct channel_end *end,
 /* Whole days that are left; negative: it has ended. */
 int64_t certificate_days_left(const struct channel_end *end);
 
+/* Is the key another user's than memd's and root's?  Then with a line in
+ * ret_text that says what to do. */
+bool certificate_key_is_shared(const struct channel_context *context,
+			       char ret_text[CERTIFICATE_TEXT_BYTES]);
+
 /* May `next` take the place of `now` (NULL: none)?  Not with anything BAD in
  * it where that in use is not.  Returns 0, or -EINVAL with a line in
  * ret_reason. */
@@ -38,8 +43,8 @@ int certificates_check(const struct channel_context *now,
 		       const struct channel_context *next, char *ret_reason,
 		       size_t reason_size) MUST_CHECK;
 
-/* Log those that are not good for long: after the start and a reload, and, from
- * the tick, once a day. */
+/* Log those that are not good for long, and a key of another user: after the
+ * start and a reload, and, from the tick, once a day. */
 void certificates_log(struct daemon *d);
 void certificates_tick(struct daemon *d);
 

@@ -428,8 +428,8 @@ static void check_other_hosts(struct checkup *cu)
 /* For whichever of the two they are. */
 static void check_tls(struct checkup *cu)
 {
-	char texts[CHANNEL_ENDS][CHECK_TEXT_BYTES];
-	enum check_answer answers[CHANNEL_ENDS];
+	char texts[CHECK_CERTIFICATES_MAX][CHECK_TEXT_BYTES];
+	enum check_answer answers[CHECK_CERTIFICATES_MAX];
 	unsigned count;
 
 	if (cu->config->listen_tcp[0] == '\0' &&

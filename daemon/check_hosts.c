@@ -99,8 +99,8 @@ enum check_answer check_listening(const struct config *config,
 }
 
 unsigned check_certificates(const struct config *config,
-			    enum check_answer ret_answers[CHANNEL_ENDS],
-			    char ret_texts[CHANNEL_ENDS][CHECK_TEXT_BYTES])
+		enum check_answer ret_answers[CHECK_CERTIFICATES_MAX],
+		char ret_texts[CHECK_CERTIFICATES_MAX][CHECK_TEXT_BYTES])
 {
 	static const enum check_answer answers[] = {
 		[CERTIFICATE_GOOD] = ANSWER_OK,
@@ -117,10 +117,12 @@ unsigned check_certificates(const struct config *config,
 	    tls == NULL)
 		return 0;
 	count = channel_context_ends(tls, ends);
-	channel_context_destroy(tls);
 	for (unsigned i = 0; i < count; i++)
 		ret_answers[i] = answers[certificate_judge(&ends[i],
 							   ret_texts[i])];
+	if (certificate_key_is_shared(tls, ret_texts[count]))
+		ret_answers[count++] = ANSWER_WARN;
+	channel_context_destroy(tls);
 	return count;
 }
 

@@ -20,11 +20,13 @@ enum check_answer check_address(const struct config *config,
 enum check_answer check_listening(const struct config *config,
 				  char ret_text[CHECK_TEXT_BYTES]);
 
-/* How long are the certificates good for?  A line each.  Returns how many; none
- * where there are none, or they cannot be used. */
+/* How long are the certificates good for, and is the key nobody else's?  A line
+ * each.  Returns how many; none where there are no certificates, or they cannot
+ * be used. */
+enum { CHECK_CERTIFICATES_MAX = CHANNEL_ENDS + 1 };
 unsigned check_certificates(const struct config *config,
-			    enum check_answer ret_answers[CHANNEL_ENDS],
-			    char ret_texts[CHANNEL_ENDS][CHECK_TEXT_BYTES]);
+		enum check_answer ret_answers[CHECK_CERTIFICATES_MAX],
+		char ret_texts[CHECK_CERTIFICATES_MAX][CHECK_TEXT_BYTES]);
 
 /* Has each entry of tls_users a user that is here?  The text names the first
  * one that has not. */

@@ -16,6 +16,7 @@ enum { CERTIFICATES_BYTES_MAX = 32768, CHAIN_DEPTH_MAX = 8 };
 
 struct loading {
 	SSL_CTX *rules;
+	uid_t *key_owner;	/* set when that is read */
 	const char *setting;	/* whose file is read; NULL: none */
 	char *reason;
 	size_t reason_size;
@@ -159,6 +160,7 @@ static int load_key(const struct loading *ld, const char *path)
 	if (fd < 0)
 		return fd;
 	err = check_key_mode(ld, path, &st);
+	*ld->key_owner = st.st_uid;
 	if (!err)
 		err = read_key(ld, fd, path, &key);
 	close(fd);
@@ -263,6 +265,7 @@ int channel_context_create(const struct channel_tls_files *files,
 	ld.rules = SSL_CTX_new(is_server ? TLS_server_method() :
 					   TLS_client_method());
 	context->rules = ld.rules;
+	ld.key_owner = &context->key_owner;
 	if (ld.rules == NULL)
 		err = refuse(&ld, -ENOMEM, "OpenSSL does not start: %s",
 			     channel_reason_words());
@@ -275,6 +278,11 @@ int channel_context_create(const struct channel_tls_files *files,
 	}
 	*ret_context = context;
 	return 0;
+}
+
+uid_t channel_context_key_owner(const struct channel_context *context)
+{
+	return context->key_owner;
 }
 
 void channel_context_destroy(struct channel_context *context)

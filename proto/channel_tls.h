@@ -12,6 +12,7 @@
  * while channels live. */
 struct channel_context {
 	SSL_CTX *rules;
+	uid_t key_owner;
 };
 
 /* A BIO over a socket that it does not own, which neither blocks nor raises

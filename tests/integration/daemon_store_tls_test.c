@@ -8,6 +8,7 @@
 #include "tests/integration/store_client.h"
 #include "tests/proto/certs.h"
 #include "tests/proto/channel_pair.h"
+#include "tests/skip.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -888,6 +889,37 @@ static void check_says_what_is_wrong(void **state)
 	assert_non_null(strstr(output, "go together"));
 }
 
+/* Only root's memd reads it then. */
+static void another_users_key_is_told_of(void **state)
+{
+	char output[8192], config[256];
+	const char *flags[] = { "--check", "--listen-tcp=:7433",
+				"--socket=@memd-store-tls-test", "--store=mem",
+				"--pool-size=1M", "--swap-size=1M", config,
+				NULL };
+	struct served s;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip_case("needs root");
+	snprintf(config, sizeof(config), "--config=%s",
+		 certs_path("memd.conf"));
+	serve(&s, "");
+	assert_int_equal(testmemd_log_count(&s.tm, "key-owner"), 0);
+	(void)testmemd_run(flags, output, sizeof(output));
+	assert_null(strstr(output, "tls_key"));
+	assert_int_equal(chown(certs_path("server.key"), 65533, 0), 0);
+	reload(&s);
+	assert_int_equal(testmemd_log_count(&s.tm, "warning key-owner "
+					    "reason=\"tls_key: the key belongs "
+					    "to uid 65533"), 1);
+	(void)testmemd_run(flags, output, sizeof(output));
+	assert_non_null(strstr(output, "warn  certificates: tls_key: the key "
+			       "belongs to uid 65533"));
+	assert_int_equal(chown(certs_path("server.key"), 0, 0), 0);
+	end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -904,6 +936,7 @@ int main(void)
 		cmocka_unit_test(what_ends_is_said),
 		cmocka_unit_test(names_have_limits),
 		cmocka_unit_test(check_says_what_is_wrong),
+		cmocka_unit_test(another_users_key_is_told_of),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
