@@ -3,8 +3,8 @@
 #
 # Make what memd and its clients on other hosts need for TLS, to try it with:
 # a CA of their own, a certificate for the host with memd, one for each client,
-# and a list of the revoked ones.  Can be run again, to add clients or to
-# revoke some.  Needs nothing but openssl.
+# and a list of the revoked ones.  Can be run again, to add clients, to renew
+# certificates or to revoke some.  Needs nothing but openssl.
 #
 # Not a certificate authority for many: it has one key, in a file without a
 # password.
@@ -12,18 +12,20 @@ set -euo pipefail
 
 dir='' server='' port=7433
 days=365 ca_days=3650
-clients=() revoked=()
+clients=() renewed=() revoked=()
 work='' index=''
 
 usage() {
 	cat <<END
 usage: make-certs.sh DIR [--server NAME[,NAME|IP...]] [--client NAME]...
-                     [--revoke NAME]... [--days N]
+                     [--renew NAME]... [--revoke NAME]... [--days N]
   DIR            where the files are, or go: ca.pem, ca.key, server.pem,
                  server.key, NAME.pem, NAME.key, crl.pem
   --server NAME  by what clients reach the host with memd, several with commas
                  (this host's name, localhost, 127.0.0.1, ::1)
   --client NAME  a client; memd knows it by this name (tls_users, tls_admins)
+  --renew NAME   in place of NAME's certificate, or the server's (server), make
+                 a new one for the same names, with a new key
   --revoke NAME  no longer believe in NAME's certificate
   --days N       how long new certificates are good ($days)
 END
@@ -109,6 +111,9 @@ check_arguments() {
 	for name in "${clients[@]}"; do
 		check_client "$name"
 	done
+	for name in "${renewed[@]}"; do
+		[ "$name" = server ] || check_client "$name"
+	done
 	for name in "${revoked[@]}"; do
 		if ! is_client_name "$name" || [ "$name" = ca ]; then
 			fail "'$name' is no certificate's name"
@@ -120,10 +125,11 @@ parse_arguments() {
 	while [ $# -gt 0 ]; do
 		case $1 in
 		-h | --help) usage; exit 0 ;;
-		--server | --client | --revoke | --days)
+		--server | --client | --renew | --revoke | --days)
 			[ -n "${2-}" ] || misused "$1 wants a value" ;;&
 		--server) server=$2; shift ;;
 		--client) clients+=("$2"); shift ;;
+		--renew) renewed+=("$2"); shift ;;
 		--revoke) revoked+=("$2"); shift ;;
 		--days) days=$2; shift ;;
 		-*) misused "there is no $1" ;;
@@ -167,9 +173,15 @@ END
 	export OPENSSL_CONF=$work/config
 }
 
-# publish NAME MODE FILE: in one step.
+# publish NAME MODE FILE: in one step.  One that is there keeps its mode and its
+# owner, who may be memd's user.
 publish() {
 	chmod "$2" "$work/$1"
+	if [ -e "$3" ]; then
+		chmod --reference="$3" "$work/$1"
+		chown --reference="$3" "$work/$1" ||
+			fail "cannot make $3 anew for its owner: run as root"
+	fi
 	mv -f -- "$work/$1" "$3"
 }
 
@@ -225,8 +237,9 @@ make_certificate() {
 
 refuse_existing() {
 	if [ -e "$1.pem" ] || [ -e "$1.key" ]; then
-		fail "$dir/$1.pem or $1.key is there; for another one, remove" \
-			"both first (and --revoke $1 before, if it got lost)"
+		fail "$dir/$1.pem or $1.key is there; --renew $1 makes a new one;" \
+			"for other names, remove both first (and --revoke $1" \
+			"before, if it got lost)"
 	fi
 }
 
@@ -250,6 +263,25 @@ make_server() {
 make_client() {
 	refuse_existing "$1"
 	make_certificate "$1" "$1" 'extendedKeyUsage = clientAuth'
+}
+
+# "DNS:a,IP:10.0.0.1", of server.pem.
+server_names() {
+	openssl x509 -in server.pem -noout -ext subjectAltName |
+		sed -n 's/ //g; s/IPAddress:/IP:/g; /^\(DNS\|IP\):/p'
+}
+
+renew() {
+	local names
+
+	if [ "$1" != server ]; then
+		make_certificate "$1" "$1" 'extendedKeyUsage = clientAuth'
+		return
+	fi
+	names=$(server_names)
+	[ -n "$names" ] || fail "$dir/server.pem has no names of hosts"
+	make_certificate server memd "subjectAltName = $names" \
+		'extendedKeyUsage = serverAuth,clientAuth'
 }
 
 # ---- revoking
@@ -332,6 +364,8 @@ Keep ca.key and $index to yourself: who has the key can be any client.
 END
 	[ "${#revoked[@]}" -eq 0 ] ||
 		echo "Give memd the new crl.pem: systemctl reload memd."
+	[ "${#renewed[@]}" -eq 0 ] ||
+		echo "Where the new files are used: systemctl reload memd."
 }
 
 main() {
@@ -344,12 +378,20 @@ main() {
 	enter_folder
 	[ "${#revoked[@]}" -eq 0 ] || [ -e ca.key ] ||
 		fail "$dir has no CA: nothing to revoke"
+	[ "${#renewed[@]}" -eq 0 ] || [ -e ca.key ] ||
+		fail "$dir has no CA: nothing to renew"
 	# All names before the first file.
 	for name in "${clients[@]}"; do
 		refuse_existing "$name"
 	done
+	for name in "${renewed[@]}"; do
+		[ -e "$name.pem" ] || fail "$dir/$name.pem is not there"
+	done
 	make_ca
 	make_server
+	for name in "${renewed[@]}"; do
+		renew "$name"
+	done
 	for name in "${clients[@]}"; do
 		make_client "$name"
 	done

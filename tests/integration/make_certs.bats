@@ -3,8 +3,8 @@
 #
 # Proves that deploy/make-certs.sh makes certificates that OpenSSL believes in
 # for the right hosts and uses only, that keys are private, that revoked ones
-# stay revoked, that it never writes over what is there, and that what it is
-# not meant to do fails with a line that says why.
+# stay revoked, that it never writes over what is there but to renew it, and
+# that what it is not meant to do fails with a line that says why.
 
 setup_file() {
 	command -v openssl >/dev/null || skip "no openssl here"
@@ -113,6 +113,31 @@ server.pem" ]
 	certs=here verify sslclient carol
 	openssl x509 -in here/carol.pem -noout -checkend $((6 * 86400))
 	not openssl x509 -in here/carol.pem -noout -checkend $((8 * 86400))
+}
+
+@test "what is renewed has its names, its owner and its mode" {
+	cp -a "$certs" here
+	chmod 640 here/server.key
+	[ "$(id -u)" -ne 0 ] || chown 65533:65532 here/server.key
+	stat -c '%U %G %a' here/server.key here/server.pem >before
+	openssl x509 -in here/server.pem -noout -ext subjectAltName >names
+	"$script" here --renew server --renew alice --days 800
+	stat -c '%U %G %a' here/server.key here/server.pem >after
+	cmp before after
+	openssl x509 -in here/server.pem -noout -ext subjectAltName |
+		cmp names
+	for name in server alice; do
+		not cmp -s "here/$name.pem" "$certs/$name.pem"
+		not cmp -s "here/$name.key" "$certs/$name.key"
+		openssl x509 -in "here/$name.pem" -noout -checkend \
+			$((799 * 86400))
+	done
+	cmp here/ca.pem "$certs/ca.pem"
+	certs=here verify sslserver server
+	certs=here verify sslclient alice
+	fails 'nobody.pem is not there' here --renew nobody
+	fails 'cannot be called ca' here --renew ca
+	fails 'nothing to renew' elsewhere --renew server
 }
 
 @test "the revoked are revoked, and stay so" {
