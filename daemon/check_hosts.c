@@ -3,12 +3,14 @@
 
 #include "common/clock.h"
 #include "daemon/certificates.h"
+#include "daemon/engine_store.h"
 #include "daemon/names.h"
 #include "daemon/system.h"
 #include "daemon/tcp_listener.h"
 #include "proto/channel.h"
 #include "proto/remote_address.h"
 #include "swapstore/remote_lookup.h"
+#include "swapstore/store_remote.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -265,6 +267,30 @@ static enum check_answer reach(struct remote_address *ra, char *text)
 	return answer(text, ANSWER_OK, "%s accepts connections", ra->text);
 }
 
+/* With certificates it is known only after Hello whether both believe each
+ * other: keep a page there for a moment.  That it has no room is no fault of
+ * the certificates; memd may have all of it already. */
+static enum check_answer meet(const char *address, struct channel_context *tls,
+			      char *text)
+{
+	const struct store_remote_options options = {
+		.address = address, .tls = tls, .command = "memd --check",
+		.slot_count = 1, .timeout_ns = REACH_NS,
+	};
+	char reason[CHECK_TEXT_BYTES];
+	struct swapstore *store;
+	int err = store_remote_create(&options, &store, reason,
+				      sizeof(reason));
+
+	if (err == 0)
+		swapstore_destroy(store);
+	if (err == 0 || err == -EDQUOT || err == -ENOSPC || err == -ENOMEM)
+		return answer(text, ANSWER_OK, "%s and we believe each other's "
+			      "certificates", address);
+	return answer(text, err == -EACCES ? ANSWER_FAIL : ANSWER_WARN, "%s",
+		      reason);
+}
+
 enum check_answer check_store(const struct config *config, const char *address,
 			      char ret_text[CHECK_TEXT_BYTES])
 {
@@ -273,12 +299,15 @@ enum check_answer check_store(const struct config *config, const char *address,
 	struct remote_address ra;
 	enum check_answer what;
 
-	if (tcp_listener_load_tls(config, &tls, reason, sizeof(reason)) != 0)
+	if (engine_store_load_tls(config, &tls, reason, sizeof(reason)) != 0)
 		return answer(ret_text, ANSWER_FAIL, "%s", reason);
-	channel_context_destroy(tls);
-	if (remote_address_parse(&ra, address, reason, sizeof(reason)) != 0)
+	if (remote_address_parse(&ra, address, reason, sizeof(reason)) != 0) {
+		channel_context_destroy(tls);
 		return answer(ret_text, ANSWER_FAIL, "%s", reason);
-	what = reach(&ra, ret_text);
+	}
+	what = tls != NULL ? meet(address, tls, ret_text) :
+			     reach(&ra, ret_text);
 	remote_address_fini(&ra);
+	channel_context_destroy(tls);
 	return what;
 }

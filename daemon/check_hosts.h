@@ -37,8 +37,9 @@ enum check_answer check_tls_users(const struct config *config,
 enum check_answer check_tcp_user(const struct config *config,
 				 char ret_text[CHECK_TEXT_BYTES]);
 
-/* Does anybody accept a connection at HOST:PORT, with the certificates there
- * are?  Takes two seconds at most; says nothing to whoever it is. */
+/* Does anybody accept a connection at HOST:PORT, and, where there are
+ * certificates, both each other's?  Without, nothing is said to whoever it is.
+ * Takes two seconds at most. */
 enum check_answer check_store(const struct config *config, const char *address,
 			      char ret_text[CHECK_TEXT_BYTES]);
 

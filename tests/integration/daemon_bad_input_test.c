@@ -377,7 +377,7 @@ static void check_asks_for_the_remote_store(void **state)
 	const char *flags[] = { "--check", inside("--socket=", "sock"),
 				inside("--swap-file=", "none/swap"),
 				"--store=remote", address_flag, mirror_flag,
-				"--pool-size=4M", NULL };
+				"--pool-size=4M", "--insecure-tcp=no", NULL };
 	int up_fd = bind_port(true, up, sizeof(up));
 	int down_fd = bind_port(false, down, sizeof(down));
 
@@ -393,6 +393,10 @@ static void check_asks_for_the_remote_store(void **state)
 	assert_null(strstr(output, "free disk"));
 	assert_null(strstr(output, "io_uring"));
 	flags[5] = "--store-mirror=no-such-host.invalid:1";
+	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
+	expect_line("FAIL  store: no-such-host.invalid:1 is on another host: "
+		    "that needs certificates", "", "");
+	flags[7] = "--insecure-tcp=yes";
 	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 0);
 	expect_line("warn  store: cannot find the host of ",
 		    "no-such-host.invalid:1", "");

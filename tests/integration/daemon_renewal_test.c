@@ -191,6 +191,26 @@ static void await_log(const struct testmemd *tm, const char *text,
 	}
 }
 
+/* What `memd --check` says of the one that keeps the pages. */
+static void expect_checked(const struct scene *s, const char *before,
+			   const char *words)
+{
+	const char *flags[12] = { "--check", "--store=remote",
+				  "--swap-size=32M", "--config=/dev/null",
+				  "--socket=@memd-renewal-test" };
+	char address[64], output[8192];
+	const char *at;
+
+	snprintf(address, sizeof(address), "--store-address=127.0.0.1:%u",
+		 s->port[0]);
+	flags[5] = address;
+	flags_of("user", &flags[6]);
+	(void)testmemd_run(flags, output, sizeof(output));
+	at = strstr(output, before);
+	if (at == NULL || strstr(at, words) == NULL)
+		fail_msg("\"%s\"", output);
+}
+
 /* ---- tests */
 
 /* In either order: who is reloaded first refuses the other until then. */
@@ -225,6 +245,7 @@ static void a_revoked_server_is_left(void **state)
 	await_log(&s.user, "certificate: certificate is revoked", 1);
 	status_await(s.user.socket, "certificate: certificate is revoked");
 	assert_int_equal(testmemd_log_count(&s.user, "store-back"), 0);
+	expect_checked(&s, "FAIL  store: memd at ", "certificate is revoked");
 	revoke_nobody();
 	reload(&s.user);
 	verify_all(&s, 1);

@@ -570,7 +570,7 @@ static void strangers_are_refused(void **state)
 static void a_memd_says_why_it_was_refused(void **state)
 {
 	char address[64], ca[192], certificate[192], key[192], output[4096];
-	const char *flags[] = { "--store=remote", "--pool-size=1M",
+	const char *flags[] = { "--check", "--store=remote", "--pool-size=1M",
 				"--swap-size=1M", "--config=/dev/null",
 				"--socket=@memd-store-tls-test", address, ca,
 				certificate, key, NULL };
@@ -584,10 +584,26 @@ static void a_memd_says_why_it_was_refused(void **state)
 	snprintf(certificate, sizeof(certificate), "--tls-certificate=%s",
 		 certs_path("alice.pem"));
 	snprintf(key, sizeof(key), "--tls-key=%s", certs_path("alice.key"));
-	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
-	if (strstr(output, "it says: certificate alice: no user alice here; "
-		   "add alice=USER to tls_users") == NULL)
-		fail_msg("it says \"%s\"", output);
+	/* First what it says when it starts, then what --check says. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(testmemd_run(&flags[1 - i], output,
+					      sizeof(output)), 1);
+		if (strstr(output, "it says: certificate alice: no user alice "
+			   "here; add alice=USER to tls_users") == NULL)
+			fail_msg("it says \"%s\"", output);
+	}
+	assert_non_null(strstr(output, "FAIL  store: memd at localhost:"));
+	end(&s);
+	/* Where it is let in it leaves nothing behind. */
+	serve(&s, "tls_users = *=1234");
+	snprintf(address, sizeof(address), "--store-address=localhost:%u",
+		 store_port(&s.tm));
+	(void)testmemd_run(flags, output, sizeof(output));
+	assert_non_null(strstr(output, "believe each other's certificates"));
+	assert_int_equal(client_counter(s.admin, "stores_opened"), 1);
+	while (client_counter(s.admin, "stores") != 0)
+		usleep(1000);
+	assert_int_equal(client_counter(s.admin, "remote_refused"), 0);
 	end(&s);
 }
 
