@@ -181,6 +181,22 @@ static void close_oldest_remote(struct daemon *d)
 	}
 }
 
+static void turn_away(struct daemon *d, int fd, const struct peer *peer,
+		      const char *reason)
+{
+	Memd__Error error = MEMD__ERROR__INIT;
+	uint8_t packed[256];
+	ssize_t length;
+
+	remote_refused(d, peer, reason);
+	error.code = EAGAIN;
+	error.text = (char *)reason;
+	length = wire_pack(MEMD__MESSAGE_TYPE__TYPE_ERROR, 0, &error.base, 0,
+			   packed, sizeof(packed));
+	ASSERT(length > 0);
+	channel_turn_away(fd, d->server.tls, packed, (size_t)length);
+}
+
 static void welcome_remote(struct daemon *d, int fd,
 			   const struct sockaddr *address, socklen_t length)
 {
@@ -191,8 +207,7 @@ static void welcome_remote(struct daemon *d, int fd,
 	remote_peer_init(&peer, address, length);
 	reason = why_not(d, &peer);
 	if (reason != NULL) {
-		remote_refused(d, &peer, reason);
-		close(fd);
+		turn_away(d, fd, &peer, reason);
 		return;
 	}
 	if (d->server.remote_newcomers >= REMOTE_NEWCOMERS_MAX)

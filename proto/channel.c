@@ -345,3 +345,20 @@ void channel_close(struct channel *ch)
 	ch->fd = -1;
 	ch->state = CHANNEL_BROKEN;
 }
+
+/* A record with a fatal alert, internal_error: no other one is for what is not
+ * the client's fault.  OpenSSL sends it for lack of memory. */
+void channel_turn_away(int fd, const struct channel_context *context,
+		       const void *bytes, size_t length)
+{
+	static const uint8_t alert[] = { SSL3_RT_ALERT, 3, 3, 0, 2,
+					 SSL3_AL_FATAL, SSL_AD_INTERNAL_ERROR };
+	const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+
+	if (context != NULL)
+		(void)!send(fd, alert, sizeof(alert), flags);
+	else
+		(void)!send(fd, bytes, length, flags);
+	swallow(fd);
+	close(fd);
+}

@@ -64,6 +64,12 @@ uid_t channel_context_key_owner(const struct channel_context *context);
 /* Drops the caller's hold; NULL is allowed. */
 void channel_context_destroy(struct channel_context *context);
 
+/* Close `fd`, which a server has just accepted, and say only that there is no
+ * room for it: with a context by an alert of TLS, as a handshake would cost too
+ * much; else by these bytes. */
+void channel_turn_away(int fd, const struct channel_context *context,
+		       const void *bytes, size_t length);
+
 enum channel_state { CHANNEL_HANDSHAKE, CHANNEL_OPEN, CHANNEL_BROKEN };
 
 struct channel {
@@ -87,7 +93,8 @@ void channel_close(struct channel *ch);
 
 /* Go on with the handshake.  Returns 0 (open), -EAGAIN (call again when the
  * socket is readable, or, with wants_write, writable), or -EPROTO, -EACCES (the
- * other's certificate is not good), -ECONNRESET with a reason. */
+ * other's certificate is not good), -EBUSY (the other has no room now),
+ * -ECONNRESET with a reason. */
 int channel_handshake(struct channel *ch) MUST_CHECK;
 
 /* As recv(2) and send(2), length > 0: the bytes moved, 0 (recv: the other has

@@ -115,6 +115,11 @@ static int say_alert(int alert, char *ret_reason)
 {
 	const char *words = saying_find(alerts, alert);
 
+	if (alert == SSL_AD_INTERNAL_ERROR) {
+		say(ret_reason, "the other side has no room for another "
+		    "connection, or from this address; its log says why");
+		return -EBUSY;
+	}
 	if (words != NULL)
 		say(ret_reason, "the other side refuses our certificate: %s",
 		    words);

@@ -22,7 +22,7 @@ BIO *channel_bio_create(int fd);
 
 /* What OpenSSL's last call said in this thread's error queue, in one line;
  * is_open: after the handshake.  Empties the queue.  Returns -EACCES
- * (certificates), -ECONNRESET or -EPROTO. */
+ * (certificates), -EBUSY, -ECONNRESET or -EPROTO. */
 int channel_reason_take(SSL *ssl, bool is_open,
 			char ret_reason[CHANNEL_REASON_BYTES]) MUST_CHECK;
 

@@ -103,6 +103,10 @@ void failure_set_tls(struct failure *failure, const char *address,
 			    "no TLS with %s: %s: check ca, certificate and "
 			    "key of both sides, and the host's name", address,
 			    reason);
+	else if (code == EBUSY)
+		failure_set(failure, FAILURE_CONNECT, code,
+			    "memd at %s is busy: %s: try again", address,
+			    reason);
 	else if (!is_open)
 		failure_set(failure, FAILURE_CONNECT, code,
 			    "no TLS with %s: %s: check host and port, and "

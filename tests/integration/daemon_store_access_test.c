@@ -119,6 +119,7 @@ static void one_address_has_its_share(void **state)
 	for (int i = 0; i < 3; i++)
 		fd[i] = store_session(&tm);
 	fd[3] = store_connect(&tm);
+	client_expect_error(fd[3], 0, EAGAIN, "address_connections");
 	assert_false(store_try_receive(fd[3], &a));
 	close(fd[0]);
 	assert_int_equal(store_open(fd[1], 8, NULL, NULL), 0);

@@ -63,6 +63,7 @@ static int come_from(const struct testmemd *tm, const char *address)
 	Memd__Hello hello = MEMD__HELLO__INIT;
 	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct answer a;
+	uint16_t type;
 
 	assert_true(fd >= 0);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
@@ -79,9 +80,13 @@ static int come_from(const struct testmemd *tm, const char *address)
 		close(fd);
 		return -1;
 	}
-	assert_int_equal(a.header.type, T(HELLO_REPLY));
+	type = a.header.type;
 	answer_free(&a);
-	return fd;
+	if (type == T(HELLO_REPLY))
+		return fd;
+	assert_int_equal(type, T(ERROR));
+	close(fd);
+	return -1;
 }
 
 static void start(struct testmemd *tm, const char *flag)

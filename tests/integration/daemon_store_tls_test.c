@@ -566,6 +566,25 @@ static void strangers_are_refused(void **state)
 	end(&s);
 }
 
+/* The second one from this address: it is not its certificate that is wrong. */
+static void one_too_many_is_told_so(void **state)
+{
+	struct channel first, second;
+	struct served s;
+
+	(void)state;
+	serve(&s, "tls_users = *=1234\naddress_connections = 1");
+	assert_true(tls_session(&s, "alice", &first));
+	assert_false(tls_connect(&s, "alice", &second));
+	if (strstr(second.reason, "has no room for another connection") == NULL)
+		fail_msg("\"%s\"", second.reason);
+	channel_close(&second);
+	assert_int_equal(tls_open(&first, NULL, NULL), 0);
+	bytes_pass(&first);
+	channel_close(&first);
+	end(&s);
+}
+
 /* So that who has its pages kept knows what to do. */
 static void a_memd_says_why_it_was_refused(void **state)
 {
@@ -943,6 +962,7 @@ int main(void)
 		cmocka_unit_test(what_is_held_back_is_heard_later),
 		cmocka_unit_test(newcomers_come_in_among_reads),
 		cmocka_unit_test(strangers_are_refused),
+		cmocka_unit_test(one_too_many_is_told_so),
 		cmocka_unit_test(a_memd_says_why_it_was_refused),
 		cmocka_unit_test(admins_are_named),
 		cmocka_unit_test(bad_files_change_nothing),
