@@ -3,31 +3,22 @@
 #include "daemon/daemon.h"
 #include "daemon/dispatch.h"
 #include "daemon/session.h"
+#include "daemon/whom.h"
 
 #include "common/log.h"
 #include <errno.h>
 #include <string.h>
 
-/* Whether it is 0, for all, or somebody's; if not, that has been answered. */
-static bool check_pid(struct daemon *d, struct conn *c, uint64_t id,
-		      uint32_t pid)
-{
-	if (pid == 0 || server_find_pid(&d->server, (pid_t)pid) != NULL)
-		return true;
-	conn_send_error(c, id, -ESRCH, "no program with pid %u is connected; "
-			"see `memctl ps`", pid);
-	return false;
-}
-
 void handle_trace(struct daemon *d, struct conn *c, uint64_t id,
 		  const void *message)
 {
 	const Memd__TraceRequest *request = message;
+	const struct whom whom = { (pid_t)request->pid, request->session };
 	int err;
 
-	if (!check_pid(d, c, id, request->pid))
+	if (!whom_check(d, c, id, &whom))
 		return;
-	err = trace_start(&d->trace, c->session, (pid_t)request->pid);
+	err = trace_start(&d->trace, c->session, &whom);
 	if (err != 0)
 		conn_send_error(c, id, err, "no memory for the trace");
 	else
@@ -38,16 +29,17 @@ void handle_evict(struct daemon *d, struct conn *c, uint64_t id,
 		  const void *message)
 {
 	const Memd__EvictRequest *request = message;
-	pid_t pid = (pid_t)request->pid;
+	const struct whom whom = { (pid_t)request->pid, request->session };
 
-	if (!check_pid(d, c, id, request->pid))
+	if (!whom_check(d, c, id, &whom))
 		return;
-	if (evictor_start(d, c, id, pid, request->bytes) != 0)
+	if (evictor_start(d, c, id, &whom, request->bytes) != 0)
 		conn_send_error(c, id, -EBUSY, "an eviction is under way "
 				"already; try again when it has ended");
 	else
 		log_event(LOG_LEVEL_NOTICE, "evict",
-			  "by_uid=%u pid=%d bytes=%llu", c->peer.uid, pid,
+			  "by_uid=%u pid=%d session=%u bytes=%llu",
+			  c->peer.uid, whom.pid, whom.session,
 			  (unsigned long long)request->bytes);
 }
 

@@ -6,6 +6,7 @@
 #include "daemon/reload.h"
 #include "daemon/rows.h"
 #include "daemon/session.h"
+#include "daemon/whom.h"
 
 #include "common/clock.h"
 #include <errno.h>
@@ -130,13 +131,13 @@ void handle_segments(struct daemon *d, struct conn *c, uint64_t id,
 	reply_segments(c, id, &rows);
 }
 
-static size_t attached_by(const struct daemon *d, pid_t pid)
+static size_t attached_by(const struct daemon *d, const struct whom *whom)
 {
 	const struct session *s;
 	size_t count = 0;
 
 	TAILQ_FOREACH(s, &d->server.sessions, link)
-		if (s->main->peer.pid == pid)
+		if (whom_is_session(whom, s))
 			count += s->attached_count;
 	return count;
 }
@@ -162,20 +163,21 @@ void handle_maps(struct daemon *d, struct conn *c, uint64_t id,
 		 const void *message)
 {
 	const Memd__MapsRequest *request = message;
-	pid_t pid = (pid_t)request->pid;
+	const struct whom whom = { (pid_t)request->pid, request->session };
 	const struct session *s;
 	struct rows rows;
 
-	if (server_find_pid(&d->server, pid) == NULL) {
-		conn_send_error(c, id, -ESRCH, "no program with pid %u is "
-				"connected; see `memctl ps`", request->pid);
+	if (whom_is_everybody(&whom)) {
+		conn_send_error(c, id, -EINVAL, "give a pid or a session");
 		return;
 	}
-	if (!rows_init(&rows, c, id, attached_by(d, pid),
+	if (!whom_check(d, c, id, &whom))
+		return;
+	if (!rows_init(&rows, c, id, attached_by(d, &whom),
 		       sizeof(Memd__SegmentInfo)))
 		return;
 	TAILQ_FOREACH(s, &d->server.sessions, link)
-		if (s->main->peer.pid == pid)
+		if (whom_is_session(&whom, s))
 			add_maps(d, s, &rows);
 	reply_segments(c, id, &rows);
 }

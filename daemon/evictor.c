@@ -11,7 +11,7 @@
 #define PIECE_BYTES_MIN	(UINT64_C(1) << 20)
 
 int evictor_start(struct daemon *d, struct conn *c, uint64_t request_id,
-		  pid_t pid, uint64_t bytes)
+		  const struct whom *whom, uint64_t bytes)
 {
 	if (d->evictor.is_active)
 		return -EBUSY;
@@ -19,7 +19,7 @@ int evictor_start(struct daemon *d, struct conn *c, uint64_t request_id,
 		.is_active = true,
 		.session = c->session->id,
 		.request_id = request_id,
-		.pid = pid,
+		.whom = *whom,
 		.bytes_left = bytes == 0 ? UINT64_MAX : bytes,
 	};
 	return 0;
@@ -39,14 +39,26 @@ static void finish(struct daemon *d)
 		  d->evictor.request_id, &reply.base);
 }
 
-static bool is_wanted(const struct evictor *ev, const struct segment *segment)
+/* What another host keeps here nobody has attached. */
+static bool is_store_of(const struct daemon *d, uint32_t session,
+			const struct segment *segment)
 {
+	const struct session *s = session == 0 ? NULL :
+		server_find_session(&d->server, session);
+
+	return s != NULL && s->store != NULL && s->store->segment == segment;
+}
+
+static bool is_wanted(const struct daemon *d, const struct segment *segment)
+{
+	const struct evictor *ev = &d->evictor;
 	const struct attachment *a;
 
-	if (ev->pid == 0)
+	if (whom_is_everybody(&ev->whom) ||
+	    is_store_of(d, ev->whom.session, segment))
 		return true;
 	LIST_FOREACH(a, &segment->attachments, of_segment)
-		if (a->session->main->peer.pid == ev->pid)
+		if (whom_is_session(&ev->whom, a->session))
 			return true;
 	return false;
 }
@@ -73,7 +85,7 @@ static struct segment *find_next(struct daemon *d)
 		if (segment->id < ev->segment_number ||
 		    (is_here && ev->next_page >= segment->page_count))
 			continue;
-		if (!is_wanted(ev, segment) || resident_pages(d, segment) == 0)
+		if (!is_wanted(d, segment) || resident_pages(d, segment) == 0)
 			continue;
 		if (!is_here)
 			ev->next_page = 0;

@@ -6,9 +6,9 @@
 #define MEMD_DAEMON_EVICTOR_H
 
 #include "common/checks.h"
+#include "daemon/whom.h"
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 struct conn;
 struct daemon;
@@ -18,7 +18,7 @@ struct evictor {
 	bool is_waiting;		/* for the pager */
 	uint32_t session;		/* who asked; may be gone */
 	uint64_t request_id;
-	pid_t pid;			/* 0: of everybody */
+	struct whom whom;
 	uint64_t bytes_left;		/* UINT64_MAX: all */
 	uint64_t evicted_bytes;
 	uint64_t page_bytes;		/* of the piece under way */
@@ -28,7 +28,7 @@ struct evictor {
 
 /* Begin; the answer goes to `c`.  -EBUSY: another job is under way. */
 int evictor_start(struct daemon *d, struct conn *c, uint64_t request_id,
-		  pid_t pid, uint64_t bytes) MUST_CHECK;
+		  const struct whom *whom, uint64_t bytes) MUST_CHECK;
 
 /* Do the next piece, or end.  The turn only. */
 void evictor_step(struct daemon *d);

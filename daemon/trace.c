@@ -25,12 +25,12 @@ void trace_add(struct trace *t, const struct trace_event *event)
 	t->end++;
 }
 
-int trace_start(struct trace *t, struct session *s, pid_t pid)
+int trace_start(struct trace *t, struct session *s, const struct whom *whom)
 {
 	struct trace_reader *reader = s->tracing;
 
 	if (reader != NULL) {
-		reader->pid = pid;
+		reader->whom = *whom;
 		return 0;
 	}
 	if (t->events == NULL)
@@ -41,7 +41,7 @@ int trace_start(struct trace *t, struct session *s, pid_t pid)
 		return -ENOMEM;
 	}
 	reader->session = s;
-	reader->pid = pid;
+	reader->whom = *whom;
 	reader->position = t->end;
 	LIST_INSERT_HEAD(&t->readers, reader, link);
 	s->tracing = reader;
@@ -66,6 +66,8 @@ static void fill(const struct trace_event *from, Memd__TraceEvent *to)
 	memd__trace_event__init(to);
 	to->time_ns = from->time_ns;
 	to->pid = (uint32_t)from->pid;
+	to->has_session = true;
+	to->session = from->session;
 	to->segment = from->segment_number;
 	to->page = from->page;
 	to->kind = (char *)from->kind;
@@ -107,7 +109,7 @@ static bool send_some(struct daemon *d, struct trace_reader *reader)
 		const struct trace_event *from =
 			&t->events[reader->position++ % t->capacity];
 
-		if (reader->pid != 0 && reader->pid != from->pid)
+		if (!whom_is(&reader->whom, from->pid, from->session))
 			continue;
 		fill(from, &event[n]);
 		pointer[n] = &event[n];

@@ -5,6 +5,7 @@
 #define MEMD_DAEMON_TRACE_H
 
 #include "common/checks.h"
+#include "daemon/whom.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -16,6 +17,7 @@ struct session;
 struct trace_event {
 	uint64_t time_ns;
 	pid_t pid;
+	uint32_t session;
 	uint32_t segment_number;
 	uint64_t page;
 	const char *kind;
@@ -26,7 +28,7 @@ struct trace_event {
 
 struct trace_reader {
 	struct session *session;
-	pid_t pid;			/* 0: all */
+	struct whom whom;
 	uint64_t position;		/* of the next event to be sent */
 	uint64_t dropped;
 	LIST_ENTRY(trace_reader) link;
@@ -50,7 +52,8 @@ static inline bool trace_has_readers(const struct trace *t)
 void trace_add(struct trace *t, const struct trace_event *event);
 
 /* 0, -ENOMEM.  Asked again, only the filter changes. */
-int trace_start(struct trace *t, struct session *s, pid_t pid) MUST_CHECK;
+int trace_start(struct trace *t, struct session *s, const struct whom *whom)
+	MUST_CHECK;
 void trace_stop(struct trace *t, struct session *s);
 
 /* Send readers what is new, as far as they keep up. */

@@ -11,9 +11,15 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
+struct wish {
+	struct client_name client;
+	Memd__EvictRequest request;
+};
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-	Memd__EvictRequest *request = state->input;
+	struct wish *wish = state->input;
+	Memd__EvictRequest *request = &wish->request;
 
 	if (key == 'b') {
 		request->bytes = memctl_parse_size(state, text);
@@ -22,17 +28,16 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		request->has_bytes = 1;
 		return 0;
 	}
-	request->has_pid = key == ARGP_KEY_ARG || request->has_pid;
-	return memctl_parse_pid_argument(key, text, state, &request->pid);
+	return memctl_parse_client_argument(key, text, state, &wish->client);
 }
 
 static const struct argp evict_argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "[PID]",
-	.doc = "Write resident memory out to the swap file: of process PID, or "
-	       "of all processes.  Nothing is lost; pages come back when they "
-	       "are touched.  Pinned pages stay.  Waits until it is done, "
+	.args_doc = "[PID|sID]",
+	.doc = "Write resident memory out to the swap file: of process PID, of "
+	       "session ID, or of all.  Nothing is lost; pages come back when "
+	       "they are touched.  Pinned pages stay.  Waits until it is done, "
 	       "however long that takes, unless --timeout is given.",
 };
 
@@ -61,14 +66,19 @@ static int print(const struct memctl *mc, const Memd__EvictReply *evicted)
 
 int cmd_evict(struct memctl *mc, int argc, char **argv)
 {
-	Memd__EvictRequest request = MEMD__EVICT_REQUEST__INIT;
+	struct wish wish = { .request = MEMD__EVICT_REQUEST__INIT };
+	Memd__EvictRequest *request = &wish.request;
 	ProtobufCMessage *reply;
 	int code;
 
-	memctl_parse_plain(mc, &evict_argp, argc, argv, &request);
+	memctl_parse_plain(mc, &evict_argp, argc, argv, &wish);
+	request->has_pid = wish.client.pid != 0;
+	request->pid = wish.client.pid;
+	request->has_session = wish.client.session != 0;
+	request->session = wish.client.session;
 	if (!mc->has_timeout)
 		mc->timeout_ms = 0;
-	code = memctl_ask(mc, ASK_EVICT, &request.base, &reply);
+	code = memctl_ask(mc, ASK_EVICT, &request->base, &reply);
 	if (code != EXIT_CODE_OK)
 		return code;
 	code = print(mc, (const Memd__EvictReply *)reply);

@@ -58,7 +58,7 @@ static void add_limit(struct report *rp, const Memd__Limit *limit)
 	char user[64];
 
 	report_text(rp, is_session ? "session" : "uid");
-	add_number_if(rp, is_session, limit->session);
+	report_session(rp, is_session ? limit->session : 0);
 	add_number_if(rp, limit->has_pid && limit->pid != 0, limit->pid);
 	report_text(rp, limit->has_uid ? text_user(limit->uid, user,
 						   sizeof(user)) : NULL);
@@ -97,7 +97,8 @@ static int show(struct memctl *mc, int argc, char **argv)
 /* --------------------------------------------------------------------- set */
 
 static const struct argp_option set_options[] = {
-	{ "pid", 'p', "PID", 0, "Of the session of this process", 1 },
+	{ "pid", 'p', "PID|sID", 0,
+	  "Of the session of this process, or of session ID", 1 },
 	{ "uid", 'u', "USER", 0, "Of all sessions of this user together", 1 },
 	{ "session", 'S', "ID", 0, "Of this session", 1 },
 	{ "frames", 'f', "N|SIZE", 0,
@@ -143,6 +144,17 @@ static uint64_t parse_frames(struct argp_state *state, const char *text)
 	return value / FRAME_BYTES + (value % FRAME_BYTES != 0);
 }
 
+static void parse_client(struct argp_state *state, const char *text,
+			 Memd__Limit *limit)
+{
+	struct client_name client = memctl_parse_client(state, text);
+
+	limit->has_pid = client.pid != 0;
+	limit->pid = client.pid;
+	limit->has_session = client.session != 0;
+	limit->session = client.session;
+}
+
 static void check_complete(struct argp_state *state, const Memd__Limit *limit)
 {
 	if (limit->has_pid + limit->has_uid + limit->has_session != 1)
@@ -159,16 +171,18 @@ static error_t parse_set(int key, char *text, struct argp_state *state)
 
 	switch (key) {
 	case 'p':
-		limit->pid = memctl_parse_pid(state, text);
-		limit->has_pid = 1;
+		parse_client(state, text, limit);
 		return 0;
 	case 'u':
 		limit->uid = parse_user(state, text);
 		limit->has_uid = 1;
 		return 0;
 	case 'S':
-		limit->session = parse_id(state, text, "session: `memctl ps "
-					  "--long' shows them");
+		if (text[0] == 's' && text[1] != '\0')
+			text++;
+		limit->session = parse_id(state, text,
+					  "session: `memctl ps --long' shows "
+					  "them");
 		limit->has_session = 1;
 		if (limit->session == 0)
 			argp_error(state, "there is no session 0");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl maps: what one process has mapped, shown as pmap(1) does. */
+/* memctl maps: what one client has mapped, shown as pmap(1) does. */
 #include "client/memctl/memctl.h"
 
 #include "client/memctl/text.h"
@@ -7,18 +7,19 @@
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-	uint32_t *pid = state->input;
+	struct client_name *client = state->input;
 
 	if (key == ARGP_KEY_NO_ARGS)
-		argp_error(state, "whose? give a process id: `memctl ps` shows "
-			   "them");
-	return memctl_parse_pid_argument(key, text, state, pid);
+		argp_error(state, "whose? give a process id, or a session like "
+			   "s12: `memctl ps` shows them");
+	return memctl_parse_client_argument(key, text, state, client);
 }
 
 static const struct argp maps_argp = {
 	.parser = parse,
-	.args_doc = "PID",
-	.doc = "Show each region that process PID has mapped: address, size, "
+	.args_doc = "PID|sID",
+	.doc = "Show each region that process PID, or session ID alone, has "
+	       "mapped: address, size, "
 	       "how much is in the pool (RSS) and in the swap file (SWAP), "
 	       "dirty (resident without a copy in the swap file), mode "
 	       "(rw or r-; s shared, p private), name; and the total.  The "
@@ -115,12 +116,16 @@ static int compare(const void *a, const void *b)
 int cmd_maps(struct memctl *mc, int argc, char **argv)
 {
 	Memd__MapsRequest request = MEMD__MAPS_REQUEST__INIT;
+	struct client_name client = { 0 };
 	ProtobufCMessage *reply;
 	Memd__SegmentsReply *maps;
 	struct report *rp;
 	int code;
 
-	memctl_parse(mc, &maps_argp, argc, argv, &request.pid);
+	memctl_parse(mc, &maps_argp, argc, argv, &client);
+	request.pid = client.pid;
+	request.has_session = client.session != 0;
+	request.session = client.session;
 	code = memctl_ask(mc, ASK_MAPS, &request.base, &reply);
 	if (code != EXIT_CODE_OK)
 		return code;

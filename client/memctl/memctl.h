@@ -48,16 +48,24 @@ void memctl_parse(struct memctl *mc, const struct argp *argp, int argc,
 void memctl_parse_plain(struct memctl *mc, const struct argp *argp, int argc,
 			char **argv, void *own);
 
-/* For option parsers: a size, a count or a process id > 0; else a usage
- * error. */
+/* A client of memd's as the command line names it: its process (1201), or its
+ * session (s12), which has no process here where that is in another pid
+ * namespace or on another host.  One of the two is 0; both: none was named. */
+struct client_name {
+	uint32_t pid, session;
+};
+
+/* For option parsers: a size, a count > 0, a client; else a usage error. */
 uint64_t memctl_parse_size(struct argp_state *state, const char *text);
 uint64_t memctl_parse_count(struct argp_state *state, const char *text);
-uint32_t memctl_parse_pid(struct argp_state *state, const char *text);
+struct client_name memctl_parse_client(struct argp_state *state,
+				       const char *text);
 
-/* The subcommands that take one optional or required PID and nothing else on
- * the command line share this: the first argument goes to *pid. */
-error_t memctl_parse_pid_argument(int key, char *text,
-				  struct argp_state *state, uint32_t *pid);
+/* The subcommands that take one optional or required client and nothing else on
+ * the command line share this: the first argument goes to *client. */
+error_t memctl_parse_client_argument(int key, char *text,
+				     struct argp_state *state,
+				     struct client_name *client);
 
 /* Print "memctl: TEXT" to stderr. */
 void memctl_complain(const char *format, ...) PRINTF_LIKE(1, 2);

@@ -174,29 +174,37 @@ uint64_t memctl_parse_count(struct argp_state *state, const char *text)
 	return count;
 }
 
-uint32_t memctl_parse_pid(struct argp_state *state, const char *text)
+/* Digits alone, 1 to `most`; 0: anything else. */
+static uint32_t parse_id(const char *text, uint32_t most)
 {
-	uint64_t pid = 0;
+	uint64_t id = 0;
 
-	for (const char *p = text; *p != '\0'; p++) {
-		if (!isdigit((unsigned char)*p) || pid > INT32_MAX)
-			pid = UINT64_MAX;
-		else
-			pid = pid * 10 + (unsigned)(*p - '0');
-		if (pid > INT32_MAX)
-			break;
-	}
-	if (pid == 0 || pid > INT32_MAX)
-		argp_error(state, "'%s' is no process id: `memctl ps` shows "
-			   "them", text);
-	return (uint32_t)pid;
+	for (; isdigit((unsigned char)*text) && id <= most; text++)
+		id = id * 10 + (unsigned)(*text - '0');
+	return *text == '\0' && id <= most ? (uint32_t)id : 0;
 }
 
-error_t memctl_parse_pid_argument(int key, char *text,
-				  struct argp_state *state, uint32_t *pid)
+struct client_name memctl_parse_client(struct argp_state *state,
+				       const char *text)
+{
+	struct client_name client = { 0 };
+
+	if (text[0] == 's')
+		client.session = parse_id(text + 1, UINT32_MAX);
+	else
+		client.pid = parse_id(text, INT32_MAX);
+	if (client.pid == 0 && client.session == 0)
+		argp_error(state, "'%s' is no process id, and no session like "
+			   "s12: `memctl ps` shows them", text);
+	return client;
+}
+
+error_t memctl_parse_client_argument(int key, char *text,
+				     struct argp_state *state,
+				     struct client_name *client)
 {
 	if (key != ARGP_KEY_ARG || state->arg_num > 0)
 		return ARGP_ERR_UNKNOWN;
-	*pid = memctl_parse_pid(state, text);
+	*client = memctl_parse_client(state, text);
 	return 0;
 }

@@ -34,7 +34,7 @@ static const struct report_column columns[] = {
 static const struct report_column remote_columns[] = {
 	{ "CLIENT", NULL, REPORT_TEXT, REPORT_TRUNCATE, 0 },
 	{ "HOST", NULL, REPORT_TEXT, 0, 0 },
-	{ "SESSION", NULL, REPORT_NUMBER, REPORT_LONG, 0 },
+	{ "SESSION", NULL, REPORT_NUMBER, 0, 0 },
 	{ "USER", NULL, REPORT_TEXT, 0, 0 },
 	{ "RTT", NULL, REPORT_TIME, 0, 0 },
 	{ "IN/S", NULL, REPORT_SIZE, 0, 0 },
@@ -155,8 +155,11 @@ static void add_session(struct report *rp, const Memd__SessionInfo *s,
 {
 	char buf[64];
 
-	add_optional(rp, s->host == NULL, s->pid);
-	report_number(rp, s->session);
+	if (s->host == NULL)
+		report_client(rp, s->pid, s->session);
+	else
+		report_unknown(rp);
+	report_session(rp, s->session);
 	report_text(rp, text_user(s->uid, buf, sizeof(buf)));
 	report_number(rp, s->uid);
 	report_number(rp, s->mapped_bytes);
@@ -184,7 +187,7 @@ static void add_client(struct report *rp, const Memd__SessionInfo *s,
 
 	report_text(rp, s->peer != NULL ? s->peer : s->host);
 	report_text(rp, s->host);
-	report_number(rp, s->session);
+	report_session(rp, s->session);
 	report_text(rp, text_user(s->uid, buf, sizeof(buf)));
 	add_remote(rp, s);
 	report_number(rp, s->mapped_bytes);

@@ -209,6 +209,37 @@ void report_number_as(struct report *rp, enum report_type type,
 	add_number(rp, col, type, number);
 }
 
+void report_session(struct report *rp, uint32_t session)
+{
+	const struct report_column *col;
+	char buf[16];
+
+	if (session == 0) {
+		report_unknown(rp);
+		return;
+	}
+	if (!report_is_for_people(rp)) {
+		report_number(rp, session);
+		return;
+	}
+	col = next_column(rp);
+	ASSERT(col->type == REPORT_NUMBER);
+	if (!report_is_shown(rp, col))
+		return;
+	snprintf(buf, sizeof(buf), "s%" PRIu32, session);
+	store(rp, buf);
+}
+
+void report_client(struct report *rp, uint32_t pid, uint32_t session)
+{
+	if (pid != 0)
+		report_number(rp, pid);
+	else if (report_is_for_people(rp))
+		report_session(rp, session);
+	else
+		report_unknown(rp);
+}
+
 void report_limit(struct report *rp, uint64_t number)
 {
 	if (number == 0 && report_is_for_people(rp))

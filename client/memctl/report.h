@@ -85,6 +85,12 @@ void report_unknown(struct report *rp);			/* any type */
 void report_number_as(struct report *rp, enum report_type type,
 		      uint64_t number);
 
+/* In a REPORT_NUMBER column: a session, which people see, and name on a command
+ * line, as s12; 0 is none.  And a client: its process, or where that is 0, as
+ * it is not seen from here, its session, for programs null. */
+void report_session(struct report *rp, uint32_t session);
+void report_client(struct report *rp, uint32_t pid, uint32_t session);
+
 /* As report_number(), for a quantity of which 0 means that there is none:
  * people see "-". */
 void report_limit(struct report *rp, uint64_t number);

@@ -63,10 +63,7 @@ static void add_store(struct report *rp, const Memd__StoreInfo *s)
 
 	report_text(rp, s->host);
 	report_text(rp, s->peer[0] != '\0' ? s->peer : NULL);
-	if (s->session != 0)
-		report_number(rp, s->session);
-	else
-		report_unknown(rp);
+	report_session(rp, s->session);
 	report_text(rp, text_user(s->uid, buf, sizeof(buf)));
 	report_number(rp, s->uid);
 	report_number(rp, s->length_bytes);

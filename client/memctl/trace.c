@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 struct trace {
-	uint32_t pid;			/* 0: all */
+	struct client_name client;	/* none: all */
 	uint64_t count_max;		/* 0: no end */
 	uint64_t count, dropped;
 	uint64_t first_ns;		/* time of the first event shown */
@@ -45,15 +45,17 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		tr->save_path = text;
 		return 0;
 	default:
-		return memctl_parse_pid_argument(key, text, state, &tr->pid);
+		return memctl_parse_client_argument(key, text, state,
+						    &tr->client);
 	}
 }
 
 static const struct argp trace_argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "[PID]",
-	.doc = "Show faults as they happen, of process PID or of all: when "
+	.args_doc = "[PID|sID]",
+	.doc = "Show faults as they happen, of process PID, of session ID, or "
+	       "of all: when "
 	       "(seconds after the first one shown), who, which page of which "
 	       "segment, the kind, how long it waited for a frame, for its "
 	       "bytes to be read and to be put in, how long in all, and how "
@@ -77,6 +79,7 @@ static const struct report_column columns[] = {
 	{ "PAGES", "ready_count", REPORT_NUMBER, 0, 5 },
 	{ "ERROR", NULL, REPORT_TEXT, 0, 1 },
 	{ NULL, "error", REPORT_NUMBER, 0, 0 },
+	{ NULL, "session", REPORT_NUMBER, 0, 0 },
 };
 
 static void add_event(struct trace *tr, const Memd__TraceEvent *ev)
@@ -96,7 +99,7 @@ static void add_event(struct trace *tr, const Memd__TraceEvent *ev)
 		 (unsigned)(since_ns % 1000000000 / 1000));
 	report_text(rp, when);
 	report_number(rp, ev->time_ns);
-	report_number(rp, ev->pid);
+	report_client(rp, ev->pid, ev->session);
 	report_number(rp, ev->segment);
 	report_number(rp, ev->page);
 	report_text(rp, ev->kind);
@@ -107,6 +110,7 @@ static void add_event(struct trace *tr, const Memd__TraceEvent *ev)
 	report_number(rp, ev->has_ready_count ? ev->ready_count : 0);
 	report_text(rp, ev->error != 0 ? strerror((int)ev->error) : NULL);
 	report_number(rp, ev->error);
+	report_session(rp, ev->session);
 	report_end_row(rp);
 	tr->count++;
 }
@@ -213,8 +217,10 @@ static int start(const struct memctl *mc, const struct trace *tr,
 
 	if (code != EXIT_CODE_OK)
 		return code;
-	request.has_pid = tr->pid != 0;
-	request.pid = tr->pid;
+	request.has_pid = tr->client.pid != 0;
+	request.pid = tr->client.pid;
+	request.has_session = tr->client.session != 0;
+	request.session = tr->client.session;
 	if (connection_ask(c, ASK_TRACE, &request.base, &ok, &failure) != 0) {
 		connection_close(c);
 		return memctl_fail(&failure);

@@ -288,12 +288,12 @@ static bool answer_stores(struct peer *peer)
 		      &reply.base);
 }
 
-static bool answer_maps(struct peer *peer, uint32_t pid)
+static bool answer_maps(struct peer *peer, const Memd__MapsRequest *request)
 {
 	Memd__SegmentInfo s[3], *list[] = { &s[0], &s[1], &s[2] };
 	Memd__SegmentsReply reply = MEMD__SEGMENTS_REPLY__INIT;
 
-	if (pid != 1201)
+	if (request->pid != 1201 && request->session != 14)
 		return answer_error(peer, ESRCH, "no session of process 99: "
 				    "`memctl ps` shows them");
 	fill_segments(s);
@@ -393,11 +393,12 @@ static bool send_events(struct peer *peer, uint64_t dropped)
 	static const Memd__TraceEvent init = MEMD__TRACE_EVENT__INIT;
 	Memd__TraceEvent e[] = {
 		{ init.base, 5000000000, 1201, 12, 65535, (char *)"swap_in", 0,
-		  85123, 3200, 88500, 1, 16, 0, 0, 1, 65528 },
+		  85123, 3200, 88500, 1, 16, 0, 0, 1, 65528, 1, 7 },
 		{ init.base, 4999999000, 977, 5, 3, (char *)"zero", 12, 0, 1800,
-		  1950, 1, 1, 0, 0, 0, 0 },
-		{ init.base, 6500000250, 977, 6, 1, (char *)"lost", 0, 0, 0,
-		  2000300400, 0, 0, 1, EIO, 0, 0 },
+		  1950, 1, 1, 0, 0, 0, 0, 1, 3 },
+		/* Of a process that memd does not see. */
+		{ init.base, 6500000250, 0, 6, 1, (char *)"lost", 0, 0, 0,
+		  2000300400, 0, 0, 1, EIO, 0, 0, 1, 14 },
 	};
 	Memd__TraceEvent *list[] = { &e[0], &e[1], &e[2] };
 	Memd__TraceEvents events = MEMD__TRACE_EVENTS__INIT;
@@ -534,15 +535,17 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 	switch (type) {
 	case MEMD__MESSAGE_TYPE__TYPE_MAPS:
 		maps = parse(&memd__maps_request__descriptor, body, length);
-		fprintf(log_file, "maps pid=%u\n", maps->pid);
-		ok = answer_maps(peer, maps->pid);
+		fprintf(log_file, "maps pid=%u session=%u\n", maps->pid,
+			maps->session);
+		ok = answer_maps(peer, maps);
 		memd__maps_request__free_unpacked(maps, NULL);
 		return ok;
 	case MEMD__MESSAGE_TYPE__TYPE_EVICT:
 		evict = parse(&memd__evict_request__descriptor, body, length);
-		fprintf(log_file, "evict has_pid=%d pid=%u has_bytes=%d "
-			"bytes=%" PRIu64 "\n", evict->has_pid, evict->pid,
-			evict->has_bytes, evict->bytes);
+		fprintf(log_file, "evict has_pid=%d pid=%u session=%u "
+			"has_bytes=%d bytes=%" PRIu64 "\n", evict->has_pid,
+			evict->pid, evict->session, evict->has_bytes,
+			evict->bytes);
 		ok = answer_evict(peer, evict);
 		memd__evict_request__free_unpacked(evict, NULL);
 		return ok;
@@ -554,8 +557,8 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 		return ok;
 	case MEMD__MESSAGE_TYPE__TYPE_TRACE:
 		trace = parse(&memd__trace_request__descriptor, body, length);
-		fprintf(log_file, "trace has_pid=%d pid=%u\n", trace->has_pid,
-			trace->pid);
+		fprintf(log_file, "trace has_pid=%d pid=%u session=%u\n",
+			trace->has_pid, trace->pid, trace->session);
 		memd__trace_request__free_unpacked(trace, NULL);
 		return answer_trace(peer);
 	default:
@@ -621,11 +624,12 @@ static bool request_flow(struct peer *peer, uint16_t type, const void *body,
 }
 
 /* A memd with clients on other hosts: one with a certificate, one without and
- * without a store. */
+ * without a store.  And with one in a pid namespace that it does not see. */
 static bool answer_remote_sessions(struct peer *peer)
 {
-	Memd__SessionInfo s[5];
-	Memd__SessionInfo *list[] = { &s[0], &s[1], &s[2], &s[3], &s[4] };
+	Memd__SessionInfo s[6];
+	Memd__SessionInfo *list[] = { &s[0], &s[1], &s[2], &s[3], &s[4],
+				      &s[5] };
 
 	fill_sessions(s);
 	fill_session(&s[3], 12, 0, "memd@192.0.2.7");
@@ -643,6 +647,7 @@ static bool answer_remote_sessions(struct peer *peer)
 	fill_session(&s[4], 13, 0, "bigsort@2001:db8::9");
 	s[4].host = (char *)"2001:db8::9";
 	s[4].carrier = (char *)"tcp";
+	fill_session(&s[5], 14, 0, "contained");
 	return send_sessions(peer, list, ARRAY_SIZE(list));
 }
 

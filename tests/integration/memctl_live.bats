@@ -193,7 +193,7 @@ until_true() {
 
 @test "trace showed the program's faults" {
 	end trace INT
-	awk -F '\t' -v pid="$pid" 'NF != 11 || $9 < $6 + $7 + $8 || $11 != 0 {
+	awk -F '\t' -v pid="$pid" 'NF != 12 || $9 < $6 + $7 + $8 || $11 != 0 {
 			print; bad = 1
 		}
 		$2 == pid { kind[$5]++ }

@@ -208,8 +208,8 @@ on_terminal() {
 	done
 	golden remote-ps-long.table ps --long
 	golden remote-bytes.table ps --bytes
-	"$memctl" -o json ps | jq -e '.ps | length == 5 and
-		map(select(.host != null)) == map(select(.pid == null))'
+	"$memctl" -o json ps | jq -e '.ps | length == 6 and
+		all(.[]; (.pid == null) == (.host != null or .session == 14))'
 }
 
 @test "a memd that is not well says why" {
@@ -296,17 +296,22 @@ on_terminal() {
 @test "what is given on the command line is what memd is asked for" {
 	start_server ok
 	"$memctl" maps 1201
+	"$memctl" maps s14
 	"$memctl" evict
 	"$memctl" evict 7
 	"$memctl" evict --bytes 1.5M
 	"$memctl" evict -b 4096 7
+	"$memctl" evict s14
 	"$memctl" trace -n 1
 	"$memctl" trace 977 -n 1
+	"$memctl" trace s4294967295 -n 1
 	"$memctl" limit set --pid 7 --frames 100
 	"$memctl" limit set --uid root --frames 64M --mapped=1G
 	"$memctl" limit set --uid 3999999998 --frames 4097B
 	"$memctl" limit set -S 3 -f none -m 0
 	"$memctl" limit set --session=3 --mapped none
+	"$memctl" limit set --session=s14 -f 1
+	"$memctl" limit set -p s14 -f 1
 	put_order >order
 	"$memctl" replay order
 	awk 'BEGIN { print "memd-order 1"
@@ -553,6 +558,10 @@ on_terminal() {
 	refuses "'0' is no process id" maps 0
 	refuses "'-' is no process id" trace -
 	refuses "'99999999999' is no process id" evict 99999999999
+	refuses "'s0' is no process id, and no session" maps s0
+	refuses "'s4294967296' is no process id" trace s4294967296
+	refuses "'s1x' is no process id" evict s1x
+	refuses "'s' is no process id" limit set --pid s --frames 1
 	refuses "'much' is no size" evict --bytes much
 	refuses 'evict more than 0' evict --bytes 0
 	refuses "'0' is no count" trace --count 0
@@ -574,6 +583,7 @@ on_terminal() {
 	refuses "'99999999999' is no user" limit set -u 99999999999 -f 1
 	refuses "'no such user' is no user" limit set -u 'no such user' -f 1
 	refuses "'x' is no session" limit set --session x --frames 1
+	refuses "'s' is no session" limit set --session s --frames 1
 	refuses 'no session 0' limit set --session 0 --frames 1
 	refuses "'lots' is no size" limit set --pid 1 --frames lots
 	refuses 'Too many arguments' limit show
@@ -751,6 +761,9 @@ complete_line() {
 	. "$repo/deploy/completion/memctl"
 	[ "$(complete_line 'memctl maps ')" = "1201 977" ]
 	[ "$(complete_line 'memctl limit set --pid=9')" = 977 ]
+	start_server remote
+	[ "$(complete_line 'memctl maps ')" = "1201 977 s12 s13 s14" ]
+	start_server ok
 	[ "$(complete_line 'memctl config lo')" = log_level ]
 	[ "$(complete_line 'memctl stats w')" = write_time ]
 	MEMCLIENT_ADDRESS=nowhere

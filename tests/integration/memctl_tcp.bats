@@ -231,7 +231,7 @@ same_tails() {
 		MEMCLIENT_ADDRESS=$here "$bigsort" text >/dev/null
 	done
 	until_true same_tails
-	awk -F '\t' 'NF != 11 { exit 1 }' from_afar
+	awk -F '\t' 'NF != 12 { exit 1 }' from_afar
 	end trace_here INT
 	end trace_afar INT
 }
@@ -278,7 +278,7 @@ same_tails() {
 		.used_bytes > 0 and .mapped_bytes == 16777216 and
 		.pid == null and .source == \"uid\"" limit
 	ask "$own | .mapped_bytes >= 16777216" limit
-	"$memctl" limit | grep -E "^session +$session .* uid\$"
+	"$memctl" limit | grep -E "^session +s$session .* uid\$"
 	# Nobody thinks he has set one that does not count.
 	fails 1 "is of another host: what it keeps here is charged to its \
 user; set the limit of uid $(id -u)" "$MEMCLIENT_ADDRESS" \
