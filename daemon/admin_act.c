@@ -177,3 +177,76 @@ void handle_limit_set(struct daemon *d, struct conn *c, uint64_t id,
 	account_put(&d->accounts, account);
 	d->engine.wants_run = true;
 }
+
+/* ---- ending sessions */
+
+static unsigned count_sessions(const struct server *server,
+			       const struct whom *whom)
+{
+	const struct session *s;
+	unsigned count = 0;
+
+	TAILQ_FOREACH(s, &server->sessions, link)
+		count += whom_is_session(whom, s);
+	return count;
+}
+
+/* NULL: that has been answered. */
+static struct session *find_victim(struct daemon *d, struct conn *c,
+				   uint64_t id, const struct whom *whom)
+{
+	struct session *s;
+
+	if (whom_is_everybody(whom)) {
+		conn_send_error(c, id, -EINVAL, "give a session or a pid");
+		return NULL;
+	}
+	if (!whom_check(d, c, id, whom))
+		return NULL;
+	if (count_sessions(&d->server, whom) > 1) {
+		conn_send_error(c, id, -EINVAL, "pid %d has %u sessions: name "
+				"one of them, which `memctl ps --long` shows",
+				whom->pid, count_sessions(&d->server, whom));
+		return NULL;
+	}
+	s = whom->session != 0 ?
+		server_find_session(&d->server, whom->session) :
+		server_find_pid(&d->server, whom->pid);
+	if (s == c->session) {
+		conn_send_error(c, id, -EINVAL, "session %u is the one that "
+				"asks: name another one", s->id);
+		return NULL;
+	}
+	return s;
+}
+
+static void reply_disconnected(struct conn *c, uint64_t id,
+			       const struct session *s)
+{
+	Memd__DisconnectReply reply = MEMD__DISCONNECT_REPLY__INIT;
+
+	reply.session = s->id;
+	reply.pid = (uint32_t)s->main->peer.pid;
+	reply.uid = s->main->peer.uid;
+	reply.command = (char *)s->command;
+	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_DISCONNECT_REPLY, id,
+		  &reply.base);
+}
+
+void handle_disconnect(struct daemon *d, struct conn *c, uint64_t id,
+		       const void *message)
+{
+	const Memd__Disconnect *request = message;
+	const struct whom whom = { (pid_t)request->pid, request->session };
+	struct session *s = find_victim(d, c, id, &whom);
+
+	if (s == NULL)
+		return;
+	log_event(LOG_LEVEL_NOTICE, "disconnect",
+		  "by_uid=%u by_session=%u session=%u pid=%d uid=%u "
+		  "command=\"%s\"", c->peer.uid, c->session->id, s->id,
+		  s->main->peer.pid, s->main->peer.uid, s->command);
+	reply_disconnected(c, id, s);
+	conn_refuse(s->main, 0, -ECONNABORTED, "uid %u has ended this session "
+		    "with `memctl disconnect`", c->peer.uid);
+}

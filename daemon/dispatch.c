@@ -95,6 +95,8 @@ static const struct message_kind kinds[] = {
 	  true, true, FROM_ANYWHERE, false },
 	{ T(REPLAY), &memd__replay_request__descriptor, handle_replay,
 	  ON_MAIN, true, true, FROM_ANYWHERE, false },
+	{ T(DISCONNECT), &memd__disconnect__descriptor, handle_disconnect,
+	  ON_MAIN, true, true, FROM_ANYWHERE, false },
 	{ T(LIMIT_SET), &memd__limit__descriptor, handle_limit_set, ON_MAIN,
 	  true, true, FROM_ANYWHERE, false },
 	{ T(LIMITS), NULL, handle_limits, ON_MAIN, true, true,

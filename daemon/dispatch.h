@@ -41,6 +41,7 @@ handler handle_sessions, handle_segments, handle_maps, handle_counters,
 /* admin_remote.c */
 handler handle_stores;
 /* admin_act.c */
-handler handle_trace, handle_evict, handle_limit_set, handle_replay;
+handler handle_trace, handle_evict, handle_limit_set, handle_replay,
+	handle_disconnect;
 
 #endif

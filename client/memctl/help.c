@@ -23,7 +23,7 @@ static void print_list(void)
 	printf("Usage: memctl [OPTION...] COMMAND [ARGUMENT...]\n"
 	       "See into memd, and set its limits.\n\n");
 	for (const struct command *cmd = memctl_commands; cmd->name; cmd++)
-		printf("  %-9s %-10s %s\n", cmd->name, cmd->arguments,
+		printf("  %-10s %-10s %s\n", cmd->name, cmd->arguments,
 		       cmd->summary);
 	printf("\n`memctl COMMAND --help` explains one; memctl(1) has the "
 	       "exit codes.\n");

@@ -510,6 +510,19 @@ static bool answer_config(struct peer *peer)
 	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_CONFIG_REPLY, &reply.base);
 }
 
+static bool answer_disconnect(struct peer *peer,
+			      const Memd__Disconnect *request)
+{
+	Memd__DisconnectReply reply = MEMD__DISCONNECT_REPLY__INIT;
+
+	reply.session = request->session != 0 ? request->session : 7;
+	reply.pid = request->pid;
+	reply.uid = 3999999999;
+	reply.command = (char *)"bigsort";
+	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_DISCONNECT_REPLY,
+		      &reply.base);
+}
+
 /* Parse a request, or NULL; freed when the connection's process goes on. */
 static void *parse(const ProtobufCMessageDescriptor *descriptor,
 		   const void *body, size_t length)
@@ -530,6 +543,7 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 	Memd__EvictRequest *evict;
 	Memd__TraceRequest *trace;
 	Memd__ReplayRequest *replay;
+	Memd__Disconnect *disconnect;
 	bool ok;
 
 	switch (type) {
@@ -554,6 +568,14 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 			       length);
 		ok = answer_replay(peer, replay);
 		memd__replay_request__free_unpacked(replay, NULL);
+		return ok;
+	case MEMD__MESSAGE_TYPE__TYPE_DISCONNECT:
+		disconnect = parse(&memd__disconnect__descriptor, body,
+				   length);
+		fprintf(log_file, "disconnect pid=%u session=%u\n",
+			disconnect->pid, disconnect->session);
+		ok = answer_disconnect(peer, disconnect);
+		memd__disconnect__free_unpacked(disconnect, NULL);
 		return ok;
 	case MEMD__MESSAGE_TYPE__TYPE_TRACE:
 		trace = parse(&memd__trace_request__descriptor, body, length);

@@ -122,6 +122,7 @@ on_terminal() {
 		golden "faults.$form" -o "$form" faults
 		golden "histogram.$form" -o "$form" faults --histogram
 		golden "evict.$form" -o "$form" evict
+		golden "disconnect.$form" -o "$form" disconnect s12
 		golden "limit.$form" -o "$form" limit
 		golden "config.$form" -o "$form" config
 		put_order >order
@@ -305,6 +306,8 @@ on_terminal() {
 	"$memctl" trace -n 1
 	"$memctl" trace 977 -n 1
 	"$memctl" trace s4294967295 -n 1
+	"$memctl" disconnect 977
+	"$memctl" disconnect s12
 	"$memctl" limit set --pid 7 --frames 100
 	"$memctl" limit set --uid root --frames 64M --mapped=1G
 	"$memctl" limit set --uid 3999999998 --frames 4097B
@@ -462,7 +465,7 @@ on_terminal() {
 	start_server denied
 	put_order >order
 	for command in status ps segments 'maps 1' stats iostat faults trace evict \
-		limit 'limit set -p 1 -f 1' config 'replay order'; do
+		'disconnect s1' limit 'limit set -p 1 -f 1' config 'replay order'; do
 		# shellcheck disable=SC2086 # several words
 		fails 6 'only root and members of group memd' $command
 	done
@@ -554,6 +557,8 @@ on_terminal() {
 	refuses 'Too many arguments' ps 12
 	refuses 'Too many arguments' maps 12 13
 	refuses 'whose?' maps
+	refuses 'whom?' disconnect
+	refuses 'Too many arguments' disconnect s1 s2
 	refuses "'1x' is no process id" maps 1x
 	refuses "'0' is no process id" maps 0
 	refuses "'-' is no process id" trace -
@@ -676,8 +681,8 @@ on_terminal() {
 
 @test "every command explains itself, and memctl(1) explains it" {
 	local command page=$repo/deploy/man/memctl.1
-	"$memctl" help | sed -n 's/^  \([a-z]*\) .*/\1/p' >commands
-	[ "$(wc -l <commands)" -eq 16 ]
+	"$memctl" help | sed -n 's/^  \([a-z-]*\) .*/\1/p' >commands
+	[ "$(wc -l <commands)" -eq 17 ]
 	while read -r command; do
 		"$memctl" "$command" --help >by_option
 		grep -q '^Usage: memctl '"$command" by_option
@@ -693,7 +698,7 @@ on_terminal() {
 	local option
 	mandoc -T lint -W warning "$repo/deploy/man/memctl.1"
 	{ "$memctl" limit set --help
-	"$memctl" help | sed -n 's/^  \([a-z]*\) .*/\1/p' |
+	"$memctl" help | sed -n 's/^  \([a-z-]*\) .*/\1/p' |
 		while read -r command; do
 			"$memctl" "$command" --help
 		done; } | grep -oE -- '--[a-z]+' | sort -u >options
@@ -721,7 +726,7 @@ complete_line() {
 	. "$repo/deploy/completion/memctl"
 	complete -p memctl
 	[ "$(complete_line 'memctl ')" = "$("$memctl" help |
-		sed -n 's/^  \([a-z]*\) .*/\1/p' | xargs)" ]
+		sed -n 's/^  \([a-z-]*\) .*/\1/p' | xargs)" ]
 	[ "$(complete_line 'memctl st')" = "status stores stats" ]
 	[ "$(complete_line 'memctl -o json fa')" = faults ]
 	[ "$(complete_line 'memctl --output=')" = "table json raw" ]
@@ -745,7 +750,7 @@ complete_line() {
 	. "$repo/deploy/completion/memctl"
 	for command in status ps segments maps stores stats iostat faults \
 		trace replay \
-		evict limit config doctor help version; do
+		evict disconnect limit config doctor help version; do
 		options=$("$memctl" "$command" --help |
 			grep -oE -- '^ .{0,6}--[a-z]+=?' | grep -oE -- '--.*' |
 			sort | paste -sd ' ')

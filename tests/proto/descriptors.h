@@ -70,6 +70,8 @@ static const struct type_descriptor type_descriptors[] = {
 	BODY(EVICT_REPLY, evict_reply),
 	BODY(REPLAY, replay_request),
 	BODY(REPLAY_REPLY, replay_reply),
+	BODY(DISCONNECT, disconnect),
+	BODY(DISCONNECT_REPLY, disconnect_reply),
 	BODY(LIMIT_SET, limit),
 	NO_BODY(LIMITS),
 	BODY(LIMITS_REPLY, limits_reply),

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves what the commands of memctl that end something do to the programs
+ * whose it was: a session that was ended has right bytes or SIGBUS, never
+ * zeros, keeps what is in named segments, and can go on anew; who asked is in
+ * the log, and who means nobody, or several, is refused. */
+#include "client/include/memclient.h"
+#include "tests/integration/store_client.h"
+#include "tests/integration/store_hosts.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum {
+	PAGE = SLOT_BYTES,
+	PAGES = 24 * 256,		/* three times the pool */
+	EXIT_NOT_FOUND = 7,
+	PATIENCE_S = 60,
+};
+
+/* ---- memctl */
+
+/* Run it; what it says, on both outputs, goes to `said`. */
+static int run(const char *socket, char said[1024], const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int run(const char *socket, char said[1024], const char *format, ...)
+{
+	char arguments[256], line[512];
+	va_list args;
+	size_t length;
+	FILE *out;
+	int status;
+
+	va_start(args, format);
+	vsnprintf(arguments, sizeof(arguments), format, args);
+	va_end(args);
+	snprintf(line, sizeof(line), "%s --socket=%s %s 2>&1 </dev/null",
+		 MEMCTL_PATH, socket, arguments);
+	out = popen(line, "re");
+	assert_non_null(out);
+	length = fread(said, 1, 1023, out);
+	said[length] = '\0';
+	status = pclose(out);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+#define assert_run(code, socket, said, ...)				\
+	do {								\
+		int code_ = run(socket, said, __VA_ARGS__);		\
+									\
+		if (code_ != (code))					\
+			fail_msg("exit status %d: %s", code_, said);	\
+	} while (0)
+
+static void assert_said(const char *said, const char *part)
+{
+	if (strstr(said, part) == NULL)
+		fail_msg("'%s' is not in '%s'", part, said);
+}
+
+/* ---- memory */
+
+static struct memclient *open_client(const char *address)
+{
+	struct memclient_options o = { .size = sizeof(o),
+				       .timeout_ms = PATIENCE_S * 1000 };
+	struct memclient *mc = NULL;
+
+	if (memclient_open(address, &o, &mc) != 0)
+		fail_msg("%s", memclient_error(NULL));
+	return mc;
+}
+
+static uint8_t *map_private(struct memclient *mc)
+{
+	void *at = NULL;
+
+	if (memclient_map(mc, (size_t)PAGES * PAGE, NULL, &at) != 0)
+		fail_msg("%s", memclient_error(mc));
+	return at;
+}
+
+static uint8_t *map_named(struct memclient *mc, const char *name)
+{
+	void *at = NULL;
+
+	if (memclient_segment_create(mc, name, (size_t)PAGES * PAGE, NULL) !=
+	    0 || memclient_attach(mc, name, NULL, &at, NULL) != 0)
+		fail_msg("%s", memclient_error(mc));
+	return at;
+}
+
+static void write_all(uint8_t *memory, uint32_t version)
+{
+	for (uint32_t page = 0; page < PAGES; page++)
+		slot_fill(memory + (size_t)page * PAGE, page, version);
+}
+
+static sigjmp_buf lost;
+
+static void on_sigbus(int signal)
+{
+	(void)signal;
+	siglongjmp(lost, 1);
+}
+
+/* False: it is lost. */
+static bool verify_page(const uint8_t *memory, uint32_t page, uint32_t version)
+{
+	uint8_t wanted[PAGE];
+
+	slot_fill(wanted, page, version);
+	if (sigsetjmp(lost, 1) != 0)
+		return false;
+	if (memcmp(memory + (size_t)page * PAGE, wanted, PAGE) != 0)
+		fail_msg("page %u has wrong bytes", page);
+	return true;
+}
+
+/* Verifies all others. */
+static uint32_t count_lost(const uint8_t *memory, uint32_t version)
+{
+	struct sigaction sa = { .sa_handler = on_sigbus }, before;
+	uint32_t count = 0;
+
+	assert_int_equal(sigaction(SIGBUS, &sa, &before), 0);
+	for (uint32_t page = 0; page < PAGES; page++)
+		count += !verify_page(memory, page, version);
+	assert_int_equal(sigaction(SIGBUS, &before, NULL), 0);
+	return count;
+}
+
+/* ---- disconnect */
+
+static void start(struct testmemd *tm)
+{
+	const char *const flags[] = { "--pool-size=8M", "--swap-size=128M",
+				      NULL };
+
+	assert_int_equal(testmemd_start(tm, flags), 0);
+}
+
+static void ended_session_has_its_bytes_or_sigbus(void **state)
+{
+	char said[1024], expected[64];
+	struct memclient *mc;
+	struct testmemd tm;
+	uint8_t *private, *named;
+
+	(void)state;
+	start(&tm);
+	mc = open_client(tm.socket);
+	private = map_private(mc);
+	named = map_named(mc, "stays");
+	write_all(private, 1);
+	write_all(named, 2);
+	assert_run(0, tm.socket, said, "disconnect %d", (int)getpid());
+	snprintf(expected, sizeof(expected), "ended session s1 of %s, pid %d\n",
+		 program_invocation_short_name, (int)getpid());
+	assert_string_equal(said, expected);
+	/* Most of it was in the swap file. */
+	assert_true(count_lost(private, 1) > PAGES / 2);
+	assert_int_equal(count_lost(named, 2), 0);
+	assert_int_equal(memclient_unmap(mc, private), 0);
+	private = map_private(mc);
+	write_all(private, 3);
+	assert_int_equal(count_lost(private, 3), 0);
+	assert_int_equal(testmemd_log_count(&tm, "notice disconnect by_uid="),
+			 1);
+	assert_int_equal(testmemd_log_count(&tm, "memctl disconnect`\""), 1);
+	memclient_close(mc);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+static void session_that_is_meant_must_be_one(void **state)
+{
+	struct memclient *one, *two;
+	struct testmemd tm;
+	char said[1024];
+
+	(void)state;
+	start(&tm);
+	one = open_client(tm.socket);
+	two = open_client(tm.socket);
+	assert_run(1, tm.socket, said, "disconnect %d", (int)getpid());
+	assert_said(said, "has 2 sessions: name one of them");
+	assert_run(EXIT_NOT_FOUND, tm.socket, said, "disconnect s4000");
+	assert_said(said, "no session 4000 is connected");
+	assert_run(EXIT_NOT_FOUND, tm.socket, said, "disconnect 1");
+	assert_run(0, tm.socket, said, "disconnect s2");
+	assert_run(EXIT_NOT_FOUND, tm.socket, said, "disconnect s2");
+	memclient_close(one);
+	memclient_close(two);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+/* By hand: memctl cannot know its own session, nor leave out whom it means. */
+static void asking_session_stays(void **state)
+{
+	Memd__Disconnect request = MEMD__DISCONNECT__INIT;
+	Memd__HelloReply *hello;
+	struct testmemd tm;
+	int fd, other;
+
+	(void)state;
+	start(&tm);
+	fd = client_open(&tm, true, &hello);
+	client_send(fd, T(DISCONNECT), 2, &request.base);
+	client_expect_error(fd, 2, EINVAL, "give a session or a pid");
+	request.has_session = true;
+	request.session = hello->session;
+	client_send(fd, T(DISCONNECT), 3, &request.base);
+	client_expect_error(fd, 3, EINVAL, "is the one that asks");
+	memd__hello_reply__free_unpacked(hello, NULL);
+	other = client_open(&tm, false, &hello);
+	request.session = hello->session;
+	client_send(fd, T(DISCONNECT), 4, &request.base);
+	client_expect_error(other, 0, ECONNABORTED, "memctl disconnect");
+	client_expect_end(other);
+	memd__hello_reply__free_unpacked(hello, NULL);
+	close(other);
+	close(fd);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ended_session_has_its_bytes_or_sigbus),
+		cmocka_unit_test(session_that_is_meant_must_be_one),
+		cmocka_unit_test(asking_session_stays),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
