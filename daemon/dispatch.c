@@ -14,7 +14,10 @@ enum {
 
 /* Segments and faults are for programs on this host, which share memory with
  * memd; stores are for those on others. */
-enum message_from { FROM_HERE, FROM_ELSEWHERE, FROM_ANYWHERE };
+enum message_from {
+	FROM_HERE, FROM_ELSEWHERE, FROM_ANYWHERE,
+	FROM_HERE_OR_ADMIN,	/* on another host */
+};
 
 struct message_kind {
 	uint16_t type;
@@ -49,7 +52,8 @@ static const struct message_kind kinds[] = {
 	{ T(SEGMENT_DETACH), &memd__segment_detach__descriptor,
 	  handle_segment_detach, ON_MAIN, true, false, FROM_HERE, false },
 	{ T(SEGMENT_UNLINK), &memd__segment_unlink__descriptor,
-	  handle_segment_unlink, ON_MAIN, true, false, FROM_HERE, false },
+	  handle_segment_unlink, ON_MAIN, true, false, FROM_HERE_OR_ADMIN,
+	  false },
 	{ T(SEGMENT_MAPPED), &memd__segment_mapped__descriptor,
 	  handle_segment_mapped, ON_MAIN, false, false, FROM_HERE, false },
 	{ T(FAULT), &memd__fault__descriptor, handle_fault,
@@ -136,29 +140,6 @@ static void refuse_unknown(struct conn *c, const struct wire_header *header)
 				WIRE_VERSION_MAJOR, WIRE_VERSION_MINOR);
 }
 
-static bool check_from(struct conn *c, const struct wire_header *header,
-		       const struct message_kind *kind)
-{
-	enum message_from from = c->peer.is_remote ? FROM_ELSEWHERE :
-						     FROM_HERE;
-	const char *name;
-
-	if (kind->from == FROM_ANYWHERE || kind->from == from)
-		return true;
-	name = wire_type_name(header->type);
-	if (header->request_id == 0)
-		conn_refuse(c, 0, -EPERM, "%s is not for programs on %s",
-			    name, c->peer.is_remote ? "other hosts" :
-						      "this host");
-	else
-		conn_send_error(c, header->request_id, -EPERM,
-				"%s is not for programs on %s", name,
-				c->peer.is_remote ? "other hosts, which keep "
-					"pages here by StoreOpen" :
-					"this host, which map segments");
-	return false;
-}
-
 static void refuse_no_admin(struct conn *c, uint64_t id)
 {
 	char text[REMOTE_REASON_BYTES];
@@ -171,6 +152,46 @@ static void refuse_no_admin(struct conn *c, uint64_t id)
 	conn_send_error(c, id, -EACCES, "only root, the user memd runs as, and "
 			"members of group \"%s\" may do this",
 			c->daemon->config.admin_group);
+}
+
+static bool is_from_right_host(const struct conn *c, enum message_from from)
+{
+	switch (from) {
+	case FROM_HERE:
+		return !c->peer.is_remote;
+	case FROM_ELSEWHERE:
+		return c->peer.is_remote;
+	case FROM_HERE_OR_ADMIN:
+		return !c->peer.is_remote || c->session->is_admin;
+	case FROM_ANYWHERE:
+		break;
+	}
+	return true;
+}
+
+static bool check_from(struct conn *c, const struct wire_header *header,
+		       const struct message_kind *kind)
+{
+	const char *name;
+
+	if (is_from_right_host(c, kind->from))
+		return true;
+	if (kind->from == FROM_HERE_OR_ADMIN) {
+		refuse_no_admin(c, header->request_id);
+		return false;
+	}
+	name = wire_type_name(header->type);
+	if (header->request_id == 0)
+		conn_refuse(c, 0, -EPERM, "%s is not for programs on %s",
+			    name, c->peer.is_remote ? "other hosts" :
+						      "this host");
+	else
+		conn_send_error(c, header->request_id, -EPERM,
+				"%s is not for programs on %s", name,
+				c->peer.is_remote ? "other hosts, which keep "
+					"pages here by StoreOpen" :
+					"this host, which map segments");
+	return false;
 }
 
 /* Returns true when this connection may send this now. */

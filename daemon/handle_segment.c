@@ -340,20 +340,53 @@ void handle_segment_mapped(struct daemon *d, struct conn *c, uint64_t id,
 		a->address = mapped->address;
 }
 
+static bool is_owner(const struct conn *c, const struct segment *segment)
+{
+	return !c->peer.is_remote && c->peer.uid == segment->uid;
+}
+
+static bool may_unlink(const struct conn *c, const struct segment *segment)
+{
+	return is_owner(c, segment) || c->session->is_admin;
+}
+
+/* What a program does with its own is its business. */
+static void log_unlink(const struct conn *c, const struct segment *segment)
+{
+	bool is_own = is_owner(c, segment) && !c->session->is_admin_only;
+	char name[WIRE_NAME_BYTES_MAX + 1];
+
+	log_event(is_own ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE,
+		  "segment-unlink", "by_uid=%u by_session=%u segment=%u "
+		  "name=\"%s\" uid=%u attached=%u", c->peer.uid,
+		  c->session->id, segment->id,
+		  system_printable(segment->name, name, sizeof(name)),
+		  segment->uid, segment->attached_count);
+}
+
 void handle_segment_unlink(struct daemon *d, struct conn *c, uint64_t id,
 			   const void *message)
 {
 	const Memd__SegmentUnlink *request = message;
+	Memd__SegmentUnlinkReply reply = MEMD__SEGMENT_UNLINK_REPLY__INIT;
 	struct segment *segment = find_named(d, c, id, request->name);
 
 	if (segment == NULL)
 		return;
-	if (c->peer.uid != 0 && c->peer.uid != segment->uid) {
+	if (!may_unlink(c, segment)) {
 		conn_send_error(c, id, -EACCES, "segment \"%s\" belongs to "
-				"uid %u; only that user and root may unlink "
-				"it", segment->name, segment->uid);
+				"uid %u; only that user and administrators "
+				"may unlink it", segment->name, segment->uid);
 		return;
 	}
+	log_unlink(c, segment);
+	reply.segment = segment->id;
+	reply.length_bytes = segment_length(segment);
+	reply.attached = segment->attached_count;
 	segments_unlink(&d->segments, segment);
-	conn_send_ok(c, id);
+	if (request->count)
+		conn_send(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK_REPLY, id,
+			  &reply.base);
+	else
+		conn_send_ok(c, id);
 }

@@ -252,8 +252,8 @@ int memclient_segment_create(struct memclient *mc, const char *name,
 			     const struct memclient_segment_options *options);
 
 /* Take the name away; the memory goes with the last detach.  Returns 0, or
- * -EINVAL (not a name), -ENOENT, -EACCES (owner or root only), -ENOTCONN,
- * -ETIMEDOUT. */
+ * -EINVAL (not a name), -ENOENT, -EACCES (owner and administrators only),
+ * -ENOTCONN, -ETIMEDOUT. */
 int memclient_segment_unlink(struct memclient *mc, const char *name);
 
 /* Map a named segment, shared with every other process that attached it: a

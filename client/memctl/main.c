@@ -22,6 +22,7 @@ const struct command memctl_commands[] = {
 	{ "trace", "[CLIENT]", "faults as they happen", cmd_trace },
 	{ "replay", "FILE", "bring in what `trace --save` saved", cmd_replay },
 	{ "evict", "[CLIENT]", "write memory out to the swap file", cmd_evict },
+	{ "unlink", "SEGMENT", "take a segment's name away", cmd_unlink },
 	{ "disconnect", "CLIENT", "end a client's session", cmd_disconnect },
 	{ "limit", "[set]", "show or set limits", cmd_limit },
 	{ "config", "[KEY]", "the settings memd runs with", cmd_config },

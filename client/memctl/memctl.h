@@ -113,6 +113,7 @@ int cmd_faults(struct memctl *mc, int argc, char **argv);
 int cmd_trace(struct memctl *mc, int argc, char **argv);
 int cmd_replay(struct memctl *mc, int argc, char **argv);
 int cmd_disconnect(struct memctl *mc, int argc, char **argv);
+int cmd_unlink(struct memctl *mc, int argc, char **argv);
 int cmd_evict(struct memctl *mc, int argc, char **argv);
 int cmd_limit(struct memctl *mc, int argc, char **argv);
 int cmd_config(struct memctl *mc, int argc, char **argv);

@@ -523,6 +523,21 @@ static bool answer_disconnect(struct peer *peer,
 		      &reply.base);
 }
 
+/* "words" is in use. */
+static bool answer_unlink(struct peer *peer,
+			  const Memd__SegmentUnlink *request)
+{
+	Memd__SegmentUnlinkReply reply = MEMD__SEGMENT_UNLINK_REPLY__INIT;
+
+	if (strcmp(request->name, "gone") == 0)
+		return answer_error(peer, ENOENT, "no segment is called gone");
+	reply.segment = 5;
+	reply.length_bytes = 8 * MIB;
+	reply.attached = strcmp(request->name, "words") == 0 ? 4 : 0;
+	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK_REPLY,
+		      &reply.base);
+}
+
 /* Parse a request, or NULL; freed when the connection's process goes on. */
 static void *parse(const ProtobufCMessageDescriptor *descriptor,
 		   const void *body, size_t length)
@@ -544,6 +559,7 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 	Memd__TraceRequest *trace;
 	Memd__ReplayRequest *replay;
 	Memd__Disconnect *disconnect;
+	Memd__SegmentUnlink *unlinking;
 	bool ok;
 
 	switch (type) {
@@ -568,6 +584,14 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 			       length);
 		ok = answer_replay(peer, replay);
 		memd__replay_request__free_unpacked(replay, NULL);
+		return ok;
+	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK:
+		unlinking = parse(&memd__segment_unlink__descriptor, body,
+				  length);
+		fprintf(log_file, "unlink name=%s count=%d\n",
+			unlinking->name, unlinking->count);
+		ok = answer_unlink(peer, unlinking);
+		memd__segment_unlink__free_unpacked(unlinking, NULL);
 		return ok;
 	case MEMD__MESSAGE_TYPE__TYPE_DISCONNECT:
 		disconnect = parse(&memd__disconnect__descriptor, body,

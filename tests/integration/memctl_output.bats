@@ -122,12 +122,14 @@ on_terminal() {
 		golden "faults.$form" -o "$form" faults
 		golden "histogram.$form" -o "$form" faults --histogram
 		golden "evict.$form" -o "$form" evict
+		golden "unlink.$form" -o "$form" unlink words
 		golden "disconnect.$form" -o "$form" disconnect s12
 		golden "limit.$form" -o "$form" limit
 		golden "config.$form" -o "$form" config
 		put_order >order
 		golden "replay.$form" -o "$form" replay order
 	done
+	golden unlink-gone.table unlink 'old table'
 	golden help.table help
 }
 
@@ -465,7 +467,7 @@ on_terminal() {
 	start_server denied
 	put_order >order
 	for command in status ps segments 'maps 1' stats iostat faults trace evict \
-		'disconnect s1' limit 'limit set -p 1 -f 1' config 'replay order'; do
+		'unlink a' 'disconnect s1' limit 'limit set -p 1 -f 1' config 'replay order'; do
 		# shellcheck disable=SC2086 # several words
 		fails 6 'only root and members of group memd' $command
 	done
@@ -480,6 +482,7 @@ on_terminal() {
 @test "what does not exist has its own exit status" {
 	start_server ok
 	fails 7 'no session of process 99' maps 99
+	fails 7 'no segment is called gone' unlink gone
 	fails 7 "no counter matches 'nothing'" stats nothing
 	fails 7 "no key 'pool'" config pool
 }
@@ -557,6 +560,8 @@ on_terminal() {
 	refuses 'Too many arguments' ps 12
 	refuses 'Too many arguments' maps 12 13
 	refuses 'whose?' maps
+	refuses 'which segment?' unlink
+	refuses 'at most 255 bytes' unlink "$(printf '%0256d' 0)"
 	refuses 'whom?' disconnect
 	refuses 'Too many arguments' disconnect s1 s2
 	refuses "'1x' is no process id" maps 1x
@@ -682,7 +687,7 @@ on_terminal() {
 @test "every command explains itself, and memctl(1) explains it" {
 	local command page=$repo/deploy/man/memctl.1
 	"$memctl" help | sed -n 's/^  \([a-z-]*\) .*/\1/p' >commands
-	[ "$(wc -l <commands)" -eq 17 ]
+	[ "$(wc -l <commands)" -eq 18 ]
 	while read -r command; do
 		"$memctl" "$command" --help >by_option
 		grep -q '^Usage: memctl '"$command" by_option
@@ -750,7 +755,7 @@ complete_line() {
 	. "$repo/deploy/completion/memctl"
 	for command in status ps segments maps stores stats iostat faults \
 		trace replay \
-		evict disconnect limit config doctor help version; do
+		evict unlink disconnect limit config doctor help version; do
 		options=$("$memctl" "$command" --help |
 			grep -oE -- '^ .{0,6}--[a-z]+=?' | grep -oE -- '--.*' |
 			sort | paste -sd ' ')
@@ -769,6 +774,7 @@ complete_line() {
 	start_server remote
 	[ "$(complete_line 'memctl maps ')" = "1201 977 s12 s13 s14" ]
 	start_server ok
+	[ "$(complete_line 'memctl unlink ')" = words ]
 	[ "$(complete_line 'memctl config lo')" = log_level ]
 	[ "$(complete_line 'memctl stats w')" = write_time ]
 	MEMCLIENT_ADDRESS=nowhere

@@ -303,11 +303,18 @@ sort_until_enough() {
 	until_true ask '.status[0].remote_clients == 1' status
 }
 
+@test "what ends something is for administrators from afar, too" {
+	fails 7 'no segment has the name "none"' "$MEMD_SOCKET" unlink none
+	fails 7 'no session 4000000 is connected' "$MEMD_SOCKET" \
+		disconnect s4000000
+}
+
 @test "a certificate that tls_admins does not name is refused, by name" {
 	local command name
 	printf 'memd-order 1\nnone\t1\t1\n' >order
 	for command in status ps segments 'maps 1' stores stats iostat faults \
-		trace 'replay order' evict limit \
+		trace 'replay order' evict limit 'unlink none' \
+		'disconnect s1' \
 		'limit set --uid 0 --frames 1' config; do
 		# shellcheck disable=SC2086 # several words
 		fails 6 'certificate "worker" is not named in tls_admins: add' \

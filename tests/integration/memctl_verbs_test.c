@@ -2,7 +2,8 @@
 /* Proves what the commands of memctl that end something do to the programs
  * whose it was: a session that was ended has right bytes or SIGBUS, never
  * zeros, keeps what is in named segments, and can go on anew; who asked is in
- * the log, and who means nobody, or several, is refused. */
+ * the log, and who means nobody, or several, is refused.  A segment whose name
+ * was taken away goes on for those who have it, and for nobody else. */
 #include "client/include/memclient.h"
 #include "tests/integration/store_client.h"
 #include "tests/integration/store_hosts.h"
@@ -45,7 +46,7 @@ static int run(const char *socket, char said[1024], const char *format, ...)
 	va_start(args, format);
 	vsnprintf(arguments, sizeof(arguments), format, args);
 	va_end(args);
-	snprintf(line, sizeof(line), "%s --socket=%s %s 2>&1 </dev/null",
+	snprintf(line, sizeof(line), "</dev/null %s --socket=%s %s 2>&1",
 		 MEMCTL_PATH, socket, arguments);
 	out = popen(line, "re");
 	assert_non_null(out);
@@ -235,12 +236,57 @@ static void asking_session_stays(void **state)
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
+/* ---- unlink */
+
+static void unlinked_segment_stays_with_who_has_it(void **state)
+{
+	struct memclient *one, *two;
+	struct testmemd tm;
+	uint8_t *at, *again, *fresh;
+	void *none = NULL;
+	char said[1024];
+
+	(void)state;
+	start(&tm);
+	one = open_client(tm.socket);
+	two = open_client(tm.socket);
+	at = map_named(one, "table");
+	again = map_named(two, "table");
+	write_all(at, 1);
+	assert_run(0, tm.socket, said, "unlink table");
+	assert_string_equal(said, "unlinked table, 24.0M: 2 sessions still "
+			    "have it\n");
+	assert_run(EXIT_NOT_FOUND, tm.socket, said, "unlink table");
+	assert_said(said, "no segment has the name \"table\"");
+	assert_int_equal(memclient_attach(two, "table", NULL, &none, NULL),
+			 -ENOENT);
+	assert_int_equal(count_lost(again, 1), 0);
+	/* The name is free, and another's. */
+	fresh = map_named(one, "table");
+	write_all(fresh, 2);
+	assert_int_equal(count_lost(at, 1), 0);
+	assert_int_equal(memclient_unmap(one, at), 0);
+	assert_int_equal(count_lost(again, 1), 0);
+	assert_int_equal(memclient_unmap(two, again), 0);
+	assert_run(0, tm.socket, said, "-o raw segments | wc -l");
+	assert_string_equal(said, "1\n");
+	memclient_close(one);
+	memclient_close(two);
+	assert_run(0, tm.socket, said, "unlink table");
+	assert_said(said, "nobody has it, so it is gone\n");
+	assert_run(0, tm.socket, said, "-o raw segments");
+	assert_string_equal(said, "");
+	assert_int_equal(testmemd_log_count(&tm, "notice segment-unlink "), 2);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ended_session_has_its_bytes_or_sigbus),
 		cmocka_unit_test(session_that_is_meant_must_be_one),
 		cmocka_unit_test(asking_session_stays),
+		cmocka_unit_test(unlinked_segment_stays_with_who_has_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

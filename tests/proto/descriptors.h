@@ -33,6 +33,7 @@ static const struct type_descriptor type_descriptors[] = {
 	BODY(SEGMENT_UNLINK, segment_unlink),
 	BODY(SEGMENT_REPLY, segment_reply),
 	BODY(SEGMENT_MAPPED, segment_mapped),
+	BODY(SEGMENT_UNLINK_REPLY, segment_unlink_reply),
 	NO_BODY(GOODBYE),
 	BODY(FAULT, fault),
 	BODY(FAULT_REPLY, fault_reply),
