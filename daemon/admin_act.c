@@ -250,3 +250,27 @@ void handle_disconnect(struct daemon *d, struct conn *c, uint64_t id,
 	conn_refuse(s->main, 0, -ECONNABORTED, "uid %u has ended this session "
 		    "with `memctl disconnect`", c->peer.uid);
 }
+
+/* ---- ending what is kept for another host */
+
+void handle_store_drop(struct daemon *d, struct conn *c, uint64_t id,
+		       const void *message)
+{
+	const Memd__StoreDrop *request = message;
+	struct store *store = stores_find(&d->stores, request->store);
+	int err;
+
+	if (store == NULL) {
+		conn_send_error(c, id, -ENOENT, "no store %u is here; see "
+				"`memctl stores`", request->store);
+		return;
+	}
+	log_event(LOG_LEVEL_NOTICE, "store-drop",
+		  "by_uid=%u by_session=%u store=%u host=%s certificate=\"%s\" "
+		  "uid=%u pages=%llu", c->peer.uid, c->session->id, store->id,
+		  store->host, store->printable_name, store->uid,
+		  (unsigned long long)store_page_count(store));
+	err = stores_drop(store, c, id);
+	if (err != 0)
+		conn_send_error(c, id, err, "too much is under way; try again");
+}

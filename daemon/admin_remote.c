@@ -86,6 +86,8 @@ static void fill_store(const struct daemon *d, const struct store *store,
 
 	pager_segment_get(d->engine.pager, store->segment->pager_id, &info);
 	memd__store_info__init(row);
+	row->has_store = true;
+	row->store = store->id;
 	row->session = store->session != NULL ? store->session->id : 0;
 	row->host = (char *)store->host;
 	row->peer = (char *)store->printable_name;

@@ -87,6 +87,8 @@ static const struct message_kind kinds[] = {
 	  FROM_ANYWHERE, false },
 	{ T(STORES), NULL, handle_stores, ON_MAIN, true, true,
 	  FROM_ANYWHERE, false },
+	{ T(STORE_DROP), &memd__store_drop__descriptor, handle_store_drop,
+	  ON_MAIN, true, true, FROM_ANYWHERE, false },
 	{ T(MAPS), &memd__maps_request__descriptor, handle_maps, ON_MAIN,
 	  true, true, FROM_ANYWHERE, false },
 	{ T(COUNTERS), NULL, handle_counters, ON_MAIN, true, true,

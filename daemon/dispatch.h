@@ -42,6 +42,6 @@ handler handle_sessions, handle_segments, handle_maps, handle_counters,
 handler handle_stores;
 /* admin_act.c */
 handler handle_trace, handle_evict, handle_limit_set, handle_replay,
-	handle_disconnect;
+	handle_disconnect, handle_store_drop;
 
 #endif

@@ -113,6 +113,14 @@ static int add_segment(struct store *store, char *ret_reason,
 	return 0;
 }
 
+static uint32_t take_id(struct stores *ss)
+{
+	do
+		ss->last_id++;
+	while (ss->last_id == 0 || stores_find(ss, ss->last_id) != NULL);
+	return ss->last_id;
+}
+
 static int create(struct session *s, uint32_t slot_count, char *ret_reason,
 		  size_t reason_size)
 {
@@ -126,6 +134,7 @@ static int create(struct session *s, uint32_t slot_count, char *ret_reason,
 		return -ENOMEM;
 	}
 	store->stores = ss;
+	store->id = take_id(ss);
 	store->slot_count = slot_count;
 	store->uid = peer->uid;
 	snprintf(store->name, sizeof(store->name), "%s", peer->name);
@@ -195,8 +204,8 @@ static int resume(struct session *s, const struct store_wish *wish,
 
 	if (store == NULL) {
 		snprintf(ret_reason, reason_size, "no such store of this "
-			 "user: it has been closed, nobody came back for it "
-			 "within store_keep, or memd was started anew");
+			 "user: it was closed or dropped, nobody came back for "
+			 "it within store_keep, or memd was started anew");
 		return -ENOENT;
 	}
 	if (store->slot_count != wish->slot_count) {
@@ -291,6 +300,34 @@ int stores_close(struct store *store, uint64_t request_id)
 	log_end(store, "closed");
 	destroy(store);
 	return 0;
+}
+
+int stores_drop(struct store *store, struct conn *c, uint64_t request_id)
+{
+	struct session *s = store->session;
+	int err = store_room_await(store->stores, c, request_id,
+				   store->segment->pager_id);
+
+	if (err != 0)
+		return err;
+	detach(store);
+	if (s != NULL)
+		conn_refuse(s->main, 0, -ECONNABORTED, "uid %u has dropped "
+			    "this store with `memctl drop-guest`",
+			    c->peer.uid);
+	log_end(store, "dropped");
+	destroy(store);
+	return 0;
+}
+
+struct store *stores_find(const struct stores *ss, uint32_t id)
+{
+	struct store *store;
+
+	TAILQ_FOREACH(store, &ss->all, link)
+		if (store->id == id)
+			return store;
+	return NULL;
 }
 
 void stores_end(struct stores *ss)

@@ -8,6 +8,7 @@
  *   (none) ───────────────▶ attached ◀─────────────────▶ kept
  *                               │    StoreOpen, token     │ store_keep
  *                               └──▶ gone: StoreClose ◀───┘
+ *                                    or StoreDrop
  *
  * 1. Requests (store_op.h) are kept in the order in which they came.  One
  *    starts when no unfinished one before it overlaps it: `blockers` counts
@@ -49,6 +50,7 @@ TAILQ_HEAD(store_op_list, store_op);
 
 struct store {
 	struct stores *stores;
+	uint32_t id;			/* for administrators */
 	struct segment *segment;	/* held as if attached */
 	struct account *account;	/* held */
 	struct session *session;	/* NULL: kept for its return */
@@ -81,6 +83,7 @@ struct stores {
 	struct store_op_list answered;	/* by the pager */
 	TAILQ_HEAD(, store_room_wait) waiting;	/* for room to be free */
 	uint32_t count;
+	uint32_t last_id;
 	uint32_t asked_count;		/* ops that the pager is at */
 	uint64_t pinned_pages, pinned_max;
 	bool is_full;			/* pinned_pages: wait for an end */
@@ -111,6 +114,13 @@ void stores_leave(struct session *s);
  * `request_id` with Ok when the store's room is free.  Returns 0; or -EBUSY,
  * -ENOMEM, and it is as it was. */
 int stores_close(struct store *store, uint64_t request_id) MUST_CHECK;
+
+/* The same, asked for by somebody else, on `c`: a connection that has it is
+ * closed, and finds it gone when it comes back. */
+int stores_drop(struct store *store, struct conn *c, uint64_t request_id)
+	MUST_CHECK;
+
+struct store *stores_find(const struct stores *ss, uint32_t id);
 
 /* memd stops: all of them. */
 void stores_end(struct stores *ss);

@@ -67,6 +67,8 @@ static const struct {
 	[ASK_UNLINK] = { MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK,
 			 MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK_REPLY,
 			 &memd__segment_unlink_reply__descriptor },
+	[ASK_STORE_DROP] = { MEMD__MESSAGE_TYPE__TYPE_STORE_DROP,
+			     MEMD__MESSAGE_TYPE__TYPE_OK, NULL },
 	[ASK_STORES] = { MEMD__MESSAGE_TYPE__TYPE_STORES,
 			 MEMD__MESSAGE_TYPE__TYPE_STORES_REPLY,
 			 &memd__stores_reply__descriptor },

@@ -24,6 +24,8 @@ const struct command memctl_commands[] = {
 	{ "evict", "[CLIENT]", "write memory out to the swap file", cmd_evict },
 	{ "unlink", "SEGMENT", "take a segment's name away", cmd_unlink },
 	{ "disconnect", "CLIENT", "end a client's session", cmd_disconnect },
+	{ "drop-guest", "ID", "drop what it keeps for another host",
+	  cmd_drop_guest },
 	{ "limit", "[set]", "show or set limits", cmd_limit },
 	{ "config", "[KEY]", "the settings memd runs with", cmd_config },
 	{ "doctor", "", "check this system and the daemon", cmd_doctor },

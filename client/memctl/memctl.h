@@ -55,11 +55,13 @@ struct client_name {
 	uint32_t pid, session;
 };
 
-/* For option parsers: a size, a count > 0, a client; else a usage error. */
+/* For option parsers: a size, a count > 0, a client, the ID of a store; else a
+ * usage error. */
 uint64_t memctl_parse_size(struct argp_state *state, const char *text);
 uint64_t memctl_parse_count(struct argp_state *state, const char *text);
 struct client_name memctl_parse_client(struct argp_state *state,
 				       const char *text);
+uint32_t memctl_parse_store(struct argp_state *state, const char *text);
 
 /* The subcommands that take one optional or required client and nothing else on
  * the command line share this: the first argument goes to *client. */
@@ -115,6 +117,7 @@ int cmd_replay(struct memctl *mc, int argc, char **argv);
 int cmd_disconnect(struct memctl *mc, int argc, char **argv);
 int cmd_unlink(struct memctl *mc, int argc, char **argv);
 int cmd_evict(struct memctl *mc, int argc, char **argv);
+int cmd_drop_guest(struct memctl *mc, int argc, char **argv);
 int cmd_limit(struct memctl *mc, int argc, char **argv);
 int cmd_config(struct memctl *mc, int argc, char **argv);
 int cmd_doctor(struct memctl *mc, int argc, char **argv);

@@ -199,6 +199,16 @@ struct client_name memctl_parse_client(struct argp_state *state,
 	return client;
 }
 
+uint32_t memctl_parse_store(struct argp_state *state, const char *text)
+{
+	uint32_t id = parse_id(text, UINT32_MAX);
+
+	if (id == 0)
+		argp_error(state, "'%s' is no ID of a store: `memctl stores` "
+			   "shows them", text);
+	return id;
+}
+
 error_t memctl_parse_client_argument(int key, char *text,
 				     struct argp_state *state,
 				     struct client_name *client)

@@ -10,10 +10,12 @@ static const struct argp stores_argp = {
 	       "count, how much was asked for (SIZE), how much of it is in the "
 	       "pool (RSS) and in the swap file (SWAP), bytes read and written "
 	       "since it was opened, the round-trip time of the connection, "
-	       "and, where that is broken, for how long (IDLE).",
+	       "and, where that is broken, for how long (IDLE).  By its ID "
+	       "`memctl drop-guest' drops one.",
 };
 
 static const struct report_column columns[] = {
+	{ "ID", NULL, REPORT_NUMBER, 0, 0 },
 	{ "HOST", "host", REPORT_TEXT, 0, 0 },
 	{ "CERTIFICATE", "peer", REPORT_TEXT, REPORT_TRUNCATE, 0 },
 	{ "SESSION", "session", REPORT_NUMBER, REPORT_LONG, 0 },
@@ -27,6 +29,7 @@ static const struct report_column columns[] = {
 	{ "RTT", "rtt_ns", REPORT_TIME, 0, 0 },
 	{ "IDLE", NULL, REPORT_TEXT, 0, 0 },
 	{ NULL, "idle_ms", REPORT_NUMBER, 0, 0 },
+	{ NULL, "store", REPORT_NUMBER, 0, 0 },
 };
 
 static int compare(const void *a, const void *b)
@@ -57,10 +60,19 @@ static void add_connection(struct report *rp, const Memd__StoreInfo *s)
 	}
 }
 
+static void add_id(struct report *rp, const Memd__StoreInfo *s)
+{
+	if (s->has_store)
+		report_number(rp, s->store);
+	else
+		report_unknown(rp);
+}
+
 static void add_store(struct report *rp, const Memd__StoreInfo *s)
 {
 	char buf[64];
 
+	add_id(rp, s);
 	report_text(rp, s->host);
 	report_text(rp, s->peer[0] != '\0' ? s->peer : NULL);
 	report_session(rp, s->session);
@@ -72,6 +84,7 @@ static void add_store(struct report *rp, const Memd__StoreInfo *s)
 	report_number(rp, s->read_bytes);
 	report_number(rp, s->written_bytes);
 	add_connection(rp, s);
+	add_id(rp, s);
 	report_end_row(rp);
 }
 

@@ -276,6 +276,8 @@ static bool answer_stores(struct peer *peer)
 		s[i].swapped_bytes = i * MIB;
 		s[i].read_bytes = 5 * MIB;
 		s[i].written_bytes = 70 * MIB;
+		s[i].has_store = true;
+		s[i].store = i + 3;
 	}
 	s[0].session = 12;
 	s[0].has_rtt_ns = 1;
@@ -560,6 +562,7 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 	Memd__ReplayRequest *replay;
 	Memd__Disconnect *disconnect;
 	Memd__SegmentUnlink *unlinking;
+	Memd__StoreDrop *drop;
 	bool ok;
 
 	switch (type) {
@@ -593,6 +596,11 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 		ok = answer_unlink(peer, unlinking);
 		memd__segment_unlink__free_unpacked(unlinking, NULL);
 		return ok;
+	case MEMD__MESSAGE_TYPE__TYPE_STORE_DROP:
+		drop = parse(&memd__store_drop__descriptor, body, length);
+		fprintf(log_file, "drop store=%u\n", drop->store);
+		memd__store_drop__free_unpacked(drop, NULL);
+		return answer_ok(peer);
 	case MEMD__MESSAGE_TYPE__TYPE_DISCONNECT:
 		disconnect = parse(&memd__disconnect__descriptor, body,
 				   length);

@@ -282,7 +282,7 @@ until_true() {
 			--regid=65533 --clear-groups "$private/memctl" "$@"
 	}
 	for command in status ps segments "maps $pid" stats faults trace \
-		"evict $pid" "disconnect $pid" limit "limit set --uid 0 --frames 1" config; do
+		"evict $pid" "disconnect $pid" "drop-guest -y 1" limit "limit set --uid 0 --frames 1" config; do
 		# shellcheck disable=SC2086 # several words
 		run as_stranger $command
 		[ "$status" -eq 6 ] || { echo "$command: $output"; break; }

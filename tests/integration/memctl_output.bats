@@ -124,6 +124,7 @@ on_terminal() {
 		golden "evict.$form" -o "$form" evict
 		golden "unlink.$form" -o "$form" unlink words
 		golden "disconnect.$form" -o "$form" disconnect s12
+		golden "drop-guest.$form" -o "$form" drop-guest --yes 3
 		golden "limit.$form" -o "$form" limit
 		golden "config.$form" -o "$form" config
 		put_order >order
@@ -370,6 +371,26 @@ on_terminal() {
 	run -4 "$memctl" status -c
 }
 
+# The answer comes from a terminal, or there must be none to ask.
+@test "drop-guest asks before it makes another host lose something" {
+	local answer
+	start_server ok
+	fails 2 'pass --yes' drop-guest 4 </dev/null
+	for answer in '' n no; do
+		run -1 script -qefc "'$memctl' drop-guest 4" /dev/null \
+			<<<"$answer"
+		[[ $output == *'Drop store 4 of 2001:db8::9, 4.0M of 64.0M'* ]]
+		[[ $output == *'nothing was dropped'* ]]
+	done
+	"$memctl" status >/dev/null
+	[ "$(grep -c drop requests)" -eq 0 ]
+	run -0 script -qefc "'$memctl' drop-guest 3" /dev/null <<<y
+	[[ $output == *'Drop store 3 of 192.0.2.7 (build.example), 3.0M of '* ]]
+	"$memctl" drop-guest --yes 4
+	"$memctl" status >/dev/null
+	[ "$(grep drop requests | xargs)" = 'drop store=3 drop store=4' ]
+}
+
 @test "without a memd it says how to start one" {
 	fails 5 'no memd at memd.sock: start it with `systemctl start memd`' ps
 	start_server ok
@@ -467,7 +488,7 @@ on_terminal() {
 	start_server denied
 	put_order >order
 	for command in status ps segments 'maps 1' stats iostat faults trace evict \
-		'unlink a' 'disconnect s1' limit 'limit set -p 1 -f 1' config 'replay order'; do
+		'unlink a' 'disconnect s1' 'drop-guest -y 1' limit 'limit set -p 1 -f 1' config 'replay order'; do
 		# shellcheck disable=SC2086 # several words
 		fails 6 'only root and members of group memd' $command
 	done
@@ -483,6 +504,7 @@ on_terminal() {
 	start_server ok
 	fails 7 'no session of process 99' maps 99
 	fails 7 'no segment is called gone' unlink gone
+	fails 7 'no store 5 is here' drop-guest --yes 5
 	fails 7 "no counter matches 'nothing'" stats nothing
 	fails 7 "no key 'pool'" config pool
 }
@@ -562,6 +584,10 @@ on_terminal() {
 	refuses 'whose?' maps
 	refuses 'which segment?' unlink
 	refuses 'at most 255 bytes' unlink "$(printf '%0256d' 0)"
+	refuses 'which store?' drop-guest
+	refuses "'s3' is no ID of a store" drop-guest s3
+	refuses "'0' is no ID of a store" drop-guest --yes 0
+	refuses 'Too many arguments' drop-guest 3 4
 	refuses 'whom?' disconnect
 	refuses 'Too many arguments' disconnect s1 s2
 	refuses "'1x' is no process id" maps 1x
@@ -687,7 +713,7 @@ on_terminal() {
 @test "every command explains itself, and memctl(1) explains it" {
 	local command page=$repo/deploy/man/memctl.1
 	"$memctl" help | sed -n 's/^  \([a-z-]*\) .*/\1/p' >commands
-	[ "$(wc -l <commands)" -eq 18 ]
+	[ "$(wc -l <commands)" -eq 19 ]
 	while read -r command; do
 		"$memctl" "$command" --help >by_option
 		grep -q '^Usage: memctl '"$command" by_option
@@ -755,7 +781,7 @@ complete_line() {
 	. "$repo/deploy/completion/memctl"
 	for command in status ps segments maps stores stats iostat faults \
 		trace replay \
-		evict unlink disconnect limit config doctor help version; do
+		evict unlink disconnect drop-guest limit config doctor help version; do
 		options=$("$memctl" "$command" --help |
 			grep -oE -- '^ .{0,6}--[a-z]+=?' | grep -oE -- '--.*' |
 			sort | paste -sd ' ')
@@ -775,6 +801,7 @@ complete_line() {
 	[ "$(complete_line 'memctl maps ')" = "1201 977 s12 s13 s14" ]
 	start_server ok
 	[ "$(complete_line 'memctl unlink ')" = words ]
+	[ "$(complete_line 'memctl drop-guest ')" = '3 4' ]
 	[ "$(complete_line 'memctl config lo')" = log_level ]
 	[ "$(complete_line 'memctl stats w')" = write_time ]
 	MEMCLIENT_ADDRESS=nowhere

@@ -307,6 +307,8 @@ sort_until_enough() {
 	fails 7 'no segment has the name "none"' "$MEMD_SOCKET" unlink none
 	fails 7 'no session 4000000 is connected' "$MEMD_SOCKET" \
 		disconnect s4000000
+	fails 7 'no store 4000000 is here' "$MEMD_SOCKET" \
+		drop-guest --yes 4000000
 }
 
 @test "a certificate that tls_admins does not name is refused, by name" {
@@ -314,7 +316,7 @@ sort_until_enough() {
 	printf 'memd-order 1\nnone\t1\t1\n' >order
 	for command in status ps segments 'maps 1' stores stats iostat faults \
 		trace 'replay order' evict limit 'unlink none' \
-		'disconnect s1' \
+		'disconnect s1' 'drop-guest -y 1' \
 		'limit set --uid 0 --frames 1' config; do
 		# shellcheck disable=SC2086 # several words
 		fails 6 'certificate "worker" is not named in tls_admins: add' \

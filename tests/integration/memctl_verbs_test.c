@@ -3,7 +3,9 @@
  * whose it was: a session that was ended has right bytes or SIGBUS, never
  * zeros, keeps what is in named segments, and can go on anew; who asked is in
  * the log, and who means nobody, or several, is refused.  A segment whose name
- * was taken away goes on for those who have it, and for nobody else. */
+ * was taken away goes on for those who have it, and for nobody else.  What was
+ * kept for another host and is dropped is lost there, never zeros, and its room
+ * is free; nothing is dropped that was not confirmed. */
 #include "client/include/memclient.h"
 #include "tests/integration/store_client.h"
 #include "tests/integration/store_hosts.h"
@@ -25,6 +27,7 @@
 enum {
 	PAGE = SLOT_BYTES,
 	PAGES = 24 * 256,		/* three times the pool */
+	EXIT_USAGE = 2,
 	EXIT_NOT_FOUND = 7,
 	PATIENCE_S = 60,
 };
@@ -280,6 +283,82 @@ static void unlinked_segment_stays_with_who_has_it(void **state)
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
+/* ---- drop-guest */
+
+/* A program whose pages another memd keeps: pages that it had there are lost,
+ * all others right, and it goes on with an empty store. */
+static void dropped_store_is_lost_to_its_host(void **state)
+{
+	struct store_hosts hosts = { 0 };
+	struct memclient *mc;
+	char address[128], said[1024];
+	const char *host;
+	uint8_t *memory;
+
+	(void)state;
+	store_hosts_start(&hosts, 0);
+	host = hosts.memd[0].socket;
+	snprintf(address, sizeof(address),
+		 "tcp://127.0.0.1:%u?pool=8M&size=32M", hosts.port[0]);
+	mc = open_client(address);
+	memory = map_private(mc);
+	write_all(memory, 1);
+	assert_int_equal(count_lost(memory, 1), 0);
+	assert_run(EXIT_USAGE, host, said, "drop-guest 1");
+	assert_said(said, "pass --yes");
+	assert_int_equal(count_lost(memory, 1), 0);
+	assert_run(0, host, said, "drop-guest --yes 1");
+	assert_said(said, "dropped store 1 of 127.0.0.1, ");
+	assert_true(count_lost(memory, 1) > PAGES / 4);
+	assert_int_equal(memclient_unmap(mc, memory), 0);
+	memory = map_private(mc);
+	write_all(memory, 2);
+	assert_int_equal(count_lost(memory, 2), 0);
+	assert_run(0, host, said, "-o raw stores | cut -f 13");
+	assert_string_equal(said, "2\n");
+	assert_int_equal(testmemd_log_count(&hosts.memd[0],
+					    "notice store-drop by_uid="), 1);
+	memclient_close(mc);
+	store_hosts_stop(&hosts);
+}
+
+/* Whose connection has broken: it need not be waited for. */
+static void store_that_is_away_makes_room(void **state)
+{
+	enum { SLOTS = 512 };
+	uint8_t token[TOKEN_BYTES], bytes[SLOT_BYTES];
+	struct testmemd tm;
+	char said[1024];
+	int fd, admin;
+
+	(void)state;
+	store_start(&tm, "--store-keep=86400s");
+	admin = client_open(&tm, true, NULL);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, SLOTS, NULL, token), 0);
+	for (uint32_t slot = 0; slot < SLOTS; slot++) {
+		slot_fill(bytes, slot, 1);
+		store_write(fd, slot, 1, bytes);
+	}
+	close(fd);
+	client_await_counter(admin, "sessions_closed", 1);
+	assert_run(EXIT_NOT_FOUND, tm.socket, said, "drop-guest --yes 2");
+	assert_run(0, tm.socket, said, "drop-guest --yes 1");
+	assert_run(EXIT_NOT_FOUND, tm.socket, said, "drop-guest --yes 1");
+	assert_run(0, tm.socket, said, "-o raw stores");
+	assert_string_equal(said, "");
+	/* When it was answered, the room was free. */
+	assert_int_equal(status_number(tm.socket, "-o raw",
+				       "pool_resident_bytes\t"), 0);
+	assert_int_equal(status_number(tm.socket, "-o raw",
+				       "committed_bytes\t"), 0);
+	fd = store_session(&tm);
+	assert_int_equal(store_open(fd, SLOTS, token, NULL), ENOENT);
+	close(fd);
+	close(admin);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +366,8 @@ int main(void)
 		cmocka_unit_test(session_that_is_meant_must_be_one),
 		cmocka_unit_test(asking_session_stays),
 		cmocka_unit_test(unlinked_segment_stays_with_who_has_it),
+		cmocka_unit_test(dropped_store_is_lost_to_its_host),
+		cmocka_unit_test(store_that_is_away_makes_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,6 +54,7 @@ static const struct type_descriptor type_descriptors[] = {
 	NO_BODY(STORE_CLOSE),
 	NO_BODY(STORES),
 	BODY(STORES_REPLY, stores_reply),
+	BODY(STORE_DROP, store_drop),
 	NO_BODY(STATUS),
 	BODY(STATUS_REPLY, status_reply),
 	NO_BODY(SESSIONS),
