@@ -162,9 +162,8 @@ start_memd() {
 	say "starting memd: pool $pool, swap file $swap_mib MiB"
 	"${memd[@]}" >"$dir/memd.log" 2>&1 &
 	memd_pid=$!
-	until memctl status >/dev/null 2>&1; do
+	until memctl status --wait=0.5 >/dev/null 2>&1; do
 		kill -0 "$memd_pid" 2>/dev/null || memd_did_not_start
-		sleep 0.1
 	done
 }
 

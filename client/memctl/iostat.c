@@ -5,7 +5,6 @@
 #include "client/memctl/memctl.h"
 
 #include "common/clock.h"
-#include "common/units.h"
 #include <math.h>
 #include <poll.h>
 #include <string.h>
@@ -41,15 +40,9 @@ struct sample {
 
 static uint64_t parse_interval(struct argp_state *state, const char *text)
 {
-	char *end;
-	double seconds = strtod(text, &end);
 	uint64_t ms = 0;
 
-	if (end != text && *end == '\0' && seconds > 0 && seconds < 1e6)
-		ms = (uint64_t)ceil(seconds * 1000);
-	else if (units_parse_ms(text, &ms) != 0 || ms > UINT32_MAX)
-		ms = 0;
-	if (ms == 0)
+	if (!memctl_parse_seconds(text, &ms) || ms == 0)
 		argp_error(state, "'%s' is no interval: say 2, 0.5 or 1min",
 			   text);
 	return ms;

@@ -22,6 +22,7 @@ enum exit_code {
 	EXIT_CODE_NO_DAEMON = 5,	/* not there, gone, silent, not memd */
 	EXIT_CODE_DENIED = 6,
 	EXIT_CODE_NOT_FOUND = 7,	/* process, session, segment, key */
+	EXIT_CODE_NOT_READY = 8,	/* status --wait */
 };
 
 enum { MEMCTL_TIMEOUT_DEFAULT_MS = 10000 };
@@ -63,6 +64,10 @@ struct client_name memctl_parse_client(struct argp_state *state,
 				       const char *text);
 uint32_t memctl_parse_store(struct argp_state *state, const char *text);
 
+/* A time of which a bare number is seconds: 2, 0.5 or 1min.  False: it is none.
+ */
+bool memctl_parse_seconds(const char *text, uint64_t *ret_ms) MUST_CHECK;
+
 /* The subcommands that take one optional or required client and nothing else on
  * the command line share this: the first argument goes to *client. */
 error_t memctl_parse_client_argument(int key, char *text,
@@ -90,6 +95,12 @@ int memctl_connect(const struct memctl *mc, struct connection **ret_c)
 int memctl_ask(const struct memctl *mc, enum connection_question question,
 	       const ProtobufCMessage *request, ProtobufCMessage **ret_reply)
 	MUST_CHECK;
+
+/* The same for Status, again and again for wait_ms (0: for ever) until memd
+ * answers; at once when that cannot come about by itself.  Returns
+ * EXIT_CODE_NOT_READY when the time is over. */
+int memctl_await_status(const struct memctl *mc, uint64_t wait_ms,
+			ProtobufCMessage **ret_reply) MUST_CHECK;
 
 struct command {
 	const char *name;

@@ -5,6 +5,7 @@
 #include "common/units.h"
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 enum { KEY_TIMEOUT = 0x100 };
@@ -159,6 +160,20 @@ uint64_t memctl_parse_size(struct argp_state *state, const char *text)
 		argp_error(state, "'%s' is no size: say 4096, 64M or 1.5G",
 			   text);
 	return bytes;
+}
+
+bool memctl_parse_seconds(const char *text, uint64_t *ret_ms)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	if (end != text && *end == '\0') {
+		if (!(seconds >= 0 && seconds < 1e6))
+			return false;
+		*ret_ms = (uint64_t)ceil(seconds * 1000);
+		return true;
+	}
+	return units_parse_ms(text, ret_ms) == 0 && *ret_ms <= UINT32_MAX;
 }
 
 uint64_t memctl_parse_count(struct argp_state *state, const char *text)

@@ -8,23 +8,44 @@
 #include <string.h>
 #include <time.h>
 
-enum { BAR_WIDTH = 30, CERTIFICATES_MAX = 8, CERTIFICATE_BYTES = 384 };
+enum {
+	BAR_WIDTH = 30, CERTIFICATES_MAX = 8, CERTIFICATE_BYTES = 384,
+	KEY_WAIT = 0x200, WAIT_DEFAULT_MS = 60000,
+};
+
+struct wish {
+	bool does_check, does_wait;
+	uint64_t wait_ms;
+};
 
 static const struct argp_option options[] = {
 	{ "check", 'c', NULL, 0,
 	  "Exit with 3 when memd warns and 4 when it is degraded", 1 },
+	{ "wait", KEY_WAIT, "SECONDS", OPTION_ARG_OPTIONAL,
+	  "Wait until memd answers, at most so long (a minute; 0: for ever); "
+	  "exit with 8 when it does not", 1 },
 	{ 0 },
 };
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-	bool *does_check = state->input;
+	struct wish *wish = state->input;
 
-	(void)text;
-	if (key != 'c')
+	switch (key) {
+	case 'c':
+		wish->does_check = true;
+		return 0;
+	case KEY_WAIT:
+		wish->does_wait = true;
+		wish->wait_ms = WAIT_DEFAULT_MS;
+		if (text != NULL && !memctl_parse_seconds(text,
+							  &wish->wait_ms))
+			argp_error(state, "'%s' is no time: say 2, 0.5 or "
+				   "1min", text);
+		return 0;
+	default:
 		return ARGP_ERR_UNKNOWN;
-	*does_check = true;
-	return 0;
+	}
 }
 
 static const struct argp status_argp = {
@@ -403,13 +424,15 @@ static int exit_code_of(const Memd__StatusReply *st)
 
 int cmd_status(struct memctl *mc, int argc, char **argv)
 {
-	bool does_check = false;
+	struct wish wish = { 0 };
 	ProtobufCMessage *reply;
 	const Memd__StatusReply *st;
 	int code;
 
-	memctl_parse(mc, &status_argp, argc, argv, &does_check);
-	code = memctl_ask(mc, ASK_STATUS, NULL, &reply);
+	memctl_parse(mc, &status_argp, argc, argv, &wish);
+	code = wish.does_wait ?
+		memctl_await_status(mc, wish.wait_ms, &reply) :
+		memctl_ask(mc, ASK_STATUS, NULL, &reply);
 	if (code != EXIT_CODE_OK)
 		return code;
 	st = (const Memd__StatusReply *)reply;
@@ -417,7 +440,7 @@ int cmd_status(struct memctl *mc, int argc, char **argv)
 		print_screen(mc, st);
 	else
 		code = print_record(mc, st);
-	if (code == EXIT_CODE_OK && does_check)
+	if (code == EXIT_CODE_OK && wish.does_check)
 		code = exit_code_of(st);
 	protobuf_c_message_free_unpacked(reply, NULL);
 	return code;

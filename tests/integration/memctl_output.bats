@@ -391,6 +391,40 @@ on_terminal() {
 	[ "$(grep drop requests | xargs)" = 'drop store=3 drop store=4' ]
 }
 
+@test "status --wait waits for a memd that is about to start" {
+	local pid
+	fails 8 'memd was not ready within 100 ms: no memd at memd.sock' \
+		status --wait=0.1
+	# There when nobody answers yet, as with a socket of systemd's.
+	start_server silent
+	fails 8 'ready within 300 ms: memd at memd.sock did not answer' \
+		status --wait=300ms
+	start_server full
+	fails 8 'ready within 300 ms: too many sessions' status --wait=300ms
+	stop_server
+	rm -f memd.sock
+	"$memctl" -o raw status --wait=0 >out 2>err 3>&- &
+	pid=$!
+	start_server warn
+	wait "$pid"
+	grep -P '^verdict\twarn$' out
+	run -3 "$memctl" status --wait --check
+	start_server ok
+	golden status.table status --wait
+}
+
+@test "status --wait does not wait for what will not come by itself" {
+	start_server denied
+	fails 6 'only root and members' status --wait=2min
+	start_server garbage
+	fails 5 'is that memd?' status --wait=2min
+	start_server version
+	fails 5 'speaks protocol 1, memd 2' status --wait=2min
+	fails 2 "'@' is no address" -s @ status --wait=2min
+	refuses "'soon' is no time" status --wait=soon
+	refuses "'-1' is no time" status --wait=-1
+}
+
 @test "without a memd it says how to start one" {
 	fails 5 'no memd at memd.sock: start it with `systemctl start memd`' ps
 	start_server ok
@@ -770,6 +804,7 @@ complete_line() {
 	[ "$(complete_line 'memctl limit set --frames=')" = none ]
 	[ "$(complete_line 'memctl help tr')" = trace ]
 	[ "$(complete_line 'memctl status ')" = '' ]
+	[ "$(complete_line 'memctl status --w')" = '--wait ' ]
 	touch an-order
 	[ "$(complete_line 'memctl replay an-')" = an-order ]
 	[ "$(complete_line 'memctl trace --save=an-')" = an-order ]

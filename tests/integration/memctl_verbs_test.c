@@ -49,8 +49,8 @@ static int run(const char *socket, char said[1024], const char *format, ...)
 	va_start(args, format);
 	vsnprintf(arguments, sizeof(arguments), format, args);
 	va_end(args);
-	snprintf(line, sizeof(line), "</dev/null %s --socket=%s %s 2>&1",
-		 MEMCTL_PATH, socket, arguments);
+	snprintf(line, sizeof(line), "</dev/null timeout 120 %s --socket=%s "
+		 "%s 2>&1", MEMCTL_PATH, socket, arguments);
 	out = popen(line, "re");
 	assert_non_null(out);
 	length = fread(said, 1, 1023, out);
