@@ -231,6 +231,18 @@ int account_set_limit(struct accounts *as, struct account *account,
 	return 0;
 }
 
+/* The caller holds it, too. */
+void account_reset_limit(struct accounts *as, struct account *account)
+{
+	take_from_config(as, account);
+	apply(as, account);
+	if (!account->is_sticky)
+		return;
+	account->is_sticky = false;
+	as->sticky_count--;
+	account_put(as, account);
+}
+
 void accounts_reconfigure(struct accounts *as)
 {
 	struct account *account;

@@ -82,6 +82,9 @@ void accounts_sweep(struct accounts *as);
 int account_set_limit(struct accounts *as, struct account *account,
 		      uint64_t frames, uint64_t mapped_bytes) MUST_CHECK;
 
+/* As the configuration says again, and as it will say. */
+void account_reset_limit(struct accounts *as, struct account *account);
+
 /* The configuration has changed: limits that come from it follow. */
 void accounts_reconfigure(struct accounts *as);
 

@@ -143,35 +143,60 @@ static int find_account(struct daemon *d, struct conn *c, uint64_t id,
 	return 0;
 }
 
+/* What is not named stays. */
+static int set_limit(struct daemon *d, struct account *account,
+		     const Memd__Limit *limit)
+{
+	if (limit->reset) {
+		account_reset_limit(&d->accounts, account);
+		return 0;
+	}
+	return account_set_limit(&d->accounts, account,
+				 limit->has_frames ? limit->frames :
+						     account->frames,
+				 limit->has_mapped_bytes ?
+					limit->mapped_bytes :
+					account->mapped_bytes);
+}
+
+static bool check_limit(struct conn *c, uint64_t id, const Memd__Limit *limit)
+{
+	bool has_value = limit->has_frames || limit->has_mapped_bytes;
+
+	if (limit->reset && has_value)
+		conn_send_error(c, id, -EINVAL, "give limits, or reset them");
+	else if (limit->frames > UINT32_MAX ||
+		 limit->mapped_bytes > SEGMENT_BYTES_MAX)
+		conn_send_error(c, id, -EINVAL, "a limit is at most %u frames "
+				"and 16 TiB", UINT32_MAX);
+	else
+		return true;
+	return false;
+}
+
 void handle_limit_set(struct daemon *d, struct conn *c, uint64_t id,
 		      const void *message)
 {
 	const Memd__Limit *limit = message;
 	struct account *account;
-	uint64_t frames, mapped_bytes;
 	int err;
 
-	if (limit->frames > UINT32_MAX ||
-	    limit->mapped_bytes > SEGMENT_BYTES_MAX) {
-		conn_send_error(c, id, -EINVAL, "a limit is at most %u frames "
-				"and 16 TiB", UINT32_MAX);
+	if (!check_limit(c, id, limit) ||
+	    find_account(d, c, id, limit, &account) != 0)
 		return;
-	}
-	if (find_account(d, c, id, limit, &account) != 0)
-		return;
-	frames = limit->has_frames ? limit->frames : account->frames;
-	mapped_bytes = limit->has_mapped_bytes ? limit->mapped_bytes :
-						 account->mapped_bytes;
-	err = account_set_limit(&d->accounts, account, frames, mapped_bytes);
+	err = set_limit(d, account, limit);
 	if (err != 0) {
 		conn_send_error(c, id, err, "too many users have limits of "
-				"their own; set uid_frames in memd.conf");
+				"their own; take some back (memctl limit set "
+				"--default), or set uid_frames in memd.conf");
 	} else {
 		log_event(LOG_LEVEL_NOTICE, "limit",
 			  "by_uid=%u uid=%u session=%u frames=%llu "
-			  "mapped=%llu", c->peer.uid, account->uid,
-			  account->session, (unsigned long long)frames,
-			  (unsigned long long)mapped_bytes);
+			  "mapped=%llu source=%s", c->peer.uid, account->uid,
+			  account->session,
+			  (unsigned long long)account->frames,
+			  (unsigned long long)account->mapped_bytes,
+			  limit_source_name(account->source));
 		conn_send_ok(c, id);
 	}
 	account_put(&d->accounts, account);

@@ -106,6 +106,8 @@ static const struct argp_option set_options[] = {
 	  "so much memory; 0 or none takes the limit away", 1 },
 	{ "mapped", 'm', "SIZE", 0,
 	  "At most so much mapped memory; 0 or none takes the limit away", 1 },
+	{ "default", 'd', NULL, 0,
+	  "Both as memd.conf says again, and as it will say", 1 },
 	{ 0 },
 };
 
@@ -160,9 +162,12 @@ static void check_complete(struct argp_state *state, const Memd__Limit *limit)
 	if (limit->has_pid + limit->has_uid + limit->has_session != 1)
 		argp_error(state, "whose limit? give one of --pid, --uid and "
 			   "--session");
-	if (!limit->has_frames && !limit->has_mapped_bytes)
+	if (!limit->has_frames && !limit->has_mapped_bytes && !limit->reset)
 		argp_error(state, "which limit? give --frames, --mapped or "
-			   "both");
+			   "both, or --default");
+	if (limit->reset && (limit->has_frames || limit->has_mapped_bytes))
+		argp_error(state, "--default is for both limits: leave out "
+			   "--frames and --mapped");
 }
 
 static error_t parse_set(int key, char *text, struct argp_state *state)
@@ -196,6 +201,9 @@ static error_t parse_set(int key, char *text, struct argp_state *state)
 			memctl_parse_size(state, text);
 		limit->has_mapped_bytes = 1;
 		return 0;
+	case 'd':
+		limit->has_reset = limit->reset = true;
+		return 0;
 	case ARGP_KEY_END:
 		check_complete(state, limit);
 		return 0;
@@ -209,7 +217,7 @@ static const struct argp set_argp = {
 	.parser = parse_set,
 	.doc = "Set limits of a session or a user.  A limit below what is in "
 	       "use evicts; nothing is lost.  What is not named stays as it "
-	       "is.",
+	       "is.  --default takes back what was set so.",
 };
 
 static int set(struct memctl *mc, int argc, char **argv)

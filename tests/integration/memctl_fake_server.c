@@ -636,6 +636,8 @@ static bool request_limit_set(struct peer *peer, const void *body,
 		fprintf(log_file, " frames=%" PRIu64, l->frames);
 	if (l->has_mapped_bytes)
 		fprintf(log_file, " mapped_bytes=%" PRIu64, l->mapped_bytes);
+	if (l->reset)
+		fprintf(log_file, " reset");
 	fprintf(log_file, "\n");
 	memd__limit__free_unpacked(l, NULL);
 	return answer_ok(peer);

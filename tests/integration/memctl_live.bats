@@ -243,6 +243,9 @@ until_true() {
 	"$memctl" limit set --uid "$(id -u)" --frames none
 	"$memctl" limit set --pid "$pid" --frames 0 --mapped none
 	ask "$of_session | .limit_bytes == 0 and .limit_mapped_bytes == 0" limit
+	ask "$of_session | .source == \"memctl\"" limit
+	"$memctl" limit set --pid "$pid" --default
+	ask "$of_session | .limit_bytes == 0 and .source == \"config\"" limit
 	run -7 "$memctl" limit set --session 4000000 --frames 1
 }
 

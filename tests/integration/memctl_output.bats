@@ -318,6 +318,7 @@ on_terminal() {
 	"$memctl" limit set --session=3 --mapped none
 	"$memctl" limit set --session=s14 -f 1
 	"$memctl" limit set -p s14 -f 1
+	"$memctl" limit set -p s14 --default
 	put_order >order
 	"$memctl" replay order
 	awk 'BEGIN { print "memd-order 1"
@@ -650,6 +651,7 @@ on_terminal() {
 	refuses 'whose limit?' limit set --frames 1
 	refuses 'whose limit?' limit set --pid 1 --uid 0 --frames 1
 	refuses 'which limit?' limit set --pid 1
+	refuses 'leave out --frames' limit set --pid 1 -d --frames 1
 	refuses "'99999999999' is no user" limit set -u 99999999999 -f 1
 	refuses "'no such user' is no user" limit set -u 'no such user' -f 1
 	refuses "'x' is no session" limit set --session x --frames 1

@@ -5,7 +5,8 @@
  * the log, and who means nobody, or several, is refused.  A segment whose name
  * was taken away goes on for those who have it, and for nobody else.  What was
  * kept for another host and is dropped is lost there, never zeros, and its room
- * is free; nothing is dropped that was not confirmed. */
+ * is free; nothing is dropped that was not confirmed.  Limits can be taken back
+ * so that there is room for others. */
 #include "client/include/memclient.h"
 #include "tests/integration/store_client.h"
 #include "tests/integration/store_hosts.h"
@@ -239,6 +240,55 @@ static void asking_session_stays(void **state)
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
+/* ---- limits taken back */
+
+static int set_limit(int fd, uint32_t uid, bool is_reset)
+{
+	Memd__Limit limit = MEMD__LIMIT__INIT;
+	struct answer a;
+	int type;
+
+	limit.has_uid = true;
+	limit.uid = uid;
+	limit.has_reset = limit.reset = is_reset;
+	limit.has_frames = !is_reset;
+	limit.frames = 100;
+	client_send(fd, T(LIMIT_SET), 2, &limit.base);
+	assert_true(client_try_receive(fd, &a));
+	type = a.header.type;
+	answer_free(&a);
+	return type;
+}
+
+/* There is room for so many users only; who got one does not keep it. */
+static void limit_that_is_taken_back_makes_room(void **state)
+{
+	enum { FIRST = 100000, MOST = 10000 };
+	const char *const flags[] = { "--uid-frames=7", NULL };
+	uint32_t uid = FIRST;
+	struct testmemd tm;
+	char said[1024];
+	int fd;
+
+	(void)state;
+	assert_int_equal(testmemd_start(&tm, flags), 0);
+	fd = client_open(&tm, true, NULL);
+	while (set_limit(fd, uid, false) == T(OK) && uid < FIRST + MOST)
+		uid++;
+	assert_true(uid > FIRST && uid < FIRST + MOST);
+	assert_run(1, tm.socket, said, "limit set -u %u -f 1", uid);
+	assert_said(said, "limit set --default");
+	/* Whose limit is none still has one. */
+	assert_run(0, tm.socket, said, "limit set -u %u -f none", FIRST);
+	assert_int_equal(set_limit(fd, uid, false), T(ERROR));
+	assert_int_equal(set_limit(fd, FIRST, true), T(OK));
+	assert_int_equal(set_limit(fd, FIRST, true), T(OK));
+	assert_int_equal(set_limit(fd, uid, false), T(OK));
+	assert_int_equal(set_limit(fd, uid + 1, false), T(ERROR));
+	close(fd);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
 /* ---- unlink */
 
 static void unlinked_segment_stays_with_who_has_it(void **state)
@@ -365,6 +415,7 @@ int main(void)
 		cmocka_unit_test(ended_session_has_its_bytes_or_sigbus),
 		cmocka_unit_test(session_that_is_meant_must_be_one),
 		cmocka_unit_test(asking_session_stays),
+		cmocka_unit_test(limit_that_is_taken_back_makes_room),
 		cmocka_unit_test(unlinked_segment_stays_with_who_has_it),
 		cmocka_unit_test(dropped_store_is_lost_to_its_host),
 		cmocka_unit_test(store_that_is_away_makes_room),
