@@ -97,20 +97,46 @@ void handle_replay(struct daemon *d, struct conn *c, uint64_t id,
 				"again later" : "no memory");
 }
 
-static struct session *find_session(struct daemon *d,
-				    const Memd__Limit *limit)
+/* ---- limits */
+
+static unsigned count_sessions(const struct server *server,
+			       const struct whom *whom)
 {
-	if (limit->session != 0)
-		return server_find_session(&d->server, limit->session);
-	return server_find_pid(&d->server, (pid_t)limit->pid);
+	const struct session *s;
+	unsigned count = 0;
+
+	TAILQ_FOREACH(s, &server->sessions, link)
+		count += whom_is_session(whom, s);
+	return count;
+}
+
+/* The only session meant.  NULL: that has been answered. */
+static struct session *find_one(struct daemon *d, struct conn *c, uint64_t id,
+				const struct whom *whom)
+{
+	unsigned count;
+
+	if (!whom_check(d, c, id, whom))
+		return NULL;
+	count = count_sessions(&d->server, whom);
+	if (count > 1) {
+		conn_send_error(c, id, -EINVAL, "pid %d has %u sessions: name "
+				"one of them, which `memctl ps --long` shows",
+				whom->pid, count);
+		return NULL;
+	}
+	return whom->session != 0 ?
+		server_find_session(&d->server, whom->session) :
+		server_find_pid(&d->server, whom->pid);
 }
 
 /* The account meant, held for the caller. */
 static int find_account(struct daemon *d, struct conn *c, uint64_t id,
 			const Memd__Limit *limit, struct account **ret_account)
 {
-	bool has_session = limit->session != 0 || limit->pid != 0;
-	struct session *s;
+	const struct whom whom = { (pid_t)limit->pid, limit->session };
+	bool has_session = !whom_is_everybody(&whom);
+	const struct session *s;
 	int err;
 
 	if (has_session == (bool)limit->has_uid) {
@@ -125,12 +151,9 @@ static int find_account(struct daemon *d, struct conn *c, uint64_t id,
 					"%s", limit->uid, strerror(-err));
 		return err;
 	}
-	s = find_session(d, limit);
-	if (s == NULL) {
-		conn_send_error(c, id, -ESRCH, "no such session is connected; "
-				"see `memctl ps`");
+	s = find_one(d, c, id, &whom);
+	if (s == NULL)
 		return -ESRCH;
-	}
 	if (s->main->peer.is_remote) {
 		conn_send_error(c, id, -EINVAL, "session %u is of another "
 				"host: what it keeps here is charged to its "
@@ -205,17 +228,6 @@ void handle_limit_set(struct daemon *d, struct conn *c, uint64_t id,
 
 /* ---- ending sessions */
 
-static unsigned count_sessions(const struct server *server,
-			       const struct whom *whom)
-{
-	const struct session *s;
-	unsigned count = 0;
-
-	TAILQ_FOREACH(s, &server->sessions, link)
-		count += whom_is_session(whom, s);
-	return count;
-}
-
 /* NULL: that has been answered. */
 static struct session *find_victim(struct daemon *d, struct conn *c,
 				   uint64_t id, const struct whom *whom)
@@ -226,18 +238,8 @@ static struct session *find_victim(struct daemon *d, struct conn *c,
 		conn_send_error(c, id, -EINVAL, "give a session or a pid");
 		return NULL;
 	}
-	if (!whom_check(d, c, id, whom))
-		return NULL;
-	if (count_sessions(&d->server, whom) > 1) {
-		conn_send_error(c, id, -EINVAL, "pid %d has %u sessions: name "
-				"one of them, which `memctl ps --long` shows",
-				whom->pid, count_sessions(&d->server, whom));
-		return NULL;
-	}
-	s = whom->session != 0 ?
-		server_find_session(&d->server, whom->session) :
-		server_find_pid(&d->server, whom->pid);
-	if (s == c->session) {
+	s = find_one(d, c, id, whom);
+	if (s != NULL && s == c->session) {
 		conn_send_error(c, id, -EINVAL, "session %u is the one that "
 				"asks: name another one", s->id);
 		return NULL;

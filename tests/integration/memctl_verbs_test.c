@@ -201,6 +201,9 @@ static void session_that_is_meant_must_be_one(void **state)
 	two = open_client(tm.socket);
 	assert_run(1, tm.socket, said, "disconnect %d", (int)getpid());
 	assert_said(said, "has 2 sessions: name one of them");
+	assert_run(1, tm.socket, said, "limit set --pid %d --frames 1",
+		   (int)getpid());
+	assert_said(said, "has 2 sessions: name one of them");
 	assert_run(EXIT_NOT_FOUND, tm.socket, said, "disconnect s4000");
 	assert_said(said, "no session 4000 is connected");
 	assert_run(EXIT_NOT_FOUND, tm.socket, said, "disconnect 1");
