@@ -17,6 +17,8 @@ folder=${TMPDIR:-/var/tmp}
 cd -- "$(dirname -- "$0")/.."
 # shellcheck source=tests/packages.sh
 . tests/packages.sh
+# shellcheck source=tests/waiting.sh
+. tests/waiting.sh
 build_dir=build/quickstart
 dir='' memd=() memd_pid='' sort_pid='' hold=''
 
@@ -43,7 +45,7 @@ fail() {
 end_process() {
 	[ -n "$1" ] || return 0
 	kill "$1" 2>/dev/null || return 0
-	wait "$1" 2>/dev/null || true
+	wait_exit "$1" "process $1 to end" || true
 }
 
 cleanup() {
@@ -70,18 +72,22 @@ install_packages() {
 	if [ "$(id -u)" -eq 0 ]; then
 		say "installing what is missing of the packages it needs"
 	fi
-	packages_install build >"$dir/apt.log" 2>&1 ||
+	packages_install build >"$dir/apt.log" 2>&1 </dev/null ||
 		{ tail -n 15 "$dir/apt.log" >&2
 		  fail "packages are missing (above)"; }
 }
 
 build() {
 	say "building into $build_dir"
+	{ mkdir -p -- "$build_dir" && touch -- "$build_dir"; } ||
+		fail "cannot write in $PWD/$build_dir; copy the sources to a" \
+			"folder of your own"
 	{ cmake -S . -B "$build_dir" -G Ninja \
 		-DCMAKE_BUILD_TYPE=Release -DMEMD_TESTS=OFF &&
-	  cmake --build "$build_dir"; } >"$dir/build.log" 2>&1 ||
+	  timeout --foreground 3600 cmake --build "$build_dir"; } \
+		>"$dir/build.log" 2>&1 </dev/null ||
 		{ tail -n 30 "$dir/build.log" >&2
-		  fail "it does not build (above)"; }
+		  fail "it does not build, or not within an hour (above)"; }
 }
 
 need_disk() {
@@ -159,20 +165,20 @@ start_memd() {
 	memd=("$build_dir/daemon/memd" --config="$dir/memd.conf"
 		--socket="$dir/memd.sock" --pool-size="$pool"
 		--swap-file="$dir/swap" --swap-size="${swap_mib}M")
+	# Its socket is in a folder of ours: who we are is no danger to it.
+	[ "$(id -u)" -ne "$(cat /proc/sys/kernel/overflowuid)" ] ||
+		memd+=(--allow-nobody=yes)
 	say "starting memd: pool $pool, swap file $swap_mib MiB"
 	"${memd[@]}" >"$dir/memd.log" 2>&1 &
 	memd_pid=$!
-	until memctl status --wait=0.5 >/dev/null 2>&1; do
-		kill -0 "$memd_pid" 2>/dev/null || memd_did_not_start
-	done
+	wait_memd "$memd_pid" "$dir/memd.log" memctl status ||
+		memd_did_not_start $?
 }
 
 memd_did_not_start() {
-	local status=0
-
-	wait "$memd_pid" || status=$?
 	memd_pid=''
-	[ "$status" -eq 3 ] || fail "memd did not start (status $status)"
+	: >"$dir/memd.log"	# which is above
+	[ "$1" -eq 3 ] || fail "memd did not start (above)"
 	"${memd[@]}" --check || true
 	fail "this kernel or container does not let memd run;" \
 		"the lines FAIL above say what to allow." \
@@ -220,7 +226,10 @@ await_bigsort() {
 	local ticks=0
 
 	until grep -q '^bigsort: lines=' "$dir/figures"; do
-		kill -0 "$sort_pid" 2>/dev/null || bigsort_failed
+		if ! kill -0 "$sort_pid" 2>/dev/null; then
+			wait_exit "$sort_pid" bigsort || bigsort_failed $?
+			bigsort_failed 0
+		fi
 		sleep 0.2
 		ticks=$((ticks + 1))
 		if [ $((ticks % 25)) -eq 0 ]; then
@@ -228,17 +237,15 @@ await_bigsort() {
 				$((ticks / 5)) "$(counter evicted)" \
 				"$(fault_count swap_in)"
 		fi
-		[ "$ticks" -lt 6000 ] || fail "bigsort does not end"
+		[ "$ticks" -lt 6000 ] ||
+			fail "bigsort has not sorted it in 20 minutes"
 	done
 }
 
 bigsort_failed() {
-	local status=0
-
-	wait "$sort_pid" || status=$?
 	sort_pid=''
 	cat "$dir/figures" >&2
-	fail "bigsort ended with status $status"
+	fail "bigsort ended with status $1"
 }
 
 # One of the key=value figures that bigsort printed.
@@ -267,10 +274,11 @@ END
 
 finish() {
 	exec {hold}>&-
-	wait "$sort_pid" || bigsort_failed
+	wait_exit "$sort_pid" 'bigsort to end' || bigsort_failed $?
 	sort_pid=''
 	kill "$memd_pid"
-	wait "$memd_pid" || { memd_pid=''; fail "memd did not stop well"; }
+	wait_exit "$memd_pid" 'memd to end' ||
+		{ memd_pid=''; fail "memd did not stop well"; }
 	memd_pid=''
 }
 

@@ -24,6 +24,7 @@ packages_missing() {
 # missing and we may not install them.
 packages_install() {
 	local missing apt=(apt-get install -y --no-install-recommends)
+	local bounded=(timeout --foreground -k 10 1800)
 
 	if ! command -v dpkg-query >/dev/null; then
 		echo "not a Debian: make sure to have what these packages hold:"
@@ -39,5 +40,8 @@ packages_install() {
 	fi
 	echo "installing: ${missing[*]}"
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get -q update && "${apt[@]}" -q "${missing[@]}"
+	"${bounded[@]}" apt-get -q update &&
+		"${bounded[@]}" "${apt[@]}" -q "${missing[@]}" && return
+	echo "apt-get has failed, or took more than half an hour"
+	return 1
 }

@@ -11,6 +11,8 @@
 set -u
 
 root=$(cd -- "$(dirname -- "$0")/../.." && pwd) || exit 1
+# shellcheck source=tests/waiting.sh
+. "$root/tests/waiting.sh"
 build=$root/build/bench
 out='' json='' parent=${TMPDIR:-/var/tmp}
 is_built=true is_markdown=false is_published=false
@@ -141,6 +143,7 @@ finish() {
 # stop SIGNAL: end the benchmark, and wait until it has cleaned up.
 stop() {
 	kill "-$1" "$running" 2>/dev/null
+	wait_gone "$running" 'the benchmark to clean up'
 	wait_for_running
 }
 

@@ -8,6 +8,8 @@
 #
 # Needs MEMD_BUILD_DIR, the build to test.
 
+load ../waiting.sh
+
 pool_bytes=$((4 << 20))
 
 setup_file() {
@@ -39,17 +41,11 @@ start_memd() {
 		--swap-size=320M >>"$folder/log" 2>&1 3>&- 9>&- &
 	pid=$!
 	echo "$pid" >"$folder/pid"
-	until "$memctl" status >/dev/null 2>&1; do
-		if ! kill -0 "$pid" 2>/dev/null; then
-			wait "$pid" || status=$?
-			cat "$folder/log" >&2
-			rm "$folder/pid"
-			[ "$status" -eq 3 ] &&
-				skip "the kernel does not let memd run"
-			return 1
-		fi
-		sleep 0.1
-	done
+	wait_memd "$pid" "$folder/log" "$memctl" status && return
+	status=$?
+	rm "$folder/pid"
+	[ "$status" -eq 3 ] && skip "the kernel does not let memd run"
+	return 1
 }
 
 # Real text: four times the pool, in several files; beside them an empty one,
@@ -76,9 +72,7 @@ end_memd() {
 	pid=$(cat "$folder/pid")
 	rm "$folder/pid"
 	kill "-${2:-TERM}" "$pid"
-	while kill -0 "$pid" 2>/dev/null; do
-		sleep 0.05
-	done
+	wait_gone "$pid" 'memd to end' || { cat "$folder/log" >&2; return 1; }
 	# A broken invariant, or a sanitizer's complaint, is in the log.
 	if grep -E 'broken:|Sanitizer' "$folder/log" >&2; then
 		return 1
@@ -146,17 +140,14 @@ counts_as_uniq() {
 	: >figures
 	"$examples/bigsort" -v -H part.a[abc] <hold >held 2>figures 3>&- 9>&- &
 	local pid=$!
-	until grep -q lines= figures; do
-		kill -0 "$pid"
-		sleep 0.1
-	done
+	wait_while_alive "$pid" 'bigsort to have sorted' grep -q lines= figures
 	# It is there, with some of its memory in the swap file.
 	"$memctl" -o raw ps >ps.raw
 	cat ps.raw
 	awk -F '\t' -v pid="$pid" '$1 == pid && $7 > 0 { found = 1 }
 		END { exit !found }' ps.raw
 	exec 9>&-
-	wait "$pid"
+	wait_exit "$pid" 'bigsort to end'
 }
 
 # It stands in the middle of its output, most of its memory in the swap file, as
@@ -172,12 +163,12 @@ loses_its_memory() {
 		3>&- &
 	pid=$!
 	exec 9<output
-	head -c 1 <&9 >/dev/null
+	timeout 120 head -c 1 <&9 >/dev/null
 	end_memd "$PWD" KILL
 	start_memd "$PWD"
-	cat <&9 >rest
+	timeout 120 cat <&9 >rest
 	exec 9<&-
-	wait "$pid" || status=$?
+	wait_exit "$pid" 'bigsort to end' || status=$?
 	end_memd "$PWD"
 	cat said
 	[ "$status" -eq 1 ]
@@ -260,10 +251,11 @@ loses_its_memory() {
 	}
 	# Sessions end when memd has read that they did, and then their
 	# segments, piece by piece.
-	while [ "$(value sessions)" -gt 1 ] ||
-		[ "$(value committed_bytes)" -ne 0 ]; do
-		sleep 0.1
-	done
+	is_empty() {
+		[ "$(value sessions)" -le 1 ] &&
+			[ "$(value committed_bytes)" -eq 0 ]
+	}
+	wait_until 'sessions and segments to end' is_empty
 	"$memctl" status
 	[ -z "$("$memctl" -o raw segments)" ]
 	[ "$(value pool_free_bytes)" -eq "$(value pool_bytes)" ]

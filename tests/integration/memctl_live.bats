@@ -12,6 +12,7 @@
 # shellcheck disable=SC2094,SC2154
 
 bats_require_minimum_version 1.5.0
+load ../waiting.sh
 
 pool_bytes=$((4 << 20))
 
@@ -46,17 +47,11 @@ start_memd() {
 		--swap-size=64M >log 2>&1 3>&- &
 	pid=$!
 	echo "$pid" >memd.pid
-	until "$memctl" status >/dev/null 2>&1; do
-		if ! kill -0 "$pid" 2>/dev/null; then
-			wait "$pid" || status=$?
-			cat log >&2
-			rm memd.pid
-			[ "$status" -eq 3 ] &&
-				skip "the kernel does not let memd run"
-			return 1
-		fi
-		sleep 0.1
-	done
+	wait_memd "$pid" log "$memctl" status && return
+	status=$?
+	rm memd.pid
+	[ "$status" -eq 3 ] && skip "the kernel does not let memd run"
+	return 1
 }
 
 # A trace of everybody.  It has begun when it shows a fault.
@@ -68,9 +63,13 @@ start_trace() {
 
 # make_faults_until TEST...: run a program with a few faults until it holds.
 make_faults_until() {
-	until "$@"; do
-		"$bigsort" tiny >/dev/null
-	done
+	wait_until "a fault to be shown: $*" makes_faults "$@"
+}
+
+makes_faults() {
+	"$@" && return
+	timeout 60 "$bigsort" tiny >/dev/null
+	return 1
 }
 
 # A program with four times the pool: it sorts lines and is held, with its
@@ -82,10 +81,8 @@ start_bigsort() {
 	"$bigsort" -v -H text <>hold >sorted 2>figures 3>&- &
 	pid=$!
 	echo "$pid" >bigsort.pid
-	until grep -q lines= figures; do
-		kill -0 "$pid" || { cat figures >&2; return 1; }
-		sleep 0.1
-	done
+	wait_while_alive "$pid" 'bigsort to have sorted' \
+		grep -q lines= figures || { cat figures >&2; return 1; }
 }
 
 # end NAME [SIGNAL]: the process in NAME.pid, and wait until it has gone.
@@ -96,9 +93,7 @@ end() {
 	pid=$(cat "$1.pid")
 	rm "$1.pid"
 	kill "-${2:-TERM}" "$pid" 2>/dev/null || return 0
-	while kill -0 "$pid" 2>/dev/null; do
-		sleep 0.05
-	done
+	wait_gone "$pid" "$1 to end"
 }
 
 teardown_file() {
@@ -121,17 +116,6 @@ ask() {
 
 	shift
 	"$memctl" -o json "$@" | jq -e "$filter"
-}
-
-# until_true TEST...: repeat it until it holds; for as long as bats lets us.
-until_true() {
-	local tries=0
-
-	until "$@"; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 300 ] || return 1
-		sleep 0.1
-	done
 }
 
 @test "status shows the memd that was started" {
@@ -208,10 +192,10 @@ until_true() {
 	"$memctl" -o raw trace -n 1 >everybody 2>&1 3>&- &
 	everybody=$!
 	make_faults_until [ -s everybody ]
-	wait "$everybody"
+	wait_exit "$everybody" 'trace -n 1 to end'
 	kill "$one"
 	# It may not have come as far as to end in order.
-	wait "$one" || [ "$?" -eq 143 ]
+	wait_exit "$one" 'trace to end' || [ "$?" -eq 143 ]
 	[ "$(wc -l <everybody)" -eq 1 ]
 	[ ! -s one ]
 }
@@ -312,8 +296,8 @@ until_true() {
 @test "the program never noticed" {
 	LC_ALL=C sort text | cmp - sorted
 	end bigsort
-	until_true ask '.ps | all(.command != "bigsort")' ps
-	until_true ask '.status[0] | .sessions == 0 and .segments == 0 and
+	wait_until 'bigsort to be gone' ask '.ps | all(.command != "bigsort")' ps
+	wait_until 'all to be free' ask '.status[0] | .sessions == 0 and .segments == 0 and
 		.pool_free_bytes == .pool_bytes and
 		.swap_free_bytes == .swap_bytes' status
 	ask '.segments == []' segments

@@ -13,6 +13,7 @@
 # shellcheck disable=SC1091,SC2016,SC2094,SC2154
 
 bats_require_minimum_version 1.5.0
+load ../waiting.sh
 
 setup_file() {
 	: "${MEMD_BUILD_DIR:?the build folder to test}"
@@ -149,6 +150,10 @@ on_terminal() {
 	golden iostat-unknown.raw -o raw iostat 5ms 2
 }
 
+has_lines() {
+	[ "$(grep -c . "$1")" -ge "$2" ]
+}
+
 @test "iostat ends when its reader does, and when memd does" {
 	start_server flow
 	timeout 60 "$memctl" iostat 0.01 2>err | head -n 3 >out
@@ -157,11 +162,9 @@ on_terminal() {
 	: >out
 	"$memctl" iostat 0.01 >out 2>err 3>&- &
 	local pid=$! status=0
-	until [ "$(grep -c . out)" -gt 2 ]; do
-		sleep 0.05
-	done
+	wait_while_alive "$pid" 'three lines of iostat' has_lines out 3
 	stop_server
-	wait "$pid" || status=$?
+	wait_exit "$pid" 'iostat to end' || status=$?
 	[ "$status" -eq 5 ]
 	[ "$(grep -c . err)" -eq 1 ]
 }
@@ -492,10 +495,8 @@ on_terminal() {
 	start_tcp_server close
 	fails 5 "memd at $MEMCLIENT_ADDRESS closed the connection" status
 	stop_server
-	until fails 5 "nobody listens at $MEMCLIENT_ADDRESS: start memd there" ps
-	do
-		sleep 0.05
-	done
+	wait_until 'nobody to listen' fails 5 \
+		"nobody listens at $MEMCLIENT_ADDRESS: start memd there" ps
 }
 
 @test "who may not connect is told so" {
@@ -710,7 +711,7 @@ on_terminal() {
 			read -r _ <&4
 		done
 		kill -"$signal" "$pid"
-		wait "$pid"
+		wait_exit "$pid" 'trace to end'
 		run -1 read -r _ <&4
 		exec 4<&-
 		grep -q '^6 faults shown' err

@@ -13,6 +13,7 @@
 # shellcheck disable=SC2154
 
 bats_require_minimum_version 1.5.0
+load ../waiting.sh
 
 setup_file() {
 	: "${MEMD_BUILD_DIR:?the build folder to test}"
@@ -59,17 +60,13 @@ start_memd() {
 	"$memd" --config="$name.conf" >"$name.log" 2>&1 3>&- &
 	pid=$!
 	echo "$pid" >"$name.pid"
-	until "$memctl" -s "$(socket_of "$name")" status >/dev/null 2>&1; do
-		if ! kill -0 "$pid" 2>/dev/null; then
-			wait "$pid" || status=$?
-			cat "$name.log" >&2
-			rm "$name.pid"
-			[ "$status" -eq 3 ] &&
-				skip "the kernel does not let memd run"
-			return 1
-		fi
-		sleep 0.05
-	done
+	wait_memd "$pid" "$name.log" "$memctl" -s "$(socket_of "$name")" \
+		status || status=$?
+	if [ "$status" -ne 0 ]; then
+		rm "$name.pid"
+		[ "$status" -eq 3 ] && skip "the kernel does not let memd run"
+		return 1
+	fi
 	sed -n 's/.*listening-tcp.* port=\([0-9]*\).*/\1/p' "$name.log" \
 		>"$name.port"
 	[ -s "$name.port" ]
@@ -99,10 +96,8 @@ start_client() {
 		"$bigsort" -v -H text <>hold >sorted 2>figures 3>&- &
 	pid=$!
 	echo "$pid" >client.pid
-	until grep -q lines= figures; do
-		kill -0 "$pid" || { cat figures >&2; return 1; }
-		sleep 0.05
-	done
+	wait_while_alive "$pid" 'bigsort to have sorted' \
+		grep -q lines= figures || { cat figures >&2; return 1; }
 }
 
 # end NAME [SIGNAL]: the process in NAME.pid, and wait until it has gone.
@@ -113,9 +108,7 @@ end() {
 	pid=$(cat "$1.pid")
 	rm "$1.pid"
 	kill "-${2:-TERM}" "$pid" 2>/dev/null || return 0
-	while kill -0 "$pid" 2>/dev/null; do
-		sleep 0.05
-	done
+	wait_gone "$pid" "$1 to end"
 }
 
 teardown_file() {
@@ -153,17 +146,6 @@ fails() {
 	echo "$stderr"
 	[ "${#stderr_lines[@]}" -eq 1 ]
 	[[ $stderr == "memctl: "*"$text"* ]]
-}
-
-# until_true TEST...: repeat it until it holds; for as long as bats lets us.
-until_true() {
-	local tries=0
-
-	until "$@"; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 300 ] || return 1
-		sleep 0.1
-	done
 }
 
 @test "an admin's certificate sees what the Unix socket shows" {
@@ -210,6 +192,13 @@ until_true() {
 	[[ $output == *"it says: no room for "*"; make swap_size larger"* ]]
 }
 
+# show_faults HERE TEXT LINES: are so many there?  If not, sort TEXT.
+show_faults() {
+	[ "$(wc -l <from_here)" -ge "$3" ] && [ -s from_afar ] && return
+	MEMCLIENT_ADDRESS=$1 timeout 60 "$bigsort" "$2" >/dev/null
+	return 1
+}
+
 same_tails() {
 	cmp -s <(tail -n 50 from_here) <(tail -n 50 from_afar)
 }
@@ -224,13 +213,9 @@ same_tails() {
 	"$memctl" -o raw trace >from_afar 2>&1 3>&- &
 	echo $! >trace_afar.pid
 	head -n 10 text >few
-	until [ -s from_here ] && [ -s from_afar ]; do
-		MEMCLIENT_ADDRESS=$here "$bigsort" few >/dev/null
-	done
-	until [ "$(wc -l <from_here)" -ge 100 ]; do
-		MEMCLIENT_ADDRESS=$here "$bigsort" text >/dev/null
-	done
-	until_true same_tails
+	wait_until 'a fault to be shown' show_faults "$here" few 1
+	wait_until 'a hundred faults to be shown' show_faults "$here" text 100
+	wait_until 'both to show the same' same_tails
 	awk -F '\t' 'NF != 12 { exit 1 }' from_afar
 	end trace_here INT
 	end trace_afar INT
@@ -289,18 +274,21 @@ user; set the limit of uid $(id -u)" "$MEMCLIENT_ADDRESS" \
 sort_until_enough() {
 	while [ ! -e enough ]; do
 		MEMCLIENT_ADDRESS="$MEMCLIENT_ADDRESS&pool=1M&size=16M" \
-			"$bigsort" text >/dev/null
+			timeout 60 "$bigsort" text >/dev/null
 	done
 }
 
 @test "the rates are those of what goes in and out" {
 	local of_client='.ps[] | select(.host != null and .peer == "admin")'
 	sort_until_enough 3>&- &
-	until_true ask "$of_client | .in_bytes_per_s > 4096" ps
-	until_true ask "$of_client | .out_bytes_per_s > 4096" ps
+	wait_until 'bytes to come in' \
+		ask "$of_client | .in_bytes_per_s > 4096" ps
+	wait_until 'bytes to go out' \
+		ask "$of_client | .out_bytes_per_s > 4096" ps
 	touch enough
-	wait
-	until_true ask '.status[0].remote_clients == 1' status
+	wait_exit $! 'the sorting to end'
+	wait_until 'its memd to see that it has gone' \
+		ask '.status[0].remote_clients == 1' status
 }
 
 @test "what ends something is for administrators from afar, too" {
@@ -388,7 +376,8 @@ localhost" "$(address tls certs/admin localhost)" status
 	local pages
 	pages=$(ask '.status[0].remote_pages' status)
 	end client KILL
-	until_true ask '.status[0] | .remote_clients == 0 and
+	wait_until 'the client to be away' \
+		ask '.status[0] | .remote_clients == 0 and
 		.remote_away == 1' status
 	ask ".status[0].remote_pages == $pages" status
 	"$memctl" status | grep "^remote    0 clients, 1 away, $pages pages"

@@ -13,6 +13,7 @@
 # operations each thread does is MEMD_TEST_OPS (300), and ten times that with
 # MEMD_TEST_LONG=1.
 
+load ../waiting.sh
 load certs.sh
 load netns.sh
 
@@ -69,17 +70,12 @@ start_memd() {
 		>"$name/log" 2>&1 3>&- &
 	pid=$!
 	echo "$pid" >"$name/pid"
-	until "$memctl" --socket="$PWD/$name/socket" status >/dev/null 2>&1; do
-		if ! kill -0 "$pid" 2>/dev/null; then
-			wait "$pid" || status=$?
-			cat "$name/log" >&2
-			rm "$name/pid"
-			[ "$status" -eq 3 ] &&
-				skip 'the kernel does not let memd run'
-			return 1
-		fi
-		sleep 0.1
-	done
+	wait_memd "$pid" "$name/log" "$memctl" --socket="$PWD/$name/socket" \
+		status && return
+	status=$?
+	rm "$name/pid"
+	[ "$status" -eq 3 ] && skip 'the kernel does not let memd run'
+	return 1
 }
 
 # A command in place of this shell, which must be one of its own.
@@ -99,9 +95,7 @@ teardown_file() {
 		[ -s "$file" ] || continue
 		pid=$(cat "$file")
 		kill "$pid"
-		while kill -0 "$pid" 2>/dev/null; do
-			sleep 0.05
-		done
+		wait_gone "$pid" "memd ${file%/pid} to end" || failed=true
 		! grep -E 'broken:|Sanitizer' "${file%pid}log" >&2 ||
 			failed=true
 	done
@@ -132,16 +126,14 @@ start_proxy() {
 	rm -f port
 	on_host "$host" "$cutproxy" "$@" "$to" >port 2>proxy 3>&- &
 	proxy_pid=$!
-	until [ -s port ]; do
-		kill -0 "$proxy_pid"
-		sleep 0.05
-	done
+	wait_while_alive "$proxy_pid" 'the port of cutproxy' test -s port ||
+		{ cat proxy; return 1; }
 }
 
 stop_proxy() {
 	[ -n "$proxy_pid" ] || return 0
 	kill "$proxy_pid"
-	wait "$proxy_pid" || true
+	wait_exit "$proxy_pid" 'cutproxy to end' || true
 	proxy_pid=
 }
 
@@ -290,17 +282,17 @@ survives_loss() {
 	survives_loss lossy-tls
 }
 
+keeps_nothing() {
+	"$memctl" --socket="$PWD/$1/socket" -o raw status >status &&
+		grep -q '^committed_bytes	0$' status
+}
+
 # is_empty NAME: nothing is kept there, and nothing was lost.
 is_empty() {
-	for _ in {1..300}; do
-		"$memctl" --socket="$PWD/$1/socket" -o raw status >status
-		if grep -q '^committed_bytes	0$' status; then
-			break
-		fi
-		sleep 0.1
-	done
-	cat status
-	grep -q '^committed_bytes	0$' status
+	wait_until "memd $1 to keep nothing" keeps_nothing "$1" || {
+		cat status
+		return 1
+	}
 	grep -q '^pages_lost	0$' status
 }
 

@@ -8,6 +8,7 @@
 # Needs MEMD_BUILD_DIR, the build to test, and root. With MEMD_TEST_LONG=1 it
 # sorts four times as much.
 
+load ../waiting.sh
 load certs.sh
 load netns.sh
 
@@ -86,17 +87,11 @@ start_memd() {
 		--swap-size=512M --listen-tcp="10.77.0.2:$port" "$@" \
 		>log 2>&1 3>&-) &
 	memd_pid=$!
-	until "$memctl" status >/dev/null 2>&1; do
-		if ! kill -0 "$memd_pid" 2>/dev/null; then
-			wait "$memd_pid" || status=$?
-			memd_pid=
-			cat log >&2
-			[ "$status" -eq 3 ] &&
-				skip 'the kernel does not let memd run'
-			return 1
-		fi
-		sleep 0.1
-	done
+	wait_memd "$memd_pid" log "$memctl" status && return
+	status=$?
+	memd_pid=
+	[ "$status" -eq 3 ] && skip 'the kernel does not let memd run'
+	return 1
 }
 
 stop_memd() {
@@ -104,7 +99,7 @@ stop_memd() {
 
 	[ -n "${memd_pid:-}" ] || return 0
 	kill "$memd_pid"
-	wait "$memd_pid" || status=$?
+	wait_exit "$memd_pid" 'memd to end' || status=$?
 	memd_pid=
 	if [ "$status" -ne 0 ] || grep -E 'broken:|Sanitizer' log; then
 		cat log
@@ -129,7 +124,7 @@ sorts_as_sort() {
 	for setting in "$@"; do
 		address="$address&$setting"
 	done
-	netns_in a "$bigsort" -v -m "$mode" -s "$address" text \
+	netns_in a timeout 300 "$bigsort" -v -m "$mode" -s "$address" text \
 		>sorted 2>figures || {
 		cat figures log
 		return 1
