@@ -79,19 +79,20 @@ static void expect_setting(int admin, const char *name, const char *value)
 	expect_waiting(admin, name, value, NULL);
 }
 
+/* With `part` in one of its reasons. */
 static void expect_verdict(int admin, const char *verdict, const char *part)
 {
 	Memd__StatusReply *reply;
 	struct answer a;
+	bool is_said = part == NULL;
 
 	client_send(admin, T(STATUS), 81, NULL);
 	client_receive(admin, T(STATUS_REPLY), 81, &a);
 	reply = answer_unpack(&a, &memd__status_reply__descriptor);
 	assert_string_equal(reply->verdict, verdict);
-	if (part != NULL) {
-		assert_true(reply->n_reason >= 1);
-		assert_non_null(strstr(reply->reason[0], part));
-	}
+	for (size_t i = 0; i < reply->n_reason && !is_said; i++)
+		is_said = strstr(reply->reason[i], part) != NULL;
+	assert_true(is_said);
 	memd__status_reply__free_unpacked(reply, NULL);
 	answer_free(&a);
 }
@@ -131,7 +132,8 @@ static void wrong_reload_keeps_the_old(void **state)
 	int admin;
 
 	(void)state;
-	write_conf("message_timeout = 20s\n");
+	/* Where io_uring is forbidden, auto warns. */
+	write_conf("message_timeout = 20s\nstore = sync\n");
 	start(&tm, conf_flag, NULL);
 	admin = client_open(&tm, true, NULL);
 	expect_verdict(admin, "ok", NULL);
@@ -142,7 +144,7 @@ static void wrong_reload_keeps_the_old(void **state)
 	expect_verdict(admin, "warn", "store");
 	assert_int_equal(testmemd_await(&tm, "STATUS=The last reload was "
 					"refused: "), 0);
-	write_conf("message_timeout = 40s\n");
+	write_conf("message_timeout = 40s\nstore = sync\n");
 	reload(&tm);
 	expect_setting(admin, "message_timeout", "40s");
 	expect_verdict(admin, "ok", NULL);
