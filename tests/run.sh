@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Builds memd in every flavour, runs all tests, and ends with the line
-# "N passed, N failed"; what was skipped, and why, stands before it, single
-# cases of a test that passed too.  Every test of ctest counts as one, and so
-# does every other step: a build without warnings, a linter without findings, a
-# fuzz target, "nothing is left running".
+# Builds memd, runs its tests, and ends with the line "N passed, N failed"; what
+# was skipped, and why, stands before it, single cases of a test that passed
+# too.  Every test of ctest counts as one, and so does every other step: a build
+# without warnings, a linter without findings, a fuzz target, "nothing is left
+# running".  How much is run is the tier: quick, run or night.
 #
 # Installs missing Debian packages when it may; else changes nothing outside
 # build/ and a temporary folder.
@@ -14,8 +14,10 @@ root=$(cd -- "$(dirname -- "$0")/.." && pwd) || exit 1
 cd -- "$root" || exit 1
 # shellcheck source=tests/packages.sh
 . tests/packages.sh
+# shellcheck source=tests/waiting.sh
+. tests/waiting.sh
 
-long=false coverage=false install=true label=''
+tier=run seed='' coverage=false install=true uring=true label=''
 passed=0 failed=0 skipped=0
 failures=() skips=() times=()
 scratch='' current='' beat=''
@@ -24,27 +26,48 @@ jobs=$(nproc)
 
 usage() {
 	cat <<-END
-	usage: tests/run.sh [--long] [--coverage] [--label L] [--no-install]
+	usage: tests/run.sh [--quick | --night] [OPTION...]
 
-	  --long        more of what takes long: fuzzing, stress, simulation
-	  --coverage    instead of the usual run: build with coverage, run the
-	                tests, print how many lines they reach
-	  --label L     only the tests of ctest with label L (a regular
-	                expression): unit, store, proto, sim, integration,
-	                regress, fuzz, bench
-	  --no-install  install nothing and do not look at packages
-	  --help        this text
+	The tier is how much is run, here on two cores:
 
-	Without options everything but --long and --coverage.  Runs as root or
-	as an ordinary user; tests that the kernel does not allow are skipped,
-	with their reasons at the end.  Exit status 0 when nothing failed.
+	  --quick          within 5 minutes, while one develops: the build dev,
+	                   its tests but for the slow ones, and the structure
+	                   of the sources
+	  (neither)        within 40 minutes, for each change (CI): all tests
+	                   in dev, asan and tsan, the linters, some fuzzing.
+	                   Of long lists of cases it takes a sample.
+	  --night          hours: whole lists, more rounds, fuzzing and
+	                   simulation, quickstart.sh, and all tests once more
+	                   where io_uring is forbidden
+
+	  --seed N         chooses the samples and seeds of the tests (1; at
+	                   night the date)
+	  --label L        only the tests of ctest with label L (a regular
+	                   expression): unit, store, proto, sim, integration,
+	                   net, regress, fuzz, bench
+	  --without-uring  forbid io_uring to all tests: memd takes the swap
+	                   store with threads (sync)
+	  --coverage       instead of all that: build with coverage, run the
+	                   tests, print how many lines they reach
+	  --no-install     install nothing and do not look at packages
+	  --help           this text
+
+	Runs as root or as an ordinary user; tests that the kernel does not
+	allow are skipped, with their reasons at the end.  The last line is
+	"N passed, N failed"; exit status 0 when nothing failed.
 	END
 }
 
 parse_options() {
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--long)		long=true ;;
+		--quick | --night)
+				tier=${1#--} ;;
+		--seed)		[ $# -ge 2 ] || { usage >&2; exit 2; }
+				seed=$2; shift ;;
+		--seed=*)	seed=${1#*=} ;;
+		--without-uring)
+				uring=false ;;
 		--coverage)	coverage=true ;;
 		--label)	[ $# -ge 2 ] || { usage >&2; exit 2; }
 				label=$2; shift ;;
@@ -55,6 +78,15 @@ parse_options() {
 		esac
 		shift
 	done
+	if [ -z "$seed" ]; then
+		seed=1
+		[ "$tier" != night ] || seed=$(date +%Y%m%d)
+	fi
+	case $seed in
+	*[!0-9]* | ??????????)
+		echo "--seed takes a number below 1000000000" >&2
+		exit 2 ;;
+	esac
 }
 
 # ---- results
@@ -94,7 +126,8 @@ sum_up() {
 		printf '  %s\n' "${skips[@]}"
 	fi
 	if [ "${#failures[@]}" -gt 0 ]; then
-		say "FAILED (output is above, and in $logs)"
+		say "FAILED (output is above, and in $logs); tier $tier," \
+			"seed $seed"
 		printf '  %s\n' "${failures[@]}"
 	fi
 	printf '\n%s\n' "$line"
@@ -102,6 +135,12 @@ sum_up() {
 }
 
 # ---- running things
+
+# The last line of LOG that is not blank.  A log may not be there yet, or not any
+# more.
+last_line() {
+	grep -s '[^[:blank:]]' "$1" | tail -n 1 | cut -c 1-60
+}
 
 # Say now and then how far LOG has come, so that nobody thinks we hang.
 heartbeat() {
@@ -113,7 +152,7 @@ heartbeat() {
 		nap=$!
 		wait "$nap"
 		printf '   ... %d s: %s\n' $((SECONDS - start)) \
-			"$(grep '[^[:blank:]]' "$log" | tail -n 1 | cut -c 1-60)"
+			"$(last_line "$log")"
 	done
 }
 
@@ -127,10 +166,11 @@ run_limited() {
 	env MEMD_TEST_RUN="$scratch" TMPDIR="$scratch" \
 		timeout -k 10 "$limit" "$@" >"$log" 2>&1 9>&- &
 	current=$!
-	wait "$current"
+	wait "$current" 2>/dev/null
 	code=$?
 	current=''
-	[ "$code" -ne 124 ] || echo "took longer than $limit s" >>"$log"
+	[ "$code" -ne 124 ] ||
+		{ echo "took longer than $limit s" >>"$log"; } 2>/dev/null
 	return "$code"
 }
 
@@ -141,6 +181,7 @@ step() {
 
 	shift 2
 	say "$name"
+	mkdir -p "$logs"
 	: >"$log"
 	heartbeat "$log" &
 	beat=$!
@@ -153,13 +194,17 @@ step() {
 	case $code in
 	0)	record_pass
 		echo "   ok, $((SECONDS - start)) s" ;;
-	77)	record_skip "$name" "$(skip_reason <"$log")"
+	77)	record_skip "$name" "$(cat_log "$log" | skip_reason)"
 		echo "   skipped" ;;
 	*)	record_failure "$name"
-		tail -n 60 "$log"
+		cat_log "$log" | tail -n 60
 		echo "   FAILED with status $code, $((SECONDS - start)) s" ;;
 	esac
 	return "$code"
+}
+
+cat_log() {
+	cat -- "$1" 2>/dev/null || echo "$1 has gone: no log of it"
 }
 
 # The line on stdin that says why, else the last one.
@@ -216,20 +261,31 @@ show_ctest() {
 		"/^$ctest_end\$/Q; /^ *(Start +[0-9]|Test project|Internal)/d"
 }
 
+# end_shown PID LOG: show_ctest has shown LOG.  If LOG has gone, it never ends
+# by itself.
+end_shown() {
+	local wait_seconds=5
+
+	{ echo "$ctest_end" >>"$2"; } 2>/dev/null
+	wait_exit "$1" 'the output of ctest to be shown'
+}
+
 # Labels that PRESET leaves out, as a regular expression: what says so itself,
-# figures, which mean nothing in an instrumented build, and for TSan what has
-# one thread.
+# figures, which mean nothing in an instrumented build, for TSan what has one
+# thread, and what is not quick.
 left_out() {
-	case $1 in
-	dev)	echo '^no-dev$' ;;
-	tsan)	echo '^(no-tsan|bench|sim|fuzz)$' ;;
-	*)	echo "^(no-$1|bench)\$" ;;
+	case $tier,$1 in
+	quick,*)	echo "^(no-$1|bench|slow)\$" ;;
+	*,dev)		echo '^no-dev$' ;;
+	*,tsan)		echo '^(no-tsan|bench|sim|fuzz)$' ;;
+	*)		echo "^(no-$1|bench)\$" ;;
 	esac
 }
 
-# run_ctest PRESET SECONDS: all its tests, each recorded.
+# run_ctest PRESET SECONDS [without-uring]: all its tests, each recorded.
 run_ctest() {
-	local preset=$1 limit=$2 log=$logs/ctest-$1.log start=$SECONDS
+	local preset=$1 limit=$2 name=$1${3:+ $3} start=$SECONDS
+	local log=$logs/ctest-${name// /-}.log
 	local settings prefix shown code known=$((passed + failed + skipped))
 	local failed_before=$failed select
 
@@ -237,7 +293,10 @@ run_ctest() {
 	[ -z "$label" ] || select+=(-L "$label")
 	mapfile -t settings < <(sanitizer_settings "$preset")
 	mapfile -t prefix < <(wrapper "$preset" | tr ' ' '\n')
-	say "tests, $preset"
+	[ "$name" = "$preset" ] ||
+		prefix+=("build/$preset/tests/without_uring")
+	say "tests, $name"
+	mkdir -p "$logs"
 	: >"$log"
 	show_ctest "$log" &
 	shown=$!
@@ -245,38 +304,41 @@ run_ctest() {
 		ctest --test-dir "build/$preset" --output-on-failure \
 		--timeout 900 -j "$jobs" "${select[@]}"
 	code=$?
-	echo "$ctest_end" >>"$log"
-	wait "$shown"
-	record_time "tests, $preset" $((SECONDS - start))
-	record_ctest "$preset" "$log"
-	if [ "$known" -eq $((passed + failed + skipped)) ] &&
+	end_shown "$shown" "$log"
+	record_time "tests, $name" $((SECONDS - start))
+	record_ctest "$preset" "$name" "$log"
+	if [ "$code" -eq 77 ]; then
+		record_skip "tests, $name" "$(cat_log "$log" | skip_reason)"
+	elif [ $((SECONDS - start)) -ge "$limit" ]; then
+		record_failure "$name: ctest took longer than $limit s"
+	elif [ "$known" -eq $((passed + failed + skipped)) ] &&
 		{ [ -z "$label" ] || [ "$preset" = dev ]; }; then
-		record_failure "$preset: no tests${label:+ labelled $label}"
+		record_failure "$name: no tests${label:+ labelled $label}"
 	elif [ "$code" -ne 0 ] && [ "$failed" -eq "$failed_before" ]; then
-		record_failure "$preset: ctest ended with status $code"
+		record_failure "$name: ctest ended with status $code"
 	fi
 }
 
 # Read the result lines of ctest:
 #   "1/9 Test  #1: test_wire ........   Passed    0.02 sec"
 record_ctest() {
-	local preset=$1 log=$2 name result
+	local preset=$1 run=$2 log=$3 name result
 
 	while read -r name result; do
 		case $result in
 		Passed)		record_pass
-				list_skipped_cases "$preset" "$name" ;;
-		Skipped)	record_skip "$preset/$name" \
+				list_skipped_cases "$preset" "$run" "$name" ;;
+		Skipped)	record_skip "$run/$name" \
 				"$(test_output "$preset" "$name" |
 					skip_reason)" ;;
-		*)		record_failure "$preset/$name" ;;
+		*)		record_failure "$run/$name" ;;
 		esac
-	done < <(awk '/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: / {
+	done < <(cat_log "$log" | awk '/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: / {
 		sub(/^.*Test +#[0-9]+: /, "")
 		result = "Failed"
 		if (/\*\*\*Skipped/) result = "Skipped"
 		if (/ Passed +[0-9.]+ sec/) result = "Passed"
-		print $1, result }' "$log")
+		print $1, result }')
 }
 
 # A test that passed may have left out some of its cases.  They are neither
@@ -285,8 +347,8 @@ list_skipped_cases() {
 	local case
 
 	while IFS= read -r case; do
-		skips+=("$1/$2, $case")
-	done < <(test_output "$1" "$2" | skipped_cases)
+		skips+=("$2/$3, $case")
+	done < <(test_output "$1" "$3" | skipped_cases)
 }
 
 # "CASE: REASON" for each, of what a program with cmocka
@@ -310,16 +372,20 @@ skipped_cases() {
 		}'
 }
 
-# What the last ctest noted as the output of one test.
+# What the last ctest noted as the output of one test.  It has two names: one
+# while ctest runs, which stays if it is killed.
 test_output() {
+	local notes=build/$1/Testing/Temporary/LastTest.log
+
+	[ ! -e "$notes.tmp" ] || notes=$notes.tmp
+	[ -e "$notes" ] || return 0
 	awk -v name="$2" '
 		/^[0-9]+\/[0-9]+ Testing: / { mine = $3 == name }
 		/^<end of output>/ { left = -1 }
 		mine && left == 0 { print }
 		left > 0 { left-- }
 		/^Output:$/ { left = 1 }	# skips the rule below it
-		BEGIN { left = -1 }' \
-		"build/$1/Testing/Temporary/LastTest.log"
+		BEGIN { left = -1 }' "$notes"
 }
 
 # ---- leftovers
@@ -336,7 +402,8 @@ check_leftovers() {
 	say "nothing is left running"
 	for pid in $(leftovers); do
 		found=true
-		echo "   left: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+		echo "   left: $pid $({ tr '\0' ' ' \
+			<"/proc/$pid/cmdline"; } 2>/dev/null)"
 	done
 	if $found; then
 		record_failure "processes are left"
@@ -368,14 +435,12 @@ fuzz() {
 	local target runs=20000
 
 	build fuzz --target fuzz_targets || return
-	if $long; then
-		runs=5000000
-	fi
+	[ "$tier" != night ] || runs=5000000
 	for target in tests/fuzz/fuzz_*.c; do
 		target=$(basename "$target" .c)
 		mkdir -p "$scratch/$target"
 		step "fuzz $target" 600 "build/fuzz/tests/fuzz/$target" \
-			-seed=1 -runs="$runs" -max_len=4096 \
+			-seed="$seed" -runs="$runs" -max_len=4096 \
 			-artifact_prefix="$logs/" \
 			"$scratch/$target" "tests/fuzz/corpus/$target"
 	done
@@ -389,23 +454,43 @@ lint() {
 	done
 }
 
+# tests_of PRESET SECONDS
+tests_of() {
+	if $uring; then
+		run_ctest "$1" "$2"
+	else
+		run_ctest "$1" "$2" without-uring
+	fi
+}
+
+run_quick() {
+	build dev && tests_of dev 600
+	[ -n "$label" ] || step "lint structure" 60 tests/lint.sh structure
+	check_leftovers
+}
+
 run_everything() {
 	local preset limit=1800
 
-	! $long || limit=10800
-	build dev && run_ctest dev "$limit"
-	if $long && [ -z "$label" ]; then
-		step "simulation, long" 7200 build/dev/tests/sim/pager_sim \
-			--long
-	fi
+	[ "$tier" != night ] || limit=10800
+	build dev && tests_of dev "$limit"
 	if [ -z "$label" ]; then
 		lint
 		fuzz
 	fi
 	for preset in asan tsan; do
-		build "$preset" && run_ctest "$preset" "$limit"
+		build "$preset" && tests_of "$preset" "$limit"
 	done
+	[ "$tier" != night ] || run_night "$limit"
 	check_leftovers
+}
+
+# What is for the night alone.
+run_night() {
+	! $uring || run_ctest dev "$1" without-uring
+	[ -z "$label" ] || return
+	step "simulation, long" 14400 build/dev/tests/sim/pager_sim --long
+	step "quickstart" 3600 deploy/quickstart.sh
 }
 
 # covered FOLDER: percent of its lines, from the one data file of gcovr (which
@@ -452,9 +537,13 @@ prepare() {
 	for name in "${!MEMD_@}"; do
 		unset "$name"
 	done
-	! $long || export MEMD_TEST_LONG=1
+	export MEMD_TEST_TIER=$tier MEMD_TEST_SEED=$seed
 	export -f build_quietly
-	mkdir -p "$logs" || exit 1
+	if ! mkdir -p "$logs" || ! touch build/.lock; then
+		record_failure "cannot write in $root/build"
+		sum_up
+		exit
+	fi
 	# Sockets lie in there, so the path is short; other users whom the
 	# tests become may pass through.
 	scratch=$(mktemp -d "${TMPDIR:-/var/tmp}/mt.XXXXXX") || exit 1
@@ -483,6 +572,8 @@ main() {
 	fi
 	if $coverage; then
 		run_coverage
+	elif [ "$tier" = quick ]; then
+		run_quick
 	else
 		run_everything
 	fi

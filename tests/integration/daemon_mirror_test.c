@@ -4,10 +4,11 @@
  * nothing, as long as both have everything when one goes; and that who waits
  * for one that is away does not keep others from going on with the other.
  *
- *   daemon_mirror_test [KILLS]     5 by default; 100 with MEMD_TEST_LONG */
+ *   daemon_mirror_test [KILLS]     5 by default; 100 at night */
 #include "client/include/memclient.h"
 #include "tests/integration/store_client.h"
 #include "tests/integration/store_hosts.h"
+#include "tests/tier.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -273,7 +274,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(nothing_is_lost),
 	};
 
-	if (getenv("MEMD_TEST_LONG") != NULL)
+	if (tier_is_night())
 		kills = KILLS_LONG;
 	if (argc == 2)
 		kills = (unsigned)atoi(argv[1]);

@@ -5,6 +5,7 @@
  * was opened again; that long reads have their turn among short ones; and that
  * stores end when nobody comes back. */
 #include "tests/integration/store_model.h"
+#include "tests/tier.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,7 @@
 
 static void bytes_are_right(void **state)
 {
-	int steps = getenv("MEMD_TEST_LONG") != NULL ? 6000 : 1000;
+	int steps = tier_is_night() ? 6000 : 1000;
 	struct testmemd tm;
 	struct store_model *m;
 	int admin;

@@ -7,6 +7,7 @@
  * descriptors or forks, says what is wrong with an address, and shows itself to
  * its user's memctl but gives its memory to nobody. */
 #include "tests/integration/client_helpers.h"
+#include "tests/tier.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -60,7 +61,7 @@ static unsigned count_entries(const char *path)
 static void bytes_are_right_with(const char *store, uint32_t mode,
 				 uint32_t page_size)
 {
-	bool is_long = getenv("MEMD_TEST_LONG") != NULL;
+	bool is_long = tier_is_night();
 	size_t length = is_long ? 64 * MIB : 16 * MIB;
 	unsigned pool_mib = is_long ? 16 : 4;
 	char address[128];

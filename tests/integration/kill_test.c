@@ -14,6 +14,7 @@
 #include "tests/integration/model.h"
 #include "tests/integration/testadmin.h"
 #include "tests/integration/testmemd.h"
+#include "tests/tier.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -378,6 +379,7 @@ int main(int argc, char **argv)
 			*mailbox = optarg;
 		else
 			return 2;
+	seed += tier_seed() - 1;
 	shared_model = model_create(SHARED_UNITS, 3);
 	common = mmap(NULL, sizeof(*common), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -11,7 +11,7 @@
 #
 # Needs MEMD_BUILD_DIR, the build to test, and for the last part root. How many
 # operations each thread does is MEMD_TEST_OPS (300), and ten times that with
-# MEMD_TEST_LONG=1.
+# MEMD_TEST_TIER=night.
 
 load ../waiting.sh
 load certs.sh

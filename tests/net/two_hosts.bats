@@ -5,7 +5,7 @@
 # file, gets the right bytes back from a memd on another: the hosts are network
 # namespaces, the program is bigsort, and the judge is sort(1).
 #
-# Needs MEMD_BUILD_DIR, the build to test, and root. With MEMD_TEST_LONG=1 it
+# Needs MEMD_BUILD_DIR, the build to test, and root. With MEMD_TEST_TIER=night it
 # sorts four times as much.
 
 load ../waiting.sh
@@ -14,7 +14,7 @@ load netns.sh
 
 port=7391
 pool_mib=8 text_mib=24
-if [ -n "${MEMD_TEST_LONG:-}" ]; then
+if [ "${MEMD_TEST_TIER:-run}" = night ]; then
 	pool_mib=32 text_mib=96
 fi
 

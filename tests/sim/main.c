@@ -5,6 +5,7 @@
  * once, comes to rest, and gives everything back, whatever its clients and its
  * store do; and that the run has really seen what it is meant to see. */
 #include "tests/sim/sim.h"
+#include "tests/tier.h"
 
 #include <argp.h>
 #include <inttypes.h>
@@ -20,6 +21,7 @@ struct arguments {
 };
 
 enum {
+	QUICK_SEEDS = 200,
 	DEFAULT_SEEDS = 2000,
 	DEFAULT_STEPS = 10000,
 	LONG_SEEDS = 50000,
@@ -27,7 +29,7 @@ enum {
 };
 
 static const struct argp_option options[] = {
-	{ "seeds", 's', "A..B", 0, "Run seeds A to B (1..2000)", 0 },
+	{ "seeds", 's', "A..B", 0, "Run seeds A to B (1..2000, or ..200)", 0 },
 	{ "ops", 'n', "N", 0, "Steps of each seed (10000)", 0 },
 	{ "seed", KEY_SEED, "N", 0, "Replay one seed", 0 },
 	{ "long", KEY_LONG, NULL, 0, "Run 50000 seeds", 0 },
@@ -157,11 +159,12 @@ int main(int argc, char **argv)
 		.parser = parse_option,
 		.doc = "Run the pager in a simulated world.",
 	};
+	const bool is_quick = tier_get() == TIER_QUICK;
 	struct arguments args = {
 		.first = 1,
-		.last = DEFAULT_SEEDS,
+		.last = is_quick ? QUICK_SEEDS : DEFAULT_SEEDS,
 		.steps = DEFAULT_STEPS,
-		.must_cover = true,
+		.must_cover = !is_quick,
 	};
 	uint64_t events[SIM_EVENT_COUNT] = { 0 };
 	void *staging;

@@ -9,6 +9,7 @@
  *   mirror_test [FIRST-SEED COUNT] */
 #include "tests/store/storetest.h"
 #include "swapstore/store_mirror.h"
+#include "tests/tier.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -703,7 +704,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(copy_that_fails_late_takes_nothing_newer),
 	};
 
-	if (getenv("MEMD_TEST_LONG") != NULL)
+	if (tier_is_night())
 		seed_count = 12;
 	if (argc == 3) {
 		first_seed = (unsigned)atoi(argv[1]);

@@ -6,6 +6,7 @@
  *
  *	remote_random_test [SEED]	with one seed only */
 #include "tests/store/remote_fixture.h"
+#include "tests/tier.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 /* One request at a time in each lane of LANE_SLOTS slots. */
 enum { LANES = 24, LANE_SLOTS = 40 };
 
-/* With each plan once, or with MEMD_TEST_LONG=1 more often and longer. */
+/* With each plan once, or at night more often and longer. */
 enum { SEEDS = 8, ROUNDS = 1200, LONG_SEEDS = 24, LONG_ROUNDS = 2500 };
 
 enum content {
@@ -204,7 +205,7 @@ static uint64_t only_seed;
 
 static void test_random(void **state)
 {
-	bool is_long = getenv("MEMD_TEST_LONG") != NULL;
+	bool is_long = tier_is_night();
 	uint64_t seeds = is_long ? LONG_SEEDS : SEEDS;
 	uint32_t rounds = is_long ? LONG_ROUNDS : ROUNDS;
 

@@ -164,7 +164,7 @@ static void misspelt_variables_are_found(void **state)
 		{ "MEMD_TLS_CA", NULL }, { "MEMD_TLS_CRL", NULL },
 		{ "MEMD_TEST_RUN", NULL }, { "MEMD_BUILD_DIR", NULL },
 		{ "MEMD_BIN", NULL }, { "MEMD_ENGINE", NULL },
-		{ "MEMD_TEST_OPS", NULL }, { "MEMD_TEST_LONG", NULL },
+		{ "MEMD_TEST_OPS", NULL }, { "MEMD_TEST_TIER", NULL },
 		{ "MEMD_LINT_BUILD", NULL }, { "MEMD_INLINE", NULL },
 		{ "MEMD_TRACE", NULL }, { "MEMD_STATE", NULL },
 		{ "MEMD_", NULL }, { "XMEMD_POOL_SIEZ", NULL },
