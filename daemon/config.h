@@ -9,11 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Read when no other file is named, if it is there. */
-#ifndef MEMD_CONFIG_FILE
-#define MEMD_CONFIG_FILE "/etc/memd/memd.conf"
-#endif
-
 enum { CONFIG_TEXT_BYTES = 256, CONFIG_REASON_BYTES = 1024 };
 
 enum config_kind {
@@ -64,10 +59,15 @@ extern const struct config_key config_keys[CONFIG_KEYS];
 
 /* Where settings come from; kept, so that they can be read again. */
 struct config_origin {
-	const char *file;		/* NULL: MEMD_CONFIG_FILE, if there */
+	const char *file;		/* NULL: the default one, if there */
 	bool is_bare;			/* no file and no environment */
 	const char *flag[CONFIG_KEYS];	/* values of flags, or NULL */
 };
+
+/* The file read when no other is named, if it is there: that of the
+ * installation this program is part of, wherever it was put; else that of the
+ * configured prefix. */
+const char *config_default_file(void);
 
 /* Read everything.  Returns 0; or -errno with one line in ret_reason that
  * says where (file:line, variable or flag), which key, and what is allowed;

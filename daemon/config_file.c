@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <ini.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { HELP_COLUMNS = 74 };
 
@@ -152,10 +154,53 @@ static int load_file(struct config *config, const char *path, char *ret_reason,
 	return r.err;
 }
 
+static bool cut_end(char *text, const char *end)
+{
+	size_t length = strlen(text), end_length = strlen(end);
+
+	if (length < end_length ||
+	    strcmp(text + length - end_length, end) != 0)
+		return false;
+	text[length - end_length] = '\0';
+	return true;
+}
+
+/* The prefix of `cmake --install` need not be the configured one.  Sets the
+ * prefix of the installation that this program is part of; false for another
+ * program, or in a build folder. */
+static bool find_prefix(char *ret_prefix, size_t size)
+{
+	ssize_t length = readlink("/proc/self/exe", ret_prefix, size - 1);
+
+	ret_prefix[length < 0 ? 0 : length] = '\0';
+	cut_end(ret_prefix, " (deleted)");	/* by an upgrade */
+	return cut_end(ret_prefix, "/" MEMD_SBINDIR "/memd");
+}
+
+/* As cmake/install_text.cmake has it: /usr has /etc, /opt/x has /etc/opt/x. */
+const char *config_default_file(void)
+{
+	static const char file[] = MEMD_SYSCONFDIR "/memd/memd.conf";
+	static char path[PATH_MAX + sizeof(file)];
+	char prefix[PATH_MAX];
+
+	if (file[0] == '/' || !find_prefix(prefix, sizeof(prefix)))
+		return MEMD_CONFIG_FILE;
+	if (strcmp(prefix, "/usr") == 0)
+		snprintf(path, sizeof(path), "/%s", file);
+	else if (strncmp(prefix, "/opt/", 5) == 0)
+		snprintf(path, sizeof(path), "/%s%s/memd/memd.conf",
+			 MEMD_SYSCONFDIR, prefix);
+	else
+		snprintf(path, sizeof(path), "%s/%s", prefix, file);
+	return path;
+}
+
 static int load_default_file(struct config *config, char *ret_reason,
 			     size_t reason_size)
 {
-	int err = load_file(config, MEMD_CONFIG_FILE, ret_reason, reason_size);
+	int err = load_file(config, config_default_file(), ret_reason,
+			    reason_size);
 
 	return err == -ENOENT ? 0 : err;
 }

@@ -3,6 +3,7 @@
 
 #include "daemon/daemon.h"
 #include <argp.h>
+#include <limits.h>
 #include <string.h>
 
 const char *argp_program_version = "memd " MEMD_VERSION;
@@ -15,10 +16,10 @@ enum {
 	OPTION_HELP_BYTES = 640,
 };
 
+static char config_help[PATH_MAX];
+
 static const struct argp_option own_options[] = {
-	{ "config", OPTION_CONFIG, "FILE", 0,
-	  "Read settings from FILE (default: " MEMD_CONFIG_FILE ", if it is "
-	  "there)", 1 },
+	{ "config", OPTION_CONFIG, "FILE", 0, config_help, 1 },
 	{ "check", OPTION_CHECK, NULL, 0,
 	  "Look at the settings and the system, say what is missing and how to "
 	  "get it, and exit: 0 when memd can run, 1 when something, a setting "
@@ -112,6 +113,8 @@ void options_parse(int argc, char **argv, struct options *ret_options)
 	};
 	size_t n = 0;
 
+	snprintf(config_help, sizeof(config_help), "Read settings from FILE "
+		 "(default: %s, if it is there)", config_default_file());
 	for (size_t i = 0; i < ARRAY_SIZE(own_options); i++)
 		option[n++] = own_options[i];
 	for (size_t i = 0; i < CONFIG_KEYS; i++)

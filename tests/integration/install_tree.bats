@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: MIT
 #
 # Proves that `cmake --install` puts everything where it belongs, that an
-# existing configuration survives it, that uninstalling leaves nothing else,
-# and that a program can be built against the installed tree with pkg-config
+# existing configuration survives it, that uninstalling leaves nothing else, that
+# all this is so for any prefix, not only for the one that was configured, and
+# that a program can be built against the installed tree with pkg-config
 # and with CMake, from C and C++, and then runs.  Installs into a temporary
 # folder only.
 #
 # Needs MEMD_BUILD_DIR, the build to test.
+
+bats_require_minimum_version 1.5.0
 
 setup_file() {
 	: "${MEMD_BUILD_DIR:?the build folder to test}"
@@ -94,6 +97,76 @@ config_dir() {
 	echo "$left"
 	[[ "$left" = */memd/memd.conf ]]
 	[ "$(wc -l <<<"$left")" -eq 1 ]
+}
+
+# install_below PREFIX: nothing is outside of it, or names the configured one.
+install_below() {
+	local below=$1 named
+
+	cmake --install "$MEMD_BUILD_DIR" --prefix "$below" >log
+	sed -nE 's/^-- (Installing|Up-to-date|Kept): //p' log >places
+	[ -s places ]
+	run ! grep -v "^$below/" places
+	# But for the programs, which look where they are.
+	named=$(grep -rIlF "$prefix/" "$below" | grep -v /share/doc/) || true
+	[ -z "$named" ] || { echo "$named"; return 1; }
+}
+
+# works_below PREFIX: what is there finds what is there.
+works_below() {
+	local below=$1 unit=$1/lib/systemd/system/memd.service
+	local PKG_CONFIG_LIBDIR library_dir
+
+	grep -qx "ExecStart=$below/sbin/memd --config=$below/etc/memd/memd.conf" \
+		"$unit"
+	[ -x "$below/sbin/memd" ]
+	"$below/sbin/memd" --dump-config | cmp - "$below/etc/memd/memd.conf"
+	"$below/sbin/memd" --help | tr -s ' \n' ' ' |
+		grep -qF "(default: $below/etc/memd/memd.conf, if it is there)"
+	"$below/sbin/memd" --check >check || true
+	grep -qx "ok    settings: $below/etc/memd/memd.conf" check
+	grep -q "$below/etc/memd/memd.conf" "$below/share/man/man8/memd.8"
+	unset PKG_CONFIG_SYSROOT_DIR
+	PKG_CONFIG_LIBDIR=$(dirname "$(find "$below" -name memclient.pc)")
+	export PKG_CONFIG_LIBDIR
+	[ "$(pkg-config --variable=prefix memclient)" = "$below" ]
+	library_dir=$(pkg-config --variable=libdir memclient)
+	cc $flags "$repo/examples/quickstart.c" -o quickstart \
+		$(pkg-config --cflags --libs memclient)
+	runs ./quickstart
+}
+
+@test "what is installed below another prefix works there" {
+	local first=$BATS_TEST_TMPDIR/one second=$BATS_TEST_TMPDIR/two
+	install_below "$first"
+	grep 'systemctl enable --now '"$first/lib/systemd/system/memd.socket" log
+	works_below "$first"
+	# A second one does not change the first, and is the same.
+	cp -a "$first" before
+	install_below "$second"
+	diff -r before "$first"
+	works_below "$second"
+	grep -rIlF "$second" "$second" | xargs sed -i "s|$second|$first|g"
+	diff -r "$first" "$second"
+	cmake --build "$MEMD_BUILD_DIR" --target uninstall
+	[ "$(find "$second" ! -type d)" = "$second/etc/memd/memd.conf" ]
+}
+
+@test "below /usr the configuration is in /etc, with DESTDIR too" {
+	local at=$BATS_TEST_TMPDIR/stage
+	DESTDIR=$at cmake --install "$MEMD_BUILD_DIR" --prefix /usr
+	[ -f "$at/etc/memd/memd.conf" ]
+	[ ! -e "$at/usr/etc" ]
+	grep -x 'ExecStart=/usr/sbin/memd --config=/etc/memd/memd.conf' \
+		"$at/usr/lib/systemd/system/memd.service"
+	grep -x 'prefix=/usr' $(find "$at" -name memclient.pc)
+	cmp "$repo/deploy/man/memd.8" "$at/usr/share/man/man8/memd.8"
+}
+
+@test "a prefix that units cannot have is refused in words" {
+	run ! cmake --install "$MEMD_BUILD_DIR" --prefix "$PWD/with blanks"
+	[[ $output == *"with blanks would be misread"* ]]
+	[ ! -e "$PWD/with blanks" ]
 }
 
 @test "sysusers and tmpfiles are understood" {
