@@ -343,7 +343,9 @@ advise() {
 
 	host=$(first_host)
 	[[ $host != *:* ]] || host="[$host]"
-	id -u "$user" >/dev/null 2>&1 || user=$(id -un)
+	# Who runs this may have no name here, as in a container.
+	id -u "$user" >/dev/null 2>&1 ||
+		user=$(id -un 2>/dev/null) || user=$(id -u)
 	cat <<END
 
 memd on $host, in memd.conf; $user must be able to read the key:

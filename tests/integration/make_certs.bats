@@ -213,3 +213,17 @@ server.pem" ]
 	OPENSSL_CONF=$PWD/cnf "$script" here --client alice
 	certs=here verify sslclient alice
 }
+
+@test "a user without a name gets certificates, and is named by number" {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root, to be somebody else'
+	! id -u memd || skip 'the advice names user memd here'
+	theirs=$(mktemp -d /var/tmp/mc.XXXXXX)
+	chmod 777 "$theirs"
+	cp "$script" "$theirs"
+	run setpriv --reuid=65533 --regid=65533 --clear-groups \
+		"$theirs/make-certs.sh" "$theirs/certs"
+	rm -r "$theirs"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output == *'tls_users = *=65533'* ]]
+}

@@ -44,7 +44,7 @@ setup_file() {
 		"tls_admins = admin" "tls_users = worker=$(id -u)"
 	# The user memd runs as, and names for whom there is no certificate.
 	start_memd plain "tcp_user = $(id -u)" \
-		"tls_admins = memctl root $(id -un) $(id -u) 127.0.0.1"
+		"tls_admins = memctl root $(id -un || true) $(id -u) 127.0.0.1"
 	start_client
 }
 

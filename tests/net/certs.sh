@@ -25,7 +25,7 @@ certs_make() {
 certs_flags() {
 	printf -- '--tls-%s\n' "ca=$PWD/certs/ca.pem" \
 		"certificate=$PWD/certs/server.pem" \
-		"key=$PWD/certs/server.key" "users=$1=$(id -un)"
+		"key=$PWD/certs/server.key" "users=$1=$(id -u)"
 }
 
 certs_query() {
