@@ -19,6 +19,7 @@ is_built=true is_markdown=false is_published=false
 has_paging=true has_remote=true
 options=() remote_options=()
 work='' running=''
+limit=(timeout -k 300 12h)	# a hang, not a slow machine
 
 usage() {
 	cat <<-END
@@ -116,14 +117,24 @@ remove_new_zrams() {
 	done
 }
 
-# clean_up_after PID: the benchmark was killed.
+# The cgroups of benchmarks that are no more.
+dead_groups() {
+	local group
+
+	find /sys/fs/cgroup -maxdepth 2 -type d -name 'memd-bench.*' \
+		2>/dev/null |
+		while read -r group; do
+			[ -e "/proc/${group##*.}" ] || echo "$group"
+		done
+}
+
+# The benchmark was killed.
 clean_up_after() {
 	local file group
 
 	say "the benchmark was killed: cleaning up after it"
 	for _ in {1..50}; do
-		group=$(find /sys/fs/cgroup -maxdepth 2 -type d \
-			-name "memd-bench.$1" 2>/dev/null)
+		group=$(dead_groups | head -n 1)
 		file=$(awk -v dir="$work/" 'index($1, dir) == 1 { print $1 }' \
 			/proc/swaps)
 		[ -n "$group$file" ] || break
@@ -158,7 +169,9 @@ wait_for_running() {
 		code=$?
 	done
 	running=''
-	[ "$code" -ne 137 ] || [ "$(id -u)" -ne 0 ] || clean_up_after "$pid"
+	[ "$code" -ne 124 ] ||
+		say "the benchmark has not ended in 12 hours, and was ended"
+	[ "$code" -ne 137 ] || [ "$(id -u)" -ne 0 ] || clean_up_after
 	return "$code"
 }
 
@@ -200,7 +213,7 @@ publish() {
 }
 
 measure_paging() {
-	TMPDIR=$work "$build/tests/bench/paging" --dir "$work" \
+	TMPDIR=$work "${limit[@]}" "$build/tests/bench/paging" --dir "$work" \
 		--json "$out/performance.json" \
 		--markdown "$out/performance.md" \
 		--chart "$out/performance.svg" \
@@ -211,7 +224,7 @@ measure_paging() {
 
 # Added to the files of the others.
 measure_remote() {
-	TMPDIR=$work "$build/tests/bench/remote_paging" \
+	TMPDIR=$work "${limit[@]}" "$build/tests/bench/remote_paging" \
 		--json "$work/remote.json" --markdown "$work/remote.md" \
 		${remote_options[@]+"${remote_options[@]}"} \
 		>"$work/remote.txt" &
