@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/store/remote_fixture.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define MS_NS UINT64_C(1000000)
@@ -34,13 +35,17 @@ void fixture_init_server(struct fixture *fx)
 void fixture_init(struct fixture *fx)
 {
 	struct store_remote_options options;
+	int err, patience = 200;	/* on a busy machine */
 	char reason[256] = "";
 
 	fixture_init_server(fx);
 	options = options_of(fx);
-	if (store_remote_create(&options, &fx->st, reason,
-				sizeof(reason)) != 0)
-		fail_msg("%s", reason);
+	do {
+		err = store_remote_create(&options, &fx->st, reason,
+					  sizeof(reason));
+	} while (err == -ETIMEDOUT && patience-- > 0);
+	if (err != 0)
+		fail_msg("%s: %s", strerror(-err), reason);
 }
 
 void fixture_fini(struct fixture *fx)
