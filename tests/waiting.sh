@@ -13,8 +13,8 @@
 #
 # WHAT is what is waited for: "memd to answer".  After wait_seconds of waiting
 # in vain they say so on stderr, with the last words of COMMAND, and return 1;
-# what waits for an end kills PID then.  The limit only ends what would hang: it is far
-# longer than anything takes.
+# what waits for an end kills PID then.  The limit only ends what would hang: it
+# is far longer than anything takes.
 
 wait_seconds=120
 
