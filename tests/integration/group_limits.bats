@@ -24,7 +24,7 @@ setup() {
 			echo max >"$group/$file"
 		done
 	done
-	export MEMD_SOCKET=$BATS_TEST_TMPDIR/memd.sock
+	export MEMCLIENT_ADDRESS=$BATS_TEST_TMPDIR/memd.sock
 }
 
 # in_group CMD...: with those groups for its own.
@@ -37,7 +37,7 @@ in_group() {
 
 # shellcheck disable=SC2120 # run(1) passes them
 memd_here() {
-	in_group "$memd" --config=/dev/null --socket="$MEMD_SOCKET" \
+	in_group "$memd" --config=/dev/null --socket="$MEMCLIENT_ADDRESS" \
 		--pool-size=256M --swap-file="$PWD/swap" --swap-size=64M "$@"
 }
 

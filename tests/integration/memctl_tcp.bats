@@ -292,10 +292,10 @@ sort_until_enough() {
 }
 
 @test "what ends something is for administrators from afar, too" {
-	fails 7 'no segment has the name "none"' "$MEMD_SOCKET" unlink none
-	fails 7 'no session 4000000 is connected' "$MEMD_SOCKET" \
+	fails 7 'no segment has the name "none"' "$MEMCLIENT_ADDRESS" unlink none
+	fails 7 'no session 4000000 is connected' "$MEMCLIENT_ADDRESS" \
 		disconnect s4000000
-	fails 7 'no store 4000000 is here' "$MEMD_SOCKET" \
+	fails 7 'no store 4000000 is here' "$MEMCLIENT_ADDRESS" \
 		drop-guest --yes 4000000
 }
 

@@ -25,7 +25,7 @@ setup_file() {
 		*) unset "$name" ;;
 		esac
 	done
-	export MEMD_SOCKET=@memctl-unseen-$$-$RANDOM$RANDOM
+	export MEMCLIENT_ADDRESS=@memctl-unseen-$$-$RANDOM$RANDOM
 	cd "$BATS_FILE_TMPDIR" || return
 	unshare --pid --fork --mount-proc true 2>/dev/null ||
 		skip "needs root, and a kernel with pid namespaces"
@@ -40,7 +40,7 @@ start_memd() {
 	local status=0 pid
 
 	unshare --pid --fork --kill-child --mount-proc "$memd" \
-		--config=/dev/null --socket="$MEMD_SOCKET" --pool-size=8M \
+		--config=/dev/null --socket="$MEMCLIENT_ADDRESS" --pool-size=8M \
 		--swap-file="$BATS_FILE_TMPDIR/swap" --swap-size=128M \
 		>log 2>&1 3>&- &
 	pid=$!

@@ -22,9 +22,9 @@ setup() {
 	memctl=$MEMD_BUILD_DIR/client/memctl/memctl
 	memd_pid=
 	cd "$BATS_TEST_TMPDIR" || return
-	export MEMD_SOCKET=$BATS_TEST_TMPDIR/memd.sock
+	export MEMCLIENT_ADDRESS=$BATS_TEST_TMPDIR/memd.sock
 	netns_make a b >reason || skip "$(cat reason)"
-	settings=(--config=/dev/null "--socket=$MEMD_SOCKET" --pool-size=4M
+	settings=(--config=/dev/null "--socket=$MEMCLIENT_ADDRESS" --pool-size=4M
 		"--swap-file=$PWD/swap" --swap-size=16M --insecure-tcp=yes)
 }
 
