@@ -157,7 +157,8 @@ static void read_faults(struct memclient *mc)
 	struct uffd_fault faults[BATCH_MAX];
 	size_t room = h->faults.count[FAULT_FREE];
 	size_t count = uffd_read(h->uffd.fd, faults,
-				 MIN(room, (size_t)BATCH_MAX));
+				 MIN(room, (size_t)BATCH_MAX),
+				 &h->has_left_mapped);
 
 	sort_faults(faults, count);
 	for (size_t i = 0; i < count; i++)
@@ -166,11 +167,12 @@ static void read_faults(struct memclient *mc)
 }
 
 /* Inline regions send no messages about faults, but mremap() waits for us. */
-static void read_moves(const struct handler *h)
+static void read_moves(struct handler *h)
 {
 	struct uffd_fault faults[BATCH_MAX];
 
-	(void)uffd_read(h->inline_fd, faults, BATCH_MAX);
+	(void)uffd_read(h->inline_fd, faults, BATCH_MAX,
+			&h->has_left_mapped);
 }
 
 static void report_touched(struct memclient *mc)

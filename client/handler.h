@@ -41,7 +41,8 @@ struct handler {
 	uint32_t watched_faults, watched_link;	/* events asked for */
 	uint64_t watched_count;		/* link.connect_count then */
 	bool is_stopping;
-	bool has_left_mapped;	/* some region could not be unmapped */
+	bool has_left_mapped;	/* some region could not be unmapped, or was
+				 * moved: part of it is still watched */
 	uint64_t now_ns;	/* of this turn */
 	uint64_t poll_until_ns;	/* look for faults until then, not asleep */
 	uint64_t request_sequence;

@@ -125,7 +125,8 @@ int uffd_register(int fd, uintptr_t start, size_t length, bool with_minor)
 
 /* ---- reading */
 
-size_t uffd_read(int fd, struct uffd_fault *faults, size_t max)
+size_t uffd_read(int fd, struct uffd_fault *faults, size_t max,
+		 bool *ret_moved)
 {
 	struct uffd_msg messages[MESSAGES_MAX];
 	size_t count = 0;
@@ -138,8 +139,10 @@ size_t uffd_read(int fd, struct uffd_fault *faults, size_t max)
 	for (size_t i = 0; i < (size_t)got / sizeof(messages[0]); i++) {
 		uint64_t flags = messages[i].arg.pagefault.flags;
 
+		if (messages[i].event == UFFD_EVENT_REMAP)
+			*ret_moved = true;
 		if (messages[i].event != UFFD_EVENT_PAGEFAULT)
-			continue;	/* REMAP */
+			continue;
 		faults[count].address =
 			(uintptr_t)messages[i].arg.pagefault.address;
 		faults[count].is_minor = flags & UFFD_PAGEFAULT_FLAG_MINOR;

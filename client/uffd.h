@@ -59,8 +59,10 @@ struct uffd_fault {
 
 /* Read up to `max` (at most 64) faults.  Returns how many; 0 when none waits.
  * Whoever has moved a part of what is registered with mremap() waits until it
- * is read: nothing else comes of it, save that the part stays registered. */
-size_t uffd_read(int fd, struct uffd_fault *faults, size_t max);
+ * is read; *ret_moved becomes true then: the part stays registered, at an
+ * address that nobody knows. */
+size_t uffd_read(int fd, struct uffd_fault *faults, size_t max,
+		 bool *ret_moved);
 
 /* Map the units of [start, start + length) that are in the data file and not
  * mapped yet, be the range one mapping or several.  Returns what is true of

@@ -320,6 +320,7 @@ void daemon_stop(struct daemon *d, const char *why)
 		  d->server.session_count, d->segments.count);
 	notify_send_surely("STOPPING=1\nSTATUS=Stopping");
 	d->is_stopping = true;
+	keeper_release_pins(&d->keeper);
 	d->stop_by_ns = clock_now_ns() + d->config.stop_timeout * 1000000;
 	server_stop_listening(&d->server);
 	dismiss(&d->server.conns[CONN_NEW]);
@@ -581,7 +582,8 @@ static int start(struct daemon *d, char *reason, size_t size)
 	if (err == 0)
 		err = start_inside(d, reason, size);
 	if (err == 0 && !d->is_embedded) {
-		err = keeper_init(&d->keeper, d->base, &d->accounts);
+		err = keeper_init(&d->keeper, d->base, &d->accounts,
+				  &d->pins);
 		if (err != 0)
 			snprintf(reason, size, "cannot start the process that "
 				 "keeps clients' userfaultfds "

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -127,9 +128,9 @@ static void lose(struct keeper *k)
 }
 
 int keeper_init(struct keeper *k, struct event_base *base,
-		struct accounts *accounts)
+		struct accounts *accounts, struct pins *pins)
 {
-	*k = (struct keeper){ .base = base, .accounts = accounts,
+	*k = (struct keeper){ .base = base, .accounts = accounts, .pins = pins,
 			      .socket = -1, .is_on = true };
 	TAILQ_INIT(&k->queue);
 	return start(k);
@@ -174,6 +175,31 @@ static void enter(struct keeper *k, struct uffd_copy *c, enum copy_state next)
 	c->state = next;
 	c->account->ended_copies++;
 	k->count[next]++;
+	/* Where there is no memory for it, it is found by its serial only. */
+	HASH_ADD(of_file, k->ended, file, sizeof(c->file), c);
+}
+
+static void leave_ended(struct keeper *k, struct uffd_copy *c)
+{
+	struct uffd_copy *found;
+
+	c->account->ended_copies--;
+	HASH_FIND(of_file, k->ended, &c->file, sizeof(c->file), found);
+	if (found == c)
+		HASH_DELETE(of_file, k->ended, c);
+}
+
+/* K7: the new one keeps what it kept. */
+static void replace_ended(struct keeper *k, const struct uffd_copy *c)
+{
+	struct uffd_copy *old;
+
+	HASH_FIND(of_file, k->ended, &c->file, sizeof(c->file), old);
+	if (old == NULL)
+		return;
+	pins_orphan_kept(k->pins, &old->pins);
+	old->is_unmapped = true;
+	enqueue(k, old);
 }
 
 /* Its address space is gone, or the keeper has it still: K4. */
@@ -184,9 +210,10 @@ static void release(struct keeper *k, struct uffd_copy *c)
 	if (c->state == COPY_LIVE)
 		LIST_REMOVE(c, session_link);
 	else if (c->state == COPY_ENDED)
-		c->account->ended_copies--;
+		leave_ended(k, c);
 	else
 		c->account->foreign_descriptors--;
+	pins_orphan_kept(k->pins, &c->pins);
 	account_put(k->accounts, c->account);
 	HASH_DEL(k->copies, c);
 	if (c->state != COPY_FOREIGN && c->fd >= 0)
@@ -255,15 +282,19 @@ static enum kind kind_of(int fd)
 	return IS_FOREIGN;
 }
 
-static struct uffd_copy *make(struct keeper *k, struct session *s, int fd)
+static struct uffd_copy *make(struct keeper *k, struct session *s, int fd,
+			      bool is_userfaultfd)
 {
 	struct uffd_copy *c = calloc(1, sizeof(*c)), *found;
+	struct stat st;
 
 	if (c == NULL)
 		return NULL;
 	c->serial = ++k->last_serial;
 	c->fd = fd;
 	c->lifeline = -1;
+	if (is_userfaultfd && fstat(fd, &st) == 0)
+		c->file = st.st_ino;
 	HASH_ADD(hh, k->copies, serial, sizeof(c->serial), c);
 	HASH_FIND(hh, k->copies, &c->serial, sizeof(c->serial), found);
 	if (found != c) {
@@ -298,7 +329,7 @@ static int add_one(struct keeper *k, struct session *s, int fd)
 		add_lifeline(s, fd);
 		return 0;
 	}
-	c = make(k, s, fd);
+	c = make(k, s, fd, kind == IS_USERFAULTFD);
 	if (c == NULL)
 		return -ENOMEM;
 	c->state = kind == IS_USERFAULTFD ? COPY_LIVE : COPY_FOREIGN;
@@ -309,6 +340,7 @@ static int add_one(struct keeper *k, struct session *s, int fd)
 	}
 	LIST_INSERT_HEAD(&s->copies, c, session_link);
 	enqueue(k, c);
+	replace_ended(k, c);
 	return 0;
 }
 
@@ -344,6 +376,14 @@ void keeper_end_session(struct keeper *k, struct session *s, bool is_unmapped)
 	}
 	if (k->is_on)
 		pump(k);
+}
+
+void keeper_release_pins(struct keeper *k)
+{
+	struct uffd_copy *c;
+
+	for (c = k->copies; c != NULL; c = c->hh.next)
+		pins_orphan_kept(k->pins, &c->pins);
 }
 
 uint32_t keeper_descriptors(const struct keeper *k)

@@ -30,11 +30,16 @@
  *   K6  When the library's thread has ended and the memory lives on, the keeper
  *       answers faults, by an error: keeper_process.c.
  *
+ *   K7  A program whose session broke brings the same userfaultfds with its
+ *       next one: the new copy takes the place of the ended one, so there are
+ *       no more of them however often that happens.
+ *
  * An embedded memd has no keeper: its clients are threads of its process. */
 #ifndef MEMD_DAEMON_KEEPER_H
 #define MEMD_DAEMON_KEEPER_H
 
 #include "common/checks.h"
+#include "daemon/pin.h"
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdbool.h>
@@ -65,11 +70,14 @@ struct uffd_copy {
 	enum copy_state state;
 	enum copy_told told;
 	bool is_unmapped;		/* ENDED: by Goodbye */
+	ino_t file;			/* its inode, which no other has */
 	struct account *account;	/* its uid's; held */
+	struct pin_list pins;		/* ENDED: kept for its process */
 	bool is_queued;
 	TAILQ_ENTRY(uffd_copy) queue_link;	/* there is something to tell */
 	LIST_ENTRY(uffd_copy) session_link;	/* LIVE: of its session */
 	UT_hash_handle hh;
+	UT_hash_handle of_file;		/* ENDED: by `file` */
 };
 
 LIST_HEAD(uffd_copy_list, uffd_copy);
@@ -81,10 +89,12 @@ struct keeper {
 	struct event readable, writable;
 	struct event_base *base;	/* borrowed */
 	struct accounts *accounts;	/* borrowed */
+	struct pins *pins;		/* borrowed */
 	uint64_t last_serial;
 	uint32_t count[COPY_STATES];
 	bool is_lacking;		/* the keeper had no room for some */
 	struct uffd_copy *copies;	/* uthash, by serial */
+	struct uffd_copy *ended;	/* uthash, by file */
 	TAILQ_HEAD(, uffd_copy) queue;
 };
 
@@ -93,7 +103,7 @@ struct keeper {
 
 /* Start the process.  0, or -errno: -ENOENT (no /proc), -EAGAIN … */
 int keeper_init(struct keeper *k, struct event_base *base,
-		struct accounts *accounts) MUST_CHECK;
+		struct accounts *accounts, struct pins *pins) MUST_CHECK;
 
 /* Close memd's copies; the keeper goes on as long as it must. */
 void keeper_fini(struct keeper *k);
@@ -114,6 +124,9 @@ void keeper_end_session(struct keeper *k, struct session *s, bool is_unmapped);
 /* Once a second: see that there is a keeper.  Returns 0, 1 where a new one was
  * made, or -errno: there is none. */
 int keeper_tick(struct keeper *k) MUST_CHECK;
+
+/* Keep no pins any more (pin.h): memd is stopping. */
+void keeper_release_pins(struct keeper *k);
 
 /* How many descriptors memd has for it. */
 uint32_t keeper_descriptors(const struct keeper *k);

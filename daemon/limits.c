@@ -10,7 +10,8 @@
 #include <string.h>
 
 enum {
-	TASKS_OWN = 3,			/* memd, its log, a look-up */
+	TASKS_OWN = 5,			/* memd, its log, a look-up; the keeper
+					 * and whom it has ask */
 	TASKS_LEAST = 4,		/* with one helper, and one thread */
 };
 
@@ -141,7 +142,9 @@ enum check_answer limits_check_tasks(const struct config *config,
 enum check_answer limits_check_descriptors(const struct config *config,
 					   char ret_text[CHECK_TEXT_BYTES])
 {
-	unsigned long long need = config->max_segments + config->max_sessions +
+	unsigned long long need = config->max_segments +
+				  config->max_sessions *
+					SERVER_DESCRIPTORS_OF_SESSION +
 				  SERVER_DESCRIPTORS_OWN;
 	unsigned long long limit = system_descriptor_limit();
 

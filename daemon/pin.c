@@ -71,6 +71,31 @@ void pin_orphan(struct pins *ps, struct pin *pin)
 		TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
 }
 
+void pins_keep_all(struct pin_list *kept, struct attachment *a)
+{
+	struct pin *pin, *next;
+
+	for (pin = LIST_FIRST(&a->pins); pin != NULL; pin = next) {
+		next = LIST_NEXT(pin, link);
+		if (pin->is_busy)
+			continue;
+		LIST_REMOVE(pin, link);
+		pin->owner->session->pin_count--;
+		pin->owner = NULL;
+		LIST_INSERT_HEAD(kept, pin, link);
+	}
+}
+
+void pins_orphan_kept(struct pins *ps, struct pin_list *kept)
+{
+	struct pin *pin;
+
+	while ((pin = LIST_FIRST(kept)) != NULL) {
+		LIST_REMOVE(pin, link);
+		TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
+	}
+}
+
 void pins_orphan_all(struct pins *ps, struct attachment *a)
 {
 	struct pin *pin;

@@ -2,7 +2,12 @@
 /* Ranges that sessions have pinned.  A pin belongs to an attachment; when
  * that goes, or on Unpin, the pin is *orphaned* and the turn unpins its pages,
  * as often as the pager asks for patience.  So no client can unpin what
- * another has pinned, and none leaves pins behind. */
+ * another has pinned, and none leaves pins behind.
+ *
+ * Pins of shared memory whose session ends without a Goodbye are *kept* until
+ * the memory of its process is gone (keeper.h): for threads of it that are
+ * still to end the kernel looks at words that the program has pinned, such as
+ * robust mutexes, and it does not wait for a page then. */
 #ifndef MEMD_DAEMON_PIN_H
 #define MEMD_DAEMON_PIN_H
 
@@ -15,13 +20,13 @@ struct attachment;
 struct daemon;
 
 struct pin {
-	struct attachment *owner;	/* NULL: orphaned */
+	struct attachment *owner;	/* NULL: orphaned or kept */
 	uint32_t segment_number;
 	segment_id pager_id;
 	uint64_t first, count;
 	bool is_held;			/* the pages are pinned */
 	bool is_busy;			/* the pager is at it */
-	LIST_ENTRY(pin) link;		/* of its owner */
+	LIST_ENTRY(pin) link;		/* of its owner, or who keeps it */
 	TAILQ_ENTRY(pin) orphan_link;
 };
 
@@ -45,6 +50,10 @@ struct pin *pin_find(struct attachment *a, uint64_t first, uint64_t count);
 
 void pin_orphan(struct pins *ps, struct pin *pin);
 void pins_orphan_all(struct pins *ps, struct attachment *a);
+
+/* Those that are held to `kept`, until pins_orphan_kept(). */
+void pins_keep_all(struct pin_list *kept, struct attachment *a);
+void pins_orphan_kept(struct pins *ps, struct pin_list *kept);
 
 /* Unpin what orphans hold, some of them.  The turn only. */
 void pins_release(struct daemon *d);

@@ -16,6 +16,7 @@ struct session;
 
 enum {
 	LISTENERS_MAX = 8,
+	SERVER_DESCRIPTORS_OF_SESSION = 4,	/* one of them its socket */
 	SERVER_DESCRIPTORS_OWN = 64,	/* files, ring, pipes, logs … */
 	SERVER_DESCRIPTORS_LEAST = 80,	/* and for the first programs */
 };

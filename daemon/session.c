@@ -99,6 +99,19 @@ static void keep_what_came(struct session *s)
 	c->descriptor_count = 0;
 }
 
+/* Until its process is gone, or says so: pin.h. */
+static void keep_pins(struct session *s)
+{
+	struct uffd_copy *copy = LIST_FIRST(&s->copies);
+	struct attachment *a, *next;
+
+	if (copy == NULL || s->is_unmapped || s->daemon->is_stopping)
+		return;
+	HASH_ITER(hh, s->attachments, a, next)
+		if (a->segment->name[0] != '\0')
+			pins_keep_all(&copy->pins, a);
+}
+
 void session_destroy(struct session *s)
 {
 	struct daemon *d = s->daemon;
@@ -109,6 +122,7 @@ void session_destroy(struct session *s)
 		conn_close(lane, "its session has ended");
 	while ((lane = LIST_FIRST(&s->lanes)) != NULL)
 		session_remove_lane(s, lane);
+	keep_pins(s);
 	HASH_ITER(hh, s->attachments, a, next)
 		detach_all(s, a);
 	stores_leave(s);

@@ -248,10 +248,11 @@ static void *handler_main(void *arg)
 {
 	struct pollfd pfd = { .fd = floor_of.uffd.fd, .events = POLLIN };
 	struct uffd_fault fault;
+	bool is_moved;
 
 	for (;;) {
 		(void)poll(&pfd, 1, -1);
-		if (uffd_read(pfd.fd, &fault, 1) == 1)
+		if (uffd_read(pfd.fd, &fault, 1, &is_moved) == 1)
 			resolve(fault.address);
 	}
 	return arg;

@@ -281,8 +281,9 @@ static void *unmap_and_map(void *arg)
 static void wait_for_fault(int uffd)
 {
 	struct uffd_fault fault;
+	bool is_moved;
 
-	while (uffd_read(uffd, &fault, 1) == 0)
+	while (uffd_read(uffd, &fault, 1, &is_moved) == 0)
 		sched_yield();
 }
 

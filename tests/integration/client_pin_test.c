@@ -13,6 +13,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -468,6 +469,60 @@ static void owners_die(void **state)
 	memclient_close(mc);
 }
 
+/* It is stopped where it ends, before the kernel looks at its list.  False: it
+ * may not be stopped here. */
+static int stop_at_exit(pid_t pid)
+{
+	int status;
+
+	if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXIT) != 0)
+		return 0;
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, __WALL), pid);
+	return WIFSTOPPED(status) &&
+	       status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8);
+}
+
+/* Its other threads are gone, with them its connection, and everybody else
+ * pages. */
+static void owners_take_their_time_to_die(void **state)
+{
+	struct memclient *mc = open_client(&real, 60000);
+
+	(void)state;
+#ifdef __SANITIZE_THREAD__
+	skip_case("no threads in a child, says ThreadSanitizer");
+#endif
+	for (size_t i = 0; i < KINDS; i++) {
+		unsigned closed = testmemd_log_count(&memd, "session-close");
+		pid_t pid;
+		uint8_t *p;
+
+		share(mc, i);
+		pid = start_owner(i);
+		p = attach(mc, names[i], kinds[i].fault_mode, 0, NULL);
+		if (!stop_at_exit(pid)) {
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, __WALL);
+			skip_case("ptrace() does not stop who ends here");
+		}
+		while (testmemd_log_count(&memd, "session-close") == closed)
+			usleep(1000);
+		press(mc);
+		press(mc);
+		assert_int_equal(ptrace(PTRACE_CONT, pid, NULL, NULL), 0);
+		assert_int_equal(waitpid(pid, NULL, __WALL), pid);
+		pin(mc, p + LENGTH / 2, PAGE);
+		assert_int_equal(lock_within_a_minute(p + LENGTH / 2),
+				 EOWNERDEAD);
+		assert_int_equal(pthread_mutex_unlock((void *)(p + LENGTH / 2)),
+				 0);
+		REQUIRE(memclient_unmap(mc, p) == 0);
+		REQUIRE(memclient_segment_unlink(mc, names[i]) == 0);
+	}
+	memclient_close(mc);
+}
+
 enum { STACK = 256 * 1024 };
 
 static sem_t may_end;
@@ -534,6 +589,7 @@ int main(void)
 		TEST(what_cannot_be_mapped_is_not_pinned),
 		TEST(locks_work_where_they_are_pinned),
 		TEST(owners_die),
+		TEST(owners_take_their_time_to_die),
 		TEST(threads_end_on_pinned_stacks),
 	};
 	int failed;

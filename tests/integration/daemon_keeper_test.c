@@ -106,8 +106,8 @@ static int count_userfaultfds(pid_t pid)
 	return count;
 }
 
-/* Until a thread of a process is inside of a fault, and the others have had time
- * to line up behind it. */
+/* Until a thread of a process is inside of a fault, and the others have had
+ * time to line up behind it. */
 static void await_fault(pid_t pid)
 {
 	bool is_waiting = false;
@@ -275,6 +275,30 @@ static void a_new_keeper_knows_all(void **state)
 	assert_true(testmemd_log_count(&tm, "keeper-restarted") > 0);
 	end_program(pid, go);
 	await_copies(0);
+}
+
+/* A program whose session breaks, again and again. */
+static void the_same_is_kept_once(void **state)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK |
+				1 /* UFFD_USER_MODE_ONLY */);
+
+	(void)state;
+	assert_true(uffd >= 0);
+	assert_int_equal(ioctl(uffd, UFFDIO_API, &api), 0);
+	for (unsigned i = 0; i < 50; i++) {
+		int fd = client_open_bare(&tm);
+
+		assert_true(client_try_send_fds(fd, T(USERFAULTFD), &uffd, 1));
+		if (i == 49)
+			client_send(fd, T(GOODBYE), 0, NULL);
+		await_copies(i == 49 ? 0 : 1);
+		close(fd);
+		if (i < 49)
+			await_copies(1);
+	}
+	close(uffd);
 }
 
 static void sent_once(void **state)
@@ -446,6 +470,7 @@ int main(void)
 		cmocka_unit_test(kept_as_long_as_the_memory),
 		cmocka_unit_test(dropped_at_goodbye),
 		cmocka_unit_test(a_new_keeper_knows_all),
+		cmocka_unit_test(the_same_is_kept_once),
 		cmocka_unit_test(sent_once),
 		cmocka_unit_test(nothing_is_left_after_memd),
 		cmocka_unit_test(something_else_is_not_closed),
