@@ -60,6 +60,7 @@ struct conn {
 	size_t payload_left;
 	conn_payload_done *payload_done;
 	bool is_held;			/* nothing is read for now */
+	bool must_repeat;		/* NEW: its message is taken again */
 	bool takes_descriptors;		/* Userfaultfd may still come */
 	int descriptor[CONN_DESCRIPTORS_MAX];	/* came, not taken yet */
 	unsigned descriptor_count;

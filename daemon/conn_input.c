@@ -92,6 +92,11 @@ static bool take_message(struct conn *c, size_t *at)
 	c->daemon->stats.messages_in++;
 	c->in_skip = h.payload_bytes;
 	dispatch_message(c, &h, c->in + *at + WIRE_HEADER_BYTES);
+	if (c->must_repeat) {
+		c->must_repeat = false;
+		c->in_skip = 0;
+		return false;
+	}
 	*at += length;
 	return c->state != CONN_DEAD;
 }

@@ -31,11 +31,15 @@
 /* Advice and pins waiting, besides faults. */
 enum { REQUESTS_WAITING_MAX = 4096 };
 
-/* A uid that stands for several users is nobody's own. */
+/* A uid that stands for several users is nobody's own, unless the operator has
+ * said that they all may come. */
 static bool is_own_user(const struct daemon *d, uid_t uid)
 {
-	return uid == geteuid() && (uid != PEER_NOBODY || d->is_embedded ||
-				    system_knows_all_users());
+	bool is_allowed = strcmp(d->config.allow_nobody, "yes") == 0;
+
+	return uid == geteuid() &&
+	       (uid != PEER_NOBODY || d->is_embedded || is_allowed ||
+		system_knows_all_users());
 }
 
 bool daemon_is_admin(const struct daemon *d, const struct peer *peer)

@@ -102,13 +102,21 @@ static bool check_remote(struct daemon *d, struct conn *c, uint64_t id,
 			 bool is_admin_only)
 {
 	char reason[REMOTE_REASON_BYTES];
+	int err;
 
-	/* A reload may have come since the handshake. */
-	if (!c->peer.is_remote ||
-	    (channel_verify(c->channel, d->server.tls, reason) == 0 &&
-	     remote_identify(&d->config, c->channel, &c->peer, reason,
-			     sizeof(reason)) == 0))
+	if (!c->peer.is_remote)
 		return true;
+	/* A reload may have come since the handshake. */
+	err = channel_verify(c->channel, d->server.tls, reason);
+	if (err == 0)
+		err = remote_identify(&d->config, c->channel, &c->peer,
+				      reason, sizeof(reason));
+	if (err == 0)
+		return true;
+	if (err == -EAGAIN) {
+		server_repeat(d, c);
+		return false;
+	}
 	remote_refused(d, &c->peer, reason);
 	if (is_admin_only && c->peer.name[0] != '\0' &&
 	    !daemon_is_admin(d, &c->peer))

@@ -151,8 +151,8 @@ static int identify_certificate(const struct config *config,
 		return 0;
 	if (err == -EAGAIN) {
 		snprintf(ret_reason, reason_size, "certificate %.80s: its user "
-			 "is being looked up; connect again", name);
-		return -EACCES;
+			 "is being looked up", name);
+		return -EAGAIN;
 	}
 	snprintf(ret_reason, reason_size, "certificate %.80s: no user %.80s "
 		 "here; add %.80s=USER to tls_users", name,
@@ -164,6 +164,7 @@ int remote_identify(const struct config *config, const struct channel *channel,
 		    struct peer *peer, char *ret_reason, size_t reason_size)
 {
 	char name[CHANNEL_NAME_BYTES];
+	int err;
 
 	channel_peer_name(channel, name);
 	snprintf(peer->name, sizeof(peer->name), "%s", name);
@@ -172,12 +173,14 @@ int remote_identify(const struct config *config, const struct channel *channel,
 					    reason_size);
 	peer->uid = geteuid();
 	peer->gid = getegid();
-	if (config->tcp_user[0] == '\0' ||
-	    names_find_user(config->tcp_user, &peer->uid, &peer->gid) == 0)
+	if (config->tcp_user[0] == '\0')
+		return 0;
+	err = names_find_user(config->tcp_user, &peer->uid, &peer->gid);
+	if (err == 0)
 		return 0;
 	snprintf(ret_reason, reason_size, "tcp_user: no user \"%s\" is known "
 		 "here", config->tcp_user);
-	return -EACCES;
+	return err == -EAGAIN ? err : -EACCES;
 }
 
 /* No error: a user may be made later, and memd has others to serve. */
@@ -252,15 +255,19 @@ void remote_refused(struct daemon *d, const struct peer *peer,
 }
 
 /* Did the reload turn it out?  With a line in ret_reason. */
-static bool is_turned_out(const struct daemon *d, const struct conn *c,
+static bool is_turned_out(struct daemon *d, const struct conn *c,
 			  char *ret_reason, size_t reason_size)
 {
 	struct peer again = c->peer;
+	int err;
 
-	return channel_verify(c->channel, d->server.tls,
-			      ret_reason) == -EACCES ||
-	       remote_identify(&d->config, c->channel, &again, ret_reason,
-			       reason_size) != 0;
+	if (channel_verify(c->channel, d->server.tls, ret_reason) == -EACCES)
+		return true;
+	err = remote_identify(&d->config, c->channel, &again, ret_reason,
+			      reason_size);
+	/* Who is being looked up stays until that is known. */
+	d->server.must_look_again |= err == -EAGAIN;
+	return err != 0 && err != -EAGAIN;
 }
 
 /* What it has stored stays for store_keep: with a new certificate of the same
@@ -282,6 +289,7 @@ void remote_look_again(struct daemon *d)
 	char reason[REMOTE_REASON_BYTES];
 	struct conn *c, *next;
 
+	d->server.must_look_again = false;
 	for (c = TAILQ_FIRST(&d->server.conns[CONN_MAIN]); c != NULL;
 	     c = next) {
 		next = TAILQ_NEXT(c, link);

@@ -21,7 +21,8 @@ void remote_peer_init(struct peer *peer, const struct sockaddr *address,
 		      socklen_t length);
 
 /* After the handshake, at Hello: peer->name, and the user whose limits count.
- * Returns 0, or -EACCES with a line in ret_reason. */
+ * Returns 0, -EAGAIN (the user is being looked up), or -EACCES with a line in
+ * ret_reason. */
 int remote_identify(const struct config *config, const struct channel *channel,
 		    struct peer *peer, char *ret_reason, size_t reason_size)
 	MUST_CHECK;

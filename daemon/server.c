@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/conn_input.h"
 #include "daemon/daemon.h"
 #include "daemon/listener.h"
 #include "daemon/remote.h"
@@ -99,6 +100,34 @@ static void on_rested(evutil_socket_t fd, short what, void *arg)
 	for (unsigned i = 0; i < d->server.listener_count; i++)
 		if (d->server.listeners[i].is_tcp)
 			(void)event_add(&d->server.listeners[i].event, NULL);
+}
+
+/* A name service has been asked: it may have answered. */
+enum { REPEAT_MS = 20 };
+
+static void on_repeat(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	struct conn *c, *next;
+
+	(void)fd;
+	(void)what;
+	for (c = TAILQ_FIRST(&d->server.conns[CONN_NEW]); c != NULL;
+	     c = next) {
+		next = TAILQ_NEXT(c, link);
+		conn_release(c);
+	}
+	daemon_settle(d);
+}
+
+void server_repeat(struct daemon *d, struct conn *c)
+{
+	struct timeval delay = { .tv_usec = REPEAT_MS * 1000 };
+
+	c->must_repeat = true;
+	conn_hold(c);
+	if (!event_pending(&d->server.repeat, EV_TIMEOUT, NULL))
+		(void)event_add(&d->server.repeat, &delay);
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)
@@ -381,7 +410,8 @@ int server_listen(struct daemon *d, char *ret_reason, size_t reason_size)
 
 	if (event_assign(&d->server.resume, d->base, -1, 0, on_resume,
 			 d) != 0 ||
-	    event_assign(&d->server.rest, d->base, -1, 0, on_rested, d) != 0)
+	    event_assign(&d->server.rest, d->base, -1, 0, on_rested, d) != 0 ||
+	    event_assign(&d->server.repeat, d->base, -1, 0, on_repeat, d) != 0)
 		return -EINVAL;
 	(void)event_priority_set(&d->server.resume, PRIORITY_ADMIN);
 	(void)event_priority_set(&d->server.rest, PRIORITY_ADMIN);
@@ -431,6 +461,7 @@ void server_stop_listening(struct server *server)
 	if (server->listener_count > 0) {
 		(void)event_del(&server->resume);
 		(void)event_del(&server->rest);
+		(void)event_del(&server->repeat);
 	}
 	for (unsigned i = 0; i < server->listener_count; i++) {
 		(void)event_del(&server->listeners[i].event);

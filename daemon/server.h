@@ -37,6 +37,7 @@ struct server {
 	ino_t socket_ino;
 	int lock_fd;			/* -1: none */
 	struct event resume, rest;	/* listening again after a pause */
+	struct event repeat;		/* Hellos that wait for a look-up */
 	bool is_paused;
 
 	struct conn_list conns[CONN_STATES];
@@ -51,6 +52,8 @@ struct server {
 	struct tcp_opening opening;
 	struct channel_context *tls;	/* owned; NULL: plain */
 	uint32_t remote_newcomers;	/* in NEW */
+	bool must_look_again;		/* at those who are here: the user of
+					 * one was being looked up */
 	struct addresses addresses;	/* of those that are not DEAD */
 	uint32_t refusals_unsaid;	/* since the last line in the log */
 	uint64_t refusal_said_ns;
@@ -75,6 +78,10 @@ int server_load_tls(const struct daemon *d, const struct config *config,
 
 /* Take `tls`: from now on newcomers from other hosts see these. */
 void server_use_tls(struct daemon *d, struct channel_context *tls);
+
+/* The connection's message cannot be dealt with now: it is taken again, from
+ * its first byte, in a moment.  For a handler of a NEW connection. */
+void server_repeat(struct daemon *d, struct conn *c);
 
 /* No more newcomers; our socket is removed.  May be called again. */
 void server_stop_listening(struct server *server);

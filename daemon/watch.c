@@ -6,6 +6,7 @@
 #include "daemon/certificates.h"
 #include "daemon/daemon.h"
 #include "daemon/reload.h"
+#include "daemon/remote.h"
 #include "daemon/session.h"
 #include "daemon/system.h"
 #include <errno.h>
@@ -307,6 +308,8 @@ void watch_tick(struct daemon *d)
 		renewal_tick(d);
 	reload_find_admins(d);
 	certificates_tick(d);
+	if (d->server.must_look_again)
+		remote_look_again(d);
 	server_close_overdue(d);
 	server_trim(&d->server);
 	stores_expire(&d->stores);

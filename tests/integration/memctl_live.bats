@@ -233,6 +233,9 @@ ask() {
 	"$memctl" limit set --uid "$(id -u)" --frames none
 	"$memctl" limit set --pid "$pid" --frames 0 --mapped none
 	ask "$of_session | .limit_bytes == 0 and .limit_mapped_bytes == 0" limit
+	# As the configuration has them: they follow it again.
+	ask "$of_session | .source == \"config\"" limit
+	"$memctl" limit set --pid "$pid" --frames 2M
 	ask "$of_session | .source == \"memctl\"" limit
 	"$memctl" limit set --pid "$pid" --default
 	ask "$of_session | .limit_bytes == 0 and .source == \"config\"" limit
