@@ -29,7 +29,6 @@
  *       them; after that, nothing is taken from their user any more.
  *   K6  When the library's thread has ended and the memory lives on, the keeper
  *       answers faults, by an error: keeper_process.c.
- *
  *   K7  A program whose session broke brings the same userfaultfds with its
  *       next one: the new copy takes the place of the ended one, so there are
  *       no more of them however often that happens.
