@@ -152,7 +152,9 @@ static void pins_belong_to_who_made_them(void **state)
 	client_expect_error(two, 42, EBUSY, "pinned");
 	unpin(one, segment, 0, 10);
 	client_await_counter(admin, "pinned_frames", 20);
-	/* The session goes, and its other pin with it. */
+	/* The session goes, and its other pin with it.  (Without Goodbye it is
+	 * kept as long as this process lives.) */
+	client_send(one, T(GOODBYE), 0, NULL);
 	close(one);
 	client_await_counter(admin, "pinned_frames", 10);
 	unpin(two, segment, 5, 10);
