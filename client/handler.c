@@ -490,6 +490,18 @@ static void unmap_all(struct memclient *mc)
 	}
 }
 
+/* Who has moved a part of a region waits for us. */
+static void hear_of_moves(struct handler *h)
+{
+	struct uffd_fault faults[BATCH_MAX];
+
+	if (h->uffd.fd >= 0)
+		(void)uffd_read(h->uffd.fd, faults, BATCH_MAX,
+				&h->has_left_mapped);
+	if (h->inline_fd >= 0)
+		read_moves(h);
+}
+
 /* Nothing is mapped any more that a copy of our userfaultfds would have to be
  * kept for. */
 static void say_goodbye(struct handler *h)
@@ -507,6 +519,7 @@ static void end(struct memclient *mc)
 	struct handler *h = &mc->handler;
 
 	unmap_all(mc);
+	hear_of_moves(h);
 	say_goodbye(h);
 	if (h->link.state != LINK_DOWN)
 		link_drop(&h->link, 0, "closed");

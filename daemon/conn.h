@@ -64,6 +64,7 @@ struct conn {
 	bool takes_descriptors;		/* Userfaultfd may still come */
 	int descriptor[CONN_DESCRIPTORS_MAX];	/* came, not taken yet */
 	unsigned descriptor_count;
+	bool has_lost_descriptors;	/* not all could be taken */
 	uint64_t since_ns;		/* NEW: of the connection; else of the
 					 * message that is not whole yet, 0 when
 					 * there is none */

@@ -18,17 +18,19 @@ void conn_descriptors_allow(struct conn *c, bool is_allowed)
 			 sizeof(value));
 }
 
-/* More than there is room for are closed by the kernel. */
+/* More than there is room for are closed by the kernel; so are those for which
+ * memd has no number left. */
 static void note(struct conn *c, struct msghdr *msg)
 {
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
 	size_t count;
 
+	c->has_lost_descriptors |= (msg->msg_flags & MSG_CTRUNC) != 0;
 	if (cmsg == NULL || cmsg->cmsg_level != SOL_SOCKET ||
 	    cmsg->cmsg_type != SCM_RIGHTS)
 		return;
 	count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	ASSERT(c->descriptor_count + count <= CONN_DESCRIPTORS_MAX);
+	count = MIN(count, CONN_DESCRIPTORS_MAX - (size_t)c->descriptor_count);
 	memcpy(c->descriptor + c->descriptor_count, CMSG_DATA(cmsg),
 	       count * sizeof(int));
 	c->descriptor_count += (unsigned)count;
@@ -44,7 +46,9 @@ ssize_t conn_descriptors_receive(struct conn *c, void *to, size_t length)
 	struct iovec iov = { to, length };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
 			      .msg_control = &control,
-			      .msg_controllen = sizeof(control) };
+			      /* CMSG_SPACE() has room for more. */
+			      .msg_controllen =
+				      CMSG_LEN(sizeof(c->descriptor)) };
 	ssize_t n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n < 0)

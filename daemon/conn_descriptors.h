@@ -8,8 +8,9 @@
 
 /* May descriptors come?  Others never reach memd.  (From Linux 6.16 on they
  * are refused where they are sent.  Before, the kernel closes them as memd
- * reads what they came with, and the last close of a socket with SO_LINGER
- * takes that time.) */
+ * reads what they came with, and some last closes wait: of a socket with
+ * SO_LINGER, of a userfaultfd whose owner holds the lock of its address
+ * space.) */
 void conn_descriptors_allow(struct conn *c, bool is_allowed);
 
 /* recv() with them: they are in c->descriptor afterwards.  Returns bytes, 0 or

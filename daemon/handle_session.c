@@ -340,14 +340,15 @@ static const char *explain_copies(int error)
 {
 	switch (error) {
 	case -EMFILE:
-		return "no descriptor came with Userfaultfd; memd may have "
-		       "none left (LimitNOFILE)";
+		return "not all descriptors came with Userfaultfd; memd may "
+		       "have none left (LimitNOFILE)";
 	case -EBADF:
 		return "what came with Userfaultfd is no userfaultfd that is "
 		       "ready and non-blocking";
 	case -EDQUOT:
-		return "too many programs of this user have shared memory "
-		       "mapped although their sessions have ended; end them";
+		return "too many programs of this user have memory mapped "
+		       "although their sessions have ended, or have sent "
+		       "what is no userfaultfd; end them";
 	default:
 		return "no memory for a copy of a userfaultfd";
 	}
@@ -357,8 +358,9 @@ void handle_userfaultfd(struct daemon *d, struct conn *c, uint64_t id,
 			const void *message)
 {
 	/* As many programs, with two each, as may be here. */
-	uint32_t most_ended = (uint32_t)d->config.uid_sessions * 2;
-	int err = -EMFILE;
+	bool is_trusted = keeper_trusts(c->session->account->parent,
+					d->config.uid_sessions * 2);
+	int err = is_trusted ? -EMFILE : -EDQUOT;
 
 	(void)message;
 	if (!LIST_EMPTY(&c->session->copies)) {
@@ -368,7 +370,9 @@ void handle_userfaultfd(struct daemon *d, struct conn *c, uint64_t id,
 	conn_descriptors_allow(c, false);
 	if (c->descriptor_count > 0)
 		err = keeper_add(&d->keeper, c->session, c->descriptor,
-				 c->descriptor_count, most_ended);
+				 c->descriptor_count);
+	if (err == 0 && c->has_lost_descriptors)
+		err = -EMFILE;
 	c->descriptor_count = 0;
 	if (err != 0)
 		conn_refuse(c, id, err, "%s", explain_copies(err));

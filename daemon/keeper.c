@@ -116,8 +116,10 @@ static void lose(struct keeper *k)
 	(void)event_del(&k->readable);
 	(void)event_del(&k->writable);
 	close(k->socket);
+	/* It may take its time: a close that waits for a client's lock. */
 	(void)kill(k->pid, SIGKILL);
-	(void)waitpid(k->pid, NULL, 0);
+	if (waitpid(k->pid, NULL, WNOHANG) == 0)
+		k->ended_pid = k->pid;
 	k->pid = 0;
 	k->socket = -1;
 	for (c = k->copies; c != NULL; c = c->hh.next) {
@@ -153,6 +155,8 @@ int keeper_tick(struct keeper *k)
 
 	if (!k->is_on)
 		return 0;
+	if (k->ended_pid != 0 && waitpid(k->ended_pid, NULL, WNOHANG) != 0)
+		k->ended_pid = 0;
 	if (k->pid != 0) {
 		if (k->is_lacking)
 			tell_again(k);
@@ -181,11 +185,9 @@ static void enter(struct keeper *k, struct uffd_copy *c, enum copy_state next)
 
 static void leave_ended(struct keeper *k, struct uffd_copy *c)
 {
-	struct uffd_copy *found;
-
 	c->account->ended_copies--;
-	HASH_FIND(of_file, k->ended, &c->file, sizeof(c->file), found);
-	if (found == c)
+	/* Several may be of one file; one that was not added has no table. */
+	if (c->of_file.tbl != NULL)
 		HASH_DELETE(of_file, k->ended, c);
 }
 
@@ -195,7 +197,7 @@ static void replace_ended(struct keeper *k, const struct uffd_copy *c)
 	struct uffd_copy *old;
 
 	HASH_FIND(of_file, k->ended, &c->file, sizeof(c->file), old);
-	if (old == NULL)
+	if (old == NULL || old->account != c->account)
 		return;
 	pins_orphan_kept(k->pins, &old->pins);
 	old->is_unmapped = true;
@@ -230,7 +232,8 @@ static void tell_all(struct keeper *k)
 
 	pump(k);
 	while (k->pid != 0 && !TAILQ_EMPTY(&k->queue) &&
-	       poll(&p, 1, LAST_WORDS_MS) > 0 && (p.revents & POLLERR) == 0)
+	       poll(&p, 1, LAST_WORDS_MS) > 0 &&
+	       (p.revents & (POLLERR | POLLHUP)) == 0)
 		pump(k);
 }
 
@@ -344,13 +347,14 @@ static int add_one(struct keeper *k, struct session *s, int fd)
 	return 0;
 }
 
-bool keeper_trusts(const struct account *uid_account)
+bool keeper_trusts(const struct account *uid_account, uint64_t most_ended)
 {
-	return uid_account->foreign_descriptors < FOREIGN_MAX;
+	return uid_account->foreign_descriptors < FOREIGN_MAX &&
+	       uid_account->ended_copies <= most_ended;
 }
 
 int keeper_add(struct keeper *k, struct session *s, const int *fds,
-	       unsigned count, uint32_t most_ended)
+	       unsigned count)
 {
 	int err = 0;
 
@@ -360,8 +364,6 @@ int keeper_add(struct keeper *k, struct session *s, const int *fds,
 		err = err != 0 ? err : err_one;
 	}
 	pump(k);
-	if (err == 0 && s->account->parent->ended_copies > most_ended)
-		return -EDQUOT;
 	return err;
 }
 
@@ -372,7 +374,10 @@ void keeper_end_session(struct keeper *k, struct session *s, bool is_unmapped)
 	while ((c = LIST_FIRST(&s->copies)) != NULL) {
 		enter(k, c, COPY_ENDED);
 		c->is_unmapped = is_unmapped;
-		enqueue(k, c);
+		if (c->is_gone)
+			release(k, c);
+		else
+			enqueue(k, c);
 	}
 	if (k->is_on)
 		pump(k);
@@ -398,7 +403,8 @@ uint32_t keeper_descriptors(const struct keeper *k)
 static int send_message(const struct keeper *k, enum keeper_kind kind,
 			const struct uffd_copy *c)
 {
-	struct keeper_message m = { .serial = c->serial, .kind = kind };
+	struct keeper_message m = { .serial = c->serial, .kind = kind,
+				    .uid = c->account->uid };
 	const int fds[2] = { c->fd, c->lifeline };
 	size_t fds_bytes = (c->lifeline >= 0 ? 2 : 1) * sizeof(int);
 	union {
@@ -488,6 +494,9 @@ static void take_message(struct keeper *k, const struct keeper_message *m)
 		return;		/* dropped meanwhile */
 	if (m->kind == KEEPER_GONE && c->state == COPY_ENDED) {
 		release(k, c);
+	} else if (m->kind == KEEPER_GONE) {
+		c->is_gone = true;	/* its session ends in a moment */
+		dequeue(k, c);
 	} else if (m->kind == KEEPER_LACKS) {
 		c->told = COPY_UNTOLD;	/* again at the next tick */
 		k->is_lacking = true;

@@ -69,6 +69,7 @@ struct uffd_copy {
 	enum copy_state state;
 	enum copy_told told;
 	bool is_unmapped;		/* ENDED: by Goodbye */
+	bool is_gone;			/* LIVE: says the keeper */
 	ino_t file;			/* its inode, which no other has */
 	struct account *account;	/* its uid's; held */
 	struct pin_list pins;		/* ENDED: kept for its process */
@@ -84,6 +85,7 @@ LIST_HEAD(uffd_copy_list, uffd_copy);
 struct keeper {
 	bool is_on;			/* false: embedded, or not started */
 	pid_t pid;			/* 0: there is none just now */
+	pid_t ended_pid;		/* one to be waited for */
 	int socket;
 	struct event readable, writable;
 	struct event_base *base;	/* borrowed */
@@ -109,13 +111,14 @@ void keeper_fini(struct keeper *k);
 
 /* Copies with `fds`, userfaultfds and perhaps a pipe, the lifeline of the first
  * of them; all are the keeper's from now on, on failure too.
- * 0, -EBADF (one is no userfaultfd), -EDQUOT (K5, or too many of this user
- * whose sessions have ended), -ENOMEM. */
+ * 0, -EBADF (one is no userfaultfd), -ENOMEM. */
 int keeper_add(struct keeper *k, struct session *s, const int *fds,
-	       unsigned count, uint32_t most_ended) MUST_CHECK;
+	       unsigned count) MUST_CHECK;
 
-/* May descriptors be taken from this user? (K5) */
-bool keeper_trusts(const struct account *uid_account);
+/* May descriptors be taken from this user?  Not after some that were no
+ * userfaultfds (K5), nor when more than `most_ended` are kept for programs of
+ * his whose sessions have ended. */
+bool keeper_trusts(const struct account *uid_account, uint64_t most_ended);
 
 /* The session ends; is_unmapped: it has said Goodbye. */
 void keeper_end_session(struct keeper *k, struct session *s, bool is_unmapped);

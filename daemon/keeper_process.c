@@ -13,9 +13,13 @@
  *
  * What may wait for a lock of a client's address space is done by a child, the
  * *asker*: the ioctl that tells, and the last close of what is to be dropped.
- * A client that holds the lock holds up that child and nothing else: after
- * PATIENCE_NS another asker goes on with the others, and that client's copy is
- * not asked of until the child has ended. */
+ * An asker serves one user.  A client that holds the lock holds up that child
+ * and nothing else: after PATIENCE_NS another asker goes on with the other
+ * users, and nothing of that user's is asked of, or closed, until the child has
+ * ended.
+ *
+ * What epoll watches is taken out of it before it is closed: memd, or a child,
+ * may have the same file still, and then epoll would go on telling of it. */
 #include "daemon/keeper_process.h"
 
 #include "common/checks.h"
@@ -68,6 +72,7 @@ struct kept {
 	uint64_t serial;
 	int fd;
 	int lifeline;			/* -1: there is none, or it has ended */
+	uint32_t uid;
 	bool is_ended;
 	bool is_orphan;
 	bool is_watched;		/* ORPHAN: its next fault is heard of */
@@ -82,6 +87,7 @@ TAILQ_HEAD(kept_list, kept);
 /* What an asker has found: memory that it shares with the keeper. */
 struct findings {
 	atomic_uint progress;		/* of these it knows */
+	atomic_bool may_end;		/* the keeper has closed its own */
 	struct {
 		atomic_bool is_gone, has_answered;
 	} of[BATCH_MAX];
@@ -93,6 +99,7 @@ struct asker {
 	enum asker_state state;
 	pid_t pid;
 	int pipe;			/* ends when it ends */
+	uint32_t uid;			/* it serves */
 	struct findings *findings;
 	uint64_t since_ns;		/* when it last came further */
 	unsigned progress, count;
@@ -113,7 +120,10 @@ struct keeping {
 	uint64_t probe;			/* an address: see ask() */
 	struct kept *all;		/* uthash */
 	struct kept_list ended;
-	int dropped[BATCH_MAX];		/* to be closed by an asker */
+	struct {
+		int fd;
+		uint32_t uid;
+	} dropped[BATCH_MAX];		/* to be closed by an asker */
 	unsigned dropped_count;
 	struct asker asker[ASKERS];
 };
@@ -149,21 +159,30 @@ static bool watch(const struct keeping *k, int fd, uint32_t events,
 	       epoll_ctl(k->epoll_fd, EPOLL_CTL_ADD, fd, &e) == 0;
 }
 
-static void close_lifeline(struct kept *kept)
+static void unwatch(const struct keeping *k, int fd)
 {
-	if (kept->lifeline >= 0)
-		close(kept->lifeline);	/* epoll lets go of it */
+	/* Fails for what is not watched. */
+	(void)epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+static void close_lifeline(const struct keeping *k, struct kept *kept)
+{
+	if (kept->lifeline >= 0) {
+		unwatch(k, kept->lifeline);
+		close(kept->lifeline);
+	}
 	kept->lifeline = -1;
 }
 
 /* memd still has what cannot be kept here. */
-static struct kept *add(struct keeping *k, uint64_t serial)
+static struct kept *add(struct keeping *k, uint64_t serial, uint32_t uid)
 {
 	struct kept *kept = calloc(1, sizeof(*kept));
 
 	if (kept == NULL)
 		return NULL;
 	kept->serial = serial;
+	kept->uid = uid;
 	HASH_ADD(hh, k->all, serial, sizeof(kept->serial), kept);
 	if (find(k, serial) == kept)
 		return kept;
@@ -171,9 +190,10 @@ static struct kept *add(struct keeping *k, uint64_t serial)
 	return NULL;
 }
 
-static void keep(struct keeping *k, uint64_t serial, int fd, int lifeline)
+static void keep(struct keeping *k, uint64_t serial, uint32_t uid, int fd,
+		 int lifeline)
 {
-	struct kept *kept = fd >= 0 ? add(k, serial) : NULL;
+	struct kept *kept = fd >= 0 ? add(k, serial, uid) : NULL;
 
 	if (kept == NULL) {
 		if (fd >= 0)
@@ -188,7 +208,7 @@ static void keep(struct keeping *k, uint64_t serial, int fd, int lifeline)
 	/* Its end is told without being asked for. */
 	if (lifeline >= 0 &&
 	    !watch(k, lifeline, 0, SOURCE_LIFELINE | serial))
-		close_lifeline(kept);
+		close_lifeline(k, kept);
 }
 
 static void end(struct keeping *k, struct kept *kept)
@@ -210,7 +230,7 @@ static void watch_orphan(struct keeping *k, struct kept *kept)
 
 static void become_orphan(struct keeping *k, struct kept *kept)
 {
-	close_lifeline(kept);
+	close_lifeline(k, kept);
 	kept->is_orphan = true;
 	end(k, kept);
 	kept->ask_ns = k->now_ns;
@@ -222,7 +242,8 @@ static int let_go(struct keeping *k, struct kept *kept)
 {
 	int fd = kept->fd;
 
-	close_lifeline(kept);
+	close_lifeline(k, kept);
+	unwatch(k, fd);
 	if (kept->is_ended)
 		TAILQ_REMOVE(&k->ended, kept, link);
 	if (kept->asker != NULL)
@@ -288,7 +309,8 @@ static bool answer_faults(int fd)
 }
 
 /* The child.  What it has of the dropped ones closes at its end. */
-static _Noreturn void run_asker(const struct keeping *k, const struct asker *a)
+static _Noreturn void run_asker(const struct keeping *k, const struct asker *a,
+				pid_t keeper)
 {
 	if (k->socket >= 0)
 		close(k->socket);
@@ -301,6 +323,9 @@ static _Noreturn void run_asker(const struct keeping *k, const struct asker *a)
 			     kept->is_orphan && answer_faults(kept->fd));
 		atomic_store(&a->findings->progress, i + 1);
 	}
+	/* Only now is this the last one that has the dropped ones. */
+	while (!atomic_load(&a->findings->may_end) && getppid() == keeper)
+		(void)poll(NULL, 0, 1);
 	_exit(0);
 }
 
@@ -312,6 +337,39 @@ static struct asker *find_asker(struct keeping *k, enum asker_state state)
 	return NULL;
 }
 
+/* Has somebody of this user's got an asker stuck? */
+static bool is_blamed(const struct keeping *k, uint32_t uid)
+{
+	for (unsigned i = 0; i < ASKERS; i++)
+		if (k->asker[i].state == ASKER_STUCK && k->asker[i].uid == uid)
+			return true;
+	return false;
+}
+
+static bool is_due(const struct keeping *k, const struct kept *kept)
+{
+	return kept->asker == NULL && kept->ask_ns <= k->now_ns &&
+	       !is_blamed(k, kept->uid);
+}
+
+/* Whom to serve next.  False: nobody. */
+static bool choose_user(const struct keeping *k, uint32_t *ret_uid)
+{
+	const struct kept *kept;
+
+	for (unsigned i = 0; i < k->dropped_count; i++)
+		if (!is_blamed(k, k->dropped[i].uid)) {
+			*ret_uid = k->dropped[i].uid;
+			return true;
+		}
+	TAILQ_FOREACH(kept, &k->ended, link)
+		if (is_due(k, kept)) {
+			*ret_uid = kept->uid;
+			return true;
+		}
+	return false;
+}
+
 static void choose_batch(struct keeping *k, struct asker *a)
 {
 	struct kept *kept;
@@ -320,23 +378,40 @@ static void choose_batch(struct keeping *k, struct asker *a)
 	TAILQ_FOREACH(kept, &k->ended, link) {
 		if (a->count == BATCH_MAX)
 			return;
-		if (kept->asker == NULL && kept->ask_ns <= k->now_ns)
+		if (kept->uid == a->uid && is_due(k, kept))
 			a->batch[a->count++] = kept;
 	}
+}
+
+static void close_dropped(struct keeping *k, uint32_t uid)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < k->dropped_count; i++)
+		if (k->dropped[i].uid == uid)
+			close(k->dropped[i].fd);
+		else
+			k->dropped[left++] = k->dropped[i];
+	if (k->dropped_count == BATCH_MAX && left < BATCH_MAX &&
+	    k->socket >= 0)
+		(void)watch(k, k->socket, EPOLLIN, SOURCE_SOCKET);
+	k->dropped_count = left;
 }
 
 /* Returns false when there is no process for it. */
 static bool fork_asker(struct keeping *k, struct asker *a)
 {
+	pid_t keeper = getpid();
 	int pair[2];
 
 	atomic_store(&a->findings->progress, 0);
+	atomic_store(&a->findings->may_end, false);
 	if (pipe(pair) != 0)
 		return false;
 	a->pid = fork();
 	if (a->pid == 0) {
 		close(pair[0]);
-		run_asker(k, a);
+		run_asker(k, a, keeper);
 	}
 	close(pair[1]);
 	if (a->pid < 0) {
@@ -354,9 +429,9 @@ static void start_asker(struct keeping *k)
 
 	if (a == NULL || find_asker(k, ASKER_RUNNING) != NULL)
 		return;
-	choose_batch(k, a);
-	if (a->count == 0 && k->dropped_count == 0)
+	if (!choose_user(k, &a->uid))
 		return;
+	choose_batch(k, a);
 	if (!fork_asker(k, a)) {
 		for (unsigned i = 0; i < a->count; i++)
 			a->batch[i]->ask_ns = k->now_ns + PAUSE_MOST_NS;
@@ -368,8 +443,8 @@ static void start_asker(struct keeping *k)
 	for (unsigned i = 0; i < a->count; i++)
 		a->batch[i]->asker = a;
 	/* The child has them, too, and closes them last. */
-	while (k->dropped_count > 0)
-		close(k->dropped[--k->dropped_count]);
+	close_dropped(k, a->uid);
+	atomic_store(&a->findings->may_end, true);
 }
 
 static void ask_later(struct keeping *k, struct kept *kept, bool has_answered)
@@ -393,6 +468,7 @@ static void finish_asker(struct keeping *k, struct asker *a)
 	unsigned known = atomic_load(&a->findings->progress);
 
 	(void)waitpid(a->pid, NULL, 0);
+	unwatch(k, a->pipe);
 	close(a->pipe);
 	for (unsigned i = 0; i < a->count; i++) {
 		struct kept *kept = a->batch[i];
@@ -447,13 +523,21 @@ static void fds_of(struct msghdr *msg, int ret_fd[2])
 		       MIN(cmsg->cmsg_len - CMSG_LEN(0), 2 * sizeof(int)));
 }
 
+static void drop(struct keeping *k, struct kept *kept)
+{
+	k->dropped[k->dropped_count].uid = kept->uid;
+	k->dropped[k->dropped_count++].fd = let_go(k, kept);
+	if (k->dropped_count == BATCH_MAX)	/* no more for now */
+		(void)watch(k, k->socket, 0, SOURCE_SOCKET);
+}
+
 static void take(struct keeping *k, const struct keeper_message *m,
 		 const int fd[2])
 {
 	struct kept *kept;
 
 	if (m->kind == KEEPER_KEEP) {
-		keep(k, m->serial, fd[0], fd[1]);
+		keep(k, m->serial, m->uid, fd[0], fd[1]);
 		return;
 	}
 	kept = find(k, m->serial);
@@ -462,7 +546,7 @@ static void take(struct keeping *k, const struct keeper_message *m,
 	if (m->kind == KEEPER_ENDED)
 		end(k, kept);
 	else if (m->kind == KEEPER_DROP)
-		k->dropped[k->dropped_count++] = let_go(k, kept);
+		drop(k, kept);
 }
 
 /* memd has ended: whatever it kept is the keeper's alone now. */
@@ -518,19 +602,21 @@ static int next_ms(const struct keeping *k)
 			next_ns = k->asker[i].since_ns + PATIENCE_NS;
 		is_free |= k->asker[i].state == ASKER_FREE;
 	}
-	if (next_ns == UINT64_MAX && is_free && k->dropped_count > 0)
-		next_ns = k->now_ns + PAUSE_FIRST_NS;
-	if (next_ns == UINT64_MAX && is_free)
+	if (next_ns == UINT64_MAX && is_free) {
+		for (unsigned i = 0; i < k->dropped_count; i++)
+			if (!is_blamed(k, k->dropped[i].uid))
+				next_ns = k->now_ns + PAUSE_FIRST_NS;
 		TAILQ_FOREACH(kept, &k->ended, link)
-			if (kept->asker == NULL)
+			if (kept->asker == NULL && !is_blamed(k, kept->uid))
 				next_ns = MIN(next_ns, kept->ask_ns);
+	}
 	if (next_ns == UINT64_MAX)
 		return -1;
 	return next_ns <= k->now_ns ? 0 :
 		(int)DIV_ROUND_UP(next_ns - k->now_ns, UINT64_C(1000000));
 }
 
-static void take_event(struct keeping *k, uint64_t source)
+static void take_event(struct keeping *k, uint64_t source, uint32_t events)
 {
 	uint64_t number = source & ~SOURCES;
 	struct kept *kept = NULL;
@@ -541,7 +627,8 @@ static void take_event(struct keeping *k, uint64_t source)
 			receive(k);
 		break;
 	case SOURCE_ASKER:
-		finish_asker(k, &k->asker[number]);
+		if (k->asker[number].state != ASKER_FREE)
+			finish_asker(k, &k->asker[number]);
 		break;
 	case SOURCE_LIFELINE:
 		kept = find(k, number);
@@ -552,7 +639,10 @@ static void take_event(struct keeping *k, uint64_t source)
 		kept = find(k, number);
 		if (kept != NULL) {
 			kept->is_watched = false;
-			kept->ask_ns = k->now_ns;
+			/* Else its owner has made it block: only after the
+			 * pause. */
+			if (events & EPOLLIN)
+				kept->ask_ns = k->now_ns;
 		}
 		break;
 	}
@@ -565,7 +655,7 @@ static void wait_for_work(struct keeping *k)
 
 	k->now_ns = clock_now_ns();
 	for (int i = 0; i < count; i++)
-		take_event(k, event[i].data.u64);
+		take_event(k, event[i].data.u64, event[i].events);
 	for (unsigned i = 0; i < ASKERS; i++)
 		if (k->asker[i].state == ASKER_RUNNING)
 			note_progress(k, &k->asker[i]);

@@ -17,7 +17,7 @@ enum keeper_kind {
 struct keeper_message {
 	uint64_t serial;
 	uint32_t kind;
-	uint32_t unused;
+	uint32_t uid;		/* whose it is */
 };
 
 /* Run with this end of the socket until it is closed and nothing has to be

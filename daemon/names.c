@@ -123,6 +123,26 @@ static bool is_of(const struct lookup *lk, enum name_kind kind,
 	return lk != NULL && lk->kind == kind && strcmp(lk->name, name) == 0;
 }
 
+/* Whoever asked may never ask again.  A service that fails says nothing about
+ * the name: what was known of it still holds. */
+static void take_answer(struct kept *k)
+{
+	bool is_failure;
+
+	if (k->asked == NULL || !atomic_load(&k->asked->has_ended))
+		return;
+	is_failure = k->asked->error != 0 && k->asked->error != -ENOENT;
+	if (is_failure && k->answer != NULL && k->answer->error == 0) {
+		k->answer->ended_ns = k->asked->ended_ns;
+		put(k->asked);
+	} else {
+		if (k->answer != NULL)
+			put(k->answer);
+		k->answer = k->asked;
+	}
+	k->asked = NULL;
+}
+
 /* The entry of that name; else an empty one, made so by forgetting the oldest
  * answer if need be.  NULL: all are being asked. */
 static struct kept *find_kept(enum name_kind kind, const char *name)
@@ -132,6 +152,7 @@ static struct kept *find_kept(enum name_kind kind, const char *name)
 	for (size_t i = 0; i < KEPT_MAX; i++) {
 		struct kept *k = &kept[i];
 
+		take_answer(k);
 		if (is_of(k->answer, kind, name) || is_of(k->asked, kind, name))
 			return k;
 		if (k->answer == NULL && k->asked == NULL)
@@ -147,16 +168,6 @@ static struct kept *find_kept(enum name_kind kind, const char *name)
 		empty = oldest;
 	}
 	return empty;
-}
-
-static void take_answer(struct kept *k)
-{
-	if (k->asked == NULL || !atomic_load(&k->asked->has_ended))
-		return;
-	if (k->answer != NULL)
-		put(k->answer);
-	k->answer = k->asked;
-	k->asked = NULL;
 }
 
 static bool is_fresh(const struct lookup *lk)

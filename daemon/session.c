@@ -60,7 +60,8 @@ int session_create(struct conn *c, const struct session_wish *wish,
 	conn_enter(c, CONN_MAIN);
 	conn_descriptors_allow(c, d->keeper.is_on && !c->peer.is_remote &&
 				  !s->is_admin_only &&
-				  keeper_trusts(s->account->parent));
+				  keeper_trusts(s->account->parent,
+						d->config.uid_sessions * 2));
 	(void)event_priority_set(&c->readable, s->is_admin_only ?
 				 PRIORITY_ADMIN : PRIORITY_PAGING);
 	(void)event_priority_set(&c->writable, s->is_admin_only ?
@@ -95,7 +96,7 @@ static void keep_what_came(struct session *s)
 
 	if (c->descriptor_count > 0)
 		(void)!keeper_add(&s->daemon->keeper, s, c->descriptor,
-				  c->descriptor_count, UINT32_MAX);
+				  c->descriptor_count);
 	c->descriptor_count = 0;
 }
 

@@ -301,6 +301,34 @@ static void the_same_is_kept_once(void **state)
 	close(uffd);
 }
 
+/* Nor do more than may come, or the same twice, do any harm. */
+static void odd_numbers_are_endured(void **state)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK |
+				1 /* UFFD_USER_MODE_ONLY */);
+	int four[CLIENT_FDS_MAX] = { uffd, uffd, uffd, uffd }, fd;
+
+	(void)state;
+	assert_true(uffd >= 0);
+	assert_int_equal(ioctl(uffd, UFFDIO_API, &api), 0);
+	fd = client_open_bare(&tm);
+	assert_true(client_try_send_fds(fd, T(USERFAULTFD), four, 4));
+	client_expect_error(fd, 0, EMFILE, "not all");
+	client_expect_end(fd);
+	close(fd);
+	for (unsigned i = 0; i < 3; i++) {
+		fd = client_open_bare(&tm);
+		assert_true(client_try_send_fds(fd, T(USERFAULTFD), four, 2));
+		close(fd);
+	}
+	fd = client_open_bare(&tm);
+	assert_true(client_try_send_fds(fd, T(USERFAULTFD), four, 1));
+	client_send(fd, T(GOODBYE), 0, NULL);
+	close(fd);
+	close(uffd);
+}
+
 static void sent_once(void **state)
 {
 	int fd = client_open(&tm, false, NULL);
@@ -439,7 +467,7 @@ static void something_else_is_not_closed(void **state)
 
 		(void)client_try_send_fds(fd, T(USERFAULTFD), &null, 1);
 		(void)client_try_send(fd, T(USERFAULTFD), 0, NULL);
-		client_expect_error(fd, 0, EMFILE, NULL);
+		client_expect_error(fd, 0, EDQUOT, NULL);
 		client_expect_end(fd);
 		close(fd);
 	}
@@ -472,6 +500,7 @@ int main(void)
 		cmocka_unit_test(a_new_keeper_knows_all),
 		cmocka_unit_test(the_same_is_kept_once),
 		cmocka_unit_test(sent_once),
+		cmocka_unit_test(odd_numbers_are_endured),
 		cmocka_unit_test(nothing_is_left_after_memd),
 		cmocka_unit_test(something_else_is_not_closed),
 	};
