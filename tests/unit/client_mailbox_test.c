@@ -110,13 +110,17 @@ static struct mailbox_cell *next_asked(void)
 	return &box.shared->cell[__builtin_ctzll(asked)];
 }
 
+static atomic_bool has_begun;
+
 static void *answer_one(void *arg)
 {
 	const struct reply *reply = arg;
-	struct mailbox_cell *cell = next_asked();
+	struct mailbox_cell *cell;
 	Memd__FaultReply m = MEMD__FAULT_REPLY__INIT;
 	struct wire_header h;
 
+	atomic_store(&has_begun, true);
+	cell = next_asked();
 	assert_int_equal(wire_header_unpack(cell->frame, cell->frame_bytes -
 					    WIRE_HEADER_BYTES, &h), 0);
 	m.segment = reply->segment;
@@ -143,7 +147,11 @@ static int exchange(struct reply reply, struct lane_answer *ret_answer)
 	pthread_t daemon;
 	int err;
 
+	atomic_store(&has_begun, false);
 	assert_int_equal(pthread_create(&daemon, NULL, answer_one, &reply), 0);
+	/* Who is not seen for a while rings, and here is nobody to be rung. */
+	while (!atomic_load(&has_begun))
+		sched_yield();
 	err = ask(NEVER_NS, ret_answer);
 	pthread_join(daemon, NULL);
 	assert_int_equal(cells_in(CELL_FREE), MAILBOX_CELLS);
