@@ -33,7 +33,7 @@ int descriptor_identify(int fd, struct descriptor_id *ret_id)
 
 bool descriptor_is(int fd, const struct descriptor_id *id)
 {
-	struct descriptor_id now;
+	struct descriptor_id now = { 0 };
 
 	return fd >= 0 && descriptor_identify(fd, &now) == 0 &&
 	       now.dev == id->dev && now.ino == id->ino;

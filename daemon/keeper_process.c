@@ -280,13 +280,12 @@ static bool poison(int fd, uint64_t address)
 	struct uffdio_range range = p.range;
 	int err = ioctl(fd, UFFDIO_POISON, &p) != 0 ? errno : 0;
 
-	if (err == EEXIST)	/* mapped, or poisoned: it may go on */
-		(void)ioctl(fd, UFFDIO_WAKE, &range);
-	else if (err == EAGAIN || err == ENOMEM)
-		(void)ioctl(fd, UFFDIO_WAKE, &range);	/* it asks again */
-	else if (err != 0)
+	if (err == 0)
+		return true;
+	/* Mapped or poisoned: it may go on.  Not now: it asks again. */
+	if (err != EEXIST && err != EAGAIN && err != ENOMEM)
 		return false;
-	return true;
+	return ioctl(fd, UFFDIO_WAKE, &range) == 0;
 }
 
 /* Returns whether there was a fault that could be answered.  A program that

@@ -442,7 +442,7 @@ static int splice_all(const struct backing *b, const struct pager_capture *c,
 static uint64_t pipe_skip(struct capture_pipe *cp, uint64_t left_of_unit,
 			  uint64_t left)
 {
-	struct capture_pipe waste;
+	struct capture_pipe waste = { .read_fd = -1, .write_fd = -1 };
 	ssize_t n = -1;
 
 	if (pipe_open(&waste) == 0) {
