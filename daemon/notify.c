@@ -68,6 +68,8 @@ static void drop_oldest(void)
 
 void notify_retry(void)
 {
+	if (!has_manager)
+		return;
 	while (waiting_count != 0 && send_text(waiting[0]) == 0)
 		drop_oldest();
 }
@@ -87,6 +89,9 @@ void notify_send_surely(const char *format, ...)
 {
 	va_list args;
 
+	/* Engines inside of programs have none, and there may be several. */
+	if (!has_manager)
+		return;
 	if (waiting_count == WAITING_MAX)
 		drop_oldest();
 	va_start(args, format);
