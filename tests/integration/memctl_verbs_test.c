@@ -88,11 +88,18 @@ static struct memclient *open_client(const char *address)
 	return mc;
 }
 
+/* What was unmapped is taken down piece by piece, and may be in the way. */
 static uint8_t *map_private(struct memclient *mc)
 {
 	void *at = NULL;
+	int err = -ENOSPC;
 
-	if (memclient_map(mc, (size_t)PAGES * PAGE, NULL, &at) != 0)
+	for (unsigned i = 0; err == -ENOSPC && i < PATIENCE_S * 100; i++) {
+		err = memclient_map(mc, (size_t)PAGES * PAGE, NULL, &at);
+		if (err == -ENOSPC)
+			usleep(10000);
+	}
+	if (err != 0)
 		fail_msg("%s", memclient_error(mc));
 	return at;
 }
@@ -352,7 +359,7 @@ static void dropped_store_is_lost_to_its_host(void **state)
 	store_hosts_start(&hosts, 0);
 	host = hosts.memd[0].socket;
 	snprintf(address, sizeof(address),
-		 "tcp://127.0.0.1:%u?pool=8M&size=64M", hosts.port[0]);
+		 "tcp://127.0.0.1:%u?pool=8M&size=32M", hosts.port[0]);
 	mc = open_client(address);
 	memory = map_private(mc);
 	write_all(memory, 1);
