@@ -490,7 +490,7 @@ static void unmap_all(struct memclient *mc)
 	}
 }
 
-/* Who has moved a part of a region waits for us. */
+/* A thread in mremap() of a part of a region waits until this is read. */
 static void hear_of_moves(struct handler *h)
 {
 	struct uffd_fault faults[BATCH_MAX];

@@ -160,7 +160,7 @@ static void be_late(struct memclient *mc, struct fault *f)
 	}
 }
 
-/* Whoever comes now asks again. */
+/* A thread that touches the page from now on asks for it again. */
 static void forgive(struct memclient *mc, struct fault *f)
 {
 	struct region *r = f->region;

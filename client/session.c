@@ -2,8 +2,9 @@
 /* Sessions, on the library's thread: see session.h.
  *
  * When the link breaks, the session is over for the daemon: private segments
- * die with it.  What is present in the data files stays right and can still
- * be mapped; missing pages have to wait.  When the link is up again, a region
+ * die with it.  What is present in a private data file stays right and can
+ * still be mapped; missing pages, and all unmapped pages of named segments
+ * (region_is_trusted()), have to wait.  When the link is up again, a region
  * of a named segment goes on if the very same data file comes with the
  * segment's name; all others are lost, and the pages waited for are
  * poisoned.  A refusal that will pass is no loss: the segment is asked for

@@ -58,8 +58,8 @@ struct uffd_fault {
 };
 
 /* Read up to `max` (at most 64) faults.  Returns how many; 0 when none waits.
- * Whoever has moved a part of what is registered with mremap() waits until it
- * is read; *ret_moved becomes true then: the part stays registered, at an
+ * A thread that moves a part of a registered mapping with mremap() waits until
+ * that is read; *ret_moved becomes true then: the part stays registered, at an
  * address that nobody knows. */
 size_t uffd_read(int fd, struct uffd_fault *faults, size_t max,
 		 bool *ret_moved);

@@ -166,7 +166,7 @@ static int find_account(struct daemon *d, struct conn *c, uint64_t id,
 	return 0;
 }
 
-/* What is not named stays. */
+/* A limit that the message does not name stays. */
 static int set_limit(struct daemon *d, struct account *account,
 		     const Memd__Limit *limit)
 {

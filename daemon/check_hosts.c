@@ -114,7 +114,7 @@ unsigned check_certificates(const struct config *config,
 	struct channel_context *tls;
 	unsigned count;
 
-	/* What is wrong with them says another line. */
+	/* Another line says what is wrong with them. */
 	if (tcp_listener_load_tls(config, &tls, reason, sizeof(reason)) != 0 ||
 	    tls == NULL)
 		return 0;

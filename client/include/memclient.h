@@ -45,8 +45,10 @@
  * The time in which the process is stopped (SIGSTOP, a debugger, a freezer)
  * does not count.
  *
- * A daemon that goes away: pages that are in memory stay there and right.
- * The others wait for it, at most timeout_ms, as above.  When the library is
+ * A daemon that goes away: pages that are mapped stay there and right, and so
+ * do pages of private memory that are in memory.  All others wait for it, at
+ * most timeout_ms, as above: what others share is looked after by no one while
+ * the daemon is away, so the library maps nothing of it.  When the library is
  * connected again, regions of named segments go on if the daemon still has the
  * same segment; private ones belonged to the session that broke, and what of
  * them is not in memory is lost.  So are pins, of all regions.

@@ -182,7 +182,7 @@ static void add_swap(struct report *rp, const Memd__StatusReply *st)
 	report_number(rp, st->commit_limit_pages * unit);
 }
 
-/* What is left of one, in words.  Returns buf. */
+/* How long a certificate is still good, in words.  Returns buf. */
 static const char *certificate_text(const Memd__CertificateInfo *info,
 				    char buf[CERTIFICATE_BYTES])
 {
