@@ -4,6 +4,7 @@
 #include "common/checks.h"
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -243,8 +244,11 @@ static _Noreturn void end(const struct dying_death *death)
 /* A core file must not stay. */
 static void enter_folder_without_name(void)
 {
-	char dir[] = "/tmp/memd-dying.XXXXXX";
+	const char *parent = getenv("TMPDIR");
+	char dir[PATH_MAX];
 
+	snprintf(dir, sizeof(dir), "%s/memd-dying.XXXXXX",
+		 parent != NULL ? parent : "/tmp");
 	if (mkdtemp(dir) == NULL || chdir(dir) != 0 || rmdir(dir) != 0)
 		exit(1);
 }
@@ -295,12 +299,12 @@ void dying_victim(struct dying *d, const char *address,
 	region = dying_attach(mc, death->mode);
 	if (pipe(sink) != 0)
 		exit(1);
+	fill(region, d->round);
+	lock_mutex();
 	if (death->way != DYING_KILL_IDLE)
 		start_touchers();
 	if (death->way == DYING_SURVIVED)
 		start_survivor();
-	fill(region, d->round);
-	lock_mutex();
 	if (memclient_advise(mc, region, DYING_PAGES * DYING_PAGE_BYTES,
 			     MEMCLIENT_ADVICE_PAGEOUT) != 0) {
 		printf("pageout: %s\n", memclient_error(mc));
