@@ -76,6 +76,7 @@ struct fault *faults_add(struct faults *fs, struct region *r, uintptr_t address,
 	f->deadline_ns = deadline_ns;
 	f->try_count = 0;
 	f->is_write = false;
+	f->was_answered = false;
 	SLIST_INSERT_HEAD(bucket_of(fs, r, page), f, bucket_link);
 	fault_enter(fs, f, FAULT_WANTED);
 	fs->next_ns = MIN(fs->next_ns, deadline_ns);

@@ -42,6 +42,7 @@ struct fault {
 	uint64_t retry_ns;		/* delayed: then it is wanted again */
 	unsigned try_count;
 	bool is_write;
+	bool was_answered;		/* and it was no page */
 };
 
 TAILQ_HEAD(fault_list, fault);

@@ -257,6 +257,7 @@ static void note_stop(struct memclient *mc, uint64_t before_ns)
 	if (lost_ns <= 2 * step_ns(mc))
 		return;
 	faults_postpone(&h->faults, lost_ns);
+	h->heard_ns += lost_ns;
 	request_postpone(mc, lost_ns);
 	session_postpone(mc, lost_ns);
 }

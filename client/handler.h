@@ -64,6 +64,8 @@ struct handler {
 	bool must_ring;		/* for the mailbox */
 
 	uint64_t touched_ns;	/* report minor faults then */
+	uint64_t heard_ns;	/* the daemon last said something */
+	uint64_t probed_ns;	/* it was last asked for a sign of life */
 
 	struct faults faults;
 	struct pinned pinned;

@@ -6,7 +6,8 @@
  * there until it is mapped or poisoned; whatever happens in between (the
  * daemon is slow, busy, goes away and comes back, the page comes and leaves
  * again before it could be mapped) only moves it between the table's states.
- * Its deadline is set once, so every fault ends.
+ * Every fault has a deadline.  A daemon that shows signs of life and has not
+ * answered yet moves it on; else the fault ends there.
  *
  * What is late is not lost: a page that did not come in time may come later.
  * Threads that wait for it get SIGBUS, and who touches it again asks again.
@@ -172,14 +173,46 @@ static void forgive(struct memclient *mc, struct fault *f)
 		  region_page_bytes(r));
 }
 
+/* The daemon is there and has not answered yet: its disk, or the other host
+ * that has the page, is slow.  As with the kernel's swap, that is no error. */
+static bool is_worked_on(const struct memclient *mc, const struct fault *f)
+{
+	const struct handler *h = &mc->handler;
+
+	return h->is_up && f->state == FAULT_ASKED && !f->was_answered &&
+	       h->heard_ns + mc->settings.timeout_ns > h->now_ns;
+}
+
 static void end_of_time(struct memclient *mc, struct fault *f)
 {
+	struct handler *h = &mc->handler;
+
 	if (f->state == FAULT_LATE)
 		forgive(mc, f);
-	else if (!mc->handler.is_up && f->region->name[0] == '\0')
+	else if (!h->is_up && f->region->name[0] == '\0')
 		lose(mc, f);
-	else if (!is_there(mc, f))
+	else if (is_there(mc, f))
+		return;
+	else if (is_worked_on(mc, f))
+		fault_postpone(&h->faults, f,
+			       h->heard_ns + mc->settings.timeout_ns);
+	else
 		be_late(mc, f);
+}
+
+/* A daemon that has said nothing for a while, and is waited for, is asked for
+ * something that it answers at once.  What the answer says is not needed. */
+static void probe(struct memclient *mc)
+{
+	struct handler *h = &mc->handler;
+	uint64_t since_ns = MAX(h->heard_ns, h->probed_ns);
+
+	if (!h->is_up || h->faults.count[FAULT_ASKED] == 0 ||
+	    h->now_ns < since_ns + mc->settings.timeout_ns / 4)
+		return;
+	if (link_send(&h->link, MEMD__MESSAGE_TYPE__TYPE_SESSION_STATS,
+		      handler_request_id(h, REQUEST_NONE, 0), NULL) == 0)
+		h->probed_ns = h->now_ns;
 }
 
 /* What a try to map the page of `f` came to. */
@@ -364,6 +397,7 @@ static void answer(struct memclient *mc, struct fault *f,
 		.mark = reply->has_mark ? reply->mark : REGION_NO_PAGE,
 	};
 
+	f->was_answered = true;
 	if (reply->error != 0)
 		refuse(mc, f, errors_from_wire(reply->error));
 	else
@@ -564,6 +598,7 @@ void paging_run(struct memclient *mc)
 	struct handler *h = &mc->handler;
 	struct fault *f;
 
+	probe(mc);
 	while ((f = faults_expire(&h->faults, h->now_ns)) != NULL)
 		end_of_time(mc, f);
 	while (h->is_up && (f = next_sendable(h)) != NULL)

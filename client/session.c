@@ -151,7 +151,7 @@ static void come_up(struct memclient *mc)
 	if (!hand_over_userfaultfds(mc))
 		return;
 	h->is_up = true;
-	h->up_ns = h->now_ns;
+	h->up_ns = h->heard_ns = h->now_ns;
 	h->outage_ns = 0;
 	if (h->generation++ > 0)
 		atomic_fetch_add(&mc->reconnect_count, 1);
@@ -512,6 +512,7 @@ void session_dispatch(struct memclient *mc)
 	struct link_frame frame;
 
 	while (link_next(&h->link, &frame)) {
+		h->heard_ns = h->now_ns;
 		if (h->link.state == LINK_HELLO) {
 			link_finish_hello(&h->link, &frame);
 			if (h->link.state == LINK_UP)

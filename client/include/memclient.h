@@ -37,8 +37,11 @@
  * UFFDIO_POISON, 6.6, and memory failure handling, else BUS_ADRERR; inline
  * regions say BUS_MCEERR_AR to a handler in either case).  Never zeros in
  * place of data.  SIGBUS means that the page's bytes are lost (disk error), or
- * that the daemon came back without the segment, or that the page did not come
- * within memclient_options.timeout_ms.  What is late is not lost: touched again
+ * that the daemon came back without the segment, or that for
+ * memclient_options.timeout_ms the daemon did not answer, or could not give
+ * the page a frame.  A daemon that answers and waits for a slow disk, or for
+ * another host, is waited for without end, as the kernel waits for its swap;
+ * `memctl status` says so meanwhile.  What is late is not lost: touched again
  * it is asked for again, and right when it comes (thread regions: from 0.2 s
  * after the SIGBUS on; on kernels before 6.6, which have no UFFDIO_POISON, such
  * a page is waited for without end).  Inline regions say BUS_ADRERR for it.

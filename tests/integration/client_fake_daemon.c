@@ -52,7 +52,15 @@ struct held {
 	int read_only;
 };
 
+/* A page that was asked for with FAKE_SLOW. */
+struct slow {
+	int fd;
+	uint64_t id, page;
+	struct segment *segment;
+};
+
 static struct conn conns[CONNS];
+static struct slow slows[HELD];
 static struct held helds[HELD];
 static size_t held_count;
 static struct segment segments[SEGMENTS];
@@ -412,6 +420,9 @@ static void take_stats(int fd, uint64_t id)
 {
 	Memd__SessionStatsReply m = MEMD__SESSION_STATS_REPLY__INIT;
 
+	atomic_fetch_add(&control->probes, 1);
+	if (atomic_load(&control->mode) == FAKE_SILENT)
+		return;
 	for (size_t i = 0; i < SEGMENTS; i++)
 		if (segments[i].number != 0)
 			m.mapped_bytes += segments[i].length;
@@ -523,6 +534,31 @@ static int answer_wrongly(struct conn *c, uint64_t id, struct segment *s,
 	}
 }
 
+/* True when it is answered later. */
+static int keep_waiting(struct conn *c, uint64_t id, struct segment *s,
+			uint64_t page)
+{
+	uint64_t count = atomic_load(&control->slow);
+
+	if (atomic_load(&control->mode) != FAKE_SLOW)
+		return 0;
+	must(count < HELD, "slow");
+	slows[count] = (struct slow){ c->fd, id, page, s };
+	atomic_store(&control->slow, count + 1);
+	return 1;
+}
+
+static void answer_slow(void)
+{
+	for (uint64_t i = 0; i < atomic_load(&control->slow); i++) {
+		const struct slow *w = &slows[i];
+
+		install(w->segment, w->page);
+		reply_fault(w->fd, w->id, w->segment, w->page, w->page, 1, 0);
+	}
+	atomic_store(&control->slow, 0);
+}
+
 static void take_fault(struct conn *c, uint64_t id, const Memd__Fault *m)
 {
 	struct segment *s = find(m->segment, NULL);
@@ -535,7 +571,8 @@ static void take_fault(struct conn *c, uint64_t id, const Memd__Fault *m)
 		uint64_t page = m->page[i];
 
 		must(s != NULL && page < s->length / s->page_bytes, "fault");
-		if (send_nonsense(c, id) || answer_wrongly(c, id, s, page))
+		if (send_nonsense(c, id) || answer_wrongly(c, id, s, page) ||
+		    keep_waiting(c, id, s, page))
 			continue;
 		install(s, page);
 		reply_fault(c->fd, id, s, page, page, 1, 0);
@@ -799,6 +836,7 @@ static void answer_held(void)
 			      helds[i].read_only);
 	held_count = 0;
 	atomic_store(&control->held, 0);
+	answer_slow();
 }
 
 static void obey(int wake_fd)

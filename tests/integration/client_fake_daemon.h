@@ -15,7 +15,7 @@
 /* What it does when a page is asked for. */
 enum fake_mode {
 	FAKE_GOOD,
-	FAKE_SILENT,		/* never answers */
+	FAKE_SILENT,		/* never answers, nor says how it does */
 	FAKE_CLOSE,		/* hangs up */
 	FAKE_GARBAGE,		/* bytes that are no frame */
 	FAKE_MALFORMED,		/* a frame with a body that is no message */
@@ -28,7 +28,8 @@ enum fake_mode {
 	FAKE_OTHER_PAGE,	/* answers for a page that was not asked, then
 				 * for the one that was */
 	FAKE_MANY_FDS,		/* descriptors nobody wants, then good */
-	FAKE_MODES
+	FAKE_MODES,
+	FAKE_SLOW,		/* no answer until fake_answer_held() */
 };
 
 /* What it does when somebody connects. */
@@ -64,7 +65,10 @@ struct fake_control {
 	_Atomic uint64_t held;		/* how many wait for an answer now */
 	_Atomic uint32_t evict_all;	/* set: take all pages out, then 0 */
 	_Atomic uint32_t age_all;	/* set: send Age for all, then 0 */
-	_Atomic uint32_t answer_held;	/* set: answer those, then 0 */
+	_Atomic uint32_t answer_held;	/* set: answer those, and the pages of
+					 * FAKE_SLOW, then 0 */
+	_Atomic uint64_t slow;		/* pages that wait for that */
+	_Atomic uint64_t probes;	/* SessionStats that came */
 	_Atomic uint32_t hang_up;	/* set: on everybody, then 0 */
 	_Atomic uint32_t new_files;	/* attach gives another, empty file */
 };

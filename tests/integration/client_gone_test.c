@@ -4,7 +4,8 @@
  * long as they cannot be had; when a daemon comes back in time, named segments
  * whose data file is still the same go on, also when they are refused at first
  * for a reason that passes; all others are lost at once; nothing stays attached
- * that nobody has mapped; and new regions can be mapped. */
+ * that nobody has mapped; and new regions can be mapped.  And that a daemon
+ * that is there and slow is waited for. */
 #include "tests/integration/client_helpers.h"
 #include "common/checks.h"
 
@@ -512,6 +513,42 @@ static void silence_ends_in_sigbus(void **state)
 	memclient_close(mc);
 }
 
+/* Touched by a thread of its own, which would be killed by a SIGBUS. */
+static void *read_slowly(void *arg)
+{
+	(void)*(volatile uint8_t *)arg;
+	return NULL;
+}
+
+/* Longer than any deadline that is not moved on. */
+static void slow_is_not_silent(void **state)
+{
+	struct memclient *mc = open_client(&fake, SHORT_MS);
+	uint8_t *p[] = { half_filled(mc, MEMCLIENT_FAULT_THREAD),
+			 half_filled(mc, MEMCLIENT_FAULT_INLINE) };
+	struct memclient_stats s = { .size = sizeof(s) };
+	pthread_t thread[2];
+
+	(void)state;
+	fake.control->mode = FAKE_SLOW;
+	fake.control->probes = 0;
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, read_slowly,
+						p[i] + LENGTH / 2), 0);
+	/* Each is a quarter of the time after the one before. */
+	while (fake.control->probes < 16)
+		usleep(1000);
+	assert_int_equal(pthread_tryjoin_np(thread[0], NULL), EBUSY);
+	assert_int_equal(pthread_tryjoin_np(thread[1], NULL), EBUSY);
+	fake.control->mode = FAKE_GOOD;
+	fake_answer_held(&fake);
+	pthread_join(thread[0], NULL);
+	pthread_join(thread[1], NULL);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(s.pages_lost, 0);
+	memclient_close(mc);
+}
+
 static void age_brings_a_poisoned_page_back(void **state)
 {
 	struct memclient *mc = open_client(&fake, SHORT_MS);
@@ -564,6 +601,7 @@ int main(void)
 			    a_descriptor_that_got_lost_is_asked_for_again),
 		CLIENT_TEST(&fake, many_that_are_refused_go_on),
 		CLIENT_TEST(&fake, silence_ends_in_sigbus),
+		CLIENT_TEST(&fake, slow_is_not_silent),
 		CLIENT_TEST(&fake, age_brings_a_poisoned_page_back),
 	};
 
