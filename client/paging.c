@@ -471,7 +471,7 @@ void paging_take_ready(struct memclient *mc, const struct link_frame *frame)
 	struct handler *h = &mc->handler;
 	Memd__Ready *ready = (void *)link_unpack(&h->link, frame,
 						 &memd__ready__descriptor);
-	struct region *r;
+	struct region *r = NULL;
 
 	if (ready == NULL || ready->n_range > WIRE_RANGES_MAX ||
 	    ready->n_mark > WIRE_MARKS_MAX) {
@@ -479,10 +479,9 @@ void paging_take_ready(struct memclient *mc, const struct link_frame *frame)
 			  "the daemon sent a malformed Ready");
 		return;
 	}
-	for (size_t i = 0; (r = regions_nth(&mc->regions, i)) != NULL; i++)
-		if (atomic_load(&r->state) == REGION_LIVE &&
-		    atomic_load(&r->segment) == ready->segment)
-			map_ready(mc, r, ready);
+	while ((r = regions_of_segment(&mc->regions, ready->segment, r)) !=
+	       NULL)
+		map_ready(mc, r, ready);
 }
 
 /* Forget the mappings of one range, in pages, as far as it is inside and not
@@ -509,20 +508,17 @@ void paging_take_age(struct memclient *mc, const struct link_frame *frame)
 	struct handler *h = &mc->handler;
 	Memd__Age *message = (void *)link_unpack(&h->link, frame,
 						 &memd__age__descriptor);
-	struct region *r;
+	struct region *r = NULL;
 
 	if (message == NULL || message->n_range > WIRE_RANGES_MAX) {
 		link_drop(&h->link, -EPROTO,
 			  "the daemon sent a malformed Age");
 		return;
 	}
-	for (size_t i = 0; (r = regions_nth(&mc->regions, i)) != NULL; i++) {
-		if (atomic_load(&r->state) != REGION_LIVE ||
-		    atomic_load(&r->segment) != message->segment)
-			continue;
-		for (size_t j = 0; j < message->n_range; j++)
-			age(&h->pinned, r, message->range[j]);
-	}
+	while ((r = regions_of_segment(&mc->regions, message->segment, r)) !=
+	       NULL)
+		for (size_t i = 0; i < message->n_range; i++)
+			age(&h->pinned, r, message->range[i]);
 	touched_send(&mc->touched, &mc->regions, &h->link);
 }
 

@@ -124,7 +124,7 @@ struct region *regions_at(struct regions *rs, size_t idx)
 	return atomic_load(&r->state) == REGION_FREE ? NULL : r;
 }
 
-/* ---- the index */
+/* ---- the index by address */
 
 static void entry_set(struct region_entry *e, uintptr_t start, uintptr_t end,
 		      struct region *r)
@@ -191,6 +191,40 @@ static void index_delete(struct region_index *index, struct region *r)
 	atomic_store_explicit(&index->count, count - 1, memory_order_release);
 }
 
+/* ---- the index by segment */
+
+static struct region_bucket *bucket_of(struct regions *rs, uint32_t segment)
+{
+	return &rs->bucket[segment % REGION_BUCKETS];
+}
+
+static void bucket_insert(struct regions *rs, struct region *r)
+{
+	LIST_INSERT_HEAD(bucket_of(rs, atomic_load(&r->segment)), r,
+			 bucket_link);
+}
+
+void regions_set_segment(struct regions *rs, struct region *r, uint32_t segment)
+{
+	LIST_REMOVE(r, bucket_link);
+	atomic_store(&r->segment, segment);
+	bucket_insert(rs, r);
+}
+
+struct region *regions_of_segment(struct regions *rs, uint32_t segment,
+				  const struct region *after)
+{
+	struct region *r = after != NULL ? LIST_NEXT(after, bucket_link) :
+					   LIST_FIRST(bucket_of(rs, segment));
+
+	while (r != NULL && (atomic_load(&r->segment) != segment ||
+			     atomic_load(&r->state) != REGION_LIVE))
+		r = LIST_NEXT(r, bucket_link);
+	return r;
+}
+
+/* ---- both */
+
 /* Send the readers to the other copy, R2. */
 static void turn(struct regions *rs)
 {
@@ -216,6 +250,7 @@ int regions_add(struct regions *rs, struct region *r)
 		turn(rs);
 		index_insert(&rs->index[i], r);
 	}
+	bucket_insert(rs, r);
 	return 0;
 }
 
@@ -225,6 +260,7 @@ void regions_remove(struct regions *rs, struct region *r)
 		turn(rs);
 		index_delete(&rs->index[i], r);
 	}
+	LIST_REMOVE(r, bucket_link);
 }
 
 /* The last entry that starts at or before `address`. */
@@ -272,6 +308,21 @@ struct region *regions_nth(struct regions *rs, size_t i)
 	return atomic_load(&atomic_load(&index->entries)[i].region);
 }
 
+/* How many regions the index by segment has, each in its bucket. */
+static size_t check_buckets(struct regions *rs)
+{
+	const struct region *r;
+	size_t count = 0;
+
+	for (size_t i = 0; i < REGION_BUCKETS; i++)
+		LIST_FOREACH(r, &rs->bucket[i], bucket_link) {
+			ASSERT(atomic_load(&r->segment) % REGION_BUCKETS == i);
+			ASSERT(regions_find(rs, r->start) == r);
+			count++;
+		}
+	return count;
+}
+
 void regions_check(struct regions *rs)
 {
 	struct region_entry *e0 = atomic_load(&rs->index[0].entries);
@@ -290,6 +341,7 @@ void regions_check(struct regions *rs)
 		ASSERT(r->start + r->length == atomic_load(&e0[i].end));
 		ASSERT(i == 0 || atomic_load(&e0[i - 1].end) <= r->start);
 	}
+	ASSERT(check_buckets(rs) == count);
 }
 
 /* ---- replies */

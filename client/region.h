@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 enum {
@@ -22,6 +23,7 @@ enum {
 	REGION_CHUNKS_MAX = 256,
 	REGION_OUTGROWN_MAX = 32,	/* two copies, doubling up to 65536 */
 	REGION_NOTES = 16,		/* as many as there may be readers */
+	REGION_BUCKETS = 2048,
 };
 
 /* free ──> live ──> joining ──> live
@@ -52,7 +54,8 @@ struct region {
 	dev_t file_dev;		/* of the data file: tells a segment from */
 	ino_t file_ino;		/* another of the same name */
 
-	/* Written by the handler, read by anybody. */
+	/* Written by the handler, read by anybody.  Once the region has been
+	 * added, only regions_set_segment() changes the segment. */
 	_Atomic uint32_t state;
 	_Atomic uint32_t segment;
 
@@ -66,6 +69,7 @@ struct region {
 					 * was there */
 
 	/* The handler's own. */
+	LIST_ENTRY(region) bucket_link;	/* by segment */
 	/* While joining: */
 	uint64_t request_id;	/* of SegmentAttach; 0: not sent */
 	uint64_t rejoin_ns;	/* do not send it before */
@@ -161,13 +165,18 @@ struct region_index {
 	size_t capacity;
 };
 
-/* Regions stand in chunks that never move.  The index exists twice: while
- * one copy is written, `sequence` sends readers to the other, so a reader in
- * a signal handler never waits for the writer. */
+LIST_HEAD(region_bucket, region);
+
+/* Regions stand in chunks that never move.  The index by address exists twice:
+ * while one copy is written, `sequence` sends readers to the other, so a reader
+ * in a signal handler never waits for the writer.  The index by segment exists
+ * once: only the handler reads it.  memd numbers segments one after the other,
+ * so the number itself spreads them over the buckets. */
 struct regions {
 	_Atomic uint32_t sequence;	/* even: copy 0 is stable, odd: 1 */
 	struct region_index index[2];
 	struct region *chunk[REGION_CHUNKS_MAX];
+	struct region_bucket bucket[REGION_BUCKETS];	/* by segment */
 	size_t used_count;		/* ever handed out */
 	struct region *free;
 	struct {
@@ -187,9 +196,20 @@ void regions_fini(struct regions *rs);
 int regions_get(struct regions *rs, struct region **ret_region) MUST_CHECK;
 void regions_put(struct regions *rs, struct region *r);
 
-/* Let it be found, or not any more.  0 or -ENOMEM. */
+/* Let it be found, by its address and by its segment, or not any more.  0 or
+ * -ENOMEM. */
 int regions_add(struct regions *rs, struct region *r) MUST_CHECK;
 void regions_remove(struct regions *rs, struct region *r);
+
+/* A region that has been added has become one of another segment. */
+void regions_set_segment(struct regions *rs, struct region *r,
+			 uint32_t segment);
+
+/* The live regions of a segment: `after` is NULL for the first one, then the
+ * one that was returned last.  NULL at the end.  Other segments' regions cost
+ * nothing.  Handler only; do not add or remove meanwhile. */
+struct region *regions_of_segment(struct regions *rs, uint32_t segment,
+				  const struct region *after);
 
 /* The region that holds `address`, NULL if none does. */
 struct region *regions_find(struct regions *rs, uintptr_t address);
@@ -201,7 +221,8 @@ struct region *regions_at(struct regions *rs, size_t idx);
  * only; do not add or remove meanwhile. */
 struct region *regions_nth(struct regions *rs, size_t i);
 
-/* ASSERT that both copies of the index are the same, sorted and disjoint. */
+/* ASSERT that both copies of the index by address are the same, sorted and
+ * disjoint, and that the index by segment has the same regions. */
 void regions_check(struct regions *rs);
 
 #endif

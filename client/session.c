@@ -370,7 +370,7 @@ static void take_rejoined(struct memclient *mc, uint64_t id,
 	int err = r != NULL ? check_rejoined(r, reply, fd) : -ENOENT;
 
 	if (err == 0) {
-		atomic_store(&r->segment, reply->segment);
+		regions_set_segment(&mc->regions, r, reply->segment);
 		atomic_store(&r->state, REGION_LIVE);
 	} else {	/* or it stays attached while the session lives */
 		request_detach(mc, reply->segment);
