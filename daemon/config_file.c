@@ -4,14 +4,14 @@
  * config_check.c. */
 #include "daemon/config.h"
 
+#include "common/text_file.h"
 #include <errno.h>
 #include <ini.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { HELP_COLUMNS = 74 };
+enum { HELP_COLUMNS = 74, FILE_BYTES_MAX = 1 << 20 };
 
 /* State of reading one file.  inih has no line numbers for its handler and
  * would silently join and cut lines, so the lines are counted and measured on
@@ -63,13 +63,8 @@ static char *read_line(char *buf, int size, void *stream)
 	char *got = fgets(buf, size, r->stream);
 	size_t n;
 
-	if (got == NULL) {
-		if (ferror(r->stream)) {
-			r->line++;
-			fail_line(r, strerror(EIO));
-		}
+	if (got == NULL)
 		return NULL;
-	}
 	r->line++;
 	n = strlen(buf);
 	if (n == 0 || (buf[n - 1] != '\n' && !feof(r->stream))) {
@@ -124,34 +119,50 @@ static int handle_pair(void *user, const char *section, const char *name,
 	return 1;
 }
 
+/* A file that was read: a reload must not wait for one, and inih takes only a
+ * stream. */
+static int parse(struct reading *r, struct text_file *file)
+{
+	int syntax;
+
+	r->stream = fmemopen(file->text, file->length, "r");
+	if (r->stream == NULL) {
+		r->err = -errno;
+		snprintf(r->reason, r->reason_size, "configuration file %s: "
+			 "%s", r->path, strerror(errno));
+		return r->err;
+	}
+	syntax = ini_parse_stream(read_line, r, handle_pair, r);
+	if (syntax != 0 && r->err == 0) {
+		r->line = syntax > 0 ? syntax : r->line;
+		fail_line(r, "not understood; write: key = value");
+	}
+	fclose(r->stream);
+	return r->err;
+}
+
 static int load_file(struct config *config, const char *path, char *ret_reason,
 		     size_t reason_size)
 {
 	struct reading r = { .config = config, .path = path,
 			     .reason = ret_reason,
 			     .reason_size = reason_size };
-	struct stat st;
-	int syntax;
+	struct text_file file;
+	char why[128];
+	int err = text_file_read(path, FILE_BYTES_MAX, &file, why,
+				 sizeof(why));
 
-	r.stream = fopen(path, "re");
-	if (r.stream == NULL || fstat(fileno(r.stream), &st) != 0 ||
-	    S_ISDIR(st.st_mode)) {
-		r.err = r.stream == NULL ? -errno : -EISDIR;
-		snprintf(ret_reason, reason_size, "%s: %s", path,
-			 strerror(-r.err));
-		if (r.stream != NULL)
-			fclose(r.stream);
-		return r.err;
+	if (err != 0) {
+		snprintf(ret_reason, reason_size, "configuration file %s: %s",
+			 path, why);
+		return err;
 	}
-	syntax = ini_parse_stream(read_line, &r, handle_pair, &r);
-	if (syntax != 0 && r.err == 0) {
-		r.line = syntax > 0 ? syntax : r.line;
-		fail_line(&r, "not understood; write: key = value");
-	}
-	fclose(r.stream);
-	if (r.err == 0)
+	if (file.length > 0)
+		err = parse(&r, &file);
+	text_file_free(&file);
+	if (err == 0)
 		snprintf(config->file, sizeof(config->file), "%s", path);
-	return r.err;
+	return err;
 }
 
 static bool cut_end(char *text, const char *end)

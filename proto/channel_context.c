@@ -3,16 +3,17 @@
  * that say what to do. */
 #include "proto/channel_tls.h"
 
+#include "common/text_file.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* What a stranger can make us allocate and verify before it is refused. */
 enum { CERTIFICATES_BYTES_MAX = 32768, CHAIN_DEPTH_MAX = 8 };
+
+/* Of each file.  Lists of revoked certificates can be long. */
+enum { FILE_BYTES_MAX = 16 << 20 };
 
 struct loading {
 	SSL_CTX *rules;
@@ -47,70 +48,158 @@ static int refuse_content(const struct loading *ld, const char *path,
 }
 
 /* What a key's mode may be says check_key_mode(). */
-static int refuse_open(const struct loading *ld, const char *path,
-		       const char *what, int error)
+static const char *cure_of(const char *what, int error)
 {
-	int known = error == ENOENT || error == EACCES || error == ENOMEM;
-	bool is_key = strcmp(what, "key") == 0;
-
-	return refuse(ld, known ? -error : -EINVAL, "%s: cannot be read: %s%s",
-		      path, strerror(error), is_key && error == EACCES ?
-			"; chown it to the user memd (or its client) runs as, "
-			"or chmod g+r where root owns it" : "");
+	return strcmp(what, "key") == 0 && error == -EACCES ?
+		"; chown it to the user memd (or its client) runs as, or "
+		"chmod g+r where root owns it" : "";
 }
 
-/* The file's descriptor, of a regular file that can be read, or -errno. */
-static int open_file(const struct loading *ld, const char *path,
-		     const char *what, struct stat *ret_st)
+/* A file that was read, for OpenSSL to read once more from memory: by itself
+ * it would open whatever has the name by then, and perhaps wait for it. */
+struct pem {
+	struct text_file file;
+	BIO *bio;
+};
+
+static void pem_close(struct pem *pem)
 {
-	int fd;
+	BIO_free(pem->bio);
+	text_file_free(&pem->file);
+}
+
+/* Returns 0, or -errno with the reason. */
+static int pem_open(const struct loading *ld, const char *path,
+		    const char *what, struct pem *ret_pem)
+{
+	struct pem pem = { .bio = NULL };
+	char why[CHANNEL_REASON_BYTES];
+	int err;
 
 	if (path == NULL || path[0] == '\0')
 		return refuse(ld, -EINVAL, "TLS wants a %s too, and no file "
 			      "is named for it", what);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return refuse_open(ld, path, what, errno);
-	if (fstat(fd, ret_st) == 0 && S_ISREG(ret_st->st_mode))
-		return fd;
-	close(fd);
-	return refuse(ld, -EINVAL, "%s: not a regular file", path);
+	err = text_file_read(path, FILE_BYTES_MAX, &pem.file, why,
+			     sizeof(why));
+	if (err != 0)
+		return refuse(ld, err == -ENOENT || err == -EACCES ||
+			      err == -ENOMEM ? err : -EINVAL, "%s: %s%s", path,
+			      why, cure_of(what, err));
+	pem.bio = BIO_new_mem_buf(pem.file.text, (int)pem.file.length);
+	if (pem.bio == NULL) {
+		pem_close(&pem);
+		return refuse(ld, -ENOMEM, "no memory");
+	}
+	*ret_pem = pem;
+	return 0;
 }
 
-/* What OpenSSL reads by name: it does not tell well what is wrong. */
-static int check_readable(const struct loading *ld, const char *path,
-			  const char *what)
+/* In place of a question on the terminal. */
+static int no_password(char *to, int size, int is_writing, void *context)
 {
-	struct stat st;
-	int fd = open_file(ld, path, what, &st);
+	(void)to;
+	(void)size;
+	(void)is_writing;
+	(void)context;
+	return -1;
+}
 
-	if (fd < 0)
-		return fd;
-	close(fd);
-	return 0;
+/* Did the last reading from a BIO fail because there is no more?  Then that
+ * is no error any more. */
+static bool is_at_end(void)
+{
+	unsigned long error = ERR_peek_last_error();
+
+	if (ERR_GET_LIB(error) != ERR_LIB_PEM ||
+	    ERR_GET_REASON(error) != PEM_R_NO_START_LINE)
+		return false;
+	ERR_clear_error();
+	return true;
+}
+
+/* ---- CA */
+
+/* Lists of revoked certificates may be there as well. */
+static bool add_info(X509_STORE *store, const X509_INFO *info, size_t *count)
+{
+	if (info->x509 != NULL && X509_STORE_add_cert(store, info->x509) != 1)
+		return false;
+	if (info->crl != NULL && X509_STORE_add_crl(store, info->crl) != 1)
+		return false;
+	*count += info->x509 != NULL || info->crl != NULL;
+	return true;
+}
+
+static bool use_ca(SSL_CTX *rules, BIO *bio)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(rules);
+	STACK_OF(X509_INFO) *all = PEM_X509_INFO_read_bio(bio, NULL,
+							  no_password, NULL);
+	bool is_good = all != NULL;
+	size_t count = 0;
+
+	for (int i = 0; i < sk_X509_INFO_num(all) && is_good; i++)
+		is_good = add_info(store, sk_X509_INFO_value(all, i), &count);
+	sk_X509_INFO_pop_free(all, X509_INFO_free);
+	if (is_good && count == 0)
+		ERR_raise(ERR_LIB_X509, X509_R_NO_CERTIFICATE_FOUND);
+	return is_good && count > 0;
 }
 
 static int load_ca(const struct loading *ld, const char *path)
 {
-	int err = check_readable(ld, path, "CA certificate");
+	struct pem pem = { .bio = NULL };
+	int err = pem_open(ld, path, "CA certificate", &pem);
 
 	if (err)
 		return err;
-	if (SSL_CTX_load_verify_file(ld->rules, path) != 1)
-		return refuse_content(ld, path, "CA certificate");
-	return 0;
+	if (!use_ca(ld->rules, pem.bio))
+		err = refuse_content(ld, path, "CA certificate");
+	pem_close(&pem);
+	return err;
+}
+
+/* ---- certificate */
+
+static bool use_first(SSL_CTX *rules, BIO *bio)
+{
+	X509 *own = PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL);
+	bool is_good = own != NULL && SSL_CTX_use_certificate(rules, own) == 1;
+
+	X509_free(own);
+	return is_good;
+}
+
+/* Ours, and then those between it and the CA. */
+static bool use_chain(SSL_CTX *rules, BIO *bio)
+{
+	X509 *next;
+
+	if (!use_first(rules, bio))
+		return false;
+	while ((next = PEM_read_bio_X509(bio, NULL, no_password, NULL)) !=
+	       NULL)
+		if (SSL_CTX_add0_chain_cert(rules, next) != 1) {
+			X509_free(next);
+			return false;
+		}
+	return is_at_end();
 }
 
 static int load_certificate(const struct loading *ld, const char *path)
 {
-	int err = check_readable(ld, path, "certificate");
+	struct pem pem = { .bio = NULL };
+	int err = pem_open(ld, path, "certificate", &pem);
 
 	if (err)
 		return err;
-	if (SSL_CTX_use_certificate_chain_file(ld->rules, path) != 1)
-		return refuse_content(ld, path, "certificate");
-	return 0;
+	if (!use_chain(ld->rules, pem.bio))
+		err = refuse_content(ld, path, "certificate");
+	pem_close(&pem);
+	return err;
 }
+
+/* ---- key */
 
 /* A key may be read by its owner, and by root's choice of a group. */
 static int check_key_mode(const struct loading *ld, const char *path,
@@ -125,47 +214,13 @@ static int check_key_mode(const struct loading *ld, const char *path,
 		      (unsigned)allowed, path);
 }
 
-/* In place of a question on the terminal. */
-static int no_password(char *to, int size, int is_writing, void *context)
+static int use_key(const struct loading *ld, BIO *bio, const char *path)
 {
-	(void)to;
-	(void)size;
-	(void)is_writing;
-	(void)context;
-	return -1;
-}
+	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+	int err = 0;
 
-static int read_key(const struct loading *ld, int fd, const char *path,
-		    EVP_PKEY **ret_key)
-{
-	BIO *bio = BIO_new_fd(fd, BIO_NOCLOSE);
-	EVP_PKEY *key = NULL;
-
-	if (bio != NULL)
-		key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
-	BIO_free(bio);
 	if (key == NULL)
 		return refuse_content(ld, path, "key without a password");
-	*ret_key = key;
-	return 0;
-}
-
-static int load_key(const struct loading *ld, const char *path)
-{
-	EVP_PKEY *key = NULL;
-	struct stat st = { 0 };
-	int fd = open_file(ld, path, "key", &st);
-	int err;
-
-	if (fd < 0)
-		return fd;
-	err = check_key_mode(ld, path, &st);
-	*ld->key_owner = st.st_uid;
-	if (!err)
-		err = read_key(ld, fd, path, &key);
-	close(fd);
-	if (err)
-		return err;
 	/* Says no if it is not that of the certificate, which is loaded. */
 	if (SSL_CTX_use_PrivateKey(ld->rules, key) != 1 ||
 	    SSL_CTX_check_private_key(ld->rules) != 1)
@@ -175,26 +230,60 @@ static int load_key(const struct loading *ld, const char *path)
 	return err;
 }
 
+static int load_key(const struct loading *ld, const char *path)
+{
+	struct pem pem = { .bio = NULL };
+	int err = pem_open(ld, path, "key", &pem);
+
+	if (err)
+		return err;
+	err = check_key_mode(ld, path, &pem.file.st);
+	*ld->key_owner = pem.file.st.st_uid;
+	if (!err)
+		err = use_key(ld, pem.bio, path);
+	pem_close(&pem);
+	return err;
+}
+
+/* ---- list of revoked certificates */
+
+static bool use_lists(SSL_CTX *rules, BIO *bio)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(rules);
+	bool is_good = true;
+	size_t count = 0;
+	X509_CRL *list;
+
+	while (is_good && (list = PEM_read_bio_X509_CRL(bio, NULL, no_password,
+							NULL)) != NULL) {
+		is_good = X509_STORE_add_crl(store, list) == 1;
+		X509_CRL_free(list);
+		count++;
+	}
+	return is_good && count > 0 && is_at_end();
+}
+
 static int load_crl(const struct loading *ld, const char *path)
 {
-	X509_STORE *store = SSL_CTX_get_cert_store(ld->rules);
-	X509_LOOKUP *lookup;
+	struct pem pem = { .bio = NULL };
 	int err;
 
 	if (path == NULL || path[0] == '\0')
 		return 0;
-	err = check_readable(ld, path, "CRL");
+	err = pem_open(ld, path, "CRL", &pem);
 	if (err)
 		return err;
-	lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
-	if (lookup == NULL)
-		return refuse(ld, -ENOMEM, "no memory");
-	if (X509_load_crl_file(lookup, path, X509_FILETYPE_PEM) <= 0)
-		return refuse_content(ld, path, "list of revoked certificates");
-	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK |
-					    X509_V_FLAG_CRL_CHECK_ALL);
-	return 0;
+	if (!use_lists(ld->rules, pem.bio))
+		err = refuse_content(ld, path, "list of revoked certificates");
+	pem_close(&pem);
+	if (!err)
+		X509_STORE_set_flags(SSL_CTX_get_cert_store(ld->rules),
+				     X509_V_FLAG_CRL_CHECK |
+				     X509_V_FLAG_CRL_CHECK_ALL);
+	return err;
 }
+
+/* ---- all of them */
 
 /* No OpenSSL call may wait in itself for more to come (AUTO_RETRY): one who
  * sends records without data for ever would hold us in it. */
@@ -214,8 +303,6 @@ static int set_rules(const struct loading *ld)
 	SSL_CTX_set_verify(rules, SSL_VERIFY_PEER |
 					  SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
 			   NULL);
-	/* For the certificate's file, which may hold a key besides. */
-	SSL_CTX_set_default_passwd_cb(rules, no_password);
 	if (SSL_CTX_set_min_proto_version(rules, TLS1_3_VERSION) == 1 &&
 	    SSL_CTX_set_max_proto_version(rules, TLS1_3_VERSION) == 1 &&
 	    SSL_CTX_set_num_tickets(rules, 0) == 1 &&

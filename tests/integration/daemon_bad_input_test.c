@@ -4,6 +4,7 @@
  * 2 for settings, 1 for what is found at the start.  And that a failed start
  * leaves nothing behind. */
 #include "tests/integration/testmemd.h"
+#include "tests/odd_file.h"
 #include "tests/skip.h"
 
 #include "common/checks.h"
@@ -160,9 +161,53 @@ static void missing_files_are_named(void **state)
 
 	(void)state;
 	expect(testmemd_run(missing, output, sizeof(output)),
-	       STATUS_BAD_CONFIG, "no-such: No such file");
+	       STATUS_BAD_CONFIG, "no-such: cannot be read: No such file");
 	expect(testmemd_run(folder, output, sizeof(output)),
 	       STATUS_BAD_CONFIG, "directory");
+}
+
+/* At the start, and with --check. */
+static void expect_both(const char *const *flags, int want, const char *part,
+			const char *topic)
+{
+	const char *all[12] = { "--check" };
+
+	for (unsigned i = 0; flags[i] != NULL; i++)
+		all[i + 1] = flags[i];
+	expect(testmemd_run(flags, output, sizeof(output)), want, part);
+	assert_int_equal(testmemd_run(all, output, sizeof(output)), 1);
+	if (strstr(output, topic) == NULL || strstr(output, part) == NULL)
+		fail_msg("\"%s\" and \"%s\" are not in:\n%s", topic, part,
+			 output);
+}
+
+/* Instead of the configuration file, and of each file that it names. */
+static void what_is_no_file_is_named(void **state)
+{
+	static const char *const settings[] = { "ca", "certificate", "key",
+						"crl" };
+	const char *odd = inside("", "odd"), *none = inside("", "none");
+	const char *config[] = { inside("--config=", "odd"), NULL };
+	char flag[4][192], part[320];
+	const char *tls[] = { "--listen-tcp=127.0.0.1:0", "--store=mem",
+			      "--config=/dev/null", inside("--socket=", "s"),
+			      flag[0], flag[1], flag[2], flag[3], NULL };
+
+	(void)state;
+	for (unsigned i = 0; i < ODD_FILES; i++) {
+		assert_int_equal(odd_file_put(i, odd), 0);
+		snprintf(part, sizeof(part), "configuration file %s: %s", odd,
+			 odd_file_words[i]);
+		expect_both(config, STATUS_BAD_CONFIG, part,
+			    "FAIL  settings: ");
+		for (unsigned k = 0; k < 4; k++)
+			snprintf(flag[k], sizeof(flag[k]), "--tls-%s=%s",
+				 settings[k], k == 0 ? odd : none);
+		snprintf(part, sizeof(part), "tls_ca: %s: %s", odd,
+			 odd_file_words[i]);
+		expect_both(tls, 1, part, "FAIL  other hosts: ");
+	}
+	assert_int_equal(remove(odd), 0);
 }
 
 static void wrong_flags_and_variables_are_named(void **state)
@@ -599,6 +644,7 @@ int main(void)
 		cmocka_unit_test(long_lines_are_refused_not_cut),
 		cmocka_unit_test(indented_keys_are_keys),
 		cmocka_unit_test(missing_files_are_named),
+		cmocka_unit_test(what_is_no_file_is_named),
 		cmocka_unit_test(wrong_flags_and_variables_are_named),
 		cmocka_unit_test(the_sample_file_is_valid),
 		cmocka_unit_test(pool_must_fit_in_memory),

@@ -4,6 +4,7 @@
  * socket and swap file; two memds do not fight over one socket; what a killed
  * one left is cleared away; systemd's socket is used when it passes one. */
 #include "tests/integration/daemon_client.h"
+#include "tests/odd_file.h"
 #include "tests/skip.h"
 
 #include <errno.h>
@@ -144,6 +145,36 @@ static void wrong_reload_keeps_the_old(void **state)
 	expect_verdict(admin, "warn", "store");
 	assert_int_equal(testmemd_await(&tm, "STATUS=The last reload was "
 					"refused: "), 0);
+	write_conf("message_timeout = 40s\nstore = sync\n");
+	reload(&tm);
+	expect_setting(admin, "message_timeout", "40s");
+	expect_verdict(admin, "ok", NULL);
+	close(admin);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
+/* A FIFO would be waited for, and with it all programs. */
+static void reload_waits_for_no_file(void **state)
+{
+	struct testmemd tm;
+	int admin;
+
+	(void)state;
+	write_conf("message_timeout = 20s\nstore = sync\n");
+	start(&tm, conf_flag, NULL);
+	admin = client_open(&tm, true, NULL);
+	for (unsigned i = 0; i < ODD_FILES; i++) {
+		assert_int_equal(odd_file_put(i, conf), 0);
+		reload(&tm);
+		expect_setting(admin, "message_timeout", "20s");
+		assert_int_equal(testmemd_log_count(&tm, "reload-refused"),
+				 i + 1);
+		expect_verdict(admin, "warn", odd_file_words[i]);
+		expect_verdict(admin, "warn", conf);
+		assert_int_equal(testmemd_log_count(&tm, odd_file_words[i]),
+				 1);
+	}
+	assert_int_equal(remove(conf), 0);
 	write_conf("message_timeout = 40s\nstore = sync\n");
 	reload(&tm);
 	expect_setting(admin, "message_timeout", "40s");
@@ -429,6 +460,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reload_takes_over_what_may_change),
 		cmocka_unit_test(wrong_reload_keeps_the_old),
+		cmocka_unit_test(reload_waits_for_no_file),
 		cmocka_unit_test(limits_of_the_file_follow_a_reload),
 		cmocka_unit_test(stopping_tells_the_clients),
 		cmocka_unit_test(stopping_in_the_middle_of_work_is_orderly),

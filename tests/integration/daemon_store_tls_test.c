@@ -6,6 +6,7 @@
  * decrypted while memd would not hear it is heard later; and that newcomers
  * come in also while others ask without a pause. */
 #include "tests/integration/store_client.h"
+#include "tests/odd_file.h"
 #include "tests/proto/certs.h"
 #include "tests/proto/channel_pair.h"
 #include "tests/skip.h"
@@ -729,6 +730,36 @@ static void bad_files_change_nothing(void **state)
 	end(&s);
 }
 
+static void reload_waits_for_no_file(void **state)
+{
+	unsigned count = 0;
+	struct channel ch;
+	struct served s;
+
+	(void)state;
+	serve(&s, "tls_users = *=1234");
+	for (unsigned i = 0; i < ODD_FILES; i++) {
+		assert_int_equal(odd_file_put(i, certs_path("odd")), 0);
+		write_files("tls_users = *=1234", "odd", "server.key", NULL);
+		reload(&s);
+		expect_refused(&s, ++count, "tls_certificate: ");
+		expect_refused(&s, count, odd_file_words[i]);
+		write_files("tls_users = *=1234", "server.pem", "odd", NULL);
+		reload(&s);
+		expect_refused(&s, ++count, "tls_key: ");
+		expect_refused(&s, count, odd_file_words[i]);
+		write_files("tls_users = *=1234", "server.pem", "server.key",
+			    "odd");
+		reload(&s);
+		expect_refused(&s, ++count, "tls_crl: ");
+		expect_refused(&s, count, odd_file_words[i]);
+	}
+	assert_true(tls_session(&s, "alice", &ch));
+	channel_close(&ch);
+	assert_int_equal(remove(certs_path("odd")), 0);
+	end(&s);
+}
+
 static void reload_turns_out_who_is_revoked(void **state)
 {
 	struct channel alice, bob, late;
@@ -966,6 +997,7 @@ int main(void)
 		cmocka_unit_test(a_memd_says_why_it_was_refused),
 		cmocka_unit_test(admins_are_named),
 		cmocka_unit_test(bad_files_change_nothing),
+		cmocka_unit_test(reload_waits_for_no_file),
 		cmocka_unit_test(reload_turns_out_who_is_revoked),
 		cmocka_unit_test(reload_turns_out_other_cas),
 		cmocka_unit_test(reload_turns_out_who_is_nobody),

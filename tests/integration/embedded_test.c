@@ -7,6 +7,7 @@
  * descriptors or forks, says what is wrong with an address, and shows itself to
  * its user's memctl but gives its memory to nobody. */
 #include "tests/integration/client_helpers.h"
+#include "tests/odd_file.h"
 #include "tests/tier.h"
 
 #include <dirent.h>
@@ -646,6 +647,28 @@ static void errors_are_clear(void **state)
 	assert_int_equal(count_entries(folder), 0);
 }
 
+/* As an address names it. */
+static void what_is_no_file_is_refused(void **state)
+{
+	char odd[128], address[512], part[256];
+
+	(void)state;
+	snprintf(odd, sizeof(odd), "%.100s/odd", folder);
+	snprintf(address, sizeof(address), "tcp://127.0.0.1:1?ca=%s&"
+		 "certificate=%s&key=%s", odd, odd, odd);
+	for (unsigned i = 0; i < ODD_FILES; i++) {
+		struct memclient *mc = NULL;
+
+		assert_int_equal(odd_file_put(i, odd), 0);
+		snprintf(part, sizeof(part), "ca: %s: %s", odd,
+			 odd_file_words[i]);
+		assert_true(memclient_open(address, NULL, &mc) < 0);
+		if (strstr(memclient_error(NULL), part) == NULL)
+			fail_msg("%s lacks %s", memclient_error(NULL), part);
+	}
+	assert_int_equal(remove(odd), 0);
+}
+
 /* Who named no swap file has not chosen the folder either. */
 static void the_folder_for_swap_files_is_told(void **state)
 {
@@ -923,6 +946,7 @@ int main(void)
 		TEST(umask_stays),
 		TEST(sigbus_of_others_is_theirs),
 		TEST(errors_are_clear),
+		TEST(what_is_no_file_is_refused),
 		TEST(the_folder_for_swap_files_is_told),
 		TEST(a_folder_in_memory_is_refused),
 		TEST(too_long_an_address_is_refused),

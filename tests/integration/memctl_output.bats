@@ -481,6 +481,9 @@ has_lines() {
 		-s 'tcp://192.0.2.1:1?insecure_tcp=no' ps
 	fails 2 "$here: ca: ca.pem: cannot be read: No such file" \
 		-s "$here?ca=ca.pem&certificate=c.pem&key=c.key" ps
+	mkfifo fifo
+	fails 2 "$here: ca: fifo: not a regular file, but a FIFO" \
+		-s "$here?ca=fifo&certificate=c.pem&key=c.key" ps
 	fails 2 "$here: ca: TLS wants a CA certificate too" \
 		-s "$here?key=c.key" ps
 	fails 2 'too long' -s "$here?ca=$(printf '%02048d' 0)" ps

@@ -4,6 +4,7 @@
  * the fault, that nobody is asked for a password, that it is known until when
  * they are good, and that nothing is held afterwards. */
 #include "proto/channel.h"
+#include "tests/odd_file.h"
 #include "tests/proto/certs.h"
 #include "tests/proto/channel_pair.h"
 #include "tests/skip.h"
@@ -109,6 +110,31 @@ static void files_of_another_kind_are_refused(void **state)
 	assert_int_equal(try_files("ca.pem", "server.pem", "server.key",
 				   "ca.pem"), -EINVAL);
 	assert_reason("ca.pem", "revoked");
+}
+
+/* Each in the place of each setting: none is waited for. */
+static void what_is_no_file_is_refused(void **state)
+{
+	static const char *const settings[] = { "tls_ca: ", "tls_certificate: ",
+						"tls_key: ", "tls_crl: " };
+	const char *file[4];
+
+	(void)state;
+	for (unsigned i = 0; i < ODD_FILES; i++) {
+		assert_int_equal(odd_file_put(i, certs_path("odd")), 0);
+		for (unsigned k = 0; k < ARRAY_SIZE(settings); k++) {
+			file[0] = "ca.pem";
+			file[1] = "server.pem";
+			file[2] = "server.key";
+			file[3] = NULL;
+			file[k] = "odd";
+			assert_int_equal(try_files(file[0], file[1], file[2],
+						   file[3]), -EINVAL);
+			assert_reason(settings[k], odd_file_words[i]);
+			assert_reason("/odd: ", odd_file_words[i]);
+		}
+	}
+	assert_int_equal(remove(certs_path("odd")), 0);
 }
 
 static void keys_of_others_are_refused(void **state)
@@ -264,6 +290,7 @@ static void no_descriptor_is_left(void **state)
 
 	good_files_are_taken(state);
 	files_of_another_kind_are_refused(state);
+	what_is_no_file_is_refused(state);
 	keys_of_others_are_refused(state);
 	keys_that_others_may_read_are_refused(state);
 	passwords_are_not_asked_for(state);
@@ -279,6 +306,7 @@ int main(void)
 		cmocka_unit_test(missing_files_are_named),
 		cmocka_unit_test(half_of_the_settings_is_not_enough),
 		cmocka_unit_test(files_of_another_kind_are_refused),
+		cmocka_unit_test(what_is_no_file_is_refused),
 		cmocka_unit_test(keys_of_others_are_refused),
 		cmocka_unit_test(keys_we_may_not_read_are_explained),
 		cmocka_unit_test(keys_that_others_may_read_are_refused),
