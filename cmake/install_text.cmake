@@ -14,7 +14,7 @@ if(memd_prefix MATCHES "[ \t\"'$%;#\\\\]")
 		"quotes and any of $ % ; # \\: cmake --install BUILDDIR "
 		"--prefix PREFIX")
 endif()
-foreach(folder SBIN SYSCONF LIB INCLUDE)
+foreach(folder BIN SBIN LIBEXEC SYSCONF LIB INCLUDE)
 	# /usr has /etc, and /opt/memd has /etc/opt/memd.
 	GNUInstallDirs_get_absolute_install_dir(memd_${folder}DIR
 		CMAKE_INSTALL_${folder}DIR ${folder}DIR)
@@ -28,6 +28,9 @@ function(memd_install_text file destination name)
 		BASE_DIR "${memd_prefix}")
 	file(READ "${file}" text)
 	string(REPLACE "/usr/sbin/memd" "${memd_SBINDIR}/memd" text "${text}")
+	string(REPLACE "/usr/bin/memctl" "${memd_BINDIR}/memctl" text "${text}")
+	string(REPLACE "/usr/libexec/memd" "${memd_LIBEXECDIR}/memd" text
+		"${text}")
 	string(REPLACE "/etc/memd" "${memd_config_dir}" text "${text}")
 	string(CONFIGURE "${text}" text @ONLY)
 	file(WRITE "$ENV{DESTDIR}${path}" "${text}")

@@ -114,7 +114,7 @@ is_allowed() {
 
 @test "the scripts are clean" {
 	needs shellcheck
-	shellcheck -x deploy/quickstart.sh deploy/make-certs.sh
+	shellcheck -x deploy/quickstart.sh deploy/make-certs.sh deploy/reload.sh
 }
 
 @test "README.md shows examples/quickstart.c verbatim" {

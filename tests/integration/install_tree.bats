@@ -59,10 +59,11 @@ config_dir() {
 		share/doc/memd/LICENSE share/doc/memd/memd.conf \
 		share/doc/memd/docs/operations.md \
 		share/doc/memd/examples/quickstart.c \
-		libexec/memd/make-certs.sh; do
+		libexec/memd/make-certs.sh libexec/memd/reload.sh; do
 		[ -f "$file" ] || { echo "$file"; false; }
 	done
 	[ -x libexec/memd/make-certs.sh ]
+	[ -x libexec/memd/reload.sh ]
 	[ -f "$library_dir/libmemclient.a" ]
 	[ -L "$library_dir/libmemclient.so.0" ]
 	[ -f "$(config_dir)/memd.conf" ]
@@ -119,6 +120,8 @@ works_below() {
 
 	grep -qx "ExecStart=$below/sbin/memd --config=$below/etc/memd/memd.conf" \
 		"$unit"
+	grep -qxF "ExecReload=$below/libexec/memd/reload.sh\
+ $below/bin/memctl \$MAINPID" "$unit"
 	[ -x "$below/sbin/memd" ]
 	"$below/sbin/memd" --dump-config | cmp - "$below/etc/memd/memd.conf"
 	"$below/sbin/memd" --help | tr -s ' \n' ' ' |
