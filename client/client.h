@@ -20,13 +20,16 @@
 struct memclient {
 	struct settings settings;
 	struct memd_engine *engine;	/* owned; NULL: a daemon's client */
-	uint32_t long_names;		/* its address's: address.h */
+	uint32_t long_names;		/* settings that the address spells
+					 * long: address_long_names() */
 
-	struct memclient *next_open;	/* forks.c */
-	_Atomic bool is_parents;	/* this is the child of a fork */
+	struct memclient *next_open;	/* list of connections: forks.c */
+	_Atomic bool is_parents;	/* the process is a forked child, and
+					 * this connection its parent's */
 
-	/* Inline regions' userfaultfd, in the program's table of descriptors.
-	 * The program may close it: whoever uses it copes. */
+	/* The userfaultfd of inline regions, in the program's table of
+	 * descriptors.  The program may close it, so every use of it may
+	 * fail. */
 	int inline_fd;
 	struct descriptor_id inline_id;
 	bool can_poison;
@@ -60,7 +63,8 @@ int client_open_inline(struct memclient *mc) MUST_CHECK;
 /* Close it, and the lanes, as far as they are still what we opened. */
 void client_close_descriptors(struct memclient *mc);
 
-/* The same at the end of a connection, whose open this undoes. */
+/* client_close_descriptors() at the end of a connection, and take it off the
+ * list of connections. */
 void client_leave(struct memclient *mc);
 
 #endif

@@ -25,8 +25,9 @@ enum { FAULTS_MAX = 2048, FAULT_BUCKETS = 4096 };
  *
  * any of them ──deadline──> late ──a moment──> free
  *
- * late: it is poisoned, so that whoever waits gets SIGBUS; then no more, so
- * that whoever comes later asks again. */
+ * late: the page is poisoned for a moment, so that the threads that wait for it
+ * get SIGBUS.  Then the poison is taken away, so that a thread that touches the
+ * page later asks for it again. */
 enum fault_state { FAULT_FREE, FAULT_WANTED, FAULT_ASKED, FAULT_DELAYED,
 		   FAULT_LATE, FAULT_STATES };
 
@@ -75,13 +76,15 @@ void fault_enter_delayed(struct faults *fs, struct fault *f, uint64_t now_ns);
 
 void fault_enter_late(struct faults *fs, struct fault *f, uint64_t until_ns);
 
-/* It may wait until then. */
+/* Give the fault another deadline. */
 void fault_postpone(struct faults *fs, struct fault *f, uint64_t deadline_ns);
 
-/* For so long nobody could do anything: all deadlines are later. */
+/* Move all deadlines later by `lost_ns`: for so long the process was stopped,
+ * and no answer could be taken. */
 void faults_postpone(struct faults *fs, uint64_t lost_ns);
 
-/* Nobody will answer what was asked: ask again. */
+/* The connection broke, so the asked faults get no answer: they are wanted
+ * again. */
 void faults_forget_asked(struct faults *fs);
 
 /* Make no deadline later than `latest_ns` (an outage ends then). */

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* What the child of a fork() gets of the library: nothing that acts on its
- * parent.  A userfaultfd belongs to the memory of whoever opened it, and a lane
+/* The child of a fork() gets nothing of the library that acts on its parent.
+ * A userfaultfd belongs to the memory of the process that opened it, and a lane
  * to its session, so a child that had them could write into its parent.
  *
- * F1  What is in the program's table of descriptors, and the list of
- *     connections, change under one lock, which a fork takes too; it is held
- *     for a few system calls, with all signals blocked.
+ * F1  Our descriptors in the program's table, and the list of connections,
+ *     change under one lock, which a fork takes too; it is held for a few
+ *     system calls, with all signals blocked.
  * F2  Lanes are made in a SIGBUS handler, which takes no lock: a fork waits
- *     until none is just being made, and meanwhile none is.
+ *     until none is being made, and while it runs none is begun.
  * F3  So the child knows all there is.  It closes that, forgets the
  *     connections, and begins with a lock that nobody holds.
- * F4  clone(2) and _Fork() run no handlers of ours.  A page that the kernel
- *     wipes in a child says that it is one; then its first call of the library
- *     does all that, as far as it can be known.
+ * F4  clone(2) and _Fork() run no handlers of ours, so their child has not done
+ *     what F3 says.  It learns that it is a child from a page that the kernel
+ *     wipes there (MADV_WIPEONFORK), and does it in its first call of the
+ *     library.  It may miss a descriptor that another thread was just making:
+ *     the clone did not wait for that (F1, F2).
  * F5  The child of a vfork(), or of posix_spawn(), has the memory of its
  *     parent and nothing is wiped: it may touch regions. */
 #ifndef MEMD_CLIENT_FORKS_H

@@ -9,10 +9,10 @@
  * Every fault has a deadline.  A daemon that shows signs of life and has not
  * answered yet moves it on; else the fault ends there.
  *
- * What is late is not lost: a page that did not come in time may come later.
- * Threads that wait for it get SIGBUS, and who touches it again asks again.
- * Lost for good is only what the daemon says is lost, and what of a private
- * region was not here when the connection broke. */
+ * A late page is not lost: it may come later.  Threads that wait for it get
+ * SIGBUS, and a thread that touches it again asks for it again.  Lost for good
+ * are only pages that the daemon says are lost, and pages of a private region
+ * that were not here when the connection broke. */
 #include "client/paging.h"
 #include "client/mapping.h"
 #include "common/clock.h"
@@ -58,8 +58,8 @@ static void wake_commands(struct memclient *mc, const struct region *r,
 		   result);
 }
 
-/* The program has put something else where it touched the region.  What else
- * there is of the page is mapped, or its next touch says that it is not. */
+/* The program has put something else where it touched the region.  The other
+ * units of the page are mapped, or their next touch says that they are not. */
 static void unit_is_foreign(struct memclient *mc, const struct region *r,
 			    uintptr_t address)
 {
@@ -130,10 +130,10 @@ static void lose(struct memclient *mc, struct fault *f)
 
 /* ---- what is late */
 
-/* The page could be had later.  (It cannot where a private region has lost
- * its session.)  Poisoned for a moment, those who wait get SIGBUS; inline,
- * they are told.  Where the kernel cannot poison they go on waiting: what it
- * can do instead is for good. */
+/* The page may still come later.  (It cannot where a private region has lost
+ * its session.)  It is poisoned for a moment, so that the threads that wait for
+ * it get SIGBUS; in inline regions they are told.  Where the kernel cannot
+ * poison, the threads go on waiting: what it can do instead is for good. */
 static void be_late(struct memclient *mc, struct fault *f)
 {
 	struct handler *h = &mc->handler;
@@ -215,7 +215,7 @@ static void probe(struct memclient *mc)
 		h->probed_ns = h->now_ns;
 }
 
-/* What a try to map the page of `f` came to. */
+/* The fault `f` after a try to map its page, which came to `outcome`. */
 static void settle(struct memclient *mc, struct fault *f,
 		   enum uffd_outcome outcome)
 {
@@ -556,7 +556,8 @@ static int send_wanted(struct memclient *mc, struct fault *first)
 	return err;
 }
 
-/* In the mailbox: for those who come alone; many are cheaper in a message. */
+/* Ask in the mailbox: for faults that come alone; many are cheaper in one
+ * message. */
 static bool post_wanted(struct memclient *mc, struct fault *f)
 {
 	struct handler *h = &mc->handler;

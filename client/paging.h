@@ -12,7 +12,7 @@ void paging_take_fault(struct memclient *mc, const struct uffd_fault *uf);
 /* A thread with an inline region could not help itself. */
 void paging_take_command(struct memclient *mc, struct command *c);
 
-/* What the daemon says.  Garbage brings the link down. */
+/* Messages of the daemon.  A malformed one brings the link down. */
 void paging_take_reply(struct memclient *mc, const struct link_frame *frame);
 void paging_take_error(struct memclient *mc, uint64_t request_id, int error);
 void paging_take_ready(struct memclient *mc, const struct link_frame *frame);

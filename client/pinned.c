@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is pinned: see pinned.h. */
+/* The table of pinned ranges: see pinned.h. */
 #include "client/pinned.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The ranges of pages that the program has pinned.  They stay mapped: an Age
- * that names them, because it was sent before the daemon heard of the pin, is
- * not obeyed.  Keeps pages neither in nor mapped by itself: the daemon and
- * request.c do.
+/* The ranges of pages that the program has pinned: a table that the handler
+ * looks into before it obeys an Age.  An Age may name pinned pages if it was
+ * sent before the daemon heard of the pin; they stay mapped.  The table itself
+ * keeps no page in memory (the daemon does) and maps none (pinning.c does).
  *
  * Threads: the handler.  Allocates nothing. */
 #ifndef MEMD_CLIENT_PINNED_H
@@ -27,15 +27,15 @@ struct pinned {
 int pinned_add(struct pinned *pd, const struct region *r, uint64_t first,
 	       uint64_t end) MUST_CHECK;
 
-/* Once.  Nothing if it is not there. */
+/* Remove the range once.  Nothing happens if it is not there. */
 void pinned_remove(struct pinned *pd, const struct region *r, uint64_t first,
 		   uint64_t end);
 
-/* All of `r`; NULL: of all regions. */
+/* Remove all ranges of `r`; NULL: of all regions. */
 void pinned_forget(struct pinned *pd, const struct region *r);
 
-/* Is `page` pinned?  *end, which is behind it, is moved down to where it may
- * be otherwise. */
+/* Is `page` pinned?  The pages from `page` up to *end are so too, or are not:
+ * *end, which the caller sets behind `page`, is lowered to make that true. */
 bool pinned_has(const struct pinned *pd, const struct region *r, uint64_t page,
 		uint64_t *end);
 

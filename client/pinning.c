@@ -66,7 +66,7 @@ void pinning_undo(struct memclient *mc, struct command *c)
 	struct handler *h = &mc->handler;
 	Memd__Pin m = MEMD__PIN__INIT;
 
-	/* Else what is noted of this range is another's. */
+	/* Else a note of this range is that of another pin. */
 	if (c->is_mapping)
 		pinning_end(mc, c);
 	m.segment = c->segment;

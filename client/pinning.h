@@ -15,7 +15,7 @@ int pinning_start(struct memclient *mc, struct command *c) MUST_CHECK;
  * page is lost. */
 int pinning_step(struct memclient *mc, struct command *c) MUST_CHECK;
 
-/* It cannot be: have the daemon forget it. */
+/* The pin has failed here: have the daemon forget it. */
 void pinning_undo(struct memclient *mc, struct command *c);
 
 /* The daemon has unpinned the range of `c`. */

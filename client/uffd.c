@@ -266,8 +266,9 @@ static bool is_final(enum uffd_outcome outcome)
 	return outcome == UFFD_EXITING || outcome == UFFD_UNUSABLE;
 }
 
-/* What is true of all of a range of which `before` is true and then `next`.
- * What is not ours says nothing about the rest. */
+/* The outcome for a whole range: `before` is that of its first part, `next`
+ * that of the part behind it.  The first one that is not MAPPED counts.  A part
+ * that is not ours says nothing about the rest. */
 static enum uffd_outcome join(enum uffd_outcome before, enum uffd_outcome next)
 {
 	if (before == UFFD_FOREIGN)

@@ -21,9 +21,9 @@ static inline uintptr_t uffd_unit_start(uintptr_t address)
 	return address & -(uintptr_t)UFFD_UNIT_BYTES;
 }
 
-/* What came of a try to map pages. */
+/* The outcome of a try to map pages. */
 enum uffd_outcome {
-	UFFD_MAPPED,	/* mapped, by us or before; wake who waits */
+	UFFD_MAPPED,	/* mapped, by us or before; wake its waiters */
 	UFFD_MISSING,	/* not in the data file: ask the daemon */
 	UFFD_AGAIN,	/* the address space is changing, or no memory just
 			 * now: the same again later */
@@ -84,7 +84,7 @@ int uffd_copy(int fd, uintptr_t start, size_t length, const void *bytes)
 /* Let the threads that wait for a unit in the range try again. */
 void uffd_wake(int fd, uintptr_t start, size_t length);
 
-/* Make one unit of anonymous memory zero and wake who waits for it. */
+/* Make one unit of anonymous memory zero and wake its waiters. */
 void uffd_zero(int fd, uintptr_t address);
 
 /* Make every touch of a unit that is ours and not mapped yet a SIGBUS, and

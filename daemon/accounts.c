@@ -189,8 +189,8 @@ static int make_sticky(struct accounts *as, struct account *account)
 	return 0;
 }
 
-/* What is as in the configuration is the configuration's again, and nobody
- * holds the account for it. */
+/* The account's limits come from the configuration again, and change with it.
+ * No administrator's limit keeps the account in being any more. */
 static void follow_config(struct accounts *as, struct account *account)
 {
 	take_from_config(as, account);

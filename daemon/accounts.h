@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Who pays: an account for each user (uid) and below it one for each session,
- * mapped on the pager's accounts.  A private segment is charged to its
- * session, a named one, which may outlive it, to its owner's uid.
+/* Accounts, which pay for frames: one for each user (uid) and below it one for
+ * each session, mapped on the pager's accounts.  A private segment is charged
+ * to its session; a named one, which may outlive the session, to its owner's
+ * uid.
  *
  * An account lives as long as somebody holds it: sessions, segments (until the
  * pager says they are gone), and the administrator who has set a limit for a

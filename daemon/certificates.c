@@ -14,7 +14,7 @@
 enum { DAY_S = 86400 };
 #define DAY_NS	(UINT64_C(1000000000) * DAY_S)
 
-/* Of both the same settings' files. */
+/* The listener's or the store's: both are made of the same settings' files. */
 static const struct channel_context *context_in_use(const struct daemon *d)
 {
 	return d->server.tls != NULL ? d->server.tls : d->engine.tls;
@@ -118,8 +118,8 @@ static bool is_bad(const struct channel_end *ends, unsigned count,
 	return false;
 }
 
-/* What is bad already must not keep a list of revoked ones from being taken
- * over, say. */
+/* A certificate that is bad already must not keep the rest from being taken
+ * over, a new list of revoked ones for example. */
 int certificates_check(const struct channel_context *now,
 		       const struct channel_context *next, char *ret_reason,
 		       size_t reason_size)

@@ -15,7 +15,7 @@ enum {
 	CERTIFICATE_TEXT_BYTES = CHANNEL_NAME_BYTES + 160,
 };
 
-/* Those that memd uses now.  Returns how many. */
+/* The certificates that memd uses now.  Returns how many. */
 unsigned certificates_in_use(const struct daemon *d,
 			     struct channel_end ret_ends[CHANNEL_ENDS]);
 

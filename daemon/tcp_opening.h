@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening listen_tcp, now or later: at boot its address may come after memd,
- * and so may who tells what its name means. */
+/* Opening the sockets of listen_tcp, now or later.  At boot memd may start
+ * before the address is there, and before a name service can tell which
+ * address a name means. */
 #ifndef MEMD_DAEMON_TCP_OPENING_H
 #define MEMD_DAEMON_TCP_OPENING_H
 

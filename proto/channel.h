@@ -58,7 +58,7 @@ struct channel_end {
 unsigned channel_context_ends(const struct channel_context *context,
 			      struct channel_end ret_ends[CHANNEL_ENDS]);
 
-/* Whose the key's file is, who can read it besides us. */
+/* The user who owns the key's file, and so can read it besides us. */
 uid_t channel_context_key_owner(const struct channel_context *context);
 
 /* Drops the caller's hold; NULL is allowed. */
