@@ -34,7 +34,7 @@
 
 enum { STATUS_FAILED = 1, STATUS_BAD_CONFIG = 2, FLAGS = 8 };
 
-static char dir[64];
+static char dir[TEMPORARY_BYTES];
 static char output[8192];
 
 /* A path inside the test's folder, valid for sixteen calls more. */
@@ -617,8 +617,7 @@ static int make_dir(void **state)
 	/* Skips all of this where the kernel lets no memd run. */
 	if (testmemd_start(&probe, NULL) != 0 || testmemd_stop(&probe) != 0)
 		return -1;
-	strcpy(dir, "/tmp/memd-test-XXXXXX");
-	return mkdtemp(dir) == NULL ? -1 : 0;
+	return mkdtemp(temporary_template("memd-test", dir)) == NULL ? -1 : 0;
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type,

@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-static char conf[96];		/* outlives each memd's own folder */
+static char conf[TEMPORARY_BYTES];	/* outlives each memd's own folder */
 static char conf_flag[128];
 
 static void write_conf(const char *text)
@@ -269,13 +269,13 @@ static void stopping_in_the_middle_of_work_is_orderly(void **state)
 
 static void without_direct_io_it_works_and_warns(void **state)
 {
-	char dir[] = "/tmp/memd-test-XXXXXX", swap_flag[64];
+	char dir[TEMPORARY_BYTES], swap_flag[96];
 	struct testmemd tm;
 	uint32_t segment;
 	int admin, fd;
 
 	(void)state;
-	assert_non_null(mkdtemp(dir));
+	assert_non_null(mkdtemp(temporary_template("memd-test", dir)));
 	if (geteuid() != 0 || mount("none", dir, "ramfs", 0, NULL) != 0) {
 		rmdir(dir);
 		skip_case("needs a file system of its own");
@@ -411,13 +411,13 @@ static void exec_activated(int listener, const char *swap_flag)
 static void sockets_of_systemd_are_used_and_kept(void **state)
 {
 	struct testmemd place = { .pidfd = -1, .notify_fd = -1 };
-	char dir[] = "/tmp/memd-test-XXXXXX", swap_flag[96];
+	char dir[TEMPORARY_BYTES], swap_flag[96];
 	struct stat st;
 	int listener, status;
 	pid_t pid;
 
 	(void)state;
-	assert_non_null(mkdtemp(dir));
+	assert_non_null(mkdtemp(temporary_template("memd-test", dir)));
 	snprintf(place.socket, sizeof(place.socket), "%s/sock", dir);
 	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s/swap", dir);
 	listener = bind_listener(place.socket);
@@ -440,8 +440,7 @@ static int make_conf(void **state)
 	int fd;
 
 	(void)state;
-	snprintf(conf, sizeof(conf), "/tmp/memd-test-conf-XXXXXX");
-	fd = mkstemp(conf);
+	fd = mkstemp(temporary_template("memd-test-conf", conf));
 	if (fd < 0)
 		return -1;
 	close(fd);

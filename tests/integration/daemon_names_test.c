@@ -93,7 +93,7 @@ static void the_admin_group_may_be_of_a_service(void **state)
 
 static int name_the_service(void)
 {
-	char path[] = "/tmp/memd-nss-XXXXXX";
+	char path[TEMPORARY_BYTES];
 	static const char text[] = "passwd: files memdtest\n"
 				   "group: files memdtest\n";
 	int file, err;
@@ -101,7 +101,7 @@ static int name_the_service(void)
 	if (unshare(CLONE_NEWNS) != 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		return -1;
-	file = mkstemp(path);
+	file = mkstemp(temporary_template("memd-nss", path));
 	if (file < 0)
 		return -1;
 	err = write(file, text, strlen(text)) != (ssize_t)strlen(text) ||

@@ -55,13 +55,12 @@ static void other_users_stores_are_not_there(void **state)
 {
 	uint8_t token[TOKEN_BYTES];
 	struct testmemd tm;
-	char config[96], flag[112];
+	char config[TEMPORARY_BYTES], flag[112];
 	FILE *f;
 	int fd;
 
 	(void)state;
-	snprintf(config, sizeof(config), "/tmp/memd-store-%d.conf", getpid());
-	f = fopen(config, "we");
+	f = fdopen(mkstemp(temporary_template("memd-store", config)), "w");
 	assert_non_null(f);
 	fprintf(f, "tcp_user = 1234\n");
 	fclose(f);

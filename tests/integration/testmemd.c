@@ -101,12 +101,7 @@ static void forget(struct testmemd *tm)
 
 static int make_folder(struct testmemd *tm)
 {
-	const char *tmp = getenv("TMPDIR");
-
-	if (tmp == NULL || strlen(tmp) > 32)
-		tmp = "/tmp";
-	snprintf(tm->dir, sizeof(tm->dir), "%s/memd-test-XXXXXX", tmp);
-	if (mkdtemp(tm->dir) == NULL) {
+	if (mkdtemp(temporary_template("memd-test", tm->dir)) == NULL) {
 		perror(tm->dir);
 		tm->dir[0] = '\0';
 		return -1;

@@ -9,6 +9,7 @@
 #ifndef MEMD_TESTS_TESTMEMD_H
 #define MEMD_TESTS_TESTMEMD_H
 
+#include "tests/temporary.h"
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/types.h>
@@ -17,7 +18,7 @@ struct testmemd {
 	pid_t pid;		/* 0: not running */
 	int pidfd;
 	int notify_fd;		/* where memd's sd_notify() messages arrive */
-	char dir[64];
+	char dir[TEMPORARY_BYTES];
 	char socket[96];	/* a path inside dir */
 	char swap[96];
 	char log[96];

@@ -2,6 +2,7 @@
 #include "tests/proto/certs.h"
 
 #include "common/checks.h"
+#include "tests/temporary.h"
 #include <dirent.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -9,11 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/memd-certs.XXXXXX";
+static char folder[TEMPORARY_BYTES];
 
 void certs_folder_create(void)
 {
-	ASSERT(mkdtemp(folder) != NULL);
+	ASSERT(mkdtemp(temporary_template("memd-certs", folder)) != NULL);
 }
 
 void certs_folder_remove(void)

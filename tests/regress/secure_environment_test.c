@@ -4,6 +4,7 @@
  * opens the library reads neither name of that variable. */
 #include "client/include/memclient.h"
 
+#include "tests/temporary.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -81,7 +82,7 @@ static int skip_test(const char *reason)
 
 int main(int argc, char **argv)
 {
-	char folder[] = "/var/tmp/memd-test-XXXXXX", program[64];
+	char folder[TEMPORARY_BYTES], program[TEMPORARY_BYTES + 8];
 	int code;
 
 	(void)argv;
@@ -89,7 +90,8 @@ int main(int argc, char **argv)
 		return be_privileged();
 	if (geteuid() != 0)
 		return skip_test("needs root, to make a set-uid program");
-	if (mkdtemp(folder) == NULL || chmod(folder, 0755) != 0)
+	if (mkdtemp(temporary_template("memd-test", folder)) == NULL ||
+	    chmod(folder, 0755) != 0)
 		return 1;
 	snprintf(program, sizeof(program), "%s/program", folder);
 	code = copy_self(program);

@@ -6,6 +6,7 @@
  * none; values at the bounds and one past them. */
 #include "daemon/config.h"
 #include "daemon/pager/pager.h"
+#include "tests/temporary.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -26,7 +27,7 @@ static void load(const struct config_origin *origin, struct config *config)
 
 static void make_file(char *path, const char *text)
 {
-	int fd = mkstemp(path);
+	int fd = mkstemp(temporary_template("memd-test-conf", path));
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
@@ -65,7 +66,7 @@ static void every_default_survives_a_round_trip(void **state)
 
 static void later_sources_win(void **state)
 {
-	char path[] = "/tmp/memd-test-conf-XXXXXX";
+	char path[TEMPORARY_BYTES];
 	struct config_origin origin = { .file = path };
 	struct config config;
 
@@ -374,7 +375,7 @@ static void texts_that_mean_something_are_not(void **state)
 
 static void comments_after_values_are_explained(void **state)
 {
-	char path[] = "/tmp/memd-test-conf-XXXXXX";
+	char path[TEMPORARY_BYTES];
 	struct config_origin origin = { .file = path };
 
 	(void)state;

@@ -5,6 +5,7 @@
  * was there. */
 #include "client/memctl/order.h"
 
+#include "tests/temporary.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +16,8 @@
 
 #include <cmocka.h>
 
-static char dir[] = "/tmp/memctl-order-XXXXXX";
-static char path[64];
+static char dir[TEMPORARY_BYTES];
+static char path[TEMPORARY_BYTES + 8];
 static char reason[ORDER_REASON_BYTES];
 
 static void put_file(const char *bytes, size_t length)
@@ -282,7 +283,7 @@ static void links_stay(void **state)
 static int begin(void **state)
 {
 	(void)state;
-	if (mkdtemp(dir) == NULL)
+	if (mkdtemp(temporary_template("memctl-order", dir)) == NULL)
 		return -1;
 	snprintf(path, sizeof(path), "%s/order", dir);
 	return 0;
