@@ -10,7 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { UNITS = 64, BYTES = UNITS * PAGER_UNIT_BYTES };
+enum {
+	UNITS = 64, BYTES = UNITS * PAGER_UNIT_BYTES,
+	MOST = 512, MOST_BYTES = MOST * PAGER_UNIT_BYTES,	/* at once */
+};
 
 /* What the next read that comes to this unit says; 0: nothing is wrong. */
 static struct {
@@ -133,7 +136,25 @@ static void failed_memory_loses_one_unit(void **state)
 	backing_destroy(b);
 }
 
-/* What cannot even be moved out of the pipe takes along what is behind it. */
+/* All pipes together are needed for as much as can be captured at once. */
+static void capture_most(struct backing *b)
+{
+	static uint8_t bytes[MOST_BYTES], to[MOST_BYTES];
+	struct pager_capture run = { .segment = 2, .count = MOST, .to = to };
+
+	for (unsigned i = 0; i < MOST; i++)
+		memset(bytes + (size_t)i * PAGER_UNIT_BYTES, byte_of(i),
+		       PAGER_UNIT_BYTES);
+	assert_int_equal(backing_add(b, 2, MOST_BYTES, 0, "most"), 0);
+	assert_int_equal(backing_install(b, 2, 0, MOST, bytes), 0);
+	backing_capture(b, &run, 1);
+	assert_int_equal(run.error, 0);
+	assert_int_equal(run.lost_end, 0);
+	assert_memory_equal(to, bytes, MOST_BYTES);
+}
+
+/* What cannot even be moved out of the pipe takes along what is behind it, and
+ * the pipe; another is made in its place. */
 static void failed_memory_that_stays_in_the_pipe(void **state)
 {
 	struct backing *b = start();
@@ -147,6 +168,7 @@ static void failed_memory_that_stays_in_the_pipe(void **state)
 	fault.breaks_skip = false;
 	fill(b);
 	capture(b, 0, 0);
+	capture_most(b);
 	backing_destroy(b);
 }
 
