@@ -12,6 +12,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <spawn.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -272,6 +274,65 @@ static void children_live_whatever_others_do(void **state)
 	in_child(fork_much);
 }
 
+/* In place of the C library's: a fork begins while this thread makes a lane. */
+static _Thread_local volatile bool is_watched;
+static atomic_bool has_socket;
+
+int socket(int domain, int type, int protocol)
+{
+	static const struct timespec rest = { .tv_nsec = 300000000 };
+	int fd = (int)syscall(SYS_socket, domain, type, protocol);
+
+	if (is_watched) {
+		atomic_store(&has_socket, true);
+		nanosleep(&rest, NULL);
+	}
+	return fd;
+}
+
+static void *make_lane(void *arg)
+{
+	uint8_t *p = arg;
+
+	is_watched = true;
+	*p = 1;
+	is_watched = false;
+	return NULL;
+}
+
+/* The fork waits, or the child would have a socket that the library does not
+ * know of yet, which then is its parent's lane. */
+static void fork_beside_a_new_lane(void)
+{
+	pthread_t thread;
+	int status;
+	pid_t pid;
+
+	before_opening = count_descriptors();
+	parents = open_client(&fake, 20000);
+	parents_page = map(parents, 4096, 0, MEMCLIENT_FAULT_INLINE);
+	REQUIRE(pthread_create(&thread, NULL, make_lane, parents_page) == 0);
+	while (!atomic_load(&has_socket))
+		sched_yield();
+	pid = fork();
+	REQUIRE(pid >= 0);
+	if (pid == 0) {
+		REQUIRE(count_descriptors() == before_opening);
+		_exit(0);
+	}
+	REQUIRE(waitpid(pid, &status, 0) == pid);
+	REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	REQUIRE(pthread_join(thread, NULL) == 0);
+	REQUIRE(*parents_page == 1);
+	memclient_close(parents);
+}
+
+static void a_child_has_no_lane_half_made(void **state)
+{
+	(void)state;
+	in_child(fork_beside_a_new_lane);
+}
+
 /* ---- a daemon to which many connect */
 
 /* It listens, its queue is full, and it takes nobody for a while; then it takes
@@ -429,6 +490,7 @@ int main(void)
 		TEST(a_clone_drops_handles),
 		TEST(spawning_does_no_harm),
 		TEST(children_live_whatever_others_do),
+		TEST(a_child_has_no_lane_half_made),
 		TEST(its_thread_runs_anywhere),
 		TEST(opening_waits_for_room),
 		TEST(opening_waits_only_so_long),
