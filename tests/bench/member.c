@@ -4,11 +4,12 @@
 
 #include "common/clock.h"
 #include "tests/bench/crew.h"
+#include "tests/bench/kernel_swap.h"
 #include "tests/bench/memory.h"
+#include "tests/bench/meter.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 struct member {
 	const struct member_task *task;
@@ -61,44 +62,32 @@ static int step(const struct member *m, enum member_step done)
 	return crew_step(m->step_fd);
 }
 
-/* ---- memory */
-
-static int get_memd_memory(struct member *m, size_t bytes)
-{
-	const struct member_task *t = m->task;
-	uint32_t mode = t->who == MEMD_INLINE ? MEMCLIENT_FAULT_INLINE :
-						MEMCLIENT_FAULT_THREAD;
-
-	if (t->job->kind->start == START_SHARED)
-		return memory_share_memd(&m->memory, t->memd->socket, mode,
-					 t->segment, bytes);
-	return memory_map_memd(&m->memory, t->memd->socket, mode, bytes);
-}
-
-static int get_kernel_memory(struct member *m, size_t bytes)
-{
-	enum work_start start = m->task->job->kind->start;
-	int err = memory_group_join(m->task->group);
-
-	if (err != 0)
-		return complain(m, "join the cgroup", strerror(-err));
-	/* What is to leave the page tables and stay in memory is a file's. */
-	if (start == START_SHARED || start == START_UNMAPPED)
-		return memory_share_kernel(&m->memory, m->task->memfd, bytes);
-	return memory_map_kernel(&m->memory, bytes);
-}
-
 static int get_memory(struct member *m)
 {
+	const struct member_task *t = m->task;
 	size_t bytes = m->load.page_count * WORKLOAD_PAGE_BYTES;
-	int err = contestant_is_memd(m->task->who) ?
-			  get_memd_memory(m, bytes) :
-			  get_kernel_memory(m, bytes);
+	uint32_t mode = t->who == MEMD_INLINE ? MEMCLIENT_FAULT_INLINE :
+						MEMCLIENT_FAULT_THREAD;
+	enum work_start start = t->job->kind->start;
+	int err;
 
-	if (err != 0)
-		return complain(m, "no memory to work on", m->memory.error);
+	if (contestant_is_memd(t->who)) {
+		err = memory_map_memd(&m->memory, t->memd_socket, mode,
+				      start == START_SHARED ? t->segment : NULL,
+				      bytes);
+	} else {
+		err = kernel_swap_join(t->options->group);
+		if (err != 0)
+			return complain(m, "join the cgroup", strerror(-err));
+		/* What is to leave the page tables and stay in memory is a
+		 * file's. */
+		err = memory_map_kernel(&m->memory,
+					start == START_SHARED ||
+					start == START_UNMAPPED ? t->memfd : -1,
+					bytes);
+	}
 	m->load.words = m->memory.words;
-	return 0;
+	return err;
 }
 
 /* ---- the steps */
@@ -149,18 +138,9 @@ static int set_up(struct member *m)
 	return 0;
 }
 
-static uint64_t major_faults(void)
-{
-	struct rusage usage;
-
-	return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_majflt :
-						     0;
-}
-
 static int work(struct member *m)
 {
 	struct workload_outcome out;
-	uint64_t major = major_faults();
 	int err;
 
 	if (is_filler(m))
@@ -173,24 +153,7 @@ static int work(struct member *m)
 	m->notes->begin_ns = out.begin_ns;
 	m->notes->end_ns = out.end_ns;
 	m->notes->fault_count = out.fault_count;
-	m->notes->major_count = major_faults() - major;
 	return 0;
-}
-
-/* Tables and page tables, while the memory is still there. */
-static int measure_memory(const struct member *m)
-{
-	bool is_memd = contestant_is_memd(m->task->who);
-	int err = footprint_read(is_memd ? m->task->memd->pid : 0,
-				 &m->notes->footprint);
-	int fd;
-
-	if (err == 0 && is_memd) {
-		fd = testmemd_connect(m->task->memd);
-		err = fd < 0 ? -ECONNREFUSED :
-			       memd_status_read(fd, &m->notes->status);
-	}
-	return err != 0 ? complain(m, "its footprint", strerror(-err)) : 0;
 }
 
 static int inspect(const struct member *m)
@@ -198,8 +161,6 @@ static int inspect(const struct member *m)
 	bool is_touched = m->task->job->kind->access == ACCESS_TOUCH;
 	struct workload_wrong wrong;
 
-	if (m->idx == 0 && measure_memory(m) != 0)
-		return -1;
 	/* What was only written is read now, at the latest. */
 	if (!is_filler(m) && (is_touched || m->task->options->is_checked) &&
 	    workload_check(&m->load, &wrong) != 0)
@@ -228,13 +189,14 @@ static void init_load(struct member *m)
 	};
 }
 
-/* The name goes, and the segment with its last user. */
+/* A segment's name goes, and it itself with its last user. */
 static void leave(struct member *m)
 {
-	if (m->task->job->kind->start == START_SHARED && is_filler(m) &&
-	    m->memory.mc != NULL)
+	if (m->memory.mc == NULL)
+		return;
+	if (m->task->job->kind->start == START_SHARED && is_filler(m))
 		(void)memclient_segment_unlink(m->memory.mc, m->task->segment);
-	memory_unmap(&m->memory);
+	memclient_close(m->memory.mc);
 }
 
 int member_main(void *arg, unsigned idx, int step_fd)

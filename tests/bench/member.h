@@ -5,11 +5,7 @@
 #ifndef MEMD_BENCH_MEMBER_H
 #define MEMD_BENCH_MEMBER_H
 
-#include "tests/bench/memd_status.h"
-#include "tests/bench/memory_group.h"
-#include "tests/bench/meter.h"
 #include "tests/bench/plan.h"
-#include "tests/integration/testmemd.h"
 
 /* The steps, in order; a member has done what is named. */
 enum member_step {
@@ -26,9 +22,6 @@ struct member_notes {
 	uint64_t fill_ns;
 	uint64_t begin_ns, end_ns;	/* of the work, by the clock */
 	int64_t fault_count;		/* -1: cannot be counted */
-	uint64_t major_count;		/* faults that the kernel calls so */
-	struct footprint footprint;	/* only of the first member */
-	struct memd_status status;
 };
 
 /* The same for all members of a trial, but for their index. */
@@ -36,8 +29,7 @@ struct member_task {
 	enum contestant who;
 	const struct job *job;
 	const struct options *options;
-	const struct testmemd *memd;		/* of the memd contestants */
-	const struct memory_group *group;	/* of the others */
+	const char *memd_socket;
 	int memfd;		/* the kernel's shared memory; else -1 */
 	char segment[64];	/* memd's */
 	uint64_t seed;

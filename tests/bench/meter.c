@@ -2,20 +2,17 @@
 /* See meter.h.  The formats are those of proc(5). */
 #include "tests/bench/meter.h"
 
-#include "tests/bench/process.h"
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { SWAP_PAGE_BYTES = 4096 };
-
-/* Names of data files' mappings in /proc/PID/smaps; memd's own tables are
- * memfds too, but are named "memd-…". */
-static const char segment_mapping[] = "/memfd:memd:";
 
 static FILE *proc_open(pid_t pid, const char *name)
 {
@@ -52,6 +49,12 @@ static int read_pair(pid_t pid, const char *file, const char *key_a,
 	return found == 2 ? 0 : -ENODATA;
 }
 
+/* The clock's tick in which /proc counts. */
+static uint64_t tick_ns(void)
+{
+	return UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
 int meter_cpu_ns(pid_t pid, uint64_t *ret_ns)
 {
 	struct timespec ts;
@@ -84,56 +87,68 @@ static int read_machine_cpu(uint64_t *ret_ns)
 	fclose(f);
 	if (n < 5)
 		return -ENODATA;
-	*ret_ns = (v[0] + v[1] + v[2] + v[3] + v[4] + v[5]) * process_tick_ns();
+	*ret_ns = (v[0] + v[1] + v[2] + v[3] + v[4] + v[5]) * tick_ns();
 	return 0;
 }
 
-static void add_kswapd(const struct process *p, void *sum_ns)
-{
-	if (strncmp(p->name, "kswapd", strlen("kswapd")) == 0)
-		*(uint64_t *)sum_ns += p->system_ns;
-}
-
-/* There is one for each memory node. */
-static int read_kswapd_cpu(uint64_t *ret_ns)
-{
-	uint64_t ns = 0;
-	int err = process_each(add_kswapd, &ns);
-
-	if (err == 0)
-		*ret_ns = ns;
-	return err;
-}
-
-/* The daemon and its helper processes, if it has any. */
-struct family {
-	pid_t daemon;
-	uint64_t sum;
+/* A process as /proc/PID/stat shows it. */
+struct process {
+	pid_t pid;
+	int parent;
+	char name[32];
+	uint64_t system_ticks;
+	uint64_t buried_ticks;	/* of children that have ended */
 };
 
-static void add_helper_cpu(const struct process *p, void *arg)
+/* Names with a bracket in them are nobody's that is looked for. */
+static bool read_process(pid_t pid, struct process *p)
 {
-	struct family *f = arg;
-	uint64_t ns;
+	uint64_t user, system;
+	FILE *f = proc_open(pid, "stat");
+	int n;
 
-	if (p->parent == f->daemon && meter_cpu_ns(p->pid, &ns) == 0)
-		f->sum += ns;
+	if (f == NULL)
+		return false;
+	n = fscanf(f, "%d (%31[^)]) %*c %d %*d %*d %*d %*d %*u %*u %*u %*u "
+		   "%*u %*u %" SCNu64 " %" SCNu64 " %" SCNu64, &p->pid,
+		   p->name, &p->parent, &p->system_ticks, &user, &system);
+	fclose(f);
+	p->buried_ticks = user + system;
+	return n == 6;
 }
 
-int meter_daemon_cpu_ns(pid_t daemon, uint64_t *ret_ns)
+/* What the process adds to the processor time of the daemon; without one, to
+ * that of kswapd, of which there is one for each memory node. */
+static uint64_t share_of(const struct process *p, pid_t daemon)
 {
-	struct family f = { .daemon = daemon };
-	struct process p;
-	uint64_t own_ns;
-	int err = meter_cpu_ns(daemon, &own_ns);
+	uint64_t ns = 0;
 
-	if (err == 0)
-		err = process_each(add_helper_cpu, &f);
-	if (err == 0 && !process_read(daemon, &p))
-		err = -ESRCH;
-	if (err == 0)
-		*ret_ns = own_ns + p.buried_ns + f.sum;
-	return err;
+	if (daemon == 0)
+		return strncmp(p->name, "kswapd", strlen("kswapd")) == 0 ?
+			       p->system_ticks * tick_ns() : 0;
+	if (p->pid != daemon && p->parent != daemon)
+		return 0;
+	if (meter_cpu_ns(p->pid, &ns) != 0)
+		return 0;
+	return ns + (p->pid == daemon ? p->buried_ticks * tick_ns() : 0);
+}
+
+static int read_daemon_cpu(pid_t daemon, uint64_t *ret_ns)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	struct process p;
+	uint64_t sum = 0;
+
+	if (proc == NULL)
+		return -errno;
+	while ((entry = readdir(proc)) != NULL)
+		if (isdigit((unsigned char)entry->d_name[0]) &&
+		    read_process(atoi(entry->d_name), &p))
+			sum += share_of(&p, daemon);
+	closedir(proc);
+	*ret_ns = sum;
+	return 0;
 }
 
 /* Bytes of the kernel's own swap. */
@@ -150,8 +165,7 @@ static int read_kernel_swap(struct meter *m)
 int meter_read(pid_t daemon, struct meter *ret_meter)
 {
 	struct meter m = { 0 };
-	int err = daemon != 0 ? meter_daemon_cpu_ns(daemon, &m.daemon_cpu_ns) :
-				read_kswapd_cpu(&m.daemon_cpu_ns);
+	int err = read_daemon_cpu(daemon, &m.daemon_cpu_ns);
 
 	if (err == 0)
 		err = read_machine_cpu(&m.machine_cpu_ns);
@@ -162,95 +176,5 @@ int meter_read(pid_t daemon, struct meter *ret_meter)
 				&m.read_bytes, &m.written_bytes);
 	if (err == 0)
 		*ret_meter = m;
-	return err;
-}
-
-/* The value of one "Key:   123 kB" line of /proc/PID/file. */
-static int read_bytes(pid_t pid, const char *file, const char *key,
-		      uint64_t *ret_bytes)
-{
-	FILE *f = proc_open(pid, file);
-	size_t key_length = strlen(key);
-	int err = -ENODATA;
-	char line[256];
-	uint64_t kib;
-
-	if (f == NULL)
-		return -errno;
-	while (err != 0 && fgets(line, sizeof(line), f) != NULL) {
-		if (strncmp(line, key, key_length) == 0 &&
-		    sscanf(line + key_length, " %" SCNu64 " kB", &kib) == 1) {
-			*ret_bytes = kib * 1024;
-			err = 0;
-		}
-	}
-	fclose(f);
-	return err;
-}
-
-/* The resident memory of all mappings but those of segments. */
-static int read_own_rss(pid_t pid, uint64_t *ret_bytes)
-{
-	FILE *f = proc_open(pid, "smaps");
-	bool is_segment = false;
-	uint64_t start, end, kib, bytes = 0;
-	char line[512];
-
-	if (f == NULL)
-		return -errno;
-	while (fgets(line, sizeof(line), f) != NULL) {
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) == 2)
-			is_segment = strstr(line, segment_mapping) != NULL;
-		else if (!is_segment &&
-			 sscanf(line, "Rss: %" SCNu64 " kB", &kib) == 1)
-			bytes += kib * 1024;
-	}
-	fclose(f);
-	*ret_bytes = bytes;
-	return 0;
-}
-
-struct helpers {
-	pid_t daemon;
-	struct footprint *sum;
-};
-
-/* What it has of its own; the rest it shares with the daemon. */
-static void add_helper_memory(const struct process *p, void *arg)
-{
-	const struct helpers *h = arg;
-	uint64_t bytes;
-
-	if (p->parent != h->daemon)
-		return;
-	if (read_bytes(p->pid, "status", "VmPTE:", &bytes) == 0)
-		h->sum->daemon_table_bytes += bytes;
-	if (read_bytes(p->pid, "smaps_rollup", "Private_Clean:", &bytes) == 0)
-		h->sum->daemon_rss_bytes += bytes;
-	if (read_bytes(p->pid, "smaps_rollup", "Private_Dirty:", &bytes) == 0)
-		h->sum->daemon_rss_bytes += bytes;
-}
-
-static int read_daemon_memory(pid_t daemon, struct footprint *fp)
-{
-	struct helpers helpers = { .daemon = daemon, .sum = fp };
-	int err = read_bytes(daemon, "status", "VmPTE:",
-			     &fp->daemon_table_bytes);
-
-	if (err == 0)
-		err = read_own_rss(daemon, &fp->daemon_rss_bytes);
-	return err != 0 ? err : process_each(add_helper_memory, &helpers);
-}
-
-int footprint_read(pid_t daemon, struct footprint *ret_footprint)
-{
-	struct footprint fp = { 0 };
-	int err = read_bytes(getpid(), "status", "VmPTE:",
-			     &fp.client_table_bytes);
-
-	if (err == 0 && daemon != 0)
-		err = read_daemon_memory(daemon, &fp);
-	if (err == 0)
-		*ret_footprint = fp;
 	return err;
 }

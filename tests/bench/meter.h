@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a stretch of work cost besides time: processor time, bytes moved to
- * and from the disk, memory taken for bookkeeping.  All from /proc and the
- * processes' clocks; changes nothing. */
+/* What a stretch of work cost besides time: processor time, and bytes moved to
+ * and from the disk.  All from /proc and the processes' clocks; changes
+ * nothing. */
 #ifndef MEMD_BENCH_METER_H
 #define MEMD_BENCH_METER_H
 
@@ -11,8 +11,9 @@
 
 /* Counters that only grow: subtract two readings. */
 struct meter {
-	uint64_t daemon_cpu_ns;		/* and of its helper processes; without
-					 * a daemon: the kernel's kswapd */
+	uint64_t daemon_cpu_ns;		/* and of its helper processes, those
+					 * that have ended too; without a
+					 * daemon: the kernel's kswapd */
 	uint64_t machine_cpu_ns;	/* all CPUs: everything but idle */
 	uint64_t read_bytes;
 	uint64_t written_bytes;
@@ -25,18 +26,5 @@ int meter_read(pid_t daemon, struct meter *ret_meter) MUST_CHECK;
 /* Processor time of all threads of a process; 0: this one.  Returns 0 or
  * -errno. */
 int meter_cpu_ns(pid_t pid, uint64_t *ret_ns) MUST_CHECK;
-
-/* The same of a daemon and its helper processes, those that have ended too. */
-int meter_daemon_cpu_ns(pid_t daemon, uint64_t *ret_ns) MUST_CHECK;
-
-/* Memory that is not the pages themselves. */
-struct footprint {
-	uint64_t client_table_bytes;	/* page tables of this process */
-	uint64_t daemon_table_bytes;	/* with its helper processes' */
-	uint64_t daemon_rss_bytes;	/* likewise, without segments' pages */
-};
-
-/* Returns 0 or -errno.  daemon 0: only this process. */
-int footprint_read(pid_t daemon, struct footprint *ret_footprint) MUST_CHECK;
 
 #endif

@@ -17,7 +17,7 @@ const char *const contestant_names[CONTESTANTS] = {
 enum {
 	KEY_LIMIT = 256, KEY_OPS, KEY_MEMORY, KEY_THREADS, KEY_PROCESSES,
 	KEY_ONLY, KEY_ON, KEY_REPEAT, KEY_QUICK, KEY_SMOKE, KEY_CHECK,
-	KEY_JSON, KEY_MARKDOWN, KEY_CHART, KEY_FOLDER,
+	KEY_FOLDER, KEY_GROUP, KEY_SWAP, KEY_ZRAM, KEY_ROOM,
 };
 
 static const struct argp_option argp_options[] = {
@@ -26,10 +26,9 @@ static const struct argp_option argp_options[] = {
 	{ "ops", KEY_OPS, "N", 0,
 	  "accesses a run, of all threads and processes (65536)", 0 },
 	{ "only", KEY_ONLY, "LIST", 0,
-	  "floor, disk, idle, and works: zero-fault, minor, pool-hit, "
-	  "first-touch, fill, seq-read, seq-clean, back-read, stride-read, "
-	  "rand-read, rand-rmw, zipf-read (all); seq-rmw", 0 },
-	{ "work", 0, NULL, OPTION_ALIAS, NULL, 0 },
+	  "works: zero-fault, minor, pool-hit, first-touch, fill, seq-read, "
+	  "seq-clean, back-read, stride-read, rand-read, rand-rmw, zipf-read "
+	  "(all); seq-rmw", 0 },
 	{ "memory", KEY_MEMORY, "LIST", 0,
 	  "memory of all processes, in percent of the limit (each work has "
 	  "its own)", 0 },
@@ -46,11 +45,13 @@ static const struct argp_option argp_options[] = {
 	  "a 32 MiB limit, 8192 accesses, one run: a first look", 0 },
 	{ "smoke", KEY_SMOKE, NULL, 0,
 	  "an 8 MiB limit, 1000 accesses, one run, --check: does it work?", 0 },
-	{ "json", KEY_JSON, "FILE", 0, "results as JSON too; -: only", 0 },
-	{ "markdown", KEY_MARKDOWN, "FILE", 0, "tables to paste", 0 },
-	{ "chart", KEY_CHART, "FILE", 0, "a chart, as SVG", 0 },
-	{ "dir", KEY_FOLDER, "DIR", 0,
-	  "where the swap files go ($TMPDIR, else /var/tmp); not a tmpfs", 0 },
+	{ NULL, 0, NULL, 0, "What run.sh makes for it:", 1 },
+	{ "dir", KEY_FOLDER, "DIR", 0, "where memd's swap file goes", 1 },
+	{ "group", KEY_GROUP, "DIR", 0, "a cgroup with the limit", 1 },
+	{ "swap", KEY_SWAP, "FILE", 0, "the kernel's swap file", 1 },
+	{ "zram", KEY_ZRAM, "DEVICE", 0, "a zram, made a swap area", 1 },
+	{ "room", KEY_ROOM, NULL, 0,
+	  "only say how many MiB of swap this takes, and the limit", 1 },
 	{ NULL, 0, NULL, 0, NULL, 0 },
 };
 
@@ -81,30 +82,20 @@ static void parse_numbers(struct argp_state *state, char *text, unsigned least,
 		argp_error(state, "an empty list");
 }
 
-/* Returns whether one was there to choose. */
-static bool choose_work(struct options *o, const char *name)
-{
-	for (size_t i = 0; i < WORK_KINDS; i++)
-		if (strcmp(name, work_kinds[i].name) == 0)
-			return o->has_work[i] = o->has_chosen_work = true;
-	return false;
-}
-
 static void parse_only(struct argp_state *state, char *text, struct options *o)
 {
 	memset(o->has_work, 0, sizeof(o->has_work));
-	o->has_floors = o->has_disk = o->has_idle = false;
 	o->has_chosen_work = true;
 	for (char *save, *name = strtok_r(text, ",", &save); name != NULL;
 	     name = strtok_r(NULL, ",", &save)) {
-		if (strcmp(name, "floor") == 0)
-			o->has_floors = true;
-		else if (strcmp(name, "disk") == 0)
-			o->has_disk = true;
-		else if (strcmp(name, "idle") == 0)
-			o->has_idle = true;
-		else if (!choose_work(o, name))
+		size_t i = 0;
+
+		while (i < WORK_KINDS && strcmp(name, work_kinds[i].name) != 0)
+			i++;
+		if (i == WORK_KINDS)
 			argp_error(state, "do not know '%s'", name);
+		else
+			o->has_work[i] = true;
 	}
 }
 
@@ -126,21 +117,34 @@ static void parse_contestants(struct argp_state *state, char *text,
 	}
 }
 
-static void set_small(struct options *o, unsigned limit_mib, unsigned ops,
-		      unsigned idle_s)
+static void set_small(struct options *o, unsigned limit_mib, unsigned ops)
 {
 	o->is_small = true;
 	o->limit_mib = limit_mib;
 	o->access_count = ops;
 	o->repeat = 1;
-	o->idle_s = idle_s;
 }
 
-static error_t parse_list_option(int key, char *arg, struct argp_state *state)
+static error_t parse_more(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
 
 	switch (key) {
+	case KEY_FOLDER:
+		o->folder = arg;
+		break;
+	case KEY_GROUP:
+		o->group = arg;
+		break;
+	case KEY_SWAP:
+		o->swap_file = arg;
+		break;
+	case KEY_ZRAM:
+		o->zram = arg;
+		break;
+	case KEY_ROOM:
+		o->is_room_asked = true;
+		break;
 	case KEY_MEMORY:
 		parse_numbers(state, arg, 10, 10000, &o->memory_percent);
 		break;
@@ -181,26 +185,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->is_checked = true;
 		break;
 	case KEY_QUICK:
-		set_small(o, 32, 8192, 3);
+		set_small(o, 32, 8192);
 		break;
 	case KEY_SMOKE:
-		set_small(o, 8, 1000, 1);
+		set_small(o, 8, 1000);
 		o->is_checked = true;
 		break;
-	case KEY_JSON:
-		o->json_path = arg;
-		break;
-	case KEY_MARKDOWN:
-		o->markdown_path = arg;
-		break;
-	case KEY_CHART:
-		o->chart_path = arg;
-		break;
-	case KEY_FOLDER:
-		o->folder = arg;
-		break;
 	default:
-		return parse_list_option(key, arg, state);
+		return parse_more(key, arg, state);
 	}
 	return 0;
 }
@@ -213,11 +205,10 @@ void options_parse(int argc, char **argv, struct options *ret_options)
 		.args_doc = "",
 		.doc = "Page the same work through memd (faults handled inline "
 		       "and by a thread) and through the kernel's own swap in "
-		       "a memory cgroup (to a file, and to zram), and compare; "
-		       "and measure what a bare fault and the bare disk "
-		       "cost.\v"
-		       "The kernel's part needs root and a memory cgroup; "
-		       "what cannot be had is left out, and why is said.  "
+		       "a memory cgroup (to a file, and to zram).  Results go "
+		       "to stdout, as JSON.\v"
+		       "Use run.sh, which also makes what the kernel's part "
+		       "needs, and takes it away.  "
 		       "Exit: 0 all values were right, 1 not, 64 wrong usage, "
 		       "77 the kernel lets nothing of it run.",
 	};
@@ -225,13 +216,15 @@ void options_parse(int argc, char **argv, struct options *ret_options)
 		.limit_mib = 256,
 		.access_count = 65536,
 		.repeat = 5,
-		.idle_s = 10,
-		.has_floors = true, .has_disk = true, .has_idle = true,
 		.has_contestant = { true, true, true, true, true },
+		.folder = "/var/tmp",
 	};
 
 	memset(o.has_work, true, sizeof(o.has_work));
 	argp_err_exit_status = 64;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	o.has_contestant[KERNEL_CLUSTER_0] &= o.swap_file != NULL;
+	o.has_contestant[KERNEL_CLUSTER_3] &= o.swap_file != NULL;
+	o.has_contestant[KERNEL_ZRAM] &= o.zram != NULL;
 	*ret_options = o;
 }

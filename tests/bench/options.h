@@ -5,13 +5,12 @@
 
 #include "tests/bench/workload.h"
 #include <stdbool.h>
-#include <stdint.h>
 
 enum contestant {
 	MEMD_INLINE,
 	MEMD_THREAD,
-	KERNEL_CLUSTER_0,
-	KERNEL_CLUSTER_3,
+	KERNEL_CLUSTER_0,	/* a swap file, one page a read */
+	KERNEL_CLUSTER_3,	/* up to eight: the kernel's default */
 	KERNEL_ZRAM,
 	CONTESTANTS
 };
@@ -34,18 +33,17 @@ struct options {
 	unsigned limit_mib;
 	unsigned access_count;
 	unsigned repeat;
-	unsigned idle_s;
 	struct number_list threads, processes, memory_percent;
 	bool has_work[WORK_KINDS];
 	bool has_chosen_work;	/* by name: else the plan's */
-	bool has_floors, has_disk, has_idle;
 	bool has_contestant[CONTESTANTS];
 	bool is_small;		/* --quick or --smoke: no figures to judge by */
 	bool is_checked;	/* read every word again after every run */
-	const char *json_path;	/* NULL: none; "-": stdout, and no table */
-	const char *markdown_path;
-	const char *chart_path;
-	const char *folder;	/* for the swap files; NULL: choose */
+	bool is_room_asked;	/* say how much swap it takes, and end */
+	const char *folder;	/* for memd's swap file */
+	const char *group;	/* the kernel's: a cgroup with the limit, */
+	const char *swap_file;	/* and what it swaps to; NULL: left out */
+	const char *zram;
 };
 
 /* Parse.  Ends the program with status 64 and a line on stderr when the

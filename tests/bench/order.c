@@ -2,6 +2,8 @@
 /* See order.h. */
 #include "tests/bench/order.h"
 
+#include <math.h>
+
 enum { SCATTER_PRIME = 7919 };
 
 uint64_t order_mix(uint64_t x)
@@ -36,6 +38,34 @@ static size_t strided(const struct order *o, size_t i)
 
 	return (o->home + way + way / o->page_count) % o->page_count;
 }
+
+/* ---- Zipf's law; the names are those of the paper */
+
+void zipf_init(struct zipf *z, size_t count, double theta)
+{
+	z->count = (double)count;
+	z->zeta = 0;
+	for (size_t r = 1; r <= count; r++)
+		z->zeta += pow((double)r, -theta);
+	z->zeta_2 = 1 + pow(2, -theta);
+	z->alpha = 1 / (1 - theta);
+	z->eta = (1 - pow(2 / z->count, 1 - theta)) /
+		 (1 - z->zeta_2 / z->zeta);
+}
+
+size_t zipf_rank(const struct zipf *z, double u)
+{
+	double uz = u * z->zeta, rank;
+
+	if (uz < 1 || z->count < 2)
+		return 0;
+	if (uz < z->zeta_2 || z->count < 3)
+		return 1;
+	rank = z->count * pow(z->eta * u - z->eta + 1, z->alpha);
+	return rank < z->count ? (size_t)rank : (size_t)z->count - 1;
+}
+
+/* ---- */
 
 size_t order_page(const struct order *o, size_t i)
 {

@@ -4,7 +4,6 @@
 #ifndef MEMD_BENCH_ORDER_H
 #define MEMD_BENCH_ORDER_H
 
-#include "tests/bench/zipf.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +17,25 @@ enum order_kind {
 	ORDER_RANDOM,
 	ORDER_ZIPF,		/* theta 0.99, hot pages anywhere */
 };
+
+/* Ranks that follow Zipf's law: rank 0 is drawn most often, rank r is drawn
+ * 1/(r+1)^theta as often.
+ *
+ * The method is that of Gray, Sundaresan, Englert, Baclawski and Weinberger,
+ * "Quickly generating billion-record synthetic databases" (SIGMOD 1994), which
+ * YCSB uses too; 0.99 is YCSB's theta. */
+struct zipf {
+	double count;		/* of ranks */
+	double zeta;		/* sum of 1/r^theta over all of them */
+	double zeta_2;		/* over the first two */
+	double alpha, eta;
+};
+
+/* count > 0; 0 < theta < 1.  Takes time in proportion to count. */
+void zipf_init(struct zipf *z, size_t count, double theta);
+
+/* The rank that u, evenly distributed in [0, 1), stands for. */
+size_t zipf_rank(const struct zipf *z, double u);
 
 enum { ORDER_STRIDE = 4, ORDER_HOLE_EVERY = 8 };
 

@@ -2,133 +2,200 @@
 /* Paging through memd beside paging by the kernel: the same verified work on
  * memd memory (faults handled inline, and by a thread) and on plain anonymous
  * memory in a memory cgroup of the same size, with a swap file of the same size
- * in the same folder, or zram; and beside both what a bare fault and the bare
- * disk cost.
+ * in the same folder, or zram.
  *
  * Starts a private memd with default settings but for sizes and places.  Runs
  * are interleaved, each in new processes with freshly filled memory.  It says
- * how fast; it fails for wrong values only, never for slow ones. */
-#include "tests/bench/child.h"
-#include "tests/bench/contest.h"
-#include "tests/bench/options.h"
-#include "tests/bench/report.h"
-#include <signal.h>
-#include <stdio.h>
+ * how fast, as JSON; it fails for wrong values only, never for slow ones. */
+#include "tests/bench/results.h"
+#include "tests/bench/trial.h"
+#include "tests/integration/testadmin.h"
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { EXIT_SKIP = 77 };
+/* One job, by every contestant. */
+struct row {
+	const struct job *job;
+	unsigned run_count[CONTESTANTS];	/* 0: did not take part */
+	struct trial_result run[CONTESTANTS][REPEAT_MAX];
+};
 
-static int make_rows(const struct options *o, struct report *rp)
+static struct options options;
+static struct job jobs[JOBS_MAX];
+static struct row rows[JOBS_MAX];
+static size_t row_count;
+
+/* ---- running */
+
+/* Where nothing is swapped one variant of the kernel stands for all. */
+static bool takes_part(const struct job *job, enum contestant who)
 {
-	struct job jobs[JOBS_MAX];
-	size_t count = plan_make(o, jobs);
+	if (!options.has_contestant[who])
+		return false;
+	return contestant_is_memd(who) || job_is_paging(job) ||
+	       who == KERNEL_CLUSTER_0 ||
+	       (who == KERNEL_CLUSTER_3 &&
+		!options.has_contestant[KERNEL_CLUSTER_0]);
+}
 
-	rp->rows = calloc(count + 1, sizeof(*rp->rows));
-	if (rp->rows == NULL) {
+static int run_one(const struct stage *st, struct row *row,
+		   enum contestant who, unsigned repeat_idx)
+{
+	const struct trial t = {
+		.who = who,
+		.job = row->job,
+		.repeat_idx = repeat_idx,
+	};
+	struct trial_result *r = &row->run[who][repeat_idx];
+
+	if (trial_run(st, &t, r) != 0)
+		return -1;
+	row->run_count[who]++;
+	fprintf(stderr, " %s %.1f", contestant_names[who], r->mean_ns / 1000);
+	return 0;
+}
+
+/* Each contestant begins as often as the others. */
+static int run_row(const struct stage *st, size_t idx, unsigned repeat_idx)
+{
+	char name[JOB_NAME_BYTES];
+	int err = 0;
+
+	job_name(&jobs[idx], name);
+	fprintf(stderr, "run %u of %u: %s: us", repeat_idx + 1, options.repeat,
+		name);
+	for (unsigned c = 0; err == 0 && c < CONTESTANTS; c++) {
+		enum contestant who = (c + repeat_idx + (unsigned)idx) %
+				      CONTESTANTS;
+
+		if (takes_part(&jobs[idx], who))
+			err = run_one(st, &rows[idx], who, repeat_idx);
+	}
+	fprintf(stderr, "\n");
+	return err;
+}
+
+static int run_all(const struct testmemd *memd)
+{
+	struct stage st;
+
+	if (stage_init(&st, &options, memd, jobs, row_count) != 0) {
 		fprintf(stderr, "paging: no memory for the results\n");
 		return -1;
 	}
-	for (size_t i = 0; i < count; i++)
-		rp->rows[i].job = jobs[i];
-	rp->row_count = (unsigned)count;
+	for (unsigned r = 0; r < options.repeat; r++)
+		for (size_t i = 0; i < row_count; i++)
+			if (run_row(&st, i, r) != 0)
+				return -1;
 	return 0;
 }
 
-typedef void printer(const struct report *rp, FILE *to);
+/* ---- the results */
 
-/* path NULL: nothing is asked for. */
-static int write_file(const struct report *rp, const char *path, printer *print)
+#define FIGURE(name) { #name, offsetof(struct trial_result, name) }
+static const struct {
+	const char *key;
+	size_t offset;
+} figures[] = {
+	FIGURE(mean_ns), FIGURE(p50_ns), FIGURE(p99_ns), FIGURE(p999_ns),
+	FIGURE(max_ns), FIGURE(accesses_per_s), FIGURE(faults_per_s),
+	FIGURE(fill_ns_per_page), FIGURE(client_cpu_s), FIGURE(daemon_cpu_s),
+	FIGURE(other_cpu_s), FIGURE(read_bytes), FIGURE(written_bytes),
+};
+
+static void print_result(const struct row *row, enum contestant who)
 {
-	bool has_failed;
-	FILE *f;
+	const struct job *job = row->job;
 
-	if (path == NULL || strcmp(path, "-") == 0)
-		return 0;
-	f = fopen(path, "we");
-	if (f == NULL) {
-		perror(path);
-		return -1;
+	printf("    {\"work\": \"%s\", \"threads\": %u, \"processes\": %u, "
+	       "\"memory_percent\": %u, \"on\": \"%s\", \"accesses\": %zu",
+	       job->kind->name, job->thread_count, job->process_count,
+	       job->memory_percent, contestant_names[who],
+	       job_total_accesses(job, &options));
+	for (size_t i = 0; i < ARRAY_SIZE(figures); i++)
+		results_print_spread(stdout, figures[i].key,
+				     (const char *)row->run[who] +
+					     figures[i].offset,
+				     sizeof(row->run[who][0]),
+				     row->run_count[who]);
+	printf("}");
+}
+
+static void print_results(const char *store)
+{
+	const char *separator = "\n";
+
+	printf("{\"settings\": {\"limit_mib\": %u, \"accesses\": %u, "
+	       "\"repeat\": %u, \"is_small\": %s},\n"
+	       "  \"store\": \"%s\",\n  \"results\": [", options.limit_mib,
+	       options.access_count, options.repeat,
+	       options.is_small ? "true" : "false", store);
+	for (size_t i = 0; i < row_count; i++) {
+		for (enum contestant who = 0; who < CONTESTANTS; who++) {
+			if (rows[i].run_count[who] == 0)
+				continue;
+			fputs(separator, stdout);
+			print_result(&rows[i], who);
+			separator = ",\n";
+		}
 	}
-	print(rp, f);
-	has_failed = ferror(f) != 0;
-	if (fclose(f) != 0 || has_failed) {
-		fprintf(stderr, "paging: cannot write %s\n", path);
+	printf("\n  ]}\n");
+}
+
+/* ---- */
+
+/* Room for all memory twice, so that nobody is short of free places. */
+static uint64_t room_mib(void)
+{
+	uint64_t bytes = plan_memory_bytes(jobs, row_count, &options);
+
+	return 2 * MAX(bytes >> 20, (uint64_t)options.limit_mib);
+}
+
+static int start_memd(struct testmemd *memd)
+{
+	char pool[64], swap[64], file[512];
+	const char *const flags[] = { pool, swap, file, "--log-level=info",
+				      NULL };
+
+	snprintf(pool, sizeof(pool), "--pool-size=%uM", options.limit_mib);
+	snprintf(swap, sizeof(swap), "--swap-size=%lluM",
+		 (unsigned long long)room_mib());
+	snprintf(file, sizeof(file), "--swap-file=%s/memd-bench.%d.swap",
+		 options.folder, (int)getpid());
+	if (testmemd_start(memd, flags) != 0)
 		return -1;
-	}
+	/* We do not listen to its service manager's messages, and a full
+	 * socket would make it wait for us. */
+	close(memd->notify_fd);
+	memd->notify_fd = -1;
 	return 0;
-}
-
-static int print_report(const struct report *rp)
-{
-	const struct options *o = rp->options;
-
-	if (o->json_path != NULL && strcmp(o->json_path, "-") == 0)
-		report_print_json(rp, stdout);
-	else
-		report_print_table(rp, stdout);
-	if (fflush(stdout) != 0 || ferror(stdout))
-		return -1;
-	if (write_file(rp, o->json_path, report_print_json) != 0 ||
-	    write_file(rp, o->markdown_path, report_print_markdown) != 0 ||
-	    write_file(rp, o->chart_path, report_print_chart) != 0)
-		return -1;
-	return 0;
-}
-
-/* Is anything left to be done? */
-static bool has_anything(const struct options *o, const struct report *rp)
-{
-	if (o->has_floors || o->has_disk)
-		return true;
-	for (unsigned c = 0; c < CONTESTANTS; c++)
-		if (o->has_contestant[c] && (rp->row_count > 0 || o->has_idle))
-			return true;
-	return false;
-}
-
-/* Die of the signal that ended us, as a shell expects. */
-static void raise_stop_signal(void)
-{
-	int sig = child_stop_signal();
-	sigset_t set;
-
-	if (sig == 0)
-		return;
-	signal(sig, SIG_DFL);
-	sigemptyset(&set);
-	sigaddset(&set, sig);
-	raise(sig);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-}
-
-static void clean_up_at_exit(void)
-{
-	(void)contest_clean_up();
 }
 
 int main(int argc, char **argv)
 {
-	static struct options o;
-	static struct report rp = { .options = &o };
-	int err, left;
+	struct testadmin_status status;
+	struct testmemd memd;
+	int err;
 
-	options_parse(argc, argv, &o);
-	child_init();
-	atexit(clean_up_at_exit);
-	if (make_rows(&o, &rp) != 0)
-		return EXIT_FAILURE;
-	err = contest_prepare(&o, &rp);
-	if (err == 0 && !has_anything(&o, &rp)) {
-		printf("skipped: nothing of it can be had here (above)\n");
-		return EXIT_SKIP;
+	options_parse(argc, argv, &options);
+	row_count = plan_make(&options, jobs);
+	for (size_t i = 0; i < row_count; i++)
+		rows[i].job = &jobs[i];
+	if (options.is_room_asked) {
+		printf("%llu %u\n", (unsigned long long)room_mib(),
+		       options.limit_mib);
+		return EXIT_SUCCESS;
 	}
+	if (start_memd(&memd) != 0)
+		return EXIT_FAILURE;
+	err = testadmin_status(&memd, &status);
 	if (err == 0)
-		err = contest_run(&o, &rp);
-	left = contest_clean_up();
-	raise_stop_signal();
-	if (err == 0)
-		err = print_report(&rp);
-	free(rp.rows);
-	return err != 0 || left != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+		err = run_all(&memd);
+	if (testmemd_stop(&memd) != 0 || err != 0)
+		return EXIT_FAILURE;
+	print_results(status.store);
+	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

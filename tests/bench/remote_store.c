@@ -6,7 +6,6 @@
 #include "client/include/memclient.h"
 #include "common/clock.h"
 #include "swapstore/store_remote.h"
-#include "tests/bench/order.h"
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,11 +22,11 @@ enum {
 struct run {
 	struct swapstore *store;
 	const struct remote_work *work;
-	struct remote_meter *meter;
+	uint64_t *ns;			/* out: of each request */
 	uint8_t *buffers;		/* depth blocks */
 	uint64_t sent_ns[REMOTE_DEPTH_MAX];
 	uint64_t offset[REMOTE_DEPTH_MAX];
-	size_t asked;
+	size_t asked, ended;
 	bool is_wrong;
 };
 
@@ -117,7 +116,7 @@ static void take(struct run *run, const struct swap_done *done)
 {
 	unsigned place = (unsigned)done->cookie;
 
-	remote_meter_add(run->meter, clock_now_ns() - run->sent_ns[place]);
+	run->ns[run->ended++] = clock_now_ns() - run->sent_ns[place];
 	run->is_wrong |= done->result != 0 ||
 		!is_slot(run->buffers + place * run->work->block_bytes,
 			 (uint32_t)(run->offset[place] / SWAP_SLOT_BYTES));
@@ -131,7 +130,7 @@ static bool read_all(struct run *run)
 	for (unsigned i = 0; i < work->depth && i < work->count; i++)
 		if (!ask(run, i))
 			return false;
-	while (run->meter->count < work->count) {
+	while (run->ended < work->count) {
 		unsigned count;
 
 		if (swapstore_flush(run->store) != 0)
@@ -149,15 +148,27 @@ static bool read_all(struct run *run)
 	return !run->is_wrong;
 }
 
+static bool measure(struct run *run, uint64_t *ret_all_ns)
+{
+	uint64_t begin_ns;
+
+	if (!write_slots(run->store, run->buffers) || !settle(run->store))
+		return false;
+	begin_ns = clock_now_ns();
+	if (!read_all(run))
+		return false;
+	*ret_all_ns = clock_now_ns() - begin_ns;
+	return true;
+}
+
 int remote_store(const char *address, const struct remote_work *work,
-		 struct remote_result *ret_result)
+		 uint64_t *ns, uint64_t *ret_all_ns)
 {
 	const struct store_remote_options options = {
 		.address = address, .slot_count = SLOTS,
 	};
-	struct remote_meter m = { 0 };
-	struct run run = { .work = work, .meter = &m };
 	size_t bytes = (size_t)REMOTE_DEPTH_MAX * REMOTE_BLOCK_MAX;
+	struct run run = { .work = work, .ns = ns };
 	char reason[256] = "";
 	bool is_good = false;
 
@@ -167,81 +178,63 @@ int remote_store(const char *address, const struct remote_work *work,
 		return -1;
 	if (store_remote_create(&options, &run.store, reason,
 				sizeof(reason)) == 0) {
-		is_good = write_slots(run.store, run.buffers) &&
-			  settle(run.store) &&
-			  remote_meter_init(&m, work->count) == 0 &&
-			  read_all(&run);
-		remote_meter_end(&m, ret_result);
+		is_good = measure(&run, ret_all_ns);
 		swapstore_destroy(run.store);
 	}
 	munmap(run.buffers, bytes);
 	if (!is_good)
-		fprintf(stderr, "store: %s\n", run.is_wrong ? "wrong bytes" :
-			reason[0] != '\0' ? reason : "no answer");
+		fprintf(stderr, "remote: store: %s\n", run.is_wrong ?
+			"WRONG BYTES" : reason[0] != '\0' ? reason :
+			"no answer");
 	return is_good ? 0 : -1;
 }
 
 /* ---- a program */
 
-static int touch_at_random(volatile uint64_t *word, size_t count,
-			   struct remote_meter *m)
+static int touch_at_random(volatile uint64_t *word, size_t count, uint64_t *ns,
+			   uint64_t *ret_all_ns)
 {
-	const size_t per_page = 4096 / sizeof(*word);
-	const size_t pages = REMOTE_SPACE_BYTES / 4096;
+	const size_t per_page = SWAP_SLOT_BYTES / sizeof(*word);
+	uint64_t begin_ns;
 
-	for (size_t page = 0; page < pages; page++)
+	for (size_t page = 0; page < SLOTS; page++)
 		word[page * per_page] = order_mix(page);
-	m->start_ns = clock_now_ns();
+	begin_ns = clock_now_ns();
 	for (size_t i = 0; i < count; i++) {
-		size_t page = (size_t)(order_mix(~i) % pages);
+		size_t page = (size_t)(order_mix(~i) % SLOTS);
 		uint64_t start_ns = clock_now_ns();
 		bool is_right = word[page * per_page] == order_mix(page);
 
-		remote_meter_add(m, clock_now_ns() - start_ns);
+		ns[i] = clock_now_ns() - start_ns;
 		if (!is_right) {
-			fprintf(stderr, "faults: wrong bytes\n");
+			fprintf(stderr, "remote: faults: WRONG BYTES\n");
 			return -1;
 		}
 	}
+	*ret_all_ns = clock_now_ns() - begin_ns;
 	return 0;
 }
 
-static int run_faults(struct memclient *mc, size_t count,
-		      struct remote_result *ret_result)
+int remote_faults(const char *address, const struct remote_work *work,
+		  uint64_t *ns, uint64_t *ret_all_ns)
 {
-	struct memclient_map_options o = {
+	const struct memclient_map_options o = {
 		.size = sizeof(o), .fault_mode = MEMCLIENT_FAULT_INLINE,
 	};
-	struct remote_meter m;
-	void *at;
-	int err;
-
-	if (memclient_map(mc, REMOTE_SPACE_BYTES, &o, &at) != 0 ||
-	    memclient_advise(mc, at, REMOTE_SPACE_BYTES,
-			     MEMCLIENT_ADVICE_RANDOM) != 0 ||
-	    remote_meter_init(&m, count) != 0) {
-		fprintf(stderr, "faults: %s\n", memclient_error(mc));
-		return -1;
-	}
-	err = touch_at_random(at, count, &m);
-	remote_meter_end(&m, ret_result);
-	return err;
-}
-
-int remote_faults(const char *address, size_t count,
-		  struct remote_result *ret_result)
-{
-	struct memclient *mc;
+	struct memclient *mc = NULL;
+	int err = -1;
 	char tcp[512];
-	int err;
+	void *at;
 
 	snprintf(tcp, sizeof(tcp),
 		 "tcp://%s?pool=8M&size=256M&insecure_tcp=yes", address);
-	if (memclient_open(tcp, NULL, &mc) != 0) {
-		fprintf(stderr, "faults: %s\n", memclient_error(NULL));
-		return -1;
-	}
-	err = run_faults(mc, count, ret_result);
+	if (memclient_open(tcp, NULL, &mc) != 0 ||
+	    memclient_map(mc, REMOTE_SPACE_BYTES, &o, &at) != 0 ||
+	    memclient_advise(mc, at, REMOTE_SPACE_BYTES,
+			     MEMCLIENT_ADVICE_RANDOM) != 0)
+		fprintf(stderr, "remote: faults: %s\n", memclient_error(mc));
+	else
+		err = touch_at_random(at, work->count, ns, ret_all_ns);
 	memclient_close(mc);
 	return err;
 }

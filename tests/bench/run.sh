@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Measures memd beside the kernel's own swap, the bare disk and a bare fault, in
-# one run, on one disk, under one limit, and the memory of another host beside
-# bare TCP and nbdkit; prints tables, writes JSON, Markdown and a chart.
-# Everything it makes (swap files, a cgroup, a zram, processes) is gone when it
-# ends, however it ends.
+# Measures memd beside the kernel's own swap, in one run, on one disk, under one
+# limit, and the memory of another host beside bare TCP; writes JSON, and prints
+# it as tables.  What it makes (swap file, cgroup, zram, processes, a changed
+# vm.page-cluster) is gone when it ends, however it ends.
 #
 # Builds build/bench first.  Exit status: that of the benchmark (0: all bytes
 # were right).
@@ -15,24 +14,24 @@ root=$(cd -- "$(dirname -- "$0")/../.." && pwd) || exit 1
 . "$root/tests/waiting.sh"
 build=$root/build/bench
 out='' json='' parent=${TMPDIR:-/var/tmp}
-is_built=true is_markdown=false is_published=false
+is_built=true form=text is_published=false
 has_paging=true has_remote=true
 options=() remote_options=()
-work='' running=''
-limit=(timeout -k 300 12h)	# a hang, not a slow machine
+work='' running='' group='' zram=''
+left_out=()			# who, and why
+command=(timeout -k 300 12h)	# a hang, not a slow machine
 
 usage() {
 	cat <<-END
 	usage: tests/bench/run.sh [OPTION...] [-- OPTION OF paging...]
 
 	  --quick        small sizes, one run: a first look, in three minutes
-	  --only LIST    some of it: floor, disk, idle, remote, and works
-	                 (paging --help names them)
+	  --smoke        smaller yet, without remote: does it work?
+	  --only LIST    some of it: remote, and works (paging --help names them)
 	  --json FILE    where the JSON goes as well
-	  --out FOLDER   where all files go (build/bench): performance.json,
-	                 .md, .svg, .txt
-	  --markdown     print the Markdown tables, not those for terminals
-	  --publish      put tables and chart into docs/performance.md, .svg
+	  --out FOLDER   where it goes (build/bench): performance.json
+	  --markdown     print the tables as Markdown
+	  --publish      put the tables into docs/performance.md
 	  --dir FOLDER   where the swap files go, on a disk (\$TMPDIR, else
 	                 /var/tmp)
 	  --build FOLDER measure what was built there, build nothing
@@ -65,10 +64,11 @@ parse_options() {
 		case $1 in
 		--quick)	options+=(--quick)
 				remote_options+=(--quick) ;;
+		--smoke)	options+=(--smoke); has_remote=false ;;
 		--only)		choose "$2"; shift ;;
 		--json)		json=$2; shift ;;
 		--out)		out=$2; shift ;;
-		--markdown)	is_markdown=true ;;
+		--markdown)	form=markdown ;;
 		--publish)	is_published=true ;;
 		--dir)		parent=$2; shift ;;
 		--build)	build=$(cd -- "$2" && pwd) || exit 64
@@ -85,99 +85,153 @@ say() {
 	printf '== %s\n' "$*" >&2
 }
 
+give_up() {
+	say "$@"
+	exit 1
+}
+
 build_release() {
 	local log=$work/build.log
 
 	say "building $build"
 	(cd -- "$root" && cmake --preset bench &&
-		cmake --build --preset bench \
-			--target memd paging remote_paging) \
+		cmake --build --preset bench --target memd paging remote) \
 		>"$log" 2>&1 && return
 	tail -n 40 "$log" >&2
-	say "it does not build"
-	exit 1
+	give_up "it does not build"
+}
+
+# ---- what the kernel's part needs
+
+cluster=$(cat /proc/sys/vm/page-cluster 2>/dev/null)
+
+leave_out() {
+	left_out+=("$1 is left out: $2")
+	say "$1 is left out: $2"
+}
+
+# find_group: where the memory controller is mounted; a controller is in one
+# hierarchy only.
+find_group() {
+	local mount
+
+	mount=$(awk '$3 == "cgroup" && ("," $4 ",") ~ /,memory,/ {
+		print $2; exit }' /proc/self/mounts)
+	[ -n "$mount" ] || mount=$(awk '$3 == "cgroup2" { print $2; exit }' \
+		/proc/self/mounts)
+	echo "$mount"
+}
+
+# make_group MIB: the cgroup and its limit, of version 1 or 2.
+make_group() {
+	local mount
+
+	mount=$(find_group)
+	[ -n "$mount" ] && mkdir "$mount/memd-bench.$$" || return
+	group=$mount/memd-bench.$$
+	if [ -e "$group/memory.limit_in_bytes" ]; then
+		echo "$1M" >"$group/memory.limit_in_bytes"
+		return
+	fi
+	[ -e "$group/memory.max" ] ||
+		echo +memory >"$mount/cgroup.subtree_control" || return
+	echo "$1M" >"$group/memory.max"
+}
+
+# make_area FILE: a swap area that can be switched on.
+make_area() {
+	mkswap "$1" && swapon "$1" && swapoff "$1"
+}
+
+make_swap_file() {
+	fallocate -l "$1M" "$work/kernel.swap" &&
+		chmod 600 "$work/kernel.swap" && make_area "$work/kernel.swap"
+}
+
+# To read hot_add is to make one.
+make_zram() {
+	local idx
+
+	idx=$(cat /sys/class/zram-control/hot_add) || return
+	zram=zram$idx
+	echo "$1M" >"/sys/block/$zram/disksize" && make_area "/dev/$zram"
+}
+
+make_kernel_swap() {
+	local room limit
+
+	if [ "$(id -u)" -ne 0 ]; then
+		leave_out "the kernel's swap" "it needs root"
+		return
+	fi
+	read -r room limit < <("$build/tests/bench/paging" --room \
+		${options[@]+"${options[@]}"}) || exit
+	if ! make_group "$limit" 2>"$work/why"; then
+		leave_out "the kernel's swap" \
+			"no memory cgroup: $(tail -n 1 "$work/why")"
+		return
+	fi
+	options+=(--group "$group")
+	if make_swap_file "$room" >/dev/null 2>"$work/why"; then
+		options+=(--swap "$work/kernel.swap")
+	else
+		leave_out "swap to a file" "$(tail -n 1 "$work/why")"
+	fi
+	if make_zram "$room" >/dev/null 2>"$work/why"; then
+		options+=(--zram "/dev/$zram")
+	else
+		leave_out zram "$(tail -n 1 "$work/why")"
+	fi
 }
 
 # ---- leaving nothing behind
 
-# What the machine has that we might change: remembered before, and put right
-# afterwards should the benchmark have been killed before it could.
-cluster=$(cat /proc/sys/vm/page-cluster 2>/dev/null)
-zrams=$(ls -d /sys/block/zram* 2>/dev/null)
-
-remove_new_zrams() {
-	local zram control=/sys/class/zram-control
-
-	for zram in /sys/block/zram*; do
-		[ -e "$zram" ] || continue
-		! grep -qxF "$zram" <<<"$zrams" || continue
-		swapoff "/dev/${zram##*/}" 2>/dev/null
-		echo 1 >"$zram/reset" &&
-			echo "${zram##*zram}" >"$control/hot_remove"
-	done
+is_group_empty() {
+	[ -z "$(cat "$group/cgroup.procs")" ]
 }
 
-# The cgroups of benchmarks that are no more.
-dead_groups() {
-	local group
-
-	find /sys/fs/cgroup -maxdepth 2 -type d -name 'memd-bench.*' \
-		2>/dev/null |
-		while read -r group; do
-			[ -e "/proc/${group##*.}" ] || echo "$group"
-		done
+# switch_off AREA: if the benchmark was ended before it could.  Others' pages in
+# it, of a cgroup that is full, do not come out of it at once.
+switch_off() {
+	! grep -q "^$1 " /proc/swaps ||
+		wait_until "all to be out of $1" swapoff "$1"
 }
 
-# The benchmark was killed.
-clean_up_after() {
-	local file group
-
-	say "the benchmark was killed: cleaning up after it"
-	for _ in {1..50}; do
-		group=$(dead_groups | head -n 1)
-		file=$(awk -v dir="$work/" 'index($1, dir) == 1 { print $1 }' \
-			/proc/swaps)
-		[ -n "$group$file" ] || break
-		[ -z "$file" ] || swapoff "$file"
-		[ -z "$group" ] || rmdir "$group" 2>/dev/null
-		sleep 0.1
-	done
-	remove_new_zrams
-	[ -z "$cluster" ] || echo "$cluster" >/proc/sys/vm/page-cluster
+remove_kernel_swap() {
+	[ -n "$group" ] || return 0
+	wait_until "the benchmark's processes to end" is_group_empty
+	switch_off "$work/kernel.swap"
+	if [ -n "$zram" ]; then
+		switch_off "/dev/$zram"
+		echo 1 >"/sys/block/$zram/reset" &&
+			echo "${zram#zram}" >/sys/class/zram-control/hot_remove
+	fi
+	wait_until "the cgroup to go" rmdir "$group"
+	echo "$cluster" >/proc/sys/vm/page-cluster
 }
 
 finish() {
-	[ -z "$running" ] || stop TERM
-	[ -z "$work" ] || rm -rf --one-file-system -- "$work"
-}
-
-# stop SIGNAL: end the benchmark, and wait until it has cleaned up.
-stop() {
-	kill "-$1" "$running" 2>/dev/null
-	wait_gone "$running" 'the benchmark to clean up'
-	wait_for_running
-}
-
-# wait_for_running: its exit status; not left early for a signal of ours.
-wait_for_running() {
-	local code pid=$running
-
-	wait "$pid"
-	code=$?
-	while kill -0 "$pid" 2>/dev/null; do
-		wait "$pid"
-		code=$?
-	done
-	running=''
-	[ "$code" -ne 124 ] ||
-		say "the benchmark has not ended in 12 hours, and was ended"
-	[ "$code" -ne 137 ] || [ "$(id -u)" -ne 0 ] || clean_up_after
-	return "$code"
+	trap '' INT TERM HUP
+	if [ -n "$running" ]; then
+		kill -TERM "$running" 2>/dev/null
+		wait_gone "$running" 'the benchmark to end'
+	fi
+	[ -n "$work" ] || return
+	remove_kernel_swap
+	rm -rf --one-file-system -- "$work"
 }
 
 prepare() {
+	local tool
+
 	exec </dev/null
 	export LC_ALL=C.UTF-8
+	for tool in jq column; do
+		command -v "$tool" >/dev/null ||
+			give_up "$tool is not installed"
+	done
+	[ "$(stat -fc %T "$parent")" != tmpfs ] ||
+		give_up "$parent is a tmpfs: choose a folder on a disk (--dir)"
 	# memd is configured by MEMD_* too; not by those of our caller.
 	for name in "${!MEMD_@}"; do
 		unset "$name"
@@ -185,70 +239,104 @@ prepare() {
 	: "${out:=$root/build/bench}"
 	mkdir -p -- "$out" || exit 1
 	out=$(cd -- "$out" && pwd) || exit 1
-	work=$(mktemp -d "$parent/memd-run-XXXXXX") || exit 1
 	trap finish EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
+	work=$(mktemp -d "$parent/memd-run-XXXXXX") || exit 1
 }
 
 # ---- results
+
+describe_machine() {
+	local reasons
+
+	reasons=$(printf '%s\n' ${left_out[@]+"${left_out[@]}"} |
+		jq -R 'select(. != "")' | jq -s .)
+	jq -n --arg kernel "$(uname -r | grep -o '^[0-9.]*')" \
+		--argjson cpus "$(getconf _NPROCESSORS_ONLN)" \
+		--argjson memory_mib "$(awk '/^MemTotal/ {
+			print int($2 / 1024) }' /proc/meminfo)" \
+		--arg filesystem "$(findmnt -no FSTYPE -T "$work")" \
+		--argjson swappiness "$(cat /proc/sys/vm/swappiness)" \
+		--argjson page_cluster "$cluster" \
+		--argjson load "$(cut -d ' ' -f 1 /proc/loadavg)" \
+		--argjson left_out "$reasons" \
+		'{ benchmark: "paging", version: 3, machine: { $kernel, $cpus,
+		$memory_mib, $filesystem, $swappiness, $page_cluster, $load },
+		$left_out }'
+}
+
+# run PROGRAM OPTION...: its JSON goes to $work/PROGRAM.json.
+run() {
+	local code program=$1
+
+	shift
+	TMPDIR=$work "${command[@]}" "$build/tests/bench/$program" "$@" \
+		>"$work/$program.json" &
+	running=$!
+	wait "$running"
+	code=$?
+	running=''
+	[ "$code" -ne 124 ] || say "$program has not ended in 12 hours"
+	return "$code"
+}
+
+measure() {
+	describe_machine >"$work/machine.json" || return
+	if $has_paging; then
+		run paging --dir "$work" ${options[@]+"${options[@]}"} || return
+	fi
+	if $has_remote; then
+		run remote ${remote_options[@]+"${remote_options[@]}"} || return
+	fi
+	jq -s add "$work"/{machine,paging,remote}.json 2>/dev/null \
+		>"$out/performance.json"
+	[ -s "$out/performance.json" ]
+}
+
+# table FORM PART COLUMN...: right-aligned are the COLUMNs.
+table() {
+	local form=$1 part=$2
+
+	jq -r --arg form "$form" --arg part "$part" \
+		-f "$root/tests/bench/table.jq" "$out/performance.json" |
+		if [ "$form,$#" = text,3 ]; then
+			column -t -s "$(printf '\t')" -R "$3"
+		else
+			cat
+		fi
+}
+
+# heading FORM WORD...
+heading() {
+	echo
+	[ "$1" = text ] || printf '### %s\n\n' "${*:2}"
+}
+
+tables() {
+	table "$1" head
+	if $has_paging; then
+		heading "$1" "How long does an access take with memd, and with" \
+			"the kernel's swap?"
+		table "$1" work 3,4,5,6,7,8,9,10,11,12,13
+	fi
+	if $has_remote; then
+		heading "$1" "How long does a page of another host take, and" \
+			"the same bytes by bare TCP?"
+		table "$1" remote 3,4,5,6,7
+	fi
+}
 
 # In docs/performance.md, all between the markers is ours.
 publish() {
 	local page=$root/docs/performance.md
 
-	awk -v tables="$out/performance.md" '
-		/^<!-- end of figures -->/ { inside = 0 }
-		!inside { print }
-		/^<!-- figures -->/ {
-			inside = 1
-			print ""
-			while ((getline line < tables) > 0)
-				print line
-			print ""
-		}' "$page" >"$work/page" || return
-	cp -- "$work/page" "$page" &&
-		cp -- "$out/performance.svg" "$root/docs/performance.svg" &&
-		say "published in docs/performance.md and docs/performance.svg"
-}
-
-measure_paging() {
-	TMPDIR=$work "${limit[@]}" "$build/tests/bench/paging" --dir "$work" \
-		--json "$out/performance.json" \
-		--markdown "$out/performance.md" \
-		--chart "$out/performance.svg" \
-		${options[@]+"${options[@]}"} >"$out/performance.txt" &
-	running=$!
-	wait_for_running
-}
-
-# Added to the files of the others.
-measure_remote() {
-	TMPDIR=$work "${limit[@]}" "$build/tests/bench/remote_paging" \
-		--json "$work/remote.json" --markdown "$work/remote.md" \
-		${remote_options[@]+"${remote_options[@]}"} \
-		>"$work/remote.txt" &
-	running=$!
-	wait_for_running || return
-	cat -- "$work/remote.txt" >>"$out/performance.txt"
-	cat -- "$work/remote.md" >>"$out/performance.md"
-	if $has_paging; then
-		# The last brace of the one is put behind the other.
-		sed -i '$ s/}$/,\n"remote":/' "$out/performance.json" &&
-			{ cat -- "$work/remote.json" && echo '}'; } \
-				>>"$out/performance.json"
-	else
-		cp -- "$work/remote.json" "$out/performance.json"
-	fi
-}
-
-measure() {
-	if $has_paging; then
-		measure_paging || return
-	else
-		rm -f -- "$out"/performance.{json,md,svg,txt}
-	fi
-	! $has_remote || measure_remote
+	{ echo && tables markdown && echo; } >"$work/tables" &&
+		sed -e '/^<!-- figures -->/,/^<!-- end of figures -->/ {
+			/^<!-- /!d }' -e "/^<!-- figures -->/r $work/tables" \
+			"$page" >"$work/page" &&
+		cp -- "$work/page" "$page" &&
+		say "published in docs/performance.md"
 }
 
 main() {
@@ -261,18 +349,15 @@ main() {
 	fi
 	prepare
 	! $is_built || build_release
-	say "measuring; files go to $out"
+	! $has_paging || make_kernel_swap
+	say "measuring; $out/performance.json is what comes of it"
 	measure || code=$?
 	if [ "$code" -ne 0 ]; then
-		cat -- "$out/performance.txt"
+		cat -- "$work"/{paging,remote}.json 2>/dev/null
 		say "failed with status $code"
 		exit "$code"
 	fi
-	if $is_markdown; then
-		cat -- "$out/performance.md"
-	else
-		cat -- "$out/performance.txt"
-	fi
+	tables "$form"
 	[ -z "$json" ] || cp -- "$out/performance.json" "$json" || exit
 	! $is_published || publish || exit
 	say "$SECONDS s in all"

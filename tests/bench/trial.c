@@ -1,128 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* See trial.h.  The upper half runs in the process that leads the crew, the
- * lower in its parent. */
+/* See trial.h.  Leads the processes of a run through their steps, reads the
+ * meters in between, and makes figures of what was noted. */
 #include "tests/bench/trial.h"
 
-#include "tests/bench/child.h"
 #include "tests/bench/crew.h"
+#include "tests/bench/kernel_swap.h"
 #include "tests/bench/member.h"
-#include "tests/bench/memd_status.h"
 #include "tests/bench/meter.h"
-#include "tests/bench/summary.h"
+#include "tests/integration/testadmin.h"
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { EMPTY_TRIES = 1000, EMPTY_NS = 10 * 1000 * 1000 };
-
-struct leader_task {
-	const struct stage *st;
-	const struct trial *t;
+/* Written by the processes, read by their parent, which touches all of it
+ * first: it is not to be charged to a cgroup. */
+struct trial_notes {
+	struct meter meter[MEMBER_STEPS];	/* when all had come to it */
+	struct member_notes member[PROCESSES_MAX + 1];
+	uint32_t samples[];	/* of all accesses; after them, writes[] */
 };
 
-static uint8_t *writes_of(const struct stage *st)
-{
-	return (uint8_t *)st->notes->samples + st->samples_bytes;
-}
-
-static int complain(const struct trial *t, const char *what, const char *why)
-{
-	char name[JOB_NAME_BYTES];
-
-	job_name(t->job, name);
-	fprintf(stderr, "paging: %s, %s: %s: %s\n", contestant_names[t->who],
-		name, what, why);
-	return 1;
-}
-
-/* ---- leading the crew */
-
-static int read_status(const struct testmemd *memd,
-		       struct memd_status *ret_status)
-{
-	int fd = testmemd_connect(memd);
-
-	return fd < 0 ? -ECONNREFUSED : memd_status_read(fd, ret_status);
-}
-
-/* All members have come to the step. */
-static int note_step(const struct leader_task *task, enum member_step step)
-{
-	struct trial_notes *n = task->st->notes;
-	bool is_memd = contestant_is_memd(task->t->who);
-	int err = meter_read(is_memd ? task->st->memd->pid : 0,
-			     &n->meter[step]);
-
-	if (err == 0 && is_memd && step == MEMBER_SET)
-		err = read_status(task->st->memd, &n->before);
-	if (err == 0 && is_memd && step == MEMBER_DONE)
-		err = read_status(task->st->memd, &n->after);
-	return err;
-}
-
-/* Returns an exit status. */
-static int lead(const struct leader_task *task, struct crew *crew)
-{
-	for (enum member_step step = 0; step < MEMBER_STEPS; step++) {
-		int err = crew_await(crew);
-
-		if (err == 0) {
-			err = note_step(task, step);
-			if (err != 0)
-				complain(task->t, "meters", strerror(-err));
-		}
-		if (err != 0) {
-			crew_kill(crew);
-			return 1;
-		}
-		crew_release(crew);
-	}
-	return crew_end(crew);
-}
-
-static int leader_main(void *arg)
-{
-	const struct leader_task *task = arg;
-	const struct stage *st = task->st;
-	struct member_task members = {
-		.who = task->t->who,
-		.job = task->t->job,
-		.options = st->options,
-		.memd = st->memd,
-		.group = &st->kernel->group,
-		.memfd = -1,
-		.seed = task->t->repeat_idx,
-		.notes = st->notes->member,
-		.samples = st->notes->samples,
-		.writes = writes_of(st),
-	};
-	size_t bytes = job_page_count(task->t->job, st->options) *
-		       WORKLOAD_PAGE_BYTES;
-	struct crew crew;
-	int err;
-
-	snprintf(members.segment, sizeof(members.segment), "bench.%d",
-		 (int)getpid());
-	if (!contestant_is_memd(task->t->who)) {
-		members.memfd = memfd_create("bench", MFD_CLOEXEC);
-		if (members.memfd < 0 ||
-		    ftruncate(members.memfd, (off_t)bytes) != 0)
-			return complain(task->t, "memfd", strerror(errno));
-	}
-	err = crew_start(&crew, member_count(task->t->job), member_main,
-			 &members);
-	if (err != 0)
-		return complain(task->t, "no processes", strerror(-err));
-	return lead(task, &crew);
-}
-
-/* ---- in the parent */
-
 int stage_init(struct stage *st, const struct options *options,
-	       const struct job *jobs, size_t job_count)
+	       const struct testmemd *memd, const struct job *jobs,
+	       size_t job_count)
 {
 	size_t samples = 0, writes = 0;
 
@@ -134,95 +37,177 @@ int stage_init(struct stage *st, const struct options *options,
 					     job->thread_count *
 					     job->process_count);
 	}
-	*st = (struct stage){ .options = options };
+	*st = (struct stage){ .options = options, .memd = memd };
 	st->samples_bytes = samples * sizeof(uint32_t);
 	st->notes_bytes = sizeof(struct trial_notes) + st->samples_bytes +
 			  writes;
 	st->notes = mmap(NULL, st->notes_bytes, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (st->notes != MAP_FAILED)
-		return 0;
-	st->notes = NULL;
-	return -ENOMEM;
+	return st->notes == MAP_FAILED ? -ENOMEM : 0;
 }
 
-void stage_fini(struct stage *st)
+static int complain(const struct trial *t, const char *what, const char *why)
 {
-	if (st->notes != NULL)
-		munmap(st->notes, st->notes_bytes);
-	st->notes = NULL;
+	char name[JOB_NAME_BYTES];
+
+	job_name(t->job, name);
+	fprintf(stderr, "paging: %s, %s: %s: %s\n", contestant_names[t->who],
+		name, what, why);
+	return -1;
 }
 
-int trial_await_empty(const struct testmemd *memd)
+/* ---- leading the crew */
+
+static int lead_through(const struct stage *st, const struct trial *t,
+			struct crew *crew)
 {
-	const struct timespec pause = { .tv_nsec = EMPTY_NS };
-	struct memd_status status = { 0 };
+	pid_t daemon = contestant_is_memd(t->who) ? st->memd->pid : 0;
 
-	for (unsigned i = 0; i < EMPTY_TRIES && !child_stop_signal(); i++) {
-		int err = read_status(memd, &status);
+	for (enum member_step step = 0; step < MEMBER_STEPS; step++) {
+		int err = crew_await(crew);
 
+		if (err == 0)
+			err = meter_read(daemon, &st->notes->meter[step]);
 		if (err != 0) {
-			fprintf(stderr, "paging: memd's status: %s\n",
-				strerror(-err));
-			return -EIO;
+			crew_kill(crew);
+			return complain(t, "it has not come to its next step",
+					strerror(-err));
 		}
-		if (status.is_empty)
-			return 0;
-		nanosleep(&pause, NULL);
+		crew_release(crew);
 	}
-	if (child_stop_signal())
-		return -EINTR;
-	fprintf(stderr, "paging: memd keeps pages of a client that has left\n");
-	return -EIO;
+	return crew_end(crew) == 0 ? 0 : complain(t, "a process", "failed");
 }
 
 static int run_processes(const struct stage *st, const struct trial *t)
 {
-	struct leader_task task = { .st = st, .t = t };
-	int status;
+	struct member_task task = {
+		.who = t->who,
+		.job = t->job,
+		.options = st->options,
+		.memd_socket = st->memd->socket,
+		.seed = t->repeat_idx,
+		.notes = st->notes->member,
+		.samples = st->notes->samples,
+		.writes = (uint8_t *)st->notes->samples + st->samples_bytes,
+	};
+	size_t bytes = job_page_count(t->job, st->options) *
+		       WORKLOAD_PAGE_BYTES;
+	struct crew crew;
+	int err;
 
-	/* This also makes the memory ours: nobody's cgroup pays for it. */
 	memset(st->notes, 0, st->notes_bytes);
-	status = child_run(leader_main, &task);
-	if (status == -EINTR)
-		return -EINTR;
-	if (status >= 128)
-		complain(t, "a process was killed", strsignal(status - 128));
-	else if (status < 0)
-		complain(t, "no process", strerror(-status));
-	return status != 0 ? -EIO : 0;
+	snprintf(task.segment, sizeof(task.segment), "bench.%d",
+		 (int)getpid());
+	task.memfd = memfd_create("bench", MFD_CLOEXEC);
+	if (task.memfd < 0)
+		return complain(t, "memfd", strerror(errno));
+	err = ftruncate(task.memfd, (off_t)bytes) != 0 ? -errno :
+	      crew_start(&crew, member_count(t->job), member_main, &task);
+	close(task.memfd);
+	if (err != 0)
+		return complain(t, "no processes", strerror(-err));
+	return lead_through(st, t, &crew);
 }
 
 static int run_on_kernel(const struct stage *st, const struct trial *t)
 {
-	int err = kernel_swap_begin(st->kernel, t->who - KERNEL_CLUSTER_0 +
-							SWAP_FILE_CLUSTER_0);
-	int off_err;
+	const char *area = t->who == KERNEL_ZRAM ? st->options->zram :
+						   st->options->swap_file;
+	/* zram is not read ahead by the kernel, whatever the setting. */
+	int result, err = kernel_swap_begin(area, t->who == KERNEL_CLUSTER_3 ?
+						  "3" : "0");
 
-	if (err != 0) {
-		complain(t, "swapon", strerror(-err));
-		return -EIO;
+	if (err != 0)
+		return complain(t, "swapon", strerror(-err));
+	result = run_processes(st, t);
+	err = kernel_swap_end(area);
+	return err != 0 ? complain(t, "swapoff", strerror(-err)) : result;
+}
+
+/* ---- from what was noted to figures */
+
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double seconds(uint64_t from_ns, uint64_t to_ns)
+{
+	return to_ns > from_ns ? (double)(to_ns - from_ns) * 1e-9 : 0;
+}
+
+/* Latencies.  Sorts the samples. */
+static void summarise_samples(struct trial_notes *n, size_t count,
+			      struct trial_result *r)
+{
+	double sum = 0;
+
+	qsort(n->samples, count, sizeof(n->samples[0]), by_value);
+	for (size_t i = 0; i < count; i++)
+		sum += n->samples[i];
+	r->mean_ns = sum / (double)count;
+	r->p50_ns = n->samples[count / 2];
+	r->p99_ns = n->samples[count * 99 / 100];
+	r->p999_ns = n->samples[count * 999 / 1000];
+	r->max_ns = n->samples[count - 1];
+}
+
+/* How often, in the time from the first access of any process to the last; and
+ * how long filling took. */
+static void summarise_rates(const struct trial_notes *n, const struct job *job,
+			    const struct options *o, struct trial_result *r)
+{
+	uint64_t begin = UINT64_MAX, end = 0, fill_ns = 0;
+	double faults = 0, wall_s;
+
+	for (unsigned i = 0; i < member_count(job); i++)
+		fill_ns = MAX(fill_ns, n->member[i].fill_ns);
+	for (unsigned i = 0; i < job->process_count; i++) {
+		const struct member_notes *m = &n->member[i];
+
+		begin = MIN(begin, m->begin_ns);
+		end = MAX(end, m->end_ns);
+		faults = m->fault_count < 0 || faults < 0 ?
+				 -1 : faults + (double)m->fault_count;
 	}
-	err = run_processes(st, t);
-	/* After a signal there may be pages in it yet: kernel_swap_destroy()
-	 * waits for them. */
-	if (err == -EINTR)
-		return err;
-	off_err = kernel_swap_end(st->kernel);
-	if (off_err != 0)
-		complain(t, "swapoff", strerror(-off_err));
-	return err == 0 && off_err != 0 ? -EIO : err;
+	wall_s = seconds(begin, end);
+	r->accesses_per_s = (double)job_total_accesses(job, o) / wall_s;
+	r->faults_per_s = faults < 0 ? -1 : faults / wall_s;
+	r->fill_ns_per_page = fill_ns == 0 ? -1 : (double)fill_ns /
+		(double)(job_page_count(job, o) * job->process_count);
+}
+
+static void summarise_costs(const struct trial_notes *n, const struct job *job,
+			    struct trial_result *r)
+{
+	const struct meter *from = &n->meter[MEMBER_SET];
+	const struct meter *to = &n->meter[MEMBER_DONE];
+	double machine_s = seconds(from->machine_cpu_ns, to->machine_cpu_ns);
+
+	for (unsigned i = 0; i < member_count(job); i++)
+		r->client_cpu_s += seconds(n->member[i].cpu_ns[MEMBER_SET],
+					   n->member[i].cpu_ns[MEMBER_DONE]);
+	r->daemon_cpu_s = seconds(from->daemon_cpu_ns, to->daemon_cpu_ns);
+	r->other_cpu_s = MAX(machine_s - r->client_cpu_s - r->daemon_cpu_s, 0);
+	r->read_bytes = (double)(to->read_bytes - from->read_bytes);
+	r->written_bytes = (double)(to->written_bytes - from->written_bytes);
 }
 
 int trial_run(const struct stage *st, const struct trial *t,
 	      struct trial_result *ret_result)
 {
 	bool is_memd = contestant_is_memd(t->who);
-	int err = is_memd ? run_processes(st, t) : run_on_kernel(st, t);
+	struct trial_result r = { 0 };
 
-	if (err == 0)
-		summarise(st->notes, t->job, st->options, is_memd, ret_result);
-	if (err == 0 && is_memd)
-		err = trial_await_empty(st->memd);
-	return err;
+	if ((is_memd ? run_processes(st, t) : run_on_kernel(st, t)) != 0)
+		return -1;
+	summarise_samples(st->notes, job_total_accesses(t->job, st->options),
+			  &r);
+	summarise_rates(st->notes, t->job, st->options, &r);
+	summarise_costs(st->notes, t->job, &r);
+	*ret_result = r;
+	/* The next one is to find all frames and slots free. */
+	return is_memd ? testadmin_await_empty(st->memd) : 0;
 }

@@ -15,7 +15,7 @@
  * but what can be read is right. */
 #include "client/include/memclient.h"
 #include "common/checks.h"
-#include "tests/bench/memory_group.h"
+#include "tests/integration/memory_group.h"
 #include "tests/integration/dying_victim.h"
 #include "tests/integration/testadmin.h"
 #include "tests/integration/testmemd.h"

@@ -5,7 +5,7 @@
 #define MEMD_TESTS_DYING_VICTIM_H
 
 #include "client/include/memclient.h"
-#include "tests/bench/memory_group.h"
+#include "tests/integration/memory_group.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* See memory_group.h. */
-#include "tests/bench/memory_group.h"
+#include "tests/integration/memory_group.h"
 
-#include "tests/bench/kernel_file.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <mntent.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +15,40 @@ enum {
 	BUSY_TRIES = 250,		/* a group empties soon after exit */
 	BUSY_NS = 20 * 1000 * 1000,
 };
+
+static int write_file(const char *folder, const char *name, const char *text)
+{
+	char path[600];
+	ssize_t n;
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, strlen(text));
+	if (n != (ssize_t)strlen(text))
+		err = n < 0 ? -errno : -EIO;
+	close(fd);
+	return err;
+}
+
+/* Is `word` one of the blank-separated words of the file? */
+static bool has_word(const char *folder, const char *name, const char *word)
+{
+	bool has = false;
+	char text[600];
+	FILE *f;
+
+	snprintf(text, sizeof(text), "%s/%s", folder, name);
+	f = fopen(text, "re");
+	if (f == NULL)
+		return false;
+	while (!has && fscanf(f, "%63s", text) == 1)
+		has = strcmp(text, word) == 0;
+	fclose(f);
+	return has;
+}
 
 /* Where the memory controller is mounted.  The first mount that has it; a
  * controller is in one hierarchy only. */
@@ -31,9 +65,8 @@ static bool find_controller(char *ret_mount, size_t size, bool *ret_is_v2)
 			is_found = hasmntopt(m, "memory") != NULL;
 			*ret_is_v2 = false;
 		} else if (strcmp(m->mnt_type, "cgroup2") == 0) {
-			is_found = kernel_file_has_word(m->mnt_dir,
-							"cgroup.controllers",
-							"memory");
+			is_found = has_word(m->mnt_dir, "cgroup.controllers",
+					    "memory");
 			*ret_is_v2 = true;
 		}
 		if (is_found)
@@ -48,9 +81,9 @@ static int pass_on_memory(struct memory_group *g, const char *mount)
 {
 	int err;
 
-	if (kernel_file_has_word(mount, "cgroup.subtree_control", "memory"))
+	if (has_word(mount, "cgroup.subtree_control", "memory"))
 		return 0;
-	err = kernel_file_write(mount, "cgroup.subtree_control", "+memory");
+	err = write_file(mount, "cgroup.subtree_control", "+memory");
 	if (err == 0)
 		snprintf(g->control_path, sizeof(g->control_path), "%s",
 			 mount);
@@ -70,15 +103,14 @@ static int make_group(struct memory_group *g, const char *mount,
 	}
 	snprintf(limit, sizeof(limit), "%llu", (unsigned long long)limit_bytes);
 	if (!g->is_v2)
-		return kernel_file_write(g->path, "memory.limit_in_bytes",
-					 limit);
-	if (!kernel_file_has_word(g->path, "cgroup.controllers", "memory")) {
+		return write_file(g->path, "memory.limit_in_bytes", limit);
+	if (!has_word(g->path, "cgroup.controllers", "memory")) {
 		int err = pass_on_memory(g, mount);
 
 		if (err != 0)
 			return err;
 	}
-	return kernel_file_write(g->path, "memory.max", limit);
+	return write_file(g->path, "memory.max", limit);
 }
 
 int memory_group_create(struct memory_group *g, uint64_t limit_bytes,
@@ -93,7 +125,7 @@ int memory_group_create(struct memory_group *g, uint64_t limit_bytes,
 			 "no cgroup with the memory controller is mounted");
 		return -1;
 	}
-	snprintf(g->path, sizeof(g->path), "%s/memd-bench.%d", mount,
+	snprintf(g->path, sizeof(g->path), "%s/memd-test.%d", mount,
 		 (int)getpid());
 	err = make_group(g, mount, limit_bytes);
 	if (err == 0)
@@ -105,7 +137,7 @@ int memory_group_create(struct memory_group *g, uint64_t limit_bytes,
 
 int memory_group_join(const struct memory_group *g)
 {
-	return kernel_file_write(g->path, "cgroup.procs", "0");
+	return write_file(g->path, "cgroup.procs", "0");
 }
 
 int memory_group_destroy(struct memory_group *g)
@@ -122,11 +154,11 @@ int memory_group_destroy(struct memory_group *g)
 		nanosleep(&pause, NULL);
 	}
 	if (err != 0)
-		fprintf(stderr, "paging: cannot remove %s: %s\n", g->path,
+		fprintf(stderr, "cannot remove %s: %s\n", g->path,
 			strerror(-err));
 	if (g->control_path[0] != '\0')
-		(void)!kernel_file_write(g->control_path,
-					 "cgroup.subtree_control", "-memory");
+		(void)!write_file(g->control_path, "cgroup.subtree_control",
+				  "-memory");
 	g->path[0] = g->control_path[0] = '\0';
 	return err != 0 ? -1 : 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A memory cgroup with a limit, of version 1 (memory.limit_in_bytes) or 2
  * (memory.max).  Not a general cgroup library: one group, one limit. */
-#ifndef MEMD_BENCH_MEMORY_GROUP_H
-#define MEMD_BENCH_MEMORY_GROUP_H
+#ifndef MEMD_TESTS_MEMORY_GROUP_H
+#define MEMD_TESTS_MEMORY_GROUP_H
 
 #include "common/checks.h"
 #include <stdbool.h>
