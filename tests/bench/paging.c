@@ -10,6 +10,7 @@
 #include "tests/bench/results.h"
 #include "tests/bench/trial.h"
 #include "tests/integration/testadmin.h"
+#include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,12 +127,15 @@ static void print_result(const struct row *row, enum contestant who)
 static void print_results(const char *store)
 {
 	const char *separator = "\n";
+	cpu_set_t cpus;
 
+	CPU_ZERO(&cpus);
+	(void)sched_getaffinity(0, sizeof(cpus), &cpus);
 	printf("{\"settings\": {\"limit_mib\": %u, \"accesses\": %u, "
-	       "\"repeat\": %u, \"is_small\": %s},\n"
+	       "\"repeat\": %u, \"is_small\": %s, \"cpus_used\": %d},\n"
 	       "  \"store\": \"%s\",\n  \"results\": [", options.limit_mib,
 	       options.access_count, options.repeat,
-	       options.is_small ? "true" : "false", store);
+	       options.is_small ? "true" : "false", CPU_COUNT(&cpus), store);
 	for (size_t i = 0; i < row_count; i++) {
 		for (enum contestant who = 0; who < CONTESTANTS; who++) {
 			if (rows[i].run_count[who] == 0)

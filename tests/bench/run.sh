@@ -14,7 +14,7 @@ root=$(cd -- "$(dirname -- "$0")/../.." && pwd) || exit 1
 . "$root/tests/waiting.sh"
 build=$root/build/bench
 out='' json='' parent=${TMPDIR:-/var/tmp}
-is_built=true form=text is_published=false
+is_built=true form=text is_published=false is_one_cpu=false
 has_paging=true has_remote=true
 options=() remote_options=()
 work='' running='' group='' zram=''
@@ -28,6 +28,7 @@ usage() {
 	  --quick        small sizes, one run: a first look, in three minutes
 	  --smoke        smaller yet, without remote: does it work?
 	  --only LIST    some of it: remote, and works (paging --help names them)
+	  --one-cpu      all processes on one processor
 	  --json FILE    where the JSON goes as well
 	  --out FOLDER   where it goes (build/bench): performance.json
 	  --markdown     print the tables as Markdown
@@ -66,6 +67,7 @@ parse_options() {
 				remote_options+=(--quick) ;;
 		--smoke)	options+=(--smoke); has_remote=false ;;
 		--only)		choose "$2"; shift ;;
+		--one-cpu)	is_one_cpu=true ;;
 		--json)		json=$2; shift ;;
 		--out)		out=$2; shift ;;
 		--markdown)	form=markdown ;;
@@ -243,6 +245,8 @@ prepare() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 	work=$(mktemp -d "$parent/memd-run-XXXXXX") || exit 1
+	! $is_one_cpu || command+=(taskset -c "$(taskset -cp $$ |
+		sed 's/.*: *\([0-9]*\).*/\1/')")
 }
 
 # ---- results
@@ -260,10 +264,11 @@ describe_machine() {
 		--argjson swappiness "$(cat /proc/sys/vm/swappiness)" \
 		--argjson page_cluster "$cluster" \
 		--argjson load "$(cut -d ' ' -f 1 /proc/loadavg)" \
+		--argjson is_one_cpu "$is_one_cpu" \
 		--argjson left_out "$reasons" \
 		'{ benchmark: "paging", version: 3, machine: { $kernel, $cpus,
-		$memory_mib, $filesystem, $swappiness, $page_cluster, $load },
-		$left_out }'
+		$memory_mib, $filesystem, $swappiness, $page_cluster, $load,
+		$is_one_cpu }, $left_out }'
 }
 
 # run PROGRAM OPTION...: its JSON goes to $work/PROGRAM.json.

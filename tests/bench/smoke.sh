@@ -33,7 +33,9 @@ jq -e '([.results[] | select(.on == "inline")] | length) == 19 and
 	"$out/performance.json" >/dev/null || fail "the JSON is not complete"
 grep -q '^rand-read 2x, 8 processes  *memd inline ' "$out/table" ||
 	fail "the table is not complete"
-smoke --markdown --only minor
+smoke --one-cpu --markdown --only minor
 grep -q '^| minor | memd thread | [0-9]' "$out/table" ||
 	fail "the Markdown is not complete"
+jq -e '.settings.cpus_used == 1' "$out/performance.json" >/dev/null ||
+	fail "it took more than one processor"
 echo "ok"

@@ -66,6 +66,7 @@ def head: .machine as $m | .settings as $s |
 	(if $s == null then "" else "\nmemd's store \(.store); " +
 	 "\($s.limit_mib) MiB in RAM, \($s.accesses) accesses a run, medians " +
 	 "of \($s.repeat)." end) +
+	(if $m.is_one_cpu then "\nAll processes on one processor." else "" end) +
 	(.left_out | map("\n\(.)") | add // "") +
 	(if $s.is_small then "\nSmall sizes and one run: a first look, " +
 	 "nothing to judge by."
