@@ -77,6 +77,15 @@ void table_discard(struct table *t, size_t first, size_t count)
 	memset((void *)whole_end, 0, end - whole_end);
 }
 
+size_t table_next_used(const struct table *t, size_t first)
+{
+	off_t at = lseek(t->fd, (off_t)(first * t->element_bytes), SEEK_DATA);
+
+	if (at < 0)
+		return t->element_count;
+	return MAX((size_t)at / t->element_bytes, first);
+}
+
 size_t table_memory_bytes(const struct table *t)
 {
 	struct stat st;

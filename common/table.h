@@ -28,6 +28,10 @@ void table_fini(struct table *t);
  * the range are given back to the system. */
 void table_discard(struct table *t, size_t first, size_t count);
 
+/* The first element at or after `first` of a memory page that has been
+ * touched; element_count: there is none.  What lies between costs nothing. */
+size_t table_next_used(const struct table *t, size_t first);
+
 /* Bytes of memory the table really occupies now. */
 size_t table_memory_bytes(const struct table *t);
 

@@ -55,13 +55,17 @@ static int op_discard(void *ctx, segment_id segment, uint64_t unit,
 	return backing_discard(e->backing, segment, unit, count);
 }
 
+static bool op_shed(void *ctx, segment_id segment, uint32_t *budget)
+{
+	struct engine *e = ctx;
+
+	return backing_shed(e->backing, segment, budget);
+}
+
 static void op_segment_gone(void *ctx, segment_id segment)
 {
 	struct engine *e = ctx;
 
-	/* One whose data file could not be made goes, too. */
-	if (backing_fd(e->backing, segment) >= 0)
-		backing_remove(e->backing, segment);
 	e->hooks->segment_gone(e->ctx, segment);
 }
 
@@ -132,6 +136,7 @@ static const struct pager_ops ops = {
 	.install_for = op_install_for,
 	.capture = op_capture,
 	.discard = op_discard,
+	.shed = op_shed,
 	.segment_gone = op_segment_gone,
 	.submit = op_submit,
 	.discard_slots = op_discard_slots,

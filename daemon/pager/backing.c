@@ -54,6 +54,14 @@ enum {
 	CAPTURE_UNITS_MAX = 512,	/* one 2 MiB page */
 	PIPE_BYTES = 1 << 20,		/* the most an ordinary user gets */
 	PIPES_MAX = CAPTURE_UNITS_MAX / 16,
+	/* Of a file that goes, at once.  Huge pages that a client has made of
+	 * it only go as a whole. */
+	SHED_PUNCH_UNITS = 512,
+	SHED_UNMAP_BYTES = 64 << 20,
+	SHED_LAPS_MAX = 8,
+	/* What it costs, in units taken out. */
+	SHED_COST = 32,
+	SHED_UNMAPS_PER_UNIT = 1 << 20,	/* bytes */
 	CACHE_LINE_BYTES = 64,
 	PREFETCH_BYTES = 8 * CACHE_LINE_BYTES,
 };
@@ -66,6 +74,10 @@ struct data_file {
 	enum backing_spoil spoil;	/* B4 */
 	bool is_reported;		/* … and has been told of */
 	bool is_shunned;
+	/* When it goes: how often it has been gone through for what clients
+	 * have put there, and how far; how much of the alias is unmapped. */
+	unsigned shed_laps;
+	uint64_t shed_at, unmapped_bytes;
 };
 
 struct capture_pipe {
@@ -306,19 +318,95 @@ static int punch_one(struct backing *b, segment_id segment, uint64_t offset,
 	return punch.error;
 }
 
-/* Even of a held file: the puncher has a descriptor of its own, and what it
- * punches late is a file that nobody but its clients has any more. */
-void backing_remove(struct backing *b, segment_id segment)
+static void shed_spend(uint32_t *budget, uint64_t cost)
+{
+	*budget -= (uint32_t)MIN((uint64_t)*budget, cost);
+}
+
+/* Is there nothing more to be taken out?  The pager has emptied the file; what
+ * is there still or again a client has put there behind our back.  Who goes on
+ * doing so has the file, and its last close will not be ours. */
+static bool is_emptied(const struct backing *b, segment_id segment)
+{
+	const struct data_file *df = &b->file[segment];
+
+	return df->shed_laps >= SHED_LAPS_MAX ||
+	       (df->shed_at == 0 && backing_present_units(b, segment) == 0);
+}
+
+static void empty_some(struct backing *b, segment_id segment)
+{
+	struct data_file *df = &b->file[segment];
+	uint64_t length = (uint64_t)SHED_PUNCH_UNITS * PAGER_UNIT_BYTES;
+	struct punch punch = punch_of(b, segment, df->shed_at,
+				      MIN(length,
+					  df->length_bytes - df->shed_at));
+
+	punch_all(b, &punch, 1);
+	/* Of a held file: the puncher has a descriptor of its own, and what it
+	 * punches late is a file that nobody but its clients has any more. */
+	if (punch.error != 0) {
+		df->shed_laps = SHED_LAPS_MAX;
+		return;
+	}
+	df->shed_at = MAX(punch.next_data / length * length,
+			  df->shed_at + length);
+	if (df->shed_at >= df->length_bytes) {
+		df->shed_at = 0;
+		df->shed_laps++;
+	}
+}
+
+/* The page tables of what was ever installed are still there. */
+static void unmap_some(struct data_file *df, uint32_t *budget)
+{
+	uint64_t length = MIN((uint64_t)SHED_UNMAP_BYTES,
+			      df->length_bytes - df->unmapped_bytes);
+
+	munmap(df->alias + df->unmapped_bytes, length);
+	df->unmapped_bytes += length;
+	shed_spend(budget, 1 + length / SHED_UNMAPS_PER_UNIT);
+}
+
+static void forget(struct backing *b, segment_id segment)
 {
 	struct data_file *df = &b->file[segment];
 
-	ASSERT(df->alias != NULL);
-	(void)punch_one(b, segment, 0, df->length_bytes);
 	punchers_forget(b->punchers, segment);
 	b->unreported_count -= df->spoil != BACKING_SOUND && !df->is_reported;
-	munmap(df->alias, df->length_bytes);
 	close(df->fd);
 	*df = (struct data_file){ 0 };
+}
+
+bool backing_shed(struct backing *b, segment_id segment, uint32_t *budget)
+{
+	struct data_file *df = &b->file[segment];
+
+	if (df->alias == NULL)
+		return true;
+	while (*budget > 0) {
+		if (df->unmapped_bytes == 0 && !is_emptied(b, segment)) {
+			empty_some(b, segment);
+			shed_spend(budget, SHED_PUNCH_UNITS);
+		} else if (df->unmapped_bytes < df->length_bytes) {
+			unmap_some(df, budget);
+		} else {
+			forget(b, segment);
+			shed_spend(budget, SHED_COST);
+			return true;
+		}
+	}
+	return false;
+}
+
+void backing_remove(struct backing *b, segment_id segment)
+{
+	uint32_t budget;
+
+	ASSERT(b->file[segment].alias != NULL);
+	do
+		budget = UINT32_MAX;
+	while (!backing_shed(b, segment, &budget));
 }
 
 int backing_fd(const struct backing *b, segment_id segment)
@@ -539,7 +627,8 @@ void backing_capture(struct backing *b, struct pager_capture *capture,
 	for (unsigned i = 0; i < count; i++)
 		unload(b, &load, &capture[i], bytes[i]);
 	for (unsigned i = 0; i < punch_count; i++) {
-		if (punch[i].error != 0 || !punch[i].has_data)
+		if (punch[i].error != 0 ||
+		    punch[i].next_data >= punch[i].offset + punch[i].length)
 			continue;
 		of_capture[i]->error = -ENOTRECOVERABLE;
 		spoil(b, punch[i].file, BACKING_HUGE);

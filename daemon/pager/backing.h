@@ -30,8 +30,11 @@ void backing_destroy(struct backing *b);
 int backing_add(struct backing *b, segment_id segment, uint64_t length_bytes,
 		uint32_t owner, const char *name) MUST_CHECK;
 
-/* Empty the data file (clients that still map it get faults, never stale or
- * foreign bytes) and forget it. */
+/* As in struct pager_ops: empty the data file (clients that still map it get
+ * faults, never stale or foreign bytes) and, in the end, forget it. */
+bool backing_shed(struct backing *b, segment_id segment, uint32_t *budget);
+
+/* The same at once. */
 void backing_remove(struct backing *b, segment_id segment);
 
 /* A descriptor to send to a client: borrowed (read-write), or a new read-only

@@ -312,9 +312,11 @@ void pager_check(const struct pager *pg)
 	struct recount rc;
 
 	memset(&rc, 0, sizeof(rc));
-	for (segment_id id = pg->segment_dying; id != 0;
+	for (segment_id id = pg->dying_head; id != 0;
 	     id = pg->segment[id].dying_next) {
 		ASSERT(pg->segment[id].state == SEGMENT_DYING);
+		ASSERT(pg->segment[id].dying_next != 0 ||
+		       pg->dying_tail == id);
 		dying++;
 	}
 	ASSERT(dying == pg->dying_count);

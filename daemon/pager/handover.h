@@ -34,8 +34,7 @@ struct handover {
 	uint32_t count;
 	struct {
 		int32_t fd, result;
-		bool has_data;
-		uint64_t offset, length;
+		uint64_t offset, length, next_data;
 	} run[PUNCHES_MAX];
 };
 

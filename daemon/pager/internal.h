@@ -117,7 +117,7 @@ struct segment {
 	page_id first;			/* its pages are first, first + 1 … */
 	account_id account;
 	segment_id next, prev;		/* by `first`; next: free list, too */
-	segment_id dying_next;
+	segment_id dying_next;		/* queue */
 	uint8_t state;
 	uint8_t order;
 	uint8_t mode;			/* enum stream_mode */
@@ -126,6 +126,7 @@ struct segment {
 	uint32_t writing;		/* RESIDENT pages with PAGE_WRITING */
 	uint64_t pinned_units;		/* of all its pins: see advice.c */
 	uint64_t teardown_cursor;	/* DYING: pages before it are done */
+	uint64_t shed_cursor;		/* … and their entries given back */
 	bool is_blocked;		/* DYING: ops.discard refused */
 	bool is_stuck;			/* nothing can be captured from it */
 	bool is_reserved;		/* pager_segment_reserve() */
@@ -296,7 +297,8 @@ struct pager {
 	uint32_t units[PAGE_STATES];	/* frames in each state */
 	uint64_t pinned_units;
 	uint64_t reserved_pinned_units;	/* of these: of reserved segments */
-	segment_id segment_free, segment_first, segment_dying;
+	segment_id segment_free, segment_first;
+	segment_id dying_head, dying_tail;
 	segment_id segment_hint;	/* look for room behind it first */
 	account_id account_free;
 	waiter_id waiter_free;

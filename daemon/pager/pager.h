@@ -100,6 +100,12 @@ struct pager_ops {
 	 * taken out now, and the memory they take cannot be used otherwise. */
 	int (*discard)(void *ctx, segment_id segment, uint64_t unit,
 		       uint64_t count);
+	/* No page of the segment is left, and none will come: give back what
+	 * else there is of its data file, a piece at a time.  To take out a
+	 * unit costs one of *budget, which is more than 0 at first; what costs
+	 * more may exceed it by what it costs.  Returns whether that was all;
+	 * else asked again.  NULL: there is nothing. */
+	bool (*shed)(void *ctx, segment_id segment, uint32_t *budget);
 	/* The segment is no more: nothing of it is in flight. */
 	void (*segment_gone)(void *ctx, segment_id segment);
 	/* Queue one request of the swap store; -EAGAIN: asked again after

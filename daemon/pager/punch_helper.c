@@ -33,7 +33,8 @@ static int receive_fd(void)
 	return fd;
 }
 
-int punch_range(int fd, uint64_t offset, uint64_t length, bool *ret_has_data)
+int punch_range(int fd, uint64_t offset, uint64_t length,
+		uint64_t *ret_next_data)
 {
 	off_t data;
 	int err;
@@ -45,7 +46,7 @@ int punch_range(int fd, uint64_t offset, uint64_t length, bool *ret_has_data)
 	while (err != 0 && errno == EINTR);
 	err = err != 0 ? -errno : 0;
 	data = lseek(fd, (off_t)offset, SEEK_DATA);
-	*ret_has_data = data >= 0 && (uint64_t)data < offset + length;
+	*ret_next_data = data >= 0 ? (uint64_t)data : UINT64_MAX;
 	return err;
 }
 
@@ -70,7 +71,7 @@ static void serve(struct handover *ho)
 				break;
 			ho->run[i].result = punch_range(
 				ho->run[i].fd, ho->run[i].offset,
-				ho->run[i].length, &ho->run[i].has_data);
+				ho->run[i].length, &ho->run[i].next_data);
 		}
 	}
 }

@@ -6,10 +6,11 @@
 #include "daemon/pager/handover.h"
 #include <sys/types.h>
 
-/* Take [offset, offset + length) out of the file.  *ret_has_data: something
- * was there still, or again, afterwards.  Returns 0 or -errno of
- * fallocate(2). */
-int punch_range(int fd, uint64_t offset, uint64_t length, bool *ret_has_data);
+/* Take [offset, offset + length) out of the file.  *ret_next_data: the first
+ * byte at or after `offset` that was there still, or again, afterwards;
+ * UINT64_MAX: none.  Returns 0 or -errno of fallocate(2). */
+int punch_range(int fd, uint64_t offset, uint64_t length,
+		uint64_t *ret_next_data);
 
 /* In a process of its own: serve `parent` until it ends.  `socket` is where
  * descriptors come from. */

@@ -570,7 +570,7 @@ static void request_make(struct punchers *ps, struct puncher *p,
 		done = claim != 0 ? claim - 1 : 0;
 	for (uint32_t i = 0; i < done; i++) {
 		rq->of_run[i]->error = ho->run[i].result;
-		rq->of_run[i]->has_data = ho->run[i].has_data;
+		rq->of_run[i]->next_data = ho->run[i].next_data;
 	}
 	if (err != -ETIMEDOUT)
 		return;		/* what a killed one has left is still due;
@@ -583,7 +583,7 @@ static void punch_alone(struct punch *pu, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		pu[i].error = punch_range(pu[i].fd, pu[i].offset,
-					  pu[i].length, &pu[i].has_data);
+					  pu[i].length, &pu[i].next_data);
 }
 
 void punchers_punch(struct punchers *ps, struct punch *pu, unsigned count)
@@ -594,7 +594,7 @@ void punchers_punch(struct punchers *ps, struct punch *pu, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		ASSERT(pu[i].file != 0 && pu[i].file <= ps->files_max);
 		pu[i].error = PUNCH_DUE;
-		pu[i].has_data = false;
+		pu[i].next_data = UINT64_MAX;
 	}
 	if (!ps->has_helpers) {
 		punch_alone(pu, count);

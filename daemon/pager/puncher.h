@@ -50,7 +50,8 @@ struct punch {
 	int fd;
 	uint64_t offset, length;
 	bool is_shunned;	/* not while its owner is distrusted */
-	bool has_data;		/* answer: in the range, afterwards */
+	uint64_t next_data;	/* answer: the first byte at or after `offset`
+				 * that is there afterwards; UINT64_MAX: none */
 	int error;		/* answer */
 };
 

@@ -144,7 +144,6 @@ static void segment_free(struct pager *pg, segment_id id)
 	uint64_t units = sg->page_count << sg->order;
 
 	remove_segment(pg, id);
-	table_discard(&pg->page_table, sg->first, table_pages(sg));
 	account_unmap(pg, sg->account, units);
 	pg->committed_units -= units;
 	pg->segment_count--;
@@ -224,16 +223,60 @@ static uint32_t busy_pages(const struct segment *sg)
 	       sg->writing;
 }
 
-enum { CHUNKS_PER_UNIT = 8 };	/* that cost as much to pass over */
+enum {
+	CHUNKS_PER_UNIT = 8,	/* that cost as much to pass over */
+	/* Of the page table, given back at once; as many cost as much as to
+	 * take out a unit.  To ask for some costs as much as four units. */
+	SHED_CHUNKS = 256,
+	SHED_CHUNKS_PER_UNIT = 2,
+	SHED_COST = 4,
+	GONE_COST = 16,		/* whatever it was */
+};
 
 static void teardown_spend(uint32_t *budget, uint64_t cost)
 {
 	*budget -= (uint32_t)MIN((uint64_t)*budget, cost);
 }
 
+/* Give back entries of the page table, which has memory only where it was
+ * touched.  Returns whether that was all. */
+static bool shed_entries(struct pager *pg, struct segment *sg)
+{
+	uint64_t all = table_pages(sg), end = sg->first + all;
+
+	while (pg->teardown_budget > 0 && sg->shed_cursor < all) {
+		uint64_t at = table_next_used(&pg->page_table,
+					      sg->first + sg->shed_cursor);
+		uint64_t count = at >= end ? 0 :
+			MIN(end - at, (uint64_t)SHED_CHUNKS * PAGES_PER_CHUNK);
+
+		if (count != 0)
+			table_discard(&pg->page_table, at, count);
+		sg->shed_cursor = MIN(at, end) + count - sg->first;
+		teardown_spend(&pg->teardown_budget, SHED_COST +
+			       count / PAGES_PER_CHUNK / SHED_CHUNKS_PER_UNIT);
+	}
+	return sg->shed_cursor == all;
+}
+
+/* No page is left: what described them goes, and the data file.  A large one
+ * takes several turns. */
+static void segment_shed(struct pager *pg, segment_id id)
+{
+	uint32_t *budget = &pg->teardown_budget;
+
+	if (shed_entries(pg, &pg->segment[id]) && *budget > 0 &&
+	    (pg->ops->shed == NULL || pg->ops->shed(pg->ctx, id, budget))) {
+		teardown_spend(budget, GONE_COST);
+		segment_free(pg, id);
+		return;
+	}
+	pg->is_teardown_due = true;
+}
+
 /* Forget pages of a DYING segment, as many as the turn's budget has room for.
  * Busy ones are left until their I/O has ended; when none is left the segment
- * is gone.  Where the data will not go all stays as it is: the frames are
+ * goes.  Where the data will not go all stays as it is: the frames are
  * charged as long as their memory is taken. */
 static void segment_teardown(struct pager *pg, segment_id id)
 {
@@ -268,7 +311,7 @@ static void segment_teardown(struct pager *pg, segment_id id)
 	if (sg->teardown_cursor < sg->page_count) {
 		pg->is_teardown_due = true;
 	} else if (used_pages(sg) == 0) {
-		segment_free(pg, id);
+		segment_shed(pg, id);
 	} else {
 		/* Once more: for busy pages when their I/O has ended, for
 		 * those that were busy only when we passed, now. */
@@ -277,22 +320,42 @@ static void segment_teardown(struct pager *pg, segment_id id)
 	}
 }
 
-/* One turn's worth, of all dying segments together. */
+static void dying_add(struct pager *pg, segment_id id)
+{
+	pg->segment[id].dying_next = 0;
+	if (pg->dying_tail != 0)
+		pg->segment[pg->dying_tail].dying_next = id;
+	else
+		pg->dying_head = id;
+	pg->dying_tail = id;
+}
+
+static segment_id dying_take(struct pager *pg)
+{
+	segment_id id = pg->dying_head;
+
+	pg->dying_head = pg->segment[id].dying_next;
+	if (pg->dying_head == 0)
+		pg->dying_tail = 0;
+	return id;
+}
+
+/* One turn's worth, of all dying segments together: as many of them, from the
+ * one that has waited longest on, as the budget has room for. */
 void segment_teardown_all(struct pager *pg)
 {
-	segment_id *link = &pg->segment_dying;
+	uint32_t left = pg->dying_count;
 
 	pg->is_teardown_due = false;
-	while (*link != 0) {
-		struct segment *sg = &pg->segment[*link];
-		segment_id next = sg->dying_next;
+	for (; left > 0 && pg->teardown_budget > 0; left--) {
+		segment_id id = dying_take(pg);
 
-		segment_teardown(pg, *link);
-		if (sg->state == SEGMENT_DYING)
-			link = &sg->dying_next;
-		else
-			*link = next;
+		teardown_spend(&pg->teardown_budget, 1);
+		segment_teardown(pg, id);
+		if (pg->segment[id].state == SEGMENT_DYING)
+			dying_add(pg, id);
 	}
+	pg->is_teardown_due |= left > 0;
 }
 
 uint32_t pager_retry_teardown(struct pager *pg)
@@ -326,10 +389,8 @@ void pager_segment_destroy(struct pager *pg, segment_id segment)
 	advice_end_segment(pg, segment);
 	ahead_forget(pg, segment);
 	segment_teardown(pg, segment);
-	if (sg->state == SEGMENT_DYING) {
-		sg->dying_next = pg->segment_dying;
-		pg->segment_dying = segment;
-	}
+	if (sg->state == SEGMENT_DYING)
+		dying_add(pg, segment);
 }
 
 void pager_segment_get(const struct pager *pg, segment_id segment,

@@ -172,11 +172,46 @@ static void failed_memory_that_stays_in_the_pipe(void **state)
 	backing_destroy(b);
 }
 
+/* A file that goes: neither what clients have put there behind memd's back nor
+ * the page tables of a large one go in one turn. */
+static void a_file_goes_in_turns(void **state)
+{
+	enum { TURN = 1024, PIECE = 512, EXTRA = 5 * TURN };
+	const uint64_t length = UINT64_C(1) << 40;
+	struct backing *b = start();
+	uint8_t page[PAGER_UNIT_BYTES] = { 1 };
+	uint64_t left = EXTRA;
+	uint32_t budget = TURN;
+	unsigned turns = 0;
+
+	(void)state;
+	assert_int_equal(backing_add(b, 2, length, 0, "large"), 0);
+	for (uint64_t i = 0; i < EXTRA; i++)
+		assert_int_equal(pwrite(backing_fd(b, 2), page, sizeof(page),
+					(off_t)(i * PAGER_UNIT_BYTES)),
+				 sizeof(page));
+	while (!backing_shed(b, 2, &budget)) {
+		uint64_t before = left;
+
+		left = backing_present_units(b, 2);
+		assert_true(before - left <= TURN + PIECE);
+		assert_int_equal(budget, 0);
+		budget = TURN;
+		turns++;
+	}
+	assert_int_equal(left, 0);
+	assert_true(turns >= EXTRA / (TURN + PIECE) + 1000);
+	assert_int_equal(backing_fd(b, 2), -ENOENT);
+	assert_int_equal(backing_add(b, 2, BYTES, 0, "again"), 0);
+	backing_destroy(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(failed_memory_loses_one_unit),
 		cmocka_unit_test(failed_memory_that_stays_in_the_pipe),
+		cmocka_unit_test(a_file_goes_in_turns),
 	};
 
 	return skip_exit_status(cmocka_run_group_tests(tests, NULL, NULL),

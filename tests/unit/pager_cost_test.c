@@ -295,6 +295,63 @@ static void segments_go_in_turns(void **state)
 	finish(w);
 }
 
+/* What described the pages, and what else there is of the data file. */
+static void what_is_left_of_a_segment_goes_in_turns(void **state)
+{
+	enum { CHUNKS = 4096, PIECES = 64, PIECE_COST = 256 };
+	struct world *w = start(CONFIG(.frame_count = POOL,
+				       .slot_count = CHUNKS * 128));
+	segment_id sg = world_segment(w, CHUNKS * 128, 0, 0);
+	unsigned turns = 0;
+	uint64_t left;
+
+	(void)state;
+	for (uint64_t i = 0; i < CHUNKS; i++)
+		assert_int_equal(world_fault_wait(w, sg, i * 128)->error, 0);
+	w->shed_pieces = PIECES;
+	w->shed_cost = PIECE_COST;
+	left = world_stats(w).metadata_bytes;
+	world_segment_destroy(w, sg);
+	while (w->gone_count == 0) {
+		uint64_t before = left;
+		unsigned sheds = w->sheds;
+
+		assert_true(++turns < CHUNKS);
+		(void)pager_run(w->pager, ++w->now_ns);
+		left = world_stats(w).metadata_bytes;
+		assert_true(before - MIN(before, left) <=
+			    (uint64_t)CHUNKS / 2 * 4096);
+		assert_true(w->sheds - sheds <=
+			    2 * TURN_UNITS_MAX / PIECE_COST);
+	}
+	assert_int_equal(w->sheds, PIECES);
+	assert_true(left < (uint64_t)CHUNKS * 4096);
+	finish(w);
+}
+
+/* That they are small, or empty, does not make them cost nothing. */
+static void many_small_segments_go_in_turns(void **state)
+{
+	enum { MANY = WORLD_SEGMENTS, GONE_MAX = MANY / 2 };
+	struct world *w = start(CONFIG(.frame_count = POOL,
+				       .segments_max = MANY));
+	unsigned gone;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++)
+		(void)world_segment(w, 1 + i % 2, 0, 0);
+	for (segment_id id = 1; id <= MANY; id++)
+		world_segment_destroy(w, id);
+	gone = w->gone_count;
+	assert_true(gone <= GONE_MAX);
+	while (w->gone_count < MANY) {
+		(void)pager_run(w->pager, ++w->now_ns);
+		assert_true(w->gone_count - gone <= GONE_MAX);
+		gone = w->gone_count;
+	}
+	finish(w);
+}
+
 static void pins_are_taken_off_in_turns(void **state)
 {
 	struct world *w = start(CONFIG(.frame_count = POOL));
@@ -364,6 +421,8 @@ int main(void)
 		cmocka_unit_test(stuck_cold_pages_cost_once),
 		cmocka_unit_test(ranges_are_dropped_in_runs),
 		cmocka_unit_test(segments_go_in_turns),
+		cmocka_unit_test(what_is_left_of_a_segment_goes_in_turns),
+		cmocka_unit_test(many_small_segments_go_in_turns),
 		cmocka_unit_test(pins_are_taken_off_in_turns),
 		cmocka_unit_test(failed_pins_are_undone_in_turns),
 	};

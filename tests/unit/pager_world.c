@@ -122,6 +122,22 @@ static int on_discard(void *ctx, segment_id id, uint64_t unit, uint64_t count)
 	return 0;
 }
 
+static bool on_shed(void *ctx, segment_id id, uint32_t *budget)
+{
+	struct world *w = ctx;
+	struct world_segment *sg = segment_of(w, id);
+
+	assert_true(*budget > 0);
+	for (uint64_t i = 0; i < sg->units; i++)
+		assert_false(sg->present[i]);
+	while (*budget > 0 && sg->pieces_gone < w->shed_pieces) {
+		*budget -= *budget < w->shed_cost ? *budget : w->shed_cost;
+		sg->pieces_gone++;
+		w->sheds++;
+	}
+	return sg->pieces_gone >= w->shed_pieces;
+}
+
 static void on_gone(void *ctx, segment_id id)
 {
 	struct world *w = ctx;
@@ -199,6 +215,7 @@ static const struct pager_ops ops = {
 	.install_for = on_install_for,
 	.capture = on_capture,
 	.discard = on_discard,
+	.shed = on_shed,
 	.segment_gone = on_gone,
 	.submit = on_submit,
 	.is_slot_lost = on_is_slot_lost,
@@ -217,7 +234,7 @@ void world_create(struct world *w, const struct pager_config *config)
 	w->config = *config;
 	DEFAULT(frame_count, 64);
 	DEFAULT(slot_count, 128);
-	DEFAULT(segments_max, WORLD_SEGMENTS);
+	DEFAULT(segments_max, 8);
 	DEFAULT(accounts_max, 8);
 	DEFAULT(faults_max, 64);
 	DEFAULT(low_watermark, 1);

@@ -9,7 +9,7 @@
 #include "daemon/pager/pager.h"
 
 enum {
-	WORLD_SEGMENTS = 8,
+	WORLD_SEGMENTS = 128,
 	WORLD_IO_MAX = 64,
 	WORLD_LOG_MAX = 65536,
 	WORLD_READY_MAX = 4096,
@@ -21,6 +21,7 @@ struct world_segment {
 	uint64_t units;
 	uint8_t *bytes;		/* owned; units * 4096 */
 	bool *present;		/* owned */
+	unsigned pieces_gone;
 };
 
 struct world_done {
@@ -56,6 +57,8 @@ struct world {
 	uint64_t lose_unit;		/* at its capture, this one of the
 					 * first segment - 1; 0: none */
 	segment_id stuck;		/* nothing is captured from it */
+	unsigned shed_pieces;		/* that a data file goes in, and what */
+	uint32_t shed_cost;		/* each of them costs */
 	uint64_t install_part;		/* units done before a failure */
 	uint32_t lost_slot;		/* the store says so of slot - 1; 0: of
 					 * none */
@@ -63,6 +66,7 @@ struct world {
 	unsigned reads, writes;		/* requests */
 	unsigned slots_read, slots_written;
 	unsigned captures;
+	unsigned sheds;			/* pieces that went */
 	unsigned discards;		/* calls: each a punch */
 	uint64_t discarded;		/* units of them */
 	unsigned alone_count;		/* install_for, done */
