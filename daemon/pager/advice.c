@@ -540,9 +540,12 @@ bool advice_fail_wanting(struct pager *pg)
 
 void advice_end_segment(struct pager *pg, segment_id segment)
 {
-	for (unsigned i = 0; i < ADVICE_MAX; i++) {
+	uint32_t left = pg->advice_count;
+
+	for (unsigned i = 0; left > 0 && i < ADVICE_MAX; i++) {
 		struct advice *ad = &pg->advice[i];
 
+		left -= ad->is_used;
 		if (!ad->is_used || ad->segment != segment)
 			continue;
 		/* Its pins have all been given back already. */

@@ -304,6 +304,16 @@ static void check_advice(const struct pager *pg)
 	ASSERT(reserved_pinned == pg->reserved_pinned_units);
 }
 
+static uint32_t waiting_of(const struct pager *pg, segment_id segment)
+{
+	uint32_t count = 0;
+
+	for (waiter_id id = 1; id <= pg->config.faults_max; id++)
+		count += pg->waiter[id].is_used &&
+			 pg->waiter[id].segment == segment;
+	return count;
+}
+
 void pager_check(const struct pager *pg)
 {
 	uint64_t committed = 0, batch_pages = 0, batch_slots;
@@ -330,6 +340,8 @@ void pager_check(const struct pager *pg)
 		check_segment(pg, sg, &rc);
 		check_chunks(pg, sg);
 		stream_check(&sg->streams);
+		ASSERT(sg->waiting_count == 0 ||
+		       sg->waiting_count == waiting_of(pg, id));
 		committed += sg->page_count << sg->order;
 		segments++;
 	}

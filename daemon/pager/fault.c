@@ -81,6 +81,7 @@ static void waiter_unserve(struct pager *pg, waiter_id id)
 void waiter_put(struct pager *pg, waiter_id id)
 {
 	waiter_unserve(pg, id);
+	pg->segment[pg->waiter[id].segment].waiting_count--;
 	pg->waiter[id] = (struct waiter){ .next = pg->waiter_free };
 	pg->waiter_free = id;
 	pg->waiting_count--;
@@ -396,6 +397,7 @@ void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
 		.kind = FAULT_HIT,
 		.is_used = true,
 	};
+	pg->segment[segment].waiting_count++;
 	/* Those who came first get the next frame. */
 	if ((pg->pool_waiting.head != 0 &&
 	     needs_frame(&pg->page[sg->first + page])) ||

@@ -124,6 +124,7 @@ struct segment {
 	uint32_t count[PAGE_STATES];	/* pages in each state but ZERO */
 	uint32_t slotted;		/* RESIDENT pages that keep a slot */
 	uint32_t writing;		/* RESIDENT pages with PAGE_WRITING */
+	uint32_t waiting_count;		/* faults that are not answered */
 	uint64_t pinned_units;		/* of all its pins: see advice.c */
 	uint64_t teardown_cursor;	/* DYING: pages before it are done */
 	uint64_t shed_cursor;		/* … and their entries given back */

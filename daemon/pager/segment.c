@@ -364,6 +364,25 @@ uint32_t pager_retry_teardown(struct pager *pg)
 	return pg->blocked_count;
 }
 
+/* Its faults, wherever they wait. */
+static void fail_faults(struct pager *pg, segment_id segment)
+{
+	struct segment *sg = &pg->segment[segment];
+
+	if (sg->waiting_count == 0)
+		return;
+	fault_fail_waiting(pg, &pg->pool_waiting, segment, -EFAULT);
+	for (account_id id = sg->account; id != 0;
+	     id = pg->account[id].parent)
+		fault_fail_account(pg, id, segment, -EFAULT);
+	for (batch_id id = 1; id < pg->batch_table.element_count; id++)
+		if (pg->batch[id].kind == BATCH_LOAD &&
+		    pg->batch[id].segment[0] == segment)
+			fault_fail_waiting(pg, &pg->batch[id].waiting, 0,
+					   -EFAULT);
+	ASSERT(sg->waiting_count == 0);
+}
+
 void pager_segment_destroy(struct pager *pg, segment_id segment)
 {
 	struct segment *sg = &pg->segment[segment];
@@ -374,18 +393,11 @@ void pager_segment_destroy(struct pager *pg, segment_id segment)
 	pg->pinned_units -= sg->pinned_units;
 	if (sg->is_reserved)
 		pg->reserved_pinned_units -= sg->pinned_units;
-	fault_fail_waiting(pg, &pg->pool_waiting, segment, -EFAULT);
 	for (account_id id = sg->account; id != 0;
-	     id = pg->account[id].parent) {
+	     id = pg->account[id].parent)
 		pg->account[id].pinned_units -= sg->pinned_units;
-		fault_fail_account(pg, id, segment, -EFAULT);
-	}
 	sg->pinned_units = 0;
-	for (batch_id id = 1; id < pg->batch_table.element_count; id++)
-		if (pg->batch[id].kind == BATCH_LOAD &&
-		    pg->batch[id].segment[0] == segment)
-			fault_fail_waiting(pg, &pg->batch[id].waiting, 0,
-					   -EFAULT);
+	fail_faults(pg, segment);
 	advice_end_segment(pg, segment);
 	ahead_forget(pg, segment);
 	segment_teardown(pg, segment);
