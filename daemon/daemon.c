@@ -136,25 +136,30 @@ static void end_if_idle(struct daemon *d)
 		(void)event_base_loopbreak(d->base);
 }
 
+/* Is there more to do than one turn does? */
+static bool needs_another_turn(const struct daemon *d)
+{
+	return !TAILQ_EMPTY(&d->server.conns[CONN_DEAD]) ||
+	       store_schedule_has_work(&d->stores);
+}
+
 static void turn(struct daemon *d)
 {
-	do {
-		watch_spoiled_files(d);
-		(void)server_bury(&d->server);
-		pins_release(d);
-		evictor_step(d);
-		replay_step(d);
-		store_schedule_step(d);
-		ages_send(d);
-		trace_send(d);
-		accounts_sweep(&d->accounts);
-		engine_settle(&d->engine);
-		readies_send(d);
-		server_flush(&d->server);
-	} while (!TAILQ_EMPTY(&d->server.conns[CONN_DEAD]));
+	watch_spoiled_files(d);
+	(void)server_bury(&d->server);
+	pins_release(d);
+	evictor_step(d);
+	replay_step(d);
+	store_schedule_step(d);
+	ages_send(d);
+	trace_send(d);
+	accounts_sweep(&d->accounts);
+	engine_settle(&d->engine);
+	readies_send(d);
+	server_flush(&d->server);
 	/* With event_active() nothing else would come between two turns, not
 	 * even a look at the sockets. */
-	if (store_schedule_has_work(&d->stores))
+	if (needs_another_turn(d))
 		(void)add_timer(&d->turn, 0);
 	if (d->is_stopping)
 		end_if_idle(d);

@@ -27,6 +27,7 @@ enum {
 	RESERVE_FOR_LOCAL = 64,		/* descriptors they leave alone */
 	PAUSE_MS = 100,			/* when descriptors have run out */
 	HANDSHAKE_REST_US = 3000,	/* between TLS newcomers */
+	BURIED_PER_TURN = 128,		/* connections, and their segments */
 };
 
 void server_init(struct server *server)
@@ -516,15 +517,19 @@ static void log_end(const struct conn *c)
 }
 
 /* Its own requests go on in the pager, but nobody waits for them. */
-static void bury(struct conn *c)
+static void bury(struct conn *c, unsigned *budget)
 {
 	struct session *s = c->session;
+	bool is_main = s != NULL && c == s->main;
 
-	log_end(c);
-	pending_orphan(c);
-	if (s != NULL && c == s->main)
-		session_destroy(s);
-	else if (s != NULL)
+	if (!is_main || !s->is_ending) {
+		--*budget;
+		log_end(c);
+		pending_orphan(c);
+	}
+	if (is_main && !session_destroy(s, budget))
+		return;
+	if (s != NULL && !is_main)
 		session_remove_lane(s, c);
 	conn_destroy(c);
 }
@@ -532,10 +537,12 @@ static void bury(struct conn *c)
 bool server_bury(struct server *server)
 {
 	struct conn *c = TAILQ_FIRST(&server->conns[CONN_DEAD]);
+	unsigned budget = BURIED_PER_TURN;
 	bool had_any = c != NULL;
 
-	for (; c != NULL; c = TAILQ_FIRST(&server->conns[CONN_DEAD]))
-		bury(c);
+	for (; c != NULL && budget > 0;
+	     c = TAILQ_FIRST(&server->conns[CONN_DEAD]))
+		bury(c, &budget);
 	return had_any;
 }
 

@@ -89,8 +89,8 @@ void server_stop_listening(struct server *server);
 /* Send what is queued on all connections. */
 void server_flush(struct server *server);
 
-/* Let go of DEAD connections and their sessions.  The turn only.  Returns
- * whether there were any. */
+/* Let go of DEAD connections and their sessions, as far as one turn goes.  The
+ * turn only.  Returns whether there were any. */
 bool server_bury(struct server *server);
 
 /* Close those that took too long over a handshake or a message. */

@@ -101,35 +101,44 @@ static void keep_what_came(struct session *s)
 }
 
 /* Until its process is gone, or says so: pin.h. */
-static void keep_pins(struct session *s)
+static void keep_pins(struct session *s, struct attachment *a)
 {
 	struct uffd_copy *copy = LIST_FIRST(&s->copies);
-	struct attachment *a, *next;
 
-	if (copy == NULL || s->is_unmapped || s->daemon->is_stopping)
-		return;
-	HASH_ITER(hh, s->attachments, a, next)
-		if (a->segment->name[0] != '\0')
-			pins_keep_all(&copy->pins, a);
+	if (copy != NULL && !s->is_unmapped && !s->daemon->is_stopping &&
+	    a->segment->name[0] != '\0')
+		pins_keep_all(&copy->pins, a);
 }
 
-void session_destroy(struct session *s)
+/* From now on nobody asks for anything in its name. */
+static void begin_end(struct session *s)
 {
-	struct daemon *d = s->daemon;
-	struct attachment *a, *next;
 	struct conn *lane;
 
+	s->is_ending = true;
 	LIST_FOREACH(lane, &s->lanes, lane_link)
 		conn_close(lane, "its session has ended");
 	while ((lane = LIST_FIRST(&s->lanes)) != NULL)
 		session_remove_lane(s, lane);
-	keep_pins(s);
-	HASH_ITER(hh, s->attachments, a, next)
-		detach_all(s, a);
 	stores_leave(s);
-	trace_stop(&d->trace, s);
+	trace_stop(&s->daemon->trace, s);
 	mailbox_close(s);
 	keep_what_came(s);
+}
+
+bool session_destroy(struct session *s, unsigned *budget)
+{
+	struct daemon *d = s->daemon;
+
+	if (!s->is_ending)
+		begin_end(s);
+	for (; s->attachments != NULL && *budget > 0; --*budget) {
+		keep_pins(s, s->attachments);
+		detach_all(s, s->attachments);
+	}
+	if (s->attachments != NULL)
+		return false;
+	/* Its copies are as good as ever until here. */
 	keeper_end_session(&d->keeper, s, s->is_unmapped);
 	s->account->parent->session_count--;
 	account_put(&d->accounts, s->account);
@@ -137,6 +146,7 @@ void session_destroy(struct session *s)
 	d->server.session_count--;
 	d->stats.sessions_closed++;
 	free(s);
+	return true;
 }
 
 void session_add_lane(struct session *s, struct conn *c)

@@ -64,6 +64,7 @@ struct session {
 	uint64_t connected_ns;
 	struct trace_reader *tracing;	/* NULL: not */
 	bool is_evicting;		/* waits for an EvictReply */
+	bool is_ending;			/* it lets go of its segments */
 	TAILQ_ENTRY(session) link;
 };
 
@@ -80,8 +81,10 @@ struct session_wish {
 int session_create(struct conn *c, const struct session_wish *wish,
 		   struct session **ret_session) MUST_CHECK;
 
-/* Its main connection is DEAD: let go of everything.  The turn only. */
-void session_destroy(struct session *s);
+/* Its main connection is DEAD: let go of everything, but of no more than
+ * *budget segments now.  Returns whether that was all, and it is no more.  The
+ * turn only. */
+bool session_destroy(struct session *s, unsigned *budget) MUST_CHECK;
 
 /* Make a NEW connection a lane of `s`. */
 void session_add_lane(struct session *s, struct conn *c);

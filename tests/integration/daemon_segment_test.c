@@ -118,6 +118,53 @@ static void private_segments_go_with_their_session(void **state)
 	close(data);
 }
 
+static uint64_t segment_count(int fd)
+{
+	Memd__StatusReply *status;
+	struct answer a;
+	uint64_t count;
+
+	client_send(fd, T(STATUS), 9, NULL);
+	client_receive(fd, T(STATUS_REPLY), 9, &a);
+	status = answer_unpack(&a, &memd__status_reply__descriptor);
+	count = status->segments;
+	protobuf_c_message_free_unpacked(&status->base, NULL);
+	answer_free(&a);
+	return count;
+}
+
+/* Others are served while a session with many segments lets go of them: one who
+ * asks again and again sees some gone and some not.  (Where the machine lets
+ * nobody ask meanwhile it is tried once more.) */
+static void sessions_end_in_turns(void **state)
+{
+	enum { MANY = 2048, TRIES = 50 };
+	const char *const flags[] = { "--session-segments=4096", NULL };
+	struct testmemd tm;
+	bool has_seen = false;
+	int other;
+
+	(void)state;
+	assert_int_equal(testmemd_start(&tm, flags), 0);
+	other = client_open(&tm, false, NULL);
+	for (unsigned i = 0; i < TRIES && !has_seen; i++) {
+		int fd = client_open(&tm, false, NULL);
+		uint32_t segment;
+		uint64_t count;
+
+		for (unsigned k = 0; k < MANY; k++)
+			close(client_map(fd, 4096, 4096, &segment));
+		close(fd);
+		do {
+			count = segment_count(other);
+			has_seen |= count > 0 && count < MANY;
+		} while (count > 0);
+	}
+	assert_true(has_seen);
+	close(other);
+	assert_int_equal(testmemd_stop(&tm), 0);
+}
+
 static void detached_numbers_mean_nothing(void **state)
 {
 	int fd = client_open(&memd, false, NULL);
@@ -802,6 +849,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(data_file_is_sealed_and_sparse),
 		cmocka_unit_test(private_segments_go_with_their_session),
+		cmocka_unit_test(sessions_end_in_turns),
 		cmocka_unit_test(detached_numbers_mean_nothing),
 		cmocka_unit_test(others_segments_cannot_be_named_by_number),
 		cmocka_unit_test(
