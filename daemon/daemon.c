@@ -106,7 +106,7 @@ static bool needs_turn(const struct daemon *d)
 	       !TAILQ_EMPTY(&d->pins.orphans) ||
 	       backing_has_spoiled(d->engine.backing) ||
 	       (d->evictor.is_active && !d->evictor.is_waiting) ||
-	       d->replays.is_due ||
+	       d->replays.is_due || d->map_waits.is_due ||
 	       store_schedule_has_work(&d->stores) ||
 	       trace_is_behind(d);
 }
@@ -140,6 +140,7 @@ static void end_if_idle(struct daemon *d)
 static bool needs_another_turn(const struct daemon *d)
 {
 	return !TAILQ_EMPTY(&d->server.conns[CONN_DEAD]) ||
+	       d->map_waits.is_due ||
 	       store_schedule_has_work(&d->stores);
 }
 
@@ -148,6 +149,7 @@ static void turn(struct daemon *d)
 	watch_spoiled_files(d);
 	(void)server_bury(&d->server);
 	pins_release(d);
+	map_waits_step(d);
 	evictor_step(d);
 	replay_step(d);
 	store_schedule_step(d);
@@ -277,6 +279,8 @@ static void tick(struct daemon *d)
 	if (atomic_load(&d->must_stop) != 0 && !d->is_stopping)
 		daemon_stop(d, "none");
 	watch_tick(d);
+	/* What they wait for may turn out to be kept by a client. */
+	map_waits_wake(&d->map_waits);
 	replays_wake(&d->replays);
 	if (!d->is_stopping)
 		tell_status(d);
@@ -393,6 +397,7 @@ static void hook_segment_gone(void *ctx, segment_id segment)
 
 	segments_gone(&d->segments, segment);
 	store_room_freed(&d->stores, segment);
+	map_waits_wake(&d->map_waits);
 }
 
 static void hook_settle(void *ctx)
@@ -575,6 +580,7 @@ static int start(struct daemon *d, char *reason, size_t size)
 	stores_init(&d->stores, d);
 	ages_init(&d->ages);
 	replays_init(&d->replays);
+	map_waits_init(&d->map_waits);
 	busy_poll_init(&d->busy_poll);
 	readies_init(&d->readies);
 	trace_init(&d->trace, d->config.trace_events);
@@ -652,6 +658,7 @@ static void take_down(struct daemon *d)
 	while (server_bury(&d->server))
 		;
 	stores_fini(&d->stores);
+	map_waits_fini(&d->map_waits);
 	trace_fini(&d->trace);
 	replays_fini(&d->replays);
 	keeper_fini(&d->keeper);

@@ -21,6 +21,7 @@
 #include "daemon/mailbox.h"
 #include "daemon/pending.h"
 #include "daemon/pin.h"
+#include "daemon/map_wait.h"
 #include "daemon/ready.h"
 #include "daemon/renewal.h"
 #include "daemon/replay.h"
@@ -96,6 +97,7 @@ struct daemon {
 	struct trace trace;
 	struct evictor evictor;
 	struct replays replays;
+	struct map_waits map_waits;
 	struct stores stores;
 	struct store_watch store_watch;
 	struct stats stats;

@@ -218,6 +218,13 @@ static void create_new(struct daemon *d, struct conn *c, uint64_t id,
 	int err = segments_add(&d->segments, wish, &segment, reason,
 			       sizeof(reason));
 
+	if (err == -EINPROGRESS) {
+		err = map_wait_add(d, c, id, create);
+		if (err == 0)
+			return;
+		snprintf(reason, sizeof(reason), "too many requests wait; try "
+			 "again later");
+	}
 	if (err != 0) {
 		conn_send_error(c, id, err, "%s", reason);
 		return;
@@ -245,7 +252,8 @@ void handle_segment_create(struct daemon *d, struct conn *c, uint64_t id,
 	struct account *uid_account = c->session->account->parent;
 	struct segment_wish wish = { .name = name, .uid = c->peer.uid,
 				     .mode = create->mode,
-				     .owner = uid_account };
+				     .owner = uid_account,
+				     .can_wait = true };
 	struct segment *existing = NULL;
 
 	if (fault != NULL) {

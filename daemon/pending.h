@@ -19,7 +19,8 @@ struct store_op;
 enum pending_kind {
 	PENDING_FREE, PENDING_FAULT, PENDING_ADVISE, PENDING_PIN,
 	PENDING_UNPIN, PENDING_EVICT, PENDING_REPLAY, PENDING_STORE,
-	PENDING_STORE_CLOSE,		/* the pager does not know of it */
+	/* The pager does not know of these. */
+	PENDING_STORE_CLOSE, PENDING_MAP,
 };
 
 struct pending_entry {

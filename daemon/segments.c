@@ -232,8 +232,13 @@ int segments_add(struct segments *ss, const struct segment_wish *wish,
 		return err;
 	segment = calloc(1, sizeof(*segment));
 	err = segment == NULL ? -ENOMEM : add_to_pager(ss, wish, segment);
+	if ((err == -ENOSPC || err == -EDQUOT) && wish->can_wait &&
+	    pager_segment_will_fit(ss->engine->pager, wish->page_count,
+				   wish->order, wish->account->id))
+		err = -EINPROGRESS;
 	if (err != 0) {
-		explain(ss, wish, err, ret_reason, reason_size);
+		if (err != -EINPROGRESS)
+			explain(ss, wish, err, ret_reason, reason_size);
 		free(segment);
 		return err;
 	}

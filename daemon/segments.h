@@ -69,6 +69,7 @@ struct segment_wish {
 	uint64_t page_count;
 	struct account *account;	/* pays; borrowed */
 	struct account *owner;		/* the uid's; borrowed */
+	bool can_wait;			/* for others to be taken down */
 };
 
 int segments_init(struct segments *ss, struct engine *engine,
@@ -78,7 +79,9 @@ void segments_fini(struct segments *ss);
 
 /* Returns 0; or -errno, with a line in ret_reason: -EDQUOT, -ENOSPC, -EAGAIN
  * (too many segments), -EMFILE, -EINVAL (page size too large for the pool),
- * -ENOMEM.  Not from inside pager calls. */
+ * -ENOMEM.  -EINPROGRESS, without a line, only where wish->can_wait: there will
+ * be room when what is being taken down has gone.  Not from inside pager
+ * calls. */
 int segments_add(struct segments *ss, const struct segment_wish *wish,
 		 struct segment **ret_segment, char *ret_reason,
 		 size_t reason_size) MUST_CHECK;

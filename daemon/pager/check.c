@@ -316,7 +316,7 @@ static uint32_t waiting_of(const struct pager *pg, segment_id segment)
 
 void pager_check(const struct pager *pg)
 {
-	uint64_t committed = 0, batch_pages = 0, batch_slots;
+	uint64_t committed = 0, going = 0, batch_pages = 0, batch_slots;
 	uint32_t waiting = 0, segments = 0, dying = 0;
 	segment_id before = 0;
 	struct recount rc;
@@ -343,10 +343,13 @@ void pager_check(const struct pager *pg)
 		ASSERT(sg->waiting_count == 0 ||
 		       sg->waiting_count == waiting_of(pg, id));
 		committed += sg->page_count << sg->order;
+		if (sg->state == SEGMENT_DYING && !sg->is_blocked)
+			going += sg->page_count << sg->order;
 		segments++;
 	}
 	ASSERT(segments == pg->segment_count);
 	ASSERT(committed == pg->committed_units);
+	ASSERT(going == pg->dying_units);
 	batch_slots = check_batches(pg, &batch_pages, &waiting);
 	ASSERT(batch_pages == rc.busy);
 	ASSERT(rc.slots + batch_slots == pg->slots.used_count);

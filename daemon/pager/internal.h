@@ -161,6 +161,7 @@ struct account {
 	uint64_t evicting_frames;	/* of these: soon free by themselves */
 	uint64_t limit_mapped_units;
 	uint64_t mapped_units;
+	uint64_t dying_units;		/* of these: will go soon */
 	uint64_t pinned_units;
 	uint64_t wanted_units;		/* by a parked PIN */
 	/* Faults that must wait for it: some are served in their order, and
@@ -311,6 +312,7 @@ struct pager {
 	struct queue pool_waiting;
 	uint64_t wanted_units;		/* by a parked PIN */
 	uint64_t committed_units;
+	uint64_t dying_units;		/* of these: will go soon */
 	uint32_t segment_count, dying_count;
 	uint32_t blocked_count;		/* of the dying ones */
 

@@ -185,6 +185,11 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 			 account_id account, segment_id *ret_segment)
 	MUST_CHECK;
 
+/* One that was refused with -ENOSPC or -EDQUOT: would it fit if all that is
+ * being taken down had gone, but for what ops.discard refuses? */
+bool pager_segment_will_fit(const struct pager *pg, uint64_t page_count,
+			    unsigned order, account_id account);
+
 /* Advice on this segment, which nobody has pinned yet, has a share of its own,
  * together with others of the kind: PAGER_ADVICE_RESERVED under way at once,
  * and pins of an eighth of the pool.  What is done to all other segments cannot

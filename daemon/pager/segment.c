@@ -138,11 +138,44 @@ void pager_segment_reserve(struct pager *pg, segment_id segment)
 	sg->is_reserved = true;
 }
 
+/* It is DYING, and nothing keeps it (or, with a negative number, no more). */
+static void charge_dying(struct pager *pg, const struct segment *sg,
+			 int64_t sign)
+{
+	uint64_t units = (uint64_t)sign * (sg->page_count << sg->order);
+
+	pg->dying_units += units;
+	for (account_id id = sg->account; id != 0;
+	     id = pg->account[id].parent)
+		pg->account[id].dying_units += units;
+}
+
+bool pager_segment_will_fit(const struct pager *pg, uint64_t page_count,
+			    unsigned order, account_id account)
+{
+	uint64_t units = page_count << order;
+
+	if (pg->dying_units == 0 ||
+	    pg->committed_units - pg->dying_units + units >
+	    segment_commit_limit(pg))
+		return false;
+	for (; account != 0; account = pg->account[account].parent) {
+		const struct account *ac = &pg->account[account];
+
+		if (ac->limit_mapped_units != 0 &&
+		    ac->mapped_units - ac->dying_units + units >
+		    ac->limit_mapped_units)
+			return false;
+	}
+	return true;
+}
+
 static void segment_free(struct pager *pg, segment_id id)
 {
 	struct segment *sg = &pg->segment[id];
 	uint64_t units = sg->page_count << sg->order;
 
+	charge_dying(pg, sg, -1);
 	remove_segment(pg, id);
 	account_unmap(pg, sg->account, units);
 	pg->committed_units -= units;
@@ -178,6 +211,8 @@ static bool is_forgettable(const struct pager *pg, const struct segment *sg,
 
 static void set_blocked(struct pager *pg, struct segment *sg, bool is_blocked)
 {
+	if (sg->is_blocked != is_blocked)
+		charge_dying(pg, sg, is_blocked ? -1 : 1);
 	pg->blocked_count -= sg->is_blocked;
 	sg->is_blocked = is_blocked;
 	pg->blocked_count += sg->is_blocked;
@@ -397,6 +432,7 @@ void pager_segment_destroy(struct pager *pg, segment_id segment)
 	     id = pg->account[id].parent)
 		pg->account[id].pinned_units -= sg->pinned_units;
 	sg->pinned_units = 0;
+	charge_dying(pg, sg, 1);
 	fail_faults(pg, segment);
 	advice_end_segment(pg, segment);
 	ahead_forget(pg, segment);

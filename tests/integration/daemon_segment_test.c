@@ -165,6 +165,50 @@ static void sessions_end_in_turns(void **state)
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
+static void send_private(int fd, uint64_t id, uint64_t length)
+{
+	Memd__SegmentCreate create = MEMD__SEGMENT_CREATE__INIT;
+
+	create.length_bytes = length;
+	create.page_bytes = 65536;
+	create.has_attach = create.attach = true;
+	client_send(fd, T(SEGMENT_CREATE), id, &create.base);
+}
+
+/* What fits only once can be detached and made again at once, as often as one
+ * likes; what will not fit is refused all the same, and who does not wait for
+ * the answer harms nobody. */
+static void room_that_is_coming_is_waited_for(void **state)
+{
+	enum { ROUNDS = 100, LENGTH = 60 * MIB, TOUCHED = 128 };
+	int fd = client_open(&memd, false, NULL), gone;
+	uint32_t segment;
+
+	(void)state;
+	close(client_map(fd, LENGTH, 65536, &segment));
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		for (uint64_t page = 0; page < TOUCHED; page++) {
+			client_send_fault(fd, 5, segment, page);
+			assert_int_equal(client_receive_fault(fd, 5, page), 0);
+		}
+		detach(fd, segment);
+		client_expect_ok(fd, 62);
+		if (i == ROUNDS / 2) {
+			send_private(fd, 8, 200 * MIB);
+			client_expect_error(fd, 8, ENOSPC, "no room");
+		}
+		close(client_map(fd, LENGTH, 65536, &segment));
+	}
+	send_private(fd, 8, LENGTH);
+	client_expect_error(fd, 8, ENOSPC, "no room");
+	gone = client_open(&memd, false, NULL);
+	detach(fd, segment);
+	send_private(gone, 8, LENGTH);
+	close(gone);
+	close(fd);
+	expect_nothing_left();
+}
+
 static void detached_numbers_mean_nothing(void **state)
 {
 	int fd = client_open(&memd, false, NULL);
@@ -850,6 +894,7 @@ int main(void)
 		cmocka_unit_test(data_file_is_sealed_and_sparse),
 		cmocka_unit_test(private_segments_go_with_their_session),
 		cmocka_unit_test(sessions_end_in_turns),
+		cmocka_unit_test(room_that_is_coming_is_waited_for),
 		cmocka_unit_test(detached_numbers_mean_nothing),
 		cmocka_unit_test(others_segments_cannot_be_named_by_number),
 		cmocka_unit_test(
