@@ -18,6 +18,7 @@ int segments_init(struct segments *ss, struct engine *engine,
 	/* Serials seed the checksums: what an earlier memd left in the swap
 	 * file must not pass for ours. */
 	system_random(&ss->next_serial, sizeof(ss->next_serial));
+	system_random(&ss->name_key, sizeof(ss->name_key));
 	ss->by_pager_id = calloc(most, sizeof(struct segment *));
 	ss->dying = calloc(most, sizeof(struct account *));
 	if (ss->by_pager_id != NULL && ss->dying != NULL)
@@ -64,25 +65,26 @@ int segment_order(uint32_t page_bytes)
 	}
 }
 
+static struct checksum sum_name(const struct segments *ss, const char *name)
+{
+	return checksum_of(&ss->name_key, name, strlen(name));
+}
+
 struct segment *segments_find_name(const struct segments *ss, const char *name)
 {
+	struct checksum sum = sum_name(ss, name);
 	struct segment *segment;
 
-	TAILQ_FOREACH(segment, &ss->all, link)
-		if (!segment->is_unlinked && segment->name[0] != '\0' &&
-		    strcmp(segment->name, name) == 0)
-			return segment;
-	return NULL;
+	HASH_FIND(by_name, ss->by_name, &sum, sizeof(sum), segment);
+	return segment;
 }
 
 struct segment *segments_find_id(const struct segments *ss, uint32_t id)
 {
 	struct segment *segment;
 
-	TAILQ_FOREACH(segment, &ss->all, link)
-		if (segment->id == id)
-			return segment;
-	return NULL;
+	HASH_FIND(by_id, ss->by_id, &id, sizeof(id), segment);
+	return segment;
 }
 
 struct segment *segments_find_pager_id(const struct segments *ss,
@@ -98,8 +100,7 @@ static uint32_t take_id(struct segments *ss)
 
 	do
 		id = ss->next_id++;
-	while (id == 0 || (ss->next_id < ss->count &&
-			   segments_find_id(ss, id) != NULL));
+	while (id == 0 || segments_find_id(ss, id) != NULL);
 	return id;
 }
 
@@ -221,6 +222,30 @@ static int add_to_pager(struct segments *ss, const struct segment_wish *wish,
 	return err;
 }
 
+/* A hash that finds no memory does not have it. */
+static bool add_to_hashes(struct segments *ss, struct segment *segment)
+{
+	HASH_ADD(by_id, ss->by_id, id, sizeof(segment->id), segment);
+	if (segments_find_id(ss, segment->id) != segment)
+		return false;
+	if (segment->name[0] == '\0')
+		return true;
+	segment->name_sum = sum_name(ss, segment->name);
+	HASH_ADD(by_name, ss->by_name, name_sum, sizeof(segment->name_sum),
+		 segment);
+	if (segments_find_name(ss, segment->name) == segment)
+		return true;
+	HASH_DELETE(by_id, ss->by_id, segment);
+	return false;
+}
+
+static void forget_name(struct segments *ss, struct segment *segment)
+{
+	if (segment->name[0] != '\0' && !segment->is_unlinked)
+		HASH_DELETE(by_name, ss->by_name, segment);
+	segment->is_unlinked = true;
+}
+
 int segments_add(struct segments *ss, const struct segment_wish *wish,
 		 struct segment **ret_segment, char *ret_reason,
 		 size_t reason_size)
@@ -244,6 +269,12 @@ int segments_add(struct segments *ss, const struct segment_wish *wish,
 	}
 	segment->id = take_id(ss);
 	snprintf(segment->name, sizeof(segment->name), "%s", wish->name);
+	if (!add_to_hashes(ss, segment)) {
+		take_down(ss, segment->pager_id, wish->account);
+		explain(ss, wish, -ENOMEM, ret_reason, reason_size);
+		free(segment);
+		return -ENOMEM;
+	}
 	segment->uid = wish->uid;
 	segment->gid = wish->gid;
 	segment->mode = wish->mode;
@@ -267,6 +298,8 @@ static void destroy(struct segments *ss, struct segment *segment)
 	segment_id id = segment->pager_id;
 
 	record_drop(&ss->records, segment);
+	forget_name(ss, segment);
+	HASH_DELETE(by_id, ss->by_id, segment);
 	TAILQ_REMOVE(&ss->all, segment, link);
 	ss->by_pager_id[id] = NULL;
 	ss->count--;
@@ -298,6 +331,6 @@ void segments_drop_unused(struct segments *ss, struct segment *segment)
 
 void segments_unlink(struct segments *ss, struct segment *segment)
 {
-	segment->is_unlinked = true;
+	forget_name(ss, segment);
 	segments_drop_unused(ss, segment);
 }

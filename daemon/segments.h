@@ -14,8 +14,12 @@
 #include "daemon/engine.h"
 #include "daemon/record.h"
 #include "proto/limits.h"
+#include "swapstore/checksum.h"
 #include <sys/queue.h>
 #include <sys/types.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
 
 struct session;
 struct attachment;
@@ -37,7 +41,9 @@ struct segment {
 	uint32_t attached_count;
 	LIST_HEAD(, attachment) attachments;
 	struct record *record;		/* NULL: none; see record.h */
+	struct checksum name_sum;	/* keyed: nobody can choose it */
 	TAILQ_ENTRY(segment) link;
+	UT_hash_handle by_id, by_name;	/* by name: not if unlinked */
 };
 
 TAILQ_HEAD(segment_list, segment);
@@ -48,6 +54,8 @@ struct segments {
 	const struct config *config;
 	struct segment_list all;	/* in the order of their ids but for
 					 * wrap-around */
+	struct segment *by_id, *by_name;	/* uthash */
+	struct checksum_key name_key;
 	uint32_t count;
 	uint32_t next_id;
 	uint64_t next_serial;

@@ -14,9 +14,6 @@
 #include "daemon/ready.h"
 #include "daemon/segments.h"
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 enum {
 	SESSION_TOKEN_BYTES = 16,
 	SESSION_REQUESTS_MAX = 16,	/* Advise and Pin waiting at once */

@@ -115,11 +115,13 @@ static void let_go(struct daemon *d, struct segment *segment, const char *what)
 {
 	if (segment->name[0] == '\0') {
 		close_owner(segment, what);
-	} else if (segment->attached_count == 0) {
-		segments_unlink(&d->segments, segment);
 	} else {
-		segment->is_unlinked = true;
-		detach_all(segment);
+		bool is_attached = segment->attached_count != 0;
+
+		/* Where nobody has it, it goes with its name. */
+		segments_unlink(&d->segments, segment);
+		if (is_attached)
+			detach_all(segment);
 	}
 }
 
