@@ -134,11 +134,11 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	TAILQ_FOREACH(store, &ss->all, link)
-		if (store->is_starved) {
-			store->is_starved = false;
-			store_schedule_add(store);
-		}
+	while ((store = TAILQ_FIRST(&ss->starved)) != NULL) {
+		TAILQ_REMOVE(&ss->starved, store, due_link);
+		store->is_starved = false;
+		store_schedule_add(store);
+	}
 	daemon_settle(ss->daemon);
 }
 
@@ -167,6 +167,7 @@ void store_schedule_starve(struct store *store)
 	if (store->is_due)
 		unset_due(ss, store);
 	store->is_starved = true;
+	TAILQ_INSERT_TAIL(&ss->starved, store, due_link);
 }
 
 void store_schedule_fini(struct stores *ss)

@@ -18,6 +18,7 @@ void stores_init(struct stores *ss, struct daemon *d)
 	*ss = (struct stores){ .daemon = d };
 	TAILQ_INIT(&ss->all);
 	TAILQ_INIT(&ss->due);
+	TAILQ_INIT(&ss->starved);
 	TAILQ_INIT(&ss->answered);
 	TAILQ_INIT(&ss->waiting);
 	ss->pinned_max = MAX(d->config.pool_size / PAGER_UNIT_BYTES / 8, 1u);
@@ -249,6 +250,8 @@ static void destroy(struct store *store)
 	store_drop_ops(store);
 	if (store->is_due)
 		TAILQ_REMOVE(&ss->due, store, due_link);
+	if (store->is_starved)
+		TAILQ_REMOVE(&ss->starved, store, due_link);
 	TAILQ_REMOVE(&ss->all, store, link);
 	ss->count--;
 	d->stats.stores--;

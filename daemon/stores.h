@@ -71,7 +71,8 @@ struct store {
 	uint64_t reading_bytes;		/* replies started */
 	bool is_due;
 	bool is_starved;		/* it waits for a moment */
-	TAILQ_ENTRY(store) link, due_link;
+	TAILQ_ENTRY(store) link;
+	TAILQ_ENTRY(store) due_link;	/* of due, or of starved */
 };
 
 TAILQ_HEAD(store_list, store);
@@ -80,6 +81,7 @@ struct stores {
 	struct daemon *daemon;
 	struct store_list all;
 	struct store_list due;		/* with something to start */
+	struct store_list starved;	/* … after a moment */
 	struct store_op_list answered;	/* by the pager */
 	TAILQ_HEAD(, store_room_wait) waiting;	/* for room to be free */
 	uint32_t count;
