@@ -182,6 +182,7 @@ void conn_close(struct conn *c, const char *format, ...)
 	va_end(args);
 	(void)event_del(&c->readable);
 	(void)event_del(&c->writable);
+	server_forget_repeat(&c->daemon->server, c);
 	conn_enter(c, CONN_DEAD);
 	(void)event_active(&c->daemon->turn, EV_TIMEOUT, 0);
 }

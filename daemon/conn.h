@@ -60,7 +60,8 @@ struct conn {
 	size_t payload_left;
 	conn_payload_done *payload_done;
 	bool is_held;			/* nothing is read for now */
-	bool must_repeat;		/* NEW: its message is taken again */
+	bool must_repeat;		/* NEW: its message is taken again, */
+	bool is_repeating;		/* and it is on the server's list */
 	bool takes_descriptors;		/* Userfaultfd may still come */
 	int descriptor[CONN_DESCRIPTORS_MAX];	/* came, not taken yet */
 	unsigned descriptor_count;
@@ -77,6 +78,7 @@ struct conn {
 	LIST_HEAD(, pending_entry) pending;
 	TAILQ_ENTRY(conn) link;		/* of its state's list */
 	TAILQ_ENTRY(conn) dirty_link;
+	TAILQ_ENTRY(conn) repeat_link;
 	LIST_ENTRY(conn) lane_link;	/* LANE: of its session */
 	TAILQ_ENTRY(conn) busy_poll_link;
 };

@@ -36,6 +36,7 @@ void server_init(struct server *server)
 	for (size_t i = 0; i < CONN_STATES; i++)
 		TAILQ_INIT(&server->conns[i]);
 	TAILQ_INIT(&server->dirty);
+	TAILQ_INIT(&server->repeating);
 	TAILQ_INIT(&server->sessions);
 	server->descriptor_limit = system_descriptor_limit();
 }
@@ -103,32 +104,55 @@ static void on_rested(evutil_socket_t fd, short what, void *arg)
 			(void)event_add(&d->server.listeners[i].event, NULL);
 }
 
-/* A name service has been asked: it may have answered. */
-enum { REPEAT_MS = 20 };
+/* A name service has been asked: it may have answered.  To identify one costs
+ * tens of microseconds, so they are tried a few at a time. */
+enum { REPEAT_MS = 20, REPEAT_NEXT_MS = 5, REPEATS_AT_ONCE = 16 };
+
+void server_forget_repeat(struct server *server, struct conn *c)
+{
+	if (c->is_repeating)
+		TAILQ_REMOVE(&server->repeating, c, repeat_link);
+	c->is_repeating = false;
+}
+
+static void repeat_in(struct server *server, unsigned delay_ms)
+{
+	struct timeval delay = { .tv_usec = (suseconds_t)delay_ms * 1000 };
+
+	(void)event_add(&server->repeat, &delay);
+}
 
 static void on_repeat(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
-	struct conn *c, *next;
+	struct server *server = &d->server;
+	struct conn *last = TAILQ_LAST(&server->repeating, conn_list), *c;
+	unsigned left = REPEATS_AT_ONCE;
 
 	(void)fd;
 	(void)what;
-	for (c = TAILQ_FIRST(&d->server.conns[CONN_NEW]); c != NULL;
-	     c = next) {
-		next = TAILQ_NEXT(c, link);
+	/* Those that must wait on come behind the last one. */
+	for (c = NULL; c != last && left > 0; left--) {
+		c = TAILQ_FIRST(&server->repeating);
+		if (c == NULL)
+			break;
+		server_forget_repeat(server, c);
 		conn_release(c);
 	}
+	if (!TAILQ_EMPTY(&server->repeating))
+		repeat_in(server, c == last ? REPEAT_MS : REPEAT_NEXT_MS);
 	daemon_settle(d);
 }
 
 void server_repeat(struct daemon *d, struct conn *c)
 {
-	struct timeval delay = { .tv_usec = REPEAT_MS * 1000 };
-
 	c->must_repeat = true;
 	conn_hold(c);
+	if (!c->is_repeating)
+		TAILQ_INSERT_TAIL(&d->server.repeating, c, repeat_link);
+	c->is_repeating = true;
 	if (!event_pending(&d->server.repeat, EV_TIMEOUT, NULL))
-		(void)event_add(&d->server.repeat, &delay);
+		repeat_in(&d->server, REPEAT_MS);
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)

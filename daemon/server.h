@@ -37,7 +37,8 @@ struct server {
 	ino_t socket_ino;
 	int lock_fd;			/* -1: none */
 	struct event resume, rest;	/* listening again after a pause */
-	struct event repeat;		/* Hellos that wait for a look-up */
+	struct event repeat;		/* Hellos that wait for a look-up: */
+	struct conn_list repeating;
 	bool is_paused;
 
 	struct conn_list conns[CONN_STATES];
@@ -82,6 +83,8 @@ void server_use_tls(struct daemon *d, struct channel_context *tls);
 /* The connection's message cannot be dealt with now: it is taken again, from
  * its first byte, in a moment.  For a handler of a NEW connection. */
 void server_repeat(struct daemon *d, struct conn *c);
+/* It will not be: it is closed. */
+void server_forget_repeat(struct server *server, struct conn *c);
 
 /* No more newcomers; our socket is removed.  May be called again. */
 void server_stop_listening(struct server *server);
