@@ -22,7 +22,7 @@ static const char *const all_names[] = {
 #define NUMBER(name, ...)	#name,
 #define TEXT(name, ...)		#name,
 #define CHOICE(name, ...)	#name,
-#include "daemon/config_keys.h"
+#include "daemon/config/config_keys.h"
 #undef NUMBER
 #undef TEXT
 #undef CHOICE

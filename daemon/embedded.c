@@ -4,8 +4,8 @@
 #include "common/descriptor.h"
 #include "common/thread.h"
 #include "daemon/daemon.h"
-#include "daemon/peer.h"
-#include "daemon/system.h"
+#include "daemon/net/peer.h"
+#include "daemon/system/system.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* memd: what to do, from the command line. */
-#include "daemon/check.h"
+#include "daemon/admin/check.h"
 #include "daemon/daemon.h"
-#include "daemon/keeper_process.h"
-#include "daemon/options.h"
-#include "daemon/pager/punch_helper.h"
+#include "daemon/keeper/keeper_process.h"
+#include "daemon/config/options.h"
+#include "daemon/backing/punch_helper.h"
 #include <string.h>
 #include <unistd.h>
 

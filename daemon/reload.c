@@ -3,14 +3,14 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/certificates.h"
+#include "daemon/net/certificates.h"
 #include "daemon/daemon.h"
-#include "daemon/engine_store.h"
-#include "daemon/limits.h"
-#include "daemon/names.h"
-#include "daemon/notify.h"
-#include "daemon/remote.h"
-#include "daemon/system.h"
+#include "daemon/engine/engine_store.h"
+#include "daemon/admin/limits.h"
+#include "daemon/system/names.h"
+#include "daemon/system/notify.h"
+#include "daemon/net/remote.h"
+#include "daemon/system/system.h"
 #include <errno.h>
 #include <string.h>
 #include <time.h>

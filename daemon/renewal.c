@@ -2,7 +2,7 @@
 #include "daemon/renewal.h"
 
 #include "daemon/daemon.h"
-#include "daemon/engine_store.h"
+#include "daemon/engine/engine_store.h"
 #include "daemon/reload.h"
 #include <string.h>
 #include <sys/stat.h>

@@ -181,11 +181,11 @@ check_structure() {
 	only '<liburing' swapstore/store_uring.c || result=1
 	only '<event2?/' 'daemon/*.[ch]' || result=1
 	only '<openssl/' 'proto/channel*.[ch]' || result=1
-	only 'ioctl\(.*UFFDIO_' client/uffd.c daemon/pager/backing.c \
-		daemon/keeper_process.c ||
+	only 'ioctl\(.*UFFDIO_' client/uffd.c daemon/backing/backing.c \
+		daemon/keeper/keeper_process.c ||
 		result=1
-	only '\b(splice\(|FALLOC_FL_PUNCH_HOLE)' daemon/pager/backing.c \
-		daemon/pager/punch_helper.c || result=1
+	only '\b(splice\(|FALLOC_FL_PUNCH_HOLE)' daemon/backing/backing.c \
+		daemon/backing/punch_helper.c || result=1
 	layer common common || result=1
 	layer proto common proto || result=1
 	layer swapstore common proto swapstore || result=1
@@ -194,7 +194,7 @@ check_structure() {
 	# What a library of the engine offers to that of programs, and the names
 	# of all settings.
 	layer client common proto client daemon/embedded.h \
-		daemon/config_keys.h || result=1
+		daemon/config/config_keys.h || result=1
 	return "$result"
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that memd looks straight at those who have just read
- * (daemon/busy_poll.h), serves all others meanwhile, and lets go of whoever
+ * (daemon/net/busy_poll.h), serves all others meanwhile, and lets go of whoever
  * leaves: also in the middle of a message, or because another one takes its
  * store. */
 #include "tests/integration/store_client.h"

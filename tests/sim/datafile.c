@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The data files as the pager sees them through its ops: a fake of what
- * daemon/pager/backing.c does with memfds.  Every unit that the pager installs
- * is compared, byte for byte, with what the model says it must contain. */
+/* The data files as the pager sees them through its ops: a fake of
+ * what daemon/backing/backing.c does with memfds.  Every unit that the pager
+ * installs is compared, byte for byte, with what the model says it must
+ * contain. */
 #include "tests/sim/sim.h"
 
 #include <errno.h>

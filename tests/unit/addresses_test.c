@@ -2,8 +2,8 @@
 /* Proves which connections count as one host's: by IPv4 address, however it
  * came; by network of 64 bits of IPv6, but each host by itself where there is
  * no network; and that an address is known as long as it has connections. */
-#include "daemon/addresses.h"
-#include "daemon/remote.h"
+#include "daemon/net/addresses.h"
+#include "daemon/net/remote.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

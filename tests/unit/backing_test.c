@@ -3,7 +3,7 @@
  * and nothing else: the page is told to be lost, its neighbours have their
  * bytes, and memd goes on.  The kernel's word for it comes from a read() of
  * our own in place of the C library's. */
-#include "daemon/pager/backing.h"
+#include "daemon/backing/backing.h"
 
 #include "tests/skip.h"
 #include <errno.h>

@@ -4,7 +4,7 @@
  * order; texts that cannot be what they are for are refused; near misses are
  * guessed, also of variables; refusals name the variable, and comments that are
  * none; values at the bounds and one past them. */
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 #include "daemon/pager/pager.h"
 #include "tests/temporary.h"
 

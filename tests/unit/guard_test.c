@@ -2,7 +2,7 @@
 /* Proves that memory whose pages cannot be had is covered and marked when it is
  * touched, read or write, all of it and nothing else; and that any other SIGBUS
  * ends the process as it would without a guard. */
-#include "daemon/guard.h"
+#include "daemon/system/guard.h"
 
 #include <setjmp.h>
 #include <signal.h>

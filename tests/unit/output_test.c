@@ -4,7 +4,7 @@
  * that bytes which cannot be read are told and no others sent in their place;
  * that who receives descriptors gets any number of them, and who does not few;
  * and that the buffer is given back by who does not use it. */
-#include "daemon/output.h"
+#include "daemon/net/output.h"
 #include "proto/channel.h"
 
 #include <errno.h>

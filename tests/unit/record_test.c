@@ -2,7 +2,7 @@
 /* Proves that a record notes pages of its range only and stops when it is told
  * to or has had enough; that a new one replaces the old; and that with too
  * many of them the user who has the most loses his oldest, and no other. */
-#include "daemon/segments.h"
+#include "daemon/serve/segments.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that a rate is one a second however often it is computed, follows what
  * the counter does, and comes to rest at 0. */
-#include "daemon/stats.h"
+#include "daemon/stats/stats.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

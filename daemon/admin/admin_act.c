@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* Administration that changes something, or goes on for a while. */
+#include "daemon/daemon.h"
+#include "daemon/net/dispatch.h"
+#include "daemon/serve/session.h"
+#include "daemon/serve/whom.h"
+
+#include "common/log.h"
+#include <errno.h>
+#include <string.h>
+
+void handle_trace(struct daemon *d, struct conn *c, uint64_t id,
+		  const void *message)
+{
+	const Memd__TraceRequest *request = message;
+	const struct whom whom = { (pid_t)request->pid, request->session };
+	int err;
+
+	if (!whom_check(d, c, id, &whom))
+		return;
+	err = trace_start(&d->trace, c->session, &whom);
+	if (err != 0)
+		conn_send_error(c, id, err, "no memory for the trace");
+	else
+		conn_send_ok(c, id);
+}
+
+void handle_evict(struct daemon *d, struct conn *c, uint64_t id,
+		  const void *message)
+{
+	const Memd__EvictRequest *request = message;
+	const struct whom whom = { (pid_t)request->pid, request->session };
+
+	if (!whom_check(d, c, id, &whom))
+		return;
+	if (evictor_start(d, c, id, &whom, request->bytes) != 0)
+		conn_send_error(c, id, -EBUSY, "an eviction is under way "
+				"already; try again when it has ended");
+	else
+		log_event(LOG_LEVEL_NOTICE, "evict",
+			  "by_uid=%u pid=%d session=%u bytes=%llu",
+			  c->peer.uid, whom.pid, whom.session,
+			  (unsigned long long)request->bytes);
+}
+
+/* The ranges, cut to what the segment has.  0, -ENOMEM. */
+static int take_ranges(const struct segment *segment,
+		       const Memd__ReplayRequest *request,
+		       struct page_run **ret_run, uint32_t *ret_count)
+{
+	uint64_t most = MIN(segment->page_count, (uint64_t)PAGE_ORDER_END);
+	struct page_run *run = calloc(request->n_range, sizeof(*run));
+	uint32_t count = 0;
+
+	if (run == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < request->n_range; i++) {
+		const Memd__Range *range = request->range[i];
+
+		if (range->count != 0 && range->first < most)
+			run[count++] = (struct page_run){
+				(uint32_t)range->first,
+				(uint32_t)MIN(range->count,
+					      most - range->first) };
+	}
+	*ret_run = run;
+	*ret_count = count;
+	return 0;
+}
+
+void handle_replay(struct daemon *d, struct conn *c, uint64_t id,
+		   const void *message)
+{
+	const Memd__ReplayRequest *request = message;
+	struct segment *segment;
+	struct page_run *run;
+	uint32_t count;
+	int err;
+
+	if (request->n_range == 0 || request->n_range > WIRE_RANGES_MAX) {
+		conn_refuse(c, id, -EPROTO, "Replay has %zu ranges; 1 to %d "
+			    "are allowed", request->n_range, WIRE_RANGES_MAX);
+		return;
+	}
+	segment = segments_find_name(&d->segments, request->name);
+	if (segment == NULL) {
+		conn_send_error(c, id, -ENOENT, "no segment has this name; "
+				"see `memctl segments`");
+		return;
+	}
+	err = take_ranges(segment, request, &run, &count);
+	if (err == 0)
+		err = replay_start_runs(d, segment, run, count, c, id);
+	if (err != 0)
+		conn_send_error(c, id, err, err == -EBUSY ?
+				"as many replays are under way as may be; try "
+				"again later" : "no memory");
+}
+
+/* ---- limits */
+
+static unsigned count_sessions(const struct server *server,
+			       const struct whom *whom)
+{
+	const struct session *s;
+	unsigned count = 0;
+
+	TAILQ_FOREACH(s, &server->sessions, link)
+		count += whom_is_session(whom, s);
+	return count;
+}
+
+/* The only session meant.  NULL: that has been answered. */
+static struct session *find_one(struct daemon *d, struct conn *c, uint64_t id,
+				const struct whom *whom)
+{
+	unsigned count;
+
+	if (!whom_check(d, c, id, whom))
+		return NULL;
+	count = count_sessions(&d->server, whom);
+	if (count > 1) {
+		conn_send_error(c, id, -EINVAL, "pid %d has %u sessions: name "
+				"one of them, which `memctl ps --long` shows",
+				whom->pid, count);
+		return NULL;
+	}
+	return whom->session != 0 ?
+		server_find_session(&d->server, whom->session) :
+		server_find_pid(&d->server, whom->pid);
+}
+
+/* The account meant, held for the caller. */
+static int find_account(struct daemon *d, struct conn *c, uint64_t id,
+			const Memd__Limit *limit, struct account **ret_account)
+{
+	const struct whom whom = { (pid_t)limit->pid, limit->session };
+	bool has_session = !whom_is_everybody(&whom);
+	const struct session *s;
+	int err;
+
+	if (has_session == (bool)limit->has_uid) {
+		conn_send_error(c, id, -EINVAL, "give either a uid, or a "
+				"session or pid");
+		return -EINVAL;
+	}
+	if (!has_session) {
+		err = accounts_get_uid(&d->accounts, limit->uid, ret_account);
+		if (err != 0)
+			conn_send_error(c, id, err, "no account for uid %u: "
+					"%s", limit->uid, strerror(-err));
+		return err;
+	}
+	s = find_one(d, c, id, &whom);
+	if (s == NULL)
+		return -ESRCH;
+	if (s->main->peer.is_remote) {
+		conn_send_error(c, id, -EINVAL, "session %u is of another "
+				"host: what it keeps here is charged to its "
+				"user; set the limit of uid %u", s->id,
+				s->main->peer.uid);
+		return -EINVAL;
+	}
+	account_hold(s->account);
+	*ret_account = s->account;
+	return 0;
+}
+
+/* A limit that the message does not name stays. */
+static int set_limit(struct daemon *d, struct account *account,
+		     const Memd__Limit *limit)
+{
+	if (limit->reset) {
+		account_reset_limit(&d->accounts, account);
+		return 0;
+	}
+	return account_set_limit(&d->accounts, account,
+				 limit->has_frames ? limit->frames :
+						     account->frames,
+				 limit->has_mapped_bytes ?
+					limit->mapped_bytes :
+					account->mapped_bytes);
+}
+
+static bool check_limit(struct conn *c, uint64_t id, const Memd__Limit *limit)
+{
+	bool has_value = limit->has_frames || limit->has_mapped_bytes;
+
+	if (limit->reset && has_value)
+		conn_send_error(c, id, -EINVAL, "give limits, or reset them");
+	else if (limit->frames > UINT32_MAX ||
+		 limit->mapped_bytes > SEGMENT_BYTES_MAX)
+		conn_send_error(c, id, -EINVAL, "a limit is at most %u frames "
+				"and 16 TiB", UINT32_MAX);
+	else
+		return true;
+	return false;
+}
+
+void handle_limit_set(struct daemon *d, struct conn *c, uint64_t id,
+		      const void *message)
+{
+	const Memd__Limit *limit = message;
+	struct account *account;
+	int err;
+
+	if (!check_limit(c, id, limit) ||
+	    find_account(d, c, id, limit, &account) != 0)
+		return;
+	err = set_limit(d, account, limit);
+	if (err != 0) {
+		conn_send_error(c, id, err, "too many users have limits of "
+				"their own; take some back (memctl limit set "
+				"--default), or set uid_frames in memd.conf");
+	} else {
+		log_event(LOG_LEVEL_NOTICE, "limit",
+			  "by_uid=%u uid=%u session=%u frames=%llu "
+			  "mapped=%llu source=%s", c->peer.uid, account->uid,
+			  account->session,
+			  (unsigned long long)account->frames,
+			  (unsigned long long)account->mapped_bytes,
+			  limit_source_name(account->source));
+		conn_send_ok(c, id);
+	}
+	account_put(&d->accounts, account);
+	d->engine.wants_run = true;
+}
+
+/* ---- ending sessions */
+
+/* NULL: that has been answered. */
+static struct session *find_victim(struct daemon *d, struct conn *c,
+				   uint64_t id, const struct whom *whom)
+{
+	struct session *s;
+
+	if (whom_is_everybody(whom)) {
+		conn_send_error(c, id, -EINVAL, "give a session or a pid");
+		return NULL;
+	}
+	s = find_one(d, c, id, whom);
+	if (s != NULL && s == c->session) {
+		conn_send_error(c, id, -EINVAL, "session %u is the one that "
+				"asks: name another one", s->id);
+		return NULL;
+	}
+	return s;
+}
+
+static void reply_disconnected(struct conn *c, uint64_t id,
+			       const struct session *s)
+{
+	Memd__DisconnectReply reply = MEMD__DISCONNECT_REPLY__INIT;
+
+	reply.session = s->id;
+	reply.pid = (uint32_t)s->main->peer.pid;
+	reply.uid = s->main->peer.uid;
+	reply.command = (char *)s->command;
+	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_DISCONNECT_REPLY, id,
+		  &reply.base);
+}
+
+void handle_disconnect(struct daemon *d, struct conn *c, uint64_t id,
+		       const void *message)
+{
+	const Memd__Disconnect *request = message;
+	const struct whom whom = { (pid_t)request->pid, request->session };
+	struct session *s = find_victim(d, c, id, &whom);
+
+	if (s == NULL)
+		return;
+	log_event(LOG_LEVEL_NOTICE, "disconnect",
+		  "by_uid=%u by_session=%u session=%u pid=%d uid=%u "
+		  "command=\"%s\"", c->peer.uid, c->session->id, s->id,
+		  s->main->peer.pid, s->main->peer.uid, s->command);
+	reply_disconnected(c, id, s);
+	conn_refuse(s->main, 0, -ECONNABORTED, "uid %u has ended this session "
+		    "with `memctl disconnect`", c->peer.uid);
+}
+
+/* ---- ending what is kept for another host */
+
+void handle_store_drop(struct daemon *d, struct conn *c, uint64_t id,
+		       const void *message)
+{
+	const Memd__StoreDrop *request = message;
+	struct store *store = stores_find(&d->stores, request->store);
+	int err;
+
+	if (store == NULL) {
+		conn_send_error(c, id, -ENOENT, "no store %u is here; see "
+				"`memctl stores`", request->store);
+		return;
+	}
+	log_event(LOG_LEVEL_NOTICE, "store-drop",
+		  "by_uid=%u by_session=%u store=%u host=%s certificate=\"%s\" "
+		  "uid=%u pages=%llu", c->peer.uid, c->session->id, store->id,
+		  store->host, store->printable_name, store->uid,
+		  (unsigned long long)store_page_count(store));
+	err = stores_drop(store, c, id);
+	if (err != 0)
+		conn_send_error(c, id, err, "too much is under way; try again");
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* Administration that only looks, at other hosts that keep pages here. */
+#include "daemon/admin/admin_remote.h"
+
+#include "common/clock.h"
+#include "daemon/daemon.h"
+#include "daemon/net/dispatch.h"
+#include "daemon/admin/rows.h"
+#include "daemon/serve/session.h"
+#include "daemon/system/system.h"
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+/* What the kernel measured; false: it does not say. */
+static bool get_rtt(const struct session *s, uint64_t *ret_ns)
+{
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	if (s == NULL || getsockopt(s->main->fd, IPPROTO_TCP, TCP_INFO, &info,
+				    &length) != 0)
+		return false;
+	*ret_ns = (uint64_t)info.tcpi_rtt * 1000;
+	return true;
+}
+
+void admin_remote_fill_status(const struct daemon *d, Memd__StatusReply *reply)
+{
+	const struct session *s;
+	const struct store *store;
+
+	if (d->config.listen_tcp[0] == '\0')
+		return;
+	reply->has_remote_clients = reply->has_remote_away =
+		reply->has_remote_pages = true;
+	TAILQ_FOREACH(s, &d->server.sessions, link)
+		reply->remote_clients += s->main->peer.is_remote &&
+					 !s->is_admin_only;
+	TAILQ_FOREACH(store, &d->stores.all, link) {
+		reply->remote_away += store->session == NULL;
+		reply->remote_pages += store_page_count(store);
+	}
+}
+
+void admin_remote_fill_session(const struct session *s,
+			       char peer[PEER_NAME_BYTES],
+			       Memd__SessionInfo *info)
+{
+	const struct peer *from = &s->main->peer;
+
+	info->host = (char *)from->host;
+	if (from->name[0] != '\0')
+		info->peer = system_printable(from->name, peer,
+					      PEER_NAME_BYTES);
+	info->has_rtt_ns = get_rtt(s, &info->rtt_ns);
+	info->has_in_bytes_per_s = info->has_out_bytes_per_s =
+		info->has_remote_pages = true;
+	if (s->store == NULL)
+		return;
+	info->in_bytes_per_s = (uint64_t)s->store->written_bytes_per_s;
+	info->out_bytes_per_s = (uint64_t)s->store->read_bytes_per_s;
+	info->remote_pages = store_page_count(s->store);
+}
+
+/* What it keeps is charged to its user. */
+void admin_remote_fill_limit(const struct session *s, Memd__Limit *limit)
+{
+	struct segment_info info;
+
+	limit->has_frames = limit->has_mapped_bytes = false;
+	limit->source = (char *)"uid";
+	if (s->store == NULL)
+		return;
+	pager_segment_get(s->daemon->engine.pager,
+			  s->store->segment->pager_id, &info);
+	limit->used_frames = info.resident;
+	limit->used_mapped_bytes = segment_length(s->store->segment);
+}
+
+/* ---- stores */
+
+static void fill_store(const struct daemon *d, const struct store *store,
+		       Memd__StoreInfo *row)
+{
+	struct segment_info info;
+
+	pager_segment_get(d->engine.pager, store->segment->pager_id, &info);
+	memd__store_info__init(row);
+	row->has_store = true;
+	row->store = store->id;
+	row->session = store->session != NULL ? store->session->id : 0;
+	row->host = (char *)store->host;
+	row->peer = (char *)store->printable_name;
+	row->uid = store->uid;
+	row->length_bytes = segment_length(store->segment);
+	row->resident_bytes = info.resident * PAGER_UNIT_BYTES;
+	row->swapped_bytes = info.swapped * PAGER_UNIT_BYTES;
+	row->read_bytes = store->read_bytes;
+	row->written_bytes = store->written_bytes;
+	row->has_rtt_ns = get_rtt(store->session, &row->rtt_ns);
+	row->has_idle_ms = store->session == NULL;
+	if (row->has_idle_ms)
+		row->idle_ms = (clock_now_ns() - store->idle_since_ns) /
+			       1000000;
+}
+
+void handle_stores(struct daemon *d, struct conn *c, uint64_t id,
+		   const void *message)
+{
+	Memd__StoresReply reply = MEMD__STORES_REPLY__INIT;
+	const struct store *store;
+	Memd__StoreInfo *info;
+	struct rows rows;
+
+	(void)message;
+	if (!rows_init(&rows, c, id, d->stores.count, sizeof(*info)))
+		return;
+	info = rows.row;
+	TAILQ_FOREACH(store, &d->stores.all, link) {
+		fill_store(d, store, &info[rows.count]);
+		if (!rows_keep(&rows, &info[rows.count].base))
+			break;
+	}
+	reply.n_store = rows.count;
+	reply.store = (Memd__StoreInfo **)rows.pointer;
+	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_STORES_REPLY, id, &reply.base);
+	rows_fini(&rows);
+}

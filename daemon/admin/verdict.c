@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/admin/verdict.h"
+
+#include "common/log.h"
+#include "common/units.h"
+#include "daemon/net/certificates.h"
+#include "daemon/daemon.h"
+#include "daemon/reload.h"
+#include "swapstore/store_mirror.h"
+#include "swapstore/store_remote.h"
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+/* So long without a free frame while faults wait is starvation, not a burst. */
+#define STARVED_NS	UINT64_C(2700000000)
+
+const char *verdict_name(enum verdict_level level)
+{
+	static const char *const names[] = {
+		[VERDICT_OK] = "ok", [VERDICT_WARN] = "warn",
+		[VERDICT_DEGRADED] = "degraded",
+	};
+
+	return names[level];
+}
+
+static void add(struct verdict *v, enum verdict_level level,
+		const char *format, ...) PRINTF_LIKE(3, 4);
+
+static void add(struct verdict *v, enum verdict_level level,
+		const char *format, ...)
+{
+	va_list args;
+
+	ASSERT(v->reason_count < VERDICT_REASONS_MAX);
+	v->level = MAX(v->level, level);
+	va_start(args, format);
+	vsnprintf(v->reason[v->reason_count++], VERDICT_REASON_BYTES, format,
+		  args);
+	va_end(args);
+}
+
+#define ULL(n)	((unsigned long long)(n))
+
+/* `only_there`: what a program may wait for. */
+static void judge_away(const struct store_remote_status *rs,
+		       const char *only_there, struct verdict *v)
+{
+	add(v, VERDICT_DEGRADED, "the memd at %s has not been reached for "
+	    "%.1f s (%s): %s", rs->address, (double)rs->down_ns / 1e9,
+	    rs->reason, only_there);
+}
+
+static void judge_forgotten(const struct store_remote_status *rs,
+			    uint64_t lost, struct verdict *v)
+{
+	if (lost != 0)
+		add(v, VERDICT_DEGRADED, "the memd at %s was restarted and "
+		    "has forgotten %llu pages: programs that touch them get "
+		    "SIGBUS", rs->address, ULL(lost));
+}
+
+static void judge_remote(const struct swapstore *store, struct verdict *v)
+{
+	struct store_remote_status rs;
+
+	store_remote_status_get(store, &rs);
+	if (!rs.is_up)
+		judge_away(&rs, "programs wait that need a page from there", v);
+	judge_forgotten(&rs, rs.lost_slots, v);
+}
+
+static void judge_mirrored(const struct swapstore *mirror, unsigned c,
+			   struct verdict *v)
+{
+	struct store_remote_status rs;
+	struct store_mirror_status ms;
+	bool is_other_enough;
+
+	store_mirror_status_get(mirror, &ms);
+	store_remote_status_get(store_mirror_child(mirror, c), &rs);
+	is_other_enough = ms.is_up[1 - c] && ms.slots[1 - c] == ms.slot_count;
+	if (!rs.is_up)
+		judge_away(&rs, is_other_enough ?
+			   "the other one has the pages alone" :
+			   "programs wait that need a page that only this one "
+			   "has", v);
+	else if (ms.slots[c] != ms.slot_count)
+		add(v, VERDICT_WARN, "the memd at %s is being filled: %llu of "
+		    "%llu pages; do not stop the other one meanwhile",
+		    rs.address, ULL(ms.slots[c]), ULL(ms.slot_count));
+	judge_forgotten(&rs, ms.lost_slots[c], v);
+}
+
+/* What is to be looked at when reads and writes fail. */
+static const char *place_of(const struct engine *e)
+{
+	return e->has_swapfile ? e->swap_path : "the other memd";
+}
+
+static void judge_store(const struct daemon *d, const struct pager_stats *ps,
+			struct verdict *v)
+{
+	const struct engine *e = &d->engine;
+
+	if (store_is_remote(e->store))
+		judge_remote(e->store, v);
+	for (unsigned c = 0; store_is_mirror(e->store) &&
+			     c < STORE_MIRROR_CHILDREN; c++)
+		judge_mirrored(e->store, c, v);
+	if (strcmp(e->store->ops->name, "mem") == 0)
+		add(v, VERDICT_WARN, "swap is kept in memory (store = mem), "
+		    "which saves none: for tests only");
+	if (e->store_reason[0] != '\0')
+		add(v, VERDICT_WARN, "%s; the slower store sync is used: allow "
+		    "io_uring (sysctl kernel.io_uring_disabled=0, or the "
+		    "container's seccomp profile), or set store = sync to "
+		    "accept it", e->store_reason);
+	if (e->has_swapfile && !e->swapfile.is_direct)
+		add(v, VERDICT_WARN, "the file system of %s has no O_DIRECT: "
+		    "swapped pages stay in the page cache too; move swap_file "
+		    "to ext4 or xfs", e->swap_path);
+	if (ps->quarantined_slots != 0 || ps->write_errors != 0)
+		add(v, VERDICT_DEGRADED, "%llu writes to the swap file failed, "
+		    "%llu slots are given up; no page was lost by that: check "
+		    "the disk under %s, then restart memd",
+		    ULL(ps->write_errors), ULL(ps->quarantined_slots),
+		    place_of(e));
+	if (e->store->refused != 0)
+		add(v, VERDICT_WARN, "%llu reads and writes had to be waited "
+		    "for, as the kernel had no thread for them: raise TasksMax "
+		    "(docker: --pids-limit), see `memd --check`",
+		    ULL(e->store->refused));
+	if (ps->read_errors != 0 || ps->checksum_errors != 0)
+		add(v, VERDICT_DEGRADED, "%llu reads from the swap file failed "
+		    "and %llu pages had a wrong checksum: check the disk under "
+		    "%s", ULL(ps->read_errors), ULL(ps->checksum_errors),
+		    place_of(e));
+	if (ps->pages_lost != 0)
+		add(v, VERDICT_DEGRADED, "%llu pages are lost: programs that "
+		    "touch them get SIGBUS; see `memctl segments`",
+		    ULL(ps->pages_lost));
+}
+
+static void judge_memory(const struct daemon *d, const struct pager_stats *ps,
+			 struct verdict *v)
+{
+	if (d->starved_ns >= STARVED_NS)
+		add(v, VERDICT_DEGRADED, "faults have waited %llu s for a free "
+		    "frame: make pool_size larger, or lower limits "
+		    "(memctl limit); %llu of %llu frames are pinned",
+		    ULL((d->starved_ns + 500000000) / 1000000000),
+		    ULL(ps->pinned_frames),
+		    ULL(ps->frame_count));
+	if (ps->committed_units > ps->commit_limit_units / 20 * 19)
+		add(v, VERDICT_WARN, "%llu of %llu pages (pool and swap) are "
+		    "promised: new segments will be refused soon; make "
+		    "swap_size larger", ULL(ps->committed_units),
+		    ULL(ps->commit_limit_units));
+	if (ps->pinned_frames > ps->frame_count / 5 * 2)
+		add(v, VERDICT_WARN, "%llu of %llu frames are pinned; "
+		    "programs may pin half, other hosts an eighth",
+		    ULL(ps->pinned_frames), ULL(ps->frame_count));
+	if (d->memory_high[0] != '\0')
+		add(v, VERDICT_WARN, "%s", d->memory_high);
+	if (ps->install_retries != 0)
+		add(v, VERDICT_WARN, "%llu times the system had no memory for "
+		    "a page of the pool: make pool_size smaller or memd's "
+		    "MemoryMax larger", ULL(ps->install_retries));
+	if (ps->capture_errors != 0)
+		add(v, VERDICT_DEGRADED, "%llu times the kernel refused to "
+		    "evict pages: run `memd --check`",
+		    ULL(ps->capture_errors));
+}
+
+static void judge_settings(const struct daemon *d, struct verdict *v)
+{
+	char list[VERDICT_REASON_BYTES / 2] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < CONFIG_KEYS && used < sizeof(list); i++)
+		if (reload_is_waiting(d, &config_keys[i]))
+			used += (size_t)snprintf(list + used,
+						 sizeof(list) - used, "%s%s",
+						 used == 0 ? "" : ", ",
+						 config_keys[i].name);
+	if (used != 0)
+		add(v, VERDICT_WARN, "settings wait for a restart: %s; "
+		    "`memctl config` shows both values", list);
+}
+
+static void judge_clients(const struct daemon *d, struct verdict *v)
+{
+	if (d->stats.segments_spoiled != 0)
+		add(v, VERDICT_WARN, "%llu segments had their data file "
+		    "written to past memd by a client: see the log",
+		    ULL(d->stats.segments_spoiled));
+	if (backing_stuck_count(d->engine.backing) != 0)
+		add(v, VERDICT_DEGRADED, "%u data files are kept locked by "
+		    "clients, and their frames with them: see the log for "
+		    "whom to end", backing_stuck_count(d->engine.backing));
+	if (backing_missing_helpers(d->engine.backing) != 0)
+		add(v, VERDICT_WARN, "%u helper processes are missing, and "
+		    "cannot be made: raise TasksMax or the limit of processes",
+		    backing_missing_helpers(d->engine.backing));
+	if (d->server.is_paused)
+		add(v, VERDICT_DEGRADED, "no descriptor is left for new "
+		    "connections: raise LimitNOFILE");
+	if (d->server.opening.is_waiting)
+		add(v, VERDICT_DEGRADED, "other hosts cannot connect: %s; memd "
+		    "tries again", d->server.opening.reason);
+	if (d->server.session_count >= d->config.max_sessions)
+		add(v, VERDICT_WARN, "%u programs are connected, as many as "
+		    "max_sessions allows", d->server.session_count);
+	if (log_is_behind())
+		add(v, VERDICT_WARN, "nobody reads memd's log: %llu lines have "
+		    "been dropped; look at what its stderr, or the journal, "
+		    "is connected to", ULL(log_dropped_count()));
+}
+
+static void judge_reload(const struct daemon *d, struct verdict *v)
+{
+	time_t since_s = (time_t)d->reload_refused_s;
+	struct tm tm = { 0 };
+	char since[32];
+
+	if (since_s == 0)
+		return;
+	strftime(since, sizeof(since), "%F %T", localtime_r(&since_s, &tm));
+	add(v, VERDICT_WARN, "the last reload was refused, the old settings "
+	    "and certificates hold since %s: %s", since, d->reload_error);
+}
+
+static void judge_certificates(const struct daemon *d, struct verdict *v)
+{
+	struct channel_end ends[CHANNEL_ENDS];
+	unsigned count = certificates_in_use(d, ends);
+
+	for (unsigned i = 0; i < count; i++) {
+		char text[CERTIFICATE_TEXT_BYTES];
+		enum certificate_state state = certificate_judge(&ends[i],
+								 text);
+
+		if (state != CERTIFICATE_GOOD)
+			add(v, state == CERTIFICATE_BAD ? VERDICT_DEGRADED :
+							  VERDICT_WARN,
+			    "%s", text);
+	}
+}
+
+void verdict_get(const struct daemon *d, struct verdict *ret_verdict)
+{
+	struct pager_stats ps;
+
+	ret_verdict->level = VERDICT_OK;
+	ret_verdict->reason_count = 0;
+	pager_stats_get(d->engine.pager, &ps);
+	judge_store(d, &ps, ret_verdict);
+	judge_memory(d, &ps, ret_verdict);
+	judge_clients(d, ret_verdict);
+	judge_settings(d, ret_verdict);
+	judge_reload(d, ret_verdict);
+	judge_certificates(d, ret_verdict);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Is all well?  One word, and for each thing that is not, one line that says
+ * what and what to do. */
+#ifndef MEMD_ADMIN_VERDICT_H
+#define MEMD_ADMIN_VERDICT_H
+
+#include "common/checks.h"
+
+struct daemon;
+
+enum verdict_level { VERDICT_OK, VERDICT_WARN, VERDICT_DEGRADED };
+
+enum { VERDICT_REASONS_MAX = 44, VERDICT_REASON_BYTES = 512 };
+
+struct verdict {
+	enum verdict_level level;
+	size_t reason_count;
+	char reason[VERDICT_REASONS_MAX][VERDICT_REASON_BYTES];
+};
+
+void verdict_get(const struct daemon *d, struct verdict *ret_verdict);
+const char *verdict_name(enum verdict_level level);
+
+#endif

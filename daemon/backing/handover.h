@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* How work is handed over to a helper process: a page of shared memory with
+ * two counters that are futexes; descriptors go over a socket. */
+#ifndef MEMD_BACKING_HANDOVER_H
+#define MEMD_BACKING_HANDOVER_H
+
+#include "daemon/backing/puncher.h"
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum handover_kind {
+	HANDOVER_TAKE,			/* the descriptor on the socket */
+	HANDOVER_DROP,			/* one descriptor */
+	HANDOVER_FORGET,		/* all of them */
+	HANDOVER_PUNCH,
+};
+
+#define CLAIM_NONE		UINT32_MAX
+
+/* Shared with the helper.  memd writes the request and then `asked`; the
+ * helper answers and then sets `answered` to the same.
+ *
+ * Run i is the helper's once it has moved `claim` from i to i + 1; memd ends
+ * that with CLAIM_NONE.  Runs before the last one claimed are done. */
+struct handover {
+	_Atomic uint32_t asked;
+	_Alignas(64) _Atomic uint32_t answered;
+	_Atomic uint32_t claim;
+	enum handover_kind kind;
+	int32_t fd;			/* the helper's, given or answered */
+	uint32_t count;
+	struct {
+		int32_t fd, result;
+		uint64_t offset, length, next_data;
+	} run[PUNCHES_MAX];
+};
+
+static inline void futex_wake(_Atomic uint32_t *word)
+{
+	(void)syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* timeout_ms 0: for ever. */
+static inline void futex_wait(_Atomic uint32_t *word, uint32_t value,
+		       unsigned timeout_ms)
+{
+	struct timespec ts = { .tv_nsec = (long)timeout_ms * 1000000 };
+
+	(void)syscall(SYS_futex, word, FUTEX_WAIT, value,
+		      timeout_ms != 0 ? &ts : NULL, NULL, 0);
+}
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* Glue: the pager with the data files, the swap store and staging memory under
+ * it, and a background timer that gives it time when nothing else wants any.
+ * Knows no clients: what the pager says of them goes through the hooks.
+ *
+ * Threads: one, that of the event loop. */
+#ifndef MEMD_ENGINE_ENGINE_H
+#define MEMD_ENGINE_ENGINE_H
+
+#include "common/checks.h"
+#include "daemon/config/config.h"
+#include "daemon/backing/backing.h"
+#include "daemon/pager/pager.h"
+#include "proto/channel.h"
+#include "swapstore/swapfile.h"
+#include "swapstore/swapstore.h"
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+/* Called from inside pager calls; must not call the pager. */
+struct engine_hooks {
+	/* Put a page into its data file in another way than the engine's own:
+	 * install_for of struct pager_ops.  False: it has not been done, or
+	 * not wholly. */
+	bool (*install)(void *ctx, uint64_t cookie, const void *bytes,
+			size_t length);
+	void (*reply)(void *ctx, const struct pager_reply *reply);
+	void (*ready)(void *ctx, uint32_t client, segment_id segment,
+		      uint64_t first, uint64_t count, uint64_t mark);
+	void (*age)(void *ctx, segment_id segment, uint64_t first,
+		    uint64_t count);
+	void (*done)(void *ctx, uint64_t cookie, int result, uint64_t count);
+	void (*segment_gone)(void *ctx, segment_id segment);
+	/* While the engine is made: does nobody want it any more? */
+	bool (*is_cancelled)(void *ctx);
+	/* After completions: let out what has been queued. */
+	void (*settle)(void *ctx);
+};
+
+struct engine {
+	struct pager *pager;
+	struct backing *backing;
+	struct swapstore *store;
+	struct channel_context *tls;	/* to another memd; NULL: plain, or
+					 * there is none */
+	struct swapfile swapfile;
+	bool has_swapfile;
+	bool is_refused_by_kernel;	/* why engine_init() failed */
+	char swap_path[CONFIG_TEXT_BYTES];
+	char store_reason[256];		/* why not uring; empty: it is, or
+					 * nobody asked for it */
+	void *staging;
+	size_t staging_bytes;
+	const struct engine_hooks *hooks;
+	void *ctx;
+	struct event store_event;
+	struct event background;
+	bool is_watching;
+	bool must_flush;
+	bool was_refused;		/* by the store, since the last run */
+	bool wants_run;			/* the pager may have work */
+	uint64_t last_run_ns;
+	uint64_t submit_retries;
+};
+
+/* Make everything; inside of a program (embedded.h) without processes of its
+ * own, as there is nobody to be on guard against.  On failure -errno and a line
+ * in ret_reason. */
+int engine_init(struct engine *e, const struct config *config,
+		bool is_embedded, uint32_t accounts_max,
+		const struct engine_hooks *hooks, void *ctx, char *ret_reason,
+		size_t reason_size) MUST_CHECK;
+
+/* Accepts a failed engine.  Waits for I/O in flight. */
+void engine_fini(struct engine *e);
+
+/* Take part in the event loop: completions at `io_priority`, background work
+ * at `background_priority`. */
+int engine_watch(struct engine *e, struct event_base *base, int io_priority,
+		 int background_priority) MUST_CHECK;
+
+/* Collect completions; returns how many. */
+unsigned engine_reap(struct engine *e);
+
+/* After calls of the pager: hand queued I/O to the store and see to it that
+ * background work goes on. */
+void engine_settle(struct engine *e);
+
+/* Now and then: see whether punches that were stuck have come back, and take
+ * down further what they were in the way of.  Returns how many have. */
+unsigned engine_poll_data_files(struct engine *e);
+
+/* No page of any segment has I/O in flight. */
+bool engine_is_idle(const struct engine *e);
+
+#endif

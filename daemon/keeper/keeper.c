@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: MIT */
+/* memd's side of the keeper: see keeper.h. */
+#include "daemon/keeper/keeper.h"
+
+#include "daemon/serve/accounts.h"
+#include "daemon/keeper/keeper_process.h"
+#include "daemon/serve/session.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	FOREIGN_MAX = 4,	/* of one user, K5 */
+	MESSAGES_PER_TURN = 256,
+	LAST_WORDS_MS = 1000,
+};
+
+extern char **environ;
+
+/* ---- the process */
+
+/* A fresh program, not a fork: a child of memd would map, and so keep, what
+ * memd maps. */
+static int spawn(int socket, pid_t *ret_pid)
+{
+	char self[] = "memd", flag[] = KEEPER_FLAG;
+	char *argv[] = { self, flag, NULL };
+	posix_spawn_file_actions_t actions;
+	int error = posix_spawn_file_actions_init(&actions);
+
+	if (error != 0)
+		return -error;
+	error = posix_spawn_file_actions_adddup2(&actions, socket,
+						 STDIN_FILENO);
+	if (error == 0)
+		error = posix_spawn_file_actions_addclosefrom_np(
+			&actions, STDERR_FILENO + 1);
+	if (error == 0)
+		error = posix_spawn(ret_pid, "/proc/self/exe", &actions, NULL,
+				    argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	return -error;
+}
+
+static void pump(struct keeper *k);
+static void take_messages(struct keeper *k);
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	take_messages(arg);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	pump(arg);
+}
+
+static int start(struct keeper *k)
+{
+	int pair[2], err;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       0, pair) != 0)
+		return -errno;
+	err = spawn(pair[1], &k->pid);
+	close(pair[1]);
+	if (err != 0) {
+		k->pid = 0;
+		close(pair[0]);
+		return err;
+	}
+	k->socket = pair[0];
+	(void)event_assign(&k->readable, k->base, k->socket,
+			   EV_READ | EV_PERSIST, on_readable, k);
+	(void)event_assign(&k->writable, k->base, k->socket, EV_WRITE,
+			   on_writable, k);
+	if (event_add(&k->readable, NULL) != 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static void enqueue(struct keeper *k, struct uffd_copy *c)
+{
+	if (!c->is_queued)
+		TAILQ_INSERT_TAIL(&k->queue, c, queue_link);
+	c->is_queued = true;
+}
+
+static void dequeue(struct keeper *k, struct uffd_copy *c)
+{
+	if (c->is_queued)
+		TAILQ_REMOVE(&k->queue, c, queue_link);
+	c->is_queued = false;
+}
+
+/* It has died: a new one has to be told everything. */
+static void lose(struct keeper *k)
+{
+	struct uffd_copy *c;
+
+	if (k->pid == 0)
+		return;
+	(void)event_del(&k->readable);
+	(void)event_del(&k->writable);
+	close(k->socket);
+	/* It may take its time: a close that waits for a client's lock. */
+	(void)kill(k->pid, SIGKILL);
+	if (waitpid(k->pid, NULL, WNOHANG) == 0)
+		k->ended_pid = k->pid;
+	k->pid = 0;
+	k->socket = -1;
+	for (c = k->copies; c != NULL; c = c->hh.next) {
+		c->told = COPY_UNTOLD;
+		if (c->state != COPY_FOREIGN)
+			enqueue(k, c);
+	}
+}
+
+int keeper_init(struct keeper *k, struct event_base *base,
+		struct accounts *accounts, struct pins *pins)
+{
+	*k = (struct keeper){ .base = base, .accounts = accounts, .pins = pins,
+			      .socket = -1, .is_on = true };
+	TAILQ_INIT(&k->queue);
+	return start(k);
+}
+
+static void tell_again(struct keeper *k)
+{
+	struct uffd_copy *c;
+
+	k->is_lacking = false;
+	for (c = k->copies; c != NULL; c = c->hh.next)
+		if (c->told == COPY_UNTOLD && c->state != COPY_FOREIGN)
+			enqueue(k, c);
+	pump(k);
+}
+
+int keeper_tick(struct keeper *k)
+{
+	int err;
+
+	if (!k->is_on)
+		return 0;
+	if (k->ended_pid != 0 && waitpid(k->ended_pid, NULL, WNOHANG) != 0)
+		k->ended_pid = 0;
+	if (k->pid != 0) {
+		if (k->is_lacking)
+			tell_again(k);
+		return 0;
+	}
+	err = start(k);
+	if (err != 0)
+		return err;
+	pump(k);
+	return 1;
+}
+
+/* ---- copies */
+
+static void enter(struct keeper *k, struct uffd_copy *c, enum copy_state next)
+{
+	ASSERT(c->state == COPY_LIVE && next == COPY_ENDED);
+	k->count[c->state]--;
+	LIST_REMOVE(c, session_link);
+	c->state = next;
+	c->account->ended_copies++;
+	k->count[next]++;
+	/* Where there is no memory for it, it is found by its serial only. */
+	HASH_ADD(of_file, k->ended, file, sizeof(c->file), c);
+}
+
+static void leave_ended(struct keeper *k, struct uffd_copy *c)
+{
+	c->account->ended_copies--;
+	/* Several may be of one file; one that was not added has no table. */
+	if (c->of_file.tbl != NULL)
+		HASH_DELETE(of_file, k->ended, c);
+}
+
+/* K7: the new one keeps what it kept. */
+static void replace_ended(struct keeper *k, const struct uffd_copy *c)
+{
+	struct uffd_copy *old;
+
+	HASH_FIND(of_file, k->ended, &c->file, sizeof(c->file), old);
+	if (old == NULL || old->account != c->account)
+		return;
+	pins_orphan_kept(k->pins, &old->pins);
+	old->is_unmapped = true;
+	enqueue(k, old);
+}
+
+/* Its address space is gone, or the keeper has it still: K4. */
+static void release(struct keeper *k, struct uffd_copy *c)
+{
+	dequeue(k, c);
+	k->count[c->state]--;
+	if (c->state == COPY_LIVE)
+		LIST_REMOVE(c, session_link);
+	else if (c->state == COPY_ENDED)
+		leave_ended(k, c);
+	else
+		c->account->foreign_descriptors--;
+	pins_orphan_kept(k->pins, &c->pins);
+	account_put(k->accounts, c->account);
+	HASH_DEL(k->copies, c);
+	if (c->state != COPY_FOREIGN && c->fd >= 0)
+		close(c->fd);
+	if (c->lifeline >= 0)
+		close(c->lifeline);
+	free(c);
+}
+
+/* Who is served no more may still be running: the keeper has to have it all. */
+static void tell_all(struct keeper *k)
+{
+	struct pollfd p = { .fd = k->socket, .events = POLLOUT };
+
+	pump(k);
+	while (k->pid != 0 && !TAILQ_EMPTY(&k->queue) &&
+	       poll(&p, 1, LAST_WORDS_MS) > 0 &&
+	       (p.revents & (POLLERR | POLLHUP)) == 0)
+		pump(k);
+}
+
+void keeper_fini(struct keeper *k)
+{
+	struct uffd_copy *c, *next;
+
+	if (!k->is_on)
+		return;
+	tell_all(k);
+	HASH_ITER(hh, k->copies, c, next)
+		release(k, c);
+	if (k->pid != 0) {
+		(void)event_del(&k->readable);
+		(void)event_del(&k->writable);
+		close(k->socket);
+	}
+	k->is_on = false;
+}
+
+/* Has it been through UFFDIO_API?  Before, nothing can be asked of it.  (It has
+ * to be non-blocking, too, or this says that it has not.) */
+static bool is_ready(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) == 0;
+}
+
+enum kind { IS_USERFAULTFD, IS_PIPE, IS_FOREIGN };
+
+/* Asked of /proc, as anything else would ask the file system that the client
+ * serves.  No file can have these names: a path begins with a slash. */
+static enum kind kind_of(int fd)
+{
+	static const char uffd[] = "anon_inode:[userfaultfd]";
+	static const char pipe[] = "pipe:[";
+	char path[64], target[sizeof(uffd)];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	length = readlink(path, target, sizeof(target));
+	if (length == sizeof(uffd) - 1 &&
+	    memcmp(target, uffd, sizeof(uffd) - 1) == 0 && is_ready(fd))
+		return IS_USERFAULTFD;
+	if (length > (ssize_t)sizeof(pipe) &&
+	    memcmp(target, pipe, sizeof(pipe) - 1) == 0)
+		return IS_PIPE;
+	return IS_FOREIGN;
+}
+
+static struct uffd_copy *make(struct keeper *k, struct session *s, int fd,
+			      bool is_userfaultfd)
+{
+	struct uffd_copy *c = calloc(1, sizeof(*c)), *found;
+	struct stat st;
+
+	if (c == NULL)
+		return NULL;
+	c->serial = ++k->last_serial;
+	c->fd = fd;
+	c->lifeline = -1;
+	if (is_userfaultfd && fstat(fd, &st) == 0)
+		c->file = st.st_ino;
+	HASH_ADD(hh, k->copies, serial, sizeof(c->serial), c);
+	HASH_FIND(hh, k->copies, &c->serial, sizeof(c->serial), found);
+	if (found != c) {
+		free(c);
+		return NULL;
+	}
+	c->account = s->account->parent;
+	account_hold(c->account);
+	return c;
+}
+
+static void add_lifeline(struct session *s, int fd)
+{
+	struct uffd_copy *c;
+
+	/* The first that came is the one that a thread answers for. */
+	LIST_FOREACH(c, &s->copies, session_link)
+		if (LIST_NEXT(c, session_link) == NULL && c->lifeline < 0) {
+			c->lifeline = fd;
+			return;
+		}
+	close(fd);
+}
+
+/* The descriptor stays open if there is no memory to note it: K5. */
+static int add_one(struct keeper *k, struct session *s, int fd)
+{
+	enum kind kind = kind_of(fd);
+	struct uffd_copy *c;
+
+	if (kind == IS_PIPE) {
+		add_lifeline(s, fd);
+		return 0;
+	}
+	c = make(k, s, fd, kind == IS_USERFAULTFD);
+	if (c == NULL)
+		return -ENOMEM;
+	c->state = kind == IS_USERFAULTFD ? COPY_LIVE : COPY_FOREIGN;
+	k->count[c->state]++;
+	if (kind == IS_FOREIGN) {
+		c->account->foreign_descriptors++;
+		return -EBADF;
+	}
+	LIST_INSERT_HEAD(&s->copies, c, session_link);
+	enqueue(k, c);
+	replace_ended(k, c);
+	return 0;
+}
+
+bool keeper_trusts(const struct account *uid_account, uint64_t most_ended)
+{
+	return uid_account->foreign_descriptors < FOREIGN_MAX &&
+	       uid_account->ended_copies <= most_ended;
+}
+
+int keeper_add(struct keeper *k, struct session *s, const int *fds,
+	       unsigned count)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		int err_one = add_one(k, s, fds[i]);
+
+		err = err != 0 ? err : err_one;
+	}
+	pump(k);
+	return err;
+}
+
+void keeper_end_session(struct keeper *k, struct session *s, bool is_unmapped)
+{
+	struct uffd_copy *c;
+
+	while ((c = LIST_FIRST(&s->copies)) != NULL) {
+		enter(k, c, COPY_ENDED);
+		c->is_unmapped = is_unmapped;
+		if (c->is_gone)
+			release(k, c);
+		else
+			enqueue(k, c);
+	}
+	if (k->is_on)
+		pump(k);
+}
+
+void keeper_release_pins(struct keeper *k)
+{
+	struct uffd_copy *c;
+
+	for (c = k->copies; c != NULL; c = c->hh.next)
+		pins_orphan_kept(k->pins, &c->pins);
+}
+
+uint32_t keeper_descriptors(const struct keeper *k)
+{
+	/* Every second one has a lifeline. */
+	return 2 * (k->count[COPY_LIVE] + k->count[COPY_ENDED]) +
+	       k->count[COPY_FOREIGN];
+}
+
+/* ---- telling */
+
+static int send_message(const struct keeper *k, enum keeper_kind kind,
+			const struct uffd_copy *c)
+{
+	struct keeper_message m = { .serial = c->serial, .kind = kind,
+				    .uid = c->account->uid };
+	const int fds[2] = { c->fd, c->lifeline };
+	size_t fds_bytes = (c->lifeline >= 0 ? 2 : 1) * sizeof(int);
+	union {
+		char bytes[CMSG_SPACE(sizeof(fds))];
+		struct cmsghdr aligned;
+	} control = { .bytes = { 0 } };
+	struct iovec iov = { &m, sizeof(m) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (kind == KEEPER_KEEP) {
+		struct cmsghdr *cmsg;
+
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(fds_bytes);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(fds_bytes);
+		memcpy(CMSG_DATA(cmsg), fds, fds_bytes);
+	}
+	return sendmsg(k->socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ?
+		-errno : 0;
+}
+
+/* memd's is closed before the keeper hears of it: K4. */
+static int tell_dropped(struct keeper *k, struct uffd_copy *c)
+{
+	int err = 0;
+
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+	if (c->told != COPY_UNTOLD)
+		err = send_message(k, KEEPER_DROP, c);
+	if (err == 0)
+		release(k, c);
+	return err;
+}
+
+/* What it has to know of this copy and does not know yet. */
+static int tell(struct keeper *k, struct uffd_copy *c)
+{
+	int err = 0;
+
+	if (c->told == COPY_UNTOLD && c->fd >= 0) {
+		err = send_message(k, KEEPER_KEEP, c);
+		if (err == 0)
+			c->told = COPY_TOLD_KEEP;
+	}
+	if (err != 0 || c->state != COPY_ENDED)
+		return err;
+	if (c->is_unmapped)
+		return tell_dropped(k, c);
+	err = send_message(k, KEEPER_ENDED, c);
+	if (err == 0)
+		c->told = COPY_TOLD_ENDED;
+	return err;
+}
+
+static void pump(struct keeper *k)
+{
+	struct uffd_copy *c;
+
+	while (k->pid != 0 && (c = TAILQ_FIRST(&k->queue)) != NULL) {
+		int err;
+
+		dequeue(k, c);
+		err = tell(k, c);
+		if (err == 0)
+			continue;
+		enqueue(k, c);
+		/* Else its end is seen when it is read from. */
+		if (err == -EAGAIN)
+			(void)event_add(&k->writable, NULL);
+		return;
+	}
+}
+
+/* ---- hearing */
+
+static void take_message(struct keeper *k, const struct keeper_message *m)
+{
+	struct uffd_copy *c;
+
+	HASH_FIND(hh, k->copies, &m->serial, sizeof(m->serial), c);
+	if (c == NULL)
+		return;		/* dropped meanwhile */
+	if (m->kind == KEEPER_GONE && c->state == COPY_ENDED) {
+		release(k, c);
+	} else if (m->kind == KEEPER_GONE) {
+		c->is_gone = true;	/* its session ends in a moment */
+		dequeue(k, c);
+	} else if (m->kind == KEEPER_LACKS) {
+		c->told = COPY_UNTOLD;	/* again at the next tick */
+		k->is_lacking = true;
+	}
+}
+
+static void take_messages(struct keeper *k)
+{
+	for (unsigned i = 0; i < MESSAGES_PER_TURN; i++) {
+		struct keeper_message m;
+		ssize_t n = recv(k->socket, &m, sizeof(m), MSG_DONTWAIT);
+
+		if (n == (ssize_t)sizeof(m)) {
+			take_message(k, &m);
+		} else if (n == 0 || (n < 0 && errno != EAGAIN &&
+				      errno != EINTR)) {
+			lose(k);
+			return;
+		} else {
+			return;
+		}
+	}
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages of other hosts that keep pages here. */
+#include "daemon/net/conn_input.h"
+#include "daemon/daemon.h"
+#include "daemon/net/dispatch.h"
+#include "daemon/serve/session.h"
+#include "daemon/lend/store_op.h"
+#include "daemon/lend/store_step.h"
+#include "daemon/lend/stores.h"
+
+#include <errno.h>
+
+static void reply_open(struct conn *c, uint64_t id, const struct store *store)
+{
+	Memd__StoreOpenReply reply = MEMD__STORE_OPEN_REPLY__INIT;
+
+	reply.token.data = (uint8_t *)store->token;
+	reply.token.len = sizeof(store->token);
+	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_STORE_OPEN_REPLY, id,
+		  &reply.base);
+}
+
+static bool check_open(struct conn *c, uint64_t id,
+		       const Memd__StoreOpen *request)
+{
+	if (c->session->store != NULL)
+		conn_send_error(c, id, -EBUSY, "StoreOpen: this session has a "
+				"store; it can have one");
+	else if (c->session->is_admin_only)
+		conn_send_error(c, id, -EPERM, "StoreOpen: this session said "
+				"that it is for administration only");
+	else if (request->slot_count == 0)
+		conn_send_error(c, id, -EINVAL, "StoreOpen: a store has one "
+				"slot or more");
+	else if (request->has_token &&
+		 request->token.len != STORE_TOKEN_BYTES)
+		conn_send_error(c, id, -EINVAL, "StoreOpen: a token has %d "
+				"bytes", STORE_TOKEN_BYTES);
+	else
+		return true;
+	return false;
+}
+
+void handle_store_open(struct daemon *d, struct conn *c, uint64_t id,
+		       const void *message)
+{
+	const Memd__StoreOpen *request = message;
+	struct store_wish wish = { .slot_count = request->slot_count };
+	char reason[512];
+	int err;
+
+	(void)d;
+	if (!check_open(c, id, request))
+		return;
+	if (request->has_token)
+		wish.token = request->token.data;
+	err = stores_open(c->session, &wish, reason, sizeof(reason));
+	if (err != 0)
+		conn_send_error(c, id, err, "%s", reason);
+	else
+		reply_open(c, id, c->session->store);
+}
+
+/* Does the session have a store, and that these slots?  Otherwise the client
+ * has been told. */
+static bool check_range(struct conn *c, uint64_t id, const char *name,
+			const Memd__StoreRange *range)
+{
+	const struct store *store = c->session->store;
+
+	if (range->count == 0 || range->count > STORE_COUNT_MAX)
+		conn_refuse(c, id, -EPROTO, "%s of %u slots; 1 to %d are "
+			    "allowed", name, range->count, STORE_COUNT_MAX);
+	else if (store == NULL)
+		conn_send_error(c, id, -EINVAL, "%s before StoreOpen", name);
+	else if (range->slot >= store->slot_count ||
+		 range->count > store->slot_count - range->slot)
+		conn_send_error(c, id, -EINVAL, "%s: slots %u + %u are not "
+				"inside the store of %u", name, range->slot,
+				range->count, store->slot_count);
+	else
+		return true;
+	return false;
+}
+
+void handle_store_read(struct daemon *d, struct conn *c, uint64_t id,
+		       const void *message)
+{
+	const Memd__StoreRange *range = message;
+	struct store_op *op;
+
+	(void)d;
+	if (!check_range(c, id, "StoreRead", range))
+		return;
+	store_step_prefetch(c->session->store, range->slot);
+	op = store_op_create(c->session->store, STORE_OP_READ, id, range->slot,
+			     range->count);
+	if (op == NULL)
+		conn_send_error(c, id, -ENOMEM, "no memory");
+	else
+		store_op_submit(op);
+}
+
+static void write_received(struct conn *c)
+{
+	struct store *store = c->session->store;
+	struct store_op *op = store->receiving;
+
+	store->receiving = NULL;
+	store_op_submit(op);
+}
+
+void handle_store_write(struct daemon *d, struct conn *c, uint64_t id,
+			const void *message)
+{
+	const Memd__StoreRange *range = message;
+	uint64_t bytes = (uint64_t)range->count * PAGER_UNIT_BYTES;
+	struct store *store = c->session->store;
+	struct store_op *op;
+
+	(void)d;
+	if (c->in_skip != bytes) {
+		conn_refuse(c, id, -EPROTO, "StoreWrite of %u slots with %llu "
+			    "bytes", range->count,
+			    (unsigned long long)c->in_skip);
+		return;
+	}
+	if (!check_range(c, id, "StoreWrite", range))
+		return;
+	op = store_op_create(store, STORE_OP_WRITE, id, range->slot,
+			     range->count);
+	if (op != NULL)
+		op->bytes = malloc((size_t)bytes);
+	if (op == NULL || op->bytes == NULL) {
+		store_op_destroy(op);
+		conn_send_error(c, id, -ENOMEM, "no memory for the payload");
+		return;
+	}
+	store->receiving = op;
+	conn_take_payload(c, op->bytes, write_received);
+}
+
+/* ---- discards: nobody waits for them */
+
+static bool check_discard(struct conn *c, const Memd__StoreDiscard *request)
+{
+	const struct store *store = c->session->store;
+
+	if (store == NULL) {
+		conn_refuse(c, 0, -EPROTO, "StoreDiscard before StoreOpen");
+		return false;
+	}
+	if (request->n_range > WIRE_RANGES_MAX) {
+		conn_refuse(c, 0, -EPROTO, "StoreDiscard has %zu ranges; at "
+			    "most %d are allowed", request->n_range,
+			    WIRE_RANGES_MAX);
+		return false;
+	}
+	for (size_t i = 0; i < request->n_range; i++) {
+		const Memd__Range *range = request->range[i];
+
+		if (range->count != 0 && range->first < store->slot_count &&
+		    range->count <= store->slot_count - range->first)
+			continue;
+		conn_refuse(c, 0, -EPROTO, "StoreDiscard: slots %llu + %llu "
+			    "are not inside the store of %u",
+			    (unsigned long long)range->first,
+			    (unsigned long long)range->count,
+			    store->slot_count);
+		return false;
+	}
+	return true;
+}
+
+static struct store_op *make_discard(struct store *store,
+				     const Memd__StoreDiscard *request)
+{
+	struct store_op *op = store_op_create(store, STORE_OP_DISCARD, 0, 0, 0);
+	uint64_t first = UINT64_MAX, end = 0;
+
+	if (op == NULL)
+		return NULL;
+	op->range = calloc(request->n_range, sizeof(*op->range));
+	if (op->range == NULL) {
+		store_op_destroy(op);
+		return NULL;
+	}
+	for (size_t i = 0; i < request->n_range; i++) {
+		const Memd__Range *range = request->range[i];
+
+		op->range[i].first = range->first;
+		op->range[i].count = range->count;
+		first = MIN(first, range->first);
+		end = MAX(end, range->first + range->count);
+	}
+	op->range_count = (uint32_t)request->n_range;
+	op->first = first;
+	op->count = end - first;
+	return op;
+}
+
+void handle_store_discard(struct daemon *d, struct conn *c, uint64_t id,
+			  const void *message)
+{
+	const Memd__StoreDiscard *request = message;
+	struct store_op *op;
+
+	(void)d;
+	(void)id;
+	if (!check_discard(c, request) || request->n_range == 0)
+		return;
+	/* Without memory the bytes stay a while longer. */
+	op = make_discard(c->session->store, request);
+	if (op != NULL)
+		store_op_submit(op);
+}
+
+void handle_store_close(struct daemon *d, struct conn *c, uint64_t id,
+			const void *message)
+{
+	int err;
+
+	(void)d;
+	(void)message;
+	if (c->session->store == NULL) {
+		conn_send_error(c, id, -EINVAL, "StoreClose before StoreOpen");
+		return;
+	}
+	err = stores_close(c->session->store, id);
+	if (err != 0)
+		conn_send_error(c, id, err, "StoreClose: too much is under "
+				"way; try again");
+}

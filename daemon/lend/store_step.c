@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lend/store_step.h"
+
+#include "common/clock.h"
+#include "daemon/net/busy_poll.h"
+#include "daemon/daemon.h"
+#include "daemon/serve/session.h"
+#include "daemon/lend/store_op.h"
+#include "daemon/lend/store_schedule.h"
+#include "daemon/lend/stores.h"
+#include <errno.h>
+#include <string.h>
+
+/* More than the other host's: he takes our silence for an outage, and a mirror
+ * of his goes on with its other host, reading and writing.  To be told only
+ * that it passes would keep him here. */
+#define PATIENCE_NS	UINT64_C(30000000000)
+
+/* ---- replies */
+
+static struct conn *conn_of(const struct store_op *op)
+{
+	return op->store->session->main;
+}
+
+/* Whoever waited waits no longer. */
+static void answered(struct store_op *op)
+{
+	store_op_stop_reading(op);
+	op->is_orphan = true;
+}
+
+static const char *explain(int error)
+{
+	switch (error) {
+	case -EIO:
+		return "the bytes of a slot are lost: the swap file could not "
+		       "be read";
+	case -ENOMEM:
+		return "no page could be brought in: the pool is full of "
+		       "pinned pages, or the swap file has failed";
+	default:
+		return strerror(-error);
+	}
+}
+
+static void reply_error(struct store_op *op, int error)
+{
+	if (!op->is_orphan)
+		conn_send_error(conn_of(op), op->request_id, error, "%s",
+				explain(error));
+	answered(op);
+}
+
+static void count_done(struct store_op *op)
+{
+	struct stats *stats = &op->store->stores->daemon->stats;
+	uint64_t bytes = store_op_bytes(op);
+
+	if (op->kind == STORE_OP_READ) {
+		stats->remote_reads++;
+		stats->remote_read_bytes += bytes;
+		op->store->read_bytes += bytes;
+	} else {
+		stats->remote_writes++;
+		stats->remote_written_bytes += bytes;
+		op->store->written_bytes += bytes;
+	}
+}
+
+/* Reads of one chunk go straight from the frames to the socket. */
+static void reply_bytes(struct store_op *op, const void *bytes)
+{
+	conn_send_payload(conn_of(op), MEMD__MESSAGE_TYPE__TYPE_STORE_BYTES,
+			  op->request_id, bytes, (uint32_t)store_op_bytes(op));
+}
+
+static void copy_read(struct store_op *op, const void *frames, size_t at,
+		      size_t length)
+{
+	bool is_last = op->done + op->chunk == op->count;
+
+	if (op->bytes == NULL) {
+		ASSERT(is_last && at == 0);
+		reply_bytes(op, frames);
+	} else {
+		memcpy(op->bytes + at, frames, length);
+		if (is_last)
+			reply_bytes(op, op->bytes);
+	}
+}
+
+/* Its frames are here, and stay until the pager is called, or are pinned. */
+static void copy_chunk(struct store_op *op)
+{
+	struct daemon *d = op->stores->daemon;
+	size_t at = (size_t)op->done * PAGER_UNIT_BYTES;
+	size_t length = (size_t)op->chunk * PAGER_UNIT_BYTES;
+	void *frames = backing_bytes(d->engine.backing,
+				     op->store->segment->pager_id,
+				     op->first + op->done);
+
+	if (op->kind == STORE_OP_WRITE)
+		memcpy(frames, op->bytes + at, length);
+	else if (!op->is_orphan)
+		copy_read(op, frames, at, length);
+	op->was_cleared = false;
+	op->waiting_since_ns = 0;
+	if (op->is_orphan || op->done + op->chunk < op->count)
+		return;
+	count_done(op);
+	/* Who has read will soon read the next one. */
+	if (op->kind == STORE_OP_READ) {
+		daemon_note_paging(d);
+		busy_poll_add(conn_of(op));
+	}
+	if (op->kind == STORE_OP_WRITE)
+		conn_send_ok(conn_of(op), op->request_id);
+	answered(op);
+}
+
+/* Neither its page's entry nor its bytes are likely to be in the cache, and to
+ * be waited for they take longer than all the rest that is done here. */
+void store_step_prefetch(const struct store *store, uint64_t first)
+{
+	const struct engine *e = &store->stores->daemon->engine;
+	segment_id segment = store->segment->pager_id;
+
+	pager_prefetch(e->pager, segment, first);
+	backing_prefetch(e->backing, segment, first);
+}
+
+/* ---- asking the pager */
+
+static void try_later(struct store_op *op)
+{
+	store_op_requeue(op);
+	store_schedule_starve(op->store);
+}
+
+static void ask(struct store_op *op, uint64_t first, uint64_t count,
+		enum pager_advice advice)
+{
+	struct pending_entry like = { .kind = PENDING_STORE, .store_op = op };
+	struct stores *ss = op->stores;
+	struct daemon *d = ss->daemon;
+	uint64_t cookie;
+
+	if (!pending_add(&d->pending, &like, &cookie)) {
+		try_later(op);
+		return;
+	}
+	op->is_asked = true;
+	ss->asked_count++;
+	pager_advise(d->engine.pager, op->store->segment->pager_id, first,
+		     count, advice, cookie, clock_now_ns());
+	d->engine.wants_run = true;
+}
+
+void store_step_answered(struct store_op *op, int result)
+{
+	struct stores *ss = op->stores;
+
+	op->result = result;
+	ss->asked_count--;
+	TAILQ_INSERT_TAIL(&ss->answered, op, work_link);
+}
+
+static void ask_chunk(struct store_op *op, enum pager_advice advice)
+{
+	ask(op, op->first + op->done, op->chunk, advice);
+}
+
+/* What a read of several chunks is put together in. */
+static bool prepare_read(struct store_op *op)
+{
+	if (op->kind != STORE_OP_READ || op->is_reading)
+		return true;
+	if (op->chunk < op->count && op->bytes == NULL)
+		op->bytes = malloc((size_t)store_op_bytes(op));
+	if (op->chunk < op->count && op->bytes == NULL)
+		return false;
+	op->is_reading = true;
+	op->store->reading_bytes += store_op_bytes(op);
+	return true;
+}
+
+/* A chunk has been copied, and is not pinned. */
+static void end_chunk(struct store_op *op)
+{
+	op->done += op->chunk;
+	store_op_put_chunk(op);
+	op->step = STORE_STEP_PIN;
+	if (op->is_orphan)
+		store_op_finish(op);
+	else
+		store_op_requeue(op);
+}
+
+/* What is here can be read before anybody can take it away. */
+static bool can_read_now(const struct store_op *op)
+{
+	const struct daemon *d = op->stores->daemon;
+
+	return op->kind == STORE_OP_READ &&
+	       pager_use_resident(d->engine.pager,
+				  op->store->segment->pager_id,
+				  op->first + op->done, op->chunk);
+}
+
+/* Have its chunk brought in.  Without memory to read into it ends. */
+static uint64_t start_pin(struct store_op *op)
+{
+	uint64_t copied = 0;
+
+	if (op->chunk == 0)
+		store_op_take_chunk(op);
+	if (!prepare_read(op)) {
+		reply_error(op, -ENOMEM);
+		store_op_finish(op);
+	} else if (can_read_now(op)) {
+		copied = op->chunk;
+		copy_chunk(op);
+		end_chunk(op);
+	} else {
+		ask_chunk(op, PAGER_PIN);
+	}
+	return copied;
+}
+
+uint64_t store_step_start(struct store_op *op)
+{
+	switch (op->step) {
+	case STORE_STEP_DISCARD:
+		ask(op, op->range[op->range_idx].first,
+		    op->range[op->range_idx].count, PAGER_DONTNEED);
+		break;
+	case STORE_STEP_CLEAR:
+		ask_chunk(op, PAGER_DONTNEED);
+		break;
+	case STORE_STEP_UNPIN:
+		ask_chunk(op, PAGER_UNPIN);
+		break;
+	case STORE_STEP_PIN:
+		return start_pin(op);
+	}
+	return 0;
+}
+
+/* ---- its answers */
+
+static void fail(struct store_op *op, int error)
+{
+	reply_error(op, error);
+	store_op_finish(op);
+}
+
+/* Not now: with fewer pages at once perhaps, or later. */
+static void wait_for_pins(struct store_op *op)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	if (op->result == -ENOMEM && op->chunk > 1 && !op->was_cleared) {
+		/* What is read in pieces needs a place for them. */
+		op->chunk_max = op->chunk / 2;
+		store_op_stop_reading(op);
+		store_op_put_chunk(op);
+		store_op_requeue(op);
+		return;
+	}
+	if (op->waiting_since_ns == 0)
+		op->waiting_since_ns = now_ns;
+	if (now_ns - op->waiting_since_ns > PATIENCE_NS && !op->was_cleared) {
+		fail(op, op->result == -EBUSY ? -ENOMEM : op->result);
+		return;
+	}
+	if (!op->was_cleared) {
+		store_op_stop_reading(op);
+		store_op_put_chunk(op);
+	}
+	try_later(op);
+}
+
+static void pin_answered(struct store_op *op)
+{
+	if (op->result == 0) {
+		if (!op->is_orphan || op->was_cleared)
+			copy_chunk(op);
+		op->step = STORE_STEP_UNPIN;
+		(void)store_step_start(op);
+	} else if (op->is_orphan && !op->was_cleared) {
+		store_op_finish(op);
+	} else if (op->result == -ENOMEM || op->result == -EBUSY) {
+		wait_for_pins(op);
+	} else if (op->result == -EIO && op->kind == STORE_OP_WRITE &&
+		   !op->was_cleared) {
+		op->was_cleared = true;
+		op->step = STORE_STEP_CLEAR;
+		(void)store_step_start(op);
+	} else {
+		fail(op, op->result);
+	}
+}
+
+static void unpin_answered(struct store_op *op)
+{
+	if (op->result == -EBUSY) {
+		try_later(op);
+		return;
+	}
+	end_chunk(op);
+}
+
+static void clear_answered(struct store_op *op)
+{
+	if (op->result == -EBUSY) {
+		try_later(op);
+		return;
+	}
+	op->step = STORE_STEP_PIN;
+	store_op_requeue(op);
+}
+
+static void discard_answered(struct store_op *op)
+{
+	if (op->is_orphan) {
+		store_op_finish(op);
+	} else if (op->result == -EBUSY) {
+		try_later(op);
+	} else if (++op->range_idx == op->range_count) {
+		op->stores->daemon->stats.remote_discards++;
+		store_op_finish(op);
+	} else {
+		store_op_requeue(op);
+	}
+}
+
+void store_step_take_answer(struct store_op *op)
+{
+	op->is_asked = false;
+	if (op->store == NULL) {
+		store_op_put_chunk(op);
+		store_op_destroy(op);
+		return;
+	}
+	switch (op->step) {
+	case STORE_STEP_PIN:
+		pin_answered(op);
+		break;
+	case STORE_STEP_UNPIN:
+		unpin_answered(op);
+		break;
+	case STORE_STEP_CLEAR:
+		clear_answered(op);
+		break;
+	case STORE_STEP_DISCARD:
+		discard_answered(op);
+		break;
+	}
+}

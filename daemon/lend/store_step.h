@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* What is done for a request of a store: asking the pager, copying, replying.
+ *
+ * Pages to be read that are here are copied at once.  All others:
+ *
+ *            start           answered                 answered
+ *   ready ───────────▶ PIN ────────────▶ copy, UNPIN ───────────▶ the next
+ *     ▲                 │ no pins                                 chunk, or
+ *     └─────────────────┘                                         the end */
+#ifndef MEMD_LEND_STORE_STEP_H
+#define MEMD_LEND_STORE_STEP_H
+
+#include <stdint.h>
+
+struct store;
+struct store_op;
+
+/* A read from slot `first` on, which the store has, is about to start. */
+void store_step_prefetch(const struct store *store, uint64_t first);
+
+/* It is on no list; what cannot be asked now is ready again, and what is done
+ * already is gone.  Returns how many pages were copied at once. */
+uint64_t store_step_start(struct store_op *op);
+
+/* The pager has answered.  Called from inside of it. */
+void store_step_answered(struct store_op *op, int result);
+
+/* Go on with that.  Not from inside pager calls. */
+void store_step_take_answer(struct store_op *op);
+
+#endif

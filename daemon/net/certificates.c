@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/net/certificates.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/daemon.h"
+#include "daemon/system/system.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { DAY_S = 86400 };
+#define DAY_NS	(UINT64_C(1000000000) * DAY_S)
+
+/* The listener's or the store's: both are made of the same settings' files. */
+static const struct channel_context *context_in_use(const struct daemon *d)
+{
+	return d->server.tls != NULL ? d->server.tls : d->engine.tls;
+}
+
+unsigned certificates_in_use(const struct daemon *d,
+			     struct channel_end ret_ends[CHANNEL_ENDS])
+{
+	const struct channel_context *tls = context_in_use(d);
+
+	return tls == NULL ? 0 : channel_context_ends(tls, ret_ends);
+}
+
+int64_t certificate_days_left(const struct channel_end *end)
+{
+	int64_t left_s = end->until_s - (int64_t)time(NULL);
+
+	return left_s >= 0 ? left_s / DAY_S : -((-left_s - 1) / DAY_S + 1);
+}
+
+static const char *format_day(int64_t at_s, char buf[32])
+{
+	time_t at = (time_t)at_s;
+	struct tm tm = { 0 };
+
+	strftime(buf, 32, "%F", gmtime_r(&at, &tm));
+	return buf;
+}
+
+/* "tls_crl: the list of 'name' " */
+static size_t begin(const struct channel_end *end, char *text)
+{
+	char name[CHANNEL_NAME_BYTES];
+	bool is_list = strcmp(end->setting, "tls_crl") == 0;
+
+	snprintf(text, CERTIFICATE_TEXT_BYTES, "%s: %s'%s' ", end->setting,
+		 is_list ? "the list of " : "",
+		 system_printable(end->name, name, sizeof(name)));
+	return strlen(text);
+}
+
+enum certificate_state certificate_judge(const struct channel_end *end,
+		char ret_text[CERTIFICATE_TEXT_BYTES])
+{
+	size_t used = begin(end, ret_text);
+	char *to = ret_text + used, day[32];
+	size_t size = CERTIFICATE_TEXT_BYTES - used;
+	int64_t now_s = time(NULL), days = certificate_days_left(end);
+
+	if (now_s < end->from_s) {
+		snprintf(to, size, "is not good before %s: are the clocks "
+			 "right?", format_day(end->from_s, day));
+		return CERTIFICATE_BAD;
+	}
+	if (now_s >= end->until_s) {
+		snprintf(to, size, "ended on %s, and new connections are "
+			 "refused: put a new one there and reload",
+			 format_day(end->until_s, day));
+		return CERTIFICATE_BAD;
+	}
+	if (end->until_s == INT64_MAX) {
+		snprintf(to, size, "has no end");
+		return CERTIFICATE_GOOD;
+	}
+	if (days < CERTIFICATES_WARN_DAYS) {
+		snprintf(to, size, "ends in %" PRId64 " day%s, on %s: put a "
+			 "new one there and reload", days,
+			 days == 1 ? "" : "s", format_day(end->until_s, day));
+		return CERTIFICATE_ENDS;
+	}
+	snprintf(to, size, "is good for %" PRId64 " days, until %s", days,
+		 format_day(end->until_s, day));
+	return CERTIFICATE_GOOD;
+}
+
+/* --check is often run by root for a memd that runs as its own user. */
+bool certificate_key_is_shared(const struct channel_context *context,
+			       char ret_text[CERTIFICATE_TEXT_BYTES])
+{
+	uid_t owner = channel_context_key_owner(context), memd;
+	gid_t gid;
+
+	if (owner == 0 || owner == geteuid() ||
+	    (system_find_user("memd", &memd, &gid) == 0 && owner == memd))
+		return false;
+	snprintf(ret_text, CERTIFICATE_TEXT_BYTES, "tls_key: the key belongs "
+		 "to uid %u, who can be this memd with it: chown it to the "
+		 "user that memd runs as, or to root", (unsigned)owner);
+	return true;
+}
+
+/* ---- a reload */
+
+static bool is_bad(const struct channel_end *ends, unsigned count,
+		   const char *setting, char text[CERTIFICATE_TEXT_BYTES])
+{
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(ends[i].setting, setting) == 0)
+			return certificate_judge(&ends[i], text) ==
+			       CERTIFICATE_BAD;
+	return false;
+}
+
+/* A certificate that is bad already must not keep the rest from being taken
+ * over, a new list of revoked ones for example. */
+int certificates_check(const struct channel_context *now,
+		       const struct channel_context *next, char *ret_reason,
+		       size_t reason_size)
+{
+	struct channel_end old[CHANNEL_ENDS], new[CHANNEL_ENDS];
+	char text[CERTIFICATE_TEXT_BYTES], ignored[CERTIFICATE_TEXT_BYTES];
+	unsigned old_count, new_count;
+
+	if (next == NULL)
+		return 0;
+	old_count = now == NULL ? 0 : channel_context_ends(now, old);
+	new_count = channel_context_ends(next, new);
+	for (unsigned i = 0; i < new_count; i++) {
+		if (certificate_judge(&new[i], text) != CERTIFICATE_BAD ||
+		    is_bad(old, old_count, new[i].setting, ignored))
+			continue;
+		snprintf(ret_reason, reason_size, "%s", text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* ---- the log */
+
+void certificates_log(struct daemon *d)
+{
+	struct channel_end ends[CHANNEL_ENDS];
+	unsigned count = certificates_in_use(d, ends);
+	char text[CERTIFICATE_TEXT_BYTES];
+
+	d->certificates_said_ns = clock_now_ns();
+	if (count > 0 && certificate_key_is_shared(context_in_use(d), text))
+		log_event(LOG_LEVEL_WARNING, "key-owner", "reason=\"%s\"",
+			  text);
+	for (unsigned i = 0; i < count; i++)
+		if (certificate_judge(&ends[i], text) != CERTIFICATE_GOOD)
+			log_event(LOG_LEVEL_WARNING, "certificate-ends",
+				  "days=%" PRId64 " reason=\"%s\"",
+				  certificate_days_left(&ends[i]), text);
+}
+
+void certificates_tick(struct daemon *d)
+{
+	if (clock_now_ns() - d->certificates_said_ns >= DAY_NS)
+		certificates_log(d);
+}

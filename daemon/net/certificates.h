@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* How long the certificates in use are good for: to be shown, and said before
+ * it is too late. */
+#ifndef MEMD_NET_CERTIFICATES_H
+#define MEMD_NET_CERTIFICATES_H
+
+#include "common/checks.h"
+#include "proto/channel.h"
+#include <stdint.h>
+
+struct daemon;
+
+enum {
+	CERTIFICATES_WARN_DAYS = 14,
+	CERTIFICATE_TEXT_BYTES = CHANNEL_NAME_BYTES + 160,
+};
+
+/* The certificates that memd uses now.  Returns how many. */
+unsigned certificates_in_use(const struct daemon *d,
+			     struct channel_end ret_ends[CHANNEL_ENDS]);
+
+enum certificate_state {
+	CERTIFICATE_GOOD, CERTIFICATE_ENDS, CERTIFICATE_BAD,
+};
+
+/* ENDS: within CERTIFICATES_WARN_DAYS.  BAD: it has ended, or not begun.
+ * ret_text: one line that says so, and what to do. */
+enum certificate_state certificate_judge(const struct channel_end *end,
+		char ret_text[CERTIFICATE_TEXT_BYTES]);
+
+/* Whole days that are left; negative: it has ended. */
+int64_t certificate_days_left(const struct channel_end *end);
+
+/* Is the key another user's than memd's and root's?  Then with a line in
+ * ret_text that says what to do. */
+bool certificate_key_is_shared(const struct channel_context *context,
+			       char ret_text[CERTIFICATE_TEXT_BYTES]);
+
+/* May `next` take the place of `now` (NULL: none)?  Not with anything BAD in
+ * it where that in use is not.  Returns 0, or -EINVAL with a line in
+ * ret_reason. */
+int certificates_check(const struct channel_context *now,
+		       const struct channel_context *next, char *ret_reason,
+		       size_t reason_size) MUST_CHECK;
+
+/* Log those that are not good for long, and a key of another user: after the
+ * start and a reload, and, from the tick, once a day. */
+void certificates_log(struct daemon *d);
+void certificates_tick(struct daemon *d);
+
+#endif

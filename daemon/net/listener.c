@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/net/listener.h"
+
+#include "daemon/system/names.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+	BACKLOG = 4096,		/* net.core.somaxconn may make it less */
+	PATIENCE_MS = 10000,
+};
+
+struct reason {
+	char *text;
+	size_t size;
+	const char *where;	/* the socket, and who said so */
+};
+
+static int fail(const struct reason *reason, int err, const char *format, ...)
+	PRINTF_LIKE(3, 4);
+
+static int fail(const struct reason *reason, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(reason->text, reason->size, format, args);
+	va_end(args);
+	return err;
+}
+
+static void lock_path(const char *path, char *ret, size_t size)
+{
+	snprintf(ret, size, "%s.lock", path);
+}
+
+/* The file that is locked must still be the one that has the name: the holder
+ * before us removed its own at the end. */
+static bool is_named(int fd, const char *name)
+{
+	struct stat ours, named;
+
+	return fstat(fd, &ours) == 0 && lstat(name, &named) == 0 &&
+	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+}
+
+static int take_lock(const char *path, const struct reason *reason)
+{
+	char name[CONFIG_TEXT_BYTES + 8];
+
+	lock_path(path, name, sizeof(name));
+	for (;;) {
+		int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+			      0600);
+
+		if (fd < 0)
+			return fail(reason, -errno, "%s: %s; make the folder, "
+				    "or choose another socket", name,
+				    strerror(errno));
+		if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+			int err = -errno;
+
+			close(fd);
+			if (err == -EWOULDBLOCK)
+				return fail(reason, -EBUSY, "%s: another memd "
+					    "is using it; stop that one, or "
+					    "choose another socket",
+					    reason->where);
+			return fail(reason, err, "%s: %s", name,
+				    strerror(-err));
+		}
+		if (is_named(fd, name))
+			return fd;
+		close(fd);
+	}
+}
+
+void listener_unlock(const char *path, int lock_fd)
+{
+	char name[CONFIG_TEXT_BYTES + 8];
+
+	lock_path(path, name, sizeof(name));
+	if (is_named(lock_fd, name))
+		(void)unlink(name);
+	close(lock_fd);
+}
+
+/* A socket nobody listens on is what a killed memd leaves behind.  Anything
+ * else is somebody's. */
+static int clear_stale(const struct sockaddr_un *sun, socklen_t length,
+		       const struct reason *reason)
+{
+	const char *path = sun->sun_path;
+	struct stat st;
+	int fd, err;
+
+	if (lstat(path, &st) != 0)
+		return errno == ENOENT ? 0 :
+			fail(reason, -errno, "%s: %s", path, strerror(errno));
+	if (!S_ISSOCK(st.st_mode))
+		return fail(reason, -EEXIST, "%s: exists and is not a socket; "
+			    "remove it, or choose another socket",
+			    reason->where);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return fail(reason, -errno, "socket: %s", strerror(errno));
+	err = connect(fd, (const struct sockaddr *)sun, length) == 0 ? 0 :
+		-errno;
+	close(fd);
+	if (err != -ECONNREFUSED)
+		return fail(reason, -EBUSY, "%s: another program is listening "
+			    "there; stop it, or choose another socket",
+			    reason->where);
+	if (unlink(path) != 0)
+		return fail(reason, -errno, "%s: cannot remove the socket a "
+			    "dead memd has left: %s", path, strerror(errno));
+	return 0;
+}
+
+static int set_access(const struct config *config, const char *path,
+		      const struct reason *reason)
+{
+	gid_t gid = (gid_t)-1;
+
+	if (config->socket_group[0] != '\0' &&
+	    names_await_group(config->socket_group, PATIENCE_MS, &gid) != 0)
+		return fail(reason, -ENOENT, "socket_group: no group \"%s\" "
+			    "here; make it, or give a number",
+			    config->socket_group);
+	if (gid != (gid_t)-1 && chown(path, (uid_t)-1, gid) != 0)
+		return fail(reason, -errno, "socket_group: %s: %s; run as "
+			    "root or as a member of the group", path,
+			    strerror(errno));
+	if (chmod(path, (mode_t)config->socket_mode) != 0)
+		return fail(reason, -errno, "socket_mode: %s: %s", path,
+			    strerror(errno));
+	return 0;
+}
+
+static int bind_to(int fd, const struct config *config,
+		   const struct sockaddr_un *sun, socklen_t length,
+		   bool is_path, const struct reason *reason)
+{
+	int err = 0;
+
+	/* Nobody may connect before mode and group are as wanted.  (The mode of
+	 * the socket is that of its file; a umask may be a program's.) */
+	if ((is_path && fchmod(fd, 0600) != 0) ||
+	    bind(fd, (const struct sockaddr *)sun, length) != 0)
+		err = -errno;
+	if (err == 0 && is_path)
+		err = set_access(config, sun->sun_path, reason);
+	else if (err == -EADDRINUSE)
+		err = fail(reason, -EBUSY, "%s: another program is listening "
+			   "there; stop it, or choose another socket",
+			   reason->where);
+	else if (err != 0)
+		err = fail(reason, err, "%s: %s; choose another socket",
+			   reason->where, strerror(-err));
+	if (err == 0 && listen(fd, BACKLOG) != 0)
+		err = fail(reason, -errno, "%s: %s", config->socket,
+			   strerror(errno));
+	if (err != 0 && is_path)
+		(void)unlink(sun->sun_path);
+	return err;
+}
+
+int listener_open(const struct config *config, int *ret_lock,
+		  char *ret_reason, size_t reason_size)
+{
+	char note[CONFIG_NOTE_BYTES];
+	char where[CONFIG_TEXT_BYTES + CONFIG_NOTE_BYTES];
+	const struct reason reason = { ret_reason, reason_size, where };
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	bool is_path = config->socket[0] == '/';
+	socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+				       strlen(config->socket));
+	int fd, err = 0, lock = -1;
+
+	snprintf(where, sizeof(where), "%s%s", config->socket,
+		 config_note(config, &config_keys[CONFIG_KEY_socket], note,
+			     sizeof(note)));
+	ASSERT(strlen(config->socket) < sizeof(sun.sun_path));
+	memcpy(sun.sun_path, config->socket, strlen(config->socket));
+	if (is_path) {
+		length++;
+		lock = take_lock(config->socket, &reason);
+		if (lock < 0)
+			return lock;
+		err = clear_stale(&sun, length, &reason);
+	} else {
+		sun.sun_path[0] = '\0';
+	}
+	fd = err != 0 ? -1 :
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (err == 0 && fd < 0)
+		err = fail(&reason, -errno, "socket: %s", strerror(errno));
+	if (err == 0)
+		err = bind_to(fd, config, &sun, length, is_path, &reason);
+	if (err == 0) {
+		*ret_lock = lock;
+		return fd;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (lock >= 0)
+		listener_unlock(config->socket, lock);
+	return err;
+}
+
+void listener_show(int fd, char *ret_text, size_t text_size)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	socklen_t length = sizeof(sun);
+	bool is_abstract;
+
+	if (getsockname(fd, (struct sockaddr *)&sun, &length) != 0)
+		length = 0;
+	length = MIN(length, (socklen_t)sizeof(sun));
+	length -= MIN(length,
+		      (socklen_t)offsetof(struct sockaddr_un, sun_path));
+	is_abstract = length > 1 && sun.sun_path[0] == '\0';
+	snprintf(ret_text, text_size, "unix:%s%.*s", is_abstract ? "@" : "",
+		 (int)length - is_abstract, sun.sun_path + is_abstract);
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/net/output.h"
+
+#include "proto/channel.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22		/* Linux 5.14, which memd needs */
+#endif
+
+enum {
+	SIZE_FIRST = 4096,
+	SIZE_KEPT = 64 * 1024,		/* by one that is not used */
+	BUFFER_BYTES_MIN = 512,		/* less than the kernel counts for any
+					 * that waits in a socket: its own
+					 * tables are more */
+};
+
+void output_init(struct output *out)
+{
+	*out = (struct output){ 0 };
+}
+
+void output_fini(struct output *out)
+{
+	for (unsigned i = 0; i < out->fd_count; i++)
+		close(out->fds[i].fd);
+	free(out->bytes);
+	*out = (struct output){ 0 };
+}
+
+static void move_to_front(struct output *out)
+{
+	size_t moved = out->head;
+
+	if (moved == 0)
+		return;
+	memmove(out->bytes, out->bytes + moved, output_length(out));
+	out->tail -= moved;
+	out->head = 0;
+	for (unsigned i = 0; i < out->fd_count; i++)
+		out->fds[i].at -= moved;
+}
+
+void *output_reserve(struct output *out, size_t length)
+{
+	size_t size = MAX(out->size, (size_t)SIZE_FIRST);
+	uint8_t *bytes;
+
+	if (out->size - out->tail >= length && out->bytes != NULL)
+		return out->bytes + out->tail;
+	move_to_front(out);
+	while (size - out->tail < length)
+		size *= 2;
+	if (size != out->size) {
+		bytes = realloc(out->bytes, size);
+		if (bytes == NULL)
+			return NULL;
+		out->bytes = bytes;
+		out->size = size;
+	}
+	return out->bytes + out->tail;
+}
+
+void output_commit(struct output *out, size_t length)
+{
+	ASSERT(length <= out->size - out->tail);
+	out->tail += length;
+	out->was_used = true;
+}
+
+/* Forget those that the peer has received.  Each send is a buffer of its own,
+ * and they are read in order: behind one that is not, all are there that were
+ * sent since, and count for their least size at least.  (That nothing at all is
+ * unread, a busy peer's socket need never say.) */
+static void forget_received_fds(struct output *out, int socket)
+{
+	int unread;
+
+	if (ioctl(socket, SIOCOUTQ, &unread) != 0)
+		return;
+	for (; out->fds_unread > 0; out->fds_unread--) {
+		uint64_t with = out->sent_with[out->first_unread];
+
+		if ((out->sends - with + 1) * BUFFER_BYTES_MIN <=
+		    (uint64_t)unread)
+			break;
+		out->first_unread = (out->first_unread + 1) % OUTPUT_FDS_MAX;
+	}
+}
+
+int output_attach_fd(struct output *out, int socket, int fd)
+{
+	int copy;
+
+	/* Each time: most often little is unread, and most is known then. */
+	forget_received_fds(out, socket);
+	if (out->fds_unread + out->fd_count >= OUTPUT_FDS_MAX)
+		return -EAGAIN;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return -errno;
+	out->fds[out->fd_count].at = out->tail;
+	out->fds[out->fd_count].fd = copy;
+	out->fd_count++;
+	return 0;
+}
+
+static void drop_first_fd(struct output *out)
+{
+	close(out->fds[0].fd);
+	out->fd_count--;
+	memmove(out->fds, out->fds + 1, out->fd_count * sizeof(out->fds[0]));
+}
+
+static void note_sent_fd(struct output *out)
+{
+	unsigned at = (out->first_unread + out->fds_unread) % OUTPUT_FDS_MAX;
+
+	ASSERT(out->fds_unread < OUTPUT_FDS_MAX);
+	out->sent_with[at] = out->sends;
+	out->fds_unread++;
+}
+
+/* One sendmsg(): up to the next byte that has a descriptor. */
+static ssize_t send_some(struct output *out, int socket)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	bool has_fd = out->fd_count > 0 && out->fds[0].at == out->head;
+	unsigned next = has_fd ? 1 : 0;
+	size_t end = next < out->fd_count ? out->fds[next].at : out->tail;
+	struct iovec iov = { .iov_base = out->bytes + out->head,
+			     .iov_len = end - out->head };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (has_fd) {
+		struct cmsghdr *cmsg;
+
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &out->fds[0].fd, sizeof(int));
+	}
+	n = sendmsg(socket, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0)
+		return -errno;
+	out->sends++;
+	if (has_fd) {
+		drop_first_fd(out);
+		note_sent_fd(out);
+	}
+	out->head += (size_t)n;
+	return n;
+}
+
+static void rest(struct output *out)
+{
+	out->head = 0;
+	out->tail = 0;
+}
+
+void output_trim(struct output *out)
+{
+	bool is_idle = !out->was_used;
+
+	out->was_used = false;
+	if (is_idle && output_length(out) == 0 && out->size > SIZE_KEPT) {
+		free(out->bytes);
+		out->bytes = NULL;
+		out->size = 0;
+	}
+}
+
+int output_send(struct output *out, int socket, uint64_t *ret_sent,
+		uint64_t *ret_calls)
+{
+	while (output_length(out) > 0) {
+		ssize_t n = send_some(out, socket);
+
+		(*ret_calls)++;
+		if (n == -EINTR)
+			continue;
+		if (n == -EAGAIN)
+			return 0;
+		if (n < 0)
+			return (int)n;
+		*ret_sent += (uint64_t)n;
+	}
+	rest(out);
+	return 0;
+}
+
+int output_send_channel(struct output *out, struct channel *channel,
+			uint64_t *ret_sent, uint64_t *ret_calls)
+{
+	ASSERT(out->fd_count == 0);
+	while (output_length(out) > 0) {
+		ssize_t n = channel_send(channel, out->bytes + out->head,
+					 output_length(out));
+
+		(*ret_calls)++;
+		if (n == -EAGAIN)
+			return 0;
+		if (n < 0)
+			return (int)n;
+		out->head += (size_t)n;
+		*ret_sent += (uint64_t)n;
+	}
+	rest(out);
+	return 0;
+}
+
+/* Of one sendmsg(): the header goes first. */
+static void take_sent(struct output *out, struct iovec *payload, size_t sent)
+{
+	size_t head = MIN(sent, output_length(out));
+
+	out->head += head;
+	payload->iov_base = (char *)payload->iov_base + (sent - head);
+	payload->iov_len -= sent - head;
+}
+
+/* What a TLS channel did not take is offered again from another place, with
+ * more behind it: proto/channel.h allows that.  (TLS in the kernel would
+ * not.) */
+int output_send_payload(struct output *out, struct channel *channel,
+			const void *bytes, size_t length, uint64_t *ret_sent,
+			uint64_t *ret_calls)
+{
+	struct iovec payload = { .iov_base = (void *)(uintptr_t)bytes,
+				 .iov_len = length };
+	void *to;
+
+	ASSERT(out->fd_count == 0);
+	while (payload.iov_len > 0) {
+		struct iovec iov[2] = {
+			{ .iov_base = out->bytes + out->head,
+			  .iov_len = output_length(out) },
+			payload,
+		};
+		size_t skip = iov[0].iov_len == 0 ? 1 : 0;
+		ssize_t n = channel_sendv(channel, iov + skip, 2 - skip);
+
+		(*ret_calls)++;
+		if (n == -EAGAIN)
+			break;
+		if (n < 0)
+			return (int)n;
+		take_sent(out, &payload, (size_t)n);
+		*ret_sent += (uint64_t)n;
+	}
+	if (payload.iov_len == 0 && output_length(out) == 0) {
+		rest(out);
+		return 0;
+	}
+	to = output_reserve(out, payload.iov_len);
+	if (to == NULL)
+		return -ENOMEM;
+	memcpy(to, payload.iov_base, payload.iov_len);
+	output_commit(out, payload.iov_len);
+	return 0;
+}
+
+/* Any other error says nothing about the bytes. */
+bool output_can_read(const void *bytes, size_t length)
+{
+	uintptr_t at = (uintptr_t)bytes;
+	uintptr_t start = at - at % (uintptr_t)getpagesize();
+
+	return madvise((void *)start, at + length - start,
+		       MADV_POPULATE_READ) == 0 ||
+	       (errno != EFAULT && errno != EHWPOISON);
+}

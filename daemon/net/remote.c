@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/net/remote.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/daemon.h"
+#include "daemon/system/names.h"
+#include "daemon/serve/session.h"
+#include "daemon/system/system.h"
+#include "proto/channel.h"
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SEPARATORS_BYTES = 4 };
+static const char separators[SEPARATORS_BYTES] = " \t,";
+
+#define REFUSED_LOG_NS	UINT64_C(100000000)
+
+/* Of IPv6 the first 64 bits. */
+static void set_network(struct peer *peer, const struct sockaddr *address,
+			bool is_native)
+{
+	struct in6_addr network;
+
+	memcpy(peer->network, peer->host, sizeof(peer->network));
+	if (address->sa_family != AF_INET6 || !is_native)
+		return;
+	network = ((const struct sockaddr_in6 *)(const void *)address)->
+		sin6_addr;
+	if (IN6_IS_ADDR_LOOPBACK(&network))
+		return;
+	memset(network.s6_addr + 8, 0, 8);
+	(void)inet_ntop(AF_INET6, &network, peer->network,
+			sizeof(peer->network));
+}
+
+void remote_peer_init(struct peer *peer, const struct sockaddr *address,
+		      socklen_t length)
+{
+	static const char mapped[] = "::ffff:";
+	char host[PEER_HOST_BYTES];
+	const char *text = host;
+
+	*peer = (struct peer){ .is_remote = true, .uid = PEER_NOBODY,
+			       .gid = (gid_t)-1 };
+	if (getnameinfo(address, length, host, sizeof(host), NULL, 0,
+			NI_NUMERICHOST) != 0)
+		snprintf(host, sizeof(host), "unknown");
+	/* One host is one, whichever kind of socket it came to. */
+	if (strncmp(text, mapped, strlen(mapped)) == 0 &&
+	    strchr(text, '.') != NULL)
+		text += strlen(mapped);
+	snprintf(peer->host, sizeof(peer->host), "%s", text);
+	set_network(peer, address, text == host);
+}
+
+size_t remote_list_next(const char **list, const char **ret_word)
+{
+	size_t length;
+
+	*list += strspn(*list, separators);
+	length = strcspn(*list, separators);
+	*ret_word = *list;
+	*list += length;
+	return length;
+}
+
+bool remote_list_has(const char *words, const char *name)
+{
+	const char *word;
+	size_t length;
+
+	while ((length = remote_list_next(&words, &word)) != 0)
+		if (length == strlen(name) && memcmp(word, name, length) == 0)
+			return true;
+	return false;
+}
+
+bool remote_list_get(const char *words, const char *name, char *ret_value,
+		     size_t value_size)
+{
+	size_t length, name_length = strlen(name);
+	const char *word;
+
+	while ((length = remote_list_next(&words, &word)) != 0)
+		if (length > name_length && word[name_length] == '=' &&
+		    memcmp(word, name, name_length) == 0) {
+			snprintf(ret_value, value_size, "%.*s",
+				 (int)(length - name_length - 1),
+				 word + name_length + 1);
+			return true;
+		}
+	return false;
+}
+
+/* Whose limits count for a certificate: the one tls_users says, or the user
+ * of that name.  Numbers are users only where an administrator wrote them.
+ * Returns whether tls_users says it. */
+static bool find_user_text(const struct config *config, const char *name,
+			   char *ret_user, size_t size)
+{
+	if (remote_list_get(config->tls_users, name, ret_user, size) ||
+	    remote_list_get(config->tls_users, "*", ret_user, size))
+		return true;
+	snprintf(ret_user, size, "%s", name);
+	return false;
+}
+
+static int find_user(const struct config *config, struct peer *peer,
+		     const char *user, bool is_said)
+{
+	bool is_number = isdigit((unsigned char)user[0]);
+
+	int err = -ENOENT;
+
+	if (is_said || !is_number)
+		err = names_find_user(user, &peer->uid, &peer->gid);
+	if (err == 0)
+		return 0;
+	/* Who administrates needs no user of that name, but some account;
+	 * only not where another one was meant. */
+	if (is_said || !remote_list_has(config->tls_admins, peer->name))
+		return err == -EAGAIN ? err : -EACCES;
+	peer->uid = geteuid();
+	peer->gid = getegid();
+	return 0;
+}
+
+static int identify_certificate(const struct config *config,
+				struct peer *peer, char *ret_reason,
+				size_t reason_size)
+{
+	char user[PEER_NAME_BYTES], name[PEER_NAME_BYTES];
+	bool is_said;
+	int err;
+
+	system_printable(peer->name, name, sizeof(name));
+	if (peer->name[0] == '\0') {
+		snprintf(ret_reason, reason_size,
+			 "its certificate has no common name");
+		return -EACCES;
+	}
+	is_said = find_user_text(config, peer->name, user, sizeof(user));
+	err = find_user(config, peer, user, is_said);
+	if (err == 0)
+		return 0;
+	if (err == -EAGAIN) {
+		snprintf(ret_reason, reason_size, "certificate %.80s: its user "
+			 "is being looked up", name);
+		return -EAGAIN;
+	}
+	snprintf(ret_reason, reason_size, "certificate %.80s: no user %.80s "
+		 "here; add %.80s=USER to tls_users", name,
+		 system_printable(user, user, sizeof(user)), name);
+	return -EACCES;
+}
+
+int remote_identify(const struct config *config, const struct channel *channel,
+		    struct peer *peer, char *ret_reason, size_t reason_size)
+{
+	char name[CHANNEL_NAME_BYTES];
+	int err;
+
+	channel_peer_name(channel, name);
+	snprintf(peer->name, sizeof(peer->name), "%s", name);
+	if (channel->ssl != NULL)
+		return identify_certificate(config, peer, ret_reason,
+					    reason_size);
+	peer->uid = geteuid();
+	peer->gid = getegid();
+	if (config->tcp_user[0] == '\0')
+		return 0;
+	err = names_find_user(config->tcp_user, &peer->uid, &peer->gid);
+	if (err == 0)
+		return 0;
+	snprintf(ret_reason, reason_size, "tcp_user: no user \"%s\" is known "
+		 "here", config->tcp_user);
+	return err == -EAGAIN ? err : -EACCES;
+}
+
+/* No error: a user may be made later, and memd has others to serve. */
+static void warn_user(const char *setting, const char *user,
+		      unsigned patience_ms)
+{
+	char shown[PEER_NAME_BYTES];
+	uid_t uid;
+	gid_t gid;
+	int err = names_await_user(user, patience_ms, &uid, &gid);
+
+	if (err == 0 || err == -EAGAIN)
+		return;
+	system_printable(user, shown, sizeof(shown));
+	log_event(LOG_LEVEL_WARNING, "user-unknown", "setting=%s user=\"%s\" "
+		  "reason=\"there is no such user: who should be it is "
+		  "refused\" cure=\"useradd --system %s, or name another one "
+		  "and reload\"", setting, shown, shown);
+}
+
+void remote_warn_users(const struct config *config, unsigned patience_ms)
+{
+	const char *words = config->tls_users, *word;
+	size_t length;
+
+	while ((length = remote_list_next(&words, &word)) != 0) {
+		char user[CONFIG_TEXT_BYTES];
+		const char *sign = memchr(word, '=', length);
+
+		ASSERT(sign != NULL);	/* config_check() refuses it */
+		snprintf(user, sizeof(user), "%.*s",
+			 (int)(word + length - sign - 1), sign + 1);
+		warn_user("tls_users", user, patience_ms);
+	}
+	if (config->tcp_user[0] != '\0')
+		warn_user("tcp_user", config->tcp_user, patience_ms);
+}
+
+/* Never without a certificate: whoever reaches the port can come as tcp_user,
+ * which therefore says whose limits count and no more; on loopback, too, where
+ * a Unix socket would tell who it is. */
+void remote_explain_no_admin(const struct peer *peer, char *ret_text,
+			     size_t text_size)
+{
+	char name[PEER_NAME_BYTES];
+
+	if (peer->name[0] != '\0')
+		snprintf(ret_text, text_size, "certificate \"%.80s\" is not "
+			 "named in tls_admins: add it in that memd's "
+			 "configuration and reload, or ask with one that is",
+			 system_printable(peer->name, name, sizeof(name)));
+	else
+		snprintf(ret_text, text_size, "without a certificate nobody "
+			 "may do this over TCP: ask with one that tls_admins "
+			 "names, or on memd's Unix socket");
+}
+
+void remote_refused(struct daemon *d, const struct peer *peer,
+		    const char *reason)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	d->stats.remote_refused++;
+	d->server.refusals_unsaid++;
+	if (now_ns - d->server.refusal_said_ns < REFUSED_LOG_NS)
+		return;
+	log_event(LOG_LEVEL_WARNING, "remote-refused",
+		  "host=%s count=%u reason=\"%s\"", peer->host,
+		  d->server.refusals_unsaid, reason);
+	d->server.refusals_unsaid = 0;
+	d->server.refusal_said_ns = now_ns;
+}
+
+/* Did the reload turn it out?  With a line in ret_reason. */
+static bool is_turned_out(struct daemon *d, const struct conn *c,
+			  char *ret_reason, size_t reason_size)
+{
+	struct peer again = c->peer;
+	int err;
+
+	if (channel_verify(c->channel, d->server.tls, ret_reason) == -EACCES)
+		return true;
+	err = remote_identify(&d->config, c->channel, &again, ret_reason,
+			      reason_size);
+	/* Who is being looked up stays until that is known. */
+	d->server.must_look_again |= err == -EAGAIN;
+	return err != 0 && err != -EAGAIN;
+}
+
+/* What it has stored stays for store_keep: with a new certificate of the same
+ * name it may come back. */
+static void turn_out(struct conn *c, const char *reason)
+{
+	char name[PEER_NAME_BYTES];
+
+	log_event(LOG_LEVEL_WARNING, "remote-turned-out",
+		  "session=%u host=%s certificate=\"%s\" reason=\"%s\"",
+		  c->session->id, c->peer.host,
+		  system_printable(c->peer.name, name, sizeof(name)), reason);
+	conn_refuse(c, 0, -EACCES, "not let in any more: %s", reason);
+}
+
+/* Those who have not said Hello yet are looked at when they do. */
+void remote_look_again(struct daemon *d)
+{
+	char reason[REMOTE_REASON_BYTES];
+	struct conn *c, *next;
+
+	d->server.must_look_again = false;
+	for (c = TAILQ_FIRST(&d->server.conns[CONN_MAIN]); c != NULL;
+	     c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (!c->peer.is_remote)
+			continue;
+		c->session->is_admin = daemon_is_admin(d, &c->peer);
+		if (is_turned_out(d, c, reason, sizeof(reason)))
+			turn_out(c, reason);
+	}
+}

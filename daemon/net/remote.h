@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Programs on other hosts, who come by TCP: who they are, and whose limits
+ * count for them.  Not their messages: to conn.h they are connections as
+ * others. */
+#ifndef MEMD_NET_REMOTE_H
+#define MEMD_NET_REMOTE_H
+
+#include "common/checks.h"
+#include "daemon/config/config.h"
+#include "daemon/net/peer.h"
+#include <stddef.h>
+#include <sys/socket.h>
+
+struct channel;
+struct daemon;
+
+enum { REMOTE_REASON_BYTES = 512 };
+
+/* From the address it came from.  Who it is, remote_identify() finds out. */
+void remote_peer_init(struct peer *peer, const struct sockaddr *address,
+		      socklen_t length);
+
+/* After the handshake, at Hello: peer->name, and the user whose limits count.
+ * Returns 0, -EAGAIN (the user is being looked up), or -EACCES with a line in
+ * ret_reason. */
+int remote_identify(const struct config *config, const struct channel *channel,
+		    struct peer *peer, char *ret_reason, size_t reason_size)
+	MUST_CHECK;
+
+/* Why this one may not administrate, and what to do, in one line. */
+void remote_explain_no_admin(const struct peer *peer, char *ret_text,
+			     size_t text_size);
+
+/* The next word of a list, which is moved behind it.  Returns its length; 0:
+ * there is none.  Blanks or commas are between words. */
+size_t remote_list_next(const char **list, const char **ret_word);
+
+/* Is `name` one of the words, or, with a value: the `VALUE` of `name=VALUE`
+ * among them, copied to ret_value? */
+bool remote_list_has(const char *words, const char *name);
+bool remote_list_get(const char *words, const char *name, char *ret_value,
+		     size_t value_size);
+
+/* Log which users of tls_users and tcp_user are not here: those who should be
+ * them are refused until they are. */
+void remote_warn_users(const struct config *config, unsigned patience_ms);
+
+/* After a reload: disconnect those who would not be let in any more. */
+void remote_look_again(struct daemon *d);
+
+/* Count and log a refusal; of many a second not every one has a line. */
+void remote_refused(struct daemon *d, const struct peer *peer,
+		    const char *reason);
+
+#endif

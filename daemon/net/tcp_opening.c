@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/net/tcp_opening.h"
+
+#include "common/log.h"
+#include "daemon/daemon.h"
+#include "daemon/net/tcp_listener.h"
+#include "swapstore/remote_lookup.h"
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	DELAY_MS_FIRST = 500,
+	DELAY_MS_MAX = 2000,		/* for an address: a bind(2) */
+	DELAY_MS_MAX_NAME = 16000,	/* for a name: somebody is asked */
+	PATIENCE_MS = 3000,		/* for a name, at the start */
+};
+
+static int open_now(struct daemon *d, const struct addrinfo *all, char *reason,
+		    size_t size)
+{
+	int fds[TCP_LISTENERS_MAX], err = 0;
+	int count = tcp_listener_open(&d->config, all, fds, reason, size);
+
+	if (count < 0)
+		return count;
+	for (int i = 0; i < count; i++) {
+		int failed = server_add_tcp_listener(d, fds[i]);
+
+		err = err != 0 ? err : failed;
+	}
+	if (err != 0)
+		snprintf(reason, size, "listen_tcp: %s", strerror(-err));
+	return err;
+}
+
+/* Try again later; only the first time is news. */
+static void wait_for_it(struct daemon *d)
+{
+	struct tcp_opening *to = &d->server.opening;
+	uint64_t most_ms = tcp_listener_has_name(&d->config) ?
+				DELAY_MS_MAX_NAME : DELAY_MS_MAX;
+	struct timeval delay;
+
+	if (!to->is_waiting)
+		log_event(LOG_LEVEL_WARNING, "listen-tcp-waits",
+			  "reason=\"%s\" cure=\"none needed if it comes; memd "
+			  "tries again\"", to->reason);
+	to->is_waiting = true;
+	delay.tv_sec = (time_t)(to->delay_ms / 1000);
+	delay.tv_usec = (suseconds_t)(to->delay_ms % 1000 * 1000);
+	(void)event_add(&to->retry, &delay);
+	to->delay_ms = MIN(to->delay_ms * 2, most_ms);
+}
+
+static bool can_come(int err)
+{
+	return err == -EADDRNOTAVAIL || err == -ENODEV;
+}
+
+/* What was looked up, or nothing where there is nothing to look up. */
+static int try_addresses(struct daemon *d, const struct addrinfo *all)
+{
+	struct tcp_opening *to = &d->server.opening;
+	int err = open_now(d, all, to->reason, sizeof(to->reason));
+
+	if (err == 0)
+		to->is_waiting = false;
+	else if (can_come(err) || to->is_waiting)
+		wait_for_it(d);
+	else
+		return err;
+	return 0;
+}
+
+/* The lookup has ended. */
+static int try_name(struct daemon *d)
+{
+	struct tcp_opening *to = &d->server.opening;
+	struct addrinfo *all;
+	int err = remote_lookup_take(to->lookup, &all);
+
+	remote_lookup_destroy(to->lookup);
+	to->lookup = NULL;
+	if (err != 0) {
+		snprintf(to->reason, sizeof(to->reason), "listen_tcp: %s: %s",
+			 d->config.listen_tcp, gai_strerror(err));
+		wait_for_it(d);
+		return 0;
+	}
+	err = try_addresses(d, all);
+	freeaddrinfo(all);
+	return err;
+}
+
+static void on_looked_up(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	/* An error that trying again does not mend is shown as long. */
+	if (try_name(d) != 0)
+		wait_for_it(d);
+	daemon_settle(d);
+}
+
+/* Returns -errno when it cannot even be started. */
+static int start_lookup(struct daemon *d)
+{
+	struct tcp_opening *to = &d->server.opening;
+	int err = tcp_listener_look_up(&d->config, &to->lookup);
+
+	if (err != 0) {
+		snprintf(to->reason, sizeof(to->reason), "listen_tcp: %s: %s",
+			 d->config.listen_tcp, strerror(-err));
+		return err;
+	}
+	if (event_assign(&to->looked_up, d->base,
+			 remote_lookup_event_fd(to->lookup), EV_READ,
+			 on_looked_up, d) != 0 ||
+	    event_add(&to->looked_up, NULL) != 0)
+		return -ENOMEM;
+	(void)event_priority_set(&to->looked_up, PRIORITY_ADMIN);
+	return 0;
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	if (!tcp_listener_has_name(&d->config))
+		(void)try_addresses(d, NULL);
+	else if (start_lookup(d) != 0)
+		wait_for_it(d);
+	daemon_settle(d);
+}
+
+/* A name that is answered soon is open when memd says that it is ready. */
+static int begin_name(struct daemon *d)
+{
+	struct tcp_opening *to = &d->server.opening;
+	struct pollfd pfd = { .events = POLLIN };
+	int err = start_lookup(d);
+
+	if (err != 0)
+		return err;
+	pfd.fd = remote_lookup_event_fd(to->lookup);
+	if (poll(&pfd, 1, PATIENCE_MS) != 1) {
+		snprintf(to->reason, sizeof(to->reason), "listen_tcp: %s: its "
+			 "name is still being looked up",
+			 d->config.listen_tcp);
+		to->is_waiting = true;
+		return 0;
+	}
+	(void)event_del(&to->looked_up);
+	return try_name(d);
+}
+
+int tcp_opening_begin(struct daemon *d, char *ret_reason, size_t reason_size)
+{
+	struct tcp_opening *to = &d->server.opening;
+	int err;
+
+	if (event_assign(&to->retry, d->base, -1, 0, on_retry, d) != 0)
+		return -EINVAL;
+	(void)event_priority_set(&to->retry, PRIORITY_ADMIN);
+	to->is_begun = true;
+	to->delay_ms = DELAY_MS_FIRST;
+	err = tcp_listener_has_name(&d->config) ? begin_name(d) :
+						  try_addresses(d, NULL);
+	if (err != 0)
+		snprintf(ret_reason, reason_size, "%s", to->reason);
+	return err;
+}
+
+void tcp_opening_end(struct tcp_opening *to)
+{
+	if (to->is_begun)
+		(void)event_del(&to->retry);
+	if (to->lookup != NULL)
+		(void)event_del(&to->looked_up);
+	remote_lookup_destroy(to->lookup);
+	to->lookup = NULL;
+	to->is_begun = false;
+	to->is_waiting = false;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/serve/accounts.h"
+
+#include "common/units.h"
+#include <errno.h>
+
+enum { STICKY_MAX = 256 };	/* uids with limits set by the administrator */
+
+const char *limit_source_name(enum limit_source source)
+{
+	static const char *const names[] = {
+		[LIMIT_CONFIG] = "config", [LIMIT_MEMCTL] = "memctl",
+		[LIMIT_CLIENT] = "client",
+	};
+
+	return names[source];
+}
+
+uint32_t accounts_most(const struct config *config)
+{
+	/* One for a session and one for its uid; some for sessions whose
+	 * segments are being taken down, and for uids that have only named
+	 * segments or a limit.  When they are used up, newcomers wait. */
+	return 2 * (uint32_t)config->max_sessions + STICKY_MAX + 64;
+}
+
+void accounts_init(struct accounts *as, struct pager *pager,
+		   const struct config *config)
+{
+	*as = (struct accounts){ .pager = pager, .config = config };
+	TAILQ_INIT(&as->live);
+	TAILQ_INIT(&as->unused);
+}
+
+void accounts_fini(struct accounts *as)
+{
+	struct account *account;
+
+	if (as->pager == NULL)
+		return;
+	TAILQ_FOREACH(account, &as->live, link)
+		ASSERT(account->is_sticky && account->holders == 1);
+	while ((account = TAILQ_FIRST(&as->live)) != NULL) {
+		account->is_sticky = false;
+		account_put(as, account);
+	}
+	accounts_sweep(as);
+}
+
+static void free_all(struct account_list *list)
+{
+	struct account *account;
+
+	while ((account = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, account, link);
+		free(account);
+	}
+}
+
+void accounts_abandon(struct accounts *as)
+{
+	free_all(&as->live);
+	free_all(&as->unused);
+}
+
+uint64_t account_frames(const struct account *account)
+{
+	if (account->own_frames == 0)
+		return account->frames;
+	if (account->frames == 0)
+		return account->own_frames;
+	return MIN(account->frames, account->own_frames);
+}
+
+static uint64_t mapped_units(const struct account *account)
+{
+	return DIV_ROUND_UP(account->mapped_bytes, PAGER_UNIT_BYTES);
+}
+
+static void take_from_config(const struct accounts *as,
+			     struct account *account)
+{
+	const struct config *config = as->config;
+
+	account->source = LIMIT_CONFIG;
+	account->frames = account->session != 0 ? config->session_frames :
+						  config->uid_frames;
+	account->mapped_bytes = account->session != 0 ?
+		config->session_mapped : config->uid_mapped;
+}
+
+static int add(struct accounts *as, const struct account *like,
+	       struct account **ret_account)
+{
+	struct account *account = malloc(sizeof(*account));
+	account_id parent = like->parent != NULL ? like->parent->id : 0;
+	int err;
+
+	if (account == NULL)
+		return -ENOMEM;
+	*account = *like;
+	account->holders = 1;
+	take_from_config(as, account);
+	err = pager_account_add(as->pager, parent, account_frames(account),
+				mapped_units(account), &account->id);
+	if (err != 0) {
+		free(account);
+		return err;
+	}
+	TAILQ_INSERT_TAIL(&as->live, account, link);
+	*ret_account = account;
+	return 0;
+}
+
+int accounts_get_uid(struct accounts *as, uid_t uid,
+		     struct account **ret_account)
+{
+	struct account *account;
+
+	TAILQ_FOREACH(account, &as->live, link)
+		if (account->session == 0 && account->uid == uid) {
+			account->holders++;
+			*ret_account = account;
+			return 0;
+		}
+	return add(as, &(struct account){ .uid = uid }, ret_account);
+}
+
+int accounts_add_session(struct accounts *as, uid_t uid, uint32_t session,
+			 uint64_t own_frames, struct account **ret_account)
+{
+	struct account like = { .uid = uid, .session = session,
+				.own_frames = own_frames };
+	int err = accounts_get_uid(as, uid, &like.parent);
+
+	if (err != 0)
+		return err;
+	err = add(as, &like, ret_account);
+	if (err != 0)
+		account_put(as, like.parent);
+	return err;
+}
+
+void account_hold(struct account *account)
+{
+	account->holders++;
+}
+
+void account_put(struct accounts *as, struct account *account)
+{
+	ASSERT(account->holders > 0);
+	if (--account->holders != 0)
+		return;
+	TAILQ_REMOVE(&as->live, account, link);
+	TAILQ_INSERT_TAIL(&as->unused, account, link);
+}
+
+void accounts_sweep(struct accounts *as)
+{
+	struct account *account;
+
+	while ((account = TAILQ_FIRST(&as->unused)) != NULL) {
+		struct account *parent = account->parent;
+
+		TAILQ_REMOVE(&as->unused, account, link);
+		pager_account_remove(as->pager, account->id);
+		free(account);
+		if (parent != NULL)
+			account_put(as, parent);
+	}
+}
+
+static void apply(struct accounts *as, struct account *account)
+{
+	pager_account_limit(as->pager, account->id, account_frames(account),
+			    mapped_units(account));
+}
+
+/* A uid without sessions keeps its limit: the administrator holds it. */
+static int make_sticky(struct accounts *as, struct account *account)
+{
+	if (account->session != 0 || account->is_sticky)
+		return 0;
+	if (as->sticky_count >= STICKY_MAX)
+		return -ENOSPC;
+	as->sticky_count++;
+	account->is_sticky = true;
+	account_hold(account);
+	return 0;
+}
+
+/* The account's limits come from the configuration again, and change with it.
+ * No administrator's limit keeps the account in being any more. */
+static void follow_config(struct accounts *as, struct account *account)
+{
+	take_from_config(as, account);
+	apply(as, account);
+	if (!account->is_sticky)
+		return;
+	account->is_sticky = false;
+	as->sticky_count--;
+	account_put(as, account);
+}
+
+static bool is_as_configured(const struct accounts *as,
+			     const struct account *account, uint64_t frames,
+			     uint64_t mapped_bytes)
+{
+	struct account like = *account;
+
+	take_from_config(as, &like);
+	return like.frames == frames && like.mapped_bytes == mapped_bytes;
+}
+
+int account_set_limit(struct accounts *as, struct account *account,
+		      uint64_t frames, uint64_t mapped_bytes)
+{
+	int err;
+
+	if (is_as_configured(as, account, frames, mapped_bytes)) {
+		follow_config(as, account);
+		return 0;
+	}
+	err = make_sticky(as, account);
+	if (err != 0)
+		return err;
+	account->frames = frames;
+	account->mapped_bytes = mapped_bytes;
+	account->source = LIMIT_MEMCTL;
+	apply(as, account);
+	return 0;
+}
+
+/* The caller holds it, too. */
+void account_reset_limit(struct accounts *as, struct account *account)
+{
+	take_from_config(as, account);
+	apply(as, account);
+	if (!account->is_sticky)
+		return;
+	account->is_sticky = false;
+	as->sticky_count--;
+	account_put(as, account);
+}
+
+void accounts_reconfigure(struct accounts *as)
+{
+	struct account *account;
+
+	TAILQ_FOREACH(account, &as->live, link)
+		if (account->source == LIMIT_CONFIG) {
+			take_from_config(as, account);
+			apply(as, account);
+		}
+}
+
+void account_explain(const struct accounts *as, const struct account *account,
+		     uint64_t more_bytes, char *ret_text, size_t text_size)
+{
+	char more[16], used[16], limit[16];
+
+	for (; account != NULL; account = account->parent) {
+		struct account_info info;
+		uint64_t used_bytes, limit_bytes;
+
+		pager_account_get(as->pager, account->id, &info);
+		used_bytes = info.mapped_units * PAGER_UNIT_BYTES;
+		limit_bytes = info.limit_mapped_units * PAGER_UNIT_BYTES;
+		if (limit_bytes == 0 || used_bytes + more_bytes <= limit_bytes)
+			continue;
+		snprintf(ret_text, text_size,
+			 "%s more would pass the limit of %s %u: %s mapped "
+			 "of %s; unmap something, or ask the administrator "
+			 "(memctl limit)",
+			 units_format_size(more_bytes, more, sizeof(more)),
+			 account->session != 0 ? "session" : "uid",
+			 account->session != 0 ? account->session :
+						 account->uid,
+			 units_format_size(used_bytes, used, sizeof(used)),
+			 units_format_size(limit_bytes, limit, sizeof(limit)));
+		return;
+	}
+	snprintf(ret_text, text_size, "a limit of this session or user");
+}

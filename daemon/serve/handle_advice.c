@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* Advice and pins: from messages to the pager, and its answers back.  They may
+ * take long: what was asked is in the table of pending requests meanwhile. */
+#include "daemon/daemon.h"
+#include "daemon/net/dispatch.h"
+#include "daemon/serve/paging.h"
+#include "daemon/serve/session.h"
+#include "daemon/lend/store_step.h"
+
+#include "common/clock.h"
+#include <errno.h>
+#include <string.h>
+
+static const char *explain(int error)
+{
+	switch (error) {
+	case -EINVAL:
+		return "the range is not inside the segment";
+	case -EBUSY:
+		return "pages of the range are pinned, or too many requests "
+		       "are under way; try again later";
+	case -ENOMEM:
+		return "more pages than may be pinned: half the pool, or the "
+		       "limit of the session or user";
+	case -EIO:
+		return "a page of the range is lost";
+	case -EFAULT:
+		return "the segment has gone";
+	default:
+		return strerror(-error);
+	}
+}
+
+/* Remember the request; NULL conn afterwards means it went. */
+static bool remember(struct daemon *d, struct conn *c, uint64_t id,
+		     enum pending_kind kind, struct pin *pin,
+		     uint64_t *ret_cookie)
+{
+	struct pending_entry like = { .kind = kind, .conn = c,
+				      .request_id = id, .pin = pin };
+
+	if (c->session->requests_waiting >= SESSION_REQUESTS_MAX ||
+	    !pending_add(&d->pending, &like, ret_cookie)) {
+		conn_send_error(c, id, -EBUSY, "%s", explain(-EBUSY));
+		return false;
+	}
+	c->session->requests_waiting++;
+	return true;
+}
+
+/* The attachment and a range inside it, or NULL and the client knows. */
+static struct attachment *find_range(struct conn *c, uint64_t id,
+				     uint32_t segment_number, uint64_t first,
+				     uint64_t count)
+{
+	struct attachment *a = session_find(c->session, segment_number);
+
+	if (a == NULL)
+		conn_send_error(c, id, -EINVAL, "segment %u is not attached "
+				"by this session", segment_number);
+	else if (count == 0 || !segment_has_range(a->segment, first, count))
+		conn_send_error(c, id, -EINVAL, "pages %llu + %llu are not "
+				"inside segment %u of %llu pages",
+				(unsigned long long)first,
+				(unsigned long long)count, segment_number,
+				(unsigned long long)a->segment->page_count);
+	else
+		return a;
+	return NULL;
+}
+
+/* Advice that is no business of the pager's.  Returns false when it is. */
+static bool advise_here(struct daemon *d, const struct attachment *a,
+			const Memd__Advise *request, int *ret_result)
+{
+	struct records *records = &d->segments.records;
+
+	switch (request->advice) {
+	case MEMD__ADVICE__ADVICE_RECORD:
+		*ret_result = record_start(records, a->segment, request->first,
+					   request->count);
+		return true;
+	case MEMD__ADVICE__ADVICE_REPLAY:
+		*ret_result = replay_start(d, a->segment, request->first,
+					   request->count);
+		return true;
+	case MEMD__ADVICE__ADVICE_NORMAL:
+		record_stop(records, a->segment, request->first,
+			    request->count);
+		return false;
+	default:
+		return false;
+	}
+}
+
+static int advice_of(Memd__Advice advice, enum pager_advice *ret_advice)
+{
+	static const enum pager_advice table[] = {
+		[MEMD__ADVICE__ADVICE_NORMAL] = PAGER_NORMAL,
+		[MEMD__ADVICE__ADVICE_SEQUENTIAL] = PAGER_SEQUENTIAL,
+		[MEMD__ADVICE__ADVICE_RANDOM] = PAGER_RANDOM,
+		[MEMD__ADVICE__ADVICE_WILLNEED] = PAGER_WILLNEED,
+		[MEMD__ADVICE__ADVICE_DONTNEED] = PAGER_DONTNEED,
+		[MEMD__ADVICE__ADVICE_COLD] = PAGER_COLD,
+		[MEMD__ADVICE__ADVICE_PAGEOUT] = PAGER_PAGEOUT,
+	};
+
+	if ((unsigned)advice >= ARRAY_SIZE(table))
+		return -EINVAL;
+	*ret_advice = table[advice];
+	return 0;
+}
+
+void handle_advise(struct daemon *d, struct conn *c, uint64_t id,
+		   const void *message)
+{
+	const Memd__Advise *request = message;
+	const struct attachment *a = find_range(c, id, request->segment,
+						request->first,
+						request->count);
+	enum pager_advice advice;
+	uint64_t cookie;
+	int result;
+
+	if (a == NULL)
+		return;
+	if (advise_here(d, a, request, &result)) {
+		if (result == 0)
+			conn_send_ok(c, id);
+		else
+			conn_send_error(c, id, result, "no memory for a "
+					"record of pages; try again later");
+		return;
+	}
+	if (advice_of(request->advice, &advice) != 0) {
+		conn_send_error(c, id, -EINVAL, "unknown advice %d",
+				(int)request->advice);
+		return;
+	}
+	if (a->is_read_only && advice == PAGER_DONTNEED) {
+		conn_send_error(c, id, -EACCES, "segment %u is attached "
+				"read-only; DONTNEED would change it",
+				request->segment);
+		return;
+	}
+	/* As madvise(2): who may not write a shared thing may not have it
+	 * paged out under the others either, and is not told. */
+	if (a->is_read_only && (advice == PAGER_PAGEOUT ||
+				advice == PAGER_COLD)) {
+		conn_send_ok(c, id);
+		return;
+	}
+	if (!remember(d, c, id, PENDING_ADVISE, NULL, &cookie))
+		return;
+	pager_advise(d->engine.pager, a->segment->pager_id, request->first,
+		     request->count, advice, cookie, clock_now_ns());
+	d->engine.wants_run = true;
+}
+
+/* However it has attached it: what is pinned is taken from its owner's and
+ * everybody's share. */
+static bool may_write(const struct conn *c, const struct segment *segment)
+{
+	return peer_may(&c->peer, segment->uid, segment->gid, segment->mode,
+			PEER_WRITE);
+}
+
+void handle_pin(struct daemon *d, struct conn *c, uint64_t id,
+		const void *message)
+{
+	const Memd__Pin *request = message;
+	struct attachment *a = find_range(c, id, request->segment,
+					  request->first, request->count);
+	struct pin *pin;
+	uint64_t cookie;
+
+	if (a == NULL)
+		return;
+	if (a->is_read_only && !may_write(c, a->segment)) {
+		conn_send_error(c, id, -EACCES, "pins are for those who may "
+				"write: segment \"%s\" belongs to uid %u, gid "
+				"%u with mode %04o", a->segment->name,
+				a->segment->uid, a->segment->gid,
+				a->segment->mode);
+		return;
+	}
+	if (c->session->pin_count >= SESSION_PINS_MAX) {
+		conn_send_error(c, id, -ENOMEM, "this session has pinned %u "
+				"ranges; no more are allowed",
+				c->session->pin_count);
+		return;
+	}
+	pin = pin_add(a, request->first, request->count);
+	if (pin == NULL) {
+		conn_send_error(c, id, -ENOMEM, "no memory");
+		return;
+	}
+	if (!remember(d, c, id, PENDING_PIN, pin, &cookie)) {
+		pin_asked(&d->pins, pin, false);
+		return;
+	}
+	pager_advise(d->engine.pager, a->segment->pager_id, request->first,
+		     request->count, PAGER_PIN, cookie, clock_now_ns());
+	d->engine.wants_run = true;
+}
+
+void handle_unpin(struct daemon *d, struct conn *c, uint64_t id,
+		  const void *message)
+{
+	const Memd__Pin *request = message;
+	struct attachment *a = find_range(c, id, request->segment,
+					  request->first, request->count);
+	struct pin *pin;
+
+	if (a == NULL)
+		return;
+	pin = pin_find(a, request->first, request->count);
+	if (pin == NULL) {
+		conn_send_error(c, id, -EINVAL, "this session has not pinned "
+				"exactly pages %llu + %llu of segment %u",
+				(unsigned long long)request->first,
+				(unsigned long long)request->count,
+				request->segment);
+		return;
+	}
+	pin_orphan(&d->pins, pin);
+	conn_send_ok(c, id);
+}
+
+void paging_done(struct daemon *d, uint64_t cookie, int result, uint64_t count)
+{
+	struct pending_entry e = pending_take(&d->pending, cookie);
+
+	switch (e.kind) {
+	case PENDING_PIN:
+		pin_asked(&d->pins, e.pin, result == 0);
+		break;
+	case PENDING_UNPIN:
+		pin_released(&d->pins, e.pin, result);
+		return;
+	case PENDING_EVICT:
+		evictor_done(d, result, count);
+		return;
+	case PENDING_STORE:
+		store_step_answered(e.store_op, result);
+		return;
+	case PENDING_REPLAY:
+		return;			/* it looks at what it brought */
+	default:
+		ASSERT(e.kind == PENDING_ADVISE);
+	}
+	if (e.conn == NULL || e.conn->session == NULL)
+		return;
+	e.conn->session->requests_waiting--;
+	if (result == 0)
+		conn_send_ok(e.conn, e.request_id);
+	else
+		conn_send_error(e.conn, e.request_id, result, "%s",
+				explain(result));
+}

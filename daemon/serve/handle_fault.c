@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/* Faults and touches: from messages to the pager, and the pager's answers back
+ * to whoever asked. */
+#include "daemon/daemon.h"
+#include "daemon/net/dispatch.h"
+#include "daemon/serve/paging.h"
+#include "daemon/serve/session.h"
+
+#include "common/clock.h"
+#include <errno.h>
+#include <string.h>
+
+/* One Touched message makes the pager look at no more pages than this. */
+enum {
+	TOUCHED_PAGES_MAX = 4096,
+	TOUCHED_IN_CELL_MAX = 64,	/* many cells are looked into at once */
+};
+
+/* ---- faults */
+
+/* Who asked, and where the answer goes. */
+struct asker {
+	struct conn *conn;
+	uint64_t id;
+	bool is_in_cell;
+	uint8_t cell;
+};
+
+static void reply_fault(const struct asker *by, uint32_t segment_number,
+			const struct pager_reply *r)
+{
+	Memd__FaultReply reply = MEMD__FAULT_REPLY__INIT;
+
+	reply.segment = segment_number;
+	reply.page = r->page;
+	if (r->error != 0) {
+		reply.has_error = true;
+		reply.error = (uint32_t)-r->error;
+	} else {
+		reply.has_first = true;
+		reply.first = r->first;
+		reply.has_count = true;
+		reply.count = r->count;
+		reply.has_mark = r->mark != PAGER_NO_PAGE;
+		reply.mark = r->mark;
+	}
+	if (by->is_in_cell)
+		mailbox_answer(by->conn->session, by->cell,
+			       MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY, by->id,
+			       &reply.base);
+	else
+		conn_send(by->conn, MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY,
+			  by->id, &reply.base);
+}
+
+static void refuse_fault(const struct asker *by, uint32_t segment_number,
+			 uint64_t page, int error)
+{
+	struct pager_reply reply = {
+		.page = page,
+		.mark = PAGER_NO_PAGE,
+		.error = error,
+	};
+
+	by->conn->daemon->stats.faults_refused++;
+	reply_fault(by, segment_number, &reply);
+}
+
+/* Whom to tell of what is read ahead; 0: it would not understand. */
+static uint32_t tag_of(const struct session *s)
+{
+	return s->capabilities & MEMD__CAPABILITY__CAP_READY ? s->id : 0;
+}
+
+static void ask_pager(struct daemon *d, const struct asker *by,
+		      const struct attachment *a, uint64_t page,
+		      bool is_write, uint64_t now_ns)
+{
+	struct conn *c = by->conn;
+	struct pending_entry like = {
+		.kind = PENDING_FAULT,
+		.conn = c,
+		.request_id = by->id,
+		.is_in_cell = by->is_in_cell,
+		.cell = by->cell,
+		.segment_number = a->segment_number,
+		.page = page,
+		.pid = c->peer.pid,
+		.session = c->session->id,
+	};
+	uint64_t cookie;
+
+	if (c->session->faults_waiting >= d->config.session_faults ||
+	    !pending_add(&d->pending, &like, &cookie)) {
+		refuse_fault(by, a->segment_number, page, -EBUSY);
+		return;
+	}
+	c->session->faults_waiting++;
+	pager_fault(d->engine.pager, a->segment->pager_id, page, is_write,
+		    tag_of(c->session), cookie, now_ns);
+	d->engine.wants_run = true;
+}
+
+static void ask_pages(struct daemon *d, const struct asker *by,
+		      const Memd__Fault *fault)
+{
+	const struct attachment *a = session_find(by->conn->session,
+						  fault->segment);
+	bool is_write = fault->access == MEMD__ACCESS__ACCESS_WRITE;
+	uint64_t now_ns = clock_now_ns();
+
+	d->stats.faults_asked += fault->n_page;
+	for (size_t i = 0; i < fault->n_page; i++) {
+		uint64_t page = fault->page[i];
+
+		if (a == NULL || page >= a->segment->page_count)
+			refuse_fault(by, fault->segment, page, -EFAULT);
+		else
+			ask_pager(d, by, a, page,
+				  is_write && !a->is_read_only, now_ns);
+	}
+	daemon_note_paging(d);
+}
+
+void handle_fault(struct daemon *d, struct conn *c, uint64_t id,
+		  const void *message)
+{
+	const Memd__Fault *fault = message;
+	const struct asker by = { .conn = c, .id = id };
+
+	if (fault->n_page == 0 || fault->n_page > WIRE_FAULTS_MAX) {
+		conn_refuse(c, id, -EPROTO, "Fault asks for %zu pages; "
+			    "1 to %d are allowed", fault->n_page,
+			    WIRE_FAULTS_MAX);
+		return;
+	}
+	ask_pages(d, &by, fault);
+}
+
+void handle_fault_in_cell(struct daemon *d, struct conn *c, unsigned cell,
+			  uint64_t id, const void *message)
+{
+	const struct asker by = { .conn = c, .id = id, .is_in_cell = true,
+				  .cell = (uint8_t)cell };
+
+	ask_pages(d, &by, message);
+}
+
+static void trace_fault(struct daemon *d, const struct pending_entry *e,
+			const struct pager_reply *r, uint64_t end_ns)
+{
+	struct trace_event event = {
+		.time_ns = r->start_ns,
+		.pid = e->pid,
+		.session = e->session,
+		.segment_number = e->segment_number,
+		.page = e->page,
+		.kind = fault_kind_name(r->kind),
+		.frame_wait_ns = r->frame_ns - r->start_ns,
+		.io_ns = r->io_ns - r->frame_ns,
+		.install_ns = end_ns - r->io_ns,
+		.total_ns = end_ns - r->start_ns,
+		.ready_first = r->first,
+		.ready_count = r->count,
+		.error = r->error,
+	};
+
+	trace_add(&d->trace, &event);
+}
+
+/* No fault, but part of the order in which a program's pages come. */
+static void trace_ahead(struct daemon *d, const struct attachment *a,
+			uint64_t first, uint64_t count)
+{
+	struct trace_event event = {
+		.time_ns = clock_now_ns(),
+		.pid = a->session->main->peer.pid,
+		.session = a->session->id,
+		.segment_number = a->segment_number,
+		.page = first,
+		.kind = "ahead",
+		.ready_first = first,
+		.ready_count = count,
+	};
+
+	trace_add(&d->trace, &event);
+}
+
+/* Pages came in, or were used again: perhaps somebody records that. */
+static void note_pages(struct daemon *d, segment_id segment_number,
+		       uint64_t first, uint64_t count)
+{
+	struct segment *segment;
+
+	if (d->segments.records.open_count == 0)
+		return;
+	segment = segments_find_pager_id(&d->segments, segment_number);
+	if (segment != NULL)
+		record_note(&d->segments.records, segment, first, count);
+}
+
+/* The thread that waits for a page in a cell has it mapped as well. */
+bool paging_install(struct daemon *d, uint64_t cookie, const void *bytes,
+		    size_t length)
+{
+	struct pending_entry *e = pending_find(&d->pending, cookie);
+	const struct memd_engine_page page = {
+		.cell = e->cell,
+		.segment = e->segment_number,
+		.page = e->page,
+		.bytes = bytes,
+		.length = length,
+		.uffd = d->program.uffd,
+	};
+	struct session *s = e->conn != NULL ? e->conn->session : NULL;
+
+	if (d->program.install == NULL || s == NULL || !e->is_in_cell ||
+	    mailbox_is_library(s, e->cell) ||
+	    d->program.install(d->program.ctx, &page) != 0)
+		return false;
+	mailbox_answer_mapped(s, e->cell);
+	e->is_answered = true;
+	d->stats.pages_mapped++;
+	if (d->program.make_way != NULL && d->pending.used == 1)
+		d->program.make_way(d->program.ctx, e->cell);
+	return true;
+}
+
+/* Afterwards, as somebody waited for the reply. */
+static void note_reply(struct daemon *d, const struct pending_entry *e,
+		       const struct pager_reply *r)
+{
+	/* The pager knows the time only as of its last call. */
+	uint64_t end_ns = MAX(clock_now_ns(), r->end_ns);
+
+	if (r->error == 0)
+		note_pages(d, r->segment, r->first, r->count);
+	if (r->error == 0 || r->error == -EIO)
+		histogram_add(&d->stats.kind[r->kind], end_ns - r->start_ns);
+	if (trace_has_readers(&d->trace))
+		trace_fault(d, e, r, end_ns);
+}
+
+static void reply(struct daemon *d, const struct pending_entry *e,
+		  const struct pager_reply *r)
+{
+	const struct asker by = { .conn = e->conn, .id = e->request_id,
+				  .is_in_cell = e->is_in_cell,
+				  .cell = e->cell };
+	struct session *s = e->conn->session;
+
+	s->faults_waiting--;
+	if (r->error == 0 || r->error == -EIO)
+		s->faults[r->kind]++;
+	if (!e->is_answered)
+		reply_fault(&by, e->segment_number, r);
+	/* Whoever got a page will soon want the next one. */
+	daemon_note_paging(d);
+}
+
+void paging_reply(struct daemon *d, const struct pager_reply *r)
+{
+	struct pending_entry e = pending_take(&d->pending, r->cookie);
+
+	ASSERT(e.kind == PENDING_FAULT);
+	if (e.conn != NULL && e.conn->session != NULL) {
+		reply(d, &e, r);
+	} else {
+		/* A lane that has gone; its session need not have. */
+		struct session *s = server_find_session(&d->server, e.session);
+
+		if (s != NULL)
+			s->faults_waiting--;
+	}
+	note_reply(d, &e, r);
+}
+
+void paging_ready(struct daemon *d, uint32_t session,
+		  segment_id segment_number, uint64_t first, uint64_t count,
+		  uint64_t mark)
+{
+	const struct segment *segment =
+		segments_find_pager_id(&d->segments, segment_number);
+	struct attachment *a;
+
+	if (segment == NULL)
+		return;
+	LIST_FOREACH(a, &segment->attachments, of_segment)
+		if (a->session->id == session)
+			break;
+	if (a == NULL)
+		return;
+	readies_add(d, a, first, count, mark);
+	if (trace_has_readers(&d->trace))
+		trace_ahead(d, a, first, count);
+	note_pages(d, segment_number, first, count);
+}
+
+void paging_age(struct daemon *d, segment_id segment_number, uint64_t first,
+		uint64_t count)
+{
+	const struct segment *segment =
+		segments_find_pager_id(&d->segments, segment_number);
+	struct attachment *a;
+
+	if (segment == NULL)
+		return;
+	LIST_FOREACH(a, &segment->attachments, of_segment)
+		ages_add(d, a, first, count);
+}
+
+/* ---- touches */
+
+static uint64_t tell_pager(struct daemon *d, const struct attachment *a,
+			   const Memd__Touched *touched, uint64_t most)
+{
+	uint64_t budget = most, now_ns = clock_now_ns();
+
+	for (size_t i = 0; i < touched->n_range && budget > 0; i++) {
+		const Memd__Range *range = touched->range[i];
+		uint64_t count = MIN(range->count, budget);
+
+		if (!segment_has_range(a->segment, range->first, count))
+			continue;
+		if (pager_touched(d->engine.pager, a->segment->pager_id,
+				  range->first, count, now_ns))
+			d->engine.wants_run = true;
+		note_pages(d, a->segment->pager_id, range->first, count);
+		budget -= count;
+	}
+	return most - budget;
+}
+
+static void take_touched(struct daemon *d, struct conn *c,
+			 const Memd__Touched *touched, uint64_t most)
+{
+	const struct attachment *a = session_find(c->session,
+						  touched->segment);
+	uint64_t pages, faults;
+
+	/* It has no reply: of a segment just detached, nobody cares. */
+	if (a == NULL)
+		return;
+	pages = tell_pager(d, a, touched, most);
+	/* The figures are the client's word; at least keep them in bounds. */
+	faults = MIN(touched->fault_count, pages);
+	if (faults == 0)
+		return;
+	d->stats.faults_minor += faults;
+	c->session->faults_minor += faults;
+	histogram_add_many(&d->stats.minor,
+			   MIN(touched->total_ns, UINT64_C(1) << 40) / faults,
+			   faults);
+	daemon_note_paging(d);
+}
+
+void handle_touched(struct daemon *d, struct conn *c, uint64_t id,
+		    const void *message)
+{
+	const Memd__Touched *touched = message;
+
+	if (touched->n_range > WIRE_RANGES_MAX)
+		conn_refuse(c, id, -EPROTO, "Touched has %zu ranges; at most "
+			    "%d are allowed", touched->n_range,
+			    WIRE_RANGES_MAX);
+	else
+		take_touched(d, c, touched, TOUCHED_PAGES_MAX);
+}
+
+void handle_touched_in_cell(struct daemon *d, struct conn *c,
+			    const void *message)
+{
+	take_touched(d, c, message, TOUCHED_IN_CELL_MAX);
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/* Segments: create, attach, detach, unlink. */
+#include "daemon/daemon.h"
+#include "daemon/net/dispatch.h"
+#include "daemon/system/names.h"
+#include "daemon/serve/session.h"
+#include "daemon/system/system.h"
+
+#include "common/log.h"
+#include "common/units.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Descriptors kept for newcomers, so that segments alone cannot lock them
+ * out. */
+enum { RESERVE_FOR_CONNECTIONS = 64 };
+
+/* ---- replies */
+
+static void fill_reply(const struct segment *segment, bool is_read_only,
+		       Memd__SegmentReply *reply)
+{
+	memd__segment_reply__init(reply);
+	reply->segment = segment->id;
+	reply->length_bytes = segment_length(segment);
+	reply->page_bytes = (uint32_t)segment_page_bytes(segment);
+	reply->has_read_only = true;
+	reply->read_only = is_read_only;
+}
+
+static void reply_unattached(struct conn *c, uint64_t id,
+			     const struct segment *segment)
+{
+	Memd__SegmentReply reply;
+
+	fill_reply(segment, false, &reply);
+	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_REPLY, id, &reply.base);
+}
+
+/* Returns 0, or -errno: nothing was sent. */
+static int reply_attached(struct daemon *d, struct conn *c, uint64_t id,
+			  const struct segment *segment, bool is_read_only)
+{
+	Memd__SegmentReply reply;
+	int fd = is_read_only ?
+		backing_open_read_only(d->engine.backing, segment->pager_id) :
+		backing_fd(d->engine.backing, segment->pager_id);
+
+	if (fd < 0)
+		return fd;
+	fill_reply(segment, is_read_only, &reply);
+	conn_send_fd(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_REPLY, id,
+		     &reply.base, fd);
+	if (is_read_only)
+		close(fd);
+	return 0;
+}
+
+/* Attach and reply.  Returns 0, or -errno when the reply is an Error. */
+static int attach(struct daemon *d, struct conn *c, uint64_t id,
+		  struct segment *segment, bool is_read_only)
+{
+	struct attachment *a;
+	int err;
+
+	if (segment->is_spoiled) {
+		conn_send_error(c, id, -EIO, "segment \"%s\": its data file "
+				"was written to past memd, its bytes cannot "
+				"be trusted; unlink it and make it again",
+				segment->name);
+		return -EIO;
+	}
+	/* K1 of keeper.h: what is shared is mapped by nobody whose death would
+	 * leave zeros in it. */
+	if (segment->name[0] != '\0' && d->keeper.is_on &&
+	    LIST_EMPTY(&c->session->copies)) {
+		conn_send_error(c, id, -EPERM, "memd has no copy of this "
+				"program's userfaultfd (message Userfaultfd): "
+				"its libmemclient is older than memd");
+		return -EPERM;
+	}
+	err = session_attach(c->session, segment, is_read_only, &a);
+	if (err == -EDQUOT)
+		conn_send_error(c, id, err, "this session has %u segments "
+				"attached, as many as session_segments allows; "
+				"map fewer and divide them, or make that "
+				"larger in memd.conf",
+				c->session->attached_count);
+	else if (err != 0)
+		conn_send_error(c, id, err, "attach: %s", strerror(-err));
+	if (err != 0)
+		return err;
+	err = reply_attached(d, c, id, segment, is_read_only);
+	if (err == 0)
+		return 0;
+	conn_send_error(c, id, err, "attach: data file: %s", strerror(-err));
+	session_detach(c->session, a);
+	return err;
+}
+
+/* Attach what was made in the same request: both or neither. */
+static void attach_new(struct daemon *d, struct conn *c, uint64_t id,
+		       struct segment *segment)
+{
+	uint32_t number = segment->id;
+
+	if (attach(d, c, id, segment, false) == 0)
+		return;
+	/* A private one may have gone with its attachment. */
+	segment = segments_find_id(&d->segments, number);
+	if (segment != NULL)
+		segments_unlink(&d->segments, segment);
+}
+
+/* ---- create */
+
+static int check_mapper(struct daemon *d, struct conn *c, uint64_t id)
+{
+	if (c->session->is_admin_only) {
+		conn_send_error(c, id, -EPERM, "this session was opened for "
+				"administration only");
+		return -EPERM;
+	}
+	if (!server_has_descriptors(d, RESERVE_FOR_CONNECTIONS)) {
+		conn_send_error(c, id, -EMFILE, "memd has no descriptor left; "
+				"raise its LimitNOFILE");
+		return -EMFILE;
+	}
+	return 0;
+}
+
+/* The owner's group: a group that the client is a member of. */
+static int find_group(struct conn *c, uint64_t id, const char *text,
+		      gid_t *ret_gid)
+{
+	int err;
+
+	if (text == NULL || text[0] == '\0') {
+		*ret_gid = c->peer.gid;
+		return 0;
+	}
+	err = strlen(text) > WIRE_NAME_BYTES_MAX ? -EINVAL :
+		c->daemon->is_embedded ? system_find_group(text, ret_gid) :
+					 names_find_group(text, ret_gid);
+	if (err == -EAGAIN) {
+		conn_send_error(c, id, err, "group \"%.64s\" is being looked "
+				"up; ask again, or give its number", text);
+		return err;
+	}
+	if (err != 0) {
+		conn_send_error(c, id, -EINVAL, "no group \"%.64s\" here; "
+				"give its number", text);
+		return -EINVAL;
+	}
+	if (c->peer.uid != 0 && !peer_is_in_group(&c->peer, *ret_gid)) {
+		conn_send_error(c, id, -EPERM, "uid %u is not a member of "
+				"group %s", c->peer.uid, text);
+		return -EPERM;
+	}
+	return 0;
+}
+
+static const char *find_fault(const Memd__SegmentCreate *create,
+			      const char *name)
+{
+	if (create->length_bytes == 0)
+		return "length_bytes is 0; ask for at least one byte";
+	if (create->length_bytes > SEGMENT_BYTES_MAX)
+		return "length_bytes is more than 16 TiB";
+	if (segment_order(create->page_bytes) < 0)
+		return "page_bytes must be 4096, 16384, 65536 or 2097152";
+	if (create->mode > 0777)
+		return "mode has bits other than 0777";
+	if (name[0] != '\0' && !segment_name_is_valid(name))
+		return "a name has 1 to 255 bytes, no '/' and no control "
+		       "characters";
+	if (name[0] == '\0' && !create->attach)
+		return "a private segment must be attached at once, or nobody "
+		       "could ever use it";
+	return NULL;
+}
+
+static void use_existing(struct daemon *d, struct conn *c, uint64_t id,
+			 const Memd__SegmentCreate *create,
+			 const struct segment_wish *wish,
+			 struct segment *segment)
+{
+	unsigned want = create->attach ? PEER_READ | PEER_WRITE : PEER_READ;
+
+	if (create->exclusive)
+		conn_send_error(c, id, -EEXIST, "segment \"%s\" exists",
+				wish->name);
+	else if (!peer_may(&c->peer, segment->uid, segment->gid,
+			   segment->mode, want))
+		conn_send_error(c, id, -EACCES, "segment \"%s\" exists and "
+				"belongs to uid %u with mode %04o", wish->name,
+				segment->uid, segment->mode);
+	else if (segment->page_count != wish->page_count ||
+		 segment->order != wish->order)
+		conn_send_error(c, id, -EEXIST, "segment \"%s\" exists with "
+				"%llu bytes in pages of %llu", wish->name,
+				(unsigned long long)segment_length(segment),
+				(unsigned long long)
+				segment_page_bytes(segment));
+	else if (create->attach)
+		(void)attach(d, c, id, segment, false);
+	else
+		reply_unattached(c, id, segment);
+}
+
+static void create_new(struct daemon *d, struct conn *c, uint64_t id,
+		       const Memd__SegmentCreate *create,
+		       const struct segment_wish *wish)
+{
+	struct segment *segment;
+	char reason[512], size[16], name[WIRE_NAME_BYTES_MAX + 1];
+	int err = segments_add(&d->segments, wish, &segment, reason,
+			       sizeof(reason));
+
+	if (err == -EINPROGRESS) {
+		err = map_wait_add(d, c, id, create);
+		if (err == 0)
+			return;
+		snprintf(reason, sizeof(reason), "too many requests wait; try "
+			 "again later");
+	}
+	if (err != 0) {
+		conn_send_error(c, id, err, "%s", reason);
+		return;
+	}
+	log_event(LOG_LEVEL_DEBUG, "segment-create",
+		  "segment=%u name=\"%s\" session=%u size=%s page=%llu",
+		  segment->id,
+		  system_printable(segment->name, name, sizeof(name)),
+		  c->session->id,
+		  units_format_size(segment_length(segment), size,
+				    sizeof(size)),
+		  (unsigned long long)segment_page_bytes(segment));
+	if (create->attach)
+		attach_new(d, c, id, segment);
+	else
+		reply_unattached(c, id, segment);
+}
+
+void handle_segment_create(struct daemon *d, struct conn *c, uint64_t id,
+			   const void *message)
+{
+	const Memd__SegmentCreate *create = message;
+	const char *name = create->name != NULL ? create->name : "";
+	const char *fault = find_fault(create, name);
+	struct account *uid_account = c->session->account->parent;
+	struct segment_wish wish = { .name = name, .uid = c->peer.uid,
+				     .mode = create->mode,
+				     .owner = uid_account,
+				     .can_wait = true };
+	struct segment *existing = NULL;
+
+	if (fault != NULL) {
+		conn_send_error(c, id, -EINVAL, "SegmentCreate: %s", fault);
+		return;
+	}
+	if (check_mapper(d, c, id) != 0 ||
+	    find_group(c, id, create->group, &wish.gid) != 0)
+		return;
+	wish.order = (unsigned)segment_order(create->page_bytes);
+	wish.page_count = DIV_ROUND_UP(create->length_bytes,
+				       create->page_bytes);
+	wish.account = name[0] != '\0' ? uid_account : c->session->account;
+	if (name[0] != '\0')
+		existing = segments_find_name(&d->segments, name);
+	if (existing != NULL)
+		use_existing(d, c, id, create, &wish, existing);
+	else
+		create_new(d, c, id, create, &wish);
+}
+
+/* ---- the rest */
+
+static struct segment *find_named(struct daemon *d, struct conn *c,
+				  uint64_t id, const char *name)
+{
+	struct segment *segment;
+
+	if (!segment_name_is_valid(name)) {
+		conn_send_error(c, id, -EINVAL, "a name has 1 to 255 bytes, "
+				"no '/' and no control characters");
+		return NULL;
+	}
+	segment = segments_find_name(&d->segments, name);
+	if (segment == NULL)
+		conn_send_error(c, id, -ENOENT, "no segment has the name "
+				"\"%s\"", name);
+	return segment;
+}
+
+void handle_segment_attach(struct daemon *d, struct conn *c, uint64_t id,
+			   const void *message)
+{
+	const Memd__SegmentAttach *request = message;
+	unsigned want = request->read_only ? PEER_READ :
+					     PEER_READ | PEER_WRITE;
+	struct segment *segment;
+
+	if (check_mapper(d, c, id) != 0)
+		return;
+	segment = find_named(d, c, id, request->name);
+	if (segment == NULL)
+		return;
+	if (!peer_may(&c->peer, segment->uid, segment->gid, segment->mode,
+		      want)) {
+		conn_send_error(c, id, -EACCES, "segment \"%s\" belongs to "
+				"uid %u, gid %u with mode %04o, which does "
+				"not let uid %u %s it", segment->name,
+				segment->uid, segment->gid, segment->mode,
+				c->peer.uid,
+				request->read_only ? "read" : "write");
+		return;
+	}
+	(void)attach(d, c, id, segment, request->read_only);
+}
+
+void handle_segment_detach(struct daemon *d, struct conn *c, uint64_t id,
+			   const void *message)
+{
+	const Memd__SegmentDetach *request = message;
+	struct attachment *a = session_find(c->session, request->segment);
+
+	(void)d;
+	if (a == NULL) {
+		conn_send_error(c, id, -EINVAL, "segment %u is not attached "
+				"by this session", request->segment);
+		return;
+	}
+	session_detach(c->session, a);
+	conn_send_ok(c, id);
+}
+
+void handle_segment_mapped(struct daemon *d, struct conn *c, uint64_t id,
+			   const void *message)
+{
+	const Memd__SegmentMapped *mapped = message;
+	struct attachment *a = session_find(c->session, mapped->segment);
+
+	(void)d;
+	(void)id;
+	if (a != NULL)
+		a->address = mapped->address;
+}
+
+static bool is_owner(const struct conn *c, const struct segment *segment)
+{
+	return !c->peer.is_remote && c->peer.uid == segment->uid;
+}
+
+static bool may_unlink(const struct conn *c, const struct segment *segment)
+{
+	return is_owner(c, segment) || c->session->is_admin;
+}
+
+/* What a program does with its own is its business. */
+static void log_unlink(const struct conn *c, const struct segment *segment)
+{
+	bool is_own = is_owner(c, segment) && !c->session->is_admin_only;
+	char name[WIRE_NAME_BYTES_MAX + 1];
+
+	log_event(is_own ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE,
+		  "segment-unlink", "by_uid=%u by_session=%u segment=%u "
+		  "name=\"%s\" uid=%u attached=%u", c->peer.uid,
+		  c->session->id, segment->id,
+		  system_printable(segment->name, name, sizeof(name)),
+		  segment->uid, segment->attached_count);
+}
+
+void handle_segment_unlink(struct daemon *d, struct conn *c, uint64_t id,
+			   const void *message)
+{
+	const Memd__SegmentUnlink *request = message;
+	Memd__SegmentUnlinkReply reply = MEMD__SEGMENT_UNLINK_REPLY__INIT;
+	struct segment *segment = find_named(d, c, id, request->name);
+
+	if (segment == NULL)
+		return;
+	if (!may_unlink(c, segment)) {
+		conn_send_error(c, id, -EACCES, "segment \"%s\" belongs to "
+				"uid %u; only that user and administrators "
+				"may unlink it", segment->name, segment->uid);
+		return;
+	}
+	log_unlink(c, segment);
+	reply.segment = segment->id;
+	reply.length_bytes = segment_length(segment);
+	reply.attached = segment->attached_count;
+	segments_unlink(&d->segments, segment);
+	if (request->count)
+		conn_send(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK_REPLY, id,
+			  &reply.base);
+	else
+		conn_send_ok(c, id);
+}

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT */
+/* Hello, Join and a session's own figures. */
+#include "daemon/net/conn_descriptors.h"
+#include "daemon/daemon.h"
+#include "daemon/net/dispatch.h"
+#include "daemon/net/remote.h"
+#include "daemon/serve/session.h"
+#include "daemon/system/system.h"
+
+#include "common/log.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	/* So that an administrator gets in when all places are taken. */
+	ADMIN_RESERVE = 16,
+	CAPABILITIES = MEMD__CAPABILITY__CAP_FAULT_THREAD |
+		       MEMD__CAPABILITY__CAP_FAULT_INLINE |
+		       MEMD__CAPABILITY__CAP_POISON |
+		       MEMD__CAPABILITY__CAP_READY,
+};
+
+static void refuse_hello(struct conn *c, uint64_t id, int err,
+			 const char *text)
+{
+	c->daemon->stats.sessions_refused++;
+	conn_refuse(c, id, err, "%s", text);
+}
+
+static bool check_version(struct conn *c, uint64_t id, uint32_t version_major,
+			  uint32_t version_minor)
+{
+	if (version_major == WIRE_VERSION_MAJOR)
+		return true;
+	conn_refuse(c, id, -EPROTONOSUPPORT, "this memd speaks protocol "
+		    "version %u.%u, you speak %u.%u; install the same version "
+		    "on both sides", WIRE_VERSION_MAJOR, WIRE_VERSION_MINOR,
+		    version_major, version_minor);
+	return false;
+}
+
+/* Those of other hosts do not take the places of programs here. */
+static uint32_t sessions_of(const struct daemon *d, const struct peer *peer)
+{
+	const struct session *s;
+	uint32_t count = 0;
+
+	TAILQ_FOREACH(s, &d->server.sessions, link)
+		count += s->main->peer.uid == peer->uid &&
+			 s->main->peer.is_remote == peer->is_remote;
+	return count;
+}
+
+/* Nor can all of them together. */
+static bool are_too_many_hosts(const struct daemon *d, const struct peer *peer)
+{
+	const struct session *s;
+	uint32_t count = 0;
+
+	if (!peer->is_remote)
+		return false;
+	TAILQ_FOREACH(s, &d->server.sessions, link)
+		count += s->main->peer.is_remote;
+	return count >= MAX(d->config.max_sessions / 2, 1u);
+}
+
+static bool check_room(struct daemon *d, struct conn *c, uint64_t id,
+		       bool is_admin_only)
+{
+	uint64_t most = d->config.max_sessions;
+	bool is_admin = is_admin_only && daemon_is_admin(d, &c->peer);
+	char text[256];
+
+	if (!is_admin && are_too_many_hosts(d, &c->peer)) {
+		refuse_hello(c, id, -EAGAIN, "as many programs of other hosts "
+			     "are connected as half of max_sessions allows; "
+			     "try again later");
+		return false;
+	}
+	if (d->server.session_count >= most + (is_admin ? ADMIN_RESERVE : 0)) {
+		snprintf(text, sizeof(text), "%u programs are connected, as "
+			 "many as max_sessions allows; try again later",
+			 d->server.session_count);
+		refuse_hello(c, id, -EAGAIN, text);
+		return false;
+	}
+	if (!is_admin &&
+	    sessions_of(d, &c->peer) >= d->config.uid_sessions) {
+		snprintf(text, sizeof(text), "%u programs of uid %u are "
+			 "connected, as many as uid_sessions allows",
+			 sessions_of(d, &c->peer), c->peer.uid);
+		refuse_hello(c, id, -EAGAIN, text);
+		return false;
+	}
+	return true;
+}
+
+/* Who on another host is it?  Whoever has come so far has a certificate of our
+ * CA, and is told what else is wrong. */
+static bool check_remote(struct daemon *d, struct conn *c, uint64_t id,
+			 bool is_admin_only)
+{
+	char reason[REMOTE_REASON_BYTES];
+	int err;
+
+	if (!c->peer.is_remote)
+		return true;
+	/* A reload may have come since the handshake. */
+	err = channel_verify(c->channel, d->server.tls, reason);
+	if (err == 0)
+		err = remote_identify(&d->config, c->channel, &c->peer,
+				      reason, sizeof(reason));
+	if (err == 0)
+		return true;
+	if (err == -EAGAIN) {
+		server_repeat(d, c);
+		return false;
+	}
+	remote_refused(d, &c->peer, reason);
+	if (is_admin_only && c->peer.name[0] != '\0' &&
+	    !daemon_is_admin(d, &c->peer))
+		remote_explain_no_admin(&c->peer, reason, sizeof(reason));
+	conn_refuse(c, id, -EACCES, "%s", reason);
+	return false;
+}
+
+/* Who runs memd may use it, nobody too: where that is one user, and not what
+ * all those are called whom this user namespace does not know. */
+static bool serves_nobody(const struct daemon *d)
+{
+	return strcmp(d->config.allow_nobody, "yes") == 0 ||
+	       (geteuid() == PEER_NOBODY && system_knows_all_users());
+}
+
+static bool check_peer(struct daemon *d, struct conn *c, uint64_t id)
+{
+	if (d->is_stopping) {
+		refuse_hello(c, id, -ESHUTDOWN, "memd is stopping");
+		return false;
+	}
+	if (c->peer.uid == PEER_NOBODY && !serves_nobody(d)) {
+		refuse_hello(c, id, -EACCES, "uid 65534 (nobody, or a user "
+			     "this user namespace does not know) is not "
+			     "served; set allow_nobody = yes if it should be");
+		return false;
+	}
+	return true;
+}
+
+/* The memory inside of a program is that program's alone; others may look. */
+static bool check_inside(const struct daemon *d, struct conn *c, uint64_t id,
+			 bool is_admin_only)
+{
+	if (!d->is_embedded || c->peer.pid == getpid() ||
+	    (is_admin_only && daemon_is_admin(d, &c->peer)))
+		return true;
+	refuse_hello(c, id, -EACCES, "this is the memory of another program");
+	return false;
+}
+
+static bool has_mailboxes(const struct daemon *d)
+{
+	return strcmp(d->config.mailbox, "yes") == 0;
+}
+
+static uint64_t capabilities(const struct session *s)
+{
+	uint64_t bits = s->main->peer.is_remote ?
+		MEMD__CAPABILITY__CAP_STORE : CAPABILITIES;
+
+	if (s->is_admin)
+		bits |= MEMD__CAPABILITY__CAP_ADMIN;
+	if (has_mailboxes(s->daemon) && !s->main->peer.is_remote)
+		bits |= MEMD__CAPABILITY__CAP_MAILBOX;
+	if (s->daemon->keeper.is_on && !s->main->peer.is_remote)
+		bits |= MEMD__CAPABILITY__CAP_USERFAULTFD;
+	return bits;
+}
+
+static void reply_hello(struct daemon *d, const struct session *s, uint64_t id)
+{
+	Memd__HelloReply reply = MEMD__HELLO_REPLY__INIT;
+
+	reply.version_major = WIRE_VERSION_MAJOR;
+	reply.version_minor = WIRE_VERSION_MINOR;
+	reply.has_capabilities = true;
+	reply.capabilities = capabilities(s);
+	reply.instance = d->instance;
+	reply.session = s->id;
+	reply.token.data = (uint8_t *)s->token;
+	reply.token.len = sizeof(s->token);
+	reply.has_pool_bytes = true;
+	reply.pool_bytes = d->config.pool_size;
+	reply.server = "memd " MEMD_VERSION;
+	conn_send(s->main, MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY, id,
+		  &reply.base);
+}
+
+/* Administrators on this host come and go all the time; who administrates from
+ * another one is worth a line. */
+static void log_open(const struct session *s)
+{
+	const struct peer *peer = &s->main->peer;
+	bool is_quiet = s->is_admin_only && !peer->is_remote;
+	char name[PEER_NAME_BYTES], from[PEER_NAME_BYTES + 128] = "";
+
+	if (peer->is_remote)
+		snprintf(from, sizeof(from), " host=%s certificate=\"%s\"",
+			 peer->host, system_printable(peer->name, name,
+						      sizeof(name)));
+	log_event(is_quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "session-open",
+		  "session=%u pid=%d uid=%u%s command=\"%s\" admin=%s",
+		  s->id, peer->pid, peer->uid, from, s->command,
+		  s->is_admin_only ? "only" : s->is_admin ? "may" : "no");
+}
+
+void handle_hello(struct daemon *d, struct conn *c, uint64_t id,
+		  const void *message)
+{
+	const Memd__Hello *hello = message;
+	struct session_wish wish = {
+		.command = hello->command != NULL ? hello->command : "",
+		.capabilities = hello->capabilities,
+		.most_frames = hello->most_frames,
+		.is_admin_only = hello->admin_only,
+	};
+	struct session *s;
+	int err;
+
+	if (!check_version(c, id, hello->version_major,
+			   hello->version_minor) ||
+	    !check_remote(d, c, id, wish.is_admin_only) ||
+	    !check_peer(d, c, id))
+		return;
+	if (strlen(wish.command) > WIRE_NAME_BYTES_MAX) {
+		conn_refuse(c, id, -EPROTO, "Hello: command is longer than "
+			    "%d bytes", WIRE_NAME_BYTES_MAX);
+		return;
+	}
+	if (!check_room(d, c, id, wish.is_admin_only) ||
+	    !check_inside(d, c, id, wish.is_admin_only))
+		return;
+	err = session_create(c, &wish, &s);
+	if (err != 0) {
+		refuse_hello(c, id, err, err == -EAGAIN ?
+			     "no accounts are left; try again later" :
+			     "no memory for a session");
+		return;
+	}
+	log_open(s);
+	reply_hello(d, s, id);
+}
+
+/* In a time that does not tell how many bytes were right. */
+static bool token_is_equal(const struct session *s,
+			   const ProtobufCBinaryData *token)
+{
+	unsigned difference = 0;
+
+	if (token->len != sizeof(s->token))
+		return false;
+	for (size_t i = 0; i < sizeof(s->token); i++)
+		difference |= (unsigned)(s->token[i] ^ token->data[i]);
+	return difference == 0;
+}
+
+void handle_join(struct daemon *d, struct conn *c, uint64_t id,
+		 const void *message)
+{
+	const Memd__Join *join = message;
+	struct session *s;
+
+	if (!check_version(c, id, join->version_major, 0))
+		return;
+	s = server_find_session(&d->server, join->session);
+	if (s == NULL || s->main->state != CONN_MAIN ||
+	    s->main->peer.uid != c->peer.uid ||
+	    s->main->peer.pid != c->peer.pid ||
+	    !token_is_equal(s, &join->token)) {
+		refuse_hello(c, id, -EACCES, "Join: no such session of this "
+			     "process, or a wrong token");
+		return;
+	}
+	if (s->lane_count >= d->config.session_lanes) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "Join: this session has %u "
+			 "lanes, as many as session_lanes allows",
+			 s->lane_count);
+		refuse_hello(c, id, -EAGAIN, text);
+		return;
+	}
+	session_add_lane(s, c);
+	conn_send_ok(c, id);
+}
+
+static const char *explain(int error)
+{
+	switch (error) {
+	case -EOPNOTSUPP:
+		return "memd's configuration says mailbox = no; ask on the "
+		       "socket";
+	case -EEXIST:
+		return "this session has a mailbox";
+	default:
+		return "no memory or descriptor for a mailbox";
+	}
+}
+
+void handle_mailbox(struct daemon *d, struct conn *c, uint64_t id,
+		    const void *message)
+{
+	Memd__MailboxReply reply = MEMD__MAILBOX_REPLY__INIT;
+	int fd = -1;
+	int err = has_mailboxes(d) ? mailbox_open(c->session, &fd) :
+				     -EOPNOTSUPP;
+
+	(void)message;
+	if (err != 0) {
+		conn_send_error(c, id, err, "%s", explain(err));
+		return;
+	}
+	reply.cell_count = MAILBOX_CELLS;
+	conn_send_fd(c, MEMD__MESSAGE_TYPE__TYPE_MAILBOX_REPLY, id,
+		     &reply.base, fd);
+	close(fd);
+}
+
+void handle_ring(struct daemon *d, struct conn *c, uint64_t id,
+		 const void *message)
+{
+	(void)d;
+	(void)id;
+	(void)message;
+	mailbox_ring(c->session);
+}
+
+static const char *explain_copies(int error)
+{
+	switch (error) {
+	case -EMFILE:
+		return "not all descriptors came with Userfaultfd; memd may "
+		       "have none left (LimitNOFILE)";
+	case -EBADF:
+		return "what came with Userfaultfd is no userfaultfd that is "
+		       "ready and non-blocking";
+	case -EDQUOT:
+		return "too many programs of this user have memory mapped "
+		       "although their sessions have ended, or have sent "
+		       "what is no userfaultfd; end them";
+	default:
+		return "no memory for a copy of a userfaultfd";
+	}
+}
+
+void handle_userfaultfd(struct daemon *d, struct conn *c, uint64_t id,
+			const void *message)
+{
+	/* As many programs, with two each, as may be here. */
+	bool is_trusted = keeper_trusts(c->session->account->parent,
+					d->config.uid_sessions * 2);
+	int err = is_trusted ? -EMFILE : -EDQUOT;
+
+	(void)message;
+	if (!LIST_EMPTY(&c->session->copies)) {
+		conn_refuse(c, id, -EPROTO, "Userfaultfd again");
+		return;
+	}
+	conn_descriptors_allow(c, false);
+	if (c->descriptor_count > 0)
+		err = keeper_add(&d->keeper, c->session, c->descriptor,
+				 c->descriptor_count);
+	if (err == 0 && c->has_lost_descriptors)
+		err = -EMFILE;
+	c->descriptor_count = 0;
+	if (err != 0)
+		conn_refuse(c, id, err, "%s", explain_copies(err));
+}
+
+void handle_goodbye(struct daemon *d, struct conn *c, uint64_t id,
+		    const void *message)
+{
+	(void)d;
+	(void)id;
+	(void)message;
+	c->session->is_unmapped = true;
+	conn_close(c, "left");
+}
+
+void handle_session_stats(struct daemon *d, struct conn *c, uint64_t id,
+			  const void *message)
+{
+	Memd__SessionStatsReply reply = MEMD__SESSION_STATS_REPLY__INIT;
+	const struct session *s = c->session;
+	struct session_usage usage;
+
+	(void)d;
+	(void)message;
+	session_usage_get(s, &usage);
+	reply.mapped_bytes = usage.mapped_bytes;
+	reply.resident_bytes = usage.resident_bytes;
+	reply.swapped_bytes = usage.swapped_bytes;
+	reply.faults_minor = s->faults_minor;
+	reply.faults_zero = s->faults[FAULT_ZERO];
+	reply.faults_hit = s->faults[FAULT_HIT];
+	reply.faults_swap_in = s->faults[FAULT_SWAP_IN];
+	reply.faults_put_back = s->faults[FAULT_PUT_BACK];
+	reply.pages_lost = s->faults[FAULT_LOST];
+	reply.has_limit_frames = true;
+	reply.limit_frames = account_frames(s->account);
+	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_SESSION_STATS_REPLY, id,
+		  &reply.base);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* Mailboxes of sessions (proto/mailbox.h), the daemon's side: made when the
+ * client asks for one, looked into while the daemon is awake, answered.
+ *
+ * A mailbox is awake from the client's Ring, or an answer in it (without
+ * busy_poll only from the Ring), until nobody has asked for anything for
+ * busy_poll, or nobody in this one for IDLE_NS; only those that are awake
+ * cost anything.
+ *
+ * Threads: the loop's.  Nothing blocks. */
+#ifndef MEMD_SERVE_MAILBOX_H
+#define MEMD_SERVE_MAILBOX_H
+
+#include "common/checks.h"
+#include "daemon/system/guard.h"
+#include "proto/mailbox.h"
+#include "proto/wire.h"
+#include <stdbool.h>
+#include <sys/queue.h>
+
+struct daemon;
+struct session;
+
+/* A session's, inside it. */
+struct mailbox_end {
+	struct session *session;
+	struct mailbox *shared;		/* NULL: none */
+	struct guarded guarded;		/* the same */
+	uint64_t seen;			/* asked, and not looked into yet */
+	uint64_t asked_ns;		/* the last time */
+	bool is_awake;			/* and on the list */
+	bool is_used;			/* something was ever asked in it */
+	LIST_ENTRY(mailbox_end) link;
+};
+
+struct mailboxes {
+	LIST_HEAD(, mailbox_end) awake;
+};
+
+/* is_guarded: against clients that take memory out of theirs (guard.h).
+ * Returns 0 or -errno. */
+int mailboxes_init(struct mailboxes *ms, bool is_guarded) MUST_CHECK;
+void mailboxes_fini(struct mailboxes *ms);
+
+/* Make the session's.  *ret_fd is for the client; the caller closes it.
+ * Returns 0, -EEXIST, -ENOMEM, -EMFILE. */
+int mailbox_open(struct session *s, int *ret_fd) MUST_CHECK;
+void mailbox_close(struct session *s);
+
+/* The client says that there is something in it. */
+void mailbox_ring(struct session *s);
+
+/* Look into all that are awake, a bit into each.  Returns how many requests
+ * were there. */
+unsigned mailboxes_poll(struct daemon *d);
+
+/* Let those that have not been used for a while ring from now on. */
+void mailboxes_doze(struct daemon *d, uint64_t now_ns);
+
+/* Nothing was asked for long enough: let all clients ring from now on.
+ * Returns false when one has asked meanwhile. */
+bool mailboxes_sleep(struct daemon *d);
+
+/* Does the client's library wait for the answer, and not one of its threads? */
+bool mailbox_is_library(const struct session *s, unsigned cell);
+
+/* Reply to what came in cell `cell`. */
+void mailbox_answer(struct session *s, unsigned cell, uint16_t type,
+		    uint64_t request_id, const ProtobufCMessage *message);
+
+/* The page that was asked for in cell `cell` is mapped where it was touched. */
+void mailbox_answer_mapped(struct session *s, unsigned cell);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/serve/map_wait.h"
+
+#include "daemon/daemon.h"
+#include "daemon/net/dispatch.h"
+#include "daemon/serve/session.h"
+#include <errno.h>
+#include <stdlib.h>
+
+enum { TRIES_PER_TURN = 16 };
+
+struct map_wait {
+	uint64_t cookie;		/* pending */
+	TAILQ_ENTRY(map_wait) link;
+	size_t length;
+	uint8_t packed[];		/* the request */
+};
+
+void map_waits_init(struct map_waits *ws)
+{
+	*ws = (struct map_waits){ 0 };
+	TAILQ_INIT(&ws->all);
+}
+
+static void drop(struct map_waits *ws, struct map_wait *wait)
+{
+	TAILQ_REMOVE(&ws->all, wait, link);
+	free(wait);
+}
+
+void map_waits_fini(struct map_waits *ws)
+{
+	struct map_wait *wait;
+
+	if (ws->all.tqh_last == NULL)
+		return;
+	while ((wait = TAILQ_FIRST(&ws->all)) != NULL)
+		drop(ws, wait);
+}
+
+int map_wait_add(struct daemon *d, struct conn *c, uint64_t request_id,
+		 const Memd__SegmentCreate *create)
+{
+	struct map_waits *ws = &d->map_waits;
+	const struct pending_entry like = { .kind = PENDING_MAP, .conn = c,
+					    .request_id = request_id };
+	size_t length = memd__segment_create__get_packed_size(create);
+	struct map_wait *wait;
+
+	if (c->session->requests_waiting >= SESSION_REQUESTS_MAX)
+		return -EBUSY;
+	wait = malloc(sizeof(*wait) + length);
+	if (wait == NULL)
+		return -ENOMEM;
+	if (!pending_add(&d->pending, &like, &wait->cookie)) {
+		free(wait);
+		return -EBUSY;
+	}
+	wait->length = memd__segment_create__pack(create, wait->packed);
+	c->session->requests_waiting++;
+	/* One that is tried again keeps its place. */
+	if (ws->is_trying)
+		TAILQ_INSERT_HEAD(&ws->all, wait, link);
+	else
+		TAILQ_INSERT_TAIL(&ws->all, wait, link);
+	return 0;
+}
+
+void map_waits_wake(struct map_waits *ws)
+{
+	ws->is_due = !TAILQ_EMPTY(&ws->all);
+}
+
+static void try_again(struct daemon *d, const struct pending_entry *e,
+		      const struct map_wait *wait)
+{
+	Memd__SegmentCreate *create = memd__segment_create__unpack(
+		NULL, wait->length, wait->packed);
+
+	e->conn->session->requests_waiting--;
+	if (create == NULL) {
+		conn_send_error(e->conn, e->request_id, -ENOMEM, "no memory "
+				"for the request");
+		return;
+	}
+	handle_segment_create(d, e->conn, e->request_id, create);
+	memd__segment_create__free_unpacked(create, NULL);
+}
+
+/* Take the first one.  Returns false when it has to wait on. */
+static bool step(struct daemon *d)
+{
+	struct map_waits *ws = &d->map_waits;
+	struct map_wait *wait = TAILQ_FIRST(&ws->all);
+	struct pending_entry e = pending_take(&d->pending, wait->cookie);
+	struct map_wait *next = TAILQ_NEXT(wait, link);
+
+	TAILQ_REMOVE(&ws->all, wait, link);
+	ws->is_trying = true;
+	if (e.conn != NULL)
+		try_again(d, &e, wait);
+	ws->is_trying = false;
+	free(wait);
+	return TAILQ_FIRST(&ws->all) == next;
+}
+
+void map_waits_step(struct daemon *d)
+{
+	struct map_waits *ws = &d->map_waits;
+
+	for (unsigned n = 0; n < TRIES_PER_TURN && ws->is_due; n++)
+		ws->is_due = !TAILQ_EMPTY(&ws->all) && step(d);
+}

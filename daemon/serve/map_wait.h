@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests for segments that do not fit yet, but will when what is being taken
+ * down has gone: they wait for that, first come first served, and are then
+ * dealt with as if they had just come.  Everything else of their sessions goes
+ * on meanwhile. */
+#ifndef MEMD_SERVE_MAP_WAIT_H
+#define MEMD_SERVE_MAP_WAIT_H
+
+#include "common/checks.h"
+#include "proto/memd.pb-c.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct conn;
+struct daemon;
+struct map_wait;
+
+struct map_waits {
+	TAILQ_HEAD(, map_wait) all;
+	bool is_due;			/* a segment has gone */
+	bool is_trying;			/* the first one, once more */
+};
+
+void map_waits_init(struct map_waits *ws);
+void map_waits_fini(struct map_waits *ws);
+
+/* Have the request wait.  Returns 0; or -EBUSY (too many requests), -ENOMEM. */
+int map_wait_add(struct daemon *d, struct conn *c, uint64_t request_id,
+		 const Memd__SegmentCreate *create) MUST_CHECK;
+
+/* What was being taken down has gone, or will not go. */
+void map_waits_wake(struct map_waits *ws);
+
+/* Try those that wait again, as far as one turn goes.  The turn only. */
+void map_waits_step(struct daemon *d);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* Ranges that sessions have pinned.  A pin belongs to an attachment; when
+ * that goes, or on Unpin, the pin is *orphaned* and the turn unpins its pages,
+ * as often as the pager asks for patience.  So no client can unpin what
+ * another has pinned, and none leaves pins behind.
+ *
+ * Pins of shared memory whose session ends without a Goodbye are *kept* until
+ * the memory of its process is gone (keeper.h): for threads of it that are
+ * still to end the kernel looks at words that the program has pinned, such as
+ * robust mutexes, and it does not wait for a page then. */
+#ifndef MEMD_SERVE_PIN_H
+#define MEMD_SERVE_PIN_H
+
+#include "common/checks.h"
+#include "daemon/pager/pager.h"
+#include <stdbool.h>
+#include <sys/queue.h>
+
+struct attachment;
+struct daemon;
+
+struct pin {
+	struct attachment *owner;	/* NULL: orphaned or kept */
+	uint32_t segment_number;
+	segment_id pager_id;
+	uint64_t first, count;
+	bool is_held;			/* the pages are pinned */
+	bool is_busy;			/* the pager is at it */
+	LIST_ENTRY(pin) link;		/* of its owner, or who keeps it */
+	TAILQ_ENTRY(pin) orphan_link;
+};
+
+LIST_HEAD(pin_list, pin);
+TAILQ_HEAD(pin_queue, pin);
+
+struct pins {
+	struct pin_queue orphans;	/* held, and not being unpinned yet */
+};
+
+void pins_init(struct pins *ps);
+
+/* A pin that is being asked for.  NULL: out of memory. */
+struct pin *pin_add(struct attachment *a, uint64_t first, uint64_t count);
+
+/* The pager has answered Pin. */
+void pin_asked(struct pins *ps, struct pin *pin, bool is_held);
+
+/* A held pin of exactly this range, or NULL. */
+struct pin *pin_find(struct attachment *a, uint64_t first, uint64_t count);
+
+void pin_orphan(struct pins *ps, struct pin *pin);
+void pins_orphan_all(struct pins *ps, struct attachment *a);
+
+/* Those that are held to `kept`, until pins_orphan_kept(). */
+void pins_keep_all(struct pin_list *kept, struct attachment *a);
+void pins_orphan_kept(struct pins *ps, struct pin_list *kept);
+
+/* Unpin what orphans hold, some of them.  The turn only. */
+void pins_release(struct daemon *d);
+/* The pager has answered that. */
+void pin_released(struct pins *ps, struct pin *pin, int result);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Ready messages on their way to clients: pages that have come in ahead of
+ * their readers are gathered per attachment and sent, in one message, with
+ * the replies of the same callback.  A client that does not read gets none: it
+ * finds the pages by itself then, one by one. */
+#ifndef MEMD_SERVE_READY_H
+#define MEMD_SERVE_READY_H
+
+#include "daemon/pager/pager.h"
+#include "proto/limits.h"
+#include <sys/queue.h>
+
+struct attachment;
+struct daemon;
+
+enum { READY_RANGES_MAX = 64, READY_MARKS_MAX = WIRE_MARKS_MAX };
+
+/* Of one attachment; made when it is first needed. */
+struct ready_list {
+	struct {
+		uint64_t first, count;
+	} range[READY_RANGES_MAX];
+	uint64_t mark[READY_MARKS_MAX];
+	uint32_t range_count, mark_count;
+	struct attachment *attachment;
+	TAILQ_ENTRY(ready_list) link;		/* while it has any */
+};
+
+struct readies {
+	TAILQ_HEAD(, ready_list) queued;
+};
+
+void readies_init(struct readies *rs);
+
+/* As pager_ops.ready.  May be called from inside the pager. */
+void readies_add(struct daemon *d, struct attachment *a, uint64_t first,
+		 uint64_t count, uint64_t mark);
+
+/* The attachment goes. */
+void readies_forget(struct readies *rs, struct attachment *a);
+
+/* Send what has gathered. */
+void readies_send(struct daemon *d);
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/serve/segments.h"
+
+#include "common/units.h"
+#include "daemon/system/system.h"
+#include <errno.h>
+#include <string.h>
+
+int segments_init(struct segments *ss, struct engine *engine,
+		  struct accounts *accounts, const struct config *config)
+{
+	size_t most = (size_t)config->max_segments + 1;
+
+	*ss = (struct segments){ .engine = engine, .accounts = accounts,
+				 .config = config, .next_id = 1 };
+	TAILQ_INIT(&ss->all);
+	records_init(&ss->records);
+	/* Serials seed the checksums: what an earlier memd left in the swap
+	 * file must not pass for ours. */
+	system_random(&ss->next_serial, sizeof(ss->next_serial));
+	system_random(&ss->name_key, sizeof(ss->name_key));
+	ss->by_pager_id = calloc(most, sizeof(struct segment *));
+	ss->dying = calloc(most, sizeof(struct account *));
+	if (ss->by_pager_id != NULL && ss->dying != NULL)
+		return 0;
+	segments_fini(ss);
+	return -ENOMEM;
+}
+
+void segments_fini(struct segments *ss)
+{
+	records_fini(&ss->records);
+	free(ss->by_pager_id);
+	free(ss->dying);
+	ss->by_pager_id = NULL;
+	ss->dying = NULL;
+}
+
+bool segment_name_is_valid(const char *name)
+{
+	size_t length = strlen(name);
+
+	if (length == 0 || length > WIRE_NAME_BYTES_MAX)
+		return false;
+	for (; *name != '\0'; name++)
+		if ((unsigned char)*name < ' ' || *name == '/' ||
+		    *name == 0x7f)
+			return false;
+	return true;
+}
+
+int segment_order(uint32_t page_bytes)
+{
+	switch (page_bytes) {
+	case 4u << 10:
+		return PAGE_ORDER_4K;
+	case 16u << 10:
+		return PAGE_ORDER_16K;
+	case 64u << 10:
+		return PAGE_ORDER_64K;
+	case 2u << 20:
+		return PAGE_ORDER_2M;
+	default:
+		return -EINVAL;
+	}
+}
+
+static struct checksum sum_name(const struct segments *ss, const char *name)
+{
+	return checksum_of(&ss->name_key, name, strlen(name));
+}
+
+struct segment *segments_find_name(const struct segments *ss, const char *name)
+{
+	struct checksum sum = sum_name(ss, name);
+	struct segment *segment;
+
+	HASH_FIND(by_name, ss->by_name, &sum, sizeof(sum), segment);
+	return segment;
+}
+
+struct segment *segments_find_id(const struct segments *ss, uint32_t id)
+{
+	struct segment *segment;
+
+	HASH_FIND(by_id, ss->by_id, &id, sizeof(id), segment);
+	return segment;
+}
+
+struct segment *segments_find_pager_id(const struct segments *ss,
+				       segment_id id)
+{
+	ASSERT(id <= ss->config->max_segments);
+	return ss->by_pager_id[id];
+}
+
+static uint32_t take_id(struct segments *ss)
+{
+	uint32_t id;
+
+	do
+		id = ss->next_id++;
+	while (id == 0 || segments_find_id(ss, id) != NULL);
+	return id;
+}
+
+/* ---- refusals, with their numbers */
+
+static void explain(const struct segments *ss, const struct segment_wish *wish,
+		    int err, char *text, size_t size)
+{
+	uint64_t bytes = wish->page_count * PAGER_UNIT_BYTES << wish->order;
+	char want[16], used[16], limit[16];
+	struct pager_stats stats;
+
+	switch (err) {
+	case -EDQUOT:
+		account_explain(ss->accounts, wish->account, bytes, text,
+				size);
+		return;
+	case -ENOSPC:
+		pager_stats_get(ss->engine->pager, &stats);
+		snprintf(text, size, "no room for %s: %s of %s (pool and "
+			 "swap) are committed; make swap_size larger",
+			 units_format_size(bytes, want, sizeof(want)),
+			 units_format_size(stats.committed_units *
+					   PAGER_UNIT_BYTES,
+					   used, sizeof(used)),
+			 units_format_size(stats.commit_limit_units *
+					   PAGER_UNIT_BYTES,
+					   limit, sizeof(limit)));
+		return;
+	case -EINVAL:
+		snprintf(text, size, "pages of %s need a pool of %s or more "
+			 "and staging_size of 8M or more",
+			 units_format_size((uint64_t)PAGER_UNIT_BYTES <<
+					   wish->order, want, sizeof(want)),
+			 units_format_size((uint64_t)PAGER_UNIT_BYTES * 16 <<
+					   wish->order, limit, sizeof(limit)));
+		return;
+	case -EAGAIN:
+		snprintf(text, size, "there are %u segments, as many as "
+			 "max_segments allows; try again later, or make that "
+			 "larger in memd.conf", ss->count);
+		return;
+	case -EMFILE:
+		snprintf(text, size, "%u segments, a descriptor each, are as "
+			 "many as RLIMIT_NOFILE allows; make that larger "
+			 "(LimitNOFILE= of the unit, ulimit -n), or map fewer "
+			 "and divide them", ss->count);
+		return;
+	case -ENOMEM:
+		snprintf(text, size, "no memory for segment %u, or more "
+			 "mappings than vm.max_map_count allows (sysctl)",
+			 ss->count + 1);
+		return;
+	default:
+		snprintf(text, size, "cannot make the segment: %s",
+			 strerror(-err));
+	}
+}
+
+static int check_counts(const struct segments *ss,
+			const struct segment_wish *wish, char *ret_reason,
+			size_t reason_size)
+{
+	if (ss->count + ss->dying_count >= ss->config->max_segments) {
+		explain(ss, wish, -EAGAIN, ret_reason, reason_size);
+		return -EAGAIN;
+	}
+	/* One owner must not cost the others a wait for every new file. */
+	if (backing_is_blamed(ss->engine->backing, wish->uid)) {
+		snprintf(ret_reason, reason_size, "a write(2) to the data file "
+			 "of a segment of uid %u does not end; end the program "
+			 "that does it (memd's log has its pid), then try "
+			 "again", wish->uid);
+		return -EAGAIN;
+	}
+	if (wish->owner->segment_count >= ss->config->uid_segments) {
+		snprintf(ret_reason, reason_size, "uid %u has %u segments, "
+			 "as many as uid_segments allows; map fewer and "
+			 "divide them, or make that larger in memd.conf",
+			 wish->uid,
+			 wish->owner->segment_count);
+		return -EDQUOT;
+	}
+	return 0;
+}
+
+/* ---- coming and going */
+
+/* Have the pager take it down, at once or by and by.  As long as that lasts it
+ * is charged to its account, which must not go. */
+static void take_down(struct segments *ss, segment_id id,
+		      struct account *account)
+{
+	account_hold(account);
+	ss->dying[id] = account;
+	ss->dying_count++;
+	pager_segment_destroy(ss->engine->pager, id);
+	ss->engine->wants_run = true;
+}
+
+static int add_to_pager(struct segments *ss, const struct segment_wish *wish,
+			struct segment *segment)
+{
+	char file_name[64];
+	int err = pager_segment_create(ss->engine->pager, ss->next_serial,
+				       wish->page_count, wish->order,
+				       wish->account->id, &segment->pager_id);
+
+	if (err != 0)
+		return err;
+	ss->next_serial++;
+	snprintf(file_name, sizeof(file_name), "memd:%.56s",
+		 wish->name[0] != '\0' ? wish->name : "private");
+	err = backing_add(ss->engine->backing, segment->pager_id,
+			  wish->page_count * PAGER_UNIT_BYTES << wish->order,
+			  wish->uid, file_name);
+	if (err != 0)
+		take_down(ss, segment->pager_id, wish->account);
+	return err;
+}
+
+/* A hash that finds no memory does not have it. */
+static bool add_to_hashes(struct segments *ss, struct segment *segment)
+{
+	HASH_ADD(by_id, ss->by_id, id, sizeof(segment->id), segment);
+	if (segments_find_id(ss, segment->id) != segment)
+		return false;
+	if (segment->name[0] == '\0')
+		return true;
+	segment->name_sum = sum_name(ss, segment->name);
+	HASH_ADD(by_name, ss->by_name, name_sum, sizeof(segment->name_sum),
+		 segment);
+	if (segments_find_name(ss, segment->name) == segment)
+		return true;
+	HASH_DELETE(by_id, ss->by_id, segment);
+	return false;
+}
+
+static void forget_name(struct segments *ss, struct segment *segment)
+{
+	if (segment->name[0] != '\0' && !segment->is_unlinked)
+		HASH_DELETE(by_name, ss->by_name, segment);
+	segment->is_unlinked = true;
+}
+
+int segments_add(struct segments *ss, const struct segment_wish *wish,
+		 struct segment **ret_segment, char *ret_reason,
+		 size_t reason_size)
+{
+	struct segment *segment;
+	int err = check_counts(ss, wish, ret_reason, reason_size);
+
+	if (err != 0)
+		return err;
+	segment = calloc(1, sizeof(*segment));
+	err = segment == NULL ? -ENOMEM : add_to_pager(ss, wish, segment);
+	if ((err == -ENOSPC || err == -EDQUOT) && wish->can_wait &&
+	    pager_segment_will_fit(ss->engine->pager, wish->page_count,
+				   wish->order, wish->account->id))
+		err = -EINPROGRESS;
+	if (err != 0) {
+		if (err != -EINPROGRESS)
+			explain(ss, wish, err, ret_reason, reason_size);
+		free(segment);
+		return err;
+	}
+	segment->id = take_id(ss);
+	snprintf(segment->name, sizeof(segment->name), "%s", wish->name);
+	if (!add_to_hashes(ss, segment)) {
+		take_down(ss, segment->pager_id, wish->account);
+		explain(ss, wish, -ENOMEM, ret_reason, reason_size);
+		free(segment);
+		return -ENOMEM;
+	}
+	segment->uid = wish->uid;
+	segment->gid = wish->gid;
+	segment->mode = wish->mode;
+	segment->order = wish->order;
+	segment->page_count = wish->page_count;
+	segment->account = wish->account;
+	segment->owner = wish->owner;
+	account_hold(segment->account);
+	account_hold(segment->owner);
+	segment->owner->segment_count++;
+	LIST_INIT(&segment->attachments);
+	TAILQ_INSERT_TAIL(&ss->all, segment, link);
+	ss->by_pager_id[segment->pager_id] = segment;
+	ss->count++;
+	*ret_segment = segment;
+	return 0;
+}
+
+static void destroy(struct segments *ss, struct segment *segment)
+{
+	segment_id id = segment->pager_id;
+
+	record_drop(&ss->records, segment);
+	forget_name(ss, segment);
+	HASH_DELETE(by_id, ss->by_id, segment);
+	TAILQ_REMOVE(&ss->all, segment, link);
+	ss->by_pager_id[id] = NULL;
+	ss->count--;
+	segment->owner->segment_count--;
+	account_put(ss->accounts, segment->owner);
+	take_down(ss, id, segment->account);
+	account_put(ss->accounts, segment->account);
+	free(segment);
+}
+
+void segments_gone(struct segments *ss, segment_id id)
+{
+	struct account *account = ss->dying[id];
+
+	ASSERT(account != NULL);
+	ss->dying[id] = NULL;
+	ss->dying_count--;
+	account_put(ss->accounts, account);
+}
+
+void segments_drop_unused(struct segments *ss, struct segment *segment)
+{
+	bool is_private = segment->name[0] == '\0';
+
+	if (segment->attached_count == 0 &&
+	    (is_private || segment->is_unlinked))
+		destroy(ss, segment);
+}
+
+void segments_unlink(struct segments *ss, struct segment *segment)
+{
+	forget_name(ss, segment);
+	segments_drop_unused(ss, segment);
+}

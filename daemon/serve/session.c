@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/serve/session.h"
+
+#include "common/clock.h"
+#include "daemon/net/conn_descriptors.h"
+#include "daemon/daemon.h"
+#include "daemon/system/system.h"
+#include <errno.h>
+#include <string.h>
+
+static uint32_t take_session_id(struct server *server)
+{
+	uint32_t id;
+
+	do
+		id = server->next_session++;
+	while (id == 0 || server_find_session(server, id) != NULL);
+	return id;
+}
+
+/* Without a pid it is its host that says which it is. */
+static void name_command(struct session *s, const char *command)
+{
+	const struct peer *peer = &s->main->peer;
+	char text[sizeof(s->command) + PEER_HOST_BYTES];
+
+	snprintf(text, sizeof(text), "%.150s@%s", command, peer->host);
+	system_printable(peer->is_remote ? text : command, s->command,
+			 sizeof(s->command));
+}
+
+int session_create(struct conn *c, const struct session_wish *wish,
+		   struct session **ret_session)
+{
+	struct daemon *d = c->daemon;
+	struct session *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (s == NULL)
+		return -ENOMEM;
+	s->daemon = d;
+	s->id = take_session_id(&d->server);
+	err = accounts_add_session(&d->accounts, c->peer.uid, s->id,
+				   wish->most_frames, &s->account);
+	if (err != 0) {
+		free(s);
+		return err;
+	}
+	s->account->parent->session_count++;
+	s->main = c;
+	LIST_INIT(&s->lanes);
+	LIST_INIT(&s->copies);
+	name_command(s, wish->command);
+	system_random(s->token, sizeof(s->token));
+	s->capabilities = wish->capabilities;
+	s->is_admin = daemon_is_admin(d, &c->peer);
+	s->is_admin_only = wish->is_admin_only;
+	s->connected_ns = clock_now_ns();
+	c->session = s;
+	conn_enter(c, CONN_MAIN);
+	conn_descriptors_allow(c, d->keeper.is_on && !c->peer.is_remote &&
+				  !s->is_admin_only &&
+				  keeper_trusts(s->account->parent,
+						d->config.uid_sessions * 2));
+	(void)event_priority_set(&c->readable, s->is_admin_only ?
+				 PRIORITY_ADMIN : PRIORITY_PAGING);
+	(void)event_priority_set(&c->writable, s->is_admin_only ?
+				 PRIORITY_ADMIN : PRIORITY_PAGING);
+	TAILQ_INSERT_TAIL(&d->server.sessions, s, link);
+	d->server.session_count++;
+	d->stats.sessions_opened++;
+	*ret_session = s;
+	return 0;
+}
+
+static void detach_all(struct session *s, struct attachment *a)
+{
+	struct segment *segment = a->segment;
+
+	pins_orphan_all(&s->daemon->pins, a);
+	ages_forget(&s->daemon->ages, a);
+	readies_forget(&s->daemon->readies, a);
+	HASH_DEL(s->attachments, a);
+	s->attached_count--;
+	LIST_REMOVE(a, of_segment);
+	segment->attached_count--;
+	free(a);
+	segments_drop_unused(&s->daemon->segments, segment);
+}
+
+/* Descriptors of a message that never came whole: nobody else may close them,
+ * K5 of keeper.h. */
+static void keep_what_came(struct session *s)
+{
+	struct conn *c = s->main;
+
+	if (c->descriptor_count > 0)
+		(void)!keeper_add(&s->daemon->keeper, s, c->descriptor,
+				  c->descriptor_count);
+	c->descriptor_count = 0;
+}
+
+/* Until its process is gone, or says so: pin.h. */
+static void keep_pins(struct session *s, struct attachment *a)
+{
+	struct uffd_copy *copy = LIST_FIRST(&s->copies);
+
+	if (copy != NULL && !s->is_unmapped && !s->daemon->is_stopping &&
+	    a->segment->name[0] != '\0')
+		pins_keep_all(&copy->pins, a);
+}
+
+/* From now on nobody asks for anything in its name. */
+static void begin_end(struct session *s)
+{
+	struct conn *lane;
+
+	s->is_ending = true;
+	LIST_FOREACH(lane, &s->lanes, lane_link)
+		conn_close(lane, "its session has ended");
+	while ((lane = LIST_FIRST(&s->lanes)) != NULL)
+		session_remove_lane(s, lane);
+	stores_leave(s);
+	trace_stop(&s->daemon->trace, s);
+	mailbox_close(s);
+	keep_what_came(s);
+}
+
+bool session_destroy(struct session *s, unsigned *budget)
+{
+	struct daemon *d = s->daemon;
+
+	if (!s->is_ending)
+		begin_end(s);
+	for (; s->attachments != NULL && *budget > 0; --*budget) {
+		keep_pins(s, s->attachments);
+		detach_all(s, s->attachments);
+	}
+	if (s->attachments != NULL)
+		return false;
+	/* Its copies are as good as ever until here. */
+	keeper_end_session(&d->keeper, s, s->is_unmapped);
+	s->account->parent->session_count--;
+	account_put(&d->accounts, s->account);
+	TAILQ_REMOVE(&d->server.sessions, s, link);
+	d->server.session_count--;
+	d->stats.sessions_closed++;
+	free(s);
+	return true;
+}
+
+void session_add_lane(struct session *s, struct conn *c)
+{
+	c->session = s;
+	conn_enter(c, CONN_LANE);
+	(void)event_priority_set(&c->readable, PRIORITY_PAGING);
+	(void)event_priority_set(&c->writable, PRIORITY_PAGING);
+	LIST_INSERT_HEAD(&s->lanes, c, lane_link);
+	s->lane_count++;
+	s->daemon->stats.lanes_opened++;
+}
+
+void session_remove_lane(struct session *s, struct conn *c)
+{
+	LIST_REMOVE(c, lane_link);
+	s->lane_count--;
+	c->session = NULL;
+}
+
+struct attachment *session_find(struct session *s, uint32_t segment_number)
+{
+	struct attachment *a;
+
+	HASH_FIND(hh, s->attachments, &segment_number,
+		  sizeof(segment_number), a);
+	return a;
+}
+
+static int add_attachment(struct session *s, struct segment *segment,
+			  struct attachment **ret_attachment)
+{
+	struct attachment *a;
+
+	if (s->attached_count >= s->daemon->config.session_segments)
+		return -EDQUOT;
+	a = calloc(1, sizeof(*a));
+	if (a == NULL)
+		return -ENOMEM;
+	a->segment_number = segment->id;
+	a->session = s;
+	a->segment = segment;
+	a->is_read_only = true;
+	LIST_INIT(&a->pins);
+	HASH_ADD(hh, s->attachments, segment_number,
+		 sizeof(a->segment_number), a);
+	if (session_find(s, segment->id) != a) {
+		free(a);
+		return -ENOMEM;
+	}
+	s->attached_count++;
+	LIST_INSERT_HEAD(&segment->attachments, a, of_segment);
+	segment->attached_count++;
+	*ret_attachment = a;
+	return 0;
+}
+
+int session_attach(struct session *s, struct segment *segment,
+		   bool is_read_only, struct attachment **ret_attachment)
+{
+	struct attachment *a = session_find(s, segment->id);
+	int err;
+
+	if (a == NULL) {
+		err = add_attachment(s, segment, &a);
+		if (err != 0)
+			return err;
+	}
+	if (a->count == UINT32_MAX)
+		return -EDQUOT;
+	a->count++;
+	a->is_read_only = a->is_read_only && is_read_only;
+	*ret_attachment = a;
+	return 0;
+}
+
+void session_detach(struct session *s, struct attachment *a)
+{
+	if (--a->count == 0)
+		detach_all(s, a);
+}
+
+uint64_t session_fault_count(const struct session *s)
+{
+	uint64_t sum = s->faults_minor;
+
+	for (size_t i = 0; i < FAULT_KINDS; i++)
+		sum += s->faults[i];
+	return sum;
+}
+
+static void add_usage(const struct session *s, const struct segment *segment,
+		      struct session_usage *sum)
+{
+	uint64_t page_bytes = segment_page_bytes(segment);
+	struct segment_info info;
+
+	pager_segment_get(s->daemon->engine.pager, segment->pager_id, &info);
+	sum->mapped_bytes += segment_length(segment);
+	sum->resident_bytes += info.resident * page_bytes;
+	sum->swapped_bytes += info.swapped * page_bytes;
+	sum->lost_pages += info.lost;
+}
+
+void session_usage_get(const struct session *s,
+		       struct session_usage *ret_usage)
+{
+	struct session_usage sum = { 0 };
+	const struct attachment *a;
+
+	for (a = s->attachments; a != NULL; a = a->hh.next)
+		add_usage(s, a->segment, &sum);
+	if (s->store != NULL)
+		add_usage(s, s->store->segment, &sum);
+	*ret_usage = sum;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* One client: a main connection, lanes joined to it, the segments it has
+ * attached, and what it may use.  It lives exactly as long as its main
+ * connection.  Private segments live exactly as long as it. */
+#ifndef MEMD_SERVE_SESSION_H
+#define MEMD_SERVE_SESSION_H
+
+#include "daemon/serve/age.h"
+#include "daemon/net/conn.h"
+#include "daemon/keeper/keeper.h"
+#include "daemon/serve/mailbox.h"
+#include "daemon/pager/pager.h"
+#include "daemon/serve/pin.h"
+#include "daemon/serve/ready.h"
+#include "daemon/serve/segments.h"
+
+enum {
+	SESSION_TOKEN_BYTES = 16,
+	SESSION_REQUESTS_MAX = 16,	/* Advise and Pin waiting at once */
+	SESSION_PINS_MAX = 4096,	/* ranges pinned at once */
+};
+
+/* A segment that a session has attached, once or several times. */
+struct attachment {
+	uint32_t segment_number;	/* on the wire; key of the hash */
+	struct session *session;
+	struct segment *segment;
+	uint32_t count;
+	bool is_read_only;		/* all of them */
+	uint64_t address;		/* the client's word; 0: none yet */
+	struct pin_list pins;
+	struct age_list age;
+	struct ready_list *ready;	/* owned; NULL: none yet */
+	LIST_ENTRY(attachment) of_segment;
+	UT_hash_handle hh;		/* of the session */
+};
+
+struct session {
+	struct daemon *daemon;
+	uint32_t id;
+	struct conn *main;
+	LIST_HEAD(, conn) lanes;
+	uint32_t lane_count;
+	char command[WIRE_NAME_BYTES_MAX + 1];	/* printable */
+	uint8_t token[SESSION_TOKEN_BYTES];
+	uint64_t capabilities;
+	bool is_admin;
+	bool is_admin_only;		/* will map nothing */
+	struct account *account;	/* held */
+	struct mailbox_end mailbox;
+	struct uffd_copy_list copies;	/* of its userfaultfds */
+	bool is_unmapped;		/* it has said Goodbye */
+	struct store *store;		/* of another host; NULL: none */
+	struct attachment *attachments;	/* uthash */
+	uint32_t attached_count;
+	uint32_t pin_count;
+	uint32_t faults_waiting, requests_waiting;
+	uint64_t faults[FAULT_KINDS], faults_minor;
+	uint64_t last_faults;		/* for the rate */
+	double faults_per_s;
+	uint64_t connected_ns;
+	struct trace_reader *tracing;	/* NULL: not */
+	bool is_evicting;		/* waits for an EvictReply */
+	bool is_ending;			/* it lets go of its segments */
+	TAILQ_ENTRY(session) link;
+};
+
+TAILQ_HEAD(session_list, session);
+
+struct session_wish {
+	const char *command;
+	uint64_t capabilities;
+	uint64_t most_frames;
+	bool is_admin_only;
+};
+
+/* Turn a NEW connection into a session.  0, -ENOMEM, -EAGAIN. */
+int session_create(struct conn *c, const struct session_wish *wish,
+		   struct session **ret_session) MUST_CHECK;
+
+/* Its main connection is DEAD: let go of everything, but of no more than
+ * *budget segments now.  Returns whether that was all, and it is no more.  The
+ * turn only. */
+bool session_destroy(struct session *s, unsigned *budget) MUST_CHECK;
+
+/* Make a NEW connection a lane of `s`. */
+void session_add_lane(struct session *s, struct conn *c);
+/* The lane is DEAD. */
+void session_remove_lane(struct session *s, struct conn *c);
+
+struct attachment *session_find(struct session *s, uint32_t segment_number);
+
+/* Count one more attachment.  0, -ENOMEM, -EDQUOT (session_segments). */
+int session_attach(struct session *s, struct segment *segment,
+		   bool is_read_only, struct attachment **ret_attachment)
+	MUST_CHECK;
+
+/* Count one less; the last one also drops an unused segment. */
+void session_detach(struct session *s, struct attachment *a);
+
+uint64_t session_fault_count(const struct session *s);
+
+/* Sums over what it has attached, and its store. */
+struct session_usage {
+	uint64_t mapped_bytes, resident_bytes, swapped_bytes, lost_pages;
+};
+void session_usage_get(const struct session *s,
+		       struct session_usage *ret_usage);
+
+#endif

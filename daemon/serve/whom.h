@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Whom an administrator means: the sessions of a process, one session, or
+ * everybody.  The process of a session is not known, and its pid 0, where it is
+ * in a pid namespace that memd does not see into, or on another host. */
+#ifndef MEMD_SERVE_WHOM_H
+#define MEMD_SERVE_WHOM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct conn;
+struct daemon;
+struct session;
+
+struct whom {
+	pid_t pid;		/* 0: not by that */
+	uint32_t session;	/* 0: not by that; both 0: everybody */
+};
+
+static inline bool whom_is_everybody(const struct whom *whom)
+{
+	return whom->pid == 0 && whom->session == 0;
+}
+
+bool whom_is(const struct whom *whom, pid_t pid, uint32_t session);
+bool whom_is_session(const struct whom *whom, const struct session *s);
+
+/* Is it everybody, or somebody who is connected?  If not, request `id` has been
+ * answered. */
+bool whom_check(struct daemon *d, struct conn *c, uint64_t id,
+		const struct whom *whom);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/stats/trace.h"
+
+#include "daemon/daemon.h"
+#include "daemon/serve/session.h"
+#include <errno.h>
+
+enum { EVENTS_PER_MESSAGE = 128 };
+
+void trace_init(struct trace *t, uint64_t capacity)
+{
+	*t = (struct trace){ .capacity = capacity };
+	LIST_INIT(&t->readers);
+}
+
+void trace_fini(struct trace *t)
+{
+	free(t->events);
+	*t = (struct trace){ 0 };
+}
+
+void trace_add(struct trace *t, const struct trace_event *event)
+{
+	t->events[t->end % t->capacity] = *event;
+	t->end++;
+}
+
+int trace_start(struct trace *t, struct session *s, const struct whom *whom)
+{
+	struct trace_reader *reader = s->tracing;
+
+	if (reader != NULL) {
+		reader->whom = *whom;
+		return 0;
+	}
+	if (t->events == NULL)
+		t->events = calloc(t->capacity, sizeof(*t->events));
+	reader = calloc(1, sizeof(*reader));
+	if (t->events == NULL || reader == NULL) {
+		free(reader);
+		return -ENOMEM;
+	}
+	reader->session = s;
+	reader->whom = *whom;
+	reader->position = t->end;
+	LIST_INSERT_HEAD(&t->readers, reader, link);
+	s->tracing = reader;
+	return 0;
+}
+
+void trace_stop(struct trace *t, struct session *s)
+{
+	if (s->tracing == NULL)
+		return;
+	LIST_REMOVE(s->tracing, link);
+	free(s->tracing);
+	s->tracing = NULL;
+	if (LIST_EMPTY(&t->readers)) {
+		free(t->events);
+		t->events = NULL;
+	}
+}
+
+static void fill(const struct trace_event *from, Memd__TraceEvent *to)
+{
+	memd__trace_event__init(to);
+	to->time_ns = from->time_ns;
+	to->pid = (uint32_t)from->pid;
+	to->has_session = true;
+	to->session = from->session;
+	to->segment = from->segment_number;
+	to->page = from->page;
+	to->kind = (char *)from->kind;
+	to->frame_wait_ns = from->frame_wait_ns;
+	to->io_ns = from->io_ns;
+	to->install_ns = from->install_ns;
+	to->total_ns = from->total_ns;
+	to->has_ready_count = true;
+	to->ready_count = from->ready_count;
+	to->has_ready_first = from->ready_count != 0;
+	to->ready_first = from->ready_first;
+	to->has_error = from->error != 0;
+	to->error = (uint32_t)-from->error;
+}
+
+/* The ring has gone round since the reader was last served. */
+static void skip_overwritten(struct daemon *d, struct trace_reader *reader)
+{
+	struct trace *t = &d->trace;
+	uint64_t behind = t->end - reader->position;
+
+	if (behind <= t->capacity)
+		return;
+	reader->dropped += behind - t->capacity;
+	d->stats.trace_dropped += behind - t->capacity;
+	reader->position = t->end - t->capacity;
+}
+
+/* One message.  Returns false when there was nothing to say. */
+static bool send_some(struct daemon *d, struct trace_reader *reader)
+{
+	Memd__TraceEvent event[EVENTS_PER_MESSAGE];
+	Memd__TraceEvent *pointer[EVENTS_PER_MESSAGE];
+	Memd__TraceEvents message = MEMD__TRACE_EVENTS__INIT;
+	struct trace *t = &d->trace;
+	size_t n = 0;
+
+	while (n < EVENTS_PER_MESSAGE && reader->position < t->end) {
+		const struct trace_event *from =
+			&t->events[reader->position++ % t->capacity];
+
+		if (!whom_is(&reader->whom, from->pid, from->session))
+			continue;
+		fill(from, &event[n]);
+		pointer[n] = &event[n];
+		n++;
+	}
+	if (n == 0 && reader->dropped == 0)
+		return false;
+	message.n_event = n;
+	message.event = pointer;
+	message.has_dropped = reader->dropped != 0;
+	message.dropped = reader->dropped;
+	reader->dropped = 0;
+	conn_send(reader->session->main,
+		  MEMD__MESSAGE_TYPE__TYPE_TRACE_EVENTS, 0, &message.base);
+	return true;
+}
+
+void trace_send(struct daemon *d)
+{
+	struct trace_reader *reader;
+
+	LIST_FOREACH(reader, &d->trace.readers, link) {
+		skip_overwritten(d, reader);
+		while (reader->position < d->trace.end &&
+		       !conn_is_clogged(reader->session->main) &&
+		       reader->session->main->state == CONN_MAIN)
+			if (!send_some(d, reader))
+				break;
+	}
+}
