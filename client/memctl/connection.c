@@ -4,7 +4,9 @@
 #include "client/memctl/connection.h"
 
 #include "client/memctl/socket.h"
+#include "client/memctl/tcp.h"
 #include "client/memctl/text.h"
+#include "client/memctl/unix.h"
 #include "client/address.h"
 #include <errno.h>
 #include <string.h>
@@ -286,20 +288,6 @@ void connection_show_address(const char *address,
 		snprintf(ret_shown, CONNECTION_SHOWN_BYTES, "%s", address);
 }
 
-static int open_channel(struct connection *c, const char *address,
-			struct failure *ret_failure)
-{
-	struct socket_address sa;
-	int err = socket_address_init(&sa, address, ret_failure);
-
-	if (err != 0)
-		return err;
-	err = socket_connect(&sa, c->address, c->timeout_ms, &c->channel,
-			     ret_failure);
-	socket_address_fini(&sa);
-	return err;
-}
-
 /* Once, however often a command looks. */
 static void warn_if_old(const char *address)
 {
@@ -327,7 +315,9 @@ int connection_open(const char *address, uint32_t timeout_ms,
 	}
 	c->timeout_ms = timeout_ms;
 	connection_show_address(address, c->address);
-	err = open_channel(c, address, ret_failure);
+	err = address_is_tcp(address) ?
+		tcp_open(address, timeout_ms, &c->channel, ret_failure) :
+		unix_open(address, timeout_ms, &c->channel, ret_failure);
 	if (err != 0) {
 		free(c);
 		return err;

@@ -6,6 +6,7 @@
 #include "client/address.h"
 #include "client/memctl/socket.h"
 #include "common/clock.h"
+#include "proto/remote_address.h"
 #include "proto/tcp_options.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -13,7 +14,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECT_MAX_MS = 60000 };
+enum {
+	CONNECT_MAX_MS = 60000,
+	ADDRESS_BYTES = 2048,	/* with the names of files in it */
+	SHOWN_BYTES = CHANNEL_NAME_BYTES + 8,
+};
+
+struct tcp_address {
+	struct remote_address remote;
+	struct channel_context *tls;	/* owned; NULL: without */
+	char shown[SHOWN_BYTES];	/* without the settings */
+};
 
 /* ---- addresses */
 
@@ -139,10 +150,17 @@ void tcp_address_show(const char *text, char *ret_shown, size_t size)
 	snprintf(ret_shown, size, "%.*s", (int)strcspn(text, "?"), text);
 }
 
-int tcp_address_init(struct tcp_address *ta, const char *text,
-		     struct failure *ret_failure)
+static void tcp_address_fini(struct tcp_address *ta)
 {
-	char buf[TCP_ADDRESS_BYTES], *settings;
+	remote_address_fini(&ta->remote);
+	channel_context_destroy(ta->tls);
+	ta->tls = NULL;
+}
+
+static int tcp_address_init(struct tcp_address *ta, const char *text,
+			    struct failure *ret_failure)
+{
+	char buf[ADDRESS_BYTES], *settings;
 	struct wish wish = { 0 };
 	int err = 0;
 
@@ -165,13 +183,6 @@ int tcp_address_init(struct tcp_address *ta, const char *text,
 	if (err != 0)
 		tcp_address_fini(ta);
 	return err;
-}
-
-void tcp_address_fini(struct tcp_address *ta)
-{
-	remote_address_fini(&ta->remote);
-	channel_context_destroy(ta->tls);
-	ta->tls = NULL;
 }
 
 /* ---- connecting */
@@ -243,8 +254,9 @@ static int shake_hands(struct channel *ch, uint64_t until_ns)
 	return err;
 }
 
-int tcp_connect(const struct tcp_address *ta, uint32_t timeout_ms,
-		struct channel *ret_channel, struct failure *ret_failure)
+static int tcp_connect(const struct tcp_address *ta, uint32_t timeout_ms,
+		       struct channel *ret_channel,
+		       struct failure *ret_failure)
 {
 	uint64_t until_ns;
 	int fd, err;
@@ -273,5 +285,18 @@ int tcp_connect(const struct tcp_address *ta, uint32_t timeout_ms,
 	else
 		failure_set_io(ret_failure, ta->shown, timeout_ms, -err);
 	channel_close(ret_channel);
+	return err;
+}
+
+int tcp_open(const char *text, uint32_t timeout_ms,
+	     struct channel *ret_channel, struct failure *ret_failure)
+{
+	struct tcp_address ta;
+	int err = tcp_address_init(&ta, text, ret_failure);
+
+	if (err != 0)
+		return err;
+	err = tcp_connect(&ta, timeout_ms, ret_channel, ret_failure);
+	tcp_address_fini(&ta);
 	return err;
 }
