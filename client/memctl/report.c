@@ -2,8 +2,9 @@
 /* Cells become strings as soon as they are added, in the form their style
  * wants; rows then go to libsmartcols (tables and whole JSON documents) or
  * straight to stdout (raw lines and streams, which libsmartcols has not). */
-#include "client/memctl/report_internal.h"
+#include "client/memctl/report.h"
 
+#include "client/memctl/report_line.h"
 #include "client/memctl/text.h"
 #include "common/units.h"
 #include <errno.h>
@@ -12,13 +13,33 @@
 #include <math.h>
 #include <string.h>
 
+struct report {
+	struct report_form form;
+	struct libscols_table *table;	/* NULL: rows go to stdout at once */
+	char *cell[REPORT_COLUMNS_MAX];	/* of the row; NULL: hidden, unknown */
+	size_t cell_count;		/* added to the row so far */
+	bool has_header;		/* (stream) printed */
+	bool is_out_of_memory;
+};
+
+static bool report_is_for_people(const struct report *rp)
+{
+	return report_form_is_for_people(&rp->form);
+}
+
+static bool report_shows(const struct report *rp,
+			 const struct report_column *col)
+{
+	return report_form_shows(&rp->form, col);
+}
+
 /* ------------------------------------------------------------------ columns */
 
 static int table_flags(const struct report_column *col)
 {
 	int flags = 0;
 
-	if (report_is_numeric(col->type))
+	if (report_form_is_numeric(col->type))
 		flags |= SCOLS_FL_RIGHT;
 	if (col->flags & REPORT_TRUNCATE)
 		flags |= SCOLS_FL_TRUNC;
@@ -29,7 +50,7 @@ static int table_flags(const struct report_column *col)
 
 static int json_type(enum report_type type)
 {
-	if (report_is_numeric(type))
+	if (report_form_is_numeric(type))
 		return SCOLS_JSON_NUMBER;
 	if (type == REPORT_FLAG)
 		return SCOLS_JSON_BOOLEAN;
@@ -38,11 +59,11 @@ static int json_type(enum report_type type)
 
 static int add_columns(struct report *rp)
 {
-	for (size_t i = 0; i < rp->column_count; i++) {
-		const struct report_column *col = &rp->columns[i];
+	for (size_t i = 0; i < rp->form.column_count; i++) {
+		const struct report_column *col = &rp->form.columns[i];
 		struct libscols_column *column;
 
-		if (!report_is_shown(rp, col))
+		if (!report_shows(rp, col))
 			continue;
 		if (report_is_for_people(rp))
 			column = scols_table_new_column(rp->table, col->header,
@@ -62,9 +83,9 @@ static int create_table(struct report *rp)
 {
 	rp->table = scols_new_table();
 	if (rp->table == NULL ||
-	    scols_table_set_name(rp->table, rp->name) != 0 ||
+	    scols_table_set_name(rp->table, rp->form.name) != 0 ||
 	    scols_table_enable_json(rp->table,
-				    rp->style.format == REPORT_JSON) != 0)
+				    rp->form.style.format == REPORT_JSON) != 0)
 		return -ENOMEM;
 	return add_columns(rp);
 }
@@ -79,11 +100,11 @@ struct report *report_create(enum report_shape shape, const char *name,
 	ASSERT(shape != REPORT_RECORD || style->format != REPORT_TABLE);
 	if (rp == NULL)
 		return NULL;
-	rp->shape = shape;
-	rp->name = name;
-	rp->columns = columns;
-	rp->column_count = count;
-	rp->style = *style;
+	rp->form.shape = shape;
+	rp->form.name = name;
+	rp->form.columns = columns;
+	rp->form.column_count = count;
+	rp->form.style = *style;
 	if (shape == REPORT_STREAM || style->format == REPORT_RAW)
 		return rp;
 	if (create_table(rp) == 0)
@@ -94,7 +115,7 @@ struct report *report_create(enum report_shape shape, const char *name,
 
 static void forget_row(struct report *rp)
 {
-	for (size_t i = 0; i < rp->column_count; i++) {
+	for (size_t i = 0; i < rp->form.column_count; i++) {
 		free(rp->cell[i]);
 		rp->cell[i] = NULL;
 	}
@@ -114,8 +135,8 @@ void report_destroy(struct report *rp)
 
 static const struct report_column *next_column(struct report *rp)
 {
-	ASSERT(rp->cell_count < rp->column_count);
-	return &rp->columns[rp->cell_count++];
+	ASSERT(rp->cell_count < rp->form.column_count);
+	return &rp->form.columns[rp->cell_count++];
 }
 
 /* Store the string of the cell that next_column() has just begun. */
@@ -132,7 +153,7 @@ void report_unknown(struct report *rp)
 {
 	const struct report_column *col = next_column(rp);
 
-	if (report_is_shown(rp, col) && report_is_for_people(rp))
+	if (report_shows(rp, col) && report_is_for_people(rp))
 		store(rp, "-");
 }
 
@@ -157,13 +178,14 @@ void report_text(struct report *rp, const char *text)
 	char *cell;
 
 	/* libsmartcols prints an empty text as null: so be it in raw, too. */
-	if (text == NULL || (text[0] == '\0' && !report_is_for_people(rp))) {
+	if (text == NULL ||
+	    (text[0] == '\0' && !report_is_for_people(rp))) {
 		report_unknown(rp);
 		return;
 	}
 	col = next_column(rp);
 	ASSERT(col->type == REPORT_TEXT || col->type == REPORT_LIST);
-	if (!report_is_shown(rp, col))
+	if (!report_shows(rp, col))
 		return;
 	store(rp, text);
 	cell = rp->cell[rp->cell_count - 1];
@@ -180,12 +202,12 @@ static void add_number(struct report *rp, const struct report_column *col,
 {
 	char buf[32];
 
-	if (!report_is_shown(rp, col))
+	if (!report_shows(rp, col))
 		return;
 	if (report_is_for_people(rp) && type == REPORT_TIME)
 		units_format_ns(number, buf, sizeof(buf));
 	else if (report_is_for_people(rp) && type == REPORT_SIZE &&
-		 !rp->style.exact_bytes)
+		 !rp->form.style.exact_bytes)
 		units_format_size(number, buf, sizeof(buf));
 	else
 		snprintf(buf, sizeof(buf), "%" PRIu64, number);
@@ -196,7 +218,8 @@ void report_number(struct report *rp, uint64_t number)
 {
 	const struct report_column *col = next_column(rp);
 
-	ASSERT(report_is_numeric(col->type) && col->type != REPORT_DECIMAL);
+	ASSERT(report_form_is_numeric(col->type) &&
+	       col->type != REPORT_DECIMAL);
 	add_number(rp, col, col->type, number);
 }
 
@@ -224,7 +247,7 @@ void report_session(struct report *rp, uint32_t session)
 	}
 	col = next_column(rp);
 	ASSERT(col->type == REPORT_NUMBER);
-	if (!report_is_shown(rp, col))
+	if (!report_shows(rp, col))
 		return;
 	snprintf(buf, sizeof(buf), "s%" PRIu32, session);
 	store(rp, buf);
@@ -259,7 +282,7 @@ void report_decimal(struct report *rp, double number)
 	}
 	col = next_column(rp);
 	ASSERT(col->type == REPORT_DECIMAL);
-	if (!report_is_shown(rp, col))
+	if (!report_shows(rp, col))
 		return;
 	if (fabs(number) >= 1e15)
 		snprintf(buf, sizeof(buf), "%.2e", number);
@@ -274,11 +297,11 @@ void report_flag(struct report *rp, bool flag)
 	const struct report_column *col = next_column(rp);
 
 	ASSERT(col->type == REPORT_FLAG);
-	if (!report_is_shown(rp, col))
+	if (!report_shows(rp, col))
 		return;
 	if (report_is_for_people(rp))
 		store(rp, flag ? "yes" : "no");
-	else if (rp->style.format == REPORT_JSON && rp->table != NULL)
+	else if (rp->form.style.format == REPORT_JSON && rp->table != NULL)
 		store(rp, flag ? "1" : "0");	/* what libsmartcols reads */
 	else
 		store(rp, flag ? "true" : "false");
@@ -306,11 +329,13 @@ static void add_line(struct report *rp)
 		rp->is_out_of_memory = true;
 		return;
 	}
-	for (size_t i = 0; i < rp->column_count; i++) {
-		if (!report_is_shown(rp, &rp->columns[i]))
+	for (size_t i = 0; i < rp->form.column_count; i++) {
+		if (!report_shows(rp, &rp->form.columns[i]))
 			continue;
-		if (rp->columns[i].type == REPORT_LIST && rp->cell[i] != NULL)
-			become_array(scols_table_get_column(rp->table, shown));
+		if (rp->form.columns[i].type == REPORT_LIST &&
+		    rp->cell[i] != NULL)
+			become_array(scols_table_get_column(rp->table,
+							    shown));
 		if (rp->cell[i] != NULL &&
 		    scols_line_refer_data(line, shown, rp->cell[i]) == 0)
 			rp->cell[i] = NULL;	/* the line owns it now */
@@ -318,13 +343,21 @@ static void add_line(struct report *rp)
 	}
 }
 
+static void print_line(struct report *rp)
+{
+	if (!rp->has_header)
+		report_line_print(&rp->form, NULL);
+	rp->has_header = true;
+	report_line_print(&rp->form, rp->cell);
+}
+
 void report_end_row(struct report *rp)
 {
-	ASSERT(rp->cell_count == rp->column_count);
+	ASSERT(rp->cell_count == rp->form.column_count);
 	if (rp->table != NULL)
 		add_line(rp);
 	else if (!rp->is_out_of_memory)
-		report_print_line(rp);
+		print_line(rp);
 	forget_row(rp);
 }
 
@@ -335,7 +368,7 @@ static void print_empty(const struct report *rp)
 	size_t count = scols_table_get_ncols(rp->table);
 
 	if (!report_is_for_people(rp)) {
-		printf("{\n   \"%s\": []\n}\n", rp->name);
+		printf("{\n   \"%s\": []\n}\n", rp->form.name);
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {

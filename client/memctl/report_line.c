@@ -1,36 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows that go straight to stdout, one a line: raw ones, and streams in any
- * form, which libsmartcols does not have. */
-#include "client/memctl/report_internal.h"
+#include "client/memctl/report_line.h"
 
 #include <stdio.h>
 #include <string.h>
 
-bool report_is_for_people(const struct report *rp)
+static void report_line_print_record(const struct report_form *form,
+				     char *const *cell)
 {
-	return rp->style.format == REPORT_TABLE;
-}
-
-bool report_is_shown(const struct report *rp,
-		     const struct report_column *col)
-{
-	if (!report_is_for_people(rp))
-		return col->key != NULL;
-	return col->header != NULL &&
-	       (rp->style.is_long || !(col->flags & REPORT_LONG));
-}
-
-bool report_is_numeric(enum report_type type)
-{
-	return type == REPORT_NUMBER || type == REPORT_SIZE ||
-	       type == REPORT_TIME || type == REPORT_DECIMAL;
-}
-
-static void print_raw_record(const struct report *rp)
-{
-	for (size_t i = 0; i < rp->column_count; i++) {
-		const char *key = rp->columns[i].key;
-		char *rest = rp->cell[i], *item;
+	for (size_t i = 0; i < form->column_count; i++) {
+		const char *key = form->columns[i].key;
+		char *rest = cell[i], *item;
 
 		if (key == NULL)
 			continue;
@@ -41,23 +20,24 @@ static void print_raw_record(const struct report *rp)
 	}
 }
 
-static void print_raw_row(const struct report *rp)
+static void report_line_print_row(const struct report_form *form,
+				  char *const *cell)
 {
 	const char *separator = "";
 
-	for (size_t i = 0; i < rp->column_count; i++) {
-		const char *cell = rp->cell[i] != NULL ? rp->cell[i] : "-";
+	for (size_t i = 0; i < form->column_count; i++) {
+		const char *text = cell[i] != NULL ? cell[i] : "-";
 
-		if (!report_is_shown(rp, &rp->columns[i]))
+		if (!report_form_shows(form, &form->columns[i]))
 			continue;
-		printf("%s%s", separator, cell);
+		printf("%s%s", separator, text);
 		separator = "\t";
 	}
 	putchar('\n');
 }
 
 /* A text_clean() string has no control characters left to escape. */
-static void print_json_string(const char *text)
+static void report_line_print_quoted(const char *text)
 {
 	putchar('"');
 	for (; *text != '\0'; text++) {
@@ -68,61 +48,58 @@ static void print_json_string(const char *text)
 	putchar('"');
 }
 
-static void print_json_line(const struct report *rp)
+static void report_line_print_json(const struct report_form *form,
+				   char *const *cell)
 {
 	const char *separator = "{";
 
-	for (size_t i = 0; i < rp->column_count; i++) {
-		const struct report_column *col = &rp->columns[i];
+	for (size_t i = 0; i < form->column_count; i++) {
+		const struct report_column *col = &form->columns[i];
 
-		if (!report_is_shown(rp, col))
+		if (!report_form_shows(form, col))
 			continue;
 		printf("%s\"%s\":", separator, col->key);
 		separator = ",";
-		if (rp->cell[i] == NULL)
+		if (cell[i] == NULL)
 			fputs("null", stdout);
-		else if (report_is_numeric(col->type) ||
+		else if (report_form_is_numeric(col->type) ||
 			 col->type == REPORT_FLAG)
-			fputs(rp->cell[i], stdout);
+			fputs(cell[i], stdout);
 		else
-			print_json_string(rp->cell[i]);
+			report_line_print_quoted(cell[i]);
 	}
 	fputs("}\n", stdout);
 }
 
-/* A stream's columns cannot be fitted to rows yet to come: fixed widths. */
-static void print_people_line(const struct report *rp, bool is_header)
+/* A stream's columns cannot be fitted to rows yet to come: fixed widths.  No
+ * cells: the header. */
+static void report_line_print_table(const struct report_form *form,
+				    char *const *cell)
 {
 	const char *separator = "";
 
-	for (size_t i = 0; i < rp->column_count; i++) {
-		const struct report_column *col = &rp->columns[i];
-		int width = report_is_numeric(col->type) ? col->width :
-							   -col->width;
-		const char *cell = rp->cell[i] != NULL ? rp->cell[i] : "-";
+	for (size_t i = 0; i < form->column_count; i++) {
+		const struct report_column *col = &form->columns[i];
+		const char *text = cell == NULL ? col->header :
+				   cell[i] != NULL ? cell[i] : "-";
 
-		if (!report_is_shown(rp, col))
+		if (!report_form_shows(form, col))
 			continue;
-		printf("%s%*s", separator, width,
-		       is_header ? col->header : cell);
+		printf("%s%*s", separator, report_form_is_numeric(col->type) ?
+		       col->width : -col->width, text);
 		separator = " ";
 	}
 	putchar('\n');
 }
 
-void report_print_line(struct report *rp)
+void report_line_print(const struct report_form *form, char *const *cell)
 {
-	if (rp->style.format == REPORT_RAW) {
-		if (rp->shape == REPORT_RECORD)
-			print_raw_record(rp);
-		else
-			print_raw_row(rp);
-	} else if (rp->style.format == REPORT_JSON) {
-		print_json_line(rp);
-	} else {
-		if (!rp->has_header)
-			print_people_line(rp, true);
-		rp->has_header = true;
-		print_people_line(rp, false);
-	}
+	if (form->style.format == REPORT_TABLE)
+		report_line_print_table(form, cell);
+	else if (cell != NULL && form->style.format == REPORT_JSON)
+		report_line_print_json(form, cell);
+	else if (cell != NULL && form->shape == REPORT_RECORD)
+		report_line_print_record(form, cell);
+	else if (cell != NULL)
+		report_line_print_row(form, cell);
 }
