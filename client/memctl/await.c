@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for a memd that is about to start.  It is ready when it answers, as
- * it listens when pool and swap file are ready.  One that stops, or has no room
- * for one session more, is asked again. */
-#include "client/memctl/memctl.h"
+#include "client/memctl/await.h"
 
 #include "common/clock.h"
 #include <errno.h>
@@ -21,20 +18,20 @@ struct awaiting {
 	struct failure failure;		/* the last one */
 };
 
-static bool is_denial(const struct failure *failure)
+static bool await_is_denial(const struct failure *failure)
 {
 	return failure->kind == FAILURE_CONNECT &&
 	       (failure->code == EACCES || failure->code == EPERM);
 }
 
 /* May the same question find another answer a moment later? */
-static bool may_pass(const struct awaiting *aw)
+static bool await_may_pass(const struct awaiting *aw)
 {
 	const struct failure *failure = &aw->failure;
 
 	switch (failure->kind) {
 	case FAILURE_CONNECT:
-		return !is_denial(failure) || aw->denials < DENIALS_MAX;
+		return !await_is_denial(failure) || aw->denials < DENIALS_MAX;
 	case FAILURE_BROKEN:
 		return failure->code != EPROTO &&
 		       failure->code != EPROTONOSUPPORT;
@@ -47,7 +44,7 @@ static bool may_pass(const struct awaiting *aw)
 }
 
 /* One try ends when the waiting does. */
-static uint32_t timeout_ms(const struct awaiting *aw)
+static uint32_t await_timeout_ms(const struct awaiting *aw)
 {
 	uint64_t now_ns = clock_now_ns(), left_ms;
 
@@ -59,29 +56,30 @@ static uint32_t timeout_ms(const struct awaiting *aw)
 		(uint32_t)MIN(left_ms, (uint64_t)aw->mc->timeout_ms);
 }
 
-static int try_once(struct awaiting *aw, ProtobufCMessage **ret_reply)
+static int await_try_once(struct awaiting *aw, ProtobufCMessage **ret_reply)
 {
 	struct connection *c = NULL;
-	int err = connection_open(aw->mc->address, timeout_ms(aw), &c,
+	int err = connection_open(aw->mc->address, await_timeout_ms(aw), &c,
 				  &aw->failure);
 
 	if (err == 0)
 		err = connection_ask(c, ASK_STATUS, NULL, ret_reply,
 				     &aw->failure);
 	connection_close(c);
-	aw->denials = err != 0 && is_denial(&aw->failure) ? aw->denials + 1 : 0;
+	aw->denials = err != 0 && await_is_denial(&aw->failure) ?
+		aw->denials + 1 : 0;
 	return err;
 }
 
-int memctl_await_status(const struct memctl *mc, uint64_t wait_ms,
-			ProtobufCMessage **ret_reply)
+int await_status(const struct memctl *mc, uint64_t wait_ms,
+		 ProtobufCMessage **ret_reply)
 {
 	struct awaiting aw = { .mc = mc, .until_ns = UINT64_MAX };
 
 	if (wait_ms != 0)
 		aw.until_ns = clock_now_ns() + wait_ms * 1000000;
-	while (try_once(&aw, ret_reply) != 0) {
-		if (!may_pass(&aw))
+	while (await_try_once(&aw, ret_reply) != 0) {
+		if (!await_may_pass(&aw))
 			return memctl_fail(&aw.failure);
 		if (clock_now_ns() >= aw.until_ns) {
 			memctl_complain("memd was not ready within %llu ms: %s",

@@ -1,46 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 /* memctl doctor: `memd --check` as the user who asks, then: does the daemon
  * answer?  What is checked is memd's business, not ours. */
-#include "client/memctl/memctl.h"
+#include "client/memctl/verbs.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct argp_option options[] = {
+static const struct argp_option doctor_options[] = {
 	{ "config", 'c', "FILE", 0, "Check with this configuration file", 1 },
 	{ 0 },
 };
 
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-	const char **config = state->input;
-
-	if (key != 'c')
-		return ARGP_ERR_UNKNOWN;
-	*config = text;
-	return 0;
-}
-
-static const struct argp doctor_argp = {
-	.options = options,
-	.parser = parse,
-	.doc = "Check, as the user you are, whether this system can run memd "
-	       "(by `memd --check'), and whether the daemon answers.  Every "
-	       "line is ok, warn or FAIL; after warn and FAIL comes what to "
-	       "do.",
+struct doctor_wish {
+	const char *config;
 };
 
+static void doctor_take(struct memctl *mc, struct argp_state *state, int key,
+			char *text)
+{
+	struct doctor_wish *wish = mc->wish;
+
+	(void)state;
+	if (key == 'c')
+		wish->config = text;
+}
+
 /* Where memd may lie relative to the folder of memctl. */
-static const char *const places[] = {
+static const char *const doctor_places[] = {
 	"", "../sbin/", "../libexec/", "../libexec/memd/",
 };
 
 /* Returns the path in buf, or NULL: search $PATH. */
-static const char *find_memd(char *buf, size_t buf_size)
+static const char *doctor_find_memd(char *buf, size_t buf_size)
 {
 	char own[PATH_MAX];
 	ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
@@ -53,8 +50,9 @@ static const char *find_memd(char *buf, size_t buf_size)
 	if (slash == NULL)
 		return NULL;
 	slash[1] = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		int n = snprintf(buf, buf_size, "%s%smemd", own, places[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(doctor_places); i++) {
+		int n = snprintf(buf, buf_size, "%s%smemd", own,
+				 doctor_places[i]);
 
 		if (n > 0 && (size_t)n < buf_size && access(buf, X_OK) == 0)
 			return buf;
@@ -63,10 +61,10 @@ static const char *find_memd(char *buf, size_t buf_size)
 }
 
 /* In the child; does not return. */
-static void execute_memd(const char *config)
+static void doctor_execute_memd(const char *config)
 {
 	char path[PATH_MAX + 32];
-	const char *memd = find_memd(path, sizeof(path));
+	const char *memd = doctor_find_memd(path, sizeof(path));
 	char *arguments[] = { (char *)"memd", (char *)"--check",
 			      config != NULL ? (char *)"--config" : NULL,
 			      (char *)config, NULL };
@@ -82,7 +80,7 @@ static void execute_memd(const char *config)
 }
 
 /* Returns the exit code of `memd --check`, or 127 when it was not found. */
-static int check_system(const char *config)
+static int doctor_check_system(const char *config)
 {
 	int status;
 	pid_t pid;
@@ -90,7 +88,7 @@ static int check_system(const char *config)
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0)
-		execute_memd(config);
+		doctor_execute_memd(config);
 	if (pid < 0)
 		return 127;
 	while (waitpid(pid, &status, 0) < 0)
@@ -99,7 +97,7 @@ static int check_system(const char *config)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int check_daemon(const struct memctl *mc)
+static int doctor_check_daemon(const struct memctl *mc)
 {
 	char shown[CONNECTION_SHOWN_BYTES];
 	struct failure failure;
@@ -116,21 +114,30 @@ static int check_daemon(const struct memctl *mc)
 	return EXIT_CODE_OK;
 }
 
-int cmd_doctor(struct memctl *mc, int argc, char **argv)
+static int doctor_run(struct memctl *mc)
 {
-	const char *config = NULL;
+	const struct doctor_wish *wish = mc->wish;
 	int system_code, daemon_code;
 
-	memctl_parse_plain(mc, &doctor_argp, argc, argv, &config);
 	if (mc->style.format != REPORT_TABLE) {
 		memctl_complain("doctor speaks to people only: leave out "
 				"--output");
 		return EXIT_CODE_USAGE;
 	}
-	system_code = check_system(config);
+	system_code = doctor_check_system(wish->config);
 	if (system_code == 127)
 		memctl_complain("cannot run memd: install it beside memctl, in "
 				"its sbin, or put its folder into $PATH");
-	daemon_code = check_daemon(mc);
+	daemon_code = doctor_check_daemon(mc);
 	return system_code != 0 ? system_code : daemon_code;
 }
+
+const struct verb verb_doctor = {
+	.name = "doctor", .summary = "check this system and the daemon",
+	.help = "Check, as the user you are, whether this system can run memd "
+		"(by `memd --check'), and whether the daemon answers.  Every "
+		"line is ok, warn or FAIL; after warn and FAIL comes what to "
+		"do.",
+	.options = doctor_options, .take = doctor_take, .is_plain = true,
+	.wish_bytes = sizeof(struct doctor_wish), .run = doctor_run,
+};

@@ -1,58 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /* memctl drop-guest: end what memd keeps for another host, who loses it. */
-#include "client/memctl/memctl.h"
-#include "client/memctl/text.h"
+#include "client/memctl/verbs.h"
 
+#include "client/memctl/text.h"
 #include "common/units.h"
-#include <string.h>
+#include <stdio.h>
 #include <unistd.h>
 
-struct wish {
-	Memd__StoreDrop request;
-	bool is_sure;
-};
-
-static const struct argp_option options[] = {
+static const struct argp_option drop_guest_options[] = {
 	{ "yes", 'y', NULL, 0, "Do not ask whether that is meant", 1 },
 	{ 0 },
 };
 
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-	struct wish *wish = state->input;
-
-	switch (key) {
-	case 'y':
-		wish->is_sure = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (state->arg_num > 0)
-			return ARGP_ERR_UNKNOWN;
-		wish->request.store = memctl_parse_store(state, text);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which store? give its ID: `memctl stores` "
-			   "shows them");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp drop_guest_argp = {
-	.options = options,
-	.parser = parse,
-	.args_doc = "ID",
-	.doc = "Drop what memd keeps for a program or a memd on another host, "
-	       "although somebody may come back for it: store ID of `memctl "
-	       "stores'.  All that is in it is lost to that host, whose "
-	       "programs get SIGBUS where they touch it.  Asks before, unless "
-	       "--yes is given; done when its room is free.",
+struct drop_guest_wish {
+	bool is_sure;
 };
 
-/* ---- which */
+static void drop_guest_take(struct memctl *mc, struct argp_state *state,
+			    int key, char *text)
+{
+	struct drop_guest_wish *wish = mc->wish;
+	Memd__StoreDrop *request = mc->request;
 
-static Memd__StoreInfo *find(const Memd__StoresReply *stores, uint32_t id)
+	if (key == 'y')
+		wish->is_sure = true;
+	if (key == ARGP_KEY_ARG &&
+	    (!options_parse_id(text, UINT32_MAX, &request->store) ||
+	     request->store == 0))
+		argp_error(state, "'%s' is no ID of a store: `memctl stores` "
+			   "shows them", text);
+}
+
+static Memd__StoreInfo *drop_guest_find(const Memd__StoresReply *stores,
+					uint32_t id)
 {
 	for (size_t i = 0; i < stores->n_store; i++)
 		if (stores->store[i]->has_store &&
@@ -62,7 +42,8 @@ static Memd__StoreInfo *find(const Memd__StoresReply *stores, uint32_t id)
 }
 
 /* "store 3 of 192.0.2.7 (build.example), 3.0M of 64.0M used" */
-static void describe(Memd__StoreInfo *s, char *text, size_t text_size)
+static void drop_guest_describe(Memd__StoreInfo *s, char *text,
+				size_t text_size)
 {
 	char used[32], size[32];
 	bool has_name = s->peer[0] != '\0';
@@ -75,10 +56,8 @@ static void describe(Memd__StoreInfo *s, char *text, size_t text_size)
 		 text_clean(s->peer), has_name ? ")" : "", used, size);
 }
 
-/* ---- whether */
-
 /* Returns an exit code; whatever is not OK has been said. */
-static int confirm(const char *what)
+static int drop_guest_confirm(const char *what)
 {
 	char answer[16];
 
@@ -96,76 +75,67 @@ static int confirm(const char *what)
 	return EXIT_CODE_FAILED;
 }
 
-/* ---- done */
-
-static const struct report_column columns[] = {
-	{ NULL, "store", REPORT_NUMBER, 0, 0 },
-	{ NULL, "host", REPORT_TEXT, 0, 0 },
-	{ NULL, "peer", REPORT_TEXT, 0, 0 },
-	{ NULL, "uid", REPORT_NUMBER, 0, 0 },
-	{ NULL, "length_bytes", REPORT_SIZE, 0, 0 },
-	{ NULL, "resident_bytes", REPORT_SIZE, 0, 0 },
-	{ NULL, "swapped_bytes", REPORT_SIZE, 0, 0 },
+static const struct report_column drop_guest_columns[] = {
+	COLUMN(NULL, "store", NUMBER),
+	COLUMN(NULL, "host", TEXT),
+	COLUMN(NULL, "peer", TEXT),
+	COLUMN(NULL, "uid", NUMBER),
+	COLUMN(NULL, "length_bytes", SIZE),
+	COLUMN(NULL, "resident_bytes", SIZE),
+	COLUMN(NULL, "swapped_bytes", SIZE),
 };
 
-static int print(const struct memctl *mc, const Memd__StoreInfo *s,
-		 const char *what)
-{
-	struct report *rp;
+static const struct view drop_guest_view = {
+	.form = REPORT_FORM(ROWS, "drop-guest", drop_guest_columns),
+};
 
-	if (mc->style.format == REPORT_TABLE) {
-		printf("dropped %s\n", what);
-		return EXIT_CODE_OK;
-	}
-	rp = report_create(REPORT_ROWS, "drop-guest", columns,
-			   ARRAY_SIZE(columns), &mc->style);
-	if (rp != NULL) {
-		report_number(rp, s->store);
-		report_text(rp, s->host);
-		report_text(rp, s->peer);
-		report_number(rp, s->uid);
-		report_number(rp, s->length_bytes);
-		report_number(rp, s->resident_bytes);
-		report_number(rp, s->swapped_bytes);
-		report_end_row(rp);
-	}
-	return memctl_finish(rp);
-}
-
-static int drop(const struct memctl *mc, const struct wish *wish,
-		const Memd__StoresReply *stores)
+/* The answer to the first question says what would be lost. */
+static int drop_guest_say(const struct memctl *mc)
 {
-	Memd__StoreInfo *s = find(stores, wish->request.store);
+	const struct drop_guest_wish *wish = mc->wish;
+	const Memd__StoreDrop *request = mc->request;
+	Memd__StoreInfo *s = drop_guest_find(mc->reply, request->store);
 	ProtobufCMessage *ok;
 	char what[512];
 	int code;
 
 	if (s == NULL) {
 		memctl_complain("no store %u is here: `memctl stores` shows "
-				"them", wish->request.store);
+				"them", request->store);
 		return EXIT_CODE_NOT_FOUND;
 	}
-	describe(s, what, sizeof(what));
-	code = wish->is_sure ? EXIT_CODE_OK : confirm(what);
+	drop_guest_describe(s, what, sizeof(what));
+	code = wish->is_sure ? EXIT_CODE_OK : drop_guest_confirm(what);
 	if (code == EXIT_CODE_OK)
-		code = memctl_ask(mc, ASK_STORE_DROP, &wish->request.base,
-				  &ok);
-	return code != EXIT_CODE_OK ? code : print(mc, s, what);
-}
-
-int cmd_drop_guest(struct memctl *mc, int argc, char **argv)
-{
-	struct wish wish = { .request = MEMD__STORE_DROP__INIT };
-	ProtobufCMessage *reply;
-	int code;
-
-	memctl_parse_plain(mc, &drop_guest_argp, argc, argv, &wish);
-	if (!mc->has_timeout)
-		mc->timeout_ms = 0;
-	code = memctl_ask(mc, ASK_STORES, NULL, &reply);
+		code = memctl_ask(mc, ASK_STORE_DROP, &request->base, &ok);
 	if (code != EXIT_CODE_OK)
 		return code;
-	code = drop(mc, &wish, (const Memd__StoresReply *)reply);
-	protobuf_c_message_free_unpacked(reply, NULL);
-	return code;
+	if (mc->style.format != REPORT_TABLE)
+		return view_print_row(mc, &drop_guest_view, s);
+	printf("dropped %s\n", what);
+	return EXIT_CODE_OK;
 }
+
+static int drop_guest_run(struct memctl *mc)
+{
+	ProtobufCMessage *stores = NULL;
+	int code = memctl_ask(mc, ASK_STORES, NULL, &stores);
+
+	mc->reply = stores;
+	return code == EXIT_CODE_OK ? drop_guest_say(mc) : code;
+}
+
+const struct verb verb_drop_guest = {
+	.name = "drop-guest", .summary = "drop what it keeps for another host",
+	.arguments = "ID",
+	.help = "Drop what memd keeps for a program or a memd on another host, "
+		"although somebody may come back for it: store ID of `memctl "
+		"stores'.  All that is in it is lost to that host, whose "
+		"programs get SIGBUS where they touch it.  Asks before, unless "
+		"--yes is given; done when its room is free.",
+	.options = drop_guest_options, .argument_max = 1,
+	.take = drop_guest_take, .wish_bytes = sizeof(struct drop_guest_wish),
+	.missing = "which store? give its ID: `memctl stores` shows them",
+	.is_plain = true, .is_patient = true,
+	.request = &memd__store_drop__descriptor, .run = drop_guest_run,
+};

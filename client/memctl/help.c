@@ -1,53 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /* memctl help: the list of commands, from the same table that runs them. */
-#include "client/memctl/memctl.h"
+#include "client/memctl/verbs.h"
 
-static error_t parse(int key, char *text, struct argp_state *state)
+#include <stdio.h>
+
+static int help_run(struct memctl *mc)
 {
-	const char **name = state->input;
+	char title[] = "", option[] = "--help";
+	char *arguments[] = { title, option, NULL };
+	struct memctl other = { 0 };
+	const struct verb *verb;
 
-	if (key != ARGP_KEY_ARG || state->arg_num > 0)
-		return ARGP_ERR_UNKNOWN;
-	*name = text;
-	return 0;
-}
-
-static const struct argp help_argp = {
-	.parser = parse,
-	.args_doc = "[COMMAND]",
-	.doc = "List the commands, or explain COMMAND.",
-};
-
-static void print_list(void)
-{
+	if (mc->argument_count > 0) {
+		verb = verbs_find(mc->argument[0]);
+		return verb == NULL ? EXIT_CODE_USAGE :
+				      verb_run(verb, &other, 2, arguments);
+	}
 	printf("Usage: memctl [OPTION...] COMMAND [ARGUMENT...]\n"
 	       "See into memd, and set its limits.\n\n");
-	for (const struct command *cmd = memctl_commands; cmd->name; cmd++)
-		printf("  %-10s %-10s %s\n", cmd->name, cmd->arguments,
-		       cmd->summary);
+	for (size_t i = 0; verbs[i] != NULL; i++)
+		printf("  %-10s %-10s %s\n", verbs[i]->name,
+		       verbs[i]->arguments != NULL ? verbs[i]->arguments : "",
+		       verbs[i]->summary);
 	printf("\n`memctl COMMAND --help` explains one; memctl(1) has the "
 	       "exit codes.\n");
+	return EXIT_CODE_OK;
 }
 
-int cmd_help(struct memctl *mc, int argc, char **argv)
-{
-	static char help_option[] = "--help";
-	const struct command *cmd;
-	const char *name = NULL;
-	char title[32];
-	char *arguments[] = { title, help_option, NULL };
-
-	memctl_parse_plain(mc, &help_argp, argc, argv, &name);
-	if (name == NULL) {
-		print_list();
-		return EXIT_CODE_OK;
-	}
-	cmd = memctl_find_command(name);
-	if (cmd == NULL) {
-		memctl_complain("no command '%s': `memctl help` lists them",
-				name);
-		return EXIT_CODE_USAGE;
-	}
-	snprintf(title, sizeof(title), "memctl %s", cmd->name);
-	return cmd->run(mc, 2, arguments);
-}
+const struct verb verb_help = {
+	.name = "help", .summary = "this list, or help on a command",
+	.arguments = "[COMMAND]",
+	.help = "List the commands, or explain COMMAND.",
+	.argument_max = 1, .is_plain = true, .run = help_run,
+};

@@ -2,11 +2,12 @@
 /* memctl iostat: what goes in and out, a line for each interval, the first of
  * them for all the time since memd started.  Made of memd's counters, asked
  * for on one connection. */
-#include "client/memctl/memctl.h"
+#include "client/memctl/verbs.h"
 
 #include "common/clock.h"
 #include <math.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,7 +24,7 @@ enum figure {
 };
 
 /* As memd calls them. */
-static const char *const names[FIGURES] = {
+static const char *const iostat_names[FIGURES] = {
 	[PAGES_READ] = "pages_read", [PAGES_WRITTEN] = "written",
 	[READ_BYTES] = "store_read_bytes", [WRITE_BYTES] = "store_write_bytes",
 	[READS] = "store_reads", [WRITES] = "store_writes",
@@ -38,56 +39,39 @@ struct sample {
 
 /* ---- the command line */
 
-static uint64_t parse_interval(struct argp_state *state, const char *text)
+static void iostat_take(struct memctl *mc, struct argp_state *state, int key,
+			char *text)
 {
-	uint64_t ms = 0;
+	struct iostat *io = mc->wish;
 
-	if (!memctl_parse_seconds(text, &ms) || ms == 0)
+	if (key != ARGP_KEY_ARG)
+		return;
+	if (state->arg_num > 0)
+		io->count_max = options_parse_count(state, text);
+	else if (!options_parse_seconds(text, &io->interval_ms) ||
+		 io->interval_ms == 0)
 		argp_error(state, "'%s' is no interval: say 2, 0.5 or 1min",
 			   text);
-	return ms;
 }
 
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-	struct iostat *io = state->input;
-
-	if (key != ARGP_KEY_ARG || state->arg_num > 1)
-		return ARGP_ERR_UNKNOWN;
-	if (state->arg_num == 0)
-		io->interval_ms = parse_interval(state, text);
-	else
-		io->count_max = memctl_parse_count(state, text);
-	return 0;
-}
-
-static const struct argp iostat_argp = {
-	.parser = parse,
-	.args_doc = "[SECONDS [COUNT]]",
-	.doc = "Show what goes in and out: pages read and written a second, "
-	       "bytes read and written a second, requests of the swap store a "
-	       "second and their mean size, pages that programs ask for a "
-	       "second, faults waiting now, and how much of the pool is free. "
-	       "The first line is for all the time since memd started, each "
-	       "further one for the SECONDS before it.  Without COUNT it ends "
-	       "with Ctrl-C, without SECONDS after the first line.",
+static const struct report_column iostat_columns[] = {
+	COLUMN("IN/S", "pages_in_per_s", DECIMAL, .width = 9),
+	COLUMN("OUT/S", "pages_out_per_s", DECIMAL, .width = 9),
+	COLUMN("READ/S", "read_bytes_per_s", SIZE, .width = 7),
+	COLUMN("WRITE/S", "write_bytes_per_s", SIZE, .width = 7),
+	COLUMN("REQ/S", "requests_per_s", DECIMAL, .width = 9),
+	COLUMN("SIZE", "request_bytes", SIZE, .width = 7),
+	COLUMN("FAULTS/S", "faults_per_s", DECIMAL, .width = 9),
+	COLUMN("WAITING", "faults_waiting", NUMBER, .width = 7),
+	COLUMN("%FREE", "free_percent", DECIMAL, .width = 5),
 };
 
-static const struct report_column columns[] = {
-	{ "IN/S", "pages_in_per_s", REPORT_DECIMAL, 0, 9 },
-	{ "OUT/S", "pages_out_per_s", REPORT_DECIMAL, 0, 9 },
-	{ "READ/S", "read_bytes_per_s", REPORT_SIZE, 0, 7 },
-	{ "WRITE/S", "write_bytes_per_s", REPORT_SIZE, 0, 7 },
-	{ "REQ/S", "requests_per_s", REPORT_DECIMAL, 0, 9 },
-	{ "SIZE", "request_bytes", REPORT_SIZE, 0, 7 },
-	{ "FAULTS/S", "faults_per_s", REPORT_DECIMAL, 0, 9 },
-	{ "WAITING", "faults_waiting", REPORT_NUMBER, 0, 7 },
-	{ "%FREE", "free_percent", REPORT_DECIMAL, 0, 5 },
-};
+static const struct report_form iostat_form =
+	REPORT_FORM(STREAM, "iostat", iostat_columns);
 
 /* ---- a sample */
 
-static double find(const Memd__CountersReply *reply, const char *name)
+static double iostat_find(const Memd__CountersReply *reply, const char *name)
 {
 	for (size_t i = 0; i < reply->n_counter; i++)
 		if (strcmp(reply->counter[i]->name, name) == 0)
@@ -96,7 +80,7 @@ static double find(const Memd__CountersReply *reply, const char *name)
 }
 
 /* Returns an exit code; failures have been printed. */
-static int take_sample(struct connection *c, struct sample *s)
+static int iostat_take_sample(struct connection *c, struct sample *s)
 {
 	ProtobufCMessage *reply;
 	struct failure failure;
@@ -105,14 +89,14 @@ static int take_sample(struct connection *c, struct sample *s)
 		return memctl_fail(&failure);
 	s->time_ns = clock_now_ns();
 	for (unsigned i = 0; i < FIGURES; i++)
-		s->value[i] = find((void *)reply, names[i]);
+		s->value[i] = iostat_find((void *)reply, iostat_names[i]);
 	protobuf_c_message_free_unpacked(reply, NULL);
 	return EXIT_CODE_OK;
 }
 
 /* What it was when memd started. */
-static int take_start(struct connection *c, const struct sample *now,
-		      struct sample *ret_start)
+static int iostat_take_start(struct connection *c, const struct sample *now,
+			     struct sample *ret_start)
 {
 	ProtobufCMessage *reply;
 	struct failure failure;
@@ -130,7 +114,7 @@ static int take_start(struct connection *c, const struct sample *now,
 
 /* ---- a line */
 
-static void add_number(struct report *rp, double number)
+static void iostat_add_number(struct report *rp, double number)
 {
 	if (isfinite(number) && number >= 0)
 		report_number(rp, (uint64_t)(number + 0.5));
@@ -138,8 +122,8 @@ static void add_number(struct report *rp, double number)
 		report_unknown(rp);
 }
 
-static void add_line(struct report *rp, const struct sample *from,
-		     const struct sample *to)
+static void iostat_add_line(struct report *rp, const struct sample *from,
+			    const struct sample *to)
 {
 	double seconds = (double)(to->time_ns - from->time_ns) / 1e9;
 	double grown[FIGURES], a_second[FIGURES], requests;
@@ -151,12 +135,13 @@ static void add_line(struct report *rp, const struct sample *from,
 	requests = grown[READS] + grown[WRITES];
 	report_decimal(rp, a_second[PAGES_READ]);
 	report_decimal(rp, a_second[PAGES_WRITTEN]);
-	add_number(rp, a_second[READ_BYTES]);
-	add_number(rp, a_second[WRITE_BYTES]);
+	iostat_add_number(rp, a_second[READ_BYTES]);
+	iostat_add_number(rp, a_second[WRITE_BYTES]);
 	report_decimal(rp, requests / seconds);
-	add_number(rp, (grown[READ_BYTES] + grown[WRITE_BYTES]) / requests);
+	iostat_add_number(rp, (grown[READ_BYTES] + grown[WRITE_BYTES]) /
+			      requests);
 	report_decimal(rp, a_second[FAULTS_ASKED]);
-	add_number(rp, to->value[FAULTS_WAITING]);
+	iostat_add_number(rp, to->value[FAULTS_WAITING]);
 	report_decimal(rp, 100 * to->value[FREE_FRAMES] /
 		       to->value[FRAME_COUNT]);
 	report_end_row(rp);
@@ -165,7 +150,7 @@ static void add_line(struct report *rp, const struct sample *from,
 /* ---- the command */
 
 /* Sleep until then.  False: nobody reads our output any more. */
-static bool wait_until(uint64_t then_ns)
+static bool iostat_wait_until(uint64_t then_ns)
 {
 	struct pollfd out = { .fd = STDOUT_FILENO, .events = 0 };
 	uint64_t now_ns;
@@ -181,17 +166,17 @@ static bool wait_until(uint64_t then_ns)
 }
 
 /* Returns an exit code; failures have been printed. */
-static int show(struct iostat *io, struct connection *c)
+static int iostat_show(struct iostat *io, struct connection *c)
 {
 	struct sample now = { 0 }, before = { 0 };
 	uint64_t count = 0, due_ns;
-	int code = take_sample(c, &now);
+	int code = iostat_take_sample(c, &now);
 
 	if (code == EXIT_CODE_OK)
-		code = take_start(c, &now, &before);
+		code = iostat_take_start(c, &now, &before);
 	due_ns = clock_now_ns();
 	while (code == EXIT_CODE_OK) {
-		add_line(io->report, &before, &now);
+		iostat_add_line(io->report, &before, &now);
 		if (report_print(io->report) != 0) {
 			memctl_complain("not enough memory to print this: "
 					"free some");
@@ -200,31 +185,43 @@ static int show(struct iostat *io, struct connection *c)
 		count++;
 		due_ns += io->interval_ms * 1000000;
 		if (fflush(stdout) != 0 || io->interval_ms == 0 ||
-		    count == io->count_max || !wait_until(due_ns))
+		    count == io->count_max || !iostat_wait_until(due_ns))
 			break;
 		before = now;
-		code = take_sample(c, &now);
+		code = iostat_take_sample(c, &now);
 	}
 	return code;
 }
 
-int cmd_iostat(struct memctl *mc, int argc, char **argv)
+static int iostat_run(struct memctl *mc)
 {
-	struct iostat io = { 0 };
+	struct iostat *io = mc->wish;
 	struct connection *c = NULL;
 	int code;
 
-	memctl_parse(mc, &iostat_argp, argc, argv, &io);
-	io.report = report_create(REPORT_STREAM, "iostat", columns,
-				  ARRAY_SIZE(columns), &mc->style);
-	if (io.report == NULL) {
+	io->report = report_create(&iostat_form, &mc->style);
+	if (io->report == NULL) {
 		memctl_complain("cannot start: not enough memory");
 		return EXIT_CODE_FAILED;
 	}
 	code = memctl_connect(mc, &c);
 	if (code == EXIT_CODE_OK)
-		code = show(&io, c);
+		code = iostat_show(io, c);
 	connection_close(c);
-	report_destroy(io.report);
+	report_destroy(io->report);
 	return code;
 }
+
+const struct verb verb_iostat = {
+	.name = "iostat", .summary = "how much goes in and out",
+	.arguments = "[SECONDS]", .usage = "[SECONDS [COUNT]]",
+	.help = "Show what goes in and out: pages read and written a second, "
+		"bytes read and written a second, requests of the swap store a "
+		"second and their mean size, pages that programs ask for a "
+		"second, faults waiting now, and how much of the pool is free. "
+		"The first line is for all the time since memd started, each "
+		"further one for the SECONDS before it.  Without COUNT it ends "
+		"with Ctrl-C, without SECONDS after the first line.",
+	.argument_max = 2, .take = iostat_take,
+	.wish_bytes = sizeof(struct iostat), .run = iostat_run,
+};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl: the administrator's view into memd.  Here: the table of subcommands
- * and how the program starts and ends; what they do is in their own files. */
-#include "client/memctl/memctl.h"
+/* memctl: the administrator's view into memd.  Here: how the program starts and
+ * ends; the subcommands are in verbs.c. */
+#include "client/memctl/verbs.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -10,51 +10,23 @@
 #include <string.h>
 #include <unistd.h>
 
-const struct command memctl_commands[] = {
-	{ "status", "", "is memd well, why not, what to do", cmd_status },
-	{ "ps", "", "the processes it serves", cmd_ps },
-	{ "segments", "", "all segments", cmd_segments },
-	{ "maps", "CLIENT", "the segments a client has mapped", cmd_maps },
-	{ "stores", "", "what it keeps for other hosts", cmd_stores },
-	{ "stats", "[NAME...]", "all counters", cmd_stats },
-	{ "iostat", "[SECONDS]", "how much goes in and out", cmd_iostat },
-	{ "faults", "", "faults by kind, with latencies", cmd_faults },
-	{ "trace", "[CLIENT]", "faults as they happen", cmd_trace },
-	{ "replay", "FILE", "bring in what `trace --save` saved", cmd_replay },
-	{ "evict", "[CLIENT]", "write memory out to the swap file", cmd_evict },
-	{ "unlink", "SEGMENT", "take a segment's name away", cmd_unlink },
-	{ "disconnect", "CLIENT", "end a client's session", cmd_disconnect },
-	{ "drop-guest", "ID", "drop what it keeps for another host",
-	  cmd_drop_guest },
-	{ "limit", "[set]", "show or set limits", cmd_limit },
-	{ "config", "[KEY]", "the settings memd runs with", cmd_config },
-	{ "doctor", "", "check this system and the daemon", cmd_doctor },
-	{ "help", "[COMMAND]", "this list, or help on a command", cmd_help },
-	{ "version", "", "memctl's version", cmd_version },
-	{ NULL, NULL, NULL, NULL },
+struct start {
+	struct memctl mc;
+	int command_idx;		/* 0: no command was given */
 };
 
-const struct command *memctl_find_command(const char *name)
-{
-	for (const struct command *cmd = memctl_commands; cmd->name; cmd++)
-		if (strcmp(cmd->name, name) == 0)
-			return cmd;
-	return NULL;
-}
-
 /* Options before the name of the command; at the name it stops. */
-static error_t parse_global(int key, char *text, struct argp_state *state)
+static error_t main_take_key(int key, char *text, struct argp_state *state)
 {
-	struct memctl *mc = state->input;
+	struct start *start = state->input;
 
 	(void)text;
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = mc;
-		state->child_inputs[1] = mc;
+		state->child_inputs[0] = state->child_inputs[1] = &start->mc;
 		return 0;
 	case ARGP_KEY_ARG:
-		mc->command_idx = state->next - 1;
+		start->command_idx = state->next - 1;
 		state->next = state->argc;
 		return 0;
 	default:
@@ -62,36 +34,21 @@ static error_t parse_global(int key, char *text, struct argp_state *state)
 	}
 }
 
-static const struct argp_child global_children[] = {
-	{ &memctl_common_argp, 0, NULL, 0 },
-	{ &memctl_table_argp, 0, NULL, 0 }, { NULL, 0, NULL, 0 },
+static const struct argp_child main_children[] = {
+	{ &options_common, 0, NULL, 0 },
+	{ &options_table, 0, NULL, 0 }, { NULL, 0, NULL, 0 },
 };
 
-static const struct argp global_argp = {
-	.parser = parse_global,
-	.children = global_children,
+static const struct argp main_argp = {
+	.parser = main_take_key,
+	.children = main_children,
 	.args_doc = "COMMAND [ARGUMENT...]",
 	.doc = "See into memd, and set its limits.  `memctl help' lists the "
 	       "commands, `memctl COMMAND --help' explains one.",
 };
 
-static int run_command(struct memctl *mc, int argc, char **argv)
-{
-	const struct command *cmd = memctl_find_command(argv[0]);
-	char name[32];
-
-	if (cmd == NULL) {
-		memctl_complain("no command '%s': `memctl help` lists them",
-				argv[0]);
-		return EXIT_CODE_USAGE;
-	}
-	snprintf(name, sizeof(name), "memctl %s", cmd->name);
-	argv[0] = name;
-	return cmd->run(mc, argc, argv);
-}
-
 /* Has whoever reads our output closed it? */
-static bool is_reader_gone(void)
+static bool main_is_reader_gone(void)
 {
 	struct pollfd pfd = { .fd = STDOUT_FILENO };
 
@@ -100,12 +57,12 @@ static bool is_reader_gone(void)
 
 /* Output that could not be written must not look like success, except that
  * the reader may stop reading (| head) whenever it likes. */
-static int finish_output(int exit_code)
+static int main_finish_output(int exit_code)
 {
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return exit_code;
-	if (errno == EPIPE || is_reader_gone())
+	if (errno == EPIPE || main_is_reader_gone())
 		return exit_code;
 	memctl_complain("cannot write the output%s%s: make room or write it "
 			"elsewhere", errno != 0 ? ": " : "",
@@ -117,18 +74,23 @@ const char *argp_program_version = "memctl " MEMD_VERSION;
 
 int main(int argc, char **argv)
 {
-	struct memctl mc = { .timeout_ms = MEMCTL_TIMEOUT_DEFAULT_MS };
+	struct start start = { .mc.timeout_ms = MEMCTL_TIMEOUT_DEFAULT_MS };
 	static char name[] = "memctl";
+	const struct verb *verb;
 
 	setlocale(LC_CTYPE, "");	/* widths and UTF-8; numbers stay C */
 	signal(SIGPIPE, SIG_IGN);
 	argp_err_exit_status = EXIT_CODE_USAGE;
 	argv[0] = name;
-	argp_parse(&global_argp, argc, argv, ARGP_IN_ORDER, NULL, &mc);
-	if (mc.command_idx == 0) {
+	argp_parse(&main_argp, argc, argv, ARGP_IN_ORDER, NULL, &start);
+	if (start.command_idx == 0) {
 		memctl_complain("no command given: `memctl help` lists them");
 		return EXIT_CODE_USAGE;
 	}
-	return finish_output(run_command(&mc, argc - mc.command_idx,
-					 argv + mc.command_idx));
+	argv += start.command_idx;
+	verb = verbs_find(argv[0]);
+	if (verb == NULL)
+		return EXIT_CODE_USAGE;
+	return main_finish_output(verb_run(verb, &start.mc,
+					   argc - start.command_idx, argv));
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The options that every subcommand takes, and parsing what several take. */
-#include "client/memctl/memctl.h"
+#include "client/memctl/options.h"
 
 #include "common/units.h"
 #include <ctype.h>
@@ -8,9 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { KEY_TIMEOUT = 0x100 };
-
-static const struct argp_option common_options[] = {
+static const struct argp_option options_common_list[] = {
 	{ NULL, 0, NULL, 0, "Options of every command:", 10 },
 	{ "socket", 's', "ADDRESS", 0,
 	  "memd's socket, @NAME for an abstract one, or, on another host, "
@@ -19,20 +16,20 @@ static const struct argp_option common_options[] = {
 	{ "output", 'o', "FORMAT", 0,
 	  "table (default), json, or raw: tab-separated, without a header",
 	  10 },
-	{ "timeout", KEY_TIMEOUT, "TIME", 0,
+	{ "timeout", OPTIONS_KEY_TIMEOUT, "TIME", 0,
 	  "Wait so long for memd, for example 500ms or 1min (default 10s); 0 "
 	  "waits for ever", 10 },
 	{ 0 },
 };
 
-static const struct argp_option table_options[] = {
+static const struct argp_option options_table_list[] = {
 	{ "bytes", 'b', NULL, 0, "Show sizes in bytes, exactly", 9 },
 	{ "long", 'l', NULL, 0, "Show more columns", 9 },
 	{ 0 },
 };
 
-static void parse_format(struct argp_state *state, const char *text,
-			 enum report_format *ret_format)
+static void options_take_format(struct argp_state *state, const char *text,
+				enum report_format *ret_format)
 {
 	static const char *const names[] = {
 		[REPORT_TABLE] = "table", [REPORT_JSON] = "json",
@@ -48,8 +45,8 @@ static void parse_format(struct argp_state *state, const char *text,
 		   text);
 }
 
-static void parse_timeout(struct argp_state *state, const char *text,
-			  struct memctl *mc)
+static void options_take_timeout(struct argp_state *state, const char *text,
+				 struct memctl *mc)
 {
 	uint64_t ms;
 
@@ -60,7 +57,8 @@ static void parse_timeout(struct argp_state *state, const char *text,
 	mc->has_timeout = true;
 }
 
-static error_t parse_common(int key, char *text, struct argp_state *state)
+static error_t options_take_common(int key, char *text,
+				   struct argp_state *state)
 {
 	struct memctl *mc = state->input;
 
@@ -69,17 +67,17 @@ static error_t parse_common(int key, char *text, struct argp_state *state)
 		mc->address = text;
 		return 0;
 	case 'o':
-		parse_format(state, text, &mc->style.format);
+		options_take_format(state, text, &mc->style.format);
 		return 0;
-	case KEY_TIMEOUT:
-		parse_timeout(state, text, mc);
+	case OPTIONS_KEY_TIMEOUT:
+		options_take_timeout(state, text, mc);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static error_t parse_table(int key, char *text, struct argp_state *state)
+static error_t options_take_table(int key, char *text, struct argp_state *state)
 {
 	struct memctl *mc = state->input;
 
@@ -93,66 +91,17 @@ static error_t parse_table(int key, char *text, struct argp_state *state)
 	return 0;
 }
 
-const struct argp memctl_common_argp = {
-	.options = common_options,
-	.parser = parse_common,
+const struct argp options_common = {
+	.options = options_common_list,
+	.parser = options_take_common,
 };
 
-const struct argp memctl_table_argp = {
-	.options = table_options,
-	.parser = parse_table,
+const struct argp options_table = {
+	.options = options_table_list,
+	.parser = options_take_table,
 };
 
-struct parse_inputs {
-	struct memctl *mc;
-	void *own;
-	bool has_table;
-};
-
-static error_t parse_both(int key, char *text, struct argp_state *state)
-{
-	const struct parse_inputs *inputs = state->input;
-
-	(void)text;
-	if (key != ARGP_KEY_INIT)
-		return ARGP_ERR_UNKNOWN;
-	state->child_inputs[0] = inputs->own;
-	state->child_inputs[1] = inputs->mc;
-	if (inputs->has_table)
-		state->child_inputs[2] = inputs->mc;
-	return 0;
-}
-
-static void parse_with(struct parse_inputs *inputs, const struct argp *argp,
-		       int argc, char **argv)
-{
-	const struct argp_child children[] = {
-		{ argp, 0, NULL, 0 }, { &memctl_common_argp, 0, NULL, 0 },
-		{ inputs->has_table ? &memctl_table_argp : NULL, 0, NULL, 0 },
-		{ NULL, 0, NULL, 0 },
-	};
-	const struct argp both = { .parser = parse_both, .children = children };
-
-	argp_parse(&both, argc, argv, 0, NULL, inputs);
-}
-
-void memctl_parse(struct memctl *mc, const struct argp *argp, int argc,
-		  char **argv, void *own)
-{
-	struct parse_inputs inputs = { mc, own, true };
-
-	parse_with(&inputs, argp, argc, argv);
-}
-
-void memctl_parse_plain(struct memctl *mc, const struct argp *argp, int argc,
-			char **argv, void *own)
-{
-	struct parse_inputs inputs = { mc, own, false };
-
-	parse_with(&inputs, argp, argc, argv);
-}
-
-uint64_t memctl_parse_size(struct argp_state *state, const char *text)
+uint64_t options_parse_size(struct argp_state *state, const char *text)
 {
 	uint64_t bytes = 0;
 
@@ -162,7 +111,7 @@ uint64_t memctl_parse_size(struct argp_state *state, const char *text)
 	return bytes;
 }
 
-bool memctl_parse_seconds(const char *text, uint64_t *ret_ms)
+bool options_parse_seconds(const char *text, uint64_t *ret_ms)
 {
 	char *end;
 	double seconds = strtod(text, &end);
@@ -176,7 +125,7 @@ bool memctl_parse_seconds(const char *text, uint64_t *ret_ms)
 	return units_parse_ms(text, ret_ms) == 0 && *ret_ms <= UINT32_MAX;
 }
 
-uint64_t memctl_parse_count(struct argp_state *state, const char *text)
+uint64_t options_parse_count(struct argp_state *state, const char *text)
 {
 	char *end;
 	unsigned long long count;
@@ -189,47 +138,15 @@ uint64_t memctl_parse_count(struct argp_state *state, const char *text)
 	return count;
 }
 
-/* Digits alone, 1 to `most`; 0: anything else. */
-static uint32_t parse_id(const char *text, uint32_t most)
+bool options_parse_id(const char *text, uint32_t most, uint32_t *ret_id)
 {
 	uint64_t id = 0;
+	bool has_digits = isdigit((unsigned char)*text);
 
 	for (; isdigit((unsigned char)*text) && id <= most; text++)
 		id = id * 10 + (unsigned)(*text - '0');
-	return *text == '\0' && id <= most ? (uint32_t)id : 0;
-}
-
-struct client_name memctl_parse_client(struct argp_state *state,
-				       const char *text)
-{
-	struct client_name client = { 0 };
-
-	if (text[0] == 's')
-		client.session = parse_id(text + 1, UINT32_MAX);
-	else
-		client.pid = parse_id(text, INT32_MAX);
-	if (client.pid == 0 && client.session == 0)
-		argp_error(state, "'%s' is no process id, and no session like "
-			   "s12: `memctl ps` shows them", text);
-	return client;
-}
-
-uint32_t memctl_parse_store(struct argp_state *state, const char *text)
-{
-	uint32_t id = parse_id(text, UINT32_MAX);
-
-	if (id == 0)
-		argp_error(state, "'%s' is no ID of a store: `memctl stores` "
-			   "shows them", text);
-	return id;
-}
-
-error_t memctl_parse_client_argument(int key, char *text,
-				     struct argp_state *state,
-				     struct client_name *client)
-{
-	if (key != ARGP_KEY_ARG || state->arg_num > 0)
-		return ARGP_ERR_UNKNOWN;
-	*client = memctl_parse_client(state, text);
-	return 0;
+	if (!has_digits || *text != '\0' || id > most)
+		return false;
+	*ret_id = (uint32_t)id;
+	return true;
 }

@@ -3,10 +3,11 @@
  *
  * The file's steps go out in windows, and those of a window in one request for
  * each of its segments: so segments that were used in turns come in turns. */
-#include "client/memctl/memctl.h"
 #include "client/memctl/order.h"
+#include "client/memctl/verbs.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 enum replay_state { WANTED, IS_PRIVATE, IS_MISSING, IS_SHORT };
 
@@ -17,47 +18,17 @@ struct replay_result {
 };
 
 struct replay {
-	const char *path;
 	struct order order;
 	struct replay_result *result;	/* one for each segment */
 	struct connection *connection;
-};
-
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-	struct replay *rp = state->input;
-
-	switch (key) {
-	case ARGP_KEY_ARG:
-		if (state->arg_num > 0)
-			return ARGP_ERR_UNKNOWN;
-		rp->path = text;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "of what? give a file that `memctl trace "
-			   "--save' has written");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp replay_argp = {
-	.parser = parse,
-	.args_doc = "FILE",
-	.doc = "Have memd bring in the pages that `memctl trace --save=FILE' "
-	       "has saved, in their order, as far as frames are free.  Only "
-	       "those of named segments: a private one is gone with its "
-	       "program.  Shows for each segment how many pages the file has "
-	       "and how many were asked for; they come in the background.",
 };
 
 /* ---- asking */
 
 /* Ask for `count` runs of a segment.  Returns an exit code; failures have been
  * printed. */
-static int ask(struct replay *rp, uint32_t segment_idx,
-	       const struct page_run *run, size_t count)
+static int replay_ask(struct replay *rp, uint32_t segment_idx,
+		      const struct page_run *run, size_t count)
 {
 	Memd__ReplayRequest request = MEMD__REPLAY_REQUEST__INIT;
 	Memd__Range range[WIRE_RANGES_MAX], *pointer[WIRE_RANGES_MAX];
@@ -92,8 +63,8 @@ static int ask(struct replay *rp, uint32_t segment_idx,
 
 /* All steps of the window that are of the segment of its first, which is
  * wanted. */
-static int ask_segment(struct replay *rp, const struct order_step *step,
-		       size_t count)
+static int replay_ask_segment(struct replay *rp, const struct order_step *step,
+			      size_t count)
 {
 	struct page_run run[WIRE_RANGES_MAX];
 	size_t run_count = 0;
@@ -101,11 +72,11 @@ static int ask_segment(struct replay *rp, const struct order_step *step,
 	for (size_t i = 0; i < count; i++)
 		if (step[i].segment_idx == step[0].segment_idx)
 			run[run_count++] = step[i].run;
-	return ask(rp, step[0].segment_idx, run, run_count);
+	return replay_ask(rp, step[0].segment_idx, run, run_count);
 }
 
 /* Was the segment of step `idx` asked for with a step before it? */
-static bool is_asked(const struct order_step *step, size_t idx)
+static bool replay_is_asked(const struct order_step *step, size_t idx)
 {
 	for (size_t i = 0; i < idx; i++)
 		if (step[i].segment_idx == step[idx].segment_idx)
@@ -113,30 +84,30 @@ static bool is_asked(const struct order_step *step, size_t idx)
 	return false;
 }
 
-static int ask_window(struct replay *rp, const struct order_step *step,
-		      size_t count)
+static int replay_ask_window(struct replay *rp, const struct order_step *step,
+			     size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		int code;
 
 		if (rp->result[step[i].segment_idx].state != WANTED ||
-		    is_asked(step, i))
+		    replay_is_asked(step, i))
 			continue;
-		code = ask_segment(rp, &step[i], count - i);
+		code = replay_ask_segment(rp, &step[i], count - i);
 		if (code != EXIT_CODE_OK)
 			return code;
 	}
 	return EXIT_CODE_OK;
 }
 
-static int ask_all(struct replay *rp)
+static int replay_ask_all(struct replay *rp)
 {
 	const struct order *o = &rp->order;
 
 	for (uint32_t at = 0; at < o->step_count; at += WIRE_RANGES_MAX) {
-		int code = ask_window(rp, &o->step[at],
-				      MIN(o->step_count - at,
-					  (uint32_t)WIRE_RANGES_MAX));
+		int code = replay_ask_window(rp, &o->step[at],
+					     MIN(o->step_count - at,
+						 (uint32_t)WIRE_RANGES_MAX));
 
 		if (code != EXIT_CODE_OK)
 			return code;
@@ -146,7 +117,8 @@ static int ask_all(struct replay *rp)
 
 /* ---- telling */
 
-static const char *text_of(const struct replay_result *result, uint64_t pages)
+static const char *replay_text_of(const struct replay_result *result,
+				  uint64_t pages)
 {
 	switch (result->state) {
 	case IS_PRIVATE:
@@ -162,24 +134,27 @@ static const char *text_of(const struct replay_result *result, uint64_t pages)
 					     "asked for";
 }
 
-static const struct report_column columns[] = {
-	{ "PAGES", "pages", REPORT_NUMBER, 0, 0 },
-	{ "ASKED", "asked_pages", REPORT_NUMBER, 0, 0 },
-	{ "RESULT", "result", REPORT_TEXT, 0, 0 },
-	{ "NAME", "name", REPORT_TEXT, REPORT_TRUNCATE, 0 },
+static const struct report_column replay_columns[] = {
+	COLUMN("PAGES", "pages", NUMBER),
+	COLUMN("ASKED", "asked_pages", NUMBER),
+	COLUMN("RESULT", "result", TEXT),
+	COLUMN("NAME", "name", TEXT, .flags = REPORT_TRUNCATE),
 };
 
-static int tell(const struct memctl *mc, const struct replay *rp)
+static const struct report_form replay_form =
+	REPORT_FORM(ROWS, "replay", replay_columns);
+
+static int replay_tell(const struct memctl *mc, const struct replay *rp)
 {
-	struct report *report = report_create(REPORT_ROWS, "replay", columns,
-					      ARRAY_SIZE(columns), &mc->style);
+	struct report *report = report_create(&replay_form, &mc->style);
 
 	for (uint32_t i = 0; report && i < rp->order.segment_count; i++) {
 		const struct order_segment *sg = &rp->order.segment[i];
 
 		report_number(report, sg->page_count);
 		report_number(report, rp->result[i].asked_pages);
-		report_text(report, text_of(&rp->result[i], sg->page_count));
+		report_text(report, replay_text_of(&rp->result[i],
+						   sg->page_count));
 		report_text(report, sg->name[0] != '\0' ? sg->name : NULL);
 		report_end_row(report);
 	}
@@ -187,7 +162,7 @@ static int tell(const struct memctl *mc, const struct replay *rp)
 }
 
 /* None of them is there.  Why. */
-static const char *reason_of(const struct replay *rp)
+static const char *replay_reason_of(const struct replay *rp)
 {
 	for (uint32_t i = 0; i < rp->order.segment_count; i++)
 		if (rp->result[i].state == IS_MISSING)
@@ -197,7 +172,7 @@ static const char *reason_of(const struct replay *rp)
 	       "programs: save those of programs that name theirs";
 }
 
-static bool is_anything_there(const struct replay *rp)
+static bool replay_is_anything_there(const struct replay *rp)
 {
 	for (uint32_t i = 0; i < rp->order.segment_count; i++)
 		if (rp->result[i].state == WANTED ||
@@ -209,28 +184,28 @@ static bool is_anything_there(const struct replay *rp)
 /* ---- the command */
 
 /* Returns an exit code; failures have been printed. */
-static int run(const struct memctl *mc, struct replay *rp)
+static int replay_follow(const struct memctl *mc, struct replay *rp)
 {
 	int code = memctl_connect(mc, &rp->connection);
 
 	if (code == EXIT_CODE_OK)
-		code = ask_all(rp);
+		code = replay_ask_all(rp);
 	if (code == EXIT_CODE_OK)
-		code = tell(mc, rp);
-	if (code == EXIT_CODE_OK && !is_anything_there(rp)) {
-		memctl_complain("%s", reason_of(rp));
+		code = replay_tell(mc, rp);
+	if (code == EXIT_CODE_OK && !replay_is_anything_there(rp)) {
+		memctl_complain("%s", replay_reason_of(rp));
 		code = EXIT_CODE_NOT_FOUND;
 	}
 	connection_close(rp->connection);
 	return code;
 }
 
-static int prepare(struct replay *rp)
+static int replay_prepare(struct replay *rp, const char *path)
 {
 	char reason[ORDER_REASON_BYTES];
 
 	order_init(&rp->order);
-	if (order_read(&rp->order, rp->path, reason, sizeof(reason)) != 0) {
+	if (order_read(&rp->order, path, reason, sizeof(reason)) != 0) {
 		memctl_complain("%s", reason);
 		return EXIT_CODE_FAILED;
 	}
@@ -245,18 +220,29 @@ static int prepare(struct replay *rp)
 	return EXIT_CODE_OK;
 }
 
-int cmd_replay(struct memctl *mc, int argc, char **argv)
+static int replay_run(struct memctl *mc)
 {
-	struct replay rp = { 0 };
-	int code;
+	struct replay *rp = mc->wish;
+	int code = replay_prepare(rp, mc->argument[0]);
 
-	memctl_parse(mc, &replay_argp, argc, argv, &rp);
-	if (!mc->has_timeout)
-		mc->timeout_ms = 0;
-	code = prepare(&rp);
 	if (code == EXIT_CODE_OK)
-		code = run(mc, &rp);
-	free(rp.result);
-	order_fini(&rp.order);
+		code = replay_follow(mc, rp);
+	free(rp->result);
+	order_fini(&rp->order);
 	return code;
 }
+
+const struct verb verb_replay = {
+	.name = "replay", .summary = "bring in what `trace --save` saved",
+	.arguments = "FILE",
+	.help = "Have memd bring in the pages that `memctl trace --save=FILE' "
+		"has saved, in their order, as far as frames are free.  Only "
+		"those of named segments: a private one is gone with its "
+		"program.  Shows for each segment how many pages the file has "
+		"and how many were asked for; they come in the background.",
+	.argument_max = 1,
+	.missing = "of what? give a file that `memctl trace --save' has "
+		   "written",
+	.is_patient = true, .wish_bytes = sizeof(struct replay),
+	.run = replay_run,
+};

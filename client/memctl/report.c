@@ -4,6 +4,7 @@
  * straight to stdout (raw lines and streams, which libsmartcols has not). */
 #include "client/memctl/report.h"
 
+#include "client/memctl/field.h"
 #include "client/memctl/report_line.h"
 #include "client/memctl/text.h"
 #include "common/units.h"
@@ -13,11 +14,14 @@
 #include <math.h>
 #include <string.h>
 
+enum { UNIT_BYTES = 4096 };
+
 struct report {
 	struct report_form form;
 	struct libscols_table *table;	/* NULL: rows go to stdout at once */
 	char *cell[REPORT_COLUMNS_MAX];	/* of the row; NULL: hidden, unknown */
 	size_t cell_count;		/* added to the row so far */
+	const void *context;		/* of the row */
 	bool has_header;		/* (stream) printed */
 	bool is_out_of_memory;
 };
@@ -90,22 +94,18 @@ static int create_table(struct report *rp)
 	return add_columns(rp);
 }
 
-struct report *report_create(enum report_shape shape, const char *name,
-			     const struct report_column *columns, size_t count,
+struct report *report_create(const struct report_form *form,
 			     const struct report_style *style)
 {
 	struct report *rp = calloc(1, sizeof(*rp));
 
-	ASSERT(count <= REPORT_COLUMNS_MAX);
-	ASSERT(shape != REPORT_RECORD || style->format != REPORT_TABLE);
+	ASSERT(form->column_count <= REPORT_COLUMNS_MAX);
+	ASSERT(form->shape != REPORT_RECORD || style->format != REPORT_TABLE);
 	if (rp == NULL)
 		return NULL;
-	rp->form.shape = shape;
-	rp->form.name = name;
-	rp->form.columns = columns;
-	rp->form.column_count = count;
+	rp->form = *form;
 	rp->form.style = *style;
-	if (shape == REPORT_STREAM || style->format == REPORT_RAW)
+	if (form->shape == REPORT_STREAM || style->format == REPORT_RAW)
 		return rp;
 	if (create_table(rp) == 0)
 		return rp;
@@ -133,178 +133,214 @@ void report_destroy(struct report *rp)
 
 /* -------------------------------------------------------------------- cells */
 
-static const struct report_column *next_column(struct report *rp)
+static const struct report_column *report_column(const struct report *rp)
 {
 	ASSERT(rp->cell_count < rp->form.column_count);
-	return &rp->form.columns[rp->cell_count++];
+	return &rp->form.columns[rp->cell_count];
 }
 
-/* Store the string of the cell that next_column() has just begun. */
-static void store(struct report *rp, const char *string)
+/* The next cell of the row is this string; NULL: not known. */
+static void report_add_cell(struct report *rp, const char *string)
 {
-	char **cell = &rp->cell[rp->cell_count - 1];
+	const struct report_column *col = report_column(rp);
+	char **cell = &rp->cell[rp->cell_count++];
 
+	if (string == NULL && report_is_for_people(rp))
+		string = "-";
+	if (string == NULL || !report_shows(rp, col))
+		return;
 	*cell = strdup(string);
 	if (*cell == NULL)
 		rp->is_out_of_memory = true;
+	else if (col->type != REPORT_LIST)	/* its items are clean */
+		text_clean(*cell);
 }
 
 void report_unknown(struct report *rp)
 {
-	const struct report_column *col = next_column(rp);
-
-	if (report_shows(rp, col) && report_is_for_people(rp))
-		store(rp, "-");
-}
-
-/* Like text_clean(), but the newlines between a list's items stay. */
-static void clean_list(char *list)
-{
-	for (char *item = list; item != NULL;) {
-		char *end = strchr(item, '\n');
-
-		if (end != NULL)
-			*end = '\0';
-		text_clean(item);
-		if (end != NULL)
-			*end++ = '\n';
-		item = end;
-	}
+	report_add_cell(rp, NULL);
 }
 
 void report_text(struct report *rp, const char *text)
 {
-	const struct report_column *col;
-	char *cell;
-
+	ASSERT(!report_form_is_numeric(report_column(rp)->type));
 	/* libsmartcols prints an empty text as null: so be it in raw, too. */
-	if (text == NULL ||
-	    (text[0] == '\0' && !report_is_for_people(rp))) {
-		report_unknown(rp);
-		return;
-	}
-	col = next_column(rp);
-	ASSERT(col->type == REPORT_TEXT || col->type == REPORT_LIST);
-	if (!report_shows(rp, col))
-		return;
-	store(rp, text);
-	cell = rp->cell[rp->cell_count - 1];
-	if (cell == NULL)
-		return;
-	if (col->type == REPORT_LIST)
-		clean_list(cell);
-	else
-		text_clean(cell);
+	if (text != NULL && text[0] == '\0' && !report_is_for_people(rp))
+		text = NULL;
+	report_add_cell(rp, text);
 }
 
-static void add_number(struct report *rp, const struct report_column *col,
-		       enum report_type type, uint64_t number)
+void report_list(struct report *rp, char *const *text, size_t count)
+{
+	size_t size = 1;
+	char *list, *end;
+
+	ASSERT(report_column(rp)->type == REPORT_LIST);
+	for (size_t i = 0; i < count; i++)
+		size += strlen(text[i]) + 1;
+	list = end = count == 0 ? NULL : malloc(size);
+	rp->is_out_of_memory |= list == NULL && count > 0;
+	for (size_t i = 0; list != NULL && i < count; i++) {
+		if (i > 0)
+			*end++ = '\n';
+		end = stpcpy(end, text_clean(text[i]));
+	}
+	report_add_cell(rp, list);
+	free(list);
+}
+
+void report_number_as(struct report *rp, enum report_type type,
+		      uint64_t number)
 {
 	char buf[32];
 
-	if (!report_shows(rp, col))
-		return;
 	if (report_is_for_people(rp) && type == REPORT_TIME)
 		units_format_ns(number, buf, sizeof(buf));
 	else if (report_is_for_people(rp) && type == REPORT_SIZE &&
 		 !rp->form.style.exact_bytes)
 		units_format_size(number, buf, sizeof(buf));
 	else
-		snprintf(buf, sizeof(buf), "%" PRIu64, number);
-	store(rp, buf);
+		snprintf(buf, sizeof(buf), "%s%" PRIu64,
+			 report_is_for_people(rp) && type == REPORT_SESSION ?
+			 "s" : "", number);
+	report_add_cell(rp, buf);
 }
 
 void report_number(struct report *rp, uint64_t number)
 {
-	const struct report_column *col = next_column(rp);
+	enum report_type type = report_column(rp)->type;
 
-	ASSERT(report_form_is_numeric(col->type) &&
-	       col->type != REPORT_DECIMAL);
-	add_number(rp, col, col->type, number);
-}
-
-void report_number_as(struct report *rp, enum report_type type,
-		      uint64_t number)
-{
-	const struct report_column *col = next_column(rp);
-
-	ASSERT(col->type == REPORT_NUMBER);
-	add_number(rp, col, type, number);
-}
-
-void report_session(struct report *rp, uint32_t session)
-{
-	const struct report_column *col;
-	char buf[16];
-
-	if (session == 0) {
-		report_unknown(rp);
-		return;
-	}
-	if (!report_is_for_people(rp)) {
-		report_number(rp, session);
-		return;
-	}
-	col = next_column(rp);
-	ASSERT(col->type == REPORT_NUMBER);
-	if (!report_shows(rp, col))
-		return;
-	snprintf(buf, sizeof(buf), "s%" PRIu32, session);
-	store(rp, buf);
-}
-
-void report_client(struct report *rp, uint32_t pid, uint32_t session)
-{
-	if (pid != 0)
-		report_number(rp, pid);
-	else if (report_is_for_people(rp))
-		report_session(rp, session);
-	else
-		report_unknown(rp);
-}
-
-void report_limit(struct report *rp, uint64_t number)
-{
-	if (number == 0 && report_is_for_people(rp))
-		report_unknown(rp);
-	else
-		report_number(rp, number);
+	ASSERT(report_form_is_numeric(type) && type != REPORT_DECIMAL);
+	report_number_as(rp, type, number);
 }
 
 void report_decimal(struct report *rp, double number)
 {
-	const struct report_column *col;
 	char buf[64];
 
+	ASSERT(report_column(rp)->type == REPORT_DECIMAL);
 	if (!isfinite(number)) {	/* JSON has no word for it */
 		report_unknown(rp);
 		return;
 	}
-	col = next_column(rp);
-	ASSERT(col->type == REPORT_DECIMAL);
-	if (!report_shows(rp, col))
-		return;
 	if (fabs(number) >= 1e15)
 		snprintf(buf, sizeof(buf), "%.2e", number);
 	else
 		snprintf(buf, sizeof(buf), "%.*f",
 			 report_is_for_people(rp) ? 1 : 3, number);
-	store(rp, buf);
+	report_add_cell(rp, buf);
 }
 
 void report_flag(struct report *rp, bool flag)
 {
-	const struct report_column *col = next_column(rp);
-
-	ASSERT(col->type == REPORT_FLAG);
-	if (!report_shows(rp, col))
-		return;
+	ASSERT(report_column(rp)->type == REPORT_FLAG);
 	if (report_is_for_people(rp))
-		store(rp, flag ? "yes" : "no");
-	else if (rp->form.style.format == REPORT_JSON && rp->table != NULL)
-		store(rp, flag ? "1" : "0");	/* what libsmartcols reads */
+		report_add_cell(rp, flag ? "yes" : "no");
+	else if (rp->table != NULL)	/* JSON: what libsmartcols reads */
+		report_add_cell(rp, flag ? "1" : "0");
 	else
-		store(rp, flag ? "true" : "false");
+		report_add_cell(rp, flag ? "true" : "false");
+}
+
+/* ------------------------------------------------------------------- fields */
+
+static void report_add_number(struct report *rp, const void *message,
+			      const ProtobufCFieldDescriptor *f)
+{
+	const struct report_column *col = report_column(rp);
+	uint64_t number = field_number(message, f);
+	bool is_known = field_is_there(message, f) ||
+			(col->flags & REPORT_OR_ZERO) != 0;
+	char buf[64];
+
+	if (number == 0 && (col->type == REPORT_SESSION ||
+			    (col->flags & REPORT_NOT_ZERO) != 0 ||
+			    ((col->flags & REPORT_LIMIT) != 0 &&
+			     report_is_for_people(rp))))
+		is_known = false;
+	if ((col->flags & REPORT_UNITS) != 0)
+		number *= UNIT_BYTES;
+	if (!is_known)
+		report_unknown(rp);
+	else if (col->type == REPORT_USER)
+		report_add_cell(rp, text_user((uint32_t)number, buf,
+					      sizeof(buf)));
+	else if (col->type == REPORT_GROUP)
+		report_add_cell(rp, text_group((uint32_t)number, buf,
+					       sizeof(buf)));
+	else if (col->type == REPORT_SPAN)
+		report_add_cell(rp, text_uptime(number, buf, sizeof(buf)));
+	else
+		report_number(rp, number);
+}
+
+static void report_add_client(struct report *rp, const void *message)
+{
+	uint64_t pid = field_number(message, field_find(message, "pid"));
+	uint64_t session = field_number(message,
+					field_find(message, "session"));
+
+	if (pid != 0)
+		report_number(rp, pid);
+	else if (session != 0 && report_is_for_people(rp))
+		report_number_as(rp, REPORT_SESSION, session);
+	else
+		report_unknown(rp);
+}
+
+void report_field(struct report *rp, const void *message)
+{
+	const struct report_column *col = report_column(rp);
+	const ProtobufCFieldDescriptor *f =
+		field_find(message, col->field != NULL ? col->field : col->key);
+	const char *text;
+	size_t count;
+	void **element;
+
+	switch (col->type) {
+	case REPORT_TEXT:
+		text = field_text(message, f);
+		report_text(rp, text != NULL && text[0] == '\0' &&
+			    !(col->flags & REPORT_OR_EMPTY) ? NULL : text);
+		break;
+	case REPORT_LIST:
+		element = field_elements(message, f, &count);
+		report_list(rp, (char *const *)element, count);
+		break;
+	case REPORT_FLAG:
+		report_flag(rp, field_is_there(message, f) &&
+			    field_number(message, f) != 0);
+		break;
+	case REPORT_DECIMAL:
+		report_decimal(rp, field_decimal(message, f));
+		break;
+	case REPORT_CLIENT:
+		report_add_client(rp, message);
+		break;
+	default:
+		report_add_number(rp, message, f);
+	}
+}
+
+const void *report_context(const struct report *rp)
+{
+	return rp->context;
+}
+
+void report_row(struct report *rp, const void *message, const void *context)
+{
+	rp->context = context;
+	for (size_t i = 0; i < rp->form.column_count; i++) {
+		const struct report_column *col = &rp->form.columns[i];
+
+		if (!report_shows(rp, col))
+			rp->cell_count++;
+		else if (col->add != NULL)
+			col->add(rp, message);
+		else
+			report_field(rp, message);
+	}
+	report_end_row(rp);
 }
 
 /* --------------------------------------------------------------------- rows */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One way to print everything: a caller names its columns and adds cells row
- * by row; the style decides whether that becomes a table for people, JSON, or
- * tab-separated lines.
+/* One way to print everything: a caller names its columns and adds rows, whole
+ * messages or cell by cell; the style decides whether that becomes a table for
+ * people, JSON, or tab-separated lines.
  *
  *   table  as people read it: sizes as 64.0M, times as 1.2ms; on a terminal
  *          fitted to its width.
@@ -23,19 +23,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct report;
-
-/* `columns` and `name` are borrowed until report_destroy().  Returns NULL when
- * there is no memory. */
-struct report *report_create(enum report_shape shape, const char *name,
-			     const struct report_column *columns, size_t count,
+/* `form` is borrowed until report_destroy().  Returns NULL when there is no
+ * memory. */
+struct report *report_create(const struct report_form *form,
 			     const struct report_style *style);
 void report_destroy(struct report *rp);
 
-/* Add the next cell of the row; the type must be the column's.  Adding a cell
- * to a column that this style does not show costs nothing.  A failed
+/* Add a row made of a message; `context` is for the columns' own functions. */
+void report_row(struct report *rp, const void *message, const void *context);
+const void *report_context(const struct report *rp);
+
+/* Or add the next cell of the row; the type must be the column's.  A failed
  * allocation is remembered and returned by report_print(). */
+void report_field(struct report *rp, const void *message);
 void report_text(struct report *rp, const char *text);	/* NULL: not known */
+void report_list(struct report *rp, char *const *text, size_t count);
 void report_number(struct report *rp, uint64_t number);	/* SIZE, TIME, too */
 void report_decimal(struct report *rp, double number);
 void report_flag(struct report *rp, bool flag);
@@ -45,17 +47,7 @@ void report_unknown(struct report *rp);			/* any type */
 void report_number_as(struct report *rp, enum report_type type,
 		      uint64_t number);
 
-/* In a REPORT_NUMBER column: a session, which people see, and name on a command
- * line, as s12; 0 is none.  And a client: its process, or where that is 0, as
- * it is not seen from here, its session, for programs null. */
-void report_session(struct report *rp, uint32_t session);
-void report_client(struct report *rp, uint32_t pid, uint32_t session);
-
-/* As report_number(), for a quantity of which 0 means that there is none:
- * people see "-". */
-void report_limit(struct report *rp, uint64_t number);
-
-/* The row is complete. */
+/* The row that was made of cells is complete. */
 void report_end_row(struct report *rp);
 
 /* Print (of a stream: what is left in the buffer).  Errors of stdout are left

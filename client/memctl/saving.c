@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/memctl/saving.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 int saving_begin(struct saving *sv, const struct memctl *mc, const char *path)
 {
 	char reason[ORDER_REASON_BYTES];
@@ -15,14 +18,14 @@ int saving_begin(struct saving *sv, const struct memctl *mc, const char *path)
 
 /* ---- names */
 
-static void forget(struct saving *sv)
+static void saving_forget(struct saving *sv)
 {
 	if (sv->known != NULL)
 		protobuf_c_message_free_unpacked(&sv->known->base, NULL);
 	sv->known = NULL;
 }
 
-static const char *find_name(const struct saving *sv, uint32_t number)
+static const char *saving_find_name(const struct saving *sv, uint32_t number)
 {
 	for (size_t i = 0; sv->known != NULL && i < sv->known->n_segment; i++)
 		if (sv->known->segment[i]->segment == number)
@@ -32,10 +35,10 @@ static const char *find_name(const struct saving *sv, uint32_t number)
 
 /* Over a connection of its own: on the other one events come in between.  The
  * name of a segment that has gone meanwhile is lost: it counts as private. */
-static int learn(struct saving *sv, uint32_t number,
-		 struct order_segment **ret_segment)
+static int saving_learn(struct saving *sv, uint32_t number,
+			struct order_segment **ret_segment)
 {
-	const char *name = find_name(sv, number);
+	const char *name = saving_find_name(sv, number);
 	ProtobufCMessage *reply;
 
 	if (name == NULL) {
@@ -43,9 +46,9 @@ static int learn(struct saving *sv, uint32_t number,
 
 		if (code != EXIT_CODE_OK)
 			return code;
-		forget(sv);
+		saving_forget(sv);
 		sv->known = (Memd__SegmentsReply *)reply;
-		name = find_name(sv, number);
+		name = saving_find_name(sv, number);
 	}
 	/* NULL: the order is full, and says so. */
 	*ret_segment = order_add_segment(&sv->order, number,
@@ -62,7 +65,7 @@ int saving_take(struct saving *sv, const Memd__TraceEvent *ev)
 	if (ev->error != 0)
 		return EXIT_CODE_OK;
 	if (segment == NULL)
-		code = learn(sv, ev->segment, &segment);
+		code = saving_learn(sv, ev->segment, &segment);
 	if (segment != NULL)
 		order_add(&sv->order, segment, first,
 			  MAX(ev->ready_count, 1u));
@@ -71,17 +74,19 @@ int saving_take(struct saving *sv, const Memd__TraceEvent *ev)
 
 /* ---- the end */
 
-static const struct report_column columns[] = {
-	{ "ID", "segment", REPORT_NUMBER, 0, 0 },
-	{ "PAGES", "pages", REPORT_NUMBER, 0, 0 },
-	{ "NAME", "name", REPORT_TEXT, REPORT_TRUNCATE, 0 },
+static const struct report_column saving_columns[] = {
+	COLUMN("ID", "segment", NUMBER),
+	COLUMN("PAGES", "pages", NUMBER),
+	COLUMN("NAME", "name", TEXT, .flags = REPORT_TRUNCATE),
 };
 
-static int tell(const struct saving *sv)
+static const struct report_form saving_form =
+	REPORT_FORM(ROWS, "saved", saving_columns);
+
+static int saving_tell(const struct saving *sv)
 {
 	const struct order *o = &sv->order;
-	struct report *rp = report_create(REPORT_ROWS, "saved", columns,
-					  ARRAY_SIZE(columns), &sv->mc->style);
+	struct report *rp = report_create(&saving_form, &sv->mc->style);
 
 	for (uint32_t i = 0; rp != NULL && i < o->segment_count; i++) {
 		const struct order_segment *sg = &o->segment[i];
@@ -110,12 +115,12 @@ int saving_commit(struct saving *sv)
 	if (sv->mc->style.format == REPORT_TABLE &&
 	    sv->order.segment_count == 0)
 		return EXIT_CODE_OK;
-	return tell(sv);
+	return saving_tell(sv);
 }
 
 void saving_end(struct saving *sv)
 {
-	forget(sv);
+	saving_forget(sv);
 	order_file_abort(&sv->file);
 	order_fini(&sv->order);
 }

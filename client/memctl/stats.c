@@ -1,111 +1,50 @@
 /* SPDX-License-Identifier: MIT */
 /* memctl stats: every counter memd keeps, with what it means. */
-#include "client/memctl/memctl.h"
+#include "client/memctl/verbs.h"
 
 #include <fnmatch.h>
 #include <string.h>
 
-/* Patterns of names to show; none: all. */
-struct patterns {
-	char **pattern;
-	size_t count;
-};
-
-static error_t parse(int key, char *text, struct argp_state *state)
+static void stats_add_value(struct report *rp, const void *message)
 {
-	struct patterns *patterns = state->input;
-
-	(void)text;
-	if (key != ARGP_KEY_ARGS)
-		return ARGP_ERR_UNKNOWN;
-	patterns->pattern = state->argv + state->next;
-	patterns->count = (size_t)(state->argc - state->next);
-	return 0;
-}
-
-static const struct argp stats_argp = {
-	.parser = parse,
-	.args_doc = "[NAME...]",
-	.doc = "Show memd's counters, or those NAMEd; patterns such as "
-	       "'faults*' are allowed.",
-};
-
-static const struct report_column columns[] = {
-	{ "NAME", "name", REPORT_TEXT, 0, 0 },
-	{ "VALUE", "value", REPORT_NUMBER, 0, 0 },
-	{ NULL, "unit", REPORT_TEXT, 0, 0 },
-	{ NULL, "is_gauge", REPORT_FLAG, 0, 0 },
-	{ "HELP", "help", REPORT_TEXT, REPORT_WRAP, 0 },
-};
-
-static bool is_wanted(const struct patterns *patterns, const char *name)
-{
-	for (size_t i = 0; i < patterns->count; i++)
-		if (fnmatch(patterns->pattern[i], name, 0) == 0)
-			return true;
-	return patterns->count == 0;
-}
-
-static void add_value(struct report *rp, const Memd__Counter *counter,
-		      const char *unit)
-{
-	if (strcmp(unit, "bytes") == 0)
-		report_number_as(rp, REPORT_SIZE, counter->value);
-	else if (strcmp(unit, "ns") == 0)
-		report_number_as(rp, REPORT_TIME, counter->value);
-	else
-		report_number(rp, counter->value);
-}
-
-static void add_counter(struct report *rp, const Memd__Counter *counter)
-{
+	const Memd__Counter *counter = message;
 	const char *unit = counter->unit != NULL ? counter->unit : "";
 
-	report_text(rp, counter->name);
-	add_value(rp, counter, unit);
-	report_text(rp, unit[0] != '\0' ? unit : NULL);
-	report_flag(rp, counter->has_is_gauge && counter->is_gauge);
-	report_text(rp, counter->help);
-	report_end_row(rp);
+	report_number_as(rp, strcmp(unit, "bytes") == 0 ? REPORT_SIZE :
+			 strcmp(unit, "ns") == 0 ? REPORT_TIME :
+			 REPORT_NUMBER, counter->value);
 }
 
-/* Returns how many counters the patterns let through. */
-static size_t add_counters(struct report *rp, const struct patterns *patterns,
-			   const Memd__CountersReply *counters)
+static const struct report_column stats_columns[] = {
+	COLUMN("NAME", "name", TEXT),
+	COLUMN("VALUE", "value", NUMBER, .add = stats_add_value),
+	COLUMN(NULL, "unit", TEXT),
+	COLUMN(NULL, "is_gauge", FLAG),
+	COLUMN("HELP", "help", TEXT, .flags = REPORT_WRAP),
+};
+
+/* Arguments are patterns of names; none: all. */
+static bool stats_is_wanted(const struct memctl *mc, const void *row)
 {
-	size_t count = 0;
+	const Memd__Counter *counter = row;
 
-	for (size_t i = 0; i < counters->n_counter; i++) {
-		if (!is_wanted(patterns, counters->counter[i]->name))
-			continue;
-		add_counter(rp, counters->counter[i]);
-		count++;
-	}
-	return count;
+	for (unsigned i = 0; i < mc->argument_count; i++)
+		if (fnmatch(mc->argument[i], counter->name, 0) == 0)
+			return true;
+	return mc->argument_count == 0;
 }
 
-int cmd_stats(struct memctl *mc, int argc, char **argv)
-{
-	struct patterns patterns = { NULL, 0 };
-	ProtobufCMessage *reply;
-	struct report *rp;
-	int code;
+static const struct view stats_view = {
+	.form = REPORT_FORM(ROWS, "stats", stats_columns),
+	.rows = "counter", .is_wanted = stats_is_wanted,
+	.none = { "no counter matches", "`memctl stats` shows their names" },
+};
 
-	memctl_parse(mc, &stats_argp, argc, argv, &patterns);
-	code = memctl_ask(mc, ASK_COUNTERS, NULL, &reply);
-	if (code != EXIT_CODE_OK)
-		return code;
-	rp = report_create(REPORT_ROWS, "stats", columns, ARRAY_SIZE(columns),
-			   &mc->style);
-	if (rp != NULL && add_counters(rp, &patterns, (void *)reply) == 0 &&
-	    patterns.count > 0) {
-		memctl_complain("no counter matches '%s': `memctl stats` shows "
-				"their names", patterns.pattern[0]);
-		report_destroy(rp);
-		code = EXIT_CODE_NOT_FOUND;
-	} else {
-		code = memctl_finish(rp);
-	}
-	protobuf_c_message_free_unpacked(reply, NULL);
-	return code;
-}
+const struct verb verb_stats = {
+	.name = "stats", .summary = "all counters",
+	.arguments = "[NAME...]",
+	.help = "Show memd's counters, or those NAMEd; patterns such as "
+		"'faults*' are allowed.",
+	.argument_max = UINT_MAX,
+	.question = ASK_COUNTERS, .view = &stats_view,
+};

@@ -1,30 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /* memctl version: of this program and of the protocol it speaks.  (That of
  * the daemon is in `memctl status`.) */
-#include "client/memctl/memctl.h"
+#include "client/memctl/verbs.h"
 
-static const struct argp version_argp = {
-	.doc = "Show the version of memctl and of the protocol it speaks.",
+#include <stdio.h>
+
+static const struct report_column version_columns[] = {
+	COLUMN(NULL, "version", TEXT),
+	COLUMN(NULL, "protocol_major", NUMBER),
+	COLUMN(NULL, "protocol_minor", NUMBER),
 };
 
-static const struct report_column columns[] = {
-	{ NULL, "version", REPORT_TEXT, 0, 0 },
-	{ NULL, "protocol_major", REPORT_NUMBER, 0, 0 },
-	{ NULL, "protocol_minor", REPORT_NUMBER, 0, 0 },
-};
-
-int cmd_version(struct memctl *mc, int argc, char **argv)
+static int version_run(struct memctl *mc)
 {
+	static const struct report_form form =
+		REPORT_FORM(RECORD, "version", version_columns);
 	struct report *rp;
 
-	memctl_parse_plain(mc, &version_argp, argc, argv, NULL);
 	if (mc->style.format == REPORT_TABLE) {
 		printf("memctl %s, protocol %d.%d\n", MEMD_VERSION,
 		       WIRE_VERSION_MAJOR, WIRE_VERSION_MINOR);
 		return EXIT_CODE_OK;
 	}
-	rp = report_create(REPORT_RECORD, "version", columns,
-			   ARRAY_SIZE(columns), &mc->style);
+	rp = report_create(&form, &mc->style);
 	if (rp != NULL) {
 		report_text(rp, MEMD_VERSION);
 		report_number(rp, WIRE_VERSION_MAJOR);
@@ -33,3 +31,9 @@ int cmd_version(struct memctl *mc, int argc, char **argv)
 	}
 	return memctl_finish(rp);
 }
+
+const struct verb verb_version = {
+	.name = "version", .summary = "memctl's version",
+	.help = "Show the version of memctl and of the protocol it speaks.",
+	.is_plain = true, .run = version_run,
+};

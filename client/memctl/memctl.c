@@ -17,7 +17,7 @@ void memctl_complain(const char *format, ...)
 	fputc('\n', stderr);
 }
 
-static int exit_code_of_answer(int code)
+static int memctl_code_of_answer(int code)
 {
 	switch (code) {
 	case EPERM:
@@ -33,7 +33,7 @@ static int exit_code_of_answer(int code)
 	}
 }
 
-static int exit_code_of(const struct failure *failure)
+static int memctl_code_of(const struct failure *failure)
 {
 	switch (failure->kind) {
 	case FAILURE_ADDRESS:
@@ -45,7 +45,7 @@ static int exit_code_of(const struct failure *failure)
 	case FAILURE_BROKEN:
 		return EXIT_CODE_NO_DAEMON;
 	case FAILURE_ANSWER:
-		return exit_code_of_answer(failure->code);
+		return memctl_code_of_answer(failure->code);
 	}
 	return EXIT_CODE_FAILED;
 }
@@ -53,7 +53,7 @@ static int exit_code_of(const struct failure *failure)
 int memctl_fail(const struct failure *failure)
 {
 	memctl_complain("%s", failure->text);
-	return exit_code_of(failure);
+	return memctl_code_of(failure);
 }
 
 int memctl_connect(const struct memctl *mc, struct connection **ret_c)
