@@ -23,99 +23,87 @@ struct connection {
 	char address[CONNECTION_SHOWN_BYTES];	/* for messages */
 	uint8_t *body;			/* of the message last read */
 	size_t body_size;		/* allocated */
+	struct failure *failure;	/* of this call; borrowed */
 };
 
-static const struct {
+#define TYPE(name) MEMD__MESSAGE_TYPE__TYPE_##name
+
+#define ASKS(name, type, reply_type, reply_message)			\
+	[ASK_##name] = { TYPE(type), TYPE(reply_type),			\
+			 &memd__##reply_message##__descriptor }
+
+static const struct connection_exchange {
 	uint16_t request, reply;
 	const ProtobufCMessageDescriptor *descriptor;	/* NULL: no body */
-} questions[ASK_QUESTIONS] = {
-	[ASK_STATUS] = { MEMD__MESSAGE_TYPE__TYPE_STATUS,
-			 MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY,
-			 &memd__status_reply__descriptor },
-	[ASK_SESSIONS] = { MEMD__MESSAGE_TYPE__TYPE_SESSIONS,
-			   MEMD__MESSAGE_TYPE__TYPE_SESSIONS_REPLY,
-			   &memd__sessions_reply__descriptor },
-	[ASK_SEGMENTS] = { MEMD__MESSAGE_TYPE__TYPE_SEGMENTS,
-			   MEMD__MESSAGE_TYPE__TYPE_SEGMENTS_REPLY,
-			   &memd__segments_reply__descriptor },
-	[ASK_MAPS] = { MEMD__MESSAGE_TYPE__TYPE_MAPS,
-		       MEMD__MESSAGE_TYPE__TYPE_SEGMENTS_REPLY,
-		       &memd__segments_reply__descriptor },
-	[ASK_COUNTERS] = { MEMD__MESSAGE_TYPE__TYPE_COUNTERS,
-			   MEMD__MESSAGE_TYPE__TYPE_COUNTERS_REPLY,
-			   &memd__counters_reply__descriptor },
-	[ASK_FAULT_STATS] = { MEMD__MESSAGE_TYPE__TYPE_FAULT_STATS,
-			      MEMD__MESSAGE_TYPE__TYPE_FAULT_STATS_REPLY,
-			      &memd__fault_stats_reply__descriptor },
-	[ASK_TRACE] = { MEMD__MESSAGE_TYPE__TYPE_TRACE,
-			MEMD__MESSAGE_TYPE__TYPE_OK, NULL },
-	[ASK_EVICT] = { MEMD__MESSAGE_TYPE__TYPE_EVICT,
-			MEMD__MESSAGE_TYPE__TYPE_EVICT_REPLY,
-			&memd__evict_reply__descriptor },
-	[ASK_LIMIT_SET] = { MEMD__MESSAGE_TYPE__TYPE_LIMIT_SET,
-			    MEMD__MESSAGE_TYPE__TYPE_OK, NULL },
-	[ASK_LIMITS] = { MEMD__MESSAGE_TYPE__TYPE_LIMITS,
-			 MEMD__MESSAGE_TYPE__TYPE_LIMITS_REPLY,
-			 &memd__limits_reply__descriptor },
-	[ASK_CONFIG] = { MEMD__MESSAGE_TYPE__TYPE_CONFIG,
-			 MEMD__MESSAGE_TYPE__TYPE_CONFIG_REPLY,
-			 &memd__config_reply__descriptor },
-	[ASK_REPLAY] = { MEMD__MESSAGE_TYPE__TYPE_REPLAY,
-			 MEMD__MESSAGE_TYPE__TYPE_REPLAY_REPLY,
-			 &memd__replay_reply__descriptor },
-	[ASK_DISCONNECT] = { MEMD__MESSAGE_TYPE__TYPE_DISCONNECT,
-			     MEMD__MESSAGE_TYPE__TYPE_DISCONNECT_REPLY,
-			     &memd__disconnect_reply__descriptor },
-	[ASK_UNLINK] = { MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK,
-			 MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK_REPLY,
-			 &memd__segment_unlink_reply__descriptor },
-	[ASK_STORE_DROP] = { MEMD__MESSAGE_TYPE__TYPE_STORE_DROP,
-			     MEMD__MESSAGE_TYPE__TYPE_OK, NULL },
-	[ASK_STORES] = { MEMD__MESSAGE_TYPE__TYPE_STORES,
-			 MEMD__MESSAGE_TYPE__TYPE_STORES_REPLY,
-			 &memd__stores_reply__descriptor },
+} connection_questions[ASK_QUESTIONS] = {
+	ASKS(STATUS, STATUS, STATUS_REPLY, status_reply),
+	ASKS(SESSIONS, SESSIONS, SESSIONS_REPLY, sessions_reply),
+	ASKS(SEGMENTS, SEGMENTS, SEGMENTS_REPLY, segments_reply),
+	ASKS(MAPS, MAPS, SEGMENTS_REPLY, segments_reply),
+	ASKS(COUNTERS, COUNTERS, COUNTERS_REPLY, counters_reply),
+	ASKS(FAULT_STATS, FAULT_STATS, FAULT_STATS_REPLY, fault_stats_reply),
+	ASKS(EVICT, EVICT, EVICT_REPLY, evict_reply),
+	ASKS(LIMITS, LIMITS, LIMITS_REPLY, limits_reply),
+	ASKS(CONFIG, CONFIG, CONFIG_REPLY, config_reply),
+	ASKS(REPLAY, REPLAY, REPLAY_REPLY, replay_reply),
+	ASKS(DISCONNECT, DISCONNECT, DISCONNECT_REPLY, disconnect_reply),
+	ASKS(UNLINK, SEGMENT_UNLINK, SEGMENT_UNLINK_REPLY,
+	     segment_unlink_reply),
+	ASKS(STORES, STORES, STORES_REPLY, stores_reply),
+	[ASK_TRACE] = { TYPE(TRACE), TYPE(OK), NULL },
+	[ASK_LIMIT_SET] = { TYPE(LIMIT_SET), TYPE(OK), NULL },
+	[ASK_STORE_DROP] = { TYPE(STORE_DROP), TYPE(OK), NULL },
 };
 
-/* ---------------------------------------------------------------- messages */
+/* ---------------------------------------------------------------- failures */
 
-static bool is_plain_tcp(const struct connection *c)
+static bool connection_is_plain_tcp(const struct connection *c)
 {
 	return c->channel.ssl == NULL && address_is_tcp(c->address);
 }
 
-static int fail_io(const struct connection *c, struct failure *failure,
-		   int err)
+static int connection_fail(const struct connection *c, int err)
 {
 	bool is_gone = err == -ECONNRESET || err == -EPIPE;
 
 	if (c->channel.ssl != NULL && c->channel.state == CHANNEL_BROKEN)
-		failure_set_tls(failure, c->address, c->channel.reason, true,
-				-err);
-	else if (is_gone && is_plain_tcp(c) && c->server[0] == '\0')
-		failure_set(failure, FAILURE_BROKEN, -err, "memd at %s closed "
-			    "the connection: does it want TLS (ca, "
+		failure_set_tls(c->failure, c->address, c->channel.reason,
+				true, -err);
+	else if (is_gone && connection_is_plain_tcp(c) && c->server[0] == '\0')
+		failure_set(c->failure, FAILURE_BROKEN, -err, "memd at %s "
+			    "closed the connection: does it want TLS (ca, "
 			    "certificate and key)? See its log", c->address);
 	else
-		failure_set_io(failure, c->address, c->timeout_ms, -err);
+		failure_set_io(c->failure, c->address, c->timeout_ms, -err);
 	return err;
 }
 
-static int fail_protocol(const struct connection *c, struct failure *failure,
-			 const char *what)
+static int connection_mistrust(const struct connection *c, const char *what)
 {
-	failure_set_protocol(failure, c->address, what);
+	failure_set_protocol(c->failure, c->address, what);
 	return -EPROTO;
 }
 
-/* Perhaps TLS answers, which we do not speak there. */
-static int fail_no_memd(const struct connection *c, struct failure *failure)
+/* memd answered with an Error: its text is made for people. */
+static int connection_refuse(const struct connection *c,
+			     const struct wire_header *h)
 {
-	return fail_protocol(c, failure, is_plain_tcp(c) ?
-			     "not the memd protocol, unless in TLS (add ca, "
-			     "certificate and key)" : "not the memd protocol");
+	Memd__Error *error = memd__error__unpack(NULL, h->body_bytes, c->body);
+	int code = EPROTO;
+
+	if (error == NULL)
+		return connection_mistrust(c, "an answer makes no sense");
+	if (error->code > 0 && error->code < 4096)
+		code = (int)error->code;
+	failure_set(c->failure, FAILURE_ANSWER, code, "%s",
+		    error->text[0] != '\0' ? error->text : strerror(code));
+	memd__error__free_unpacked(error, NULL);
+	return -code;
 }
 
-static int reserve_body(struct connection *c, size_t size)
+/* ---------------------------------------------------------------- messages */
+
+static int connection_reserve(struct connection *c, size_t size)
 {
 	uint8_t *body;
 
@@ -130,74 +118,60 @@ static int reserve_body(struct connection *c, size_t size)
 }
 
 /* Read the next message into c->body. */
-static int receive_message(struct connection *c, uint64_t until_ns,
-			   struct wire_header *ret_h, struct failure *failure)
+static int connection_receive(struct connection *c, uint64_t until_ns,
+			      struct wire_header *ret_h)
 {
 	uint8_t raw[WIRE_HEADER_BYTES];
 	struct wire_header h;
 	int err = socket_receive_all(&c->channel, raw, sizeof(raw), until_ns);
 
 	if (err < 0)
-		return fail_io(c, failure, err);
+		return connection_fail(c, err);
 	err = wire_header_unpack(raw, WIRE_REPLY_BYTES_MAX, &h);
 	if (err == -EMSGSIZE)
-		return fail_protocol(c, failure, "a message too long came");
-	if (err != 0 || h.payload_bytes != 0)
-		return fail_no_memd(c, failure);
-	err = reserve_body(c, h.body_bytes);
+		return connection_mistrust(c, "a message too long came");
+	if (err != 0 || h.payload_bytes != 0)	/* perhaps it is TLS */
+		return connection_mistrust(c, connection_is_plain_tcp(c) ?
+			"not the memd protocol, unless in TLS (add ca, "
+			"certificate and key)" : "not the memd protocol");
+	err = connection_reserve(c, h.body_bytes);
 	if (err == 0)
 		err = socket_receive_all(&c->channel, c->body, h.body_bytes,
 					 until_ns);
 	if (err < 0)
-		return fail_io(c, failure, err);
+		return connection_fail(c, err);
 	*ret_h = h;
 	return 0;
 }
 
-/* memd answered with an Error: its text is made for people. */
-static int fail_answer(const struct connection *c, const struct wire_header *h,
-		       struct failure *failure)
-{
-	Memd__Error *error = memd__error__unpack(NULL, h->body_bytes, c->body);
-	int code = EPROTO;
-
-	if (error == NULL)
-		return fail_protocol(c, failure, "an answer makes no sense");
-	if (error->code > 0 && error->code < 4096)
-		code = (int)error->code;
-	failure_set(failure, FAILURE_ANSWER, code, "%s",
-		    error->text[0] != '\0' ? error->text : strerror(code));
-	memd__error__free_unpacked(error, NULL);
-	return -code;
-}
-
 /* An Error may come with id 0 when memd turns a connection away before it has
  * read anything. */
-static bool is_error_for(const struct wire_header *h, uint64_t id)
+static bool connection_is_error(const struct wire_header *h, uint64_t id)
 {
-	return h->type == MEMD__MESSAGE_TYPE__TYPE_ERROR &&
+	return h->type == TYPE(ERROR) &&
 	       (h->request_id == id || h->request_id == 0);
 }
 
 /* Read until the answer to request `id` is in c->body. */
-static int receive_answer(struct connection *c, uint64_t id, uint64_t until_ns,
-			  struct wire_header *ret_h, struct failure *failure)
+static int connection_receive_answer(struct connection *c, uint64_t id,
+				     uint64_t until_ns,
+				     struct wire_header *ret_h)
 {
 	struct wire_header h = { 0 };
 
 	do {
-		int err = receive_message(c, until_ns, &h, failure);
+		int err = connection_receive(c, until_ns, &h);
 
 		if (err != 0)
 			return err;
-		if (is_error_for(&h, id))
-			return fail_answer(c, &h, failure);
+		if (connection_is_error(&h, id))
+			return connection_refuse(c, &h);
 		if (h.version_major != WIRE_VERSION_MAJOR) {
-			failure_set(failure, FAILURE_BROKEN, EPROTONOSUPPORT,
-				    "memd at %s speaks protocol %u, memctl "
-				    "%d: install the same release of both",
-				    c->address, h.version_major,
-				    WIRE_VERSION_MAJOR);
+			failure_set(c->failure, FAILURE_BROKEN,
+				    EPROTONOSUPPORT, "memd at %s speaks "
+				    "protocol %u, memctl %d: install the same "
+				    "release of both", c->address,
+				    h.version_major, WIRE_VERSION_MAJOR);
 			return -EPROTONOSUPPORT;
 		}
 	} while (h.request_id != id);
@@ -206,17 +180,18 @@ static int receive_answer(struct connection *c, uint64_t id, uint64_t until_ns,
 }
 
 /* Send a request, await its answer, unpack that. */
-static int exchange(struct connection *c, uint16_t type,
-		    const ProtobufCMessage *request, uint16_t reply_type,
-		    const ProtobufCMessageDescriptor *descriptor,
-		    ProtobufCMessage **ret_reply, struct failure *failure)
+static int connection_exchange(struct connection *c,
+			       const struct connection_exchange *ex,
+			       const ProtobufCMessage *request,
+			       ProtobufCMessage **ret_reply)
 {
 	uint8_t raw[REQUEST_BYTES_MAX];
 	uint64_t id = ++c->last_request_id;
 	uint64_t until_ns = socket_deadline_ns(c->timeout_ms);
 	struct wire_header h = { 0 };
 	ProtobufCMessage *reply = NULL;
-	ssize_t length = wire_pack(type, id, request, 0, raw, sizeof(raw));
+	ssize_t length = wire_pack(ex->request, id, request, 0, raw,
+				   sizeof(raw));
 	int err;
 
 	ASSERT(length > 0);	/* they are built to fit */
@@ -225,18 +200,18 @@ static int exchange(struct connection *c, uint16_t type,
 	err = socket_send_all(&c->channel, raw, (size_t)length, until_ns);
 	if (err != 0 && (c->channel.ssl != NULL ||
 			 (err != -EPIPE && err != -ECONNRESET)))
-		return fail_io(c, failure, err);
-	err = receive_answer(c, id, until_ns, &h, failure);
+		return connection_fail(c, err);
+	err = connection_receive_answer(c, id, until_ns, &h);
 	if (err != 0)
 		return err;
-	if (h.type != reply_type)
-		return fail_protocol(c, failure, "an answer to something else");
-	if (descriptor != NULL) {
-		reply = protobuf_c_message_unpack(descriptor, NULL,
+	if (h.type != ex->reply)
+		return connection_mistrust(c, "an answer to something else");
+	if (ex->descriptor != NULL) {
+		reply = protobuf_c_message_unpack(ex->descriptor, NULL,
 						  h.body_bytes, c->body);
 		if (reply == NULL)
-			return fail_protocol(c, failure,
-					     "an answer makes no sense");
+			return connection_mistrust(c, "an answer makes no "
+						   "sense");
 	}
 	*ret_reply = reply;
 	return 0;
@@ -244,8 +219,11 @@ static int exchange(struct connection *c, uint16_t type,
 
 /* --------------------------------------------------------------- interface */
 
-static int say_hello(struct connection *c, struct failure *failure)
+static int connection_say_hello(struct connection *c)
 {
+	static const struct connection_exchange ex = {
+		TYPE(HELLO), TYPE(HELLO_REPLY), &memd__hello_reply__descriptor,
+	};
 	Memd__Hello hello = MEMD__HELLO__INIT;
 	ProtobufCMessage *message = NULL;
 	const Memd__HelloReply *reply;
@@ -254,11 +232,8 @@ static int say_hello(struct connection *c, struct failure *failure)
 	hello.version_major = WIRE_VERSION_MAJOR;
 	hello.version_minor = WIRE_VERSION_MINOR;
 	hello.command = (char *)"memctl";
-	hello.has_admin_only = 1;
-	hello.admin_only = 1;
-	err = exchange(c, MEMD__MESSAGE_TYPE__TYPE_HELLO, &hello.base,
-		       MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY,
-		       &memd__hello_reply__descriptor, &message, failure);
+	hello.has_admin_only = hello.admin_only = 1;
+	err = connection_exchange(c, &ex, &hello.base, &message);
 	if (err != 0)
 		return err;
 	reply = (const Memd__HelloReply *)message;
@@ -289,7 +264,7 @@ void connection_show_address(const char *address,
 }
 
 /* Once, however often a command looks. */
-static void warn_if_old(const char *address)
+static void connection_warn_if_old(const char *address)
 {
 	static bool is_said;
 	bool is_old = false;
@@ -307,13 +282,14 @@ int connection_open(const char *address, uint32_t timeout_ms,
 	struct connection *c = calloc(1, sizeof(*c));
 	int err;
 
-	warn_if_old(address);
+	connection_warn_if_old(address);
 	address = connection_address(address);
 	if (c == NULL) {
 		failure_set_connect(ret_failure, address, ENOMEM);
 		return -ENOMEM;
 	}
 	c->timeout_ms = timeout_ms;
+	c->failure = ret_failure;
 	connection_show_address(address, c->address);
 	err = address_is_tcp(address) ?
 		tcp_open(address, timeout_ms, &c->channel, ret_failure) :
@@ -322,13 +298,12 @@ int connection_open(const char *address, uint32_t timeout_ms,
 		free(c);
 		return err;
 	}
-	err = say_hello(c, ret_failure);
-	if (err != 0) {
+	err = connection_say_hello(c);
+	if (err != 0)
 		connection_close(c);
-		return err;
-	}
-	*ret_c = c;
-	return 0;
+	else
+		*ret_c = c;
+	return err;
 }
 
 void connection_close(struct connection *c)
@@ -360,9 +335,9 @@ int connection_ask(struct connection *c, enum connection_question question,
 		   ProtobufCMessage **ret_reply, struct failure *ret_failure)
 {
 	ASSERT(question < ASK_QUESTIONS);
-	return exchange(c, questions[question].request, request,
-			questions[question].reply,
-			questions[question].descriptor, ret_reply, ret_failure);
+	c->failure = ret_failure;
+	return connection_exchange(c, &connection_questions[question], request,
+				   ret_reply);
 }
 
 int connection_receive_trace(struct connection *c,
@@ -371,19 +346,20 @@ int connection_receive_trace(struct connection *c,
 {
 	Memd__TraceEvents *events = NULL;
 	struct wire_header h = { 0 };
-	int err = receive_message(c, socket_deadline_ns(c->timeout_ms), &h,
-				  ret_failure);
+	int err;
 
+	c->failure = ret_failure;
+	err = connection_receive(c, socket_deadline_ns(c->timeout_ms), &h);
 	if (err != 0)
 		return err;
-	if (is_error_for(&h, 0))
-		return fail_answer(c, &h, ret_failure);
-	if (h.type == MEMD__MESSAGE_TYPE__TYPE_TRACE_EVENTS) {
+	if (connection_is_error(&h, 0))
+		return connection_refuse(c, &h);
+	if (h.type == TYPE(TRACE_EVENTS)) {
 		events = memd__trace_events__unpack(NULL, h.body_bytes,
 						    c->body);
 		if (events == NULL)
-			return fail_protocol(c, ret_failure,
-					     "an answer makes no sense");
+			return connection_mistrust(c, "an answer makes no "
+						   "sense");
 	}
 	*ret_events = events;
 	return 0;

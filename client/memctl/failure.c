@@ -21,7 +21,7 @@ void failure_set(struct failure *failure, enum failure_kind kind, int code,
 }
 
 /* A file's name that nobody gives to one. */
-static bool is_host_and_port(const char *text)
+static bool failure_is_host_and_port(const char *text)
 {
 	const char *colon = strrchr(text, ':');
 
@@ -36,7 +36,7 @@ void failure_set_connect(struct failure *failure, const char *address,
 {
 	switch (code) {
 	case ENOENT:
-		if (is_host_and_port(address)) {
+		if (failure_is_host_and_port(address)) {
 			failure_set(failure, FAILURE_CONNECT, code,
 				    "no socket is called %s: another host's "
 				    "memd is at tcp://%s", address, address);

@@ -41,7 +41,7 @@ bool order_find_named(const struct order *o, uint32_t number, const char *name,
 	return false;
 }
 
-static bool grow_segments(struct order *o)
+static bool order_grow_segments(struct order *o)
 {
 	uint32_t capacity = MAX(o->segment_capacity * 2, 8u);
 	struct order_segment *segment;
@@ -63,7 +63,7 @@ struct order_segment *order_add_segment(struct order *o, uint32_t number,
 {
 	struct order_segment *segment;
 
-	if (!grow_segments(o)) {
+	if (!order_grow_segments(o)) {
 		o->is_full = true;
 		return NULL;
 	}
@@ -75,7 +75,7 @@ struct order_segment *order_add_segment(struct order *o, uint32_t number,
 	return segment;
 }
 
-static bool grow_steps(struct order *o)
+static bool order_grow_steps(struct order *o)
 {
 	uint32_t capacity = MAX(o->step_capacity * 2, 64u);
 	struct order_step *step;
@@ -92,8 +92,8 @@ static bool grow_steps(struct order *o)
 	return true;
 }
 
-static bool extends_last(const struct order *o, uint32_t segment_idx,
-			 uint32_t page)
+static bool order_extends_last(const struct order *o, uint32_t segment_idx,
+			       uint32_t page)
 {
 	const struct order_step *last;
 
@@ -109,9 +109,9 @@ void order_add_run(struct order *o, struct order_segment *segment,
 {
 	uint32_t idx = (uint32_t)(segment - o->segment);
 
-	if (extends_last(o, idx, run.first)) {
+	if (order_extends_last(o, idx, run.first)) {
 		o->step[o->step_count - 1].run.count += run.count;
-	} else if (grow_steps(o)) {
+	} else if (order_grow_steps(o)) {
 		o->step[o->step_count++] = (struct order_step){ idx, run };
 	} else {
 		o->is_full = true;

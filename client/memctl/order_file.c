@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@ enum { LINE_BYTES_MAX = WIRE_NAME_BYTES_MAX + 2 * 11 };
 
 /* ---- reading */
 
-struct reader {
+struct order_reader {
 	const char *path;
 	uint64_t line_number;
 	char *reason;
@@ -25,7 +26,7 @@ struct reader {
 };
 
 PRINTF_LIKE(2, 3)
-static int refuse(const struct reader *rd, const char *format, ...)
+static int order_refuse(const struct order_reader *rd, const char *format, ...)
 {
 	char text[ORDER_REASON_BYTES / 2];
 	va_list args;
@@ -39,8 +40,8 @@ static int refuse(const struct reader *rd, const char *format, ...)
 }
 
 /* Digits only, at most `most`, then `end`.  NULL: something else. */
-static const char *parse_number(const char *text, char end, uint64_t most,
-				uint64_t *ret_number)
+static const char *order_parse_number(const char *text, char end,
+				      uint64_t most, uint64_t *ret_number)
 {
 	uint64_t number = 0;
 
@@ -59,32 +60,32 @@ static const char *parse_number(const char *text, char end, uint64_t most,
 
 /* The segment a line begins with, made known when it is new.  *segment_idx is
  * that of the line before. */
-static int take_name(const struct reader *rd, struct order *o, char *name,
-		     uint32_t *segment_idx)
+static int order_take_name(const struct order_reader *rd, struct order *o,
+			   const char *name, uint32_t *segment_idx)
 {
 	uint64_t number = 0;
 	bool is_private = name[0] == '/';
 
-	if (is_private && parse_number(name + 1, '\0', UINT32_MAX,
-				       &number) == NULL)
-		return refuse(rd, "'/' begins a private segment, and its "
-			      "number must follow");
+	if (is_private && order_parse_number(name + 1, '\0', UINT32_MAX,
+					     &number) == NULL)
+		return order_refuse(rd, "'/' begins a private segment, and "
+				    "its number must follow");
 	if (!is_private && (name[0] == '\0' || strchr(name, '/') != NULL ||
 			    strlen(name) > WIRE_NAME_BYTES_MAX))
-		return refuse(rd, "that is no segment's name");
+		return order_refuse(rd, "that is no segment's name");
 	if (is_private)
-		name = (char *)"";
+		name = "";
 	if (order_find_named(o, (uint32_t)number, name, segment_idx))
 		return 0;
 	if (order_add_segment(o, (uint32_t)number, name) == NULL)
-		return refuse(rd, "more than %d segments, or no memory",
-			      ORDER_SEGMENTS_MAX);
+		return order_refuse(rd, "more than %d segments, or no memory",
+				    ORDER_SEGMENTS_MAX);
 	*segment_idx = o->segment_count - 1;
 	return 0;
 }
 
-static int take_line(const struct reader *rd, struct order *o, char *line,
-		     uint32_t *segment_idx)
+static int order_take_line(const struct order_reader *rd, struct order *o,
+			   char *line, uint32_t *segment_idx)
 {
 	char *tab = strchr(line, '\t');
 	const char *at;
@@ -92,64 +93,65 @@ static int take_line(const struct reader *rd, struct order *o, char *line,
 	int err;
 
 	if (tab == NULL)
-		return refuse(rd, "no tab: a line is NAME, tab, first page, "
-			      "tab, count");
+		return order_refuse(rd, "no tab: a line is NAME, tab, first "
+				    "page, tab, count");
 	*tab = '\0';
-	at = parse_number(tab + 1, '\t', PAGE_ORDER_END, &first);
+	at = order_parse_number(tab + 1, '\t', PAGE_ORDER_END, &first);
 	if (at == NULL)
-		return refuse(rd, "the first page is no number below %u",
-			      PAGE_ORDER_END);
-	if (parse_number(at, '\0', PAGE_ORDER_END, &count) == NULL ||
+		return order_refuse(rd, "the first page is no number below %u",
+				    PAGE_ORDER_END);
+	if (order_parse_number(at, '\0', PAGE_ORDER_END, &count) == NULL ||
 	    count == 0 || count > PAGE_ORDER_END - first)
-		return refuse(rd, "the count is no number from 1 on, or pages "
-			      "beyond %u", PAGE_ORDER_END);
-	err = take_name(rd, o, line, segment_idx);
+		return order_refuse(rd, "the count is no number from 1 on, or "
+				    "pages beyond %u", PAGE_ORDER_END);
+	err = order_take_name(rd, o, line, segment_idx);
 	if (err != 0)
 		return err;
 	order_add_run(o, &o->segment[*segment_idx],
 		      (struct page_run){ (uint32_t)first, (uint32_t)count });
-	return o->is_full ? refuse(rd, "more than %d lines, or no memory",
-				   ORDER_STEPS_MAX) : 0;
+	return o->is_full ? order_refuse(rd, "more than %d lines, or no memory",
+					 ORDER_STEPS_MAX) : 0;
 }
 
 /* The next line, without its end.  1, 0 at the end of the file, or -errno. */
-static int next_line(struct reader *rd, FILE *stream, char *line, size_t size)
+static int order_next_line(struct order_reader *rd, FILE *stream,
+			   char line[LINE_BYTES_MAX + 2])
 {
-	size_t length = 0;
-	int c;
+	size_t length;
 
 	rd->line_number++;
-	while ((c = getc(stream)) != EOF && c != '\n') {
-		if (c == '\0' || length + 1 >= size)
-			return refuse(rd, "that is no line of such a file");
-		line[length++] = (char)c;
-	}
-	if (ferror(stream)) {
-		int err = errno != 0 ? errno : EIO;
+	errno = 0;
+	if (fgets(line, LINE_BYTES_MAX + 2, stream) == NULL) {
+		int err = !ferror(stream) ? 0 : errno != 0 ? errno : EIO;
 
-		snprintf(rd->reason, rd->reason_size, "%s: %s", rd->path,
-			 strerror(err));
+		if (err != 0)
+			snprintf(rd->reason, rd->reason_size, "%s: %s",
+				 rd->path, strerror(err));
 		return -err;
 	}
-	if (c == EOF && length > 0)
-		return refuse(rd, "the line has no end: the file was cut");
-	line[length] = '\0';
-	return c != EOF;
+	length = strlen(line);
+	if (length == 0 || line[length - 1] != '\n')
+		return order_refuse(rd, "%s", feof(stream) ?
+				    "the line has no end: the file was cut" :
+				    "that is no line of such a file");
+	line[length - 1] = '\0';
+	return 1;
 }
 
-static int read_lines(struct order *o, struct reader *rd, FILE *stream)
+static int order_read_lines(struct order *o, struct order_reader *rd,
+			    FILE *stream)
 {
-	char line[LINE_BYTES_MAX + 1] = "";
+	char line[LINE_BYTES_MAX + 2];
 	uint32_t segment_idx = 0;
-	int more = next_line(rd, stream, line, sizeof(line));
+	int more = order_next_line(rd, stream, line);
 
 	if (more < 0)
 		return more;
 	if (more == 0 || strcmp(line, FIRST_LINE) != 0)
-		return refuse(rd, "not made by `memctl trace --save`: that "
-			      "begins with \"" FIRST_LINE "\"");
-	while ((more = next_line(rd, stream, line, sizeof(line))) > 0) {
-		int err = take_line(rd, o, line, &segment_idx);
+		return order_refuse(rd, "not made by `memctl trace --save`: "
+				    "that begins with \"" FIRST_LINE "\"");
+	while ((more = order_next_line(rd, stream, line)) > 0) {
+		int err = order_take_line(rd, o, line, &segment_idx);
 
 		if (err != 0)
 			return err;
@@ -160,7 +162,7 @@ static int read_lines(struct order *o, struct reader *rd, FILE *stream)
 int order_read(struct order *o, const char *path, char *ret_reason,
 	       size_t reason_size)
 {
-	struct reader rd = { path, 0, ret_reason, reason_size };
+	struct order_reader rd = { path, 0, ret_reason, reason_size };
 	FILE *stream = fopen(path, "re");
 	int err;
 
@@ -170,72 +172,57 @@ int order_read(struct order *o, const char *path, char *ret_reason,
 			 strerror(-err));
 		return err;
 	}
-	errno = 0;
-	err = read_lines(o, &rd, stream);
+	err = order_read_lines(o, &rd, stream);
 	fclose(stream);
 	return err;
 }
 
 /* ---- writing */
 
-static int fail(const struct order_file *of, int err, char *ret_reason,
-		size_t reason_size)
+/* `why` NULL: the error's text. */
+static int order_file_fail(struct order_file *of, const char *path,
+			   const char *why, int err, char *ret_reason,
+			   size_t reason_size)
 {
-	snprintf(ret_reason, reason_size, "cannot write %s: %s", of->path,
-		 strerror(err));
+	snprintf(ret_reason, reason_size, "cannot write %s: %s", path,
+		 why != NULL ? why : strerror(err));
+	order_file_abort(of);
 	return -err;
-}
-
-/* Where the file is to be, links followed: they are to stay. */
-static char *resolve(const char *path)
-{
-	char *real = realpath(path, NULL);
-
-	return real != NULL || errno != ENOENT || path[0] == '\0' ?
-		real : strdup(path);
 }
 
 int order_file_open(struct order_file *of, const char *path, char *ret_reason,
 		    size_t reason_size)
 {
+	const char *why = NULL;
 	struct stat st;
-	int fd, err;
+	int fd = -1, err = 0;
 
-	*of = (struct order_file){ .path = resolve(path) };
+	/* Links are followed: they are to stay. */
+	*of = (struct order_file){ .path = realpath(path, NULL) };
+	if (of->path == NULL && errno == ENOENT && path[0] != '\0')
+		of->path = strdup(path);
 	if (of->path == NULL) {
 		err = errno;
-		snprintf(ret_reason, reason_size, "cannot write %s: %s", path,
-			 strerror(err));
-		return -err;
-	}
-	if (stat(of->path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		snprintf(ret_reason, reason_size, "cannot write %s: it is no "
-			 "regular file", path);
-		order_file_abort(of);
-		return -EINVAL;
-	}
-	if (asprintf(&of->temporary, "%s.XXXXXX", of->path) < 0)
+	} else if (stat(of->path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		why = "it is no regular file";
+		err = EINVAL;
+	} else if (asprintf(&of->temporary, "%s.XXXXXX", of->path) < 0) {
 		of->temporary = NULL;
-	fd = of->temporary != NULL ? mkostemp(of->temporary, O_CLOEXEC) : -1;
-	if (fd < 0) {
-		err = of->temporary != NULL ? errno : ENOMEM;
+		err = ENOMEM;
+	} else if ((fd = mkostemp(of->temporary, O_CLOEXEC)) < 0) {
+		err = errno;
 		free(of->temporary);
 		of->temporary = NULL;	/* it is not there */
-	} else {
-		of->stream = fdopen(fd, "w");
-		err = of->stream == NULL ? errno : 0;
-		if (err != 0)
-			close(fd);
+	} else if ((of->stream = fdopen(fd, "w")) == NULL) {
+		err = errno;
+		close(fd);
 	}
-	if (err == 0)
-		return 0;
-	err = fail(of, err, ret_reason, reason_size);
-	order_file_abort(of);
-	return err;
+	return err == 0 ? 0 : order_file_fail(of, path, why, err, ret_reason,
+					      reason_size);
 }
 
 /* The permissions of any new file, where mkostemp() gives 0600. */
-static int set_mode(FILE *stream)
+static int order_file_set_mode(FILE *stream)
 {
 	mode_t mask = umask(0);
 
@@ -243,7 +230,7 @@ static int set_mode(FILE *stream)
 	return fchmod(fileno(stream), 0666 & ~mask);
 }
 
-static void print(const struct order *o, FILE *to)
+static void order_file_print(const struct order *o, FILE *to)
 {
 	fputs(FIRST_LINE "\n", to);
 	for (uint32_t i = 0; i < o->step_count; i++) {
@@ -262,26 +249,26 @@ static void print(const struct order *o, FILE *to)
 int order_file_commit(struct order_file *of, const struct order *o,
 		      char *ret_reason, size_t reason_size)
 {
+	FILE *stream = of->stream;
 	int err = 0;
 
 	errno = 0;
-	print(o, of->stream);
-	if (fflush(of->stream) != 0 || ferror(of->stream) ||
-	    set_mode(of->stream) != 0 || fsync(fileno(of->stream)) != 0)
+	order_file_print(o, stream);
+	if (fflush(stream) != 0 || ferror(stream) ||
+	    order_file_set_mode(stream) != 0 || fsync(fileno(stream)) != 0)
 		err = errno != 0 ? errno : EIO;
-	if (fclose(of->stream) != 0 && err == 0)
-		err = errno;
 	of->stream = NULL;
+	if (fclose(stream) != 0 && err == 0)
+		err = errno;
 	if (err == 0 && rename(of->temporary, of->path) != 0)
 		err = errno;
-	if (err != 0) {
-		err = fail(of, err, ret_reason, reason_size);
-	} else {
-		free(of->temporary);
-		of->temporary = NULL;
-	}
+	if (err != 0)
+		return order_file_fail(of, of->path, NULL, err, ret_reason,
+				       reason_size);
+	free(of->temporary);
+	of->temporary = NULL;
 	order_file_abort(of);
-	return err;
+	return 0;
 }
 
 void order_file_abort(struct order_file *of)

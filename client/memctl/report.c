@@ -39,7 +39,7 @@ static bool report_shows(const struct report *rp,
 
 /* ------------------------------------------------------------------ columns */
 
-static int table_flags(const struct report_column *col)
+static int report_table_flags(const struct report_column *col)
 {
 	int flags = 0;
 
@@ -52,7 +52,7 @@ static int table_flags(const struct report_column *col)
 	return flags;
 }
 
-static int json_type(enum report_type type)
+static int report_json_type(enum report_type type)
 {
 	if (report_form_is_numeric(type))
 		return SCOLS_JSON_NUMBER;
@@ -61,29 +61,27 @@ static int json_type(enum report_type type)
 	return SCOLS_JSON_STRING;
 }
 
-static int add_columns(struct report *rp)
+static int report_add_columns(struct report *rp)
 {
+	bool is_table = report_is_for_people(rp);
+
 	for (size_t i = 0; i < rp->form.column_count; i++) {
 		const struct report_column *col = &rp->form.columns[i];
 		struct libscols_column *column;
 
 		if (!report_shows(rp, col))
 			continue;
-		if (report_is_for_people(rp))
-			column = scols_table_new_column(rp->table, col->header,
-							0, table_flags(col));
-		else
-			column = scols_table_new_column(rp->table, col->key, 0,
-							0);
-		if (column == NULL ||
-		    scols_column_set_json_type(column,
-					       json_type(col->type)) != 0)
+		column = scols_table_new_column(rp->table, is_table ?
+				col->header : col->key, 0, is_table ?
+				report_table_flags(col) : 0);
+		if (column == NULL || scols_column_set_json_type(column,
+				report_json_type(col->type)) != 0)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static int create_table(struct report *rp)
+static int report_create_table(struct report *rp)
 {
 	rp->table = scols_new_table();
 	if (rp->table == NULL ||
@@ -91,7 +89,7 @@ static int create_table(struct report *rp)
 	    scols_table_enable_json(rp->table,
 				    rp->form.style.format == REPORT_JSON) != 0)
 		return -ENOMEM;
-	return add_columns(rp);
+	return report_add_columns(rp);
 }
 
 struct report *report_create(const struct report_form *form,
@@ -107,13 +105,13 @@ struct report *report_create(const struct report_form *form,
 	rp->form.style = *style;
 	if (form->shape == REPORT_STREAM || style->format == REPORT_RAW)
 		return rp;
-	if (create_table(rp) == 0)
+	if (report_create_table(rp) == 0)
 		return rp;
 	report_destroy(rp);
 	return NULL;
 }
 
-static void forget_row(struct report *rp)
+static void report_forget_row(struct report *rp)
 {
 	for (size_t i = 0; i < rp->form.column_count; i++) {
 		free(rp->cell[i]);
@@ -126,7 +124,7 @@ void report_destroy(struct report *rp)
 {
 	if (rp == NULL)
 		return;
-	forget_row(rp);
+	report_forget_row(rp);
 	scols_unref_table(rp->table);
 	free(rp);
 }
@@ -347,7 +345,7 @@ void report_row(struct report *rp, const void *message, const void *context)
 
 /* A list that has items is printed as an array, an item for each line; one
  * without is null, where libsmartcols would print [null]. */
-static void become_array(struct libscols_column *column)
+static void report_become_array(struct libscols_column *column)
 {
 	scols_column_set_json_type(column, SCOLS_JSON_ARRAY_STRING);
 	scols_column_set_flags(column, SCOLS_FL_WRAP);
@@ -356,7 +354,7 @@ static void become_array(struct libscols_column *column)
 				  scols_wrapnl_nextchunk, NULL);
 }
 
-static void add_line(struct report *rp)
+static void report_add_line(struct report *rp)
 {
 	struct libscols_line *line = scols_table_new_line(rp->table, NULL);
 	size_t shown = 0;
@@ -370,8 +368,8 @@ static void add_line(struct report *rp)
 			continue;
 		if (rp->form.columns[i].type == REPORT_LIST &&
 		    rp->cell[i] != NULL)
-			become_array(scols_table_get_column(rp->table,
-							    shown));
+			report_become_array(scols_table_get_column(rp->table,
+								   shown));
 		if (rp->cell[i] != NULL &&
 		    scols_line_refer_data(line, shown, rp->cell[i]) == 0)
 			rp->cell[i] = NULL;	/* the line owns it now */
@@ -379,7 +377,7 @@ static void add_line(struct report *rp)
 	}
 }
 
-static void print_line(struct report *rp)
+static void report_print_line(struct report *rp)
 {
 	if (!rp->has_header)
 		report_line_print(&rp->form, NULL);
@@ -391,15 +389,15 @@ void report_end_row(struct report *rp)
 {
 	ASSERT(rp->cell_count == rp->form.column_count);
 	if (rp->table != NULL)
-		add_line(rp);
+		report_add_line(rp);
 	else if (!rp->is_out_of_memory)
-		print_line(rp);
-	forget_row(rp);
+		report_print_line(rp);
+	report_forget_row(rp);
 }
 
 /* libsmartcols prints nothing at all for a table without rows; people shall
  * see that it is empty, and programs a whole document. */
-static void print_empty(const struct report *rp)
+static void report_print_empty(const struct report *rp)
 {
 	size_t count = scols_table_get_ncols(rp->table);
 
@@ -423,7 +421,7 @@ int report_print(struct report *rp)
 	if (rp->table == NULL)
 		fflush(stdout);
 	else if (scols_table_is_empty(rp->table))
-		print_empty(rp);
+		report_print_empty(rp);
 	else if (scols_print_table(rp->table) == -ENOMEM)
 		return -ENOMEM;
 	return 0;

@@ -13,7 +13,7 @@
 
 /* Length of the UTF-8 sequence that starts at s, or 0 when it is malformed,
  * overlong, a surrogate, or beyond U+10FFFF. */
-static size_t utf8_length(const unsigned char *s)
+static size_t text_utf8_length(const unsigned char *s)
 {
 	static const struct {
 		unsigned char first, last, low, high;
@@ -40,7 +40,7 @@ static size_t utf8_length(const unsigned char *s)
 	return 0;
 }
 
-static bool is_control(const unsigned char *s, size_t length)
+static bool text_is_control(const unsigned char *s, size_t length)
 {
 	if (length == 1)
 		return s[0] < 0x20 || s[0] == 0x7f;
@@ -52,13 +52,13 @@ char *text_clean(char *text)
 	unsigned char *s = (unsigned char *)text;
 
 	while (*s != '\0') {
-		size_t length = utf8_length(s);
+		size_t length = text_utf8_length(s);
 
 		if (length == 0) {
 			*s++ = '?';
 			continue;
 		}
-		if (is_control(s, length))
+		if (text_is_control(s, length))
 			memset(s, '?', length);
 		s += length;
 	}
