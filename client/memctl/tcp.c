@@ -34,17 +34,17 @@ struct wish {
 	const char *insecure;
 };
 
-static int refuse(struct failure *ret_failure, const char *shown,
-		  const char *what)
+static int tcp_refuse(struct failure *ret_failure, const char *shown,
+		      const char *what)
 {
 	failure_set(ret_failure, FAILURE_ADDRESS, EINVAL, "%s: %s", shown,
 		    what);
 	return -EINVAL;
 }
 
-static int take_setting(struct wish *wish, const char *name,
-			const char *value, const char *shown,
-			struct failure *ret_failure)
+/* Returns false when nothing is called so. */
+static bool tcp_take_setting(struct wish *wish, const char *name,
+			     const char *value)
 {
 	const struct {
 		const char *name, **to;
@@ -55,64 +55,54 @@ static int take_setting(struct wish *wish, const char *name,
 		{ "tls_crl", &wish->files.crl },
 		{ "insecure_tcp", &wish->insecure },
 	};
-	const char *near;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (strcmp(rows[i].name, name) == 0) {
 			*rows[i].to = value;
-			return 0;
+			return true;
 		}
-	if (address_is_setting(name))
-		return 0;
-	near = address_find_near(name);
-	failure_set(ret_failure, FAILURE_ADDRESS, EINVAL,
-		    "%s: no setting is called '%.64s'%s%s: ca, certificate, "
-		    "key, crl and insecure_tcp are", shown, name,
-		    near != NULL ? ", perhaps " : "", near != NULL ? near : "");
-	return -EINVAL;
+	return address_is_setting(name);
 }
 
 /* `settings` is cut up; the wish points into it. */
-static int take_settings(struct wish *wish, char *settings, const char *shown,
-			 struct failure *ret_failure)
+static int tcp_take_settings(struct wish *wish, char *settings,
+			     const char *shown, struct failure *ret_failure)
 {
 	const char *name = NULL, *value = NULL;
 	int more;
 
 	while ((more = address_next_setting(&settings, "&", &name,
 					    &value)) == 1) {
-		int err = take_setting(wish, name, value, shown, ret_failure);
-
-		if (err != 0)
-			return err;
+		if (tcp_take_setting(wish, name, value))
+			continue;
+		failure_set(ret_failure, FAILURE_ADDRESS, EINVAL,
+			    "%s: no setting is called '%.64s': ca, "
+			    "certificate, key, crl and insecure_tcp are",
+			    shown, name);
+		return -EINVAL;
 	}
-	if (more == 0)
-		return 0;
-	failure_set(ret_failure, FAILURE_ADDRESS, EINVAL, "%s: '%.64s' is no "
-		    "setting: write NAME=VALUE", shown, name);
-	return -EINVAL;
-}
-
-static bool has_tls(const struct wish *wish)
-{
-	return wish->files.ca != NULL || wish->files.certificate != NULL ||
-	       wish->files.key != NULL;
+	if (more != 0)
+		failure_set(ret_failure, FAILURE_ADDRESS, EINVAL, "%s: "
+			    "'%.64s' is no setting: write NAME=VALUE", shown,
+			    name);
+	return more;
 }
 
 /* Whoever is on the way could answer in memd's place. */
-static int check_plain(const struct tcp_address *ta, const struct wish *wish,
-		       struct failure *ret_failure)
+static int tcp_check_plain(const struct tcp_address *ta,
+			   const struct wish *wish,
+			   struct failure *ret_failure)
 {
 	if (wish->insecure != NULL && strcmp(wish->insecure, "yes") == 0)
 		return 0;
 	for (const struct addrinfo *ai = ta->remote.all; ai != NULL;
 	     ai = ai->ai_next)
 		if (!remote_address_is_loopback(ai->ai_addr))
-			return refuse(ret_failure, ta->shown, "another host "
-				      "is asked with certificates: add "
-				      "?ca=FILE&certificate=FILE&key=FILE, "
-				      "or, where the network is trusted, "
-				      "?insecure_tcp=yes");
+			return tcp_refuse(ret_failure, ta->shown, "another "
+					  "host is asked with certificates: "
+					  "add ?ca=FILE&certificate=FILE&"
+					  "key=FILE, or, where the network is "
+					  "trusted, ?insecure_tcp=yes");
 	return 0;
 }
 
@@ -132,8 +122,8 @@ static int load_tls(struct tcp_address *ta, const char *text,
 	return err;
 }
 
-static int find_host(struct tcp_address *ta, const char *host,
-		     struct failure *ret_failure)
+static int tcp_find_host(struct tcp_address *ta, const char *host,
+			 struct failure *ret_failure)
 {
 	char reason[CHANNEL_REASON_BYTES + 64];
 	int err = remote_address_init(&ta->remote, host, reason,
@@ -167,19 +157,22 @@ static int tcp_address_init(struct tcp_address *ta, const char *text,
 	*ta = (struct tcp_address){ 0 };
 	tcp_address_show(text, ta->shown, sizeof(ta->shown));
 	if (strlen(text) >= sizeof(buf))
-		return refuse(ret_failure, ta->shown, "the address is too "
-			      "long: use shorter names of files");
+		return tcp_refuse(ret_failure, ta->shown, "the address is too "
+				  "long: use shorter names of files");
 	memcpy(buf, text, strlen(text) + 1);
 	settings = strchr(buf, '?');
 	if (settings != NULL) {
 		*settings++ = '\0';
-		err = take_settings(&wish, settings, ta->shown, ret_failure);
+		err = tcp_take_settings(&wish, settings, ta->shown,
+					ret_failure);
 	}
 	if (err == 0)
-		err = find_host(ta, buf + strlen(ADDRESS_TCP), ret_failure);
+		err = tcp_find_host(ta, buf + strlen(ADDRESS_TCP), ret_failure);
 	if (err == 0)
-		err = has_tls(&wish) ? load_tls(ta, text, &wish, ret_failure) :
-				       check_plain(ta, &wish, ret_failure);
+		err = wish.files.ca != NULL || wish.files.certificate != NULL ||
+		      wish.files.key != NULL ?
+			load_tls(ta, text, &wish, ret_failure) :
+			tcp_check_plain(ta, &wish, ret_failure);
 	if (err != 0)
 		tcp_address_fini(ta);
 	return err;
@@ -187,7 +180,7 @@ static int tcp_address_init(struct tcp_address *ta, const char *text,
 
 /* ---- connecting */
 
-static int await_connection(int fd, uint64_t until_ns)
+static int tcp_await_connection(int fd, uint64_t until_ns)
 {
 	socklen_t length = sizeof(int);
 	int error = 0;
@@ -201,7 +194,7 @@ static int await_connection(int fd, uint64_t until_ns)
 }
 
 /* Returns the descriptor or -errno. */
-static int connect_one(const struct addrinfo *ai, uint64_t until_ns)
+static int tcp_connect_one(const struct addrinfo *ai, uint64_t until_ns)
 {
 	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC |
 			SOCK_NONBLOCK, 0);
@@ -211,8 +204,8 @@ static int connect_one(const struct addrinfo *ai, uint64_t until_ns)
 		return -errno;
 	tcp_options_set(fd, NULL);
 	if (connect(fd, ai->ai_addr, ai->ai_addrlen) != 0)
-		err = errno == EINPROGRESS ? await_connection(fd, until_ns) :
-					     -errno;
+		err = errno == EINPROGRESS ?
+			tcp_await_connection(fd, until_ns) : -errno;
 	if (err != 0) {
 		close(fd);
 		return err;
@@ -220,29 +213,23 @@ static int connect_one(const struct addrinfo *ai, uint64_t until_ns)
 	return fd;
 }
 
-/* What is left of the time is for this address and the `count` - 1 others. */
-static uint64_t share_of(uint64_t until_ns, unsigned count)
-{
-	uint64_t now_ns = clock_now_ns();
-
-	if (now_ns >= until_ns)
-		return until_ns;
-	return now_ns + (until_ns - now_ns) / count;
-}
-
-/* Returns the descriptor or -errno, of the last address. */
-static int connect_any(const struct tcp_address *ta, uint64_t until_ns)
+/* Returns the descriptor or -errno, of the last address.  What is left of the
+ * time is for an address and those behind it, in equal parts. */
+static int tcp_connect_any(const struct tcp_address *ta, uint64_t until_ns)
 {
 	unsigned left = ta->remote.count;
 	int fd = -EADDRNOTAVAIL;
 
 	for (const struct addrinfo *ai = ta->remote.all; ai != NULL && fd < 0;
-	     ai = ai->ai_next)
-		fd = connect_one(ai, share_of(until_ns, left--));
+	     ai = ai->ai_next, left--) {
+		uint64_t now_ns = MIN(clock_now_ns(), until_ns);
+
+		fd = tcp_connect_one(ai, now_ns + (until_ns - now_ns) / left);
+	}
 	return fd;
 }
 
-static int shake_hands(struct channel *ch, uint64_t until_ns)
+static int tcp_shake_hands(struct channel *ch, uint64_t until_ns)
 {
 	int err;
 
@@ -264,19 +251,15 @@ static int tcp_connect(const struct tcp_address *ta, uint32_t timeout_ms,
 	/* Who waits for ever waits for an answer, not for a host. */
 	timeout_ms = timeout_ms != 0 ? timeout_ms : CONNECT_MAX_MS;
 	until_ns = socket_deadline_ns(timeout_ms);
-	fd = connect_any(ta, until_ns);
-	if (fd < 0) {
-		failure_set_connect_tcp(ret_failure, ta->shown, timeout_ms,
-					-fd);
-		return fd;
-	}
-	err = channel_open(ret_channel, fd, ta->tls, ta->remote.host);
+	fd = tcp_connect_any(ta, until_ns);
+	err = fd < 0 ? fd : channel_open(ret_channel, fd, ta->tls,
+					 ta->remote.host);
 	if (err != 0) {
 		failure_set_connect_tcp(ret_failure, ta->shown, timeout_ms,
 					-err);
 		return err;
 	}
-	err = shake_hands(ret_channel, until_ns);
+	err = tcp_shake_hands(ret_channel, until_ns);
 	if (err == 0)
 		return 0;
 	if (ret_channel->state == CHANNEL_BROKEN)

@@ -470,7 +470,7 @@ has_lines() {
 	fails 2 'give HOST:PORT' -s tcp:// ps
 	fails 2 'give HOST:PORT' -s tcp://127.0.0.1 ps
 	fails 2 'give HOST:PORT' -s tcp://::1:7433 ps
-	fails 2 "no setting is called 'certficate', perhaps certificate: ca," \
+	fails 2 "no setting is called 'certficate': ca, certificate," \
 		-s "$here?certficate=x" ps
 	fails 2 "no setting is called 'colour': ca," -s "$here?colour=x" ps
 	fails 2 'a port is 1 to 65535' -s tcp://127.0.0.1:65537 ps
