@@ -31,44 +31,36 @@ static bool failure_is_host_and_port(const char *text)
 	       text[0] != '@';
 }
 
+#define START	"start it with `systemctl start memd`, or pass --socket"
+#define DENIED	"ask as root or as a member of the group that owns it"
+
 void failure_set_connect(struct failure *failure, const char *address,
 			 int code)
 {
-	switch (code) {
-	case ENOENT:
-		if (failure_is_host_and_port(address)) {
-			failure_set(failure, FAILURE_CONNECT, code,
-				    "no socket is called %s: another host's "
-				    "memd is at tcp://%s", address, address);
-			break;
-		}
-		/* fallthrough */
-	case ENOTDIR:
+	static const struct {
+		int code;
+		const char *before, *after;	/* the address */
+	} rows[] = {
+		{ ENOENT, "no memd at", ": " START },
+		{ ENOTDIR, "no memd at", ": " START },
+		{ ECONNREFUSED, "nobody listens at", ": start memd with "
+		  "`systemctl start memd`, or pass --socket" },
+		{ EACCES, "not allowed to connect to", ": " DENIED },
+		{ EPERM, "not allowed to connect to", ": " DENIED },
+		{ ETIMEDOUT, "memd at", " accepts no connections: see its "
+		  "log, or pass a longer --timeout" },
+	};
+
+	failure_set(failure, FAILURE_CONNECT, code, "cannot connect to %s: %s: "
+		    "pass --socket", address, strerror(code));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].code == code)
+			failure_set(failure, FAILURE_CONNECT, code, "%s %s%s",
+				    rows[i].before, address, rows[i].after);
+	if (code == ENOENT && failure_is_host_and_port(address))
 		failure_set(failure, FAILURE_CONNECT, code,
-			    "no memd at %s: start it with `systemctl start "
-			    "memd`, or pass --socket", address);
-		break;
-	case ECONNREFUSED:
-		failure_set(failure, FAILURE_CONNECT, code,
-			    "nobody listens at %s: start memd with `systemctl "
-			    "start memd`, or pass --socket", address);
-		break;
-	case EACCES:
-	case EPERM:
-		failure_set(failure, FAILURE_CONNECT, code,
-			    "not allowed to connect to %s: ask as root or as a "
-			    "member of the group that owns it", address);
-		break;
-	case ETIMEDOUT:
-		failure_set(failure, FAILURE_CONNECT, code,
-			    "memd at %s accepts no connections: see its log, "
-			    "or pass a longer --timeout", address);
-		break;
-	default:
-		failure_set(failure, FAILURE_CONNECT, code,
-			    "cannot connect to %s: %s: pass --socket", address,
-			    strerror(code));
-	}
+			    "no socket is called %s: another host's memd is "
+			    "at tcp://%s", address, address);
 }
 
 void failure_set_connect_tcp(struct failure *failure, const char *address,

@@ -41,21 +41,19 @@ bool order_find_named(const struct order *o, uint32_t number, const char *name,
 	return false;
 }
 
-static bool order_grow_segments(struct order *o)
+/* Make room for one more in an array of `count` elements, at most `most`.
+ * Returns the array, or NULL, and then it stays as it was. */
+static void *order_grow(void *array, size_t size, uint32_t count,
+			uint32_t *capacity, uint32_t most)
 {
-	uint32_t capacity = MAX(o->segment_capacity * 2, 8u);
-	struct order_segment *segment;
+	uint32_t wanted = MAX(*capacity * 2, 8u);
 
-	if (o->segment_count < o->segment_capacity)
-		return true;
-	if (o->segment_count >= ORDER_SEGMENTS_MAX)
-		return false;
-	segment = realloc(o->segment, capacity * sizeof(*segment));
-	if (segment == NULL)
-		return false;
-	o->segment = segment;
-	o->segment_capacity = capacity;
-	return true;
+	if (count < *capacity)
+		return array;
+	array = count < most ? realloc(array, wanted * size) : NULL;
+	if (array != NULL)
+		*capacity = wanted;
+	return array;
 }
 
 struct order_segment *order_add_segment(struct order *o, uint32_t number,
@@ -63,33 +61,19 @@ struct order_segment *order_add_segment(struct order *o, uint32_t number,
 {
 	struct order_segment *segment;
 
-	if (!order_grow_segments(o)) {
+	segment = order_grow(o->segment, sizeof(*segment), o->segment_count,
+			     &o->segment_capacity, ORDER_SEGMENTS_MAX);
+	if (segment == NULL) {
 		o->is_full = true;
 		return NULL;
 	}
-	segment = &o->segment[o->segment_count++];
+	o->segment = segment;
+	segment += o->segment_count++;
 	*segment = (struct order_segment){ .number = number };
 	snprintf(segment->name, sizeof(segment->name), "%s", name);
 	page_order_init(&segment->pages, ORDER_STEPS_MAX,
 			UINT64_C(0x9e3779b97f4a7c15));
 	return segment;
-}
-
-static bool order_grow_steps(struct order *o)
-{
-	uint32_t capacity = MAX(o->step_capacity * 2, 64u);
-	struct order_step *step;
-
-	if (o->step_count < o->step_capacity)
-		return true;
-	if (o->step_count >= ORDER_STEPS_MAX)
-		return false;
-	step = realloc(o->step, capacity * sizeof(*step));
-	if (step == NULL)
-		return false;
-	o->step = step;
-	o->step_capacity = capacity;
-	return true;
 }
 
 static bool order_extends_last(const struct order *o, uint32_t segment_idx,
@@ -108,10 +92,14 @@ void order_add_run(struct order *o, struct order_segment *segment,
 		   struct page_run run)
 {
 	uint32_t idx = (uint32_t)(segment - o->segment);
+	struct order_step *step;
 
 	if (order_extends_last(o, idx, run.first)) {
 		o->step[o->step_count - 1].run.count += run.count;
-	} else if (order_grow_steps(o)) {
+	} else if ((step = order_grow(o->step, sizeof(*step), o->step_count,
+				      &o->step_capacity,
+				      ORDER_STEPS_MAX)) != NULL) {
+		o->step = step;
 		o->step[o->step_count++] = (struct order_step){ idx, run };
 	} else {
 		o->is_full = true;

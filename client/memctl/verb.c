@@ -24,7 +24,6 @@ static error_t verb_take_key(int key, char *text, struct argp_state *state)
 			return ARGP_ERR_UNKNOWN;
 		if (mc->argument_count++ == 0)	/* options are before them */
 			mc->argument = &state->argv[state->next - 1];
-		key = 0;
 		break;
 	case ARGP_KEY_NO_ARGS:
 		if (verb->missing != NULL)

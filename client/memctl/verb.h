@@ -10,12 +10,15 @@
 
 struct verb {
 	const char *name, *summary;
-	const char *arguments;		/* NULL: none */
+	const char *arguments;		/* as `memctl help` lists them; NULL:
+					 * none */
 
-	/* The command line.  `take` gets the verb's options by their keys and
-	 * its arguments with key 0, and at last ARGP_KEY_END; it may change
+	/* The command line.  `take` gets the verb's options by their keys, its
+	 * arguments with ARGP_KEY_ARG, and at last ARGP_KEY_END; it may change
 	 * mc->request, wish, view and order. */
-	const char *usage, *help;	/* as argp's; NULL: the arguments */
+	const char *usage;		/* the arguments, at length; NULL: the
+					 * same */
+	const char *help;
 	const struct argp_option *options;
 	unsigned argument_max;
 	const char *missing;		/* said when there is no argument */
@@ -23,19 +26,19 @@ struct verb {
 		     char *text);
 	size_t wish_bytes;
 	bool is_plain;			/* without --bytes and --long */
-	bool is_patient;		/* waits for ever, if not told else */
-	const struct verb *sub;		/* "NAME WORD", instead of this one when
-					 * WORD comes at once */
+	bool is_patient;		/* without --timeout waits for ever */
+	const struct verb *sub;		/* "NAME WORD": that one, where WORD is
+					 * the first argument */
 
-	/* The question, the descriptor of its message, what is shown of the
-	 * answer (NULL: nothing), and, where that is not a table, what people
-	 * are told.  Returns an exit code. */
+	/* The question, the descriptor of its message (NULL: none), and what
+	 * is shown of the answer (NULL: nothing).  `say` tells people, where a
+	 * table would not; returns an exit code. */
 	enum connection_question question;
 	const ProtobufCMessageDescriptor *request;
 	const struct view *view;
 	int (*say)(const struct memctl *mc);
 
-	/* For a verb that does it otherwise.  Returns an exit code. */
+	/* In place of asking and printing.  Returns an exit code. */
 	int (*run)(struct memctl *mc);
 };
 
