@@ -51,24 +51,24 @@ static int connect_next(struct remote_link *link)
 	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 		    0);
 	if (fd < 0)
-		return remote_link_blame(link, -errno, "socket: %s",
-					 strerror(errno));
+		return remote_state_blame(link, -errno, "socket: %s",
+					  strerror(errno));
 	set_options(link, fd);
 	if (connect(fd, ai->ai_addr, ai->ai_addrlen) != 0 &&
 	    errno != EINPROGRESS) {
 		err = errno == EAGAIN ? -EADDRNOTAVAIL : -errno;
 		close(fd);
-		return remote_link_blame(link, err, "%s", strerror(-err));
+		return remote_state_blame(link, err, "%s", strerror(-err));
 	}
 	err = remote_stream_open(&link->stream, fd, link->tls,
 				 link->address.host);
 	if (err == 0)
 		err = remote_wait_watch(link, fd, EPOLLOUT);
 	if (err != 0)
-		return remote_link_blame(link, err, "%s", strerror(-err));
+		return remote_state_blame(link, err, "%s", strerror(-err));
 	link->interest = EPOLLOUT;
-	remote_link_enter(link, LINK_CONNECTING,
-			  link->timeout_ns / link->address.count);
+	remote_state_enter(link, REMOTE_CONNECTING,
+			   link->timeout_ns / link->address.count);
 	return 0;
 }
 
@@ -91,8 +91,8 @@ int remote_connect_go_on(struct remote_link *link)
 		return -EAGAIN;
 	error = socket_error(fd);
 	if (error != 0)
-		return remote_link_blame(link, -error, "%s", strerror(error));
-	remote_link_enter(link, LINK_SECURING, link->timeout_ns);
+		return remote_state_blame(link, -error, "%s", strerror(error));
+	remote_state_enter(link, REMOTE_SECURING, link->timeout_ns);
 	return 0;
 }
 
@@ -113,8 +113,8 @@ static int try_next(struct remote_link *link)
 {
 	if (link->next_address != NULL)
 		return connect_next(link);
-	return remote_link_blame(link, -EHOSTUNREACH, "cannot find %s: %s",
-				 link->address.host, link->lookup_error);
+	return remote_state_blame(link, -EHOSTUNREACH, "cannot find %s: %s",
+				  link->address.host, link->lookup_error);
 }
 
 static int look_up(struct remote_link *link)
@@ -150,8 +150,8 @@ int remote_connect_begin(struct remote_link *link)
 			 strerror(-err));
 		return try_next(link);
 	}
-	remote_link_enter(link, LINK_LOOKING, link->address.count == 0 ?
-			  link->timeout_ns : MIN(LOOKUP_NS, link->timeout_ns));
+	remote_state_enter(link, REMOTE_LOOKING, link->address.count == 0 ?
+			   link->timeout_ns : MIN(LOOKUP_NS, link->timeout_ns));
 	return 0;
 }
 

@@ -9,7 +9,7 @@
 #ifndef MEMD_SWAPSTORE_REMOTE_CONNECT_H
 #define MEMD_SWAPSTORE_REMOTE_CONNECT_H
 
-#include "swapstore/remote_link.h"
+#include "swapstore/remote_state.h"
 
 /* From DOWN.  Returns 0 or -errno, with link->reason. */
 int remote_connect_begin(struct remote_link *link) MUST_CHECK;

@@ -329,13 +329,13 @@ static int on_error(struct store_remote *sr, struct remote_message *m,
 	char text[CHANNEL_REASON_BYTES];
 	int code;
 
-	if (remote_link_read_error(&sr->link, h, body, &code, text,
-				   sizeof(text)) != 0)
-		return remote_link_blame(&sr->link, -EPROTO,
-					 "its Error is not one");
+	if (remote_greeting_read_error(&sr->link, h, body, &code, text,
+				       sizeof(text)) != 0)
+		return remote_state_blame(&sr->link, -EPROTO,
+					  "its Error is not one");
 	if (m == NULL || (code != EIO && !is_passing(code)))
-		return remote_link_blame(&sr->link, -ECONNREFUSED,
-					 "it says: %s", text);
+		return remote_state_blame(&sr->link, -ECONNREFUSED,
+					  "it says: %s", text);
 	message_unsend(sr, m);
 	remote_link_answered(&sr->link);
 	if (code != EIO)
@@ -353,8 +353,8 @@ static int on_error(struct store_remote *sr, struct remote_message *m,
 	return 0;
 }
 
-static int on_frame(void *ctx, const struct wire_header *h, const uint8_t *body,
-		    uint8_t **ret_payload_to)
+static int on_message(void *ctx, const struct wire_header *h,
+		      const uint8_t *body, uint8_t **ret_payload_to)
 {
 	struct store_remote *sr = ctx;
 	struct remote_message *m = message_find(sr, h->request_id);
@@ -363,8 +363,8 @@ static int on_frame(void *ctx, const struct wire_header *h, const uint8_t *body,
 	if (h->type == TYPE(ERROR) && h->payload_bytes == 0)
 		return on_error(sr, m, h, body);
 	if (m == NULL)
-		return remote_link_blame(&sr->link, -EPROTO, "it answered "
-					 "what it was not asked");
+		return remote_state_blame(&sr->link, -EPROTO, "it answered "
+					  "what it was not asked");
 	if (is_read && h->type == TYPE(STORE_BYTES) &&
 	    h->payload_bytes == m->count * SWAP_SLOT_BYTES) {
 		*ret_payload_to = buffer_at(m->request, m->slot);
@@ -372,10 +372,10 @@ static int on_frame(void *ctx, const struct wire_header *h, const uint8_t *body,
 		return 0;
 	}
 	if (is_read || h->type != TYPE(OK) || h->payload_bytes != 0)
-		return remote_link_blame(&sr->link, -EPROTO, "it answered with "
-					 "%s and %u bytes",
-					 wire_type_name(h->type),
-					 h->payload_bytes);
+		return remote_state_blame(&sr->link, -EPROTO, "it answered "
+					  "with %s and %u bytes",
+					  wire_type_name(h->type),
+					  h->payload_bytes);
 	message_unsend(sr, m);
 	remote_link_answered(&sr->link);
 	write_confirmed(sr, m);
@@ -454,7 +454,7 @@ static void was_lost(void *ctx)
 }
 
 const struct remote_link_ops remote_exchange_ops = {
-	.receiver = { .frame = on_frame, .payload = on_payload },
+	.receiver = { .message = on_message, .payload = on_payload },
 	.fill = fill,
 	.went_down = went_down,
 	.was_lost = was_lost,

@@ -18,12 +18,13 @@ void remote_greeting_begin(struct remote_link *link)
 	hello.capabilities = MEMD__CAPABILITY__CAP_STORE;
 	hello.command = link->command;
 	remote_stream_put(&link->stream, TYPE(HELLO), 1, &hello.base, 0);
-	remote_link_enter(link, LINK_GREETING, link->timeout_ns);
+	remote_state_enter(link, REMOTE_GREETING, link->timeout_ns);
 }
 
-int remote_link_read_error(struct remote_link *link,
-			   const struct wire_header *h, const uint8_t *body,
-			   int *ret_code, char *ret_text, size_t text_size)
+int remote_greeting_read_error(struct remote_link *link,
+			       const struct wire_header *h,
+			       const uint8_t *body, int *ret_code,
+			       char *ret_text, size_t text_size)
 {
 	const Memd__Error *error;
 	struct wire_arena arena;
@@ -50,9 +51,9 @@ static void ask_for_store(struct remote_link *link)
 	open.slot_count = link->slot_count;
 	open.has_token = link->has_token;
 	open.token.data = link->token;
-	open.token.len = LINK_TOKEN_BYTES;
+	open.token.len = REMOTE_TOKEN_BYTES;
 	remote_stream_put(&link->stream, TYPE(STORE_OPEN), 2, &open.base, 0);
-	remote_link_enter(link, LINK_OPENING, link->timeout_ns);
+	remote_state_enter(link, REMOTE_OPENING, link->timeout_ns);
 }
 
 static int on_hello_reply(struct remote_link *link,
@@ -65,11 +66,11 @@ static int on_hello_reply(struct remote_link *link,
 	reply = (const Memd__HelloReply *)(const void *)wire_unpack(
 		&memd__hello_reply__descriptor, &arena, body, h->body_bytes);
 	if (reply == NULL || reply->version_major != WIRE_VERSION_MAJOR)
-		return remote_link_blame(link, -EPROTO,
-					 "its HelloReply is not one");
+		return remote_state_blame(link, -EPROTO,
+					  "its HelloReply is not one");
 	if (!(reply->capabilities & MEMD__CAPABILITY__CAP_STORE))
-		return remote_link_blame(link, -EPROTO, "it keeps no memory "
-					 "for other hosts");
+		return remote_state_blame(link, -EPROTO, "it keeps no memory "
+					  "for other hosts");
 	ask_for_store(link);
 	return 0;
 }
@@ -85,16 +86,16 @@ static int on_store_open_reply(struct remote_link *link,
 	reply = (const Memd__StoreOpenReply *)(const void *)wire_unpack(
 		&memd__store_open_reply__descriptor, &arena, body,
 		h->body_bytes);
-	if (reply == NULL || reply->token.len != LINK_TOKEN_BYTES)
-		return remote_link_blame(link, -EPROTO,
-					 "its StoreOpenReply is not one");
-	memcpy(link->token, reply->token.data, LINK_TOKEN_BYTES);
+	if (reply == NULL || reply->token.len != REMOTE_TOKEN_BYTES)
+		return remote_state_blame(link, -EPROTO,
+					  "its StoreOpenReply is not one");
+	memcpy(link->token, reply->token.data, REMOTE_TOKEN_BYTES);
 	link->reconnects += link->epoch != 0;
 	link->epoch += !link->has_token;
 	link->has_token = true;
 	remote_address_prefer(&link->address, link->stream.channel.fd);
 	link->heard_ns = clock_now_ns();
-	remote_link_enter(link, LINK_UP, 0);
+	remote_state_enter(link, REMOTE_UP, 0);
 	return 0;
 }
 
@@ -104,43 +105,45 @@ static int on_refusal(struct remote_link *link, const struct wire_header *h,
 	char text[CHANNEL_REASON_BYTES];
 	int code;
 
-	if (remote_link_read_error(link, h, body, &code, text,
-				   sizeof(text)) != 0)
-		return remote_link_blame(link, -EPROTO, "its Error is not one");
-	if (link->state == LINK_OPENING && link->has_token && code == ENOENT) {
+	if (remote_greeting_read_error(link, h, body, &code, text,
+				       sizeof(text)) != 0)
+		return remote_state_blame(link, -EPROTO,
+					  "its Error is not one");
+	if (code == ENOENT && link->state == REMOTE_OPENING &&
+	    link->has_token) {
 		link->has_token = false;
 		link->ops->was_lost(link->ctx);
 		ask_for_store(link);
 		return 0;
 	}
 	/* client/address.c knows by these words that the rest is not ours. */
-	remote_link_blame(link, -code, "it says: %s", text);
+	remote_state_blame(link, -code, "it says: %s", text);
 	return -ECONNREFUSED;
 }
 
-static int on_frame(void *ctx, const struct wire_header *h, const uint8_t *body,
-		    uint8_t **ret_payload_to)
+static int greeting_on_message(void *ctx, const struct wire_header *h,
+			       const uint8_t *body, uint8_t **ret_payload_to)
 {
 	struct remote_link *link = ctx;
 
-	if (link->state == LINK_UP)
-		return link->ops->receiver.frame(link->ctx, h, body,
-						 ret_payload_to);
+	if (link->state == REMOTE_UP)
+		return link->ops->receiver.message(link->ctx, h, body,
+						   ret_payload_to);
 	if (h->payload_bytes == 0) {
 		if (h->type == TYPE(ERROR))
 			return on_refusal(link, h, body);
 		if (h->type == TYPE(HELLO_REPLY) &&
-		    link->state == LINK_GREETING && h->request_id == 1)
+		    link->state == REMOTE_GREETING && h->request_id == 1)
 			return on_hello_reply(link, h, body);
 		if (h->type == TYPE(STORE_OPEN_REPLY) &&
-		    link->state == LINK_OPENING && h->request_id == 2)
+		    link->state == REMOTE_OPENING && h->request_id == 2)
 			return on_store_open_reply(link, h, body);
 	}
-	return remote_link_blame(link, -EPROTO, "it sent %s out of turn",
-				 wire_type_name(h->type));
+	return remote_state_blame(link, -EPROTO, "it sent %s out of turn",
+				  wire_type_name(h->type));
 }
 
-static int on_payload(void *ctx, const struct wire_header *h)
+static int greeting_on_payload(void *ctx, const struct wire_header *h)
 {
 	struct remote_link *link = ctx;
 
@@ -148,6 +151,6 @@ static int on_payload(void *ctx, const struct wire_header *h)
 }
 
 const struct remote_receiver remote_greeting_receiver = {
-	.frame = on_frame,
-	.payload = on_payload,
+	.message = greeting_on_message,
+	.payload = greeting_on_payload,
 };

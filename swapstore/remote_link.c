@@ -7,7 +7,6 @@
 #include "swapstore/remote_wait.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -35,6 +34,7 @@ int remote_link_init(struct remote_link *link,
 		.timeout_ns = options->timeout_ns,
 		.epoll_fd = -1, .timer_fd = -1, .ready_fd = -1,
 		.pause_ns = PAUSE_MIN_NS, .down_since_ns = clock_now_ns(),
+		.deadline_ns = clock_now_ns(),
 	};
 	*address = (struct remote_address){ 0 };
 	remote_connect_rewind(link);
@@ -66,18 +66,6 @@ void remote_link_fini(struct remote_link *link)
 
 /* ---- going down */
 
-int remote_link_blame(struct remote_link *link, int err, const char *format,
-		      ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(link->reason, sizeof(link->reason), format, args);
-	va_end(args);
-	link->error = err;
-	return err;
-}
-
 /* Between half of `ns` and all of it: many that lost the same server must not
  * all come back at the same moment. */
 static uint64_t with_jitter(struct remote_link *link, uint64_t ns)
@@ -101,17 +89,15 @@ static void reset_at_close(const struct remote_link *link)
 /* link->error and link->reason have been set. */
 static void go_down(struct remote_link *link)
 {
-	bool was_up = link->state == LINK_UP;
-	uint64_t now_ns = clock_now_ns();
+	bool was_up = link->state == REMOTE_UP;
+	uint64_t pause_ns = 0;
 
 	reset_at_close(link);
 	remote_stream_close(&link->stream);
-	link->state = LINK_DOWN;
 	link->interest = 0;
 	link->unanswered = 0;
-	link->deadline_ns = now_ns;
 	if (was_up) {
-		link->down_since_ns = now_ns;
+		link->down_since_ns = clock_now_ns();
 		remote_connect_rewind(link);
 	}
 	/* One that has served is worth trying again at once. */
@@ -119,20 +105,13 @@ static void go_down(struct remote_link *link)
 		link->pause_ns = PAUSE_MIN_NS;
 	else if (was_up || remote_connect_is_exhausted(link)) {
 		remote_connect_rewind(link);
-		link->deadline_ns += with_jitter(link, link->pause_ns);
+		pause_ns = with_jitter(link, link->pause_ns);
 		link->pause_ns = MIN(2 * link->pause_ns, PAUSE_MAX_NS);
 	}
 	link->has_served = false;
+	remote_state_enter(link, REMOTE_DOWN, pause_ns);
 	if (was_up)
 		link->ops->went_down(link->ctx);
-}
-
-void remote_link_enter(struct remote_link *link, enum link_state next,
-		       uint64_t patience_ns)
-{
-	link->state = next;
-	link->deadline_ns = patience_ns == 0 ? 0 :
-			    clock_now_ns() + patience_ns;
 }
 
 /* ---- turning */
@@ -144,8 +123,8 @@ static int secure(struct remote_link *link)
 	if (err == -EAGAIN)
 		return err;
 	if (err != 0)
-		return remote_link_blame(link, err, "%s",
-					 link->stream.channel.reason);
+		return remote_state_blame(link, err, "%s",
+					  link->stream.channel.reason);
 	remote_greeting_begin(link);
 	return 0;
 }
@@ -164,38 +143,30 @@ static int receive(struct remote_link *link)
 	if (err == 0 || link->error != 0)
 		return err;
 	if (err == -ENOTCONN)
-		return remote_link_blame(link, -ECONNRESET,
-					 "it closed the connection");
+		return remote_state_blame(link, -ECONNRESET,
+					  "it closed the connection");
 	if (s->channel.state == CHANNEL_BROKEN)
-		return remote_link_blame(link, err, "%s", s->channel.reason);
-	return remote_link_blame(link, err, "it does not speak this protocol");
-}
-
-static bool is_overdue(const struct remote_link *link, uint64_t now_ns)
-{
-	if (link->state == LINK_UP)
-		return link->unanswered > 0 &&
-		       now_ns - link->heard_ns >= link->timeout_ns;
-	return now_ns >= link->deadline_ns;
+		return remote_state_blame(link, err, "%s", s->channel.reason);
+	return remote_state_blame(link, err, "it does not speak this protocol");
 }
 
 /* One step.  Returns 0 (there may be more to do), -EAGAIN (not now), or
  * -errno: it is broken. */
 static int step(struct remote_link *link)
 {
-	enum link_state before = link->state;
+	enum remote_state before = link->state;
 	int err;
 
 	switch (before) {
-	case LINK_DOWN:
-		return is_overdue(link, clock_now_ns()) ?
+	case REMOTE_DOWN:
+		return remote_state_is_overdue(link, clock_now_ns()) ?
 			       remote_connect_begin(link) : -EAGAIN;
-	case LINK_LOOKING:
+	case REMOTE_LOOKING:
 		return remote_connect_look(link);
-	case LINK_CONNECTING:
+	case REMOTE_CONNECTING:
 		err = remote_connect_go_on(link);
 		break;
-	case LINK_SECURING:
+	case REMOTE_SECURING:
 		err = secure(link);
 		break;
 	default:
@@ -205,10 +176,10 @@ static int step(struct remote_link *link)
 		err = link->state == before ? -EAGAIN : 0;
 		break;
 	}
-	if (err == -EAGAIN && is_overdue(link, clock_now_ns()))
-		return remote_link_blame(link, -ETIMEDOUT, "no answer for "
-					 "%u ms", (unsigned)(link->timeout_ns /
-							     MS_NS));
+	if (err == -EAGAIN && remote_state_is_overdue(link, clock_now_ns()))
+		return remote_state_blame(link, -ETIMEDOUT, "no answer for "
+					  "%u ms", (unsigned)(link->timeout_ns /
+							      MS_NS));
 	return err;
 }
 
@@ -216,16 +187,16 @@ void remote_link_transmit(struct remote_link *link)
 {
 	int err = 0;
 
-	while (link->state >= LINK_GREETING && err == 0) {
-		if (link->state == LINK_UP && !link->is_leaving)
+	while (link->state >= REMOTE_GREETING && err == 0) {
+		if (link->state == REMOTE_UP && !link->is_leaving)
 			link->ops->fill(link->ctx);
 		if (remote_stream_pending(&link->stream) == 0)
 			break;
 		err = remote_stream_send(&link->stream);
 	}
 	if (err != 0 && err != -EAGAIN) {
-		remote_link_blame(link, err, "%s",
-				  link->stream.channel.reason);
+		remote_state_blame(link, err, "%s",
+				   link->stream.channel.reason);
 		go_down(link);
 	}
 }
@@ -245,6 +216,7 @@ void remote_link_run(struct remote_link *link)
 			remote_link_transmit(link);
 	}
 	remote_link_transmit(link);
+	remote_state_check(link);
 }
 
 int remote_link_connect(struct remote_link *link)
@@ -254,13 +226,13 @@ int remote_link_connect(struct remote_link *link)
 	for (;;) {
 		remote_link_run(link);
 		remote_wait_settle(link, false);
-		if (link->state == LINK_UP)
+		if (link->state == REMOTE_UP)
 			return 0;
-		if (link->state == LINK_DOWN)
+		if (link->state == REMOTE_DOWN)
 			return link->error;
 		if (clock_now_ns() >= until_ns)
-			return remote_link_blame(link, -ETIMEDOUT, "%s",
-						 strerror(ETIMEDOUT));
+			return remote_state_blame(link, -ETIMEDOUT, "%s",
+						  strerror(ETIMEDOUT));
 		remote_wait_until(link, until_ns);
 	}
 }
@@ -271,11 +243,11 @@ static int look_again(struct remote_link *link)
 	char reason[CHANNEL_REASON_BYTES];
 	int err;
 
-	if (link->state < LINK_GREETING)
-		return remote_link_blame(link, -ECONNRESET, "the certificates "
-					 "here were renewed meanwhile");
+	if (link->state < REMOTE_GREETING)
+		return remote_state_blame(link, -ECONNRESET, "the certificates "
+					  "here were renewed meanwhile");
 	err = channel_verify(&link->stream.channel, link->tls, reason);
-	return err == 0 ? 0 : remote_link_blame(link, err, "%s", reason);
+	return err == 0 ? 0 : remote_state_blame(link, err, "%s", reason);
 }
 
 void remote_link_renew(struct remote_link *link, struct channel_context *tls)
@@ -283,11 +255,11 @@ void remote_link_renew(struct remote_link *link, struct channel_context *tls)
 	link->tls = tls;
 	if (link->stream.is_open && look_again(link) != 0)
 		go_down(link);
-	if (link->state != LINK_DOWN)
+	if (link->state != REMOTE_DOWN)
 		return;
 	remote_connect_rewind(link);
 	link->pause_ns = PAUSE_MIN_NS;
-	link->deadline_ns = clock_now_ns();
+	remote_state_enter(link, REMOTE_DOWN, 0);
 }
 
 /* Whatever is answered to it, the server has heard it by then. */
@@ -298,7 +270,7 @@ void remote_link_say_goodbye(struct remote_link *link)
 
 	link->is_leaving = true;
 	link->wake_ns = 0;	/* for what is not asked any more */
-	while (link->state == LINK_UP && clock_now_ns() < until_ns) {
+	while (link->state == REMOTE_UP && clock_now_ns() < until_ns) {
 		if (!is_said && remote_link_has_room(link)) {
 			remote_stream_put(&link->stream, TYPE(STORE_CLOSE),
 					  UINT64_MAX, NULL, 0);
@@ -307,14 +279,14 @@ void remote_link_say_goodbye(struct remote_link *link)
 		remote_link_transmit(link);
 		remote_wait_settle(link, false);
 		remote_wait_until(link, until_ns);
-		if (link->state == LINK_UP && receive(link) != 0)
+		if (link->state == REMOTE_UP && receive(link) != 0)
 			break;
 	}
 }
 
 bool remote_link_has_room(const struct remote_link *link)
 {
-	return link->state == LINK_UP &&
+	return link->state == REMOTE_UP &&
 	       remote_stream_pending(&link->stream) < REMOTE_STREAM_OUT_LOW;
 }
 

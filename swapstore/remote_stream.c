@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-	OUT_BYTES = REMOTE_STREAM_OUT_LOW + REMOTE_STREAM_FRAME_MAX,
+	OUT_BYTES = REMOTE_STREAM_OUT_LOW + REMOTE_STREAM_MESSAGE_MAX,
 	IN_BYTES = WIRE_HEADER_BYTES + WIRE_BODY_BYTES_MAX,
 	DIRECT_BYTES_MIN = 16 * 1024,	/* received where it belongs */
 	TURN_BYTES = 4 * 1024 * 1024,	/* then others have their turn */
@@ -74,7 +74,7 @@ void remote_stream_put(struct remote_stream *s, uint16_t type,
 {
 	ssize_t n;
 
-	if (OUT_BYTES - s->out_tail < REMOTE_STREAM_FRAME_MAX)
+	if (OUT_BYTES - s->out_tail < REMOTE_STREAM_MESSAGE_MAX)
 		move_out_to_front(s);
 	n = wire_pack(type, request_id, message, payload_bytes,
 		      s->out + s->out_tail, OUT_BYTES - s->out_tail);
@@ -156,36 +156,36 @@ static void take_payload(struct remote_stream *s)
 	s->payload_left -= length;
 }
 
-/* Cut the next frame off.  Returns 1, or 0 when it is not all there, or
+/* Cut the next message off.  Returns 1, or 0 when it is not all there, or
  * -errno. */
-static int take_frame(struct remote_stream *s, const struct remote_receiver *to,
-		      void *ctx)
+static int take_message(struct remote_stream *s,
+			const struct remote_receiver *to, void *ctx)
 {
 	const uint8_t *at = s->in + s->in_head;
 	int err;
 
 	if (in_bytes(s) < WIRE_HEADER_BYTES)
 		return 0;
-	err = wire_header_unpack(at, WIRE_BODY_BYTES_MAX, &s->frame);
-	if (err == 0 && s->frame.version_major != WIRE_VERSION_MAJOR)
+	err = wire_header_unpack(at, WIRE_BODY_BYTES_MAX, &s->header);
+	if (err == 0 && s->header.version_major != WIRE_VERSION_MAJOR)
 		err = -EPROTO;
 	if (err != 0)
 		return err;
-	if (in_bytes(s) < WIRE_HEADER_BYTES + s->frame.body_bytes)
+	if (in_bytes(s) < WIRE_HEADER_BYTES + s->header.body_bytes)
 		return 0;
-	s->in_head += WIRE_HEADER_BYTES + s->frame.body_bytes;
-	err = to->frame(ctx, &s->frame, at + WIRE_HEADER_BYTES,
-			&s->payload_to);
+	s->in_head += WIRE_HEADER_BYTES + s->header.body_bytes;
+	err = to->message(ctx, &s->header, at + WIRE_HEADER_BYTES,
+			  &s->payload_to);
 	if (err != 0)
 		return err;
-	s->payload_left = s->frame.payload_bytes;
+	s->payload_left = s->header.payload_bytes;
 	ASSERT(s->payload_left == 0 || s->payload_to != NULL);
 	return 1;
 }
 
-/* Take all frames in the buffer.  Returns 0 or -errno. */
-static int take_frames(struct remote_stream *s,
-		       const struct remote_receiver *to, void *ctx)
+/* Take all messages in the buffer.  Returns 0 or -errno. */
+static int take_messages(struct remote_stream *s,
+			 const struct remote_receiver *to, void *ctx)
 {
 	int got;
 
@@ -195,11 +195,11 @@ static int take_frames(struct remote_stream *s,
 			if (s->payload_left > 0)
 				return 0;
 			s->payload_to = NULL;
-			got = to->payload(ctx, &s->frame);
+			got = to->payload(ctx, &s->header);
 			if (got != 0)
 				return got;
 		}
-		got = take_frame(s, to, ctx);
+		got = take_message(s, to, ctx);
 		if (got <= 0)
 			return got;
 	}
@@ -220,7 +220,7 @@ int remote_stream_receive(struct remote_stream *s,
 		if (n < 0)
 			return (int)n;
 		total += (size_t)n;
-		err = take_frames(s, to, ctx);
+		err = take_messages(s, to, ctx);
 		if (err != 0)
 			return err;
 	}

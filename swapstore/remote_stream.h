@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Frames of memd.proto over a channel, without blocking: what goes out is
- * gathered in a buffer, what comes in is cut into frames, and payload goes to
- * where its receiver wants it.  Knows no message; remote_link.h does. */
+/* Messages of memd.proto over a channel, without blocking: what goes out is
+ * gathered in a buffer, what comes in is cut into messages, and payload goes to
+ * where its receiver wants it.  What they mean is remote_link.h's. */
 #ifndef MEMD_SWAPSTORE_REMOTE_STREAM_H
 #define MEMD_SWAPSTORE_REMOTE_STREAM_H
 
@@ -13,8 +13,8 @@ enum {
 	/* More is put in only below this, so that what is urgent does not have
 	 * to wait long behind what has been put in before it. */
 	REMOTE_STREAM_OUT_LOW = 64 * 1024,
-	/* And no frame is longer than this. */
-	REMOTE_STREAM_FRAME_MAX = 160 * 1024,
+	/* And no message is longer than this. */
+	REMOTE_STREAM_MESSAGE_MAX = 160 * 1024,
 };
 
 struct remote_stream {
@@ -23,19 +23,19 @@ struct remote_stream {
 	bool waits_to_write;		/* its last send could not go on */
 	uint8_t *in, *out;		/* owned */
 	size_t in_head, in_tail, out_head, out_tail;
-	struct wire_header frame;	/* whose payload is coming in */
+	struct wire_header header;	/* whose payload is coming in */
 	uint8_t *payload_to;		/* borrowed */
 	size_t payload_left;
 	uint64_t sent_bytes, received_bytes;	/* of all connections */
 };
 
-/* Who gets the frames.  Both return 0 or -errno, which ends the stream. */
+/* Who gets the messages.  Both return 0 or -errno, which ends the stream. */
 struct remote_receiver {
 	/* A header with its body.  Where it announces payload, ret_payload_to
 	 * must be set to memory for all of it. */
-	int (*frame)(void *ctx, const struct wire_header *h,
-		     const uint8_t *body, uint8_t **ret_payload_to);
-	/* The payload of the last frame is there. */
+	int (*message)(void *ctx, const struct wire_header *h,
+		       const uint8_t *body, uint8_t **ret_payload_to);
+	/* The payload of the last message is there. */
 	int (*payload)(void *ctx, const struct wire_header *h);
 };
 
@@ -54,7 +54,7 @@ void remote_stream_close(struct remote_stream *s);
 /* Bytes put in that have not gone out. */
 size_t remote_stream_pending(const struct remote_stream *s);
 
-/* Put a frame in; its payload follows with remote_stream_append(). */
+/* Put a message in; its payload follows with remote_stream_append(). */
 void remote_stream_put(struct remote_stream *s, uint16_t type,
 		       uint64_t request_id, const ProtobufCMessage *message,
 		       uint32_t payload_bytes);

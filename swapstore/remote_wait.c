@@ -68,7 +68,7 @@ static void settle_interest(struct remote_link *link)
 
 	if (!s->is_open)
 		return;
-	if (link->state == LINK_CONNECTING)
+	if (link->state == REMOTE_CONNECTING)
 		event.events = EPOLLOUT;
 	else if (s->waits_to_write || s->channel.wants_write)
 		event.events |= EPOLLOUT;
@@ -79,6 +79,7 @@ static void settle_interest(struct remote_link *link)
 		link->interest = event.events;
 }
 
+/* 0: never. */
 static uint64_t sooner(uint64_t a_ns, uint64_t b_ns)
 {
 	if (a_ns == 0 || b_ns == 0)
@@ -86,22 +87,11 @@ static uint64_t sooner(uint64_t a_ns, uint64_t b_ns)
 	return MIN(a_ns, b_ns);
 }
 
-/* When there is something to do although nothing has happened; 0: never. */
-static uint64_t next_ns(const struct remote_link *link)
-{
-	uint64_t at_ns = link->deadline_ns;
-
-	if (link->state == LINK_UP)
-		at_ns = link->unanswered == 0 ? 0 :
-			link->heard_ns + link->timeout_ns;
-	return sooner(at_ns, link->wake_ns);
-}
-
 /* One that rings too early is left alone: it costs less than being set anew
  * for every request. */
 static void settle_timer(struct remote_link *link)
 {
-	uint64_t at_ns = next_ns(link);
+	uint64_t at_ns = sooner(remote_state_end_ns(link), link->wake_ns);
 	struct itimerspec when = { 0 };
 
 	if (link->armed_ns == at_ns)
@@ -121,7 +111,7 @@ void remote_wait_settle(struct remote_link *link, bool is_ready)
 	eventfd_t ignored;
 
 	is_ready = is_ready || (link->stream.is_open &&
-				link->state >= LINK_SECURING &&
+				link->state >= REMOTE_SECURING &&
 				channel_has_input(&link->stream.channel));
 	if (is_ready != link->is_ready) {
 		if (is_ready)

@@ -5,7 +5,7 @@
 #ifndef MEMD_SWAPSTORE_REMOTE_WAIT_H
 #define MEMD_SWAPSTORE_REMOTE_WAIT_H
 
-#include "swapstore/remote_link.h"
+#include "swapstore/remote_state.h"
 
 /* The descriptors; they are -1 before.  Returns 0 or -errno; _fini accepts
  * what _init has left. */

@@ -80,7 +80,7 @@ static int remote_flush(struct swapstore *st)
 		else
 			remote_request_end(sr, rq);
 	}
-	if (sr->is_mirrored && sr->link.state != LINK_UP)
+	if (sr->is_mirrored && sr->link.state != REMOTE_UP)
 		remote_reads_fail(sr);
 	remote_write_admit(sr);
 	remote_link_transmit(&sr->link);
@@ -162,7 +162,7 @@ static void remote_destroy(struct swapstore *st)
 {
 	struct store_remote *sr = (struct store_remote *)st;
 
-	if (sr->link.state == LINK_UP)
+	if (sr->link.state == REMOTE_UP)
 		remote_link_say_goodbye(&sr->link);
 	remote_link_fini(&sr->link);
 	behind_fini(&sr->behind);
@@ -196,7 +196,7 @@ static uint64_t rtt_ns(const struct store_remote *sr)
 	struct tcp_info info = { 0 };
 	socklen_t length = sizeof(info);
 
-	if (sr->link.state != LINK_UP ||
+	if (sr->link.state != REMOTE_UP ||
 	    getsockopt(sr->link.stream.channel.fd, IPPROTO_TCP, TCP_INFO,
 		       &info, &length) != 0)
 		return 0;
@@ -208,7 +208,7 @@ void store_remote_status_get(const struct swapstore *st,
 {
 	const struct store_remote *sr = (const struct store_remote *)st;
 	const struct remote_link *link = &sr->link;
-	bool is_up = link->state == LINK_UP;
+	bool is_up = link->state == REMOTE_UP;
 
 	ASSERT(store_is_remote(st));
 	*ret_status = (struct store_remote_status){
@@ -245,7 +245,7 @@ void store_remote_renew(struct swapstore *st, struct channel_context *tls)
 bool store_remote_is_up(const struct swapstore *st)
 {
 	ASSERT(store_is_remote(st));
-	return ((const struct store_remote *)st)->link.state == LINK_UP;
+	return ((const struct store_remote *)st)->link.state == REMOTE_UP;
 }
 
 uint64_t store_remote_epoch(const struct swapstore *st)

@@ -23,6 +23,7 @@
 #define MEMD_SWAPSTORE_STORE_REMOTE_INTERNAL_H
 
 #include "swapstore/remote_behind.h"
+#include "swapstore/remote_greeting.h"
 #include "swapstore/remote_link.h"
 #include "swapstore/store_remote.h"
 #include <sys/queue.h>
