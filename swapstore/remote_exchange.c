@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What a store_remote asks the server, and what becomes of the answers.
- *
- * Reads go out first, then, in one order, discards and writes: a slot that is
+/* Reads go out first, then, in one order, discards and writes: a slot that is
  * written again after it was discarded must not lose its new bytes.  A read is
  * asked for in parts, between the slots that the write-behind buffer has; the
  * pager writes no slot that it reads, so the server has the newest bytes of
  * what is asked for, also when that is asked for again. */
-#include "swapstore/store_remote_internal.h"
+#include "swapstore/remote_exchange.h"
 
 #include "common/bitmap.h"
 #include "common/clock.h"
+#include "swapstore/remote_greeting.h"
+#include "swapstore/remote_link.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,21 +21,6 @@ enum { WRITE_SLOTS_MAX = 32 };	/* of one message: see remote_stream.h */
 #define TYPE(name) MEMD__MESSAGE_TYPE__TYPE_##name
 
 /* ---- messages */
-
-static struct remote_message *message_get(struct store_remote *sr)
-{
-	struct remote_message *m = TAILQ_FIRST(&sr->free_messages);
-
-	if (m != NULL)
-		TAILQ_REMOVE(&sr->free_messages, m, link);
-	return m;
-}
-
-static void message_put(struct store_remote *sr, struct remote_message *m)
-{
-	m->request = NULL;
-	TAILQ_INSERT_HEAD(&sr->free_messages, m, link);
-}
 
 static uint64_t message_id(const struct store_remote *sr,
 			   const struct remote_message *m)
@@ -50,7 +35,7 @@ static struct remote_message *message_find(struct store_remote *sr,
 {
 	uint64_t index = (id & 0xffff) - 1;
 
-	if (index >= sr->depth || !sr->messages[index].is_sent ||
+	if (index >= sr->depth || sr->messages[index].state != MESSAGE_SENT ||
 	    message_id(sr, &sr->messages[index]) != id)
 		return NULL;
 	return &sr->messages[index];
@@ -62,8 +47,7 @@ static void message_send(struct store_remote *sr, struct remote_message *m,
 	Memd__StoreRange range = MEMD__STORE_RANGE__INIT;
 
 	m->generation++;
-	m->is_sent = true;
-	TAILQ_INSERT_TAIL(&sr->sent, m, link);
+	remote_message_enter(sr, m, MESSAGE_SENT);
 	range.slot = m->slot;
 	range.count = m->count;
 	remote_stream_put(&sr->link.stream, type, message_id(sr, m),
@@ -71,26 +55,7 @@ static void message_send(struct store_remote *sr, struct remote_message *m,
 	remote_link_asked(&sr->link);
 }
 
-/* It is answered, or will not be; it belongs to the caller now. */
-static void message_unsend(struct store_remote *sr, struct remote_message *m)
-{
-	m->is_sent = false;
-	TAILQ_REMOVE(&sr->sent, m, link);
-	if (m->request == NULL)
-		sr->writes_sent--;
-}
-
 /* ---- reads */
-
-void remote_request_end(struct store_remote *sr, struct remote_request *rq)
-{
-	STAILQ_INSERT_TAIL(&sr->done, rq, link);
-}
-
-bool remote_read_is_done(const struct remote_request *rq)
-{
-	return rq->at == rq->io.slot_count && rq->parts == 0;
-}
 
 static void *buffer_at(const struct remote_request *rq, uint32_t slot)
 {
@@ -98,8 +63,9 @@ static void *buffer_at(const struct remote_request *rq, uint32_t slot)
 	       (size_t)(slot - rq->io.slot) * SWAP_SLOT_BYTES;
 }
 
-/* One slot that is lost spoils the whole request. */
-bool remote_read_advance(struct store_remote *sr, struct remote_request *rq)
+/* Copy what the buffer has of a read, up to a slot that must be asked for.
+ * True: there is one.  One slot that is lost spoils the whole request. */
+static bool read_advance(struct store_remote *sr, struct remote_request *rq)
 {
 	while (rq->at < rq->io.slot_count) {
 		uint32_t slot = rq->io.slot + rq->at;
@@ -118,6 +84,12 @@ bool remote_read_advance(struct store_remote *sr, struct remote_request *rq)
 	return false;
 }
 
+void remote_exchange_read(struct store_remote *sr, struct remote_request *rq)
+{
+	remote_request_enter(sr, rq, read_advance(sr, rq) ? REQUEST_READING :
+							    REQUEST_DONE);
+}
+
 /* How many slots from the cursor on must be asked for in one. */
 static uint32_t part_count(const struct store_remote *sr,
 			   const struct remote_request *rq)
@@ -131,17 +103,25 @@ static uint32_t part_count(const struct store_remote *sr,
 	return count;
 }
 
+/* Nothing of it is left to be asked for. */
+static void read_all_asked(struct store_remote *sr, struct remote_request *rq)
+{
+	remote_request_enter(sr, rq, rq->parts == 0 ? REQUEST_DONE :
+						      REQUEST_ASKED);
+}
+
+/* A message that is SENT or AGAIN will not be answered, or was. */
 static void part_end(struct store_remote *sr, struct remote_message *m,
 		     int result)
 {
 	struct remote_request *rq = m->request;
 
-	message_put(sr, m);
+	remote_message_enter(sr, m, MESSAGE_FREE);
 	if (result != 0)
 		rq->result = result;
 	rq->parts--;
-	if (remote_read_is_done(rq))
-		remote_request_end(sr, rq);
+	if (rq->parts == 0 && rq->state == REQUEST_ASKED)
+		remote_request_enter(sr, rq, REQUEST_DONE);
 }
 
 static bool has_lost(const struct store_remote *sr, uint32_t slot,
@@ -155,11 +135,10 @@ static bool has_lost(const struct store_remote *sr, uint32_t slot,
 
 static bool put_read_again(struct store_remote *sr)
 {
-	struct remote_message *m = TAILQ_FIRST(&sr->again);
+	struct remote_message *m = TAILQ_FIRST(&sr->messages_in[MESSAGE_AGAIN]);
 
 	if (m == NULL)
 		return false;
-	TAILQ_REMOVE(&sr->again, m, link);
 	if (has_lost(sr, m->slot, m->count))
 		part_end(sr, m, -SWAP_ELOST);
 	else
@@ -169,13 +148,14 @@ static bool put_read_again(struct store_remote *sr)
 
 static bool put_read(struct store_remote *sr)
 {
-	struct remote_request *rq = STAILQ_FIRST(&sr->reading);
+	struct remote_request *rq =
+		TAILQ_FIRST(&sr->requests_in[REQUEST_READING]);
 	struct remote_message *m;
 
 	if (rq == NULL)
 		return false;
-	if (remote_read_advance(sr, rq)) {
-		m = message_get(sr);
+	if (read_advance(sr, rq)) {
+		m = TAILQ_FIRST(&sr->messages_in[MESSAGE_FREE]);
 		if (m == NULL)
 			return false;
 		m->request = rq;
@@ -185,21 +165,19 @@ static bool put_read(struct store_remote *sr)
 		rq->parts++;
 		message_send(sr, m, TYPE(STORE_READ), 0);
 	}
-	if (rq->at == rq->io.slot_count) {
-		STAILQ_REMOVE_HEAD(&sr->reading, link);
-		if (rq->parts == 0)
-			remote_request_end(sr, rq);
-	}
+	if (rq->at == rq->io.slot_count)
+		read_all_asked(sr, rq);
 	return true;
 }
 
 /* ---- writes and discards */
 
-void remote_write_admit(struct store_remote *sr)
+void remote_exchange_admit(struct store_remote *sr)
 {
+	struct remote_requests *from = &sr->requests_in[REQUEST_ADMITTING];
 	struct remote_request *rq;
 
-	while ((rq = STAILQ_FIRST(&sr->admitting)) != NULL) {
+	while ((rq = TAILQ_FIRST(from)) != NULL) {
 		while (rq->at < rq->io.slot_count) {
 			uint32_t slot = rq->io.slot + rq->at;
 
@@ -209,8 +187,7 @@ void remote_write_admit(struct store_remote *sr)
 			bitmap_clear(sr->lost, slot);
 			rq->at++;
 		}
-		STAILQ_REMOVE_HEAD(&sr->admitting, link);
-		remote_request_end(sr, rq);
+		remote_request_enter(sr, rq, REQUEST_DONE);
 	}
 }
 
@@ -233,7 +210,7 @@ static bool put_discards(struct store_remote *sr)
 static bool may_write(const struct store_remote *sr)
 {
 	return !TAILQ_EMPTY(&sr->behind.waiting) &&
-	       !TAILQ_EMPTY(&sr->free_messages) &&
+	       !TAILQ_EMPTY(&sr->messages_in[MESSAGE_FREE]) &&
 	       sr->writes_sent < MAX(sr->depth * 3 / 4, 1);
 }
 
@@ -244,7 +221,7 @@ static bool put_write(struct store_remote *sr)
 
 	if (!may_write(sr))
 		return false;
-	m = message_get(sr);
+	m = TAILQ_FIRST(&sr->messages_in[MESSAGE_FREE]);
 	m->count = behind_send_begin(&sr->behind, WRITE_SLOTS_MAX, &m->cells);
 	m->slot = TAILQ_FIRST(&m->cells)->slot;
 	message_send(sr, m, TYPE(STORE_WRITE), m->count * SWAP_SLOT_BYTES);
@@ -252,7 +229,6 @@ static bool put_write(struct store_remote *sr)
 		remote_stream_append(&sr->link.stream,
 				     behind_bytes(&sr->behind, cell),
 				     SWAP_SLOT_BYTES);
-	sr->writes_sent++;
 	return true;
 }
 
@@ -267,7 +243,7 @@ static void fill(void *ctx)
 {
 	struct store_remote *sr = ctx;
 
-	remote_write_admit(sr);
+	remote_exchange_admit(sr);
 	while (remote_link_has_room(&sr->link) && !is_held(sr))
 		if (!put_read_again(sr) && !put_read(sr) &&
 		    !put_discards(sr) && !put_write(sr))
@@ -284,7 +260,7 @@ static void write_confirmed(struct store_remote *sr, struct remote_message *m)
 		if (cell->state == BEHIND_SENT)
 			bitmap_set(sr->kept, cell->slot);
 	behind_release(&sr->behind, &m->cells);
-	message_put(sr, m);
+	remote_message_enter(sr, m, MESSAGE_FREE);
 }
 
 /* The server could not keep these bytes, and does not have the old ones
@@ -301,17 +277,15 @@ static void write_lost(struct store_remote *sr, struct remote_message *m)
 		sr->lost_slots++;
 	}
 	behind_release(&sr->behind, &m->cells);
-	message_put(sr, m);
+	remote_message_enter(sr, m, MESSAGE_FREE);
 }
 
 static void ask_again(struct store_remote *sr, struct remote_message *m)
 {
-	if (m->request != NULL) {
-		TAILQ_INSERT_HEAD(&sr->again, m, link);
-	} else {
+	if (m->request == NULL)
 		behind_send_again(&sr->behind, &m->cells);
-		message_put(sr, m);
-	}
+	remote_message_enter(sr, m, m->request != NULL ? MESSAGE_AGAIN :
+							 MESSAGE_FREE);
 }
 
 static bool is_passing(int code)
@@ -336,7 +310,6 @@ static int on_error(struct store_remote *sr, struct remote_message *m,
 	if (m == NULL || (code != EIO && !is_passing(code)))
 		return remote_state_blame(&sr->link, -ECONNREFUSED,
 					  "it says: %s", text);
-	message_unsend(sr, m);
 	remote_link_answered(&sr->link);
 	if (code != EIO)
 		sr->hold_ns = clock_now_ns() + HOLD_NS;
@@ -376,7 +349,6 @@ static int on_message(void *ctx, const struct wire_header *h,
 					  "with %s and %u bytes",
 					  wire_type_name(h->type),
 					  h->payload_bytes);
-	message_unsend(sr, m);
 	remote_link_answered(&sr->link);
 	write_confirmed(sr, m);
 	return 0;
@@ -388,9 +360,8 @@ static int on_payload(void *ctx, const struct wire_header *h)
 	struct remote_message *m = sr->incoming;
 
 	(void)h;
-	ASSERT(m != NULL && m->is_sent && m->request != NULL);
+	ASSERT(m != NULL && m->state == MESSAGE_SENT && m->request != NULL);
 	sr->incoming = NULL;
-	message_unsend(sr, m);
 	remote_link_answered(&sr->link);
 	part_end(sr, m, 0);
 	return 0;
@@ -398,24 +369,19 @@ static int on_payload(void *ctx, const struct wire_header *h)
 
 /* ---- the connection */
 
-void remote_reads_fail(struct store_remote *sr)
+/* First what was not asked for yet, so that the last part is the end. */
+void remote_exchange_fail_reads(struct store_remote *sr)
 {
 	struct remote_request *rq;
 	struct remote_message *m;
 
-	/* First what was not asked for yet, so that the last part is the
-	 * end. */
-	while ((rq = STAILQ_FIRST(&sr->reading)) != NULL) {
-		STAILQ_REMOVE_HEAD(&sr->reading, link);
+	while ((rq = TAILQ_FIRST(&sr->requests_in[REQUEST_READING])) != NULL) {
 		rq->result = -ENOTCONN;
 		rq->at = rq->io.slot_count;
-		if (rq->parts == 0)
-			remote_request_end(sr, rq);
+		read_all_asked(sr, rq);
 	}
-	while ((m = TAILQ_FIRST(&sr->again)) != NULL) {
-		TAILQ_REMOVE(&sr->again, m, link);
+	while ((m = TAILQ_FIRST(&sr->messages_in[MESSAGE_AGAIN])) != NULL)
 		part_end(sr, m, -ENOTCONN);
-	}
 }
 
 /* From the youngest on, so that the oldest comes first again. */
@@ -426,14 +392,13 @@ static void went_down(void *ctx)
 
 	sr->incoming = NULL;
 	sr->hold_ns = 0;
-	while ((m = TAILQ_LAST(&sr->sent, remote_messages)) != NULL) {
-		message_unsend(sr, m);
+	while ((m = TAILQ_LAST(&sr->messages_in[MESSAGE_SENT],
+			       remote_messages)) != NULL)
 		ask_again(sr, m);
-	}
-	ASSERT(sr->writes_sent == 0);
+	remote_requests_check(sr);
 	behind_check(&sr->behind, 0);
 	if (sr->is_mirrored)
-		remote_reads_fail(sr);
+		remote_exchange_fail_reads(sr);
 }
 
 static void was_lost(void *ctx)

@@ -2,11 +2,13 @@
 /* The swap store on another host, as its owner sees it: requests in, done
  * ones out.  What goes over the wire is remote_exchange.c's, the connection
  * remote_link.c's, the write-behind buffer remote_behind.c's. */
-#include "swapstore/remote_wait.h"
-#include "swapstore/store_remote_internal.h"
+#include "swapstore/store_remote.h"
 
 #include "common/bitmap.h"
 #include "common/clock.h"
+#include "swapstore/remote_exchange.h"
+#include "swapstore/remote_link.h"
+#include "swapstore/remote_wait.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -31,14 +33,15 @@ static void settle(struct store_remote *sr)
 	if (remote_link_has_room(&sr->link))
 		sr->link.wake_ns = sr->hold_ns != 0 ? sr->hold_ns :
 						      sr->discard_ns;
-	remote_wait_settle(&sr->link, !STAILQ_EMPTY(&sr->done));
+	remote_wait_settle(&sr->link,
+			   !TAILQ_EMPTY(&sr->requests_in[REQUEST_DONE]));
 }
 
 /* A mirror's is asked only for what can be done at once. */
 static bool is_refused(const struct store_remote *sr, const struct swap_io *io)
 {
 	return sr->is_mirrored && io->is_write &&
-	       (!STAILQ_EMPTY(&sr->admitting) ||
+	       (!TAILQ_EMPTY(&sr->requests_in[REQUEST_ADMITTING]) ||
 		sr->behind.cell_count - sr->behind.used_count <
 			io->slot_count);
 }
@@ -46,19 +49,20 @@ static bool is_refused(const struct store_remote *sr, const struct swap_io *io)
 static int remote_submit(struct swapstore *st, const struct swap_io *io)
 {
 	struct store_remote *sr = (struct store_remote *)st;
-	struct remote_request *rq = STAILQ_FIRST(&sr->free);
+	struct remote_request *rq = TAILQ_FIRST(&sr->requests_in[REQUEST_FREE]);
 
 	if (rq == NULL || is_refused(sr, io))
 		return -EAGAIN;
-	STAILQ_REMOVE_HEAD(&sr->free, link);
-	*rq = (struct remote_request){ .io = *io };
+	rq->io = *io;
+	rq->at = 0;
+	rq->result = 0;
 	if (sr->is_mirrored && io->is_write) {
-		STAILQ_INSERT_TAIL(&sr->admitting, rq, link);
-		remote_write_admit(sr);
+		remote_request_enter(sr, rq, REQUEST_ADMITTING);
+		remote_exchange_admit(sr);
 		/* To be sent with the next flush. */
 		sr->is_admitted = true;
 	} else {
-		STAILQ_INSERT_TAIL(&sr->staged, rq, link);
+		remote_request_enter(sr, rq, REQUEST_STAGED);
 	}
 	return 0;
 }
@@ -66,23 +70,21 @@ static int remote_submit(struct swapstore *st, const struct swap_io *io)
 static int remote_flush(struct swapstore *st)
 {
 	struct store_remote *sr = (struct store_remote *)st;
+	struct remote_requests *staged = &sr->requests_in[REQUEST_STAGED];
 	struct remote_request *rq;
 
-	if (STAILQ_EMPTY(&sr->staged) && !sr->is_admitted)
+	if (TAILQ_EMPTY(staged) && !sr->is_admitted)
 		return 0;
 	sr->is_admitted = false;
-	while ((rq = STAILQ_FIRST(&sr->staged)) != NULL) {
-		STAILQ_REMOVE_HEAD(&sr->staged, link);
+	while ((rq = TAILQ_FIRST(staged)) != NULL) {
 		if (rq->io.is_write)
-			STAILQ_INSERT_TAIL(&sr->admitting, rq, link);
-		else if (remote_read_advance(sr, rq))
-			STAILQ_INSERT_TAIL(&sr->reading, rq, link);
+			remote_request_enter(sr, rq, REQUEST_ADMITTING);
 		else
-			remote_request_end(sr, rq);
+			remote_exchange_read(sr, rq);
 	}
 	if (sr->is_mirrored && sr->link.state != REMOTE_UP)
-		remote_reads_fail(sr);
-	remote_write_admit(sr);
+		remote_exchange_fail_reads(sr);
+	remote_exchange_admit(sr);
 	remote_link_transmit(&sr->link);
 	settle(sr);
 	return 0;
@@ -96,9 +98,9 @@ static unsigned remote_reap(struct swapstore *st, struct swap_done *done,
 	unsigned count = 0;
 
 	remote_link_run(&sr->link);
-	while (count < max && (rq = STAILQ_FIRST(&sr->done)) != NULL) {
-		STAILQ_REMOVE_HEAD(&sr->done, link);
-		STAILQ_INSERT_HEAD(&sr->free, rq, link);
+	while (count < max &&
+	       (rq = TAILQ_FIRST(&sr->requests_in[REQUEST_DONE])) != NULL) {
+		remote_request_enter(sr, rq, REQUEST_FREE);
 		done[count++] = (struct swap_done){
 			.cookie = rq->io.cookie,
 			.result = rq->result,
@@ -168,8 +170,7 @@ static void remote_destroy(struct swapstore *st)
 	behind_fini(&sr->behind);
 	free(sr->lost);
 	free(sr->kept);
-	free(sr->messages);
-	free(sr->requests);
+	remote_requests_fini(sr);
 	free(sr);
 }
 
@@ -269,22 +270,15 @@ static int make_tables(struct store_remote *sr)
 {
 	size_t words = BITMAP_WORDS((size_t)sr->base.slot_count);
 
-	sr->requests = calloc(sr->depth, sizeof(*sr->requests));
-	sr->messages = calloc(sr->depth, sizeof(*sr->messages));
 	sr->kept = calloc(words, sizeof(*sr->kept));
 	sr->lost = calloc(words, sizeof(*sr->lost));
-	if (sr->requests == NULL || sr->messages == NULL ||
-	    sr->kept == NULL || sr->lost == NULL)
+	if (sr->kept == NULL || sr->lost == NULL)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < sr->depth; i++) {
-		STAILQ_INSERT_TAIL(&sr->free, &sr->requests[i], link);
-		TAILQ_INSERT_TAIL(&sr->free_messages, &sr->messages[i], link);
-	}
 	for (uint32_t i = 0; i < WIRE_RANGES_MAX; i++) {
 		memd__range__init(&sr->discards[i]);
 		sr->discard_at[i] = &sr->discards[i];
 	}
-	return 0;
+	return remote_requests_init(sr);
 }
 
 static struct store_remote *allocate(uint32_t slot_count, uint32_t depth)
@@ -297,14 +291,6 @@ static struct store_remote *allocate(uint32_t slot_count, uint32_t depth)
 	sr->base.slot_count = slot_count;
 	sr->depth = depth;
 	sr->link.epoll_fd = sr->link.timer_fd = sr->link.ready_fd = -1;
-	STAILQ_INIT(&sr->free);
-	STAILQ_INIT(&sr->staged);
-	STAILQ_INIT(&sr->reading);
-	STAILQ_INIT(&sr->admitting);
-	STAILQ_INIT(&sr->done);
-	TAILQ_INIT(&sr->free_messages);
-	TAILQ_INIT(&sr->sent);
-	TAILQ_INIT(&sr->again);
 	return sr;
 }
 
