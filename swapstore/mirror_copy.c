@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Copies of a mirror: slots that only one child has are read from it and
- * written to the other, in the background, while both are up.  Not for who
- * reads or writes the mirror: store_mirror.c. */
-#include "swapstore/store_mirror_internal.h"
+#include "swapstore/mirror_copy.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+static const unsigned copy_next[] = {
+	[COPY_IDLE] = BIT(COPY_READING),
+	[COPY_READING] = BIT(COPY_READ) | BIT(COPY_IDLE),
+	[COPY_READ] = BIT(COPY_WRITING) | BIT(COPY_IDLE),
+	[COPY_WRITING] = BIT(COPY_IDLE),
+};
+
+static void copy_enter(struct mirror_copy *cp, enum mirror_copy_state next)
+{
+	ASSERT(copy_next[cp->state] & BIT(next));
+	cp->state = next;
+}
 
 int mirror_copies_init(struct store_mirror *sm)
 {
@@ -36,12 +46,6 @@ void mirror_copies_void(struct store_mirror *sm, uint32_t slot, uint32_t count)
 
 /* ---- what is to be copied */
 
-/* Its slots are still missing, but on their way. */
-static bool is_on_its_way(const struct mirror_copy *cp)
-{
-	return cp->state == COPY_READING || cp->state == COPY_READ;
-}
-
 static bool is_being_copied(const struct store_mirror *sm, uint32_t slot)
 {
 	for (unsigned i = 0; i < MIRROR_COPIES; i++)
@@ -52,13 +56,16 @@ static bool is_being_copied(const struct store_mirror *sm, uint32_t slot)
 	return false;
 }
 
-/* Are there slots for `to` besides those that are on their way? */
+/* Are there slots for `to` besides those that are on their way, which are still
+ * missing? */
 static bool has_work(const struct store_mirror *sm, unsigned to)
 {
 	uint64_t on_the_way = 0;
 
 	for (unsigned i = 0; i < MIRROR_COPIES; i++)
-		if (sm->copy[i].to == to && is_on_its_way(&sm->copy[i]))
+		if (sm->copy[i].to == to &&
+		    (sm->copy[i].state == COPY_READING ||
+		     sm->copy[i].state == COPY_READ))
 			on_the_way += sm->copy[i].count;
 	return sm->bits.missing[to] > on_the_way;
 }
@@ -96,8 +103,8 @@ static uint32_t find_work(struct store_mirror *sm, unsigned to,
 
 /* ---- one copy */
 
-static int submit(struct store_mirror *sm, const struct mirror_copy *cp,
-		  bool is_write)
+static int copy_submit(struct store_mirror *sm, const struct mirror_copy *cp,
+		       bool is_write)
 {
 	const struct swap_io io = {
 		.cookie = MIRROR_REQUESTS + (uint64_t)(cp - sm->copy),
@@ -111,8 +118,8 @@ static int submit(struct store_mirror *sm, const struct mirror_copy *cp,
 	return swapstore_submit(sm->child[c].store, &io);
 }
 
-static void start_read(struct store_mirror *sm, struct mirror_copy *cp,
-		       unsigned to)
+static void copy_read(struct store_mirror *sm, struct mirror_copy *cp,
+		      unsigned to)
 {
 	uint32_t slot, count = find_work(sm, to, &slot);
 
@@ -122,23 +129,23 @@ static void start_read(struct store_mirror *sm, struct mirror_copy *cp,
 	cp->count = count;
 	cp->to = (uint8_t)to;
 	cp->is_void = false;
-	if (submit(sm, cp, false) != 0)
+	if (copy_submit(sm, cp, false) != 0)
 		return;
-	cp->state = COPY_READING;
+	copy_enter(cp, COPY_READING);
 	if (sm->careful_count != 0)
 		sm->careful_count--;
 }
 
 /* MI3: what is written to these slots after this goes out after it. */
-static void start_write(struct store_mirror *sm, struct mirror_copy *cp)
+static void copy_write(struct store_mirror *sm, struct mirror_copy *cp)
 {
 	if (cp->is_void || !mirror_is_up(sm, cp->to)) {
-		cp->state = COPY_IDLE;
+		copy_enter(cp, COPY_IDLE);
 		return;
 	}
-	if (submit(sm, cp, true) != 0)
+	if (copy_submit(sm, cp, true) != 0)
 		return;
-	cp->state = COPY_WRITING;
+	copy_enter(cp, COPY_WRITING);
 	mirror_bits_set(&sm->bits, cp->to, cp->slot, cp->count, true);
 	sm->copied_slots += cp->count;
 }
@@ -151,17 +158,18 @@ void mirror_copies_start(struct store_mirror *sm)
 		struct mirror_copy *cp = &sm->copy[i];
 
 		if (cp->state == COPY_READ)
-			start_write(sm, cp);
+			copy_write(sm, cp);
 		for (unsigned to = 0; to < STORE_MIRROR_CHILDREN; to++)
 			if (are_up && cp->state == COPY_IDLE &&
 			    has_work(sm, to))
-				start_read(sm, cp, to);
+				copy_read(sm, cp, to);
 	}
 }
 
 /* One of the slots is not there: find out which, lest the others be taken for
  * lost with it. */
-static void read_failed(struct store_mirror *sm, const struct mirror_copy *cp)
+static void copy_read_failed(struct store_mirror *sm,
+			     const struct mirror_copy *cp)
 {
 	if (cp->count == 1) {
 		mirror_bits_set(&sm->bits, 1u - cp->to, cp->slot, 1, false);
@@ -177,15 +185,15 @@ void mirror_copy_ended(struct store_mirror *sm, unsigned which, int result)
 
 	ASSERT(cp->state == COPY_READING || cp->state == COPY_WRITING);
 	if (cp->state == COPY_READING && result == 0) {
-		cp->state = COPY_READ;
-		start_write(sm, cp);
+		copy_enter(cp, COPY_READ);
+		copy_write(sm, cp);
 		return;
 	}
 	/* What it was about may be another's by now: void. */
 	if (cp->state == COPY_READING && result != -ENOTCONN &&
 	    result != -EAGAIN && !cp->is_void)
-		read_failed(sm, cp);
+		copy_read_failed(sm, cp);
 	if (cp->state == COPY_WRITING && result != 0 && !cp->is_void)
 		mirror_bits_set(&sm->bits, cp->to, cp->slot, cp->count, false);
-	cp->state = COPY_IDLE;
+	copy_enter(cp, COPY_IDLE);
 }

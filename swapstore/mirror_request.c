@@ -1,22 +1,80 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads and writes of a mirror.  A write is given to each child that is up; a
- * read is done run after run, each with a child that has all of it.  A run that
- * failed because its child went away, or could not read just then, is *held*,
- * and asked of whoever has it when that one is up. */
-#include "swapstore/store_mirror_internal.h"
+#include "swapstore/mirror_request.h"
+
+#include "swapstore/mirror_copy.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 
+enum { SPARED_READS = 1024 };		/* of who could not read */
+
 /* ---- requests */
+
+static const unsigned mirror_next[] = {
+	[MIRROR_FREE] = BIT(MIRROR_ASKED) | BIT(MIRROR_HELD) |
+			BIT(MIRROR_ENDED),
+	[MIRROR_ASKED] = BIT(MIRROR_HELD) | BIT(MIRROR_ENDED),
+	[MIRROR_HELD] = BIT(MIRROR_ASKED) | BIT(MIRROR_ENDED),
+	[MIRROR_ENDED] = BIT(MIRROR_FREE),
+};
+
+int mirror_requests_init(struct store_mirror *sm)
+{
+	for (unsigned i = 0; i < MIRROR_STATES; i++)
+		TAILQ_INIT(&sm->in[i]);
+	sm->requests = calloc(MIRROR_REQUESTS, sizeof(*sm->requests));
+	if (sm->requests == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < MIRROR_REQUESTS; i++)
+		TAILQ_INSERT_TAIL(&sm->in[MIRROR_FREE], &sm->requests[i],
+				  link);
+	return 0;
+}
+
+void mirror_request_enter(struct store_mirror *sm, struct mirror_request *rq,
+			  enum mirror_request_state next)
+{
+	struct mirror_requests *ended = &sm->in[MIRROR_ENDED];
+	eventfd_t ignored;
+
+	ASSERT(mirror_next[rq->state] & BIT(next));
+	if (next == MIRROR_ENDED && TAILQ_EMPTY(ended))
+		(void)eventfd_write(sm->ended_fd, 1);
+	TAILQ_REMOVE(&sm->in[rq->state], rq, link);
+	if (rq->state == MIRROR_ENDED && TAILQ_EMPTY(ended))
+		(void)eventfd_read(sm->ended_fd, &ignored);
+	sm->held_count -= rq->state == MIRROR_HELD;
+	sm->held_count += next == MIRROR_HELD;
+	rq->state = next;
+	if (next == MIRROR_FREE)
+		TAILQ_INSERT_HEAD(&sm->in[next], rq, link);
+	else
+		TAILQ_INSERT_TAIL(&sm->in[next], rq, link);
+}
 
 static void request_end(struct store_mirror *sm, struct mirror_request *rq,
 			int result)
 {
-	if (STAILQ_EMPTY(&sm->ended))
-		(void)eventfd_write(sm->ended_fd, 1);
 	rq->result = result;
-	STAILQ_INSERT_TAIL(&sm->ended, rq, link);
+	mirror_request_enter(sm, rq, MIRROR_ENDED);
+}
+
+void mirror_requests_check(const struct store_mirror *sm)
+{
+	const struct mirror_request *rq;
+	uint32_t count = 0, held = 0;
+
+	for (unsigned state = 0; state < MIRROR_STATES; state++) {
+		TAILQ_FOREACH(rq, &sm->in[state], link) {
+			ASSERT(rq->state == state);
+			ASSERT(state != MIRROR_HELD || (!rq->io.is_write &&
+			       rq->at < rq->io.slot_count));
+			held += state == MIRROR_HELD;
+			count++;
+		}
+	}
+	ASSERT(count == MIRROR_REQUESTS && held == sm->held_count);
 }
 
 static int submit_to(struct store_mirror *sm, const struct mirror_request *rq,
@@ -35,12 +93,6 @@ static int submit_to(struct store_mirror *sm, const struct mirror_request *rq,
 }
 
 /* ---- reads */
-
-static void hold(struct store_mirror *sm, struct mirror_request *rq)
-{
-	STAILQ_INSERT_TAIL(&sm->held, rq, link);
-	sm->held_count++;
-}
 
 /* Whom to ask for the slot: one that has it and is up, and not one that is
  * spared if it can be another; else one that has it; -1: it is lost. */
@@ -78,73 +130,66 @@ static uint32_t run_length(const struct store_mirror *sm,
 	return n;
 }
 
-/* Ask for the next run.  False: it must wait. */
-static bool start_read(struct store_mirror *sm, struct mirror_request *rq)
+void mirror_read_ask(struct store_mirror *sm, struct mirror_request *rq)
 {
 	int child = choose_child(sm, rq->io.slot + rq->at);
+	bool is_asked;
 
 	if (child < 0) {
 		request_end(sm, rq, -SWAP_ELOST);	/* MI2 */
-		return true;
+		return;
 	}
-	if (!mirror_is_up(sm, (unsigned)child))
-		return false;
-	rq->run = run_length(sm, rq, child);
-	rq->epoch = sm->epoch[child];
-	if (submit_to(sm, rq, (unsigned)child, rq->at, rq->run) != 0)
-		return false;
-	if (sm->spared[1 - child] > 0)
-		sm->spared[1 - child]--;
-	return true;
+	is_asked = mirror_is_up(sm, (unsigned)child);
+	if (is_asked) {
+		rq->run = run_length(sm, rq, child);
+		rq->epoch = sm->epoch[child];
+		is_asked = submit_to(sm, rq, (unsigned)child, rq->at,
+				     rq->run) == 0;
+	}
+	if (is_asked) {
+		mirror_request_enter(sm, rq, MIRROR_ASKED);
+		if (sm->spared[1 - child] > 0)
+			sm->spared[1 - child]--;
+	} else if (rq->state != MIRROR_HELD) {
+		mirror_request_enter(sm, rq, MIRROR_HELD);
+	}
 }
 
 void mirror_held_start(struct store_mirror *sm)
 {
-	for (uint32_t left = sm->held_count; left != 0; left--) {
-		struct mirror_request *rq = STAILQ_FIRST(&sm->held);
+	struct mirror_request *rq = TAILQ_FIRST(&sm->in[MIRROR_HELD]), *next;
 
-		STAILQ_REMOVE_HEAD(&sm->held, link);
-		sm->held_count--;
-		if (!start_read(sm, rq))
-			hold(sm, rq);
+	for (; rq != NULL; rq = next) {
+		next = TAILQ_NEXT(rq, link);
+		mirror_read_ask(sm, rq);
 	}
 }
 
 /* The child says that it does not have one of these slots: which? */
-static void read_failed(struct store_mirror *sm, struct mirror_request *rq,
-			unsigned c)
+static void run_failed(struct store_mirror *sm, struct mirror_request *rq,
+		       unsigned c)
 {
 	if (rq->run == 1)
 		mirror_bits_set(&sm->bits, c, rq->io.slot + rq->at, 1, false);
 	rq->is_careful = rq->run != 1;
 }
 
-/* Where neither can, they are asked in turn. */
-static void spare(struct store_mirror *sm, unsigned c)
-{
-	sm->spared[c] = MIRROR_SPARED_READS;
-	sm->spared[1 - c] = 0;
-}
-
-void mirror_read_start(struct store_mirror *sm, struct mirror_request *rq)
-{
-	if (!start_read(sm, rq))
-		hold(sm, rq);
-}
-
-void mirror_read_ended(struct store_mirror *sm, struct mirror_request *rq,
+static void read_ended(struct store_mirror *sm, struct mirror_request *rq,
 		       unsigned c, int result)
 {
-	if (result == 0)
+	if (result == 0) {
 		rq->at += rq->run;
-	else if (result == -EAGAIN)
-		spare(sm, c);
-	else if (result != -ENOTCONN && rq->epoch == sm->epoch[c])
-		read_failed(sm, rq, c);
+	} else if (result == -EAGAIN) {
+		/* Where neither can, they are asked in turn. */
+		sm->spared[c] = SPARED_READS;
+		sm->spared[1 - c] = 0;
+	} else if (result != -ENOTCONN && rq->epoch == sm->epoch[c]) {
+		run_failed(sm, rq, c);
+	}
 	if (rq->at == rq->io.slot_count)
 		request_end(sm, rq, 0);
 	else
-		hold(sm, rq);
+		mirror_request_enter(sm, rq, MIRROR_HELD);
 }
 
 /* ---- writes */
@@ -184,10 +229,11 @@ int mirror_write_start(struct store_mirror *sm, struct mirror_request *rq)
 		mirror_bits_set(&sm->bits, c, io->slot, io->slot_count,
 				(rq->asked & BIT(c)) != 0);
 	rq->result = -EIO;		/* until one has ended well */
+	mirror_request_enter(sm, rq, MIRROR_ASKED);
 	return 0;
 }
 
-void mirror_write_ended(struct store_mirror *sm, struct mirror_request *rq,
+static void write_ended(struct store_mirror *sm, struct mirror_request *rq,
 			unsigned c, int result)
 {
 	ASSERT((rq->asked & BIT(c)) != 0);
@@ -199,4 +245,13 @@ void mirror_write_ended(struct store_mirror *sm, struct mirror_request *rq,
 				false);
 	if (rq->asked == 0)
 		request_end(sm, rq, rq->result);
+}
+
+void mirror_request_ended(struct store_mirror *sm, struct mirror_request *rq,
+			  unsigned c, int result)
+{
+	if (rq->io.is_write)
+		write_ended(sm, rq, c, result);
+	else
+		read_ended(sm, rq, c, result);
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* See store_mirror.h: the ops, new epochs, and making a mirror.  Reads and
  * writes are mirror_request.c's, copies mirror_copy.c's. */
-#include "swapstore/store_mirror_internal.h"
+#include "swapstore/store_mirror.h"
+
+#include "swapstore/mirror_copy.h"
+#include "swapstore/mirror_request.h"
 
 #include <errno.h>
 #include <string.h>
@@ -49,21 +52,19 @@ static void watch_epochs(struct store_mirror *sm)
 static int mirror_submit(struct swapstore *st, const struct swap_io *io)
 {
 	struct store_mirror *sm = mirror_of(st);
-	struct mirror_request *rq = STAILQ_FIRST(&sm->free);
-	int err = 0;
+	struct mirror_request *rq = TAILQ_FIRST(&sm->in[MIRROR_FREE]);
 
 	watch_epochs(sm);
 	if (rq == NULL)
 		return -EAGAIN;
-	STAILQ_REMOVE_HEAD(&sm->free, link);
-	*rq = (struct mirror_request){ .io = *io };
+	rq->io = *io;
+	rq->at = 0;
+	rq->is_careful = false;
+	rq->asked = 0;
 	if (io->is_write)
-		err = mirror_write_start(sm, rq);
-	else
-		mirror_read_start(sm, rq);
-	if (err != 0)
-		STAILQ_INSERT_HEAD(&sm->free, rq, link);
-	return err;
+		return mirror_write_start(sm, rq);
+	mirror_read_ask(sm, rq);
+	return 0;
 }
 
 static int mirror_flush(struct swapstore *st)
@@ -82,18 +83,12 @@ static int mirror_flush(struct swapstore *st)
 static void child_ended(struct store_mirror *sm, unsigned c,
 			const struct swap_done *done)
 {
-	struct mirror_request *rq;
-
-	if (done->cookie >= MIRROR_REQUESTS) {
+	if (done->cookie >= MIRROR_REQUESTS)
 		mirror_copy_ended(sm, (unsigned)done->cookie - MIRROR_REQUESTS,
 				  done->result);
-		return;
-	}
-	rq = &sm->requests[done->cookie];
-	if (rq->io.is_write)
-		mirror_write_ended(sm, rq, c, done->result);
 	else
-		mirror_read_ended(sm, rq, c, done->result);
+		mirror_request_ended(sm, &sm->requests[done->cookie], c,
+				     done->result);
 }
 
 static void reap_children(struct store_mirror *sm)
@@ -110,16 +105,20 @@ static void reap_children(struct store_mirror *sm)
 	}
 }
 
-static unsigned take_ended(struct store_mirror *sm, struct swap_done *done,
-			   unsigned max)
+static unsigned mirror_reap(struct swapstore *st, struct swap_done *done,
+			    unsigned max)
 {
+	struct store_mirror *sm = mirror_of(st);
 	struct mirror_request *rq;
 	unsigned count = 0;
-	eventfd_t ignored;
 
-	while (count < max && (rq = STAILQ_FIRST(&sm->ended)) != NULL) {
-		STAILQ_REMOVE_HEAD(&sm->ended, link);
-		STAILQ_INSERT_HEAD(&sm->free, rq, link);
+	reap_children(sm);
+	mirror_held_start(sm);
+	mirror_copies_start(sm);
+	(void)mirror_flush(st);		/* the next one, if not this */
+	while (count < max &&
+	       (rq = TAILQ_FIRST(&sm->in[MIRROR_ENDED])) != NULL) {
+		mirror_request_enter(sm, rq, MIRROR_FREE);
 		done[count++] = (struct swap_done){
 			.cookie = rq->io.cookie,
 			.result = rq->result,
@@ -127,21 +126,7 @@ static unsigned take_ended(struct store_mirror *sm, struct swap_done *done,
 			.is_write = rq->io.is_write,
 		};
 	}
-	if (count != 0 && STAILQ_EMPTY(&sm->ended))
-		(void)eventfd_read(sm->ended_fd, &ignored);
 	return count;
-}
-
-static unsigned mirror_reap(struct swapstore *st, struct swap_done *done,
-			    unsigned max)
-{
-	struct store_mirror *sm = mirror_of(st);
-
-	reap_children(sm);
-	mirror_held_start(sm);
-	mirror_copies_start(sm);
-	(void)mirror_flush(st);		/* the next one, if not this */
-	return take_ended(sm, done, max);
 }
 
 static int mirror_event_fd(struct swapstore *st)
@@ -208,10 +193,16 @@ static int watch(struct store_mirror *sm, int fd)
 	return 0;
 }
 
-static int watch_all(struct store_mirror *sm)
+static int init(struct store_mirror *sm)
 {
-	int err;
+	int err = mirror_requests_init(sm);
 
+	if (err == 0)
+		err = mirror_bits_init(&sm->bits, sm->base.slot_count);
+	if (err == 0)
+		err = mirror_copies_init(sm);
+	if (err != 0)
+		return err;
 	sm->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (sm->epoll_fd < 0)
 		return -errno;
@@ -219,29 +210,11 @@ static int watch_all(struct store_mirror *sm)
 	if (sm->ended_fd < 0)
 		return -errno;
 	err = watch(sm, sm->ended_fd);
-	for (unsigned c = 0; err == 0 && c < STORE_MIRROR_CHILDREN; c++)
-		err = watch(sm, swapstore_event_fd(sm->child[c].store));
-	return err;
-}
-
-static int init(struct store_mirror *sm)
-{
-	int err;
-
-	STAILQ_INIT(&sm->free);
-	STAILQ_INIT(&sm->held);
-	STAILQ_INIT(&sm->ended);
-	sm->requests = calloc(MIRROR_REQUESTS, sizeof(*sm->requests));
-	if (sm->requests == NULL)
-		return -ENOMEM;
-	for (unsigned i = 0; i < MIRROR_REQUESTS; i++)
-		STAILQ_INSERT_TAIL(&sm->free, &sm->requests[i], link);
-	for (unsigned c = 0; c < STORE_MIRROR_CHILDREN; c++)
+	for (unsigned c = 0; err == 0 && c < STORE_MIRROR_CHILDREN; c++) {
 		sm->epoch[c] = sm->child[c].epoch(sm->child[c].store);
-	err = mirror_bits_init(&sm->bits, sm->base.slot_count);
-	if (err == 0)
-		err = mirror_copies_init(sm);
-	return err != 0 ? err : watch_all(sm);
+		err = watch(sm, swapstore_event_fd(sm->child[c].store));
+	}
+	return err;
 }
 
 int store_mirror_create(const struct store_mirror_child
@@ -310,13 +283,7 @@ void store_mirror_status_get(const struct swapstore *st,
 void store_mirror_check(const struct swapstore *st)
 {
 	const struct store_mirror *sm = look_into(st);
-	const struct mirror_request *rq;
-	uint32_t held = 0;
 
 	mirror_bits_check(&sm->bits);
-	STAILQ_FOREACH(rq, &sm->held, link) {
-		ASSERT(!rq->io.is_write && rq->at < rq->io.slot_count);
-		held++;
-	}
-	ASSERT(held == sm->held_count);
+	mirror_requests_check(sm);
 }

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Copies of a mirror: slots that only one child has are read from it and
+ * written to the other, in the background, while both are up.  Not for who
+ * reads or writes the mirror: mirror_request.h. */
+#ifndef MEMD_SWAPSTORE_MIRROR_COPY_H
+#define MEMD_SWAPSTORE_MIRROR_COPY_H
+
+#include "swapstore/mirror_state.h"
+
+int mirror_copies_init(struct store_mirror *sm) MUST_CHECK;
+void mirror_copies_fini(struct store_mirror *sm);
+/* Start what is to be done. */
+void mirror_copies_start(struct store_mirror *sm);
+void mirror_copy_ended(struct store_mirror *sm, unsigned which, int result);
+/* These slots are written, discarded or lost: MI3. */
+void mirror_copies_void(struct store_mirror *sm, uint32_t slot, uint32_t count);
+
+#endif
