@@ -268,16 +268,9 @@ static int open_locked(struct swapfile_attempt *at)
 }
 
 int swapfile_open(const char *path, uint64_t size_bytes,
-		  struct swapfile *ret_sf, char *ret_reason, size_t reason_size)
-{
-	return swapfile_open_cancelable(path, size_bytes, NULL, ret_sf,
-					ret_reason, reason_size);
-}
-
-int swapfile_open_cancelable(const char *path, uint64_t size_bytes,
-			     const struct swapfile_cancel *cancel,
-			     struct swapfile *ret_sf, char *ret_reason,
-			     size_t reason_size)
+		  const struct swapfile_cancel *cancel,
+		  struct swapfile *ret_sf, char *ret_reason,
+		  size_t reason_size)
 {
 	struct swapfile_attempt at = {
 		.path = path, .fd = -1, .cancel = cancel,

@@ -13,8 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SWAPFILE_HEADER_BYTES = 4096 };
-
 struct swapfile {
 	int fd;
 	bool is_direct;		/* O_DIRECT works on this file system */
@@ -24,6 +22,12 @@ struct swapfile {
 	uint64_t device, inode;	/* which file it is, whatever its name */
 };
 
+/* Asked now and then while a large file is made: is it to be given up? */
+struct swapfile_cancel {
+	bool (*is_asked)(void *ctx);
+	void *ctx;
+};
+
 /* Open or make `path` with room for `size_bytes` of slots.
  *
  * Missing file: made, mode 0600, without copy-on-write where the file system
@@ -31,30 +35,20 @@ struct swapfile {
  * written).  Existing file: must be a regular file, not a
  * symlink, owned by this uid, with no access for others, carrying our header
  * (an empty file counts as new), and not locked by another memd.  It is grown
- * or kept, never shrunk.
+ * or kept, never shrunk.  cancel NULL: nobody asks for it to be given up.
  *
  * On failure returns -errno and writes one line that names the path, the
  * cause and the cure into `ret_reason` (e.g. "/var/lib/memd/swap: belongs to
  * uid 1000, memd runs as uid 0; choose another swap_file").
  * -ENOENT directory missing · -EPERM not ours · -EBUSY locked · -ENOSPC disk
  * full (says needed and free) · -EINVAL not a regular file, or a size of zero
- * or above 16 TiB · -EFBIG above RLIMIT_FSIZE · others as open(2) gives them.
+ * or above 16 TiB · -EFBIG above RLIMIT_FSIZE · -ECANCELED `cancel` asked
+ * for that · others as open(2) gives them.
  * A file made by a call that fails is gone again. */
 int swapfile_open(const char *path, uint64_t size_bytes,
+		  const struct swapfile_cancel *cancel,
 		  struct swapfile *ret_sf, char *ret_reason,
 		  size_t reason_size) MUST_CHECK;
-
-/* Asked now and then while a large file is made: is it to be given up? */
-struct swapfile_cancel {
-	bool (*is_asked)(void *ctx);
-	void *ctx;
-};
-
-/* The same; -ECANCELED when `cancel` asked for that. */
-int swapfile_open_cancelable(const char *path, uint64_t size_bytes,
-			     const struct swapfile_cancel *cancel,
-			     struct swapfile *ret_sf, char *ret_reason,
-			     size_t reason_size) MUST_CHECK;
 
 /* Same tests, nothing made or changed: for `memd --check`. */
 int swapfile_probe(const char *path, uint64_t size_bytes, char *ret_reason,

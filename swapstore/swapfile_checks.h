@@ -5,12 +5,15 @@
 #define MEMD_SWAPSTORE_SWAPFILE_CHECKS_H
 
 #include "common/checks.h"
-#include "swapstore/swapfile.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+
+enum { SWAPFILE_HEADER_BYTES = 4096 };
+
+struct swapfile_cancel;
 
 /* One attempt to open or probe. */
 struct swapfile_attempt {

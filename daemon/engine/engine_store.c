@@ -261,9 +261,8 @@ int engine_store_create(struct engine *e, const struct config *config,
 	if (strcmp(config->store, "remote") == 0)
 		return make_remote_store(e, config, ret_reason, reason_size);
 	snprintf(e->swap_path, sizeof(e->swap_path), "%s", config->swap_file);
-	err = swapfile_open_cancelable(e->swap_path, config->swap_size,
-				       &cancel, &e->swapfile, ret_reason,
-				       reason_size);
+	err = swapfile_open(e->swap_path, config->swap_size, &cancel,
+			    &e->swapfile, ret_reason, reason_size);
 	if (err != 0)
 		return err;
 	e->has_swapfile = true;

@@ -11,6 +11,7 @@
 
 #include "swapstore/checksum.h"
 #include "swapstore/swapfile.h"
+#include "swapstore/swapfile_checks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +62,8 @@ static void open_well(const char *path, uint64_t size, struct swapfile *ret_sf)
 {
 	char reason[512] = "";
 
-	if (swapfile_open(path, size, ret_sf, reason, sizeof(reason)) != 0)
+	if (swapfile_open(path, size, NULL, ret_sf, reason,
+			  sizeof(reason)) != 0)
 		fail_msg("refused: %s", reason);
 }
 
@@ -99,11 +101,11 @@ static void assert_refused(const char *path, uint64_t size, int err,
 			 err);
 	assert_is_reason(reason, path, word);
 	reason[0] = '\0';
-	assert_int_equal(swapfile_open(path, size, &sf, reason,
+	assert_int_equal(swapfile_open(path, size, NULL, &sf, reason,
 				       sizeof(reason)), err);
 	assert_is_reason(reason, path, word);
 	assert_int_equal(sf.fd, -7);
-	assert_int_equal(swapfile_open(path, size, &sf, NULL, 0), err);
+	assert_int_equal(swapfile_open(path, size, NULL, &sf, NULL, 0), err);
 	after = dup(STDERR_FILENO);
 	close(after);
 	assert_int_equal(before, after);
@@ -579,7 +581,7 @@ static int compete(void *arg)
 
 	for (int i = 0; i < 50; i++) {
 		struct swapfile sf;
-		int err = swapfile_open(ct->path, 8192, &sf, NULL, 0);
+		int err = swapfile_open(ct->path, 8192, NULL, &sf, NULL, 0);
 
 		if (err == -EBUSY || err == -ESTALE)
 			continue;
@@ -744,12 +746,12 @@ static int open_broken(void *arg)
 	swapfile_close(&sf, old, false);
 	if (forbid_syscall(bk->syscall, bk->err) != 0)
 		return NOT_HERE;
-	err = swapfile_open(path, MIB, &sf, reason, sizeof(reason));
+	err = swapfile_open(path, MIB, NULL, &sf, reason, sizeof(reason));
 	assert_int_equal(err, bk->result);
 	assert_is_reason(reason, path, bk->word);
 	assert_int_equal(access(path, F_OK), -1);
 
-	err = swapfile_open(old, 2 * MIB, &sf, reason, sizeof(reason));
+	err = swapfile_open(old, 2 * MIB, NULL, &sf, reason, sizeof(reason));
 	if (err == 0)		/* an old file needs no new header */
 		swapfile_close(&sf, old, false);
 	else
@@ -795,7 +797,7 @@ static int open_without_locks(void *arg)
 	if (forbid_syscall_arg(SYS_fcntl, F_OFD_SETLK, ENOLCK) != 0 ||
 	    forbid_syscall_arg(SYS_fcntl, F_OFD_GETLK, ENOLCK) != 0)
 		return NOT_HERE;
-	assert_int_equal(swapfile_open(fx->path, MIB, &sf, reason,
+	assert_int_equal(swapfile_open(fx->path, MIB, NULL, &sf, reason,
 				       sizeof(reason)), -ENOLCK);
 	assert_is_reason(reason, fx->path, "cannot be locked");
 	assert_int_equal(access(fx->path, F_OK), -1);
@@ -861,8 +863,8 @@ static int open_cancelled(const char *path, uint64_t size, int asked)
 	const struct swapfile_cancel cancel = { is_asked_third, &asked };
 	char reason[512] = "";
 	struct swapfile sf;
-	int err = swapfile_open_cancelable(path, size, &cancel, &sf, reason,
-					   sizeof(reason));
+	int err = swapfile_open(path, size, &cancel, &sf, reason,
+				sizeof(reason));
 
 	if (err == -ECANCELED)
 		assert_non_null(strstr(reason, "told to stop"));
@@ -914,8 +916,8 @@ static void test_small_reason(void **state)
 
 		assert_non_null(reason);
 		reason[size] = '!';
-		assert_int_equal(swapfile_open(fx->path, 0, &sf, reason, size),
-				 -EINVAL);
+		assert_int_equal(swapfile_open(fx->path, 0, NULL, &sf, reason,
+					       size), -EINVAL);
 		assert_int_equal(reason[size], '!');
 		if (size > 0)
 			assert_non_null(memchr(reason, '\0', size));

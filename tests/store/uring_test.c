@@ -238,8 +238,9 @@ static void test_lock_goes_with_the_store(void **state)
 		char reason[256];
 		int other;
 
-		assert_int_equal(swapfile_open(path, buffer_bytes, &sf, reason,
-					       sizeof(reason)), 0);
+		assert_int_equal(swapfile_open(path, buffer_bytes, NULL,
+					       &sf, reason, sizeof(reason)),
+				 0);
 		assert_int_equal(create_patiently(sf.fd, sf.slots_offset,
 						  sf.slot_count, &buffers,
 						  &st), 0);
