@@ -8,6 +8,8 @@
  * it holds is exactly what SSL_pending() says, and a poll of the socket tells
  * of all the rest.  A poll must be level-triggered: a record without data
  * (new keys) makes channel_recv() say -EAGAIN although there may be more. */
+#include "proto/channel.h"
+
 #include "proto/channel_tls.h"
 
 #include <arpa/inet.h>

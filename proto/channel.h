@@ -16,13 +16,12 @@
 #define MEMD_PROTO_CHANNEL_H
 
 #include "common/checks.h"
+#include "proto/limits.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
-
-enum { CHANNEL_REASON_BYTES = 256, CHANNEL_NAME_BYTES = 256 };
 
 /* Files, PEM.  NULL or empty `crl`: none is looked at. */
 struct channel_tls_files {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Certificates, key and rules for TLS, read from files; and why not, in words
  * that say what to do. */
+#include "proto/channel.h"
+
 #include "proto/channel_tls.h"
 
 #include "common/text_file.h"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From when until when what a context was made of is good. */
+#include "proto/channel.h"
+
 #include "proto/channel_tls.h"
 
 #include <openssl/err.h>

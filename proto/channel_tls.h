@@ -4,9 +4,13 @@
 #ifndef MEMD_PROTO_CHANNEL_TLS_H
 #define MEMD_PROTO_CHANNEL_TLS_H
 
-#include "proto/channel.h"
+#include "common/checks.h"
+#include "proto/limits.h"
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 /* OpenSSL counts who holds `rules`: each channel's SSL does, so this may go
  * while channels live. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The other's certificate, which was good in the handshake, looked at again by
  * rules that are newer. */
+#include "proto/channel.h"
+
 #include "proto/channel_tls.h"
 
 #include <errno.h>

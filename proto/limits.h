@@ -18,6 +18,10 @@ enum {
 						 * a client */
 };
 
+/* Texts about a connection: why it is broken, and a host's or a certificate's
+ * name. */
+enum { CHANNEL_REASON_BYTES = 256, CHANNEL_NAME_BYTES = 256 };
+
 /* Page sizes a segment may have, as log2 of 4 KiB units. */
 enum { PAGE_ORDER_4K = 0, PAGE_ORDER_16K = 2, PAGE_ORDER_64K = 4,
        PAGE_ORDER_2M = 9 };
