@@ -6,17 +6,8 @@
 #define MEMD_COMMON_LOG_H
 
 #include "common/checks.h"
-#include <stdbool.h>
-#include <stdint.h>
-
-/* Values of syslog(3). */
-enum log_level {
-	LOG_LEVEL_ERROR = 3,
-	LOG_LEVEL_WARNING = 4,
-	LOG_LEVEL_NOTICE = 5,
-	LOG_LEVEL_INFO = 6,
-	LOG_LEVEL_DEBUG = 7,
-};
+#include "common/log_line.h"
+#include "common/log_writer.h"
 
 /* Show lines up to `level`.  Default: LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
@@ -29,23 +20,5 @@ int log_level_parse(const char *text, enum log_level *ret_level) MUST_CHECK;
  * blanks are for the caller to quote with "...". */
 void log_event(enum log_level level, const char *event, const char *format,
 	       ...) PRINTF_LIKE(3, 4);
-
-/* From now on a thread writes the lines, and log_event() waits for nobody: a
- * line that finds no room, because the log is not read, is dropped.  Returns 0
- * or -errno: lines are written by their callers, as before. */
-int log_writer_start(void) MUST_CHECK;
-
-/* Wait until all is written, but no longer than that. */
-void log_writer_flush(unsigned patience_ms);
-
-/* Wait until all is written, but a second at most, and end the thread.  Where
- * it still waits for the reader it goes with the process. */
-void log_writer_stop(void);
-
-/* Lines dropped so far. */
-uint64_t log_dropped_count(void);
-
-/* Have lines been dropped, and nobody could be told yet? */
-bool log_is_behind(void);
 
 #endif

@@ -1,13 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* A finished line, between log.c, which makes and shows it, and log_writer.c,
- * which keeps it until it can be shown. */
+/* A line of the log: its level, its text, and showing it. */
 #ifndef MEMD_COMMON_LOG_LINE_H
 #define MEMD_COMMON_LOG_LINE_H
 
-#include "common/log.h"
-#include <stdbool.h>
+#include "common/checks.h"
+#include <stdarg.h>
 #include <stddef.h>
 #include <time.h>
+
+/* Values of syslog(3). */
+enum log_level {
+	LOG_LEVEL_ERROR = 3,
+	LOG_LEVEL_WARNING = 4,
+	LOG_LEVEL_NOTICE = 5,
+	LOG_LEVEL_INFO = 6,
+	LOG_LEVEL_DEBUG = 7,
+};
+
+/* "error", "warning", "notice", "info", "debug". */
+const char *log_level_name(enum log_level level);
 
 enum { LOG_LINE_BYTES_MAX = 2048 };
 
@@ -23,12 +34,11 @@ struct log_line {
 void log_line_format(struct log_line *line, enum log_level level,
 		     const char *event, const char *format, ...)
 	PRINTF_LIKE(4, 5);
+void log_line_vformat(struct log_line *line, enum log_level level,
+		      const char *event, const char *format, va_list args)
+	PRINTF_LIKE(4, 0);
 
 /* Write it where stderr goes.  Waits for whoever reads there. */
 void log_line_show(const struct log_line *line);
-
-/* Leave it to the writer, or count it as dropped.  Returns false when there is
- * no writer. */
-bool log_writer_put(const struct log_line *line);
 
 #endif

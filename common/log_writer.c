@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread that writes the log, so that nobody else waits for who reads it:
- * a pipe that is full, a journal that has stopped, a terminal that is held.
- *
- * Lines wait in a ring of bytes of a fixed size.  A line that does not fit is
+/* Lines wait in a ring of bytes of a fixed size.  A line that does not fit is
  * dropped and counted; as soon as there is room a line says how many were. */
-#include "common/log_line.h"
+#include "common/log_writer.h"
+
 #include "common/thread.h"
 
 #include <errno.h>
