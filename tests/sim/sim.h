@@ -15,6 +15,7 @@
 #include "swapstore/swapstore.h"
 #include "tests/sim/pattern.h"
 #include "tests/sim/rng.h"
+#include "tests/store/store_fault.h"
 
 enum {
 	SIM_SEGMENTS_MAX = 16,

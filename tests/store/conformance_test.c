@@ -10,6 +10,7 @@
  * that is too short.  Exit 77: the kernel does not allow this backend. */
 #include "swapstore/store_remote.h"
 #include "tests/store/remote_server.h"
+#include "tests/store/store_fault.h"
 #include "tests/store/storetest.h"
 
 #include <errno.h>

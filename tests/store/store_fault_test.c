@@ -3,6 +3,7 @@
  * says and nothing else: what the owner is told, what is in its buffer, and
  * what is in the slots below; that what goes wrong depends on the seed alone;
  * that faults reported as success are found by checksums. */
+#include "tests/store/store_fault.h"
 #include "tests/store/storetest.h"
 
 #include "swapstore/checksum.h"

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A swap store that wraps another and misbehaves by plan: for tests of
- * everything that stands on a store.
- *
- * What is to happen to the Nth request is settled when it is submitted, from
+/* What is to happen to the Nth request is settled when it is submitted, from
  * the seed and N alone, so a run can be repeated whatever the timing of the
  * store below.  Each trick is played by asking the inner store for something
  * else: a write that must not happen becomes a read of the same slots into
  * memory nobody looks at, and so takes a request's time all the same. */
-#include "swapstore/swapstore.h"
+#include "tests/store/store_fault.h"
 
 #include "common/bitmap.h"
 
