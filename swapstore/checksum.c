@@ -10,11 +10,18 @@
 #include <xxh_x86dispatch.h>
 #endif
 
-struct checksum checksum_of(const struct checksum_key *key, const void *bytes,
-			    size_t length_bytes)
+struct checksum_content checksum_content_of(const void *bytes,
+					    size_t length_bytes)
 {
-	XXH128_hash_t content = XXH3_128bits(bytes, length_bytes);
-	uint64_t keyed[] = { content.low64, content.high64, key->segment,
+	XXH128_hash_t sum = XXH3_128bits(bytes, length_bytes);
+
+	return (struct checksum_content){ sum.low64, sum.high64 };
+}
+
+struct checksum checksum_with_key(struct checksum_content content,
+				  const struct checksum_key *key)
+{
+	uint64_t keyed[] = { content.low, content.high, key->segment,
 			     key->page, key->generation };
 	XXH128_hash_t sum = XXH3_128bits(keyed, sizeof(keyed));
 

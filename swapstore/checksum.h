@@ -21,8 +21,23 @@ struct checksum_key {
 	uint64_t generation;
 };
 
-struct checksum checksum_of(const struct checksum_key *key, const void *bytes,
-			    size_t length_bytes);
+/* Of the bytes alone: what costs time, and serves for several keys. */
+struct checksum_content {
+	uint64_t low, high;
+};
+
+struct checksum_content checksum_content_of(const void *bytes,
+					    size_t length_bytes);
+struct checksum checksum_with_key(struct checksum_content content,
+				  const struct checksum_key *key);
+
+static inline struct checksum checksum_of(const struct checksum_key *key,
+					  const void *bytes,
+					  size_t length_bytes)
+{
+	return checksum_with_key(checksum_content_of(bytes, length_bytes),
+				 key);
+}
 
 static inline bool checksum_equal(struct checksum a, struct checksum b)
 {

@@ -84,15 +84,13 @@ static bool has_lost_slot(const struct pager *pg, slot_id slot)
 }
 
 static bool is_unchanged(const struct pager *pg, const struct segment *sg,
-			 page_id id, const void *bytes)
+			 page_id id, struct checksum_content content)
 {
 	struct checksum_key key = page_key(pg, sg, id);
 
 	return pg->page[id].slot != SLOT_NONE &&
 	       checksum_equal(pg->page[id].sum,
-			      checksum_of(&key, bytes,
-					  (size_t)PAGER_UNIT_BYTES
-						  << sg->order));
+			      checksum_with_key(content, &key));
 }
 
 /* A page has been captured at `bytes`: free its frame if nothing needs to be
@@ -103,6 +101,7 @@ static void evict_sort(struct pager *pg, struct batch *b, segment_id segment,
 	struct segment *sg = &pg->segment[segment];
 	size_t length = (size_t)PAGER_UNIT_BYTES << sg->order;
 	struct page *p = &pg->page[id];
+	struct checksum_content content;
 	struct checksum_key key;
 	void *to;
 
@@ -114,7 +113,8 @@ static void evict_sort(struct pager *pg, struct batch *b, segment_id segment,
 		pg->stats.evicted_zero++;
 		return;
 	}
-	if (is_unchanged(pg, sg, id, bytes) && !has_lost_slot(pg, p->slot)) {
+	content = checksum_content_of(bytes, length);
+	if (is_unchanged(pg, sg, id, content) && !has_lost_slot(pg, p->slot)) {
 		page_release(pg, sg, id, PAGE_SWAPPED);
 		pg->stats.evicted_clean++;
 		return;
@@ -124,7 +124,7 @@ static void evict_sort(struct pager *pg, struct batch *b, segment_id segment,
 		memmove(to, bytes, length);
 	p->generation++;
 	key = page_key(pg, sg, id);
-	p->sum = checksum_of(&key, to, length);
+	p->sum = checksum_with_key(content, &key);
 	p->batch = (uint16_t)(b - pg->batch);
 	b->page[b->page_count] = id;
 	b->segment[b->page_count] = segment;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that nothing a client asks for costs the pager more than a turn:
  * counts what is looked at, punched and evicted in each call, which must not
- * grow with the pool, with a range, or with how many others there are.  Time
- * is not measured. */
+ * grow with the pool, with a range, or with how many others there are; and how
+ * often bytes are hashed.  Time is not measured. */
 #include "tests/unit/pager_world.h"
+
+#include "swapstore/checksum.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -219,6 +221,49 @@ static void stuck_cold_pages_cost_once(void **state)
 	finish(w);
 }
 
+/* ---- bytes */
+
+/* Counted on the way: see CMakeLists.txt. */
+static unsigned hashes;
+
+struct checksum_content __real_checksum_content_of(const void *bytes,
+						   size_t length_bytes);
+struct checksum_content __wrap_checksum_content_of(const void *bytes,
+						   size_t length_bytes);
+
+struct checksum_content __wrap_checksum_content_of(const void *bytes,
+						   size_t length_bytes)
+{
+	hashes++;
+	return __real_checksum_content_of(bytes, length_bytes);
+}
+
+/* A page that leaves is hashed once, if it is new, has not changed, or has
+ * changed: then its bytes are looked at with its old key and with a new one. */
+static void bytes_are_hashed_once(void **state)
+{
+	struct world *w = start(CONFIG(.frame_count = 64));
+	segment_id sg = world_segment(w, 1, 0, 0);
+
+	(void)state;
+	hashes = 0;
+	world_fill(w, sg, 0, 1);
+	world_page_out(w, sg, 0, 1);
+	assert_int_equal(hashes, 1);
+	world_expect(w, sg, 0, 1);
+	assert_int_equal(hashes, 2);
+	world_page_out(w, sg, 0, 1);
+	assert_int_equal(hashes, 3);
+	assert_int_equal(w->writes, 1);
+	world_fill(w, sg, 0, 2);
+	assert_int_equal(hashes, 4);
+	world_page_out(w, sg, 0, 1);
+	assert_int_equal(hashes, 5);
+	assert_int_equal(w->writes, 2);
+	world_expect(w, sg, 0, 2);
+	finish(w);
+}
+
 /* ---- ranges */
 
 enum { RANGE = 8192, TURN_UNITS_MAX = 512, RANGE_TURNS_MIN = 4 };
@@ -419,6 +464,7 @@ int main(void)
 		cmocka_unit_test(searches_of_accounts_are_cut),
 		cmocka_unit_test(vain_searches_end),
 		cmocka_unit_test(stuck_cold_pages_cost_once),
+		cmocka_unit_test(bytes_are_hashed_once),
 		cmocka_unit_test(ranges_are_dropped_in_runs),
 		cmocka_unit_test(segments_go_in_turns),
 		cmocka_unit_test(what_is_left_of_a_segment_goes_in_turns),
