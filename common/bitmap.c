@@ -29,7 +29,8 @@ size_t bitmap_count(const uint64_t *map, size_t bits)
 }
 
 /* First bit at or after `bit` whose value is `set`; `bits` when none. */
-static size_t find_next(const uint64_t *map, size_t bits, size_t bit, bool set)
+static size_t bitmap_find_next(const uint64_t *map, size_t bits, size_t bit,
+			       bool set)
 {
 	while (bit < bits) {
 		uint64_t word = set ? map[bit / 64] : ~map[bit / 64];
@@ -52,9 +53,9 @@ size_t bitmap_find_clear_run(const uint64_t *map, size_t bits, size_t from,
 	size_t best = 0, at = from;
 
 	while (at < bits && best < count) {
-		size_t first = find_next(map, bits, at, false);
+		size_t first = bitmap_find_next(map, bits, at, false);
 		size_t limit = bits - first < count ? bits : first + count;
-		size_t end = find_next(map, limit, first, true);
+		size_t end = bitmap_find_next(map, limit, first, true);
 
 		if (end - first > best) {
 			best = end - first;

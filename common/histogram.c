@@ -5,7 +5,7 @@
 
 /* Values below 4 have a bucket each; above, the two bits under the leading
  * one choose among four buckets of its power of two. */
-static unsigned bucket_of(uint64_t ns)
+static unsigned histogram_bucket(uint64_t ns)
 {
 	unsigned log2, idx;
 
@@ -30,7 +30,7 @@ void histogram_add_many(struct histogram *h, uint64_t ns, uint64_t count)
 	h->count += count;
 	h->sum_ns += ns * count;
 	h->max_ns = MAX(h->max_ns, ns);
-	h->bucket[bucket_of(ns)] += count;
+	h->bucket[histogram_bucket(ns)] += count;
 }
 
 void histogram_add(struct histogram *h, uint64_t ns)

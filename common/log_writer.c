@@ -70,7 +70,7 @@ static void ring_take(struct log_writer *w, void *to, size_t bytes)
 	w->used -= bytes;
 }
 
-static bool add_line(struct log_writer *w, const struct log_line *line)
+static bool ring_add_line(struct log_writer *w, const struct log_line *line)
 {
 	size_t bytes = HEAD_BYTES + line->text_bytes + 1;
 
@@ -80,7 +80,7 @@ static bool add_line(struct log_writer *w, const struct log_line *line)
 	return true;
 }
 
-static void take_line(struct log_writer *w, struct log_line *line)
+static void ring_take_line(struct log_writer *w, struct log_line *line)
 {
 	ring_take(w, line, HEAD_BYTES);
 	ring_take(w, line->text, line->text_bytes + 1);
@@ -96,7 +96,7 @@ static bool add_untold(struct log_writer *w)
 	log_line_format(&line, LOG_LEVEL_WARNING, "log-dropped",
 			"lines=%llu reason=\"the log was not read in time\"",
 			(unsigned long long)w->untold);
-	if (!add_line(w, &line))
+	if (!ring_add_line(w, &line))
 		return false;
 	w->untold = 0;
 	return true;
@@ -115,7 +115,7 @@ static void *writer_main(void *arg)
 		if (w->used == 0)
 			(void)add_untold(w);
 		if (w->used != 0) {
-			take_line(w, &line);
+			ring_take_line(w, &line);
 			w->is_busy = true;
 			pthread_mutex_unlock(&w->lock);
 			log_line_show(&line);
@@ -141,7 +141,7 @@ bool log_writer_put(const struct log_line *line)
 
 	pthread_mutex_lock(&w->lock);
 	is_started = w->is_started;
-	if (is_started && (!add_untold(w) || !add_line(w, line))) {
+	if (is_started && (!add_untold(w) || !ring_add_line(w, line))) {
 		w->untold++;
 		atomic_fetch_add_explicit(&dropped_count, 1,
 					  memory_order_relaxed);

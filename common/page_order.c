@@ -23,8 +23,8 @@ void page_order_fini(struct page_order *po)
 
 /* Where the page is, or where it would be: multiply-shift hashing, whose upper
  * bits are the good ones. */
-static uint32_t find(const uint32_t *seen, uint32_t size, uint64_t multiplier,
-		     uint32_t page)
+static uint32_t seen_at(const uint32_t *seen, uint32_t size,
+			uint64_t multiplier, uint32_t page)
 {
 	uint64_t mixed = (page + UINT64_C(1)) * multiplier;
 	uint32_t at = (uint32_t)(mixed >> (__builtin_clz(size) + 33));
@@ -37,8 +37,8 @@ static uint32_t find(const uint32_t *seen, uint32_t size, uint64_t multiplier,
 static bool is_seen(const struct page_order *po, uint32_t page)
 {
 	return po->seen_size != 0 &&
-	       po->seen[find(po->seen, po->seen_size, po->multiplier,
-			     page)] != 0;
+	       po->seen[seen_at(po->seen, po->seen_size, po->multiplier,
+				page)] != 0;
 }
 
 /* Have room for one more, at most half full.  False: no memory. */
@@ -54,8 +54,8 @@ static bool grow_seen(struct page_order *po)
 		return false;
 	for (uint32_t i = 0; i < po->seen_size; i++)
 		if (po->seen[i] != 0)
-			seen[find(seen, size, po->multiplier,
-				  po->seen[i] - 1)] = po->seen[i];
+			seen[seen_at(seen, size, po->multiplier,
+				     po->seen[i] - 1)] = po->seen[i];
 	free(po->seen);
 	po->seen = seen;
 	po->seen_size = size;
@@ -64,7 +64,7 @@ static bool grow_seen(struct page_order *po)
 
 /* ---- the runs */
 
-static bool extends_last(const struct page_order *po, uint32_t page)
+static bool page_order_extends(const struct page_order *po, uint32_t page)
 {
 	const struct page_run *last;
 
@@ -99,9 +99,9 @@ bool page_order_add(struct page_order *po, uint32_t page)
 		po->is_full = true;
 		return false;
 	}
-	po->seen[find(po->seen, po->seen_size, po->multiplier, page)] =
+	po->seen[seen_at(po->seen, po->seen_size, po->multiplier, page)] =
 		page + 1;
-	if (extends_last(po, page))
+	if (page_order_extends(po, page))
 		po->run[po->run_count - 1].count++;
 	else
 		po->run[po->run_count++] = (struct page_run){ page, 1 };
@@ -146,7 +146,7 @@ uint32_t page_order_clip(const struct page_order *po, uint64_t first,
 
 /* ---- runs alone */
 
-static int compare(const void *a, const void *b)
+static int page_order_compare(const void *a, const void *b)
 {
 	const struct page_run *x = a, *y = b;
 
@@ -159,7 +159,7 @@ uint32_t page_runs_sort(struct page_run *run, uint32_t count)
 
 	if (count == 0)
 		return 0;
-	qsort(run, count, sizeof(*run), compare);
+	qsort(run, count, sizeof(*run), page_order_compare);
 	for (uint32_t i = 1; i < count; i++) {
 		uint64_t end = (uint64_t)run[kept].first + run[kept].count;
 		uint64_t next_end = (uint64_t)run[i].first + run[i].count;
@@ -193,7 +193,7 @@ void page_order_check(const struct page_order *po)
 	sorted = malloc(po->run_count * sizeof(*sorted));
 	ASSERT(sorted != NULL);
 	memcpy(sorted, po->run, po->run_count * sizeof(*sorted));
-	qsort(sorted, po->run_count, sizeof(*sorted), compare);
+	qsort(sorted, po->run_count, sizeof(*sorted), page_order_compare);
 	for (uint32_t i = 1; i < po->run_count; i++)
 		ASSERT(sorted[i - 1].first + sorted[i - 1].count <=
 		       sorted[i].first);

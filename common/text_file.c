@@ -12,7 +12,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static const char *kind_of(mode_t mode)
+static const char *text_file_kind(mode_t mode)
 {
 	return S_ISDIR(mode) ? "directory" : S_ISFIFO(mode) ? "FIFO" :
 	       S_ISSOCK(mode) ? "socket" : "device";
@@ -28,11 +28,11 @@ static int check_kind(const struct stat *st, char *reason, size_t size)
 	if (S_ISREG(st->st_mode) || is_null_device(st))
 		return 0;
 	snprintf(reason, size, "not a regular file, but a %s",
-		 kind_of(st->st_mode));
+		 text_file_kind(st->st_mode));
 	return S_ISDIR(st->st_mode) ? -EISDIR : -EINVAL;
 }
 
-static int fail(int error, char *reason, size_t size)
+static int text_file_fail(int error, char *reason, size_t size)
 {
 	snprintf(reason, size, "cannot be read: %s", strerror(error));
 	return -error;
@@ -56,15 +56,15 @@ static int open_file(const char *path, struct stat *ret_st, char *reason,
 	int fd, err;
 
 	if (stat(path, ret_st) != 0)
-		return fail(errno, reason, size);
+		return text_file_fail(errno, reason, size);
 	err = check_kind(ret_st, reason, size);
 	if (err != 0)
 		return err;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
-		return fail(errno, reason, size);
+		return text_file_fail(errno, reason, size);
 	err = fstat(fd, ret_st) == 0 ? check_kind(ret_st, reason, size) :
-				       fail(errno, reason, size);
+				       text_file_fail(errno, reason, size);
 	if (err == 0)
 		return fd;
 	close(fd);
@@ -81,12 +81,12 @@ static int read_all(int fd, size_t bytes_max, struct text_file *file,
 
 	file->text = malloc(bytes_max + 1);
 	if (file->text == NULL)
-		return fail(ENOMEM, reason, size);
+		return text_file_fail(ENOMEM, reason, size);
 	while (n != 0 && file->length <= bytes_max) {
 		n = read(fd, file->text + file->length,
 			 bytes_max + 1 - file->length);
 		if (n < 0 && errno != EINTR)
-			return fail(errno, reason, size);
+			return text_file_fail(errno, reason, size);
 		file->length += n > 0 ? (size_t)n : 0;
 	}
 	return file->length <= bytes_max ? 0 :

@@ -26,8 +26,8 @@ static const struct suffix ms_suffixes[] = {
 
 /* whole + fraction/scale, both read digit by digit so that no rounding or
  * locale of strtod comes in. */
-static int parse(const char *text, const struct suffix *table, size_t rows,
-		 uint64_t *ret_value)
+static int number_parse(const char *text, const struct suffix *table,
+			size_t rows, uint64_t *ret_value)
 {
 	unsigned __int128 whole = 0, fraction = 0, scale = 1;
 	const char *p = text;
@@ -65,12 +65,13 @@ static int parse(const char *text, const struct suffix *table, size_t rows,
 
 int units_parse_size(const char *text, uint64_t *ret_bytes)
 {
-	return parse(text, size_suffixes, ARRAY_SIZE(size_suffixes), ret_bytes);
+	return number_parse(text, size_suffixes, ARRAY_SIZE(size_suffixes),
+			    ret_bytes);
 }
 
 int units_parse_ms(const char *text, uint64_t *ret_ms)
 {
-	return parse(text, ms_suffixes, ARRAY_SIZE(ms_suffixes), ret_ms);
+	return number_parse(text, ms_suffixes, ARRAY_SIZE(ms_suffixes), ret_ms);
 }
 
 char *units_format_size(uint64_t bytes, char *buf, size_t buf_size)

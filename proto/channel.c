@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Sockets, plain or with TLS, moving bytes.  Each of OpenSSL's calls is made
- * between begin() and settle(), which looks at what it said; that queue of
- * errors is the thread's, and another user of OpenSSL in this program may have
- * left something in it.
+ * between tls_begin() and tls_settle(), which looks at what it said; that queue
+ * of errors is the thread's, and another user of OpenSSL in this program may
+ * have left something in it.
  *
  * OpenSSL reads no further than the record it wants (no read-ahead), so what
  * it holds is exactly what SSL_pending() says, and a poll of the socket tells
@@ -23,7 +23,7 @@
 /* Read off the socket before it is closed, see channel_close(). */
 enum { SWALLOW_BYTES = 4096, SWALLOW_ROUNDS = 16 };
 
-static int fail(struct channel *ch, int error, const char *what)
+static int channel_fail(struct channel *ch, int error, const char *what)
 {
 	ch->state = CHANNEL_BROKEN;
 	snprintf(ch->reason, sizeof(ch->reason), "%s: %s", what,
@@ -31,7 +31,7 @@ static int fail(struct channel *ch, int error, const char *what)
 	return -error;
 }
 
-static void begin(struct channel *ch)
+static void tls_begin(struct channel *ch)
 {
 	ch->wants_write = false;
 	ERR_clear_error();
@@ -40,7 +40,7 @@ static void begin(struct channel *ch)
 
 /* After a call to OpenSSL that gave `result`, not success.  Returns 0 (the
  * other has ended in order), -EAGAIN, or what broke the channel. */
-static int settle(struct channel *ch, int result, const char *what)
+static int tls_settle(struct channel *ch, int result, const char *what)
 {
 	bool is_open = ch->state == CHANNEL_OPEN;
 	int error = errno;
@@ -59,7 +59,7 @@ static int settle(struct channel *ch, int result, const char *what)
 	default:
 		ERR_clear_error();
 		if (error != 0 && (is_open || error != ECONNRESET))
-			return fail(ch, error, what);
+			return channel_fail(ch, error, what);
 		ch->state = CHANNEL_BROKEN;
 		return channel_reason_cut(is_open, ch->reason);
 	}
@@ -134,18 +134,18 @@ int channel_open(struct channel *ch, int fd, struct channel_context *context,
 	return err;
 }
 
-static int shake_hands(struct channel *ch)
+static int tls_shake_hands(struct channel *ch)
 {
 	int result, err;
 
-	begin(ch);
+	tls_begin(ch);
 	result = SSL_do_handshake(ch->ssl);
 	if (result == 1) {
 		ch->state = CHANNEL_OPEN;
 		return 0;
 	}
-	err = settle(ch, result, "handshake");
-	return err != 0 ? err : fail(ch, ECONNRESET, "handshake");
+	err = tls_settle(ch, result, "handshake");
+	return err != 0 ? err : channel_fail(ch, ECONNRESET, "handshake");
 }
 
 int channel_handshake(struct channel *ch)
@@ -154,7 +154,7 @@ int channel_handshake(struct channel *ch)
 	case CHANNEL_OPEN:
 		return 0;
 	case CHANNEL_HANDSHAKE:
-		return shake_hands(ch);
+		return tls_shake_hands(ch);
 	default:
 		return -ECONNRESET;
 	}
@@ -171,7 +171,7 @@ static ssize_t plain_recv(struct channel *ch, void *to, size_t length)
 		return n;
 	if (errno == EAGAIN || errno == EINTR)
 		return -EAGAIN;
-	return fail(ch, errno, "receive");
+	return channel_fail(ch, errno, "receive");
 }
 
 static ssize_t plain_sendv(struct channel *ch, struct iovec *iov, size_t count)
@@ -184,7 +184,7 @@ static ssize_t plain_sendv(struct channel *ch, struct iovec *iov, size_t count)
 		return n;
 	if (errno == EAGAIN || errno == EINTR)
 		return -EAGAIN;
-	return fail(ch, errno, "send");
+	return channel_fail(ch, errno, "send");
 }
 
 static ssize_t tls_recv(struct channel *ch, void *to, size_t length)
@@ -192,9 +192,9 @@ static ssize_t tls_recv(struct channel *ch, void *to, size_t length)
 	size_t moved;
 	int result;
 
-	begin(ch);
+	tls_begin(ch);
 	result = SSL_read_ex(ch->ssl, to, length, &moved);
-	return result == 1 ? (ssize_t)moved : settle(ch, result, "receive");
+	return result == 1 ? (ssize_t)moved : tls_settle(ch, result, "receive");
 }
 
 /* A server that refuses a client's certificate says so and closes, when the
@@ -206,11 +206,11 @@ static int hear_last_words(struct channel *ch, int error)
 	size_t moved;
 	int result;
 
-	begin(ch);
+	tls_begin(ch);
 	result = SSL_peek_ex(ch->ssl, &byte, 1, &moved);
 	if (result != 1 &&
 	    SSL_get_error(ch->ssl, result) == SSL_ERROR_SSL)
-		return settle(ch, result, "send");
+		return tls_settle(ch, result, "send");
 	ERR_clear_error();
 	return error;
 }
@@ -220,14 +220,14 @@ static ssize_t tls_send(struct channel *ch, const void *from, size_t length)
 	size_t moved;
 	int result, err;
 
-	begin(ch);
+	tls_begin(ch);
 	result = SSL_write_ex(ch->ssl, from, length, &moved);
 	if (result == 1)
 		return (ssize_t)moved;
-	err = settle(ch, result, "send");
+	err = tls_settle(ch, result, "send");
 	if (err == -EPIPE || err == -ECONNRESET)
 		err = hear_last_words(ch, err);
-	return err != 0 ? err : fail(ch, EPIPE, "send");
+	return err != 0 ? err : channel_fail(ch, EPIPE, "send");
 }
 
 ssize_t channel_recv(struct channel *ch, void *to, size_t length)
@@ -316,7 +316,7 @@ void channel_peer_name(const struct channel *ch,
 
 /* Whoever closes a TCP socket with something unread in it resets the
  * connection, and the other may never see what it was told before. */
-static void swallow(int fd)
+static void channel_swallow(int fd)
 {
 	char bytes[SWALLOW_BYTES];
 
@@ -335,7 +335,7 @@ static void end_tls(struct channel *ch)
 	SSL_free(ch->ssl);
 	ERR_clear_error();
 	ch->ssl = NULL;
-	swallow(ch->fd);
+	channel_swallow(ch->fd);
 }
 
 void channel_close(struct channel *ch)
@@ -361,6 +361,6 @@ void channel_turn_away(int fd, const struct channel_context *context,
 		(void)!send(fd, alert, sizeof(alert), flags);
 	else
 		(void)!send(fd, bytes, length, flags);
-	swallow(fd);
+	channel_swallow(fd);
 	close(fd);
 }

@@ -14,7 +14,7 @@ static int fd_of(BIO *bio)
 	return (int)(intptr_t)BIO_get_data(bio);
 }
 
-static bool is_passing(void)
+static bool bio_is_passing(void)
 {
 	return errno == EAGAIN || errno == EINTR;
 }
@@ -25,7 +25,7 @@ static int socket_write(BIO *bio, const char *from, size_t length,
 	ssize_t n = send(fd_of(bio), from, length, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	BIO_clear_retry_flags(bio);
-	if (n < 0 && is_passing())
+	if (n < 0 && bio_is_passing())
 		BIO_set_retry_write(bio);
 	*ret_count = n < 0 ? 0 : (size_t)n;
 	return n >= 0;
@@ -36,7 +36,7 @@ static int socket_read(BIO *bio, char *to, size_t length, size_t *ret_count)
 	ssize_t n = recv(fd_of(bio), to, length, MSG_DONTWAIT);
 
 	BIO_clear_retry_flags(bio);
-	if (n < 0 && is_passing())
+	if (n < 0 && bio_is_passing())
 		BIO_set_retry_read(bio);
 	if (n == 0)
 		BIO_set_flags(bio, BIO_FLAGS_IN_EOF);

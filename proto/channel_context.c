@@ -25,8 +25,8 @@ struct loading {
 	size_t reason_size;
 };
 
-static int PRINTF_LIKE(3, 4) refuse(const struct loading *ld, int error,
-				    const char *format, ...)
+static int PRINTF_LIKE(3, 4) deny(const struct loading *ld, int error,
+				  const char *format, ...)
 {
 	size_t used = 0;
 	va_list args;
@@ -45,8 +45,8 @@ static int PRINTF_LIKE(3, 4) refuse(const struct loading *ld, int error,
 static int refuse_content(const struct loading *ld, const char *path,
 			  const char *wanted)
 {
-	return refuse(ld, -EINVAL, "%s: no good %s in it, PEM is wanted (%s)",
-		      path, wanted, channel_reason_words());
+	return deny(ld, -EINVAL, "%s: no good %s in it, PEM is wanted (%s)",
+		    path, wanted, channel_reason_words());
 }
 
 /* What a key's mode may be says check_key_mode(). */
@@ -79,18 +79,18 @@ static int pem_open(const struct loading *ld, const char *path,
 	int err;
 
 	if (path == NULL || path[0] == '\0')
-		return refuse(ld, -EINVAL, "TLS wants a %s too, and no file "
-			      "is named for it", what);
+		return deny(ld, -EINVAL, "TLS wants a %s too, and no file "
+			    "is named for it", what);
 	err = text_file_read(path, FILE_BYTES_MAX, &pem.file, why,
 			     sizeof(why));
 	if (err != 0)
-		return refuse(ld, err == -ENOENT || err == -EACCES ||
-			      err == -ENOMEM ? err : -EINVAL, "%s: %s%s", path,
-			      why, cure_of(what, err));
+		return deny(ld, err == -ENOENT || err == -EACCES ||
+			    err == -ENOMEM ? err : -EINVAL, "%s: %s%s", path,
+			    why, cure_of(what, err));
 	pem.bio = BIO_new_mem_buf(pem.file.text, (int)pem.file.length);
 	if (pem.bio == NULL) {
 		pem_close(&pem);
-		return refuse(ld, -ENOMEM, "no memory");
+		return deny(ld, -ENOMEM, "no memory");
 	}
 	*ret_pem = pem;
 	return 0;
@@ -211,9 +211,9 @@ static int check_key_mode(const struct loading *ld, const char *path,
 
 	if ((st->st_mode & 077 & ~allowed) == 0)
 		return 0;
-	return refuse(ld, -EACCES, "others may use the key (mode %04o): "
-		      "chmod %04o %s", (unsigned)st->st_mode & 07777,
-		      (unsigned)allowed, path);
+	return deny(ld, -EACCES, "others may use the key (mode %04o): "
+		    "chmod %04o %s", (unsigned)st->st_mode & 07777,
+		    (unsigned)allowed, path);
 }
 
 static int use_key(const struct loading *ld, BIO *bio, const char *path)
@@ -226,8 +226,8 @@ static int use_key(const struct loading *ld, BIO *bio, const char *path)
 	/* Says no if it is not that of the certificate, which is loaded. */
 	if (SSL_CTX_use_PrivateKey(ld->rules, key) != 1 ||
 	    SSL_CTX_check_private_key(ld->rules) != 1)
-		err = refuse(ld, -EINVAL, "%s: not the certificate's key (%s)",
-			     path, channel_reason_words());
+		err = deny(ld, -EINVAL, "%s: not the certificate's key (%s)",
+			   path, channel_reason_words());
 	EVP_PKEY_free(key);
 	return err;
 }
@@ -310,8 +310,8 @@ static int set_rules(const struct loading *ld)
 	    SSL_CTX_set_num_tickets(rules, 0) == 1 &&
 	    SSL_CTX_set_max_early_data(rules, 0) == 1)
 		return 0;
-	return refuse(ld, -EINVAL, "OpenSSL does not allow TLS 1.3 here: %s",
-		      channel_reason_words());
+	return deny(ld, -EINVAL, "OpenSSL does not allow TLS 1.3 here: %s",
+		    channel_reason_words());
 }
 
 /* Texts name the settings of memd.conf(5); who calls them otherwise shortens
@@ -346,7 +346,7 @@ int channel_context_create(const struct channel_tls_files *files,
 	int err = -ENOMEM;
 
 	if (context == NULL)
-		return refuse(&ld, -ENOMEM, "no memory");
+		return deny(&ld, -ENOMEM, "no memory");
 	/* OpenSSL must not end under threads that still use it when the
 	 * program that we are in exits. */
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
@@ -356,8 +356,8 @@ int channel_context_create(const struct channel_tls_files *files,
 	context->rules = ld.rules;
 	ld.key_owner = &context->key_owner;
 	if (ld.rules == NULL)
-		err = refuse(&ld, -ENOMEM, "OpenSSL does not start: %s",
-			     channel_reason_words());
+		err = deny(&ld, -ENOMEM, "OpenSSL does not start: %s",
+			   channel_reason_words());
 	else
 		err = load_all(&ld, files);
 	ERR_clear_error();

@@ -73,7 +73,7 @@ static const char *saying_find(const struct saying *table, long code)
 	return table->words;
 }
 
-static void PRINTF_LIKE(2, 3) say(char *ret_reason, const char *format, ...)
+static void PRINTF_LIKE(2, 3) spell(char *ret_reason, const char *format, ...)
 {
 	va_list args;
 
@@ -89,11 +89,11 @@ static void say_name_mismatch(SSL *ssl, long fault, char *ret_reason)
 	const char *host = X509_VERIFY_PARAM_get0_host(wanted, 0);
 
 	if (fault == X509_V_ERR_IP_ADDRESS_MISMATCH)
-		say(ret_reason, "IP address mismatch: the other side's "
-		    "certificate is not for %s", address ? address : "it");
+		spell(ret_reason, "IP address mismatch: the other side's "
+		      "certificate is not for %s", address ? address : "it");
 	else
-		say(ret_reason, "host name mismatch: the other side's "
-		    "certificate is not for %s", host ? host : "it");
+		spell(ret_reason, "host name mismatch: the other side's "
+		      "certificate is not for %s", host ? host : "it");
 	OPENSSL_free(address);
 }
 
@@ -106,8 +106,8 @@ void channel_reason_certificate(SSL *ssl, long fault,
 	    fault == X509_V_ERR_IP_ADDRESS_MISMATCH)
 		say_name_mismatch(ssl, fault, ret_reason);
 	else
-		say(ret_reason, "the other side's certificate: %s",
-		    words != NULL ? words :
+		spell(ret_reason, "the other side's certificate: %s",
+		      words != NULL ? words :
 				    X509_verify_cert_error_string(fault));
 }
 
@@ -116,16 +116,16 @@ static int say_alert(int alert, char *ret_reason)
 	const char *words = saying_find(alerts, alert);
 
 	if (alert == SSL_AD_INTERNAL_ERROR) {
-		say(ret_reason, "the other side has no room for another "
-		    "connection, or from this address; its log says why");
+		spell(ret_reason, "the other side has no room for another "
+		      "connection, or from this address; its log says why");
 		return -EBUSY;
 	}
 	if (words != NULL)
-		say(ret_reason, "the other side refuses our certificate: %s",
-		    words);
+		spell(ret_reason, "the other side refuses our certificate: %s",
+		      words);
 	else
-		say(ret_reason, "the other side refuses: %s",
-		    SSL_alert_desc_string_long(alert));
+		spell(ret_reason, "the other side refuses: %s",
+		      SSL_alert_desc_string_long(alert));
 	return words != NULL ? -EACCES : -EPROTO;
 }
 
@@ -135,13 +135,13 @@ static int say_protocol_fault(int code, char *ret_reason)
 
 	if (words == NULL)
 		words = ERR_reason_error_string(ERR_PACK(ERR_LIB_SSL, 0, code));
-	say(ret_reason, "%s", words != NULL ? words : "unknown fault in TLS");
+	spell(ret_reason, "%s", words != NULL ? words : "unknown fault in TLS");
 	return -EPROTO;
 }
 
 int channel_reason_cut(bool is_open, char ret_reason[CHANNEL_REASON_BYTES])
 {
-	say(ret_reason, is_open ?
+	spell(ret_reason, is_open ?
 		"the other side ended the connection without a goodbye" :
 		"the other side ended the connection in the handshake; "
 		"does it speak TLS?");
@@ -156,7 +156,7 @@ static int say_ssl_fault(SSL *ssl, int code, bool is_open, char *ret_reason)
 					   ret_reason);
 		return -EACCES;
 	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
-		say(ret_reason, "the other side has no certificate");
+		spell(ret_reason, "the other side has no certificate");
 		return -EACCES;
 	case SSL_R_UNEXPECTED_EOF_WHILE_READING:
 		return channel_reason_cut(is_open, ret_reason);
@@ -187,6 +187,6 @@ int channel_reason_take(SSL *ssl, bool is_open,
 	if (ERR_GET_LIB(error) == ERR_LIB_SSL)
 		return say_ssl_fault(ssl, ERR_GET_REASON(error), is_open,
 				     ret_reason);
-	say(ret_reason, "TLS: %s", words);
+	spell(ret_reason, "TLS: %s", words);
 	return -EPROTO;
 }

@@ -11,7 +11,7 @@
 enum { PORT_DIGITS_MAX = 5 };
 
 /* Returns the port's text, and the host in ra->host; NULL: malformed. */
-static const char *split(struct remote_address *ra, const char *text)
+static const char *address_split(struct remote_address *ra, const char *text)
 {
 	const char *colon = strrchr(text, ':'), *end = colon;
 
@@ -68,7 +68,7 @@ int remote_address_parse(struct remote_address *ra, const char *text,
 	int err;
 
 	*ra = (struct remote_address){ 0 };
-	port = split(ra, text);
+	port = address_split(ra, text);
 	if (port == NULL || strlen(text) >= sizeof(ra->text)) {
 		snprintf(ret_reason, reason_size, "\"%.200s\" is no address; "
 			 "give HOST:PORT or [IPV6]:PORT", text);

@@ -118,8 +118,8 @@ static int copy_submit(struct store_mirror *sm, const struct mirror_copy *cp,
 	return swapstore_submit(sm->child[c].store, &io);
 }
 
-static void copy_read(struct store_mirror *sm, struct mirror_copy *cp,
-		      unsigned to)
+static void copy_start_read(struct store_mirror *sm, struct mirror_copy *cp,
+			    unsigned to)
 {
 	uint32_t slot, count = find_work(sm, to, &slot);
 
@@ -137,7 +137,7 @@ static void copy_read(struct store_mirror *sm, struct mirror_copy *cp,
 }
 
 /* MI3: what is written to these slots after this goes out after it. */
-static void copy_write(struct store_mirror *sm, struct mirror_copy *cp)
+static void copy_start_write(struct store_mirror *sm, struct mirror_copy *cp)
 {
 	if (cp->is_void || !mirror_is_up(sm, cp->to)) {
 		copy_enter(cp, COPY_IDLE);
@@ -158,11 +158,11 @@ void mirror_copies_start(struct store_mirror *sm)
 		struct mirror_copy *cp = &sm->copy[i];
 
 		if (cp->state == COPY_READ)
-			copy_write(sm, cp);
+			copy_start_write(sm, cp);
 		for (unsigned to = 0; to < STORE_MIRROR_CHILDREN; to++)
 			if (are_up && cp->state == COPY_IDLE &&
 			    has_work(sm, to))
-				copy_read(sm, cp, to);
+				copy_start_read(sm, cp, to);
 	}
 }
 
@@ -186,7 +186,7 @@ void mirror_copy_ended(struct store_mirror *sm, unsigned which, int result)
 	ASSERT(cp->state == COPY_READING || cp->state == COPY_WRITING);
 	if (cp->state == COPY_READING && result == 0) {
 		copy_enter(cp, COPY_READ);
-		copy_write(sm, cp);
+		copy_start_write(sm, cp);
 		return;
 	}
 	/* What it was about may be another's by now: void. */

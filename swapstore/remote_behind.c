@@ -50,14 +50,14 @@ void behind_fini(struct behind *b)
 
 /* ---- by slot */
 
-static struct behind_cell **bucket_of(const struct behind *b, uint32_t slot)
+static struct behind_cell **behind_bucket(const struct behind *b, uint32_t slot)
 {
 	return &b->buckets[slot & b->bucket_mask];
 }
 
 static struct behind_cell *cell_of(const struct behind *b, uint32_t slot)
 {
-	struct behind_cell *cell = *bucket_of(b, slot);
+	struct behind_cell *cell = *behind_bucket(b, slot);
 
 	while (cell != NULL && cell->slot != slot)
 		cell = cell->next;
@@ -66,7 +66,7 @@ static struct behind_cell *cell_of(const struct behind *b, uint32_t slot)
 
 static void bucket_remove(struct behind *b, struct behind_cell *cell)
 {
-	struct behind_cell **at = bucket_of(b, cell->slot);
+	struct behind_cell **at = behind_bucket(b, cell->slot);
 
 	while (*at != cell) {
 		ASSERT(*at != NULL);
@@ -118,7 +118,7 @@ static void cell_drop(struct behind *b, struct behind_cell *cell)
 
 static struct behind_cell *cell_get(struct behind *b, uint32_t slot)
 {
-	struct behind_cell **bucket = bucket_of(b, slot);
+	struct behind_cell **bucket = behind_bucket(b, slot);
 	struct behind_cell *cell = TAILQ_FIRST(&b->free);
 
 	if (cell == NULL)

@@ -109,7 +109,7 @@ bool remote_connect_is_exhausted(const struct remote_link *link)
 	return link->next_address == NULL;
 }
 
-static int try_next(struct remote_link *link)
+static int connect_or_blame(struct remote_link *link)
 {
 	if (link->next_address != NULL)
 		return connect_next(link);
@@ -117,7 +117,7 @@ static int try_next(struct remote_link *link)
 				  link->address.host, link->lookup_error);
 }
 
-static int look_up(struct remote_link *link)
+static int lookup_begin(struct remote_link *link)
 {
 	struct remote_lookup *lookup;
 	int err = remote_lookup_start(link->address.host, link->address.port,
@@ -139,16 +139,16 @@ int remote_connect_begin(struct remote_link *link)
 	int err = 0;
 
 	if (!link->must_look_up)
-		return try_next(link);
+		return connect_or_blame(link);
 	link->must_look_up = false;
 	snprintf(link->lookup_error, sizeof(link->lookup_error), "%s",
 		 strerror(ETIMEDOUT));
 	if (link->lookup == NULL)
-		err = look_up(link);
+		err = lookup_begin(link);
 	if (err != 0) {
 		snprintf(link->lookup_error, sizeof(link->lookup_error), "%s",
 			 strerror(-err));
-		return try_next(link);
+		return connect_or_blame(link);
 	}
 	remote_state_enter(link, REMOTE_LOOKING, link->address.count == 0 ?
 			   link->timeout_ns : MIN(LOOKUP_NS, link->timeout_ns));
@@ -159,7 +159,7 @@ int remote_connect_look(struct remote_link *link)
 {
 	if (link->lookup != NULL && clock_now_ns() < link->deadline_ns)
 		return -EAGAIN;
-	return try_next(link);
+	return connect_or_blame(link);
 }
 
 void remote_connect_adopt(struct remote_link *link)

@@ -124,8 +124,8 @@ static void part_end(struct store_remote *sr, struct remote_message *m,
 		remote_request_enter(sr, rq, REQUEST_DONE);
 }
 
-static bool has_lost(const struct store_remote *sr, uint32_t slot,
-		     uint32_t count)
+static bool has_lost_any(const struct store_remote *sr, uint32_t slot,
+			 uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
 		if (bitmap_test(sr->lost, slot + i))
@@ -139,7 +139,7 @@ static bool put_read_again(struct store_remote *sr)
 
 	if (m == NULL)
 		return false;
-	if (has_lost(sr, m->slot, m->count))
+	if (has_lost_any(sr, m->slot, m->count))
 		part_end(sr, m, -SWAP_ELOST);
 	else
 		message_send(sr, m, TYPE(STORE_READ), 0);
@@ -207,7 +207,7 @@ static bool put_discards(struct store_remote *sr)
 }
 
 /* A quarter of the messages is left to reads. */
-static bool may_write(const struct store_remote *sr)
+static bool exchange_may_write(const struct store_remote *sr)
 {
 	return !TAILQ_EMPTY(&sr->behind.waiting) &&
 	       !TAILQ_EMPTY(&sr->messages_in[MESSAGE_FREE]) &&
@@ -219,7 +219,7 @@ static bool put_write(struct store_remote *sr)
 	const struct behind_cell *cell;
 	struct remote_message *m;
 
-	if (!may_write(sr))
+	if (!exchange_may_write(sr))
 		return false;
 	m = TAILQ_FIRST(&sr->messages_in[MESSAGE_FREE]);
 	m->count = behind_send_begin(&sr->behind, WRITE_SLOTS_MAX, &m->cells);
@@ -239,7 +239,7 @@ static bool is_held(struct store_remote *sr)
 	return sr->hold_ns != 0;
 }
 
-static void fill(void *ctx)
+static void exchange_fill(void *ctx)
 {
 	struct store_remote *sr = ctx;
 
@@ -288,7 +288,7 @@ static void ask_again(struct store_remote *sr, struct remote_message *m)
 							 MESSAGE_FREE);
 }
 
-static bool is_passing(int code)
+static bool is_passing_error(int code)
 {
 	return code == EAGAIN || code == EBUSY || code == ENOMEM ||
 	       code == ENOSPC || code == EDQUOT || code == EINTR;
@@ -307,7 +307,7 @@ static int on_error(struct store_remote *sr, struct remote_message *m,
 				       sizeof(text)) != 0)
 		return remote_state_blame(&sr->link, -EPROTO,
 					  "its Error is not one");
-	if (m == NULL || (code != EIO && !is_passing(code)))
+	if (m == NULL || (code != EIO && !is_passing_error(code)))
 		return remote_state_blame(&sr->link, -ECONNREFUSED,
 					  "it says: %s", text);
 	remote_link_answered(&sr->link);
@@ -326,8 +326,8 @@ static int on_error(struct store_remote *sr, struct remote_message *m,
 	return 0;
 }
 
-static int on_message(void *ctx, const struct wire_header *h,
-		      const uint8_t *body, uint8_t **ret_payload_to)
+static int exchange_on_message(void *ctx, const struct wire_header *h,
+			       const uint8_t *body, uint8_t **ret_payload_to)
 {
 	struct store_remote *sr = ctx;
 	struct remote_message *m = message_find(sr, h->request_id);
@@ -354,7 +354,7 @@ static int on_message(void *ctx, const struct wire_header *h,
 	return 0;
 }
 
-static int on_payload(void *ctx, const struct wire_header *h)
+static int exchange_on_payload(void *ctx, const struct wire_header *h)
 {
 	struct store_remote *sr = ctx;
 	struct remote_message *m = sr->incoming;
@@ -385,7 +385,7 @@ void remote_exchange_fail_reads(struct store_remote *sr)
 }
 
 /* From the youngest on, so that the oldest comes first again. */
-static void went_down(void *ctx)
+static void exchange_went_down(void *ctx)
 {
 	struct store_remote *sr = ctx;
 	struct remote_message *m;
@@ -401,7 +401,7 @@ static void went_down(void *ctx)
 		remote_exchange_fail_reads(sr);
 }
 
-static void was_lost(void *ctx)
+static void exchange_was_lost(void *ctx)
 {
 	struct store_remote *sr = ctx;
 	size_t words = BITMAP_WORDS((size_t)sr->base.slot_count);
@@ -419,8 +419,11 @@ static void was_lost(void *ctx)
 }
 
 const struct remote_link_ops remote_exchange_ops = {
-	.receiver = { .message = on_message, .payload = on_payload },
-	.fill = fill,
-	.went_down = went_down,
-	.was_lost = was_lost,
+	.receiver = {
+		.message = exchange_on_message,
+		.payload = exchange_on_payload,
+	},
+	.fill = exchange_fill,
+	.went_down = exchange_went_down,
+	.was_lost = exchange_was_lost,
 };

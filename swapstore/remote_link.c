@@ -87,7 +87,7 @@ static void reset_at_close(const struct remote_link *link)
 }
 
 /* link->error and link->reason have been set. */
-static void go_down(struct remote_link *link)
+static void link_go_down(struct remote_link *link)
 {
 	bool was_up = link->state == REMOTE_UP;
 	uint64_t pause_ns = 0;
@@ -129,7 +129,7 @@ static int secure(struct remote_link *link)
 	return 0;
 }
 
-static int receive(struct remote_link *link)
+static int link_hear(struct remote_link *link)
 {
 	struct remote_stream *s = &link->stream;
 	int err;
@@ -152,7 +152,7 @@ static int receive(struct remote_link *link)
 
 /* One step.  Returns 0 (there may be more to do), -EAGAIN (not now), or
  * -errno: it is broken. */
-static int step(struct remote_link *link)
+static int link_step(struct remote_link *link)
 {
 	enum remote_state before = link->state;
 	int err;
@@ -171,7 +171,7 @@ static int step(struct remote_link *link)
 		break;
 	default:
 		/* Why is in link->error; an Error may well say EAGAIN. */
-		if (receive(link) != 0)
+		if (link_hear(link) != 0)
 			return -ECONNRESET;
 		err = link->state == before ? -EAGAIN : 0;
 		break;
@@ -197,7 +197,7 @@ void remote_link_transmit(struct remote_link *link)
 	if (err != 0 && err != -EAGAIN) {
 		remote_state_blame(link, err, "%s",
 				   link->stream.channel.reason);
-		go_down(link);
+		link_go_down(link);
 	}
 }
 
@@ -207,11 +207,11 @@ void remote_link_run(struct remote_link *link)
 
 	remote_connect_adopt(link);
 	for (;;) {
-		err = step(link);
+		err = link_step(link);
 		if (err == -EAGAIN)
 			break;
 		if (err != 0)
-			go_down(link);
+			link_go_down(link);
 		else
 			remote_link_transmit(link);
 	}
@@ -238,7 +238,7 @@ int remote_link_connect(struct remote_link *link)
 }
 
 /* Returns 0: what there is may stay. */
-static int look_again(struct remote_link *link)
+static int link_verify(struct remote_link *link)
 {
 	char reason[CHANNEL_REASON_BYTES];
 	int err;
@@ -253,8 +253,8 @@ static int look_again(struct remote_link *link)
 void remote_link_renew(struct remote_link *link, struct channel_context *tls)
 {
 	link->tls = tls;
-	if (link->stream.is_open && look_again(link) != 0)
-		go_down(link);
+	if (link->stream.is_open && link_verify(link) != 0)
+		link_go_down(link);
 	if (link->state != REMOTE_DOWN)
 		return;
 	remote_connect_rewind(link);
@@ -279,7 +279,7 @@ void remote_link_say_goodbye(struct remote_link *link)
 		remote_link_transmit(link);
 		remote_wait_settle(link, false);
 		remote_wait_until(link, until_ns);
-		if (link->state == REMOTE_UP && receive(link) != 0)
+		if (link->state == REMOTE_UP && link_hear(link) != 0)
 			break;
 	}
 }

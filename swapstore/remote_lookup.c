@@ -24,7 +24,7 @@ struct remote_lookup {
 	char *host, *port;	/* owned */
 };
 
-static void put(struct remote_lookup *lk)
+static void lookup_put(struct remote_lookup *lk)
 {
 	if (atomic_fetch_sub(&lk->holders, 1) != 1)
 		return;
@@ -37,7 +37,7 @@ static void put(struct remote_lookup *lk)
 	free(lk);
 }
 
-static void *thread_main(void *arg)
+static void *lookup_main(void *arg)
 {
 	static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct remote_lookup *lk = arg;
@@ -47,7 +47,7 @@ static void *thread_main(void *arg)
 		lk->all = NULL;
 	atomic_store(&lk->has_ended, true);
 	(void)eventfd_write(lk->event_fd, 1);
-	put(lk);
+	lookup_put(lk);
 	return NULL;
 }
 
@@ -68,12 +68,12 @@ int remote_lookup_start(const char *host, const char *port,
 		err = -ENOMEM;
 	if (err == 0) {
 		atomic_store(&lk->holders, 2);
-		err = thread_start(NULL, STACK_BYTES, thread_main, lk);
+		err = thread_start(NULL, STACK_BYTES, lookup_main, lk);
 		if (err != 0)
 			atomic_store(&lk->holders, 1);
 	}
 	if (err != 0)
-		put(lk);
+		lookup_put(lk);
 	else
 		*ret_lookup = lk;
 	return err;
@@ -98,5 +98,5 @@ int remote_lookup_take(struct remote_lookup *lk, struct addrinfo **ret_all)
 void remote_lookup_destroy(struct remote_lookup *lk)
 {
 	if (lk != NULL)
-		put(lk);
+		lookup_put(lk);
 }

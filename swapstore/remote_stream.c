@@ -158,8 +158,8 @@ static void take_payload(struct remote_stream *s)
 
 /* Cut the next message off.  Returns 1, or 0 when it is not all there, or
  * -errno. */
-static int take_message(struct remote_stream *s,
-			const struct remote_receiver *to, void *ctx)
+static int stream_take_message(struct remote_stream *s,
+			       const struct remote_receiver *to, void *ctx)
 {
 	const uint8_t *at = s->in + s->in_head;
 	int err;
@@ -184,8 +184,8 @@ static int take_message(struct remote_stream *s,
 }
 
 /* Take all messages in the buffer.  Returns 0 or -errno. */
-static int take_messages(struct remote_stream *s,
-			 const struct remote_receiver *to, void *ctx)
+static int stream_take_messages(struct remote_stream *s,
+				const struct remote_receiver *to, void *ctx)
 {
 	int got;
 
@@ -199,7 +199,7 @@ static int take_messages(struct remote_stream *s,
 			if (got != 0)
 				return got;
 		}
-		got = take_message(s, to, ctx);
+		got = stream_take_message(s, to, ctx);
 		if (got <= 0)
 			return got;
 	}
@@ -220,7 +220,7 @@ int remote_stream_receive(struct remote_stream *s,
 		if (n < 0)
 			return (int)n;
 		total += (size_t)n;
-		err = take_messages(s, to, ctx);
+		err = stream_take_messages(s, to, ctx);
 		if (err != 0)
 			return err;
 	}

@@ -73,9 +73,12 @@ static struct node look_at_leaf(const struct runtree *rt, uint32_t idx)
 	return leaf;
 }
 
-/* What two neighbours of `span` bits each are together. */
-static struct node join(struct node left, struct node right, uint64_t span)
+/* What the two below are together, which stand for `span` bits each. */
+static struct node runtree_join(const struct runtree *rt, uint32_t idx,
+				uint64_t span)
 {
+	struct node left = *node_at(rt, 2 * idx);
+	struct node right = *node_at(rt, 2 * idx + 1);
 	struct node both = {
 		.head = left.head < span ? left.head : left.head + right.head,
 		.tail = right.tail < span ? right.tail : right.tail + left.tail,
@@ -95,9 +98,7 @@ static void join_upward(struct runtree *rt, uint32_t first, uint32_t last)
 		first /= 2;
 		last /= 2;
 		for (uint32_t idx = first; idx <= last; idx++)
-			*node_at(rt, idx) = join(*node_at(rt, 2 * idx),
-						 *node_at(rt, 2 * idx + 1),
-						 span);
+			*node_at(rt, idx) = runtree_join(rt, idx, span);
 	}
 }
 
@@ -223,6 +224,5 @@ void runtree_check(const struct runtree *rt)
 	for (level /= 2; level >= ROOT; level /= 2, span *= 2)
 		for (uint32_t idx = level; idx < 2 * level; idx++)
 			ASSERT(is_same(*node_at(rt, idx),
-				       join(*node_at(rt, 2 * idx),
-					    *node_at(rt, 2 * idx + 1), span)));
+				       runtree_join(rt, idx, span)));
 }

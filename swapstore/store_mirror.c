@@ -184,7 +184,7 @@ static const struct swapstore_ops mirror_ops = {
 
 /* ---- making it */
 
-static int watch(struct store_mirror *sm, int fd)
+static int mirror_watch(struct store_mirror *sm, int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 
@@ -193,7 +193,7 @@ static int watch(struct store_mirror *sm, int fd)
 	return 0;
 }
 
-static int init(struct store_mirror *sm)
+static int mirror_init(struct store_mirror *sm)
 {
 	int err = mirror_requests_init(sm);
 
@@ -209,10 +209,10 @@ static int init(struct store_mirror *sm)
 	sm->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (sm->ended_fd < 0)
 		return -errno;
-	err = watch(sm, sm->ended_fd);
+	err = mirror_watch(sm, sm->ended_fd);
 	for (unsigned c = 0; err == 0 && c < STORE_MIRROR_CHILDREN; c++) {
 		sm->epoch[c] = sm->child[c].epoch(sm->child[c].store);
-		err = watch(sm, swapstore_event_fd(sm->child[c].store));
+		err = mirror_watch(sm, swapstore_event_fd(sm->child[c].store));
 	}
 	return err;
 }
@@ -233,7 +233,7 @@ int store_mirror_create(const struct store_mirror_child
 	sm->base.slot_count = child[0].store->slot_count;
 	sm->epoll_fd = sm->ended_fd = -1;
 	memcpy(sm->child, child, sizeof(sm->child));
-	err = init(sm);
+	err = mirror_init(sm);
 	if (err != 0) {
 		/* They are the caller's still. */
 		memset(sm->child, 0, sizeof(sm->child));
@@ -251,7 +251,7 @@ bool store_is_mirror(const struct swapstore *st)
 	return st->ops == &mirror_ops;
 }
 
-static const struct store_mirror *look_into(const struct swapstore *st)
+static const struct store_mirror *mirror_look_into(const struct swapstore *st)
 {
 	ASSERT(store_is_mirror(st));
 	return (const struct store_mirror *)st;
@@ -260,13 +260,13 @@ static const struct store_mirror *look_into(const struct swapstore *st)
 struct swapstore *store_mirror_child(const struct swapstore *st, unsigned c)
 {
 	ASSERT(c < STORE_MIRROR_CHILDREN);
-	return look_into(st)->child[c].store;
+	return mirror_look_into(st)->child[c].store;
 }
 
 void store_mirror_status_get(const struct swapstore *st,
 			     struct store_mirror_status *ret_status)
 {
-	const struct store_mirror *sm = look_into(st);
+	const struct store_mirror *sm = mirror_look_into(st);
 
 	*ret_status = (struct store_mirror_status){
 		.slot_count = sm->bits.slots[0] + sm->bits.missing[0],
@@ -282,7 +282,7 @@ void store_mirror_status_get(const struct swapstore *st,
 
 void store_mirror_check(const struct swapstore *st)
 {
-	const struct store_mirror *sm = look_into(st);
+	const struct store_mirror *sm = mirror_look_into(st);
 
 	mirror_bits_check(&sm->bits);
 	mirror_requests_check(sm);

@@ -27,7 +27,7 @@ enum {
 /* ---- ops */
 
 /* What is due goes out where there is room, which the socket tells of. */
-static void settle(struct store_remote *sr)
+static void remote_settle(struct store_remote *sr)
 {
 	sr->link.wake_ns = 0;
 	if (remote_link_has_room(&sr->link))
@@ -38,7 +38,8 @@ static void settle(struct store_remote *sr)
 }
 
 /* A mirror's is asked only for what can be done at once. */
-static bool is_refused(const struct store_remote *sr, const struct swap_io *io)
+static bool remote_is_refused(const struct store_remote *sr,
+			      const struct swap_io *io)
 {
 	return sr->is_mirrored && io->is_write &&
 	       (!TAILQ_EMPTY(&sr->requests_in[REQUEST_ADMITTING]) ||
@@ -51,7 +52,7 @@ static int remote_submit(struct swapstore *st, const struct swap_io *io)
 	struct store_remote *sr = (struct store_remote *)st;
 	struct remote_request *rq = TAILQ_FIRST(&sr->requests_in[REQUEST_FREE]);
 
-	if (rq == NULL || is_refused(sr, io))
+	if (rq == NULL || remote_is_refused(sr, io))
 		return -EAGAIN;
 	rq->io = *io;
 	rq->at = 0;
@@ -86,7 +87,7 @@ static int remote_flush(struct swapstore *st)
 		remote_exchange_fail_reads(sr);
 	remote_exchange_admit(sr);
 	remote_link_transmit(&sr->link);
-	settle(sr);
+	remote_settle(sr);
 	return 0;
 }
 
@@ -108,7 +109,7 @@ static unsigned remote_reap(struct swapstore *st, struct swap_done *done,
 			.is_write = rq->io.is_write,
 		};
 	}
-	settle(sr);
+	remote_settle(sr);
 	return count;
 }
 
@@ -151,7 +152,7 @@ static void remote_discard(struct swapstore *st, uint32_t slot, uint32_t count)
 	add_discard(sr, slot, count);
 	if (sr->discard_ns == 0) {
 		sr->discard_ns = clock_now_ns() + DISCARD_DELAY_NS;
-		settle(sr);
+		remote_settle(sr);
 	}
 }
 
@@ -240,7 +241,7 @@ void store_remote_renew(struct swapstore *st, struct channel_context *tls)
 
 	ASSERT(store_is_remote(st));
 	remote_link_renew(&sr->link, tls);
-	settle(sr);
+	remote_settle(sr);
 }
 
 bool store_remote_is_up(const struct swapstore *st)
@@ -266,7 +267,7 @@ bool store_remote_has(const struct swapstore *st, uint32_t slot)
 
 /* ---- making it */
 
-static int make_tables(struct store_remote *sr)
+static int remote_make_tables(struct store_remote *sr)
 {
 	size_t words = BITMAP_WORDS((size_t)sr->base.slot_count);
 
@@ -281,7 +282,7 @@ static int make_tables(struct store_remote *sr)
 	return remote_requests_init(sr);
 }
 
-static struct store_remote *allocate(uint32_t slot_count, uint32_t depth)
+static struct store_remote *remote_allocate(uint32_t slot_count, uint32_t depth)
 {
 	struct store_remote *sr = calloc(1, sizeof(*sr));
 
@@ -296,8 +297,8 @@ static struct store_remote *allocate(uint32_t slot_count, uint32_t depth)
 
 /* Only those that store_remote_create() promises, and what to do about it.  The
  * words of the other memd come last: what they advise is to be done there. */
-static int explain(const struct store_remote *sr, int err, char *ret_reason,
-		   size_t reason_size)
+static int remote_explain(const struct store_remote *sr, int err,
+			  char *ret_reason, size_t reason_size)
 {
 	const char *address = sr->link.address.text, *why = sr->link.reason;
 
@@ -368,7 +369,7 @@ static int connect_first(struct store_remote *sr,
 	}
 	err = remote_link_connect(&sr->link);
 	if (err != 0)
-		err = explain(sr, err, ret_reason, reason_size);
+		err = remote_explain(sr, err, ret_reason, reason_size);
 	return options->may_be_away && is_away(err) ? 0 : err;
 }
 
@@ -392,8 +393,8 @@ int store_remote_create(const struct store_remote_options *options,
 			 options->slot_count, depth, DEPTH_MAX);
 		return -EINVAL;
 	}
-	sr = allocate(options->slot_count, depth);
-	err = sr == NULL ? -ENOMEM : make_tables(sr);
+	sr = remote_allocate(options->slot_count, depth);
+	err = sr == NULL ? -ENOMEM : remote_make_tables(sr);
 	if (err == 0)
 		err = behind_init(&sr->behind, bytes);
 	if (err != 0) {
@@ -409,7 +410,7 @@ int store_remote_create(const struct store_remote_options *options,
 	if (err != 0)
 		goto fail;
 	sr->is_mirrored = options->is_mirrored;
-	settle(sr);
+	remote_settle(sr);
 	*ret_store = &sr->base;
 	return 0;
 fail:

@@ -18,32 +18,32 @@
 
 enum { SYNC_QUEUE_DEPTH = 256, SYNC_THREADS_MAX = 64 };
 
-struct request {
+struct sync_request {
 	struct swap_io io;
 	int result;
-	STAILQ_ENTRY(request) link;
+	STAILQ_ENTRY(sync_request) link;
 };
 
-STAILQ_HEAD(request_list, request);
+STAILQ_HEAD(sync_requests, sync_request);
 
 struct store_sync {
 	struct swapstore base;
 	int fd;			/* -1 until taken */
 	uint64_t offset;
 	int event_fd;
-	struct request requests[SYNC_QUEUE_DEPTH];
-	struct request_list free, staged;
+	struct sync_request requests[SYNC_QUEUE_DEPTH];
+	struct sync_requests free, staged;
 
 	pthread_mutex_t lock;
 	pthread_cond_t work;	/* pending is not empty, or stopping */
-	struct request_list pending, done;
+	struct sync_requests pending, done;
 	bool stopping;
 
 	pthread_t threads[SYNC_THREADS_MAX];
 	unsigned thread_count;	/* started */
 };
 
-static void add_done(struct store_sync *sy, struct request *rq)
+static void add_done(struct store_sync *sy, struct sync_request *rq)
 {
 	bool was_empty = STAILQ_EMPTY(&sy->done);
 
@@ -59,7 +59,7 @@ static void *worker_main(void *arg)
 
 	pthread_mutex_lock(&sy->lock);
 	for (;;) {
-		struct request *rq = STAILQ_FIRST(&sy->pending);
+		struct sync_request *rq = STAILQ_FIRST(&sy->pending);
 
 		if (rq != NULL) {
 			STAILQ_REMOVE_HEAD(&sy->pending, link);
@@ -81,7 +81,7 @@ static void *worker_main(void *arg)
 static int sync_submit(struct swapstore *st, const struct swap_io *io)
 {
 	struct store_sync *sy = (struct store_sync *)st;
-	struct request *rq = STAILQ_FIRST(&sy->free);
+	struct sync_request *rq = STAILQ_FIRST(&sy->free);
 
 	if (rq == NULL)
 		return -EAGAIN;
@@ -118,7 +118,7 @@ static unsigned sync_reap(struct swapstore *st, struct swap_done *done,
 
 	pthread_mutex_lock(&sy->lock);
 	while (count < max && !STAILQ_EMPTY(&sy->done)) {
-		struct request *rq = STAILQ_FIRST(&sy->done);
+		struct sync_request *rq = STAILQ_FIRST(&sy->done);
 
 		STAILQ_REMOVE_HEAD(&sy->done, link);
 		STAILQ_INSERT_HEAD(&sy->free, rq, link);

@@ -18,7 +18,7 @@
 
 enum { URING_DEPTH_MAX = 4096, URING_RETRIES_MAX = 16 };
 
-struct request {
+struct uring_request {
 	struct swap_io io;
 	uint32_t moved_bytes;
 	uint32_t retries;
@@ -34,7 +34,7 @@ struct store_uring {
 	uintptr_t fixed_base;		/* registered buffers: */
 	size_t fixed_bytes;		/* 0: none */
 	uint32_t in_kernel;		/* handed over, not completed */
-	struct request *requests;	/* [depth] */
+	struct uring_request *requests;	/* [depth] */
 	uint32_t *free_stack;		/* indexes of unused requests */
 	uint32_t free_count;
 };
@@ -50,7 +50,7 @@ static bool is_fixed(const struct store_uring *su, const void *at, size_t bytes)
 /* Put what is left of a request into the submission ring. */
 static void queue_request(struct store_uring *su, uint32_t idx)
 {
-	const struct request *rq = &su->requests[idx];
+	const struct uring_request *rq = &su->requests[idx];
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&su->ring);
 	char *at = (char *)rq->io.buffer + rq->moved_bytes;
 	unsigned left = rq->io.slot_count * SWAP_SLOT_BYTES - rq->moved_bytes;
@@ -81,7 +81,7 @@ static int uring_submit(struct swapstore *st, const struct swap_io *io)
 	if (su->free_count == 0)
 		return -EAGAIN;
 	idx = su->free_stack[--su->free_count];
-	su->requests[idx] = (struct request){ .io = *io };
+	su->requests[idx] = (struct uring_request){ .io = *io };
 	queue_request(su, idx);
 	return 0;
 }
@@ -104,7 +104,7 @@ static int uring_flush(struct swapstore *st)
 
 /* It says nothing of the disk: the kernel has no memory, or no thread, for it.
  * (-ECANCELED is what is left of a request whose thread could not be made.) */
-static bool is_refused(int result)
+static bool uring_is_refused(int result)
 {
 	return result == -EINTR || result == -EAGAIN || result == -ENOMEM ||
 	       result == -ECANCELED;
@@ -112,7 +112,7 @@ static bool is_refused(int result)
 
 /* Where it is refused again and again, under a limit of threads, we wait for
  * it: a slow read is better than a lost page. */
-static int move_here(struct store_uring *su, const struct request *rq)
+static int move_here(struct store_uring *su, const struct uring_request *rq)
 {
 	su->base.refused++;
 	return swapstore_transfer(su->fd, su->offset, &rq->io);
@@ -124,13 +124,13 @@ static int move_here(struct store_uring *su, const struct request *rq)
 static bool finish_request(struct store_uring *su, uint32_t idx, int result,
 			   struct swap_done *ret_done)
 {
-	struct request *rq = &su->requests[idx];
+	struct uring_request *rq = &su->requests[idx];
 
-	if (is_refused(result) && rq->retries++ < URING_RETRIES_MAX) {
+	if (uring_is_refused(result) && rq->retries++ < URING_RETRIES_MAX) {
 		queue_request(su, idx);
 		return false;
 	}
-	if (is_refused(result)) {
+	if (uring_is_refused(result)) {
 		result = move_here(su, rq);
 	} else if (result >= SWAP_SLOT_BYTES) {
 		rq->moved_bytes += (uint32_t)result / SWAP_SLOT_BYTES *
@@ -155,8 +155,8 @@ static bool finish_request(struct store_uring *su, uint32_t idx, int result,
 
 /* Read completions off the ring.  ret_goes_on is set when some request was
  * queued again. */
-static unsigned collect(struct store_uring *su, struct swap_done *done,
-			unsigned max, bool *ret_goes_on)
+static unsigned uring_collect(struct store_uring *su, struct swap_done *done,
+			      unsigned max, bool *ret_goes_on)
 {
 	unsigned head, seen = 0, count = 0;
 	struct io_uring_cqe *cqe;
@@ -185,7 +185,7 @@ static unsigned uring_reap(struct swapstore *st, struct swap_done *done,
 {
 	struct store_uring *su = (struct store_uring *)st;
 	bool goes_on = false;
-	unsigned count = collect(su, done, max, &goes_on);
+	unsigned count = uring_collect(su, done, max, &goes_on);
 
 	/* Where the kernel has no memory for it now, the next flush has. */
 	if (goes_on)

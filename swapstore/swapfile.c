@@ -60,7 +60,7 @@ static struct flock header_lock(void)
 
 /* A memd that was killed holds its lock until the kernel has cleaned up, some
  * milliseconds: that one is waited for. */
-static int take_lock(struct swapfile_attempt *at)
+static int swapfile_take_lock(struct swapfile_attempt *at)
 {
 	static const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
 
@@ -128,7 +128,7 @@ static int write_zeros(const struct swapfile_attempt *at, uint64_t from)
 	return err;
 }
 
-static int allocate(const struct swapfile_attempt *at)
+static int allocate_file(const struct swapfile_attempt *at)
 {
 	uint64_t from = 0;
 	int err = 0;
@@ -193,7 +193,7 @@ static int fill_file(const struct swapfile_attempt *at)
 		err = write_header(at->fd);
 	}
 	if (err == 0)
-		err = allocate(at);
+		err = allocate_file(at);
 	if (err == -ECANCELED)
 		return swapfile_refuse(at, err, "was being made when memd was "
 				       "told to stop");
@@ -232,7 +232,7 @@ static bool is_at_path(const char *path, uint64_t device, uint64_t inode)
 
 /* Leave nothing behind: a file we made is removed, unless another memd has
  * locked it meanwhile; one we grew is cut back. */
-static void give_up(struct swapfile_attempt *at, int err)
+static void swapfile_give_up(struct swapfile_attempt *at, int err)
 {
 	struct stat now;
 
@@ -258,7 +258,7 @@ static int open_locked(struct swapfile_attempt *at)
 	if (err == 0)
 		err = swapfile_check_owner(at);
 	if (err == 0)
-		err = take_lock(at);
+		err = swapfile_take_lock(at);
 	if (err == 0)
 		err = swapfile_check_owner(at);	/* its size, once locked */
 	if (err == 0 && !is_at_path(at->path, at->st.st_dev, at->st.st_ino))
@@ -282,7 +282,7 @@ int swapfile_open(const char *path, uint64_t size_bytes,
 		return err;
 	err = open_locked(&at);
 	for (int i = 1; i < OPEN_TRIES && err == -ESTALE; i++) {
-		give_up(&at, err);
+		swapfile_give_up(&at, err);
 		err = open_locked(&at);
 	}
 	if (err == 0)
@@ -290,7 +290,7 @@ int swapfile_open(const char *path, uint64_t size_bytes,
 	if (err == 0)
 		err = fill_file(&at);
 	if (err != 0) {
-		give_up(&at, err);
+		swapfile_give_up(&at, err);
 		return err;
 	}
 	*ret_sf = (struct swapfile){

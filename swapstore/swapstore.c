@@ -49,7 +49,8 @@ int swapstore_flush(struct swapstore *st)
 	return st->ops->flush(st);
 }
 
-static void count_done(struct swapstore *st, const struct swap_done *done)
+static void swapstore_count_done(struct swapstore *st,
+				 const struct swap_done *done)
 {
 	uint64_t bytes = (uint64_t)done->slot_count * SWAP_SLOT_BYTES;
 
@@ -74,7 +75,7 @@ unsigned swapstore_reap(struct swapstore *st, struct swap_done *done,
 	ASSERT(count <= max && count <= st->in_flight);
 	for (unsigned i = 0; i < count; i++) {
 		ASSERT(done[i].result <= 0);
-		count_done(st, &done[i]);
+		swapstore_count_done(st, &done[i]);
 	}
 	st->in_flight -= count;
 	return count;
