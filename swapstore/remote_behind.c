@@ -75,23 +75,16 @@ static void bucket_remove(struct behind *b, struct behind_cell *cell)
 	*at = cell->next;
 }
 
-static uint8_t *memory_of(const struct behind *b,
-			  const struct behind_cell *cell)
+uint8_t *behind_bytes(const struct behind *b, const struct behind_cell *cell)
 {
 	return b->memory + (size_t)(cell - b->cells) * SWAP_SLOT_BYTES;
-}
-
-const uint8_t *behind_bytes(const struct behind *b,
-			    const struct behind_cell *cell)
-{
-	return memory_of(b, cell);
 }
 
 const uint8_t *behind_find(const struct behind *b, uint32_t slot)
 {
 	const struct behind_cell *cell = cell_of(b, slot);
 
-	return cell == NULL ? NULL : memory_of(b, cell);
+	return cell == NULL ? NULL : behind_bytes(b, cell);
 }
 
 /* ---- in and out */
@@ -144,7 +137,7 @@ bool behind_put(struct behind *b, uint32_t slot, const void *bytes)
 		if (old != NULL)
 			cell_drop(b, old);
 	}
-	memcpy(memory_of(b, cell), bytes, SWAP_SLOT_BYTES);
+	memcpy(behind_bytes(b, cell), bytes, SWAP_SLOT_BYTES);
 	return true;
 }
 

@@ -50,8 +50,7 @@ void behind_fini(struct behind *b);
 
 /* The slot's bytes; NULL: none here. */
 const uint8_t *behind_find(const struct behind *b, uint32_t slot);
-const uint8_t *behind_bytes(const struct behind *b,
-			    const struct behind_cell *cell);
+uint8_t *behind_bytes(const struct behind *b, const struct behind_cell *cell);
 
 /* Keep the slot's newest bytes.  False: no room. */
 bool behind_put(struct behind *b, uint32_t slot, const void *bytes);

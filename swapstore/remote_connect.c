@@ -72,24 +72,16 @@ static int connect_next(struct remote_link *link)
 	return 0;
 }
 
-static int socket_error(int fd)
-{
-	socklen_t length = sizeof(int);
-	int error = 0;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
-		return errno;
-	return error;
-}
-
 int remote_connect_go_on(struct remote_link *link)
 {
-	int fd = link->stream.channel.fd, error;
+	int fd = link->stream.channel.fd, error = 0;
 	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	socklen_t length = sizeof(error);
 
 	if (poll(&pfd, 1, 0) != 1)
 		return -EAGAIN;
-	error = socket_error(fd);
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+		error = errno;
 	if (error != 0)
 		return remote_state_blame(link, -error, "%s", strerror(error));
 	remote_state_enter(link, REMOTE_SECURING, link->timeout_ns);
@@ -102,11 +94,6 @@ void remote_connect_rewind(struct remote_link *link)
 {
 	link->next_address = link->address.all;
 	link->must_look_up = !link->address.is_number;
-}
-
-bool remote_connect_is_exhausted(const struct remote_link *link)
-{
-	return link->next_address == NULL;
 }
 
 static int connect_or_blame(struct remote_link *link)
@@ -181,10 +168,4 @@ void remote_connect_adopt(struct remote_link *link)
 	remote_address_set(&link->address, all);
 	link->next_address = link->address.all;
 	link->must_look_up = false;
-}
-
-void remote_connect_fini(struct remote_link *link)
-{
-	remote_lookup_destroy(link->lookup);
-	link->lookup = NULL;
 }

@@ -24,8 +24,5 @@ void remote_connect_adopt(struct remote_link *link);
 
 /* All addresses have failed, or a connection has broken: from the start. */
 void remote_connect_rewind(struct remote_link *link);
-bool remote_connect_is_exhausted(const struct remote_link *link);
-
-void remote_connect_fini(struct remote_link *link);
 
 #endif

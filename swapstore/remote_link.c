@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "swapstore/remote_connect.h"
 #include "swapstore/remote_greeting.h"
+#include "swapstore/remote_lookup.h"
 #include "swapstore/remote_wait.h"
 
 #include <errno.h>
@@ -57,7 +58,8 @@ int remote_link_init(struct remote_link *link,
 void remote_link_fini(struct remote_link *link)
 {
 	remote_stream_fini(&link->stream);
-	remote_connect_fini(link);
+	remote_lookup_destroy(link->lookup);
+	link->lookup = NULL;
 	remote_wait_fini(link);
 	remote_address_fini(&link->address);
 	free(link->arena);
@@ -75,24 +77,18 @@ static uint64_t with_jitter(struct remote_link *link, uint64_t ns)
 	return ns / 2 + (link->jitter >> 33) % (ns / 2 + 1);
 }
 
-/* With a reset: what is still to be sent is of no use, and the end of the
- * stream would wait behind it for a server that does not read. */
-static void reset_at_close(const struct remote_link *link)
-{
-	const struct linger now = { .l_onoff = 1 };
-
-	if (link->stream.is_open)
-		(void)setsockopt(link->stream.channel.fd, SOL_SOCKET,
-				 SO_LINGER, &now, sizeof(now));
-}
-
 /* link->error and link->reason have been set. */
 static void link_go_down(struct remote_link *link)
 {
+	const struct linger now = { .l_onoff = 1 };
 	bool was_up = link->state == REMOTE_UP;
 	uint64_t pause_ns = 0;
 
-	reset_at_close(link);
+	/* With a reset: what is still to be sent is of no use, and the end of
+	 * the stream would wait behind it for a server that does not read. */
+	if (link->stream.is_open)
+		(void)setsockopt(link->stream.channel.fd, SOL_SOCKET,
+				 SO_LINGER, &now, sizeof(now));
 	remote_stream_close(&link->stream);
 	link->interest = 0;
 	link->unanswered = 0;
@@ -103,7 +99,7 @@ static void link_go_down(struct remote_link *link)
 	/* One that has served is worth trying again at once. */
 	if (was_up && link->has_served)
 		link->pause_ns = PAUSE_MIN_NS;
-	else if (was_up || remote_connect_is_exhausted(link)) {
+	else if (was_up || link->next_address == NULL) {
 		remote_connect_rewind(link);
 		pause_ns = with_jitter(link, link->pause_ns);
 		link->pause_ns = MIN(2 * link->pause_ns, PAUSE_MAX_NS);

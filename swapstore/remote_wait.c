@@ -124,7 +124,6 @@ void remote_wait_settle(struct remote_link *link, bool is_ready)
 	settle_timer(link);
 }
 
-/* Sleep until there is something to do, or until the time. */
 void remote_wait_until(const struct remote_link *link, uint64_t until_ns)
 {
 	struct pollfd pfd = { .fd = link->epoll_fd, .events = POLLIN };

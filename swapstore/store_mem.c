@@ -75,11 +75,7 @@ static unsigned mem_reap(struct swapstore *st, struct swap_done *done,
 			&sm->queue[sm->reaped++ % MEM_QUEUE_DEPTH];
 
 		move_bytes(sm, io);
-		done[count++] = (struct swap_done){
-			.cookie = io->cookie,
-			.slot_count = (uint16_t)io->slot_count,
-			.is_write = io->is_write,
-		};
+		done[count++] = swap_io_done(io, 0);
 	}
 	if (sm->event_fd >= 0 && count > 0 && sm->reaped == sm->flushed)
 		(void)eventfd_read(sm->event_fd, &ignored);

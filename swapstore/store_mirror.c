@@ -119,12 +119,7 @@ static unsigned mirror_reap(struct swapstore *st, struct swap_done *done,
 	while (count < max &&
 	       (rq = TAILQ_FIRST(&sm->in[MIRROR_ENDED])) != NULL) {
 		mirror_request_enter(sm, rq, MIRROR_FREE);
-		done[count++] = (struct swap_done){
-			.cookie = rq->io.cookie,
-			.result = rq->result,
-			.slot_count = (uint16_t)rq->io.slot_count,
-			.is_write = rq->io.is_write,
-		};
+		done[count++] = swap_io_done(&rq->io, rq->result);
 	}
 	return count;
 }

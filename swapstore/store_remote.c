@@ -102,12 +102,7 @@ static unsigned remote_reap(struct swapstore *st, struct swap_done *done,
 	while (count < max &&
 	       (rq = TAILQ_FIRST(&sr->requests_in[REQUEST_DONE])) != NULL) {
 		remote_request_enter(sr, rq, REQUEST_FREE);
-		done[count++] = (struct swap_done){
-			.cookie = rq->io.cookie,
-			.result = rq->result,
-			.slot_count = (uint16_t)rq->io.slot_count,
-			.is_write = rq->io.is_write,
-		};
+		done[count++] = swap_io_done(&rq->io, rq->result);
 	}
 	remote_settle(sr);
 	return count;

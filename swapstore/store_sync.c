@@ -122,12 +122,7 @@ static unsigned sync_reap(struct swapstore *st, struct swap_done *done,
 
 		STAILQ_REMOVE_HEAD(&sy->done, link);
 		STAILQ_INSERT_HEAD(&sy->free, rq, link);
-		done[count++] = (struct swap_done){
-			.cookie = rq->io.cookie,
-			.result = rq->result,
-			.slot_count = (uint16_t)rq->io.slot_count,
-			.is_write = rq->io.is_write,
-		};
+		done[count++] = swap_io_done(&rq->io, rq->result);
 	}
 	if (count > 0 && STAILQ_EMPTY(&sy->done))
 		(void)eventfd_read(sy->event_fd, &ignored);

@@ -143,12 +143,7 @@ static bool finish_request(struct store_uring *su, uint32_t idx, int result,
 	} else if (result >= 0) {
 		result = -EIO;
 	}
-	*ret_done = (struct swap_done){
-		.cookie = rq->io.cookie,
-		.result = result,
-		.slot_count = (uint16_t)rq->io.slot_count,
-		.is_write = rq->io.is_write,
-	};
+	*ret_done = swap_io_done(&rq->io, result);
 	su->free_stack[su->free_count++] = idx;
 	return true;
 }

@@ -52,6 +52,18 @@ struct swap_done {
 	bool is_write;
 };
 
+/* What `io` ends with. */
+static inline struct swap_done swap_io_done(const struct swap_io *io,
+					    int result)
+{
+	return (struct swap_done){
+		.cookie = io->cookie,
+		.result = result,
+		.slot_count = (uint16_t)io->slot_count,
+		.is_write = io->is_write,
+	};
+}
+
 struct swapstore;
 
 struct swapstore_ops {
