@@ -9,14 +9,18 @@
  * under the lock, so the descriptor is readable iff `done` is not empty. */
 #include "swapstore/swapstore.h"
 
+#include "common/thread.h"
+
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <unistd.h>
 
-enum { SYNC_QUEUE_DEPTH = 256, SYNC_THREADS_MAX = 64 };
+enum {
+	SYNC_QUEUE_DEPTH = 256,
+	SYNC_THREADS_MAX = 64,
+	STACK_BYTES = 128 * 1024,
+};
 
 struct sync_request {
 	struct swap_io io;
@@ -163,28 +167,21 @@ static const struct swapstore_ops sync_ops = {
 	.destroy = sync_destroy,
 };
 
-/* The program's signals are not for the workers: they are born with all of
- * them blocked. */
+/* As many as there are to be had. */
 static int start_threads(struct store_sync *sy, unsigned thread_count)
 {
-	sigset_t all, before;
-	int err;
+	int err = 0;
 
-	sigfillset(&all);
-	err = pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (err != 0)
-		return -err;
 	while (err == 0 && sy->thread_count < thread_count) {
 		pthread_t *thread = &sy->threads[sy->thread_count];
 
-		err = pthread_create(thread, NULL, worker_main, sy);
+		err = thread_start(thread, STACK_BYTES, worker_main, sy);
 		if (err == 0) {
 			(void)pthread_setname_np(*thread, "memd-swap");
 			sy->thread_count++;
 		}
 	}
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return sy->thread_count != 0 ? 0 : -err;
+	return sy->thread_count != 0 ? 0 : err;
 }
 
 unsigned store_sync_threads(const struct swapstore *st)
