@@ -289,7 +289,7 @@ void dying_victim(struct dying *d, const char *address,
 		  const struct dying_death *death)
 {
 	const struct memclient_options o = { .size = sizeof(o),
-					     .timeout_ms = 100000 };
+					     .timeout_ms = DYING_PATIENCE_MS };
 	struct memclient *mc;
 
 	common = d;

@@ -19,6 +19,7 @@ enum {
 	DYING_PAGE_BYTES = 4096,
 	DYING_PAGES = 32,
 	DYING_OOM_BYTES = 64 << 20,
+	DYING_PATIENCE_MS = 600000,
 };
 
 enum dying_way {
