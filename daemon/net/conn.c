@@ -7,6 +7,7 @@
 #include "daemon/net/conn_descriptors.h"
 #include "daemon/net/conn_input.h"
 #include "daemon/daemon.h"
+#include "daemon/net/line.h"
 #include "proto/tcp_options.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -183,6 +184,7 @@ void conn_close(struct conn *c, const char *format, ...)
 	(void)event_del(&c->readable);
 	(void)event_del(&c->writable);
 	server_forget_repeat(&c->daemon->server, c);
+	line_leave(c);
 	conn_enter(c, CONN_DEAD);
 	(void)event_active(&c->daemon->turn, EV_TIMEOUT, 0);
 }

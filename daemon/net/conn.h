@@ -62,6 +62,8 @@ struct conn {
 	bool is_held;			/* nothing is read for now */
 	bool must_repeat;		/* NEW: its message is taken again, */
 	bool is_repeating;		/* and it is on the server's list */
+	bool is_in_line;		/* it waits for its turn: line.h */
+	bool is_paging;			/* its last message was */
 	bool takes_descriptors;		/* Userfaultfd may still come */
 	int descriptor[CONN_DESCRIPTORS_MAX];	/* came, not taken yet */
 	unsigned descriptor_count;
@@ -79,6 +81,7 @@ struct conn {
 	TAILQ_ENTRY(conn) link;		/* of its state's list */
 	TAILQ_ENTRY(conn) dirty_link;
 	TAILQ_ENTRY(conn) repeat_link;
+	TAILQ_ENTRY(conn) line_link;
 	LIST_ENTRY(conn) lane_link;	/* LANE: of its session */
 	TAILQ_ENTRY(conn) busy_poll_link;
 };

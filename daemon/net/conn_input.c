@@ -6,6 +6,7 @@
 #include "daemon/net/conn_descriptors.h"
 #include "daemon/daemon.h"
 #include "daemon/net/dispatch.h"
+#include "daemon/net/line.h"
 #include "daemon/net/remote.h"
 #include <errno.h>
 #include <string.h>
@@ -89,6 +90,9 @@ static bool take_message(struct conn *c, size_t *at)
 			(void)grow_input(c, length);
 		return false;
 	}
+	c->is_paging = dispatch_is_paging(h.type);
+	if (!c->is_paging && !line_lets_pass(c))
+		return false;
 	c->daemon->stats.messages_in++;
 	c->in_skip = h.payload_bytes;
 	dispatch_message(c, &h, c->in + *at + WIRE_HEADER_BYTES);
@@ -250,10 +254,10 @@ static void receive_remote(struct conn *c)
 void conn_receive(struct conn *c)
 {
 	ASSERT(c->state != CONN_DEAD);
-	if (c->channel == NULL)
-		(void)receive(c);
-	else
+	if (c->channel != NULL)
 		receive_remote(c);
+	else if (c->is_paging || line_lets_pass(c))
+		(void)receive(c);
 }
 
 /* ---- not now */
@@ -271,7 +275,10 @@ void conn_release(struct conn *c)
 	c->is_held = false;
 	(void)event_add(&c->readable, NULL);
 	take_messages(c);
-	if (c->state != CONN_DEAD && !c->is_held &&
-	    channel_has_input(c->channel))
+	if (c->state == CONN_DEAD || c->is_held)
+		return;
+	if (c->channel == NULL)
+		(void)receive(c);
+	else if (channel_has_input(c->channel))
 		event_active(&c->readable, EV_READ, 0);
 }

@@ -230,6 +230,11 @@ static bool check_order(struct conn *c, const struct wire_header *header,
 	return true;
 }
 
+bool dispatch_is_paging(uint16_t type)
+{
+	return type == T(FAULT) || type == T(TOUCHED) || type == T(RING);
+}
+
 void dispatch_message(struct conn *c, const struct wire_header *header,
 		      const uint8_t *body)
 {

@@ -10,6 +10,10 @@
 void dispatch_message(struct conn *c, const struct wire_header *header,
 		      const uint8_t *body);
 
+/* Is a message of this type part of paging, and cheap?  It never stands in
+ * line (line.h). */
+bool dispatch_is_paging(uint16_t type);
+
 /* A handler answers request `id` now, or sees to it that it will be.  `message`
  * is valid until it returns.  c->session is NULL for Hello and Join only. */
 typedef void handler(struct daemon *d, struct conn *c, uint64_t id,

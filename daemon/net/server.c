@@ -438,6 +438,9 @@ int server_listen(struct daemon *d, char *ret_reason, size_t reason_size)
 	    event_assign(&d->server.rest, d->base, -1, 0, on_rested, d) != 0 ||
 	    event_assign(&d->server.repeat, d->base, -1, 0, on_repeat, d) != 0)
 		return -EINVAL;
+	err = line_init(&d->server.line, d);
+	if (err != 0)
+		return err;
 	(void)event_priority_set(&d->server.resume, PRIORITY_ADMIN);
 	(void)event_priority_set(&d->server.rest, PRIORITY_ADMIN);
 	err = listen_local(d, ret_reason, reason_size);

@@ -6,6 +6,7 @@
 #include "common/checks.h"
 #include "daemon/net/addresses.h"
 #include "daemon/net/conn.h"
+#include "daemon/net/line.h"
 #include "daemon/net/tcp_opening.h"
 #include <sys/queue.h>
 #include <sys/types.h>
@@ -39,6 +40,7 @@ struct server {
 	struct event resume, rest;	/* listening again after a pause */
 	struct event repeat;		/* Hellos that wait for a look-up: */
 	struct conn_list repeating;
+	struct line line;		/* messages that wait for a turn */
 	bool is_paused;
 
 	struct conn_list conns[CONN_STATES];

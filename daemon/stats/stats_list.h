@@ -22,6 +22,8 @@ LEVEL(mailboxes, "", "Mailboxes that programs have open")
 STAT(mailbox_requests, "", "Messages taken out of mailboxes")
 STAT(mailbox_rings, "", "Times a program woke memd for its mailbox")
 STAT(messages_in, "", "Messages received, in mailboxes too")
+STAT(messages_delayed, "",
+     "Times a program's messages waited for the next turn of the loop")
 STAT(messages_out, "", "Messages sent, not those in mailboxes")
 STAT(bytes_in, "bytes", "Bytes received")
 STAT(bytes_out, "bytes", "Bytes sent")

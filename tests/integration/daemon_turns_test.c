@@ -4,8 +4,9 @@
  * neighbour asks for as much as memd lets it, and memd looks at few frames.
  *
  * Judged by counters: of frames that memd has looked at, of what a neighbour
- * that sends without end gets done for each answer to the bystander, and
- * whether what is asked for at once is seen half done.
+ * that sends without end gets done for each answer to the bystander, of
+ * messages that waited for the next turn, and whether what is asked for at once
+ * is seen half done.
  *
  * What the bystander waited is printed, beside what it waited when it was alone
  * and beside a neighbour that is as busy and harmless, and proves nothing.
@@ -161,39 +162,46 @@ struct hostile {
 	unsigned rounds;
 	uint64_t most_per_answer;
 	bool is_in_turns;		/* which can be seen */
+	bool is_delayed;		/* its messages come in bundles */
 };
 
 static void others(void **state)
 {
 	const struct hostile *h = *state;
+	uint64_t delayed = client_counter(admin, "messages_delayed");
 	struct waits with;
 
 	assert_int_equal(watch(h->what, h->live, h->rounds,
 			       h->most_per_answer, &with), 0);
+	delayed = client_counter(admin, "messages_delayed") - delayed;
+	assert_true(!h->is_delayed || delayed > 0);
 	assert_true(!h->is_in_turns || with.seen_between > 0);
 }
 
 /* ANY: whether it is done in turns the bystander's answers do not say. */
 static struct hostile hostile[] = {
-	{ "pinning", hostile_pin, 4, ANY, true },
-	{ "unpinning", hostile_unpin, 100, ANY, false },
-	{ "dropping", hostile_drop, 10, ANY, true },
-	{ "paging out", hostile_page_out, 4, ANY, true },
-	{ "going", hostile_go, 10, ANY, true },
-	{ "unlinking", hostile_unlink, 10, ANY, true },
-	{ "unmapping", hostile_unmap, 10, ANY, true },
-	{ "sessions", hostile_sessions, FLOOD_ROUNDS, ANY, false },
+	{ "pinning", hostile_pin, 4, ANY, true, false },
+	{ "unpinning", hostile_unpin, 100, ANY, false, false },
+	{ "dropping", hostile_drop, 10, ANY, true, false },
+	{ "paging out", hostile_page_out, 4, ANY, true, false },
+	{ "going", hostile_go, 10, ANY, true, false },
+	{ "unlinking", hostile_unlink, 10, ANY, true, false },
+	{ "unmapping", hostile_unmap, 10, ANY, true, false },
+	{ "sessions", hostile_sessions, FLOOD_ROUNDS, ANY, false, true },
 	{ "sessions beside many", hostile_many_sessions, FLOOD_ROUNDS, ANY,
-	  false },
-	{ "pins", hostile_pins, FLOOD_ROUNDS, MESSAGES_PER_ANSWER, false },
+	  false, true },
+	{ "pins", hostile_pins, FLOOD_ROUNDS, MESSAGES_PER_ANSWER, false,
+	  true },
 	{ "unpinning in vain", hostile_vain_unpins, FLOOD_ROUNDS,
-	  MESSAGES_PER_ANSWER, false },
+	  MESSAGES_PER_ANSWER, false, true },
 	{ "mapping segments", hostile_map_segments, 10, MESSAGES_PER_ANSWER,
-	  false },
+	  false, true },
 	{ "unmapping segments", hostile_unmap_segments, 10,
-	  MESSAGES_PER_ANSWER, false },
-	{ "going with segments", hostile_go_with_segments, 10, ANY, true },
-	{ "names", hostile_names, FLOOD_ROUNDS, MESSAGES_PER_ANSWER, false },
+	  MESSAGES_PER_ANSWER, false, true },
+	{ "going with segments", hostile_go_with_segments, 10, ANY, true,
+	  true },
+	{ "names", hostile_names, FLOOD_ROUNDS, MESSAGES_PER_ANSWER, false,
+	  true },
 };
 
 #define TEST(function, name, initial) \
