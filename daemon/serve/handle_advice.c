@@ -190,7 +190,7 @@ void handle_pin(struct daemon *d, struct conn *c, uint64_t id,
 				c->session->pin_count);
 		return;
 	}
-	pin = pin_add(a, request->first, request->count);
+	pin = pin_add(&d->pins, a, request->first, request->count);
 	if (pin == NULL) {
 		conn_send_error(c, id, -ENOMEM, "no memory");
 		return;
@@ -214,7 +214,7 @@ void handle_unpin(struct daemon *d, struct conn *c, uint64_t id,
 
 	if (a == NULL)
 		return;
-	pin = pin_find(a, request->first, request->count);
+	pin = pin_find(&d->pins, a, request->first, request->count);
 	if (pin == NULL) {
 		conn_send_error(c, id, -EINVAL, "this session has not pinned "
 				"exactly pages %llu + %llu of segment %u",

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "daemon/daemon.h"
 #include "daemon/serve/session.h"
+#include "daemon/system/system.h"
 #include <errno.h>
 
 /* Each is at most a turn's work of the pager. */
@@ -12,9 +13,20 @@ enum { RELEASES_PER_TURN = 8 };
 void pins_init(struct pins *ps)
 {
 	TAILQ_INIT(&ps->orphans);
+	system_random(ps->key, sizeof(ps->key));
 }
 
-struct pin *pin_add(struct attachment *a, uint64_t first, uint64_t count)
+static struct pin_list *bucket_of(const struct pins *ps, struct attachment *a,
+				  uint64_t first, uint64_t count)
+{
+	uint64_t sum = first * (ps->key[0] | 1) + count * (ps->key[1] | 1) +
+		       a->segment_number * (ps->key[2] | 1);
+
+	return &a->session->pins[sum >> (64 - PIN_BUCKET_BITS)];
+}
+
+struct pin *pin_add(const struct pins *ps, struct attachment *a,
+		    uint64_t first, uint64_t count)
 {
 	struct pin *pin = calloc(1, sizeof(*pin));
 
@@ -29,16 +41,23 @@ struct pin *pin_add(struct attachment *a, uint64_t first, uint64_t count)
 		.is_busy = true,
 	};
 	LIST_INSERT_HEAD(&a->pins, pin, link);
+	LIST_INSERT_HEAD(bucket_of(ps, a, first, count), pin, range_link);
 	a->session->pin_count++;
 	return pin;
 }
 
+static void disown(struct pin *pin)
+{
+	LIST_REMOVE(pin, link);
+	LIST_REMOVE(pin, range_link);
+	pin->owner->session->pin_count--;
+	pin->owner = NULL;
+}
+
 static void pin_free(struct pin *pin)
 {
-	if (pin->owner != NULL) {
-		pin->owner->session->pin_count--;
-		LIST_REMOVE(pin, link);
-	}
+	if (pin->owner != NULL)
+		disown(pin);
 	free(pin);
 }
 
@@ -52,21 +71,21 @@ void pin_asked(struct pins *ps, struct pin *pin, bool is_held)
 		TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
 }
 
-struct pin *pin_find(struct attachment *a, uint64_t first, uint64_t count)
+struct pin *pin_find(const struct pins *ps, struct attachment *a,
+		     uint64_t first, uint64_t count)
 {
 	struct pin *pin;
 
-	LIST_FOREACH(pin, &a->pins, link)
-		if (pin->is_held && pin->first == first && pin->count == count)
+	LIST_FOREACH(pin, bucket_of(ps, a, first, count), range_link)
+		if (pin->is_held && pin->owner == a && pin->first == first &&
+		    pin->count == count)
 			return pin;
 	return NULL;
 }
 
 void pin_orphan(struct pins *ps, struct pin *pin)
 {
-	LIST_REMOVE(pin, link);
-	pin->owner->session->pin_count--;
-	pin->owner = NULL;
+	disown(pin);
 	if (!pin->is_busy)
 		TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
 }
@@ -79,9 +98,7 @@ void pins_keep_all(struct pin_list *kept, struct attachment *a)
 		next = LIST_NEXT(pin, link);
 		if (pin->is_busy)
 			continue;
-		LIST_REMOVE(pin, link);
-		pin->owner->session->pin_count--;
-		pin->owner = NULL;
+		disown(pin);
 		LIST_INSERT_HEAD(kept, pin, link);
 	}
 }

@@ -27,6 +27,7 @@ struct pin {
 	bool is_held;			/* the pages are pinned */
 	bool is_busy;			/* the pager is at it */
 	LIST_ENTRY(pin) link;		/* of its owner, or who keeps it */
+	LIST_ENTRY(pin) range_link;	/* of its owner's session */
 	TAILQ_ENTRY(pin) orphan_link;
 };
 
@@ -35,18 +36,24 @@ TAILQ_HEAD(pin_queue, pin);
 
 struct pins {
 	struct pin_queue orphans;	/* held, and not being unpinned yet */
+	uint64_t key[3];		/* nobody can choose buckets */
 };
+
+/* A session may have thousands, and asks for one of them at a time. */
+enum { PIN_BUCKET_BITS = 8, PIN_BUCKETS = 1 << PIN_BUCKET_BITS };
 
 void pins_init(struct pins *ps);
 
 /* A pin that is being asked for.  NULL: out of memory. */
-struct pin *pin_add(struct attachment *a, uint64_t first, uint64_t count);
+struct pin *pin_add(const struct pins *ps, struct attachment *a,
+		    uint64_t first, uint64_t count);
 
 /* The pager has answered Pin. */
 void pin_asked(struct pins *ps, struct pin *pin, bool is_held);
 
 /* A held pin of exactly this range, or NULL. */
-struct pin *pin_find(struct attachment *a, uint64_t first, uint64_t count);
+struct pin *pin_find(const struct pins *ps, struct attachment *a,
+		     uint64_t first, uint64_t count);
 
 void pin_orphan(struct pins *ps, struct pin *pin);
 void pins_orphan_all(struct pins *ps, struct attachment *a);

@@ -54,6 +54,7 @@ struct session {
 	struct attachment *attachments;	/* uthash */
 	uint32_t attached_count;
 	uint32_t pin_count;
+	struct pin_list pins[PIN_BUCKETS];	/* by their ranges */
 	uint32_t faults_waiting, requests_waiting;
 	uint64_t faults[FAULT_KINDS], faults_minor;
 	uint64_t last_faults;		/* for the rate */
