@@ -616,10 +616,8 @@ struct session *server_find_session(const struct server *server, uint32_t id)
 {
 	struct session *s;
 
-	TAILQ_FOREACH(s, &server->sessions, link)
-		if (s->id == id)
-			return s;
-	return NULL;
+	HASH_FIND(by_id, server->by_id, &id, sizeof(id), s);
+	return s;
 }
 
 struct session *server_find_pid(const struct server *server, pid_t pid)

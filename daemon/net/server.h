@@ -47,7 +47,9 @@ struct server {
 	uint32_t conn_count[CONN_STATES];
 	struct conn_list dirty;		/* with output to be sent */
 	TAILQ_HEAD(, session) sessions;
+	struct session *by_id;		/* uthash */
 	uint32_t session_count;
+	uint32_t remote_session_count;	/* of these on other hosts */
 	uint32_t next_session;
 	uint64_t descriptor_limit;
 

@@ -59,6 +59,7 @@ static void free_all(struct account_list *list)
 
 void accounts_abandon(struct accounts *as)
 {
+	HASH_CLEAR(by_uid, as->by_uid);
 	free_all(&as->live);
 	free_all(&as->unused);
 }
@@ -112,18 +113,37 @@ static int add(struct accounts *as, const struct account *like,
 	return 0;
 }
 
-int accounts_get_uid(struct accounts *as, uid_t uid,
-		     struct account **ret_account)
+struct account *accounts_find_uid(const struct accounts *as, uid_t uid)
 {
 	struct account *account;
 
-	TAILQ_FOREACH(account, &as->live, link)
-		if (account->session == 0 && account->uid == uid) {
-			account->holders++;
-			*ret_account = account;
-			return 0;
-		}
-	return add(as, &(struct account){ .uid = uid }, ret_account);
+	HASH_FIND(by_uid, as->by_uid, &uid, sizeof(uid), account);
+	return account;
+}
+
+int accounts_get_uid(struct accounts *as, uid_t uid,
+		     struct account **ret_account)
+{
+	struct account *account = accounts_find_uid(as, uid);
+	int err;
+
+	if (account != NULL) {
+		account->holders++;
+		*ret_account = account;
+		return 0;
+	}
+	err = add(as, &(struct account){ .uid = uid }, &account);
+	if (err != 0)
+		return err;
+	/* A hash that finds no memory does not have it. */
+	HASH_ADD(by_uid, as->by_uid, uid, sizeof(uid), account);
+	if (accounts_find_uid(as, uid) != account) {
+		account->is_unfound = true;
+		account_put(as, account);
+		return -ENOMEM;
+	}
+	*ret_account = account;
+	return 0;
 }
 
 int accounts_add_session(struct accounts *as, uid_t uid, uint32_t session,
@@ -151,6 +171,8 @@ void account_put(struct accounts *as, struct account *account)
 	ASSERT(account->holders > 0);
 	if (--account->holders != 0)
 		return;
+	if (account->session == 0 && !account->is_unfound)
+		HASH_DELETE(by_uid, as->by_uid, account);
 	TAILQ_REMOVE(&as->live, account, link);
 	TAILQ_INSERT_TAIL(&as->unused, account, link);
 }

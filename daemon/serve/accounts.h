@@ -16,6 +16,9 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
 enum limit_source { LIMIT_CONFIG, LIMIT_MEMCTL, LIMIT_CLIENT };
 
 const char *limit_source_name(enum limit_source source);
@@ -26,6 +29,7 @@ struct account {
 	uint32_t session;		/* 0: this is a uid's */
 	struct account *parent;		/* a session's: its uid's; held */
 	uint32_t holders;
+	bool is_unfound;		/* a uid's that could not be hashed */
 	bool is_sticky;			/* held by the administrator's limit */
 	/* Limits; 0 is none. */
 	uint64_t frames, mapped_bytes;
@@ -33,8 +37,10 @@ struct account {
 	enum limit_source source;
 	/* Of a uid: */
 	uint32_t session_count, segment_count;
+	uint32_t remote_session_count;	/* of its sessions */
 	uint32_t ended_copies, foreign_descriptors;	/* keeper.h */
 	TAILQ_ENTRY(account) link;	/* live or unused */
+	UT_hash_handle by_uid;		/* of a uid, live */
 };
 
 TAILQ_HEAD(account_list, account);
@@ -43,6 +49,7 @@ struct accounts {
 	struct pager *pager;
 	const struct config *config;
 	struct account_list live;
+	struct account *by_uid;		/* uthash */
 	struct account_list unused;	/* removed by accounts_sweep() */
 	uint32_t sticky_count;
 };
@@ -63,6 +70,9 @@ void accounts_abandon(struct accounts *as);
  * 0, -ENOMEM, -EAGAIN. */
 int accounts_get_uid(struct accounts *as, uid_t uid,
 		     struct account **ret_account) MUST_CHECK;
+
+/* The same where there is one, else NULL; not held. */
+struct account *accounts_find_uid(const struct accounts *as, uid_t uid);
 
 /* Make the account of a session; held for the caller, and holding its uid's.
  * own_frames: the client's own limit, 0 for none. */

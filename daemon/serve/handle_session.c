@@ -43,26 +43,22 @@ static bool check_version(struct conn *c, uint64_t id, uint32_t version_major,
 /* Those of other hosts do not take the places of programs here. */
 static uint32_t sessions_of(const struct daemon *d, const struct peer *peer)
 {
-	const struct session *s;
-	uint32_t count = 0;
+	const struct account *account = accounts_find_uid(&d->accounts,
+							  peer->uid);
 
-	TAILQ_FOREACH(s, &d->server.sessions, link)
-		count += s->main->peer.uid == peer->uid &&
-			 s->main->peer.is_remote == peer->is_remote;
-	return count;
+	if (account == NULL)
+		return 0;
+	return peer->is_remote ? account->remote_session_count :
+				 account->session_count -
+					 account->remote_session_count;
 }
 
 /* Nor can all of them together. */
 static bool are_too_many_hosts(const struct daemon *d, const struct peer *peer)
 {
-	const struct session *s;
-	uint32_t count = 0;
-
-	if (!peer->is_remote)
-		return false;
-	TAILQ_FOREACH(s, &d->server.sessions, link)
-		count += s->main->peer.is_remote;
-	return count >= MAX(d->config.max_sessions / 2, 1u);
+	return peer->is_remote &&
+	       d->server.remote_session_count >=
+			MAX(d->config.max_sessions / 2, 1u);
 }
 
 static bool check_room(struct daemon *d, struct conn *c, uint64_t id,

@@ -18,6 +18,13 @@ static uint32_t take_session_id(struct server *server)
 	return id;
 }
 
+/* A hash that finds no memory does not have it. */
+static bool add_to_hash(struct server *server, struct session *s)
+{
+	HASH_ADD(by_id, server->by_id, id, sizeof(s->id), s);
+	return server_find_session(server, s->id) == s;
+}
+
 /* Without a pid it is its host that says which it is. */
 static void name_command(struct session *s, const char *command)
 {
@@ -40,13 +47,20 @@ int session_create(struct conn *c, const struct session_wish *wish,
 		return -ENOMEM;
 	s->daemon = d;
 	s->id = take_session_id(&d->server);
+	if (!add_to_hash(&d->server, s)) {
+		free(s);
+		return -ENOMEM;
+	}
 	err = accounts_add_session(&d->accounts, c->peer.uid, s->id,
 				   wish->most_frames, &s->account);
 	if (err != 0) {
+		HASH_DELETE(by_id, d->server.by_id, s);
 		free(s);
 		return err;
 	}
 	s->account->parent->session_count++;
+	s->account->parent->remote_session_count += c->peer.is_remote;
+	d->server.remote_session_count += c->peer.is_remote;
 	s->main = c;
 	LIST_INIT(&s->lanes);
 	LIST_INIT(&s->copies);
@@ -141,8 +155,11 @@ bool session_destroy(struct session *s, unsigned *budget)
 	/* Its copies are as good as ever until here. */
 	keeper_end_session(&d->keeper, s, s->is_unmapped);
 	s->account->parent->session_count--;
+	s->account->parent->remote_session_count -= s->main->peer.is_remote;
+	d->server.remote_session_count -= s->main->peer.is_remote;
 	account_put(&d->accounts, s->account);
 	TAILQ_REMOVE(&d->server.sessions, s, link);
+	HASH_DELETE(by_id, d->server.by_id, s);
 	d->server.session_count--;
 	d->stats.sessions_closed++;
 	free(s);

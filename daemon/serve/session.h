@@ -64,6 +64,7 @@ struct session {
 	bool is_evicting;		/* waits for an EvictReply */
 	bool is_ending;			/* it lets go of its segments */
 	TAILQ_ENTRY(session) link;
+	UT_hash_handle by_id;		/* of the server */
 };
 
 TAILQ_HEAD(session_list, session);
