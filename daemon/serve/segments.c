@@ -160,11 +160,23 @@ static void explain(const struct segments *ss, const struct segment_wish *wish,
 	}
 }
 
+/* Will there be room when what is being taken down has gone? */
+static bool is_room_coming(const struct segments *ss,
+			   const struct segment_wish *wish)
+{
+	return wish->can_wait &&
+	       pager_segment_will_fit(ss->engine->pager, wish->page_count,
+				      wish->order, wish->account->id);
+}
+
 static int check_counts(const struct segments *ss,
 			const struct segment_wish *wish, char *ret_reason,
 			size_t reason_size)
 {
 	if (ss->count + ss->dying_count >= ss->config->max_segments) {
+		if (ss->count < ss->config->max_segments &&
+		    is_room_coming(ss, wish))
+			return -EINPROGRESS;
 		explain(ss, wish, -EAGAIN, ret_reason, reason_size);
 		return -EAGAIN;
 	}
@@ -257,9 +269,7 @@ int segments_add(struct segments *ss, const struct segment_wish *wish,
 		return err;
 	segment = calloc(1, sizeof(*segment));
 	err = segment == NULL ? -ENOMEM : add_to_pager(ss, wish, segment);
-	if ((err == -ENOSPC || err == -EDQUOT) && wish->can_wait &&
-	    pager_segment_will_fit(ss->engine->pager, wish->page_count,
-				   wish->order, wish->account->id))
+	if ((err == -ENOSPC || err == -EDQUOT) && is_room_coming(ss, wish))
 		err = -EINPROGRESS;
 	if (err != 0) {
 		if (err != -EINPROGRESS)
