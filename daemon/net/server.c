@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 enum {
-	ACCEPTS_PER_TURN = 32,
+	ACCEPTS_PER_TURN = 1,		/* some 10 us each */
 	ACCEPTS_PER_TURN_TCP = 1,	/* TLS makes each dear */
 	NEWCOMERS_MAX = 1024,		/* without a handshake yet, */
 	NEWCOMERS_OF_UID_MAX = 512,
@@ -27,7 +27,8 @@ enum {
 	RESERVE_FOR_LOCAL = 64,		/* descriptors they leave alone */
 	PAUSE_MS = 100,			/* when descriptors have run out */
 	HANDSHAKE_REST_US = 3000,	/* between TLS newcomers */
-	BURIED_PER_TURN = 128,		/* connections, and their segments */
+	BURIED_PER_TURN = 16,		/* segments; and connections, each of */
+	BURY_COST = 8,			/* which costs as much as some */
 };
 
 void server_init(struct server *server)
@@ -550,7 +551,7 @@ static void bury(struct conn *c, unsigned *budget)
 	bool is_main = s != NULL && c == s->main;
 
 	if (!is_main || !s->is_ending) {
-		--*budget;
+		*budget -= MIN(*budget, (unsigned)BURY_COST);
 		log_end(c);
 		pending_orphan(c);
 	}
