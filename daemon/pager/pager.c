@@ -29,7 +29,7 @@
 
 enum {
 	BATCH_COUNT = 256,
-	TEARDOWN_UNITS = 1024,		/* a turn: about a millisecond */
+	TEARDOWN_UNITS = 96,		/* a turn: some 30 us */
 	LOOKS_PER_SEARCH = 1024,	/* at frames, in a turn */
 };
 

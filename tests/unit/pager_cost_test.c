@@ -266,7 +266,12 @@ static void bytes_are_hashed_once(void **state)
 
 /* ---- ranges */
 
-enum { RANGE = 8192, TURN_UNITS_MAX = 512, RANGE_TURNS_MIN = 4 };
+enum {
+	RANGE = 8192,
+	TURN_UNITS_MAX = 512,
+	TORN_MAX = 128,			/* pages of segments that go, in one */
+	RANGE_TURNS_MIN = 4,
+};
 
 static void fill_range(struct world *w, segment_id sg)
 {
@@ -329,12 +334,12 @@ static void segments_go_in_turns(void **state)
 	w->discarded = 0;
 	for (unsigned i = 0; i < 3; i++)
 		world_segment_destroy(w, sg[i]);
-	assert_true(w->discarded <= 2 * TURN_UNITS_MAX);
+	assert_true(w->discarded <= TORN_MAX);
 	while (w->gone_count < 3) {
 		uint64_t before = w->discarded;
 
 		(void)pager_run(w->pager, ++w->now_ns);
-		assert_true(w->discarded - before <= 2 * TURN_UNITS_MAX);
+		assert_true(w->discarded - before <= TORN_MAX);
 	}
 	assert_true(w->discards <= 3 * RANGE / 64);
 	finish(w);
@@ -365,9 +370,8 @@ static void what_is_left_of_a_segment_goes_in_turns(void **state)
 		(void)pager_run(w->pager, ++w->now_ns);
 		left = world_stats(w).metadata_bytes;
 		assert_true(before - MIN(before, left) <=
-			    (uint64_t)CHUNKS / 2 * 4096);
-		assert_true(w->sheds - sheds <=
-			    2 * TURN_UNITS_MAX / PIECE_COST);
+			    (uint64_t)CHUNKS / 8 * 4096);
+		assert_true(w->sheds - sheds <= 1);
 	}
 	assert_int_equal(w->sheds, PIECES);
 	assert_true(left < (uint64_t)CHUNKS * 4096);
