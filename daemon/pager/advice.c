@@ -130,12 +130,14 @@ static enum advice_step cold_page(struct pager *pg, struct advice *ad,
 
 /* ---- PAGEOUT: first start evicting all, then wait until all has ended. */
 
-static uint32_t candidate_run(const struct pager *pg, const struct advice *ad)
+static uint32_t candidate_run(const struct pager *pg, const struct advice *ad,
+			      uint64_t most)
 {
 	const struct segment *sg = &pg->segment[ad->segment];
 	uint64_t end = ad->cursor;
 
-	while (end < ad->end && end - ad->cursor < BATCH_PAGES_MAX &&
+	most = MIN(MAX(most, 1u), (uint64_t)BATCH_PAGES_MAX);
+	while (end < ad->end && end - ad->cursor < most &&
 	       page_next_used(pg, sg, end, 1) == end &&
 	       evict_is_candidate(pg, (page_id)(sg->first + end)))
 		end++;
@@ -158,7 +160,8 @@ static enum advice_step pageout_page(struct pager *pg, struct advice *ad,
 		turn->result = -EBUSY;
 		return STEP_NEXT;
 	}
-	run = candidate_run(pg, ad);
+	run = candidate_run(pg, ad, turn->most_units >>
+				    pg->segment[ad->segment].order);
 	if (run == 0)
 		return STEP_PARK;
 	taken = evict_run(pg, ad->segment, ad->cursor, run);
@@ -423,21 +426,40 @@ static bool advice_has_ended(struct pager *pg, struct advice *ad)
 	return false;
 }
 
-/* Work done at once, by all advice together.  It is counted in pages passed
- * over; to capture, discard, fill or read a unit costs as much as some of
- * these, and 8 chunks of untouched pages as much as one. */
+/* Work done at once, by all advice together: some 30 us.  It is counted in
+ * pages passed over; to capture, discard, fill or read a unit costs as much as
+ * some of these, and 8 chunks of untouched pages as much as one. */
 enum {
-	ADVICE_WORK_PER_TURN = 512,
+	ADVICE_WORK_PER_TURN = 256,
 	WORK_PER_UNIT = 8,
+	/* To capture one costs less in long runs; but while somebody faults,
+	 * he would wait for all of a run. */
+	WORK_PER_CAPTURE = 32,
+	WORK_PER_QUIET_CAPTURE = 4,
 	CHUNKS_PER_WORK = 8,
 	/* At once, of one that asks for 256 pages at a time, and copies them:
 	 * see pager_segment_reserve(). */
 	ADVICE_WORK_RESERVED = 256 * (WORK_PER_UNIT + 1) + 64,
 };
 
+#define ADVICE_QUIET_NS	UINT64_C(10000000)
+
 static void spend(uint32_t *work, uint64_t cost)
 {
 	*work -= (uint32_t)MIN((uint64_t)*work, cost);
+}
+
+/* Has anybody faulted of late? */
+static bool has_faults(const struct pager *pg)
+{
+	return pg->now_ns - pg->fault_ns < ADVICE_QUIET_NS;
+}
+
+static uint32_t unit_price(const struct pager *pg, const struct advice *ad)
+{
+	if (ad->kind != PAGER_PAGEOUT)
+		return WORK_PER_UNIT;
+	return has_faults(pg) ? WORK_PER_CAPTURE : WORK_PER_QUIET_CAPTURE;
 }
 
 /* Go past pages that were never touched, where there is nothing to do. */
@@ -456,10 +478,12 @@ static void skip_untouched(struct pager *pg, struct advice *ad, uint32_t *work)
 /* Returns true when it can go on at once. */
 static bool advice_step(struct pager *pg, struct advice *ad, uint32_t *work)
 {
+	uint32_t price = unit_price(pg, ad);
+
 	while (*work > 0) {
 		struct advice_turn turn = {
 			.pages = 1,
-			.most_units = *work / WORK_PER_UNIT,
+			.most_units = *work / price,
 		};
 		enum advice_step step;
 
@@ -475,7 +499,7 @@ static bool advice_step(struct pager *pg, struct advice *ad, uint32_t *work)
 		}
 		ad->is_wanting = false;
 		step = step_of[ad->kind](pg, ad, &turn);
-		spend(work, turn.pages + turn.units * WORK_PER_UNIT);
+		spend(work, turn.pages + turn.units * price);
 		if (step == STEP_PARK)
 			return false;
 		if (turn.result != 0)

@@ -375,7 +375,7 @@ void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
 	waiter_id id;
 
 	(void)is_write;		/* dirty is found by checksum */
-	pg->now_ns = now_ns;
+	pg->now_ns = pg->fault_ns = now_ns;
 	ASSERT(segment <= pg->config.segments_max);
 	if (segment == 0 || sg->state != SEGMENT_LIVE ||
 	    page >= sg->page_count) {

@@ -347,6 +347,7 @@ struct pager {
 	uint32_t advice_others;		/* of these: not of reserved segments */
 	unsigned advice_next;		/* where the next turn begins */
 	uint32_t advice_work;		/* that may be done in this turn */
+	uint64_t fault_ns;		/* when there was one last */
 	struct pager_stats stats;	/* the counters; gauges on demand */
 };
 

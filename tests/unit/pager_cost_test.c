@@ -186,8 +186,8 @@ static void vain_searches_end(void **state)
 static void advise_all(struct world *w, segment_id sg, uint64_t count,
 		       enum pager_advice advice)
 {
-	for (uint64_t page = 0; page < count; page += 256)
-		assert_int_equal(world_advise(w, sg, page, 256, advice), 0);
+	for (uint64_t page = 0; page < count; page += 128)
+		assert_int_equal(world_advise(w, sg, page, 128, advice), 0);
 }
 
 /* COLD pages that cannot go are looked at once, and not again by each search
@@ -268,9 +268,10 @@ static void bytes_are_hashed_once(void **state)
 
 enum {
 	RANGE = 8192,
-	TURN_UNITS_MAX = 512,
+	DROPPED_MAX = 32,		/* pages, in a turn */
 	TORN_MAX = 128,			/* pages of segments that go, in one */
-	RANGE_TURNS_MIN = 4,
+	RANGE_TURNS_MIN = 16,
+	OUT = 32,			/* pages that are paged out */
 };
 
 static void fill_range(struct world *w, segment_id sg)
@@ -304,18 +305,52 @@ static void ranges_are_dropped_in_runs(void **state)
 	fill_range(w, sg);
 	w->discards = 0;
 	assert_int_equal(world_advise(w, sg, 0, RANGE, PAGER_DONTNEED), 1);
-	assert_true(w->discarded <= TURN_UNITS_MAX);
+	assert_true(w->discarded <= DROPPED_MAX);
 	while (w->discarded < RANGE) {
 		uint64_t before = w->discarded;
 
 		assert_true(pager_run(w->pager, ++w->now_ns));
-		assert_true(w->discarded - before <= TURN_UNITS_MAX);
+		assert_true(w->discarded - before <= DROPPED_MAX);
 	}
 	assert_true(w->discards <= RANGE / 32);
 	if (w->done_count == 0)
 		assert_int_equal(turns_to_end(w, &turns), 0);
 	assert_int_equal(w->done[0].count, RANGE);
 	assert_int_equal(world_info(w, sg).resident, 0);
+	finish(w);
+}
+
+/* Turns until all of the range is on its way out. */
+static unsigned turns_to_page_out(struct world *w, segment_id sg)
+{
+	unsigned turns;
+
+	(void)world_advise(w, sg, 0, OUT, PAGER_PAGEOUT);
+	for (turns = 1; world_info(w, sg).evicting < OUT; turns++) {
+		assert_true(turns < RANGE);
+		(void)pager_run(w->pager, ++w->now_ns);
+	}
+	world_settle(w);
+	return turns;
+}
+
+/* In longer runs where no fault waits for them. */
+static void pages_go_out_in_turns(void **state)
+{
+	struct world *w = start(CONFIG(.frame_count = POOL,
+				       .slot_count = POOL));
+	segment_id sg[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		sg[i] = world_segment(w, OUT, 0, 0);
+		touch_pages(w, sg[i], OUT);
+		for (uint64_t page = 0; page < OUT; page++)
+			world_write(w, sg[i], page, (uint8_t)(page + i + 1));
+	}
+	assert_true(turns_to_page_out(w, sg[0]) >= OUT / 8);
+	w->now_ns += UINT64_C(1000000000);
+	assert_int_equal(turns_to_page_out(w, sg[1]), 1);
 	finish(w);
 }
 
@@ -470,6 +505,7 @@ int main(void)
 		cmocka_unit_test(stuck_cold_pages_cost_once),
 		cmocka_unit_test(bytes_are_hashed_once),
 		cmocka_unit_test(ranges_are_dropped_in_runs),
+		cmocka_unit_test(pages_go_out_in_turns),
 		cmocka_unit_test(segments_go_in_turns),
 		cmocka_unit_test(what_is_left_of_a_segment_goes_in_turns),
 		cmocka_unit_test(many_small_segments_go_in_turns),
