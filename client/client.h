@@ -5,16 +5,16 @@
 #ifndef MEMD_CLIENT_CLIENT_H
 #define MEMD_CLIENT_CLIENT_H
 
-#include "client/command.h"
-#include "client/engine.h"
-#include "client/forks.h"
-#include "client/handler.h"
+#include "client/link/command.h"
+#include "client/link/engine.h"
+#include "client/link/forks.h"
+#include "client/fault/handler.h"
 #include "client/include/memclient.h"
-#include "client/lane.h"
-#include "client/mailbox.h"
-#include "client/region.h"
-#include "client/settings.h"
-#include "client/touched.h"
+#include "client/fault/lane.h"
+#include "client/fault/mailbox.h"
+#include "client/region/region.h"
+#include "client/link/settings.h"
+#include "client/fault/touched.h"
 #include "common/descriptor.h"
 
 struct memclient {

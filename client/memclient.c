@@ -2,10 +2,10 @@
 /* The public calls: check arguments, put them into a command, give its result
  * and text back.  Everything that matters happens on the library's thread;
  * see handler.c. */
-#include "client/address.h"
+#include "client/link/address.h"
 #include "client/client.h"
-#include "client/direct.h"
-#include "client/inline.h"
+#include "client/fault/direct.h"
+#include "client/fault/inline.h"
 #include "client/options.h"
 
 #include <errno.h>

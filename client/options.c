@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What callers pass: see options.h. */
 #include "client/options.h"
-#include "client/address.h"
-#include "client/errors.h"
+#include "client/link/address.h"
+#include "client/link/errors.h"
 #include "client/include/memclient.h"
 
 #include <errno.h>

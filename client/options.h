@@ -4,7 +4,7 @@
 #ifndef MEMD_CLIENT_OPTIONS_H
 #define MEMD_CLIENT_OPTIONS_H
 
-#include "client/settings.h"
+#include "client/link/settings.h"
 #include "common/checks.h"
 #include <stdbool.h>
 #include <stddef.h>

@@ -315,7 +315,7 @@ static int set_rules(const struct loading *ld)
 }
 
 /* Texts name the settings of memd.conf(5); who calls them otherwise shortens
- * them (client/address.h). */
+ * them (client/link/address.h). */
 static int load_all(struct loading *ld, const struct channel_tls_files *files)
 {
 	const struct {

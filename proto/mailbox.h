@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The mailbox: shared memory in which a client's threads ask for pages without
  * a system call, as long as the daemon is awake.  This is its layout; what the
- * two sides do with it is in client/mailbox.c and daemon/serve/mailbox.c.
+ * two sides do with it is in client/fault/mailbox.c and daemon/serve/mailbox.c.
  *
  * A cell carries one request and its reply, each a frame as on the socket
  * (wire.h).  The request id is chosen by the client and comes back.

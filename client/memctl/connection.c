@@ -7,7 +7,7 @@
 #include "client/memctl/tcp.h"
 #include "client/memctl/text.h"
 #include "client/memctl/unix.h"
-#include "client/address.h"
+#include "client/link/address.h"
 #include <errno.h>
 #include <string.h>
 

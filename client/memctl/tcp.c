@@ -3,7 +3,7 @@
  * proto/channel.h's. */
 #include "client/memctl/tcp.h"
 
-#include "client/address.h"
+#include "client/link/address.h"
 #include "client/memctl/socket.h"
 #include "common/clock.h"
 #include "proto/remote_address.h"

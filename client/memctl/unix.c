@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/memctl/unix.h"
 
-#include "client/address.h"
+#include "client/link/address.h"
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>

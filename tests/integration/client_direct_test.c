@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves what client/direct.c promises (D1 ... D5), with the test as the
+/* Proves what client/fault/direct.c promises (D1 ... D5), with the test as the
  * engine: a page that was asked for goes into its file and is mapped where it
  * was touched; nothing else does, be it another segment's, another page, one
  * that nobody waits for, or one of a read-only region; and a region is not
  * unmapped while something is being put into it, so that it cannot end up in
  * what is mapped there next. */
 #include "client/client.h"
-#include "client/direct.h"
-#include "client/mapping.h"
+#include "client/fault/direct.h"
+#include "client/region/mapping.h"
 #include "tests/skip.h"
 
 #include <errno.h>

@@ -4,8 +4,8 @@
  * CONTINUE maps what is there, in however many mappings, and tells holes from
  * foreign memory; a page that is poisoned, or covered where the kernel cannot
  * poison, gives SIGBUS and leaves its neighbours alone. */
-#include "client/mapping.h"
-#include "client/uffd.h"
+#include "client/region/mapping.h"
+#include "client/region/uffd.h"
 #include "tests/skip.h"
 
 #include <errno.h>

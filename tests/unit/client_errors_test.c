@@ -2,8 +2,8 @@
 /* Proves that errors have texts that are clean and the calling thread's own,
  * and that addresses and options are understood or refused as memclient.h
  * says. */
-#include "client/address.h"
-#include "client/errors.h"
+#include "client/link/address.h"
+#include "client/link/errors.h"
 #include "client/include/memclient.h"
 #include "client/options.h"
 

@@ -2,7 +2,7 @@
 /* Proves that the table of faults keeps each page once, finds it, moves it
  * only along its states, never forgets a deadline, and that its own recount
  * agrees after every step of a random walk. */
-#include "client/fault.h"
+#include "client/fault/fault.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

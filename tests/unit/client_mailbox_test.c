@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves what client/mailbox.c promises (X1 ... X4) against a daemon that is a
- * thread of the test, or silence: only a sealed file of the right size is
+/* Proves what client/fault/mailbox.c promises (X1 ... X4) against a daemon that
+ * is a thread of the test, or silence: only a sealed file of the right size is
  * mapped, and never while somebody is in the last one; answers that are wrong,
  * late or garbage are errors and leave no cell behind; the end of the session
  * ends every wait; where the daemon cannot be rung, nobody relies on it. */
-#include "client/mailbox.h"
+#include "client/fault/mailbox.h"
 #include "common/clock.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /* Proves that a Ready or an Age reaches the regions of its segment, all of
  * them and no others, and that what it costs does not grow with the number of
  * regions: none of the others is walked over. */
-#include "client/paging.h"
+#include "client/fault/paging.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

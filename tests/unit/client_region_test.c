@@ -3,7 +3,7 @@
  * while regions come and go in any order, that readers in other threads are
  * right meanwhile without waiting, that a daemon's reply is cut to what is
  * inside a region, and that marks and ends of what it tells are noticed. */
-#include "client/region.h"
+#include "client/region/region.h"
 #include "common/checks.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /* Proves that noted minor faults arrive as one message for each segment, with
  * neighbours joined and repeats dropped; that a full ring loses notes and
  * nothing else; and that notes of many threads all arrive. */
-#include "client/touched.h"
+#include "client/fault/touched.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/* Inline regions: see inline.h.
+ *
+ * The kernel sends SIGBUS for a missing or minor fault in a mapping that is
+ * registered with UFFD_FEATURE_SIGBUS.  After what is done about it here the
+ * thread tries its access again; so nothing has to be proved, only progress
+ * made.  Only when the library's thread says that the page is lost, or does
+ * not come in time, does the program get its SIGBUS: a kernel without memory
+ * failure handling reports a poisoned page exactly as it reports a missing one.
+ *
+ * I1  Everything called from on_sigbus() is async-signal-safe: it allocates
+ *     nothing, takes no lock, and waits only for the daemon or for the
+ *     library's thread, both with a deadline.
+ * I2  All signals are blocked meanwhile, but for those that an instruction
+ *     can raise; SIGBUS itself is not (SA_NODEFER), so that a handler that is
+ *     chained to may touch inline memory, and may leave with longjmp().
+ * I3  It touches no managed memory: struct memclient, the own stack, and
+ *     buffers inside a lane.  (The stack on which signals are delivered must
+ *     not be managed inline memory: the kernel could not write its frame.)
+ * I4  The list of connections is read under a count in each place of it;
+ *     inline_remove() empties the place, then waits for the count to be 0.
+ *     The count is held only while the address is looked up: once a region is
+ *     found, it stays, as its owner may not unmap what a thread is touching.
+ * I5  In the child of a fork no region is mapped, so no fault is ours, but
+ *     the tables may still be there: client_is_child() says so (F3, F4 in
+ *     forks.h).  In the child of a vfork the regions are there, and faults
+ *     work.
+ * I6  CONTINUE needs the userfaultfd, whose number the program may have
+ *     closed and used again.  On anything that is not a userfaultfd it fails
+ *     with EBADF, ENOTTY or the like; another userfaultfd of this process
+ *     works as well.  On failure the library's thread, which has its own
+ *     copy, does it.
+ * I7  A SIGBUS that is not ours goes to the handler that was there before,
+ *     with the signal mask that it would have had; with none, the process
+ *     dies of it at the right instruction. */
+#include "client/fault/inline.h"
+#include "client/client.h"
+#include "common/clock.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+#include <ucontext.h>
+
+enum { ROUNDS_MAX = 4 };	/* of "it has left again", before the library's
+				 * thread takes over */
+
+static struct {
+	_Atomic(struct memclient *) client;
+	_Atomic uint32_t reader_count;
+} places[INLINE_CLIENTS_MAX];
+
+/* How many places were ever used: what on_sigbus() has to look at. */
+static _Atomic uint32_t place_count;
+
+/* What on_sigbus() chains to.  Installing it again, after the program has set
+ * SIGBUS back to its default, fills the other one first. */
+static struct sigaction chained[2];
+static _Atomic unsigned chained_idx;
+static bool is_installed;
+
+/* ---- one fault */
+
+static bool is_write_access(const void *context)
+{
+#if defined(__x86_64__)
+	const ucontext_t *uc = context;
+
+	return uc->uc_mcontext.gregs[REG_ERR] & 2;
+#else
+	(void)context;
+	return false;
+#endif
+}
+
+/* What is to be done after a SIGBUS. */
+enum verdict {
+	TRY_AGAIN,	/* the access may work now */
+	IS_LOST,	/* it never will: the page is poisoned */
+	IS_LATE,	/* it may work later */
+	NOT_OURS,	/* nothing of ours is mapped there */
+};
+
+/* Leave it to the library's thread. */
+static enum verdict ask_thread(struct memclient *mc, uintptr_t address,
+			       bool is_write, uint64_t started_ns)
+{
+	struct command *c = command_claim(&mc->commands, true);
+	int result;
+
+	c->kind = COMMAND_FAULT;
+	c->address = address;
+	c->is_write = is_write;
+	c->started_ns = started_ns;
+	command_run(&mc->commands, c);
+	result = c->result;
+	command_release(&mc->commands, c);
+	if (result == -ENOENT)
+		return NOT_OURS;
+	return result == -EIO ? IS_LOST :
+	       result == -ETIMEDOUT ? IS_LATE : TRY_AGAIN;
+}
+
+/* In the mailbox; on a lane where there is none. */
+static int ask_somehow(struct memclient *mc, const struct region *r,
+		       uint64_t page, bool is_write, uint64_t deadline_ns,
+		       struct lane_answer *ret_answer)
+{
+	int err = box_ask(&mc->box, &mc->lanes, &mc->settings, r, page,
+			  is_write, deadline_ns, ret_answer);
+
+	return err != -EAGAIN ? err :
+		lane_ask(&mc->lanes, &mc->settings, r, page, is_write,
+			 deadline_ns, ret_answer);
+}
+
+/* Ask the daemon and map what it says is there. */
+static bool ask_daemon(struct memclient *mc, struct region *r,
+		       uintptr_t address, bool is_write, uint64_t started_ns)
+{
+	uint64_t page = region_page_at(r, address);
+	uint64_t deadline_ns = started_ns + mc->settings.timeout_ns / 2;
+
+	for (unsigned i = 0; i < ROUNDS_MAX; i++) {
+		struct region_told told;
+		struct lane_answer a;
+
+		if (clock_now_ns() > deadline_ns ||
+		    ask_somehow(mc, r, page, is_write, deadline_ns, &a) != 0)
+			return false;
+		/* Only an engine in here can have done that. */
+		if (a.is_mapped)
+			return mc->engine != NULL;
+		told = (struct region_told){ a.first, a.count, a.mark };
+		switch (region_map_reply(r, mc->inline_fd, address, &told)) {
+		case UFFD_MAPPED:
+			return true;
+		case UFFD_MISSING:
+		case UFFD_AGAIN:
+			break;
+		default:
+			return false;
+		}
+	}
+	return false;
+}
+
+/* The daemon wants to know at once that somebody has come this far. */
+static void tell_daemon(struct memclient *mc, const struct region *r,
+			uint64_t page, uint64_t started_ns)
+{
+	uint64_t deadline_ns = started_ns + mc->settings.timeout_ns / 2;
+
+	/* If it cannot be told now, it hears of it with all the others. */
+	if (box_tell_touched(&mc->box, &mc->lanes, &mc->settings, r,
+			     page) != 0)
+		(void)!lane_tell_touched(&mc->lanes, &mc->settings, r, page,
+					 deadline_ns);
+}
+
+static enum verdict handle(struct memclient *mc, struct region *r,
+			   uintptr_t address, bool is_write)
+{
+	uint64_t started_ns = clock_now_ns();
+	uint64_t page = region_page_at(r, address);
+
+	if (!region_is_trusted(r))
+		return ask_thread(mc, address, is_write, started_ns);
+	if ((region_take_edge(r, page) || region_expects_missing(r, page)) &&
+	    ask_daemon(mc, r, address, is_write, started_ns))
+		return TRY_AGAIN;
+	switch (region_map_minor(r, mc->inline_fd, address)) {
+	case UFFD_MAPPED:
+		region_note_missing(r, false);
+		touched_add(&mc->touched, r, page,
+			    clock_now_ns() - started_ns);
+		if (region_take_mark(r, page))
+			tell_daemon(mc, r, page, started_ns);
+		return TRY_AGAIN;
+	case UFFD_AGAIN:
+	case UFFD_EXITING:
+		return TRY_AGAIN;
+	case UFFD_FOREIGN:
+		return NOT_OURS;
+	case UFFD_MISSING:
+		region_note_missing(r, true);
+		if (ask_daemon(mc, r, address, is_write, started_ns))
+			return TRY_AGAIN;
+		break;
+	case UFFD_LOST:
+	case UFFD_UNUSABLE:
+		break;
+	}
+	return ask_thread(mc, address, is_write, started_ns);
+}
+
+/* ---- whose fault, I4, I5 */
+
+static struct memclient *find(uintptr_t address, struct region **ret_region)
+{
+	uint32_t count = atomic_load(&place_count);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct region *r = NULL;
+		struct memclient *mc;
+
+		atomic_fetch_add(&places[i].reader_count, 1);
+		mc = atomic_load(&places[i].client);
+		if (mc != NULL && !client_is_child(mc))
+			r = regions_find(&mc->regions, address);
+		atomic_fetch_sub(&places[i].reader_count, 1);
+		if (r != NULL && r->is_inline) {
+			*ret_region = r;
+			return mc;
+		}
+	}
+	return NULL;
+}
+
+/* ---- not ours, I7 */
+
+/* Let the access, or the signal that somebody sent, have its default end. */
+static void die(int sig, const siginfo_t *info)
+{
+	struct sigaction sa = { .sa_handler = SIG_DFL };
+
+	sigaction(sig, &sa, NULL);
+	if (info->si_code <= 0)
+		raise(sig);
+}
+
+static void chain(int sig, siginfo_t *info, void *context)
+{
+	const struct sigaction *previous = &chained[atomic_load(&chained_idx)];
+	const ucontext_t *uc = context;
+	sigset_t mask = uc->uc_sigmask;
+
+	if (!(previous->sa_flags & SA_SIGINFO)) {
+		if (previous->sa_handler == SIG_IGN && info->si_code <= 0)
+			return;
+		if (previous->sa_handler == SIG_DFL ||
+		    previous->sa_handler == SIG_IGN) {
+			die(sig, info);
+			return;
+		}
+	}
+	sigorset(&mask, &mask, &previous->sa_mask);
+	if (!(previous->sa_flags & SA_NODEFER))
+		sigaddset(&mask, sig);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	if (previous->sa_flags & SA_SIGINFO)
+		previous->sa_sigaction(sig, info, context);
+	else
+		previous->sa_handler(sig);
+	/* Returning restores the mask of the interrupted code. */
+}
+
+static void on_sigbus(int sig, siginfo_t *info, void *context)
+{
+	uintptr_t address = (uintptr_t)info->si_addr;
+	int saved = errno;
+	struct region *r = NULL;
+	struct memclient *mc = NULL;
+	enum verdict verdict = NOT_OURS;
+
+	if (info->si_code == BUS_ADRERR)
+		mc = find(address, &r);
+	if (mc != NULL)
+		verdict = handle(mc, r, address, is_write_access(context));
+	/* Some kernels say BUS_ADRERR for poisoned pages too. */
+	if (verdict == IS_LOST)
+		info->si_code = BUS_MCEERR_AR;
+	if (verdict != TRY_AGAIN)
+		chain(sig, info, context);
+	errno = saved;
+}
+
+/* ---- installing */
+
+/* Is there a handler that chains to ours, or is ours? */
+static bool is_in_place(const struct sigaction *now)
+{
+	if (!is_installed)
+		return false;
+	return (now->sa_flags & SA_SIGINFO) != 0 ||
+	       (now->sa_handler != SIG_DFL && now->sa_handler != SIG_IGN);
+}
+
+static int install(void)
+{
+	struct sigaction sa = {
+		.sa_sigaction = on_sigbus,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER,
+	};
+	static const int raised_by_instructions[] = { SIGBUS, SIGSEGV, SIGILL,
+						      SIGFPE, SIGTRAP,
+						      SIGABRT };
+	unsigned other = !atomic_load(&chained_idx);
+
+	/* Ask first: the handler may run before sigaction() has returned. */
+	if (sigaction(SIGBUS, NULL, &chained[other]) != 0)
+		return -errno;
+	if (is_in_place(&chained[other]))
+		return 0;
+	atomic_store(&chained_idx, other);
+	sigfillset(&sa.sa_mask);
+	for (size_t i = 0; i < ARRAY_SIZE(raised_by_instructions); i++)
+		sigdelset(&sa.sa_mask, raised_by_instructions[i]);
+	if (sigaction(SIGBUS, &sa, NULL) != 0)
+		return -errno;
+	is_installed = true;
+	return 0;
+}
+
+static int add_locked(struct memclient *mc)
+{
+	uint32_t count = atomic_load(&place_count);
+	uint32_t free = INLINE_CLIENTS_MAX;
+
+	for (uint32_t i = INLINE_CLIENTS_MAX; i-- > 0;) {
+		struct memclient *there = atomic_load(&places[i].client);
+
+		if (there == mc)
+			return 0;
+		if (there == NULL)
+			free = i;
+	}
+	if (free == INLINE_CLIENTS_MAX)
+		return -EMFILE;
+	atomic_store(&places[free].client, mc);
+	atomic_store(&place_count, MAX(count, free + 1));
+	return 0;
+}
+
+int inline_add(struct memclient *mc)
+{
+	sigset_t mask;
+	int err;
+
+	forks_lock(&mask);
+	err = install();
+	if (err == 0)
+		err = add_locked(mc);
+	forks_unlock(&mask);
+	return err;
+}
+
+void inline_remove(struct memclient *mc)
+{
+	static const struct timespec moment = { .tv_nsec = 50000 };
+
+	for (uint32_t i = 0; i < INLINE_CLIENTS_MAX; i++) {
+		struct memclient *there = mc;
+
+		if (!atomic_compare_exchange_strong(&places[i].client, &there,
+						    NULL))
+			continue;
+		while (atomic_load(&places[i].reader_count) != 0)
+			nanosleep(&moment, NULL);
+	}
+}
+
+void inline_forget_parents(void)
+{
+	for (uint32_t i = 0; i < INLINE_CLIENTS_MAX; i++) {
+		atomic_store(&places[i].client, NULL);
+		atomic_store(&places[i].reader_count, 0);
+	}
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* Pins, on the library's thread: see pinning.h.
+ *
+ * The order makes it certain that a pinned page is mapped: the daemon says Ok
+ * and from then on takes no page of the range out and ages none; the range is
+ * noted, so that an older Age does no harm; then the pages are mapped, in
+ * pieces, so that faults do not wait for the end of a large range; then the
+ * call returns. */
+#include "client/fault/pinning.h"
+
+#include <errno.h>
+
+enum { STEP_UNITS = 1024 };
+
+/* NULL: it was unmapped meanwhile. */
+static struct region *region_of(struct memclient *mc, const struct command *c)
+{
+	struct region *r = regions_find(&mc->regions, c->address);
+
+	return r != NULL && atomic_load(&r->segment) == c->segment ? r : NULL;
+}
+
+int pinning_start(struct memclient *mc, struct command *c)
+{
+	const struct region *r = region_of(mc, c);
+
+	c->next_page = c->first_page;
+	return r == NULL ? -EINVAL
+			 : pinned_add(&mc->handler.pinned, r, c->first_page,
+				      c->end_page);
+}
+
+int pinning_step(struct memclient *mc, struct command *c)
+{
+	const struct region *r = region_of(mc, c);
+	uintptr_t start;
+	size_t length;
+	uint64_t end;
+
+	if (r == NULL)
+		return -EINVAL;
+	end = c->next_page +
+	      MAX(STEP_UNITS * (uint64_t)UFFD_UNIT_BYTES >> r->page_shift,
+		  (uint64_t)1);
+	end = MIN(end, c->end_page);
+	start = region_page_start(r, c->next_page);
+	length = (size_t)(end - c->next_page) << r->page_shift;
+	switch (uffd_map(handler_uffd(mc, r), start, length, start, length)) {
+	case UFFD_AGAIN:
+		return -EAGAIN;
+	case UFFD_MISSING: /* dropped behind the daemon's back */
+	case UFFD_LOST:
+	case UFFD_UNUSABLE:
+		return -EIO;
+	case UFFD_MAPPED:
+	case UFFD_FOREIGN: /* the program's own business */
+	case UFFD_EXITING:
+		break;
+	}
+	c->next_page = end;
+	return end < c->end_page ? -EAGAIN : 0;
+}
+
+void pinning_undo(struct memclient *mc, struct command *c)
+{
+	struct handler *h = &mc->handler;
+	Memd__Pin m = MEMD__PIN__INIT;
+
+	/* Else a note of this range is that of another pin. */
+	if (c->is_mapping)
+		pinning_end(mc, c);
+	m.segment = c->segment;
+	m.first = c->first_page;
+	m.count = c->end_page - c->first_page;
+	/* No room in the link: as with what is not detached, it ends with the
+	 * session. */
+	(void)!link_send(&h->link, MEMD__MESSAGE_TYPE__TYPE_UNPIN,
+			 handler_request_id(h, REQUEST_NONE, 0), &m.base);
+}
+
+void pinning_end(struct memclient *mc, const struct command *c)
+{
+	const struct region *r = region_of(mc, c);
+
+	if (r != NULL)
+		pinned_remove(&mc->handler.pinned, r, c->first_page,
+			      c->end_page);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/link/engine.h"
+
+#include "client/link/address.h"
+#include "client/link/errors.h"
+#include "daemon/embedded.h"
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#define LIBRARY "libmemd-engine.so.0"
+
+enum { ADDRESS_BYTES = 2048, SETTINGS_MAX = 32, REASON_BYTES = 1024 };
+
+bool engine_is_meant(const char *address)
+{
+	return address != NULL && (address_is_embedded(address) ||
+				   address_is_tcp(address));
+}
+
+/* ---- the address */
+
+struct plan {
+	char text[ADDRESS_BYTES];	/* the settings point into it */
+	const char *setting[SETTINGS_MAX + 1][2];
+	size_t count;
+};
+
+static int add(struct plan *plan, const char *name, const char *value)
+{
+	if (plan->count == SETTINGS_MAX)
+		return errors_set(-EINVAL, "more than %d settings in an "
+				  "address", SETTINGS_MAX);
+	plan->setting[plan->count][0] = name;
+	plan->setting[plan->count++][1] = value;
+	return 0;
+}
+
+/* "pool=64M,swap=/tmp/x": pairs between any of `separators`. */
+static int add_pairs(struct plan *plan, char *text, const char *separators)
+{
+	const char *name = NULL, *value = NULL;
+	int err;
+
+	while ((err = address_next_setting(&text, separators, &name,
+					   &value)) == 1) {
+		err = add(plan, name, value);
+		if (err != 0)
+			return err;
+	}
+	return err == 0 ? 0 : errors_set(-EINVAL, "\"%.64s\" in an address: "
+					 "NAME=VALUE is expected", name);
+}
+
+static int plan_tcp(struct plan *plan, char *text)
+{
+	char *pairs = strchr(text, '?');
+	int err = add(plan, "store", "remote");
+
+	if (pairs != NULL)
+		*pairs++ = '\0';
+	if (text[0] == '\0' || strchr(text, ':') == NULL)
+		return errors_set(-EINVAL, "tcp:// needs a host and a port: "
+				  "tcp://HOST:PORT");
+	if (err == 0)
+		err = add(plan, "store_address", text);
+	if (err == 0 && pairs != NULL)
+		err = add_pairs(plan, pairs, "&");
+	return err;
+}
+
+static int make_plan(struct plan *plan, const char *address)
+{
+	bool is_tcp = address_is_tcp(address);
+	const char *rest = address + strlen(is_tcp ? ADDRESS_TCP :
+						     ADDRESS_EMBEDDED);
+
+	*plan = (struct plan){ .count = 0 };
+	if (strlen(rest) >= sizeof(plan->text))
+		return errors_set(-EINVAL, "the address is longer than %zu "
+				  "bytes", sizeof(plan->text) - 1);
+	memcpy(plan->text, rest, strlen(rest) + 1);
+	return is_tcp ? plan_tcp(plan, plan->text) :
+			add_pairs(plan, plan->text, ",");
+}
+
+/* Whether a setting exists, the engine says; which was meant, we know. */
+static const char *find_meant(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (!address_is_setting(plan->setting[i][0]))
+			return address_find_near(plan->setting[i][0]);
+	return NULL;
+}
+
+/* ---- the library */
+
+static struct {
+	pthread_once_t once;
+	memd_engine_start_in_fn *start;
+	memd_engine_stop_fn *stop;
+	char reason[256];
+} library = { .once = PTHREAD_ONCE_INIT };
+
+static void find_function(void *handle, const char *name, void *ret_function)
+{
+	/* POSIX demands that a function's address fits. */
+	*(void **)ret_function = dlsym(handle, name);
+}
+
+/* The first object is the program. */
+static int find_interpreter(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	bool *ret_has_one = arg;
+
+	(void)size;
+	for (size_t i = 0; i < info->dlpi_phnum; i++)
+		*ret_has_one |= info->dlpi_phdr[i].p_type == PT_INTERP;
+	return 1;
+}
+
+/* It names no dynamic linker, and none is there: dlopen() would find another
+ * libc, with thread-locals that are not set up, and crash.  (There is none
+ * beside a program that was started by saying "ld.so PROGRAM"; and the first
+ * object of a dlmopen() namespace is a library, which names none.) */
+static bool is_static_program;
+
+/* Not when it is asked: dl_iterate_phdr() takes a lock which stays taken in
+ * the child of a fork if another thread had it. */
+__attribute__((constructor)) static void look_for_interpreter(void)
+{
+	bool has_interpreter = false;
+
+	(void)dl_iterate_phdr(find_interpreter, &has_interpreter);
+	is_static_program = getauxval(AT_BASE) == 0 && !has_interpreter;
+}
+
+static void load(void)
+{
+	void *handle;
+
+	if (is_static_program) {
+		snprintf(library.reason, sizeof(library.reason),
+			 "a program that is linked statically as a whole "
+			 "cannot open it");
+		return;
+	}
+	handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+
+	if (handle == NULL) {
+		snprintf(library.reason, sizeof(library.reason), "%s",
+			 dlerror());
+		return;
+	}
+	find_function(handle, "memd_engine_stop", &library.stop);
+	find_function(handle, "memd_engine_start_in", &library.start);
+	if (library.start == NULL || library.stop == NULL) {
+		library.start = NULL;
+		snprintf(library.reason, sizeof(library.reason),
+			 LIBRARY " is of another version");
+	}
+}
+
+int engine_start(const char *address,
+		 const struct memd_engine_program *program,
+		 struct memd_engine **ret_engine,
+		 char *ret_socket, size_t socket_size)
+{
+	char reason[REASON_BYTES] = "";
+	const char *meant = NULL;
+	struct plan plan;
+	int err = make_plan(&plan, address);
+
+	if (err != 0)
+		return err;
+	pthread_once(&library.once, load);
+	if (library.start == NULL)
+		return errors_set(-ENOSYS, "memory without a daemon needs "
+				  LIBRARY ", which comes with memd: %s",
+				  library.reason);
+	err = library.start(program, plan.setting, ret_engine, ret_socket,
+			    socket_size, reason, sizeof(reason));
+	if (err == -EINVAL)
+		meant = find_meant(&plan);
+	if (meant != NULL)
+		return errors_set(err, "%s; did you mean \"%s\"?", reason,
+				  meant);
+	return err == 0 ? 0 : errors_set(err, "%s", reason);
+}
+
+void engine_stop(struct memd_engine *engine)
+{
+	if (engine != NULL)
+		library.stop(engine);
+}

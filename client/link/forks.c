@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* Forks: see forks.h. */
+#include "client/link/forks.h"
+#include "client/client.h"
+#include "client/fault/inline.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+/* CHILD is what the kernel's wiping leaves. */
+enum { CHILD, CLEANING, OURS };
+
+static struct {
+	_Atomic uint32_t *state;	/* in a page of its own; NULL: none */
+	pthread_mutex_t lock;
+	sigset_t mask;			/* of the thread that forks */
+	struct memclient *first;
+	_Atomic uint32_t forking, dialing;
+} forks = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* ---- the lock, F1, F2 */
+
+void forks_lock(sigset_t *ret_mask)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, ret_mask);
+	pthread_mutex_lock(&forks.lock);
+}
+
+void forks_unlock(const sigset_t *mask)
+{
+	pthread_mutex_unlock(&forks.lock);
+	(void)pthread_sigmask(SIG_SETMASK, mask, NULL);
+}
+
+bool forks_begin_dial(void)
+{
+	atomic_fetch_add(&forks.dialing, 1);
+	if (atomic_load(&forks.forking) == 0)
+		return true;
+	atomic_fetch_sub(&forks.dialing, 1);
+	return false;
+}
+
+void forks_end_dial(void)
+{
+	atomic_fetch_sub(&forks.dialing, 1);
+}
+
+void forks_add(struct memclient *mc)
+{
+	mc->next_open = forks.first;
+	forks.first = mc;
+}
+
+void forks_remove(struct memclient *mc)
+{
+	struct memclient **at = &forks.first;
+
+	while (*at != NULL && *at != mc)
+		at = &(*at)->next_open;
+	if (*at != NULL)
+		*at = mc->next_open;
+}
+
+/* ---- in the child, F3, F4 */
+
+static void clean(void)
+{
+	struct memclient *mc;
+
+	forks.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	atomic_store(&forks.forking, 0);
+	atomic_store(&forks.dialing, 0);
+	while ((mc = forks.first) != NULL) {
+		forks.first = mc->next_open;
+		client_close_descriptors(mc);
+		atomic_store(&mc->is_parents, true);
+	}
+	inline_forget_parents();
+}
+
+bool forks_is_child(void)
+{
+	return forks.state != NULL && atomic_load(forks.state) != OURS;
+}
+
+int forks_enter(void)
+{
+	uint32_t expected = CHILD;
+
+	if (forks.state == NULL)
+		return -ENOMEM;
+	if (atomic_load(forks.state) == OURS)
+		return 0;
+	if (atomic_compare_exchange_strong(forks.state, &expected, CLEANING)) {
+		clean();
+		atomic_store(forks.state, OURS);
+	}
+	while (atomic_load(forks.state) != OURS)	/* another thread is */
+		sched_yield();
+	return 0;
+}
+
+/* ---- what fork() calls */
+
+static void prepare(void)
+{
+	static const struct timespec moment = { .tv_nsec = 50000 };
+	sigset_t mask;
+
+	forks_lock(&mask);
+	forks.mask = mask;
+	atomic_fetch_add(&forks.forking, 1);
+	while (atomic_load(&forks.dialing) != 0)
+		nanosleep(&moment, NULL);
+}
+
+static void go_on_as_parent(void)
+{
+	sigset_t mask = forks.mask;
+
+	atomic_fetch_sub(&forks.forking, 1);
+	forks_unlock(&mask);
+}
+
+static void go_on_as_child(void)
+{
+	sigset_t mask = forks.mask;
+
+	(void)!forks_enter();	/* there is a page, or this is not called */
+	(void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
+/* When the library is loaded: a fork may be the first thing that happens while
+ * another thread opens a connection. */
+__attribute__((constructor)) static void forks_watch(void)
+{
+	size_t length = (size_t)sysconf(_SC_PAGESIZE);
+	void *at = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return;
+	if (madvise(at, length, MADV_WIPEONFORK) != 0 ||
+	    pthread_atfork(prepare, go_on_as_parent, go_on_as_child) != 0) {
+		munmap(at, length);
+		return;
+	}
+	forks.state = at;
+	atomic_store(forks.state, OURS);
+}

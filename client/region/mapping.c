@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* Into the address space and out of it: see mapping.h.
+ *
+ * The order matters.  A fresh mapping that is not registered yet reads as
+ * zeros and would put pages into the data file behind the daemon's back; so
+ * it is made PROT_NONE, loses its lock (mlockall(MCL_FUTURE) would fill it),
+ * is registered, and only then becomes accessible. */
+#include "client/region/mapping.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24		/* Linux 5.18 */
+#endif
+
+/* The daemon must not be able to shrink the file under us, nor we to grow it
+ * under the daemon. */
+static int check_file(const struct region *r, int fd, struct stat *ret_st)
+{
+	int sealed = F_SEAL_SHRINK | F_SEAL_GROW;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	if (fstat(fd, ret_st) != 0)
+		return -errno;
+	if (seals < 0 || (seals & sealed) != sealed ||
+	    !S_ISREG(ret_st->st_mode) || ret_st->st_size < 0 ||
+	    (uint64_t)ret_st->st_size != r->length)
+		return -EPROTO;
+	return 0;
+}
+
+/* `length` bytes of address space, aligned to `align`. */
+static int reserve(size_t length, size_t align, uintptr_t *ret_start)
+{
+	size_t slack = align > UFFD_UNIT_BYTES ? align : 0;
+	uintptr_t start, tail;
+	void *at;
+
+	if (length > SIZE_MAX - slack)
+		return -ENOMEM;
+	at = mmap(NULL, length + slack, PROT_NONE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	start = ((uintptr_t)at + align - 1) & ~(uintptr_t)(align - 1);
+	tail = start + length;
+	if (start > (uintptr_t)at)
+		munmap(at, start - (uintptr_t)at);
+	if ((uintptr_t)at + length + slack > tail)
+		munmap((void *)tail, (uintptr_t)at + length + slack - tail);
+	*ret_start = start;
+	return 0;
+}
+
+/* What every mapping of ours has.
+ * NOHUGEPAGE: only single pages can be taken out one by one.
+ * DONTFORK: a child's copy would not be registered, so it would read zeros.
+ * DONTDUMP: a core would show zeros for all that is not mapped just now. */
+static int set_up(void *at, size_t length)
+{
+	if (madvise(at, length, MADV_NOHUGEPAGE) != 0 && errno != EINVAL)
+		return -errno;	/* EINVAL: a kernel without huge pages */
+	if (madvise(at, length, MADV_DONTFORK) != 0 ||
+	    madvise(at, length, MADV_DONTDUMP) != 0 ||
+	    munlock(at, length) != 0)
+		return -errno;
+	return 0;
+}
+
+/* A read-only descriptor may not be mapped MAP_SHARED here: registering
+ * wants the right to write, which a private mapping has.  It is never written,
+ * so it shows the file's pages all the same. */
+static int map_file(const struct region *r, int fd, int uffd, void *at)
+{
+	int protection = r->is_read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+	int sharing = r->is_read_only ? MAP_PRIVATE : MAP_SHARED;
+	int err;
+
+	if (mmap(at, r->length, PROT_NONE, sharing | MAP_FIXED, fd, 0) ==
+	    MAP_FAILED)
+		return -errno;
+	err = set_up(at, r->length);
+	if (err == 0)
+		err = uffd_register(uffd, (uintptr_t)at, r->length, true);
+	if (err == 0 && mprotect(at, r->length, protection) != 0)
+		err = -errno;
+	return err;
+}
+
+int mapping_create(struct region *r, int fd, int uffd)
+{
+	uintptr_t start = 0;
+	struct stat st;
+	int err = check_file(r, fd, &st);
+
+	if (err != 0)
+		return err;
+	err = reserve(r->length, region_page_bytes(r), &start);
+	if (err != 0)
+		return err;
+	err = map_file(r, fd, uffd, (void *)start);
+	if (err != 0) {
+		munmap((void *)start, r->length);
+		return err;
+	}
+	r->start = start;
+	r->file_dev = st.st_dev;
+	r->file_ino = st.st_ino;
+	return 0;
+}
+
+bool mapping_destroy(struct region *r, int uffd)
+{
+	bool is_gone;
+
+	/* Whole VMAs go, so this does not fail for want of memory, save at
+	 * the limit of mappings when ours has neighbours of the same kind;
+	 * then it stays registered, which is safe. */
+	is_gone = munmap((void *)r->start, r->length) == 0;
+	uffd_wake(uffd, r->start, r->length);
+	return is_gone;
+}
+
+bool mapping_is_of(const struct region *r, int fd)
+{
+	struct stat st;
+
+	return check_file(r, fd, &st) == 0 && st.st_dev == r->file_dev &&
+	       st.st_ino == r->file_ino;
+}
+
+void mapping_zap(uintptr_t start, size_t length)
+{
+	/* EINVAL: the program locked it, so it is to stay. */
+	(void)madvise((void *)start, length, MADV_DONTNEED);
+}
+
+/* Touching a mapping behind the end of its file gives SIGBUS. */
+static bool map_empty(uintptr_t start, size_t length, int empty)
+{
+	return mmap((void *)start, length, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED, empty, 0) != MAP_FAILED;
+}
+
+/* Units that are there stay, and so does what the program has put in place of
+ * ours. */
+static bool must_cover(uintptr_t unit, int uffd)
+{
+	enum uffd_outcome outcome =
+		uffd_map(uffd, unit, UFFD_UNIT_BYTES, unit, UFFD_UNIT_BYTES);
+
+	return outcome != UFFD_MAPPED && outcome != UFFD_FOREIGN;
+}
+
+static bool cover_missing(uintptr_t start, size_t length, int uffd, int empty)
+{
+	uintptr_t end = start + length, next;
+	bool is_covered = true;
+
+	for (uintptr_t at = start; at < end && is_covered; at = next) {
+		next = at;
+		while (next < end && must_cover(next, uffd))
+			next += UFFD_UNIT_BYTES;
+		if (next > at)
+			is_covered = map_empty(at, next - at, empty);
+		else
+			next += UFFD_UNIT_BYTES;
+	}
+	return is_covered;
+}
+
+void mapping_cover(struct region *r, uintptr_t start, size_t length, int uffd)
+{
+	int empty = memfd_create("memclient-lost", MFD_CLOEXEC);
+
+	/* No descriptor left: no access is the next best (SIGSEGV). */
+	if ((empty < 0 || !cover_missing(start, length, uffd, empty)) &&
+	    (empty < 0 || !map_empty(r->start, r->length, empty)))
+		(void)mprotect((void *)r->start, r->length, PROT_NONE);
+	if (empty >= 0)
+		close(empty);
+	uffd_wake(uffd, r->start, r->length);
+}
+
+void *mapping_create_bells(size_t length, int uffd)
+{
+	void *at = mmap(NULL, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+
+	if (at == MAP_FAILED)
+		return NULL;
+	if (set_up(at, length) == 0 &&
+	    uffd_register(uffd, (uintptr_t)at, length, false) == 0 &&
+	    mprotect(at, length, PROT_READ) == 0)
+		return at;
+	munmap(at, length);
+	return NULL;
+}
+
+void mapping_drop(uintptr_t start, size_t length)
+{
+	void *at = (void *)start;
+	int saved = errno;
+
+	/* The program may have locked it, or mlockall() since. */
+	if (madvise(at, length, MADV_DONTNEED) != 0 &&
+	    madvise(at, length, MADV_DONTNEED_LOCKED) != 0) {
+		(void)munlock(at, length);
+		(void)madvise(at, length, MADV_DONTNEED);
+	}
+	errno = saved;
+}
