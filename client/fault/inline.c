@@ -122,7 +122,7 @@ static bool ask_daemon(struct memclient *mc, struct region *r,
 	uint64_t deadline_ns = started_ns + mc->settings.timeout_ns / 2;
 
 	for (unsigned i = 0; i < ROUNDS_MAX; i++) {
-		struct region_told told;
+		struct told told;
 		struct lane_answer a;
 
 		if (clock_now_ns() > deadline_ns ||
@@ -131,8 +131,8 @@ static bool ask_daemon(struct memclient *mc, struct region *r,
 		/* Only an engine in here can have done that. */
 		if (a.is_mapped)
 			return mc->engine != NULL;
-		told = (struct region_told){ a.first, a.count, a.mark };
-		switch (region_map_reply(r, mc->inline_fd, address, &told)) {
+		told = (struct told){ a.first, a.count, a.mark };
+		switch (told_map_reply(r, mc->inline_fd, address, &told)) {
 		case UFFD_MAPPED:
 			return true;
 		case UFFD_MISSING:
@@ -166,15 +166,15 @@ static enum verdict handle(struct memclient *mc, struct region *r,
 
 	if (!region_is_trusted(r))
 		return ask_thread(mc, address, is_write, started_ns);
-	if ((region_take_edge(r, page) || region_expects_missing(r, page)) &&
+	if ((told_take_edge(r, page) || told_expects_missing(r, page)) &&
 	    ask_daemon(mc, r, address, is_write, started_ns))
 		return TRY_AGAIN;
-	switch (region_map_minor(r, mc->inline_fd, address)) {
+	switch (told_map_minor(r, mc->inline_fd, address)) {
 	case UFFD_MAPPED:
-		region_note_missing(r, false);
+		told_note_missing(r, false);
 		touched_add(&mc->touched, r, page,
 			    clock_now_ns() - started_ns);
-		if (region_take_mark(r, page))
+		if (told_take_mark(r, page))
 			tell_daemon(mc, r, page, started_ns);
 		return TRY_AGAIN;
 	case UFFD_AGAIN:
@@ -183,7 +183,7 @@ static enum verdict handle(struct memclient *mc, struct region *r,
 	case UFFD_FOREIGN:
 		return NOT_OURS;
 	case UFFD_MISSING:
-		region_note_missing(r, true);
+		told_note_missing(r, true);
 		if (ask_daemon(mc, r, address, is_write, started_ns))
 			return TRY_AGAIN;
 		break;

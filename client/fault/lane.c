@@ -313,7 +313,7 @@ static int take_answer(struct lane *l, const struct wire_header *header,
 	*ret_answer = (struct lane_answer){
 		.first = reply->first,
 		.count = reply->count,
-		.mark = reply->has_mark ? reply->mark : REGION_NO_PAGE,
+		.mark = reply->has_mark ? reply->mark : TOLD_NO_PAGE,
 	};
 	return 0;
 }

@@ -5,7 +5,7 @@
 #define MEMD_CLIENT_FAULT_LANE_H
 
 #include "client/link/link.h"
-#include "client/region/region.h"
+#include "client/region/told.h"
 #include "common/descriptor.h"
 
 enum { LANES_MAX = 16, LANE_BYTES = 1024 };
@@ -34,7 +34,7 @@ struct lanes {
 };
 
 struct lane_answer {
-	uint64_t first, count, mark;	/* as in FaultReply; REGION_NO_PAGE */
+	uint64_t first, count, mark;	/* as in FaultReply; TOLD_NO_PAGE */
 	bool is_mapped;			/* already, and nothing else is said */
 };
 

@@ -311,7 +311,7 @@ static int take_answer(struct box *b, const struct mailbox_cell *cell,
 		return -EIO;
 	ret_answer->first = reply->first;
 	ret_answer->count = reply->count;
-	ret_answer->mark = reply->has_mark ? reply->mark : REGION_NO_PAGE;
+	ret_answer->mark = reply->has_mark ? reply->mark : TOLD_NO_PAGE;
 	return 0;
 }
 

@@ -293,7 +293,7 @@ static void map_or_want(struct memclient *mc, struct region *r,
 	case UFFD_MAPPED:
 		page_is_mapped(mc, r, page);
 		touched_add(&mc->touched, r, page, clock_now_ns() - since_ns);
-		if (region_take_mark(r, page))
+		if (told_take_mark(r, page))
 			touched_send(&mc->touched, &mc->regions,
 				     &mc->handler.link);
 		break;
@@ -320,7 +320,7 @@ static bool is_worth_asking(const struct handler *h, struct region *r,
 			    uint64_t page)
 {
 	return h->is_up && atomic_load(&r->state) == REGION_LIVE &&
-	       region_take_edge(r, page);
+	       told_take_edge(r, page);
 }
 
 /* Ours, but outside of all regions: mremap() has taken it there, and nobody
@@ -391,10 +391,10 @@ static void answer(struct memclient *mc, struct fault *f,
 		   const Memd__FaultReply *reply)
 {
 	struct region *r = f->region;
-	const struct region_told told = {
+	const struct told told = {
 		.first = reply->first,
 		.count = reply->count,
-		.mark = reply->has_mark ? reply->mark : REGION_NO_PAGE,
+		.mark = reply->has_mark ? reply->mark : TOLD_NO_PAGE,
 	};
 
 	f->was_answered = true;
@@ -402,7 +402,7 @@ static void answer(struct memclient *mc, struct fault *f,
 		refuse(mc, f, errors_from_wire(reply->error));
 	else
 		settle(mc, f,
-		       region_map_reply(r, handler_uffd(mc, r), f->address,
+		       told_map_reply(r, handler_uffd(mc, r), f->address,
 					&told));
 }
 
@@ -449,20 +449,20 @@ static uint64_t mark_in(const Memd__Ready *ready, const Memd__Range *range)
 		if (ready->mark[i] >= range->first &&
 		    ready->mark[i] - range->first < range->count)
 			return ready->mark[i];
-	return REGION_NO_PAGE;
+	return TOLD_NO_PAGE;
 }
 
 static void map_ready(struct memclient *mc, struct region *r,
 		      const Memd__Ready *ready)
 {
 	for (size_t i = 0; i < ready->n_range; i++) {
-		const struct region_told told = {
+		const struct told told = {
 			.first = ready->range[i]->first,
 			.count = ready->range[i]->count,
 			.mark = mark_in(ready, ready->range[i]),
 		};
 
-		region_map_ready(r, handler_uffd(mc, r), &told);
+		told_map_ready(r, handler_uffd(mc, r), &told);
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The regions of one connection, and which of them an address belongs to.
- * Does not map, unmap or ask for anything: see mapping.h and handler.h.
+ * Does not map, unmap or ask for anything: see mapping.h and told.h.
  *
  * Threads: one writer, the handler.  regions_find() and the fields of a
  * region that it gives may be used by any thread, from a signal handler too,
@@ -107,51 +107,6 @@ static inline uintptr_t region_page_start(const struct region *r, uint64_t page)
 {
 	return r->start + (page << r->page_shift);
 }
-
-/* ---- what the daemon says is there.  Any thread; async-signal-safe. */
-
-#define REGION_NO_PAGE UINT64_MAX
-
-/* Pages [first, first + count), of which `mark` is to be left unmapped;
- * REGION_NO_PAGE: none. */
-struct region_told {
-	uint64_t first, count, mark;
-};
-
-/* Map what a FaultReply for the page at `address` says, cut to what is inside
- * the region and near the page.  Returns the outcome for the unit at
- * `address`: others of a large page may not be ours. */
-enum uffd_outcome region_map_reply(struct region *r, int uffd,
-				   uintptr_t address,
-				   const struct region_told *told);
-
-/* The same for pages that nobody has asked for. */
-void region_map_ready(struct region *r, int uffd,
-		      const struct region_told *told);
-
-/* Map the page at `address`, which is there.  If the handler is about to map
- * its neighbours, and has not come to it yet, some of them, too: who reads in
- * order would else be behind it, page after page.  Returns the outcome for the
- * unit at `address`. */
-enum uffd_outcome region_map_minor(struct region *r, int uffd,
-				   uintptr_t address);
-
-/* Is the page a mark: is the daemon to be told that it was touched?  True once
- * for each. */
-bool region_take_mark(struct region *r, uint64_t page);
-
-/* Has somebody come to the end of what we were told of, or a little further?
- * The daemon may know of more, so it is better asked, even if the page is
- * there.  True once for each. */
-bool region_take_edge(struct region *r, uint64_t page);
-
-/* Is the page most likely missing, because all were for long?  Then the daemon
- * is better asked than the kernel, which takes a microsecond to say so.  False
- * now and then, to look whether that is still true. */
-bool region_expects_missing(struct region *r, uint64_t page);
-
-/* What was found when somebody looked. */
-void region_note_missing(struct region *r, bool is_missing);
 
 /* One generation of the address index: sorted by start, half-open. */
 struct region_entry {

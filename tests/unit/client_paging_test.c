@@ -156,7 +156,7 @@ static void ready_reaches_its_segment_only(void **state)
 	take_ready(FIRST_SEGMENT + 9);
 	take_ready(FIRST_SEGMENT + TWICE);
 	for (size_t i = 0; i <= REGIONS; i++)
-		assert_int_equal(region_take_mark(region[i], 0),
+		assert_int_equal(told_take_mark(region[i], 0),
 				 i == 9 || i == TWICE || i == REGIONS);
 	assert_int_equal(walk_count, 0);
 }

@@ -3,7 +3,7 @@
  * while regions come and go in any order, that readers in other threads are
  * right meanwhile without waiting, that a daemon's reply is cut to what is
  * inside a region, and that marks and ends of what it tells are noticed. */
-#include "client/region/region.h"
+#include "client/region/told.h"
 #include "common/checks.h"
 
 #include <errno.h>
@@ -170,9 +170,9 @@ static void readers_are_right_while_it_changes(void **state)
 static void arithmetic(void **state)
 {
 	static const unsigned shifts[] = { 12, 14, 16, 21 };
-	static const struct region_told told[] = {
+	static const struct told told[] = {
 		{ 0, UINT64_MAX, 3 }, { UINT64_MAX, UINT64_MAX, 5 },
-		{ 6, 1, REGION_NO_PAGE }, { 0, 0, UINT64_MAX - 1 },
+		{ 6, 1, TOLD_NO_PAGE }, { 0, 0, UINT64_MAX - 1 },
 		{ 31, 2, 31 }, { 4, 8, 5 },
 	};
 	struct region r = { .start = UINT64_C(1) << 40,
@@ -192,9 +192,9 @@ static void arithmetic(void **state)
 		for (size_t k = 0; k < ARRAY_SIZE(told); k++) {
 			uintptr_t at = region_page_start(&r, 5) + 1;
 
-			assert_int_equal(region_map_reply(&r, -1, at, &told[k]),
+			assert_int_equal(told_map_reply(&r, -1, at, &told[k]),
 					 UFFD_UNUSABLE);
-			region_map_ready(&r, -1, &told[k]);
+			told_map_ready(&r, -1, &told[k]);
 		}
 	}
 }
@@ -208,17 +208,17 @@ static struct region small_region(void)
 static void reply(struct region *r, uint64_t page, uint64_t first,
 		  uint64_t count, uint64_t mark)
 {
-	const struct region_told told = { first, count, mark };
+	const struct told told = { first, count, mark };
 
-	(void)region_map_reply(r, -1, region_page_start(r, page), &told);
+	(void)told_map_reply(r, -1, region_page_start(r, page), &told);
 }
 
 static void ready(struct region *r, uint64_t first, uint64_t count,
 		  uint64_t mark)
 {
-	const struct region_told told = { first, count, mark };
+	const struct told told = { first, count, mark };
 
-	region_map_ready(r, -1, &told);
+	told_map_ready(r, -1, &told);
 }
 
 /* A mark is taken once; one outside of what was told, or the page that was
@@ -232,17 +232,17 @@ static void marks(void **state)
 	ready(&r, 18, 8, 20);
 	ready(&r, 26, 8, 40);
 	reply(&r, 50, 50, 8, 50);
-	assert_false(region_take_mark(&r, 13));
-	assert_true(region_take_mark(&r, 14));
-	assert_false(region_take_mark(&r, 14));
-	assert_true(region_take_mark(&r, 20));
-	assert_false(region_take_mark(&r, 40));
-	assert_false(region_take_mark(&r, 50));
+	assert_false(told_take_mark(&r, 13));
+	assert_true(told_take_mark(&r, 14));
+	assert_false(told_take_mark(&r, 14));
+	assert_true(told_take_mark(&r, 20));
+	assert_false(told_take_mark(&r, 40));
+	assert_false(told_take_mark(&r, 50));
 	/* The newest are kept. */
 	for (uint64_t i = 0; i < 3 * REGION_NOTES; i++)
 		ready(&r, 100 + i * 8, 8, 104 + i * 8);
 	for (uint64_t i = 0; i < 3 * REGION_NOTES; i++)
-		assert_int_equal(region_take_mark(&r, 104 + i * 8),
+		assert_int_equal(told_take_mark(&r, 104 + i * 8),
 				 i >= 2 * REGION_NOTES);
 }
 
@@ -253,26 +253,26 @@ static void edges(void **state)
 	struct region r = small_region();
 
 	(void)state;
-	reply(&r, 10, 10, 8, REGION_NO_PAGE);
-	ready(&r, 18, 8, REGION_NO_PAGE);
-	assert_false(region_take_edge(&r, 10));
-	assert_false(region_take_edge(&r, 18));
-	assert_true(region_take_edge(&r, 26));
-	assert_false(region_take_edge(&r, 26));
+	reply(&r, 10, 10, 8, TOLD_NO_PAGE);
+	ready(&r, 18, 8, TOLD_NO_PAGE);
+	assert_false(told_take_edge(&r, 10));
+	assert_false(told_take_edge(&r, 18));
+	assert_true(told_take_edge(&r, 26));
+	assert_false(told_take_edge(&r, 26));
 	/* Backward, and by one who leaves a page out. */
-	reply(&r, 500, 480, 21, REGION_NO_PAGE);
-	ready(&r, 460, 20, REGION_NO_PAGE);
-	assert_false(region_take_edge(&r, 479));
-	assert_true(region_take_edge(&r, 458));
-	assert_false(region_take_edge(&r, 457));
-	assert_false(region_take_edge(&r, 459));
+	reply(&r, 500, 480, 21, TOLD_NO_PAGE);
+	ready(&r, 460, 20, TOLD_NO_PAGE);
+	assert_false(told_take_edge(&r, 479));
+	assert_true(told_take_edge(&r, 458));
+	assert_false(told_take_edge(&r, 457));
+	assert_false(told_take_edge(&r, 459));
 	/* Pages that come alone tell nothing. */
-	reply(&r, 700, 700, 1, REGION_NO_PAGE);
-	ready(&r, 704, 1, REGION_NO_PAGE);
-	assert_false(region_take_edge(&r, 705));
-	assert_false(region_take_edge(&r, 703));
-	assert_false(region_take_edge(&r, 701));
-	assert_false(region_take_edge(&r, 0));
+	reply(&r, 700, 700, 1, TOLD_NO_PAGE);
+	ready(&r, 704, 1, TOLD_NO_PAGE);
+	assert_false(told_take_edge(&r, 705));
+	assert_false(told_take_edge(&r, 703));
+	assert_false(told_take_edge(&r, 701));
+	assert_false(told_take_edge(&r, 0));
 }
 
 /* One in eight is looked for even in a long run of missing ones, and one that
@@ -284,30 +284,30 @@ static void missing_runs(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 16; i++) {
-		assert_false(region_expects_missing(&r, i));
-		region_note_missing(&r, true);
+		assert_false(told_expects_missing(&r, i));
+		told_note_missing(&r, true);
 	}
 	for (unsigned i = 0; i < 80; i++) {
-		if (region_expects_missing(&r, i))
+		if (told_expects_missing(&r, i))
 			expected++;
 		else
-			region_note_missing(&r, true);
+			told_note_missing(&r, true);
 	}
 	assert_int_equal(expected, 70);
-	if (!region_expects_missing(&r, 1))
-		region_note_missing(&r, true);
-	assert_true(region_expects_missing(&r, 1));
+	if (!told_expects_missing(&r, 1))
+		told_note_missing(&r, true);
+	assert_true(told_expects_missing(&r, 1));
 	atomic_store(&r.ready_first, 500);
 	atomic_store(&r.ready_end, 510);
-	assert_false(region_expects_missing(&r, 500));
-	assert_false(region_expects_missing(&r, 509));
-	assert_true(region_expects_missing(&r, 510));
+	assert_false(told_expects_missing(&r, 500));
+	assert_false(told_expects_missing(&r, 509));
+	assert_true(told_expects_missing(&r, 510));
 	reply(&r, 600, 600, 8, 604);
-	assert_false(region_expects_missing(&r, 604));
-	assert_true(region_take_mark(&r, 604));
-	assert_true(region_expects_missing(&r, 604));
-	region_note_missing(&r, false);
-	assert_false(region_expects_missing(&r, 1));
+	assert_false(told_expects_missing(&r, 604));
+	assert_true(told_take_mark(&r, 604));
+	assert_true(told_expects_missing(&r, 604));
+	told_note_missing(&r, false);
+	assert_false(told_expects_missing(&r, 1));
 }
 
 int main(void)
