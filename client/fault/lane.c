@@ -124,7 +124,7 @@ static void give(struct lanes *ls, struct lane *l)
 		futex_wake(&ls->released, 1);
 }
 
-/* ---- frames, L7 */
+/* ---- messages, L7 */
 
 static int send_all(const struct lane *l, const uint8_t *bytes, size_t count)
 {

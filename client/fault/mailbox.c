@@ -271,8 +271,8 @@ static bool wait_for(struct box *b, struct mailbox_cell *cell, struct wait *w)
 					       CELL_LEFT);
 }
 
-/* X3.  Returns false when it is no frame. */
-static bool copy_frame(const struct mailbox_cell *cell,
+/* X3.  Returns false when it is no message. */
+static bool copy_message(const struct mailbox_cell *cell,
 		       uint8_t to[MAILBOX_FRAME_BYTES],
 		       struct wire_header *ret_header)
 {
@@ -299,12 +299,12 @@ static int take_answer(struct box *b, const struct mailbox_cell *cell,
 	};
 	if (ret_answer->is_mapped)
 		return 0;
-	if (!copy_frame(cell, own->frame, &h) ||
+	if (!copy_message(cell, own->message, &h) ||
 	    h.type != MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY)
 		return -EIO;
 	wire_arena_init(&arena, own->arena, sizeof(own->arena));
 	reply = (void *)wire_unpack(&memd__fault_reply__descriptor, &arena,
-				    own->frame + WIRE_HEADER_BYTES,
+				    own->message + WIRE_HEADER_BYTES,
 				    h.body_bytes);
 	if (reply == NULL || reply->segment != segment ||
 	    reply->page != page || reply->error != 0)
@@ -526,21 +526,21 @@ static uint64_t answered(const struct box *b)
 	return b->mine == 0 ? 0 : b->mine & atomic_load(&b->shared->answered);
 }
 
-bool box_next(struct box *b, uint8_t frame[MAILBOX_FRAME_BYTES],
+bool box_next(struct box *b, uint8_t message[MAILBOX_FRAME_BYTES],
 	      struct wire_header *ret_header)
 {
 	uint64_t there = answered(b);
 	struct mailbox_cell *cell;
-	bool is_frame;
+	bool is_message;
 
 	if (there == 0)
 		return false;
 	cell = &b->shared->cell[__builtin_ctzll(there)];
 	atomic_fetch_and(&b->shared->answered, ~bit_of(b, cell));
 	b->mine &= ~bit_of(b, cell);
-	is_frame = atomic_load(&cell->state) == CELL_ANSWERED &&
-		   copy_frame(cell, frame, ret_header);
-	if (!is_frame)
+	is_message = atomic_load(&cell->state) == CELL_ANSWERED &&
+		   copy_message(cell, message, ret_header);
+	if (!is_message)
 		*ret_header = (struct wire_header){ 0 };
 	atomic_store(&cell->state, CELL_FREE);
 	return true;

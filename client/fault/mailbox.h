@@ -24,7 +24,7 @@ struct box_scratch {
 	_Atomic uint32_t cpu;		/* on which it waits, plus 1 */
 	bool had_company;		/* did others run before that, the last
 					 * time?  Who took the cell's own */
-	uint8_t frame[MAILBOX_FRAME_BYTES];
+	uint8_t message[MAILBOX_FRAME_BYTES];
 	uint8_t arena[512] __attribute__((aligned(16)));
 };
 
@@ -88,9 +88,9 @@ void box_fini(struct box *b);
 int box_post(struct box *b, uint16_t type, uint64_t request_id,
 	     const ProtobufCMessage *message, bool *ret_must_ring) MUST_CHECK;
 
-/* Take the next one.  The header and body are copied to `frame`; a header of
- * zeros stands for what is no frame.  False when there is none. */
-bool box_next(struct box *b, uint8_t frame[MAILBOX_FRAME_BYTES],
+/* Take the next one.  The header and body are copied to `message`; a header
+ * of zeros stands for what is none.  False when there is none. */
+bool box_next(struct box *b, uint8_t message[MAILBOX_FRAME_BYTES],
 	      struct wire_header *ret_header);
 
 /* Is it worth looking for an answer before sleeping? */

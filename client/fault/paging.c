@@ -406,12 +406,12 @@ static void answer(struct memclient *mc, struct fault *f,
 					&told));
 }
 
-void paging_take_reply(struct memclient *mc, const struct link_frame *frame)
+void paging_take_reply(struct memclient *mc, const struct link_message *message)
 {
 	struct handler *h = &mc->handler;
-	uint64_t id = frame->header.request_id;
+	uint64_t id = message->header.request_id;
 	Memd__FaultReply *reply = (void *)link_unpack(
-		&h->link, frame, &memd__fault_reply__descriptor);
+		&h->link, message, &memd__fault_reply__descriptor);
 	struct region *r = regions_at(&mc->regions, handler_request_idx(id));
 	struct fault *f;
 
@@ -466,10 +466,10 @@ static void map_ready(struct memclient *mc, struct region *r,
 	}
 }
 
-void paging_take_ready(struct memclient *mc, const struct link_frame *frame)
+void paging_take_ready(struct memclient *mc, const struct link_message *message)
 {
 	struct handler *h = &mc->handler;
-	Memd__Ready *ready = (void *)link_unpack(&h->link, frame,
+	Memd__Ready *ready = (void *)link_unpack(&h->link, message,
 						 &memd__ready__descriptor);
 	struct region *r = NULL;
 
@@ -503,22 +503,21 @@ static void age(const struct pinned *pd, const struct region *r,
 	}
 }
 
-void paging_take_age(struct memclient *mc, const struct link_frame *frame)
+void paging_take_age(struct memclient *mc, const struct link_message *message)
 {
 	struct handler *h = &mc->handler;
-	Memd__Age *message = (void *)link_unpack(&h->link, frame,
-						 &memd__age__descriptor);
+	Memd__Age *m = (void *)link_unpack(&h->link, message,
+					   &memd__age__descriptor);
 	struct region *r = NULL;
 
-	if (message == NULL || message->n_range > WIRE_RANGES_MAX) {
+	if (m == NULL || m->n_range > WIRE_RANGES_MAX) {
 		link_drop(&h->link, -EPROTO,
 			  "the daemon sent a malformed Age");
 		return;
 	}
-	while ((r = regions_of_segment(&mc->regions, message->segment, r)) !=
-	       NULL)
-		for (size_t i = 0; i < message->n_range; i++)
-			age(&h->pinned, r, message->range[i]);
+	while ((r = regions_of_segment(&mc->regions, m->segment, r)) != NULL)
+		for (size_t i = 0; i < m->n_range; i++)
+			age(&h->pinned, r, m->range[i]);
 	touched_send(&mc->touched, &mc->regions, &h->link);
 }
 

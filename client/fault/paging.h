@@ -13,10 +13,12 @@ void paging_take_fault(struct memclient *mc, const struct uffd_fault *uf);
 void paging_take_command(struct memclient *mc, struct command *c);
 
 /* Messages of the daemon.  A malformed one brings the link down. */
-void paging_take_reply(struct memclient *mc, const struct link_frame *frame);
+void paging_take_reply(struct memclient *mc,
+		       const struct link_message *message);
 void paging_take_error(struct memclient *mc, uint64_t request_id, int error);
-void paging_take_ready(struct memclient *mc, const struct link_frame *frame);
-void paging_take_age(struct memclient *mc, const struct link_frame *frame);
+void paging_take_ready(struct memclient *mc,
+		       const struct link_message *message);
+void paging_take_age(struct memclient *mc, const struct link_message *message);
 
 /* Poison what is waited for and too late; send what is wanted. */
 void paging_run(struct memclient *mc);

@@ -117,14 +117,14 @@ int link_connect(struct link *l, const struct settings *s,
 	return link_send(l, MEMD__MESSAGE_TYPE__TYPE_HELLO, 1, &hello.base);
 }
 
-void link_finish_hello(struct link *l, const struct link_frame *frame)
+void link_finish_hello(struct link *l, const struct link_message *message)
 {
-	Memd__HelloReply *reply;
+	Memd__HelloReply *reply = NULL;
 	Memd__Error *error;
 	char text[ERRORS_TEXT_BYTES - 32];
 
-	if (frame->header.type == MEMD__MESSAGE_TYPE__TYPE_ERROR) {
-		error = (void *)link_unpack(l, frame,
+	if (message->header.type == MEMD__MESSAGE_TYPE__TYPE_ERROR) {
+		error = (void *)link_unpack(l, message,
 					    &memd__error__descriptor);
 		errors_copy(text, sizeof(text),
 			    error != NULL ? error->text : "no reason given");
@@ -132,16 +132,16 @@ void link_finish_hello(struct link *l, const struct link_frame *frame)
 			  "the daemon refused: %s", text);
 		return;
 	}
-	if (frame->header.version_major != WIRE_VERSION_MAJOR) {
+	if (message->header.version_major != WIRE_VERSION_MAJOR) {
 		link_drop(l, -EPROTONOSUPPORT, "the daemon speaks version %u "
 			  "of the protocol, this library version %d: install "
 			  "the same release of both",
-			  frame->header.version_major, WIRE_VERSION_MAJOR);
+			  message->header.version_major, WIRE_VERSION_MAJOR);
 		return;
 	}
-	reply = frame->header.type == MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY ?
-		(void *)link_unpack(l, frame, &memd__hello_reply__descriptor) :
-		NULL;
+	if (message->header.type == MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY)
+		reply = (void *)link_unpack(l, message,
+					    &memd__hello_reply__descriptor);
 	if (reply == NULL || reply->token.len != LINK_TOKEN_BYTES) {
 		link_drop(l, -EPROTO, "what answered is not a memd daemon");
 		return;
@@ -316,36 +316,37 @@ void link_receive(struct link *l)
 	take_fds(l, &m);
 }
 
-bool link_next(struct link *l, struct link_frame *ret_frame)
+bool link_next(struct link *l, struct link_message *ret_message)
 {
 	size_t have = l->in_used - l->in_taken;
 	const uint8_t *at = l->in + l->in_taken;
-	struct link_frame frame = { .body = at + WIRE_HEADER_BYTES };
+	struct link_message message = { .body = at + WIRE_HEADER_BYTES };
 	int err;
 
 	if (l->state == LINK_DOWN || have < WIRE_HEADER_BYTES)
 		return false;
-	err = wire_header_unpack(at, WIRE_BODY_BYTES_MAX, &frame.header);
-	if (err != 0 || frame.header.payload_bytes != 0) {
+	err = wire_header_unpack(at, WIRE_BODY_BYTES_MAX, &message.header);
+	if (err != 0 || message.header.payload_bytes != 0) {
 		link_drop(l, -EPROTO, "what answers is not a memd daemon, or "
 			  "it sent garbage");
 		return false;
 	}
-	if (have < WIRE_HEADER_BYTES + (size_t)frame.header.body_bytes)
+	if (have < WIRE_HEADER_BYTES + (size_t)message.header.body_bytes)
 		return false;
-	l->in_taken += WIRE_HEADER_BYTES + (size_t)frame.header.body_bytes;
-	*ret_frame = frame;
+	l->in_taken += WIRE_HEADER_BYTES + (size_t)message.header.body_bytes;
+	*ret_message = message;
 	return true;
 }
 
-ProtobufCMessage *link_unpack(struct link *l, const struct link_frame *frame,
+ProtobufCMessage *link_unpack(struct link *l,
+			      const struct link_message *message,
 			      const ProtobufCMessageDescriptor *descriptor)
 {
 	struct wire_arena arena;
 
 	wire_arena_init(&arena, l->arena, sizeof(l->arena));
-	return wire_unpack(descriptor, &arena, frame->body,
-			   frame->header.body_bytes);
+	return wire_unpack(descriptor, &arena, message->body,
+			   message->header.body_bytes);
 }
 
 int link_take_fd(struct link *l)

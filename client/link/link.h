@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The session: one connection to the daemon, its handshake, its frames in and
- * out.  Never blocks, allocates nothing, does not know what messages mean
+/* The session: one connection to the daemon, its handshake, its messages in
+ * and out.  Never blocks, allocates nothing, does not know what messages mean
  * (but for the handshake's), and does not decide when to try again.
  *
  * Threads: the handler. */
@@ -46,7 +46,7 @@ struct link {
 	uint8_t arena[LINK_ARENA_BYTES] __attribute__((aligned(16)));
 };
 
-struct link_frame {
+struct link_message {
 	struct wire_header header;
 	const uint8_t *body;	/* valid until the next link_next() */
 };
@@ -85,16 +85,17 @@ static inline bool link_has_output(const struct link *l)
 	return l->out_sent < l->out_used;
 }
 
-/* The next whole frame of what was received.  On garbage the link goes
+/* The next whole message of what was received.  On garbage the link goes
  * down. */
-bool link_next(struct link *l, struct link_frame *ret_frame);
+bool link_next(struct link *l, struct link_message *ret_message);
 
 /* Take the reply to Hello: the link is up, or down with a reason. */
-void link_finish_hello(struct link *l, const struct link_frame *frame);
+void link_finish_hello(struct link *l, const struct link_message *message);
 
-/* Unpack a frame's body; NULL when it is malformed.  Valid until the next
+/* Unpack a message's body; NULL when it is malformed.  Valid until the next
  * link_unpack(). */
-ProtobufCMessage *link_unpack(struct link *l, const struct link_frame *frame,
+ProtobufCMessage *link_unpack(struct link *l,
+			      const struct link_message *message,
 			      const ProtobufCMessageDescriptor *descriptor);
 
 /* The oldest descriptor that was received; the caller owns it.  -1: none. */

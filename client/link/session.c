@@ -257,7 +257,7 @@ static int wait_for_hello(struct handler *h)
 {
 	while (h->link.state == LINK_HELLO) {
 		struct pollfd p = { .fd = h->link.fd, .events = POLLIN };
-		struct link_frame frame;
+		struct link_message message;
 		uint64_t now_ns = clock_now_ns();
 
 		if (now_ns >= h->hello_deadline_ns) {
@@ -270,8 +270,8 @@ static int wait_for_hello(struct handler *h)
 					   1000000 + 1, (uint64_t)1000));
 		if (p.revents != 0 && h->link.state == LINK_HELLO)
 			link_receive(&h->link);
-		if (link_next(&h->link, &frame))
-			link_finish_hello(&h->link, &frame);
+		if (link_next(&h->link, &message))
+			link_finish_hello(&h->link, &message);
 	}
 	return h->link.state == LINK_UP ? 0 : h->link.error;
 }
@@ -381,12 +381,13 @@ static void take_rejoined(struct memclient *mc, uint64_t id,
 		close(fd);
 }
 
-static void take_segment(struct memclient *mc, const struct link_frame *frame)
+static void take_segment(struct memclient *mc,
+			 const struct link_message *message)
 {
 	struct link *l = &mc->handler.link;
-	uint64_t id = frame->header.request_id;
+	uint64_t id = message->header.request_id;
 	Memd__SegmentReply *reply = (void *)link_unpack(
-		l, frame, &memd__segment_reply__descriptor);
+		l, message, &memd__segment_reply__descriptor);
 
 	if (reply == NULL)
 		link_drop(l, -EPROTO, "the daemon sent a malformed "
@@ -397,23 +398,25 @@ static void take_segment(struct memclient *mc, const struct link_frame *frame)
 		request_take_segment(mc, id, reply);
 }
 
-static void take_stats(struct memclient *mc, const struct link_frame *frame)
+static void take_stats(struct memclient *mc,
+		       const struct link_message *message)
 {
 	struct link *l = &mc->handler.link;
 	Memd__SessionStatsReply *reply = (void *)link_unpack(
-		l, frame, &memd__session_stats_reply__descriptor);
+		l, message, &memd__session_stats_reply__descriptor);
 
 	if (reply == NULL)
 		link_drop(l, -EPROTO, "the daemon sent malformed stats");
 	else
-		request_take_stats(mc, frame->header.request_id, reply);
+		request_take_stats(mc, message->header.request_id, reply);
 }
 
-static void take_mailbox(struct memclient *mc, const struct link_frame *frame)
+static void take_mailbox(struct memclient *mc,
+			 const struct link_message *message)
 {
 	struct handler *h = &mc->handler;
 	Memd__MailboxReply *reply = (void *)link_unpack(
-		&h->link, frame, &memd__mailbox_reply__descriptor);
+		&h->link, message, &memd__mailbox_reply__descriptor);
 	int fd = link_take_fd(&h->link);
 
 	drop_mailbox(h);
@@ -426,12 +429,12 @@ static void take_mailbox(struct memclient *mc, const struct link_frame *frame)
 			  "MailboxReply");
 }
 
-static void take_error(struct memclient *mc, const struct link_frame *frame)
+static void take_error(struct memclient *mc, const struct link_message *message)
 {
 	struct link *l = &mc->handler.link;
-	uint64_t id = frame->header.request_id;
+	uint64_t id = message->header.request_id;
 	struct region *r;
-	Memd__Error *error = (void *)link_unpack(l, frame,
+	Memd__Error *error = (void *)link_unpack(l, message,
 						 &memd__error__descriptor);
 
 	if (error == NULL) {
@@ -457,7 +460,7 @@ static void take_error(struct memclient *mc, const struct link_frame *frame)
 	}
 }
 
-static void refuse_unknown(struct link *l, const struct link_frame *frame)
+static void refuse_unknown(struct link *l, const struct link_message *message)
 {
 	Memd__Error error = MEMD__ERROR__INIT;
 
@@ -465,43 +468,43 @@ static void refuse_unknown(struct link *l, const struct link_frame *frame)
 	error.text = (char *)"libmemclient does not know this message";
 	/* No room: the peer does not read, so it will not miss this. */
 	(void)!link_send(l, MEMD__MESSAGE_TYPE__TYPE_ERROR,
-			 frame->header.request_id, &error.base);
+			 message->header.request_id, &error.base);
 }
 
-static void take(struct memclient *mc, const struct link_frame *frame)
+static void take(struct memclient *mc, const struct link_message *message)
 {
 	struct link *l = &mc->handler.link;
 
-	switch (frame->header.type) {
+	switch (message->header.type) {
 	case MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY:
-		paging_take_reply(mc, frame);
+		paging_take_reply(mc, message);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_READY:
-		paging_take_ready(mc, frame);
+		paging_take_ready(mc, message);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_AGE:
-		paging_take_age(mc, frame);
+		paging_take_age(mc, message);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_OK:
-		request_take_ok(mc, frame->header.request_id);
+		request_take_ok(mc, message->header.request_id);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_ERROR:
-		take_error(mc, frame);
+		take_error(mc, message);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_REPLY:
-		take_segment(mc, frame);
+		take_segment(mc, message);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_SESSION_STATS_REPLY:
-		take_stats(mc, frame);
+		take_stats(mc, message);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_MAILBOX_REPLY:
-		take_mailbox(mc, frame);
+		take_mailbox(mc, message);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_RING:
 		break;		/* session_take_mail() comes next */
 	default:
-		if (frame->header.request_id != 0)
-			refuse_unknown(l, frame);
+		if (message->header.request_id != 0)
+			refuse_unknown(l, message);
 		break;
 	}
 }
@@ -509,16 +512,16 @@ static void take(struct memclient *mc, const struct link_frame *frame)
 void session_dispatch(struct memclient *mc)
 {
 	struct handler *h = &mc->handler;
-	struct link_frame frame;
+	struct link_message message;
 
-	while (link_next(&h->link, &frame)) {
+	while (link_next(&h->link, &message)) {
 		h->heard_ns = h->now_ns;
 		if (h->link.state == LINK_HELLO) {
-			link_finish_hello(&h->link, &frame);
+			link_finish_hello(&h->link, &message);
 			if (h->link.state == LINK_UP)
 				come_up(mc);
 		} else {
-			take(mc, &frame);
+			take(mc, &message);
 		}
 	}
 }
@@ -527,13 +530,15 @@ bool session_take_mail(struct memclient *mc)
 {
 	bool is_any = false;
 	uint8_t bytes[MAILBOX_FRAME_BYTES];
-	struct link_frame frame = { .body = bytes + WIRE_HEADER_BYTES };
+	struct link_message message = { .body = bytes + WIRE_HEADER_BYTES };
 
-	while (box_next(&mc->box, bytes, &frame.header)) {
+	while (box_next(&mc->box, bytes, &message.header)) {
+		uint16_t type = message.header.type;
+
 		is_any = true;
-		if (frame.header.type == MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY ||
-		    frame.header.type == MEMD__MESSAGE_TYPE__TYPE_ERROR) {
-			take(mc, &frame);
+		if (type == MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY ||
+		    type == MEMD__MESSAGE_TYPE__TYPE_ERROR) {
+			take(mc, &message);
 		} else if (mc->handler.link.state != LINK_DOWN) {
 			link_drop(&mc->handler.link, -EPROTO, "the daemon put "
 				  "garbage into the mailbox");

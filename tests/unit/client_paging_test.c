@@ -88,7 +88,7 @@ static void take_age(uint32_t segment)
 	uint8_t body[256];
 	Memd__Range range = MEMD__RANGE__INIT, *ranges[] = { &range };
 	Memd__Age m = MEMD__AGE__INIT;
-	struct link_frame frame = { .body = body };
+	struct link_message message = { .body = body };
 
 	range.first = 0;
 	range.count = 1;
@@ -96,8 +96,8 @@ static void take_age(uint32_t segment)
 	m.n_range = 1;
 	m.range = ranges;
 	assert_true(memd__age__get_packed_size(&m) <= sizeof(body));
-	frame.header.body_bytes = (uint32_t)memd__age__pack(&m, body);
-	paging_take_age(mc, &frame);
+	message.header.body_bytes = (uint32_t)memd__age__pack(&m, body);
+	paging_take_age(mc, &message);
 }
 
 static void take_ready(uint32_t segment)
@@ -105,7 +105,7 @@ static void take_ready(uint32_t segment)
 	uint8_t body[256];
 	Memd__Range range = MEMD__RANGE__INIT, *ranges[] = { &range };
 	Memd__Ready m = MEMD__READY__INIT;
-	struct link_frame frame = { .body = body };
+	struct link_message message = { .body = body };
 	uint64_t mark = 0;
 
 	range.first = 0;
@@ -116,8 +116,8 @@ static void take_ready(uint32_t segment)
 	m.n_mark = 1;
 	m.mark = &mark;
 	assert_true(memd__ready__get_packed_size(&m) <= sizeof(body));
-	frame.header.body_bytes = (uint32_t)memd__ready__pack(&m, body);
-	paging_take_ready(mc, &frame);
+	message.header.body_bytes = (uint32_t)memd__ready__pack(&m, body);
+	paging_take_ready(mc, &message);
 }
 
 /* An aged page of anonymous memory reads as zeros. */
