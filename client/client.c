@@ -1,49 +1,64 @@
 /* SPDX-License-Identifier: MIT */
-/* struct memclient: its memory and the one descriptor that it has in the
- * program's table. */
+/* struct memclient: its memory, its parts, and what it has in the program's
+ * table of descriptors. */
 #include "client/client.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 
-static void *map_private(size_t length)
+/* As far as it is still what we opened. */
+static void close_descriptors(void *ctx)
 {
-	void *at = mmap(NULL, length, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct memclient *mc = ctx;
 
-	return at == MAP_FAILED ? NULL : at;
-}
-
-void client_destroy(struct memclient *mc)
-{
-	regions_fini(&mc->regions);
-	munmap(mc, sizeof(*mc));
+	lanes_fini(&mc->lanes);
+	descriptor_close(mc->inlines.uffd, &mc->inlines.uffd_id);
+	mc->inlines.uffd = -1;
 }
 
 struct memclient *client_create(void)
 {
-	struct memclient *mc = map_private(sizeof(*mc));
+	struct memclient *mc = mmap(NULL, sizeof(*mc), PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (mc == NULL)
+	if (mc == MAP_FAILED)
 		return NULL;
-	mc->inline_fd = -1;
-	regions_init(&mc->regions);
+	mc->open.drop = close_descriptors;
+	mc->open.ctx = mc;
+	mc->inlines = (struct inlines){
+		.uffd = -1,
+		.open = &mc->open,
+		.settings = &mc->settings,
+		.regions = &mc->space.regions,
+		.commands = &mc->commands,
+		.touched = &mc->touched,
+		.lanes = &mc->lanes,
+		.box = &mc->box,
+	};
+	mc->direct.box = &mc->box;
+	regions_init(&mc->space.regions);
 	lanes_init(&mc->lanes);
 	return mc;
 }
 
-static int open_inline(struct memclient *mc)
+void client_destroy(struct memclient *mc)
+{
+	regions_fini(&mc->space.regions);
+	munmap(mc, sizeof(*mc));
+}
+
+static int open_locked(struct memclient *mc)
 {
 	struct uffd uffd;
 	int err = uffd_open(true, &uffd);
 
 	if (err == 0)
-		err = descriptor_identify(uffd.fd, &mc->inline_id);
+		err = descriptor_identify(uffd.fd, &mc->inlines.uffd_id);
 	if (err != 0)
 		return err;
-	mc->inline_fd = uffd.fd;
-	mc->can_poison = uffd.can_poison;
-	forks_add(mc);
+	mc->inlines.uffd = mc->space.inline_fd = uffd.fd;
+	mc->space.can_poison = uffd.can_poison;
+	forks_add(&mc->open);
 	return 0;
 }
 
@@ -53,7 +68,7 @@ int client_open_inline(struct memclient *mc)
 	int err;
 
 	forks_lock(&mask);
-	err = open_inline(mc);
+	err = open_locked(mc);
 	forks_unlock(&mask);
 	if (err == -EPERM)
 		return errors_set(err, "userfaultfd is not allowed here (by a "
@@ -63,11 +78,19 @@ int client_open_inline(struct memclient *mc)
 		errors_set(err, "userfaultfd: %s", errors_name(err));
 }
 
-void client_close_descriptors(struct memclient *mc)
+int client_start(struct memclient *mc)
 {
-	lanes_fini(&mc->lanes);
-	descriptor_close(mc->inline_fd, &mc->inline_id);
-	mc->inline_fd = -1;
+	const struct handler_parts parts = {
+		.settings = &mc->settings,
+		.space = &mc->space,
+		.commands = &mc->commands,
+		.touched = &mc->touched,
+		.lanes = &mc->lanes,
+		.box = &mc->box,
+		.direct = &mc->direct,
+	};
+
+	return loop_start(&mc->loop, &parts, &mc->inlines.uffd_id);
 }
 
 void client_leave(struct memclient *mc)
@@ -75,7 +98,7 @@ void client_leave(struct memclient *mc)
 	sigset_t mask;
 
 	forks_lock(&mask);
-	client_close_descriptors(mc);
-	forks_remove(mc);
+	close_descriptors(mc);
+	forks_remove(&mc->open);
 	forks_unlock(&mask);
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The public calls: check arguments, put them into a command, give its result
  * and text back.  Everything that matters happens on the library's thread;
- * see handler.c. */
-#include "client/link/address.h"
+ * see loop.h. */
 #include "client/client.h"
-#include "client/fault/direct.h"
-#include "client/fault/inline.h"
+#include "client/link/address.h"
 #include "client/options.h"
 
 #include <errno.h>
@@ -24,7 +22,7 @@ static int check_client(const struct memclient *mc)
 	if (mc == NULL)
 		return errors_set(-EINVAL, "no connection: memclient_open() "
 				  "first");
-	if (forks_enter() != 0 || client_is_child(mc))
+	if (forks_enter() != 0 || client_is_parents(mc))
 		return errors_set(-EPERM, "this is the child of a fork: call "
 				  "memclient_open() here");
 	return 0;
@@ -82,12 +80,14 @@ static int run_and_release(struct memclient *mc, struct command *c)
 static int start_engine(struct memclient *mc, const char *address,
 			char *ret_socket, size_t socket_size)
 {
-	struct memd_engine_program program = direct_program(mc);
+	struct memd_engine_program program =
+		direct_program(&mc->direct, mc->inlines.uffd);
 	int err = engine_start(address, &program, &mc->engine, ret_socket,
 			       socket_size);
 	char text[ERRORS_TEXT_BYTES];
 
 	mc->long_names = address_long_names(address);
+	mc->inlines.has_engine = err == 0;
 	if (err == 0)
 		return 0;
 	snprintf(text, sizeof(text), "%s", errors_text());
@@ -125,7 +125,7 @@ static int open_at(const char *address,
 	}
 	err = find_daemon(mc, address, options);
 	if (err == 0)
-		err = handler_start(mc);
+		err = client_start(mc);
 	if (err != 0) {
 		engine_stop(mc->engine);
 		client_leave(mc);
@@ -164,13 +164,13 @@ EXPORT void memclient_close(struct memclient *mc)
 {
 	if (mc == NULL)
 		return;
-	if (forks_enter() == 0 && !client_is_child(mc)) {
+	if (forks_enter() == 0 && !client_is_parents(mc)) {
 		(void)run_and_release(mc, start(mc, COMMAND_STOP));
-		handler_join(mc);
+		loop_join(&mc->loop);
 		engine_stop(mc->engine);	/* it looks into the mailbox */
 		client_leave(mc);
 		box_fini(&mc->box);
-		inline_remove(mc);
+		inline_remove(&mc->inlines);
 	}
 	client_destroy(mc);
 }
@@ -188,7 +188,7 @@ static int check_map_options(struct memclient *mc,
 				  o->fault_mode);
 	if (o->fault_mode == MEMCLIENT_FAULT_THREAD)
 		return 0;
-	err = inline_add(mc);
+	err = inline_add(&mc->inlines);
 	if (err == -EMFILE)
 		return errors_set(err, "at most %d connections of a process "
 				  "can have inline regions",
@@ -406,7 +406,7 @@ static struct region *find_range(struct memclient *mc, const void *addr,
 				 size_t length)
 {
 	uintptr_t start = (uintptr_t)addr;
-	struct region *r = regions_find(&mc->regions, start);
+	struct region *r = regions_find(&mc->space.regions, start);
 
 	if (r != NULL && length <= r->start + r->length - start)
 		return r;
@@ -525,8 +525,8 @@ static void fill_stats(const struct memclient *mc, const struct command *c,
 	s->faults_swap_in = c->figure[6];
 	s->faults_put_back = c->figure[7];
 	s->limit_frames = c->figure[8];
-	s->pages_lost = atomic_load(&mc->lost_page_count);
-	s->reconnects = atomic_load(&mc->reconnect_count);
+	s->pages_lost = atomic_load(&mc->loop.handler.paging.lost_page_count);
+	s->reconnects = atomic_load(&mc->loop.handler.session.reconnect_count);
 }
 
 EXPORT int memclient_stats(struct memclient *mc,

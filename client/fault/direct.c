@@ -22,7 +22,6 @@
  * D5  The library's thread waits for one system call of the engine's thread,
  *     which waits for nothing of the library's. */
 #include "client/fault/direct.h"
-#include "client/client.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -31,7 +30,7 @@
 enum { YIELDS = 100 };		/* then sleep */
 
 /* `r` is busy.  D1, D4. */
-static int install(struct memclient *mc, const struct region *r, uint64_t page,
+static int install(struct direct *d, const struct region *r, uint64_t page,
 		   const struct memd_engine_page *what)
 {
 	if (atomic_load(&r->state) != REGION_LIVE ||
@@ -41,7 +40,7 @@ static int install(struct memclient *mc, const struct region *r, uint64_t page,
 	    page >= region_page_count(r) ||
 	    what->length != region_page_bytes(r))
 		return -EINVAL;
-	box_announce(&mc->box, what->cell);
+	box_announce(d->box, what->cell);
 	return uffd_copy(what->uffd, region_page_start(r, page), what->length,
 			 what->bytes);
 }
@@ -49,45 +48,45 @@ static int install(struct memclient *mc, const struct region *r, uint64_t page,
 /* On the engine's thread. */
 static int on_page(void *ctx, const struct memd_engine_page *what)
 {
-	struct memclient *mc = ctx;
+	struct direct *d = ctx;
 	uint64_t page = 0;
-	const struct region *r = box_asked(&mc->box, what->cell, &page);
+	const struct region *r = box_asked(d->box, what->cell, &page);
 	int err;
 
 	if (r == NULL)
 		return -ENOENT;
-	atomic_store(&mc->direct_busy, r);
-	err = install(mc, r, page, what);
-	atomic_store(&mc->direct_busy, NULL);
+	atomic_store(&d->busy, r);
+	err = install(d, r, page, what);
+	atomic_store(&d->busy, NULL);
 	return err;
 }
 
 /* What it has still to do for this page nobody waits for. */
 static void on_told(void *ctx, unsigned cell)
 {
-	struct memclient *mc = ctx;
+	struct direct *d = ctx;
 
-	if (box_is_on_cpu(&mc->box, cell, sched_getcpu()))
+	if (box_is_on_cpu(d->box, cell, sched_getcpu()))
 		sched_yield();
 }
 
-struct memd_engine_program direct_program(struct memclient *mc)
+struct memd_engine_program direct_program(struct direct *d, int uffd)
 {
 	return (struct memd_engine_program){
-		.uffd = mc->inline_fd,
+		.uffd = uffd,
 		.install = on_page,
 		.make_way = on_told,
-		.ctx = mc,
+		.ctx = d,
 	};
 }
 
-void direct_withdraw(struct memclient *mc, struct region *r)
+void direct_withdraw(struct direct *d, struct region *r)
 {
 	static const struct timespec moment = { .tv_nsec = 50000 };
 
 	atomic_store(&r->state, REGION_FREE);
 	/* Yielding does not help against a lower priority. */
-	for (unsigned i = 0; atomic_load(&mc->direct_busy) == r; i++)
+	for (unsigned i = 0; atomic_load(&d->busy) == r; i++)
 		if (i < YIELDS)
 			sched_yield();
 		else

@@ -8,16 +8,21 @@
 #ifndef MEMD_CLIENT_FAULT_DIRECT_H
 #define MEMD_CLIENT_FAULT_DIRECT_H
 
-#include "client/region/region.h"
+#include "client/fault/mailbox.h"
 #include "daemon/embedded.h"
 
-struct memclient;
+struct direct {
+	struct box *box;	/* in which pages are asked for */
+	/* Where the engine is just putting a page. */
+	_Atomic(const struct region *) busy;
+};
 
-/* What the engine gets; borrowed from `mc`, which outlives the engine. */
-struct memd_engine_program direct_program(struct memclient *mc);
+/* What the engine gets; `d` outlives the engine.  `uffd`: of inline regions,
+ * borrowed. */
+struct memd_engine_program direct_program(struct direct *d, int uffd);
 
 /* The library's thread: nobody may put anything into `r` any more.  Waits for
  * one who is just doing it.  The region's state is FREE afterwards. */
-void direct_withdraw(struct memclient *mc, struct region *r);
+void direct_withdraw(struct direct *d, struct region *r);
 
 #endif

@@ -1,95 +1,67 @@
 /* SPDX-License-Identifier: MIT */
-/* The library's thread: it alone talks to the daemon on the session's
- * connection, maps and unmaps regions, and answers the faults of thread
- * regions.  The rest of the program asks it through commands. */
+/* What the library's thread does in a turn: it gives every fault, command and
+ * message to the module whose it is, and tells them when the session begins
+ * and ends.  loop.h has the thread itself. */
 #ifndef MEMD_CLIENT_FAULT_HANDLER_H
 #define MEMD_CLIENT_FAULT_HANDLER_H
 
-#include "client/fault/fault.h"
-#include "client/link/link.h"
-#include "client/region/pinned.h"
-#include "client/region/uffd.h"
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
+#include "client/fault/direct.h"
+#include "client/fault/lane.h"
+#include "client/fault/paging.h"
+#include "client/fault/rejoin.h"
+#include "client/fault/request.h"
 
-struct memclient;
-
-/* What a request id says about the reply that will carry it. */
-enum request_kind {
-	REQUEST_NONE,		/* not wanted */
-	REQUEST_FAULT,		/* idx: region */
-	REQUEST_COMMAND,	/* idx: command; no descriptor comes with it */
-	REQUEST_ATTACH,		/* idx: command; with a descriptor */
-	REQUEST_REJOIN,		/* idx: region; with a descriptor */
-	REQUEST_MAILBOX,	/* with a descriptor */
+/* What the handler shares with the program's threads. */
+struct handler_parts {
+	const struct settings *settings;
+	struct space *space;
+	struct commands *commands;
+	struct touched *touched;
+	struct lanes *lanes;
+	struct box *box;
+	struct direct *direct;
 };
 
 struct handler {
-	/* For memclient_open(): 0 starting, 1 start_result is there. */
-	_Atomic uint32_t is_started;
-	int start_result;
-	char start_text[ERRORS_TEXT_BYTES];
-	pthread_t thread;
-
-	/* Everything below is the thread's own. */
-	struct uffd uffd;	/* of thread regions and bells */
-	int inline_fd;		/* our own copy of memclient.inline_fd */
-	int epoll_fd;
-	int lifeline[2];	/* a pipe that ends with this thread: memd has
-				 * the first end, too */
-	uint32_t watched_faults, watched_link;	/* events asked for */
-	uint64_t watched_count;		/* link.connect_count then */
-	bool is_stopping;
-	bool has_left_mapped;	/* some region could not be unmapped, or was
-				 * moved: part of it is still watched */
-	uint64_t now_ns;	/* of this turn */
-	uint64_t poll_until_ns;	/* look for faults until then, not asleep */
-	uint64_t request_sequence;
-	unsigned call_count;	/* commands taken and not finished */
-
-	/* Session: see session.c. */
-	bool is_up;		/* the rest has been told that the link is up */
-	bool is_rejoining;	/* some region must be attached again... */
-	uint64_t rejoin_ns;	/* ...and some more then; UINT64_MAX: none */
-	unsigned rejoin_count;	/* SegmentAttach that are not answered */
-	uint64_t generation;	/* counts sessions */
-	uint64_t up_ns;		/* since when it is up */
-	uint64_t outage_ns;	/* since when it is down */
-	uint64_t retry_ns;	/* connect again then */
-	uint64_t backoff_ns;
-	uint64_t hello_deadline_ns;
-
+	struct handler_parts shared;
+	struct session session;
+	struct paging paging;
+	struct requests requests;
+	struct rejoin rejoin;
 	int mailbox_fd;		/* came, is not mapped yet; -1: none */
 	bool must_ring;		/* for the mailbox */
-
+	bool is_stopping;
 	uint64_t touched_ns;	/* report minor faults then */
-	uint64_t heard_ns;	/* the daemon last said something */
-	uint64_t probed_ns;	/* it was last asked for a sign of life */
-
-	struct faults faults;
-	struct pinned pinned;
-	struct link link;
 };
 
-/* Start the thread and wait until it has shaken hands.  On failure nothing is
- * left running, and the reason is the caller's error text. */
-int handler_start(struct memclient *mc) MUST_CHECK;
+/* `h` is all zeros. */
+void handler_init(struct handler *h, const struct handler_parts *parts);
 
-/* After COMMAND_STOP: wait for the end of the thread. */
-void handler_join(struct memclient *mc);
+/* The first session: see session_open(). */
+int handler_open(struct handler *h) MUST_CHECK;
 
-/* ---- for the files that are part of the thread */
+/* A fault was read. */
+void handler_take_fault(struct handler *h, const struct uffd_fault *uf);
 
-uint64_t handler_request_id(struct handler *h, enum request_kind kind,
-			    size_t idx);
-enum request_kind handler_request_kind(uint64_t request_id);
-size_t handler_request_idx(uint64_t request_id);
+/* Hand out what was received. */
+void handler_take_messages(struct handler *h);
 
-/* The userfaultfd with which a region is registered. */
-int handler_uffd(const struct memclient *mc, const struct region *r);
+/* Take the answers that are in the mailbox.  Returns whether there were any. */
+bool handler_take_mail(struct handler *h);
 
-/* Say that a command is done and let its thread go on. */
-void handler_finish(struct memclient *mc, struct command *c, int result);
+/* The rest of a turn: what is due, what is late, what is to be sent. */
+void handler_run(struct handler *h);
+
+/* For so long nobody could do anything: all deadlines are later. */
+void handler_postpone(struct handler *h, uint64_t lost_ns);
+
+/* When handler_run() must be called again, UINT64_MAX if never. */
+uint64_t handler_next_ns(struct handler *h);
+
+/* Unmap all regions. */
+void handler_unmap_all(struct handler *h);
+
+/* Say goodbye, and close the link. */
+void handler_close(struct handler *h);
 
 #endif

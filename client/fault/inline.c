@@ -22,7 +22,7 @@
  *     The count is held only while the address is looked up: once a region is
  *     found, it stays, as its owner may not unmap what a thread is touching.
  * I5  In the child of a fork no region is mapped, so no fault is ours, but
- *     the tables may still be there: client_is_child() says so (F3, F4 in
+ *     the tables may still be there: forks_is_parents() says so (F3, F4 in
  *     forks.h).  In the child of a vfork the regions are there, and faults
  *     work.
  * I6  CONTINUE needs the userfaultfd, whose number the program may have
@@ -34,7 +34,7 @@
  *     with the signal mask that it would have had; with none, the process
  *     dies of it at the right instruction. */
 #include "client/fault/inline.h"
-#include "client/client.h"
+#include "client/region/told.h"
 #include "common/clock.h"
 
 #include <errno.h>
@@ -46,7 +46,7 @@ enum { ROUNDS_MAX = 4 };	/* of "it has left again", before the library's
 				 * thread takes over */
 
 static struct {
-	_Atomic(struct memclient *) client;
+	_Atomic(struct inlines *) client;
 	_Atomic uint32_t reader_count;
 } places[INLINE_CLIENTS_MAX];
 
@@ -58,6 +58,11 @@ static _Atomic uint32_t place_count;
 static struct sigaction chained[2];
 static _Atomic unsigned chained_idx;
 static bool is_installed;
+
+/* What a child of a fork forgets, and whether forks.c knows it. */
+static void forget_parents(void *ctx);
+static struct forks_entry all_places = { .drop = forget_parents };
+static bool is_watched;
 
 /* ---- one fault */
 
@@ -82,19 +87,19 @@ enum verdict {
 };
 
 /* Leave it to the library's thread. */
-static enum verdict ask_thread(struct memclient *mc, uintptr_t address,
+static enum verdict ask_thread(struct inlines *in, uintptr_t address,
 			       bool is_write, uint64_t started_ns)
 {
-	struct command *c = command_claim(&mc->commands, true);
+	struct command *c = command_claim(in->commands, true);
 	int result;
 
 	c->kind = COMMAND_FAULT;
 	c->address = address;
 	c->is_write = is_write;
 	c->started_ns = started_ns;
-	command_run(&mc->commands, c);
+	command_run(in->commands, c);
 	result = c->result;
-	command_release(&mc->commands, c);
+	command_release(in->commands, c);
 	if (result == -ENOENT)
 		return NOT_OURS;
 	return result == -EIO ? IS_LOST :
@@ -102,37 +107,37 @@ static enum verdict ask_thread(struct memclient *mc, uintptr_t address,
 }
 
 /* In the mailbox; on a lane where there is none. */
-static int ask_somehow(struct memclient *mc, const struct region *r,
+static int ask_somehow(struct inlines *in, const struct region *r,
 		       uint64_t page, bool is_write, uint64_t deadline_ns,
 		       struct lane_answer *ret_answer)
 {
-	int err = box_ask(&mc->box, &mc->lanes, &mc->settings, r, page,
+	int err = box_ask(in->box, in->lanes, in->settings, r, page,
 			  is_write, deadline_ns, ret_answer);
 
 	return err != -EAGAIN ? err :
-		lane_ask(&mc->lanes, &mc->settings, r, page, is_write,
+		lane_ask(in->lanes, in->settings, r, page, is_write,
 			 deadline_ns, ret_answer);
 }
 
 /* Ask the daemon and map what it says is there. */
-static bool ask_daemon(struct memclient *mc, struct region *r,
+static bool ask_daemon(struct inlines *in, struct region *r,
 		       uintptr_t address, bool is_write, uint64_t started_ns)
 {
 	uint64_t page = region_page_at(r, address);
-	uint64_t deadline_ns = started_ns + mc->settings.timeout_ns / 2;
+	uint64_t deadline_ns = started_ns + in->settings->timeout_ns / 2;
 
 	for (unsigned i = 0; i < ROUNDS_MAX; i++) {
 		struct told told;
 		struct lane_answer a;
 
 		if (clock_now_ns() > deadline_ns ||
-		    ask_somehow(mc, r, page, is_write, deadline_ns, &a) != 0)
+		    ask_somehow(in, r, page, is_write, deadline_ns, &a) != 0)
 			return false;
 		/* Only an engine in here can have done that. */
 		if (a.is_mapped)
-			return mc->engine != NULL;
+			return in->has_engine;
 		told = (struct told){ a.first, a.count, a.mark };
-		switch (told_map_reply(r, mc->inline_fd, address, &told)) {
+		switch (told_map_reply(r, in->uffd, address, &told)) {
 		case UFFD_MAPPED:
 			return true;
 		case UFFD_MISSING:
@@ -146,36 +151,36 @@ static bool ask_daemon(struct memclient *mc, struct region *r,
 }
 
 /* The daemon wants to know at once that somebody has come this far. */
-static void tell_daemon(struct memclient *mc, const struct region *r,
+static void tell_daemon(struct inlines *in, const struct region *r,
 			uint64_t page, uint64_t started_ns)
 {
-	uint64_t deadline_ns = started_ns + mc->settings.timeout_ns / 2;
+	uint64_t deadline_ns = started_ns + in->settings->timeout_ns / 2;
 
 	/* If it cannot be told now, it hears of it with all the others. */
-	if (box_tell_touched(&mc->box, &mc->lanes, &mc->settings, r,
+	if (box_tell_touched(in->box, in->lanes, in->settings, r,
 			     page) != 0)
-		(void)!lane_tell_touched(&mc->lanes, &mc->settings, r, page,
+		(void)!lane_tell_touched(in->lanes, in->settings, r, page,
 					 deadline_ns);
 }
 
-static enum verdict handle(struct memclient *mc, struct region *r,
+static enum verdict handle(struct inlines *in, struct region *r,
 			   uintptr_t address, bool is_write)
 {
 	uint64_t started_ns = clock_now_ns();
 	uint64_t page = region_page_at(r, address);
 
 	if (!region_is_trusted(r))
-		return ask_thread(mc, address, is_write, started_ns);
+		return ask_thread(in, address, is_write, started_ns);
 	if ((told_take_edge(r, page) || told_expects_missing(r, page)) &&
-	    ask_daemon(mc, r, address, is_write, started_ns))
+	    ask_daemon(in, r, address, is_write, started_ns))
 		return TRY_AGAIN;
-	switch (told_map_minor(r, mc->inline_fd, address)) {
+	switch (told_map_minor(r, in->uffd, address)) {
 	case UFFD_MAPPED:
 		told_note_missing(r, false);
-		touched_add(&mc->touched, r, page,
+		touched_add(in->touched, r, page,
 			    clock_now_ns() - started_ns);
 		if (told_take_mark(r, page))
-			tell_daemon(mc, r, page, started_ns);
+			tell_daemon(in, r, page, started_ns);
 		return TRY_AGAIN;
 	case UFFD_AGAIN:
 	case UFFD_EXITING:
@@ -184,34 +189,34 @@ static enum verdict handle(struct memclient *mc, struct region *r,
 		return NOT_OURS;
 	case UFFD_MISSING:
 		told_note_missing(r, true);
-		if (ask_daemon(mc, r, address, is_write, started_ns))
+		if (ask_daemon(in, r, address, is_write, started_ns))
 			return TRY_AGAIN;
 		break;
 	case UFFD_LOST:
 	case UFFD_UNUSABLE:
 		break;
 	}
-	return ask_thread(mc, address, is_write, started_ns);
+	return ask_thread(in, address, is_write, started_ns);
 }
 
 /* ---- whose fault, I4, I5 */
 
-static struct memclient *find(uintptr_t address, struct region **ret_region)
+static struct inlines *find(uintptr_t address, struct region **ret_region)
 {
 	uint32_t count = atomic_load(&place_count);
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct region *r = NULL;
-		struct memclient *mc;
+		struct inlines *in;
 
 		atomic_fetch_add(&places[i].reader_count, 1);
-		mc = atomic_load(&places[i].client);
-		if (mc != NULL && !client_is_child(mc))
-			r = regions_find(&mc->regions, address);
+		in = atomic_load(&places[i].client);
+		if (in != NULL && !forks_is_parents(in->open))
+			r = regions_find(in->regions, address);
 		atomic_fetch_sub(&places[i].reader_count, 1);
 		if (r != NULL && r->is_inline) {
 			*ret_region = r;
-			return mc;
+			return in;
 		}
 	}
 	return NULL;
@@ -260,13 +265,13 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	uintptr_t address = (uintptr_t)info->si_addr;
 	int saved = errno;
 	struct region *r = NULL;
-	struct memclient *mc = NULL;
+	struct inlines *in = NULL;
 	enum verdict verdict = NOT_OURS;
 
 	if (info->si_code == BUS_ADRERR)
-		mc = find(address, &r);
-	if (mc != NULL)
-		verdict = handle(mc, r, address, is_write_access(context));
+		in = find(address, &r);
+	if (in != NULL)
+		verdict = handle(in, r, address, is_write_access(context));
 	/* Some kernels say BUS_ADRERR for poisoned pages too. */
 	if (verdict == IS_LOST)
 		info->si_code = BUS_MCEERR_AR;
@@ -312,58 +317,64 @@ static int install(void)
 	return 0;
 }
 
-static int add_locked(struct memclient *mc)
+/* In the child of a fork no connection is ours, and nobody looks. */
+static void forget_parents(void *ctx)
+{
+	(void)ctx;
+	for (uint32_t i = 0; i < INLINE_CLIENTS_MAX; i++) {
+		atomic_store(&places[i].client, NULL);
+		atomic_store(&places[i].reader_count, 0);
+	}
+	is_watched = false;
+}
+
+static int add_locked(struct inlines *in)
 {
 	uint32_t count = atomic_load(&place_count);
 	uint32_t free = INLINE_CLIENTS_MAX;
 
 	for (uint32_t i = INLINE_CLIENTS_MAX; i-- > 0;) {
-		struct memclient *there = atomic_load(&places[i].client);
+		struct inlines *there = atomic_load(&places[i].client);
 
-		if (there == mc)
+		if (there == in)
 			return 0;
 		if (there == NULL)
 			free = i;
 	}
 	if (free == INLINE_CLIENTS_MAX)
 		return -EMFILE;
-	atomic_store(&places[free].client, mc);
+	atomic_store(&places[free].client, in);
 	atomic_store(&place_count, MAX(count, free + 1));
 	return 0;
 }
 
-int inline_add(struct memclient *mc)
+int inline_add(struct inlines *in)
 {
 	sigset_t mask;
 	int err;
 
 	forks_lock(&mask);
+	if (!is_watched)
+		forks_add(&all_places);
+	is_watched = true;
 	err = install();
 	if (err == 0)
-		err = add_locked(mc);
+		err = add_locked(in);
 	forks_unlock(&mask);
 	return err;
 }
 
-void inline_remove(struct memclient *mc)
+void inline_remove(struct inlines *in)
 {
 	static const struct timespec moment = { .tv_nsec = 50000 };
 
 	for (uint32_t i = 0; i < INLINE_CLIENTS_MAX; i++) {
-		struct memclient *there = mc;
+		struct inlines *there = in;
 
 		if (!atomic_compare_exchange_strong(&places[i].client, &there,
 						    NULL))
 			continue;
 		while (atomic_load(&places[i].reader_count) != 0)
 			nanosleep(&moment, NULL);
-	}
-}
-
-void inline_forget_parents(void)
-{
-	for (uint32_t i = 0; i < INLINE_CLIENTS_MAX; i++) {
-		atomic_store(&places[i].client, NULL);
-		atomic_store(&places[i].reader_count, 0);
 	}
 }

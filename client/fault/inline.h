@@ -4,21 +4,37 @@
 #ifndef MEMD_CLIENT_FAULT_INLINE_H
 #define MEMD_CLIENT_FAULT_INLINE_H
 
-#include "common/checks.h"
-
-struct memclient;
+#include "client/fault/lane.h"
+#include "client/fault/mailbox.h"
+#include "client/fault/touched.h"
+#include "client/link/command.h"
+#include "client/link/forks.h"
 
 enum { INLINE_CLIENTS_MAX = 64 };
 
-/* Install the SIGBUS handler (once per process) and let it know `mc`.  To be
+/* One connection, as the SIGBUS handler knows it. */
+struct inlines {
+	/* The userfaultfd of inline regions, in the program's table of
+	 * descriptors.  The program may close it, so every use of it may
+	 * fail.  -1: none. */
+	int uffd;
+	struct descriptor_id uffd_id;
+	bool has_engine;	/* the daemon is in this process */
+	const struct forks_entry *open;
+	const struct settings *settings;
+	struct regions *regions;
+	struct commands *commands;
+	struct touched *touched;
+	struct lanes *lanes;
+	struct box *box;
+};
+
+/* Install the SIGBUS handler (once per process) and let it know `in`.  To be
  * called before the first inline region; again does nothing.
  * Returns 0, -EMFILE (64 connections have inline regions), or -errno. */
-int inline_add(struct memclient *mc) MUST_CHECK;
+int inline_add(struct inlines *in) MUST_CHECK;
 
-/* Make sure that no SIGBUS handler looks at `mc` any more. */
-void inline_remove(struct memclient *mc);
-
-/* In the child of a fork: no connection is ours, and nobody looks. */
-void inline_forget_parents(void);
+/* Make sure that no SIGBUS handler looks at `in` any more. */
+void inline_remove(struct inlines *in);
 
 #endif

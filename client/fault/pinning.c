@@ -13,26 +13,26 @@
 enum { STEP_UNITS = 1024 };
 
 /* NULL: it was unmapped meanwhile. */
-static struct region *region_of(struct memclient *mc, const struct command *c)
+static struct region *pinned_region(struct space *sp, const struct command *c)
 {
-	struct region *r = regions_find(&mc->regions, c->address);
+	struct region *r = regions_find(&sp->regions, c->address);
 
 	return r != NULL && atomic_load(&r->segment) == c->segment ? r : NULL;
 }
 
-int pinning_start(struct memclient *mc, struct command *c)
+int pinning_start(struct space *sp, struct command *c)
 {
-	const struct region *r = region_of(mc, c);
+	const struct region *r = pinned_region(sp, c);
 
 	c->next_page = c->first_page;
 	return r == NULL ? -EINVAL
-			 : pinned_add(&mc->handler.pinned, r, c->first_page,
+			 : pinned_add(&sp->pinned, r, c->first_page,
 				      c->end_page);
 }
 
-int pinning_step(struct memclient *mc, struct command *c)
+int pinning_step(struct space *sp, struct command *c)
 {
-	const struct region *r = region_of(mc, c);
+	const struct region *r = pinned_region(sp, c);
 	uintptr_t start;
 	size_t length;
 	uint64_t end;
@@ -45,7 +45,7 @@ int pinning_step(struct memclient *mc, struct command *c)
 	end = MIN(end, c->end_page);
 	start = region_page_start(r, c->next_page);
 	length = (size_t)(end - c->next_page) << r->page_shift;
-	switch (uffd_map(handler_uffd(mc, r), start, length, start, length)) {
+	switch (uffd_map(space_uffd(sp, r), start, length, start, length)) {
 	case UFFD_AGAIN:
 		return -EAGAIN;
 	case UFFD_MISSING: /* dropped behind the daemon's back */
@@ -61,28 +61,27 @@ int pinning_step(struct memclient *mc, struct command *c)
 	return end < c->end_page ? -EAGAIN : 0;
 }
 
-void pinning_undo(struct memclient *mc, struct command *c)
+void pinning_undo(struct space *sp, struct session *s, struct command *c)
 {
-	struct handler *h = &mc->handler;
 	Memd__Pin m = MEMD__PIN__INIT;
 
 	/* Else a note of this range is that of another pin. */
 	if (c->is_mapping)
-		pinning_end(mc, c);
+		pinning_end(sp, c);
 	m.segment = c->segment;
 	m.first = c->first_page;
 	m.count = c->end_page - c->first_page;
 	/* No room in the link: as with what is not detached, it ends with the
 	 * session. */
-	(void)!link_send(&h->link, MEMD__MESSAGE_TYPE__TYPE_UNPIN,
-			 handler_request_id(h, REQUEST_NONE, 0), &m.base);
+	(void)!link_send(&s->link, MEMD__MESSAGE_TYPE__TYPE_UNPIN,
+			 session_request_id(s, REQUEST_NONE, 0), &m.base);
 }
 
-void pinning_end(struct memclient *mc, const struct command *c)
+void pinning_end(struct space *sp, const struct command *c)
 {
-	const struct region *r = region_of(mc, c);
+	const struct region *r = pinned_region(sp, c);
 
 	if (r != NULL)
-		pinned_remove(&mc->handler.pinned, r, c->first_page,
+		pinned_remove(&sp->pinned, r, c->first_page,
 			      c->end_page);
 }

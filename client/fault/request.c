@@ -1,62 +1,55 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls, on the library's thread: see request.h. */
 #include "client/fault/request.h"
-#include "client/fault/direct.h"
-#include "client/region/mapping.h"
-#include "client/fault/paging.h"
 #include "client/fault/pinning.h"
-#include "client/link/session.h"
+#include "client/include/memclient.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-static void finish(struct memclient *mc, struct command *c, int result,
-		   const char *text)
+void request_finish(struct requests *rq, struct command *c, int result,
+		    const char *text)
 {
-	errors_copy(c->text, sizeof(c->text), text);
-	mc->handler.call_count--;
-	handler_finish(mc, c, result);
+	rq->call_count--;
+	command_finish(rq->commands, c, result, text);
 }
 
-/* The command that waits for the reply `id`, NULL if none does (any more). */
-static struct command *waiting(struct memclient *mc, uint64_t id)
+struct command *request_waiting(struct requests *rq, uint64_t id)
 {
-	size_t idx = handler_request_idx(id);
+	size_t idx = session_request_idx(id);
 	struct command *c;
 
 	if (idx >= COMMAND_CALLS_MAX)
 		return NULL;
-	c = &mc->commands.cell[idx];
+	c = &rq->commands->cell[idx];
 	return command_is_taken(c) && c->request_id == id && !c->is_mapping ?
 		c : NULL;
 }
 
 /* ---- messages out */
 
-static uint64_t new_id(struct memclient *mc, const struct command *c)
+static uint64_t new_id(struct requests *rq, const struct command *c)
 {
-	return handler_request_id(&mc->handler, c->kind == COMMAND_MAP ?
+	return session_request_id(rq->session, c->kind == COMMAND_MAP ?
 				  REQUEST_ATTACH : REQUEST_COMMAND,
-				  (size_t)(c - mc->commands.cell));
+				  (size_t)(c - rq->commands->cell));
 }
 
-static int send_message(struct memclient *mc, struct command *c, uint16_t type,
+static int send_message(struct requests *rq, struct command *c, uint16_t type,
 			const ProtobufCMessage *message)
 {
-	uint64_t id = new_id(mc, c);
-	int err = link_send(&mc->handler.link, type, id, message);
+	uint64_t id = new_id(rq, c);
+	int err = link_send(&rq->session->link, type, id, message);
 
 	if (err == 0)
 		c->request_id = id;
 	return err;
 }
 
-static int send_body(struct memclient *mc, struct command *c)
+static int send_body(struct requests *rq, struct command *c)
 {
-	uint64_t id = new_id(mc, c);
-	int err = link_send_packed(&mc->handler.link, c->type, id, c->body,
+	uint64_t id = new_id(rq, c);
+	int err = link_send_packed(&rq->session->link, c->type, id, c->body,
 				   c->body_bytes);
 
 	if (err == 0)
@@ -84,7 +77,7 @@ static bool find_pages(const struct region *r, struct command *c)
 	return true;
 }
 
-static int send_advise(struct memclient *mc, struct command *c)
+static int send_advise(struct requests *rq, struct command *c)
 {
 	Memd__Advise m = MEMD__ADVISE__INIT;
 
@@ -92,225 +85,185 @@ static int send_advise(struct memclient *mc, struct command *c)
 	m.first = c->first_page;
 	m.count = c->end_page - c->first_page;
 	m.advice = (Memd__Advice)c->advice;
-	return send_message(mc, c, MEMD__MESSAGE_TYPE__TYPE_ADVISE, &m.base);
+	return send_message(rq, c, MEMD__MESSAGE_TYPE__TYPE_ADVISE, &m.base);
 }
 
-static int send_pin(struct memclient *mc, struct command *c)
+static int send_pin(struct requests *rq, struct command *c)
 {
 	Memd__Pin m = MEMD__PIN__INIT;
 
 	m.segment = c->segment;
 	m.first = c->first_page;
 	m.count = c->end_page - c->first_page;
-	return send_message(mc, c, c->kind == COMMAND_PIN ?
+	return send_message(rq, c, c->kind == COMMAND_PIN ?
 			    MEMD__MESSAGE_TYPE__TYPE_PIN :
 			    MEMD__MESSAGE_TYPE__TYPE_UNPIN, &m.base);
 }
 
 /* Advise, pin, unpin. */
-static int send_range(struct memclient *mc, struct command *c)
+static int send_range(struct requests *rq, struct command *c)
 {
-	struct region *r = regions_find(&mc->regions, c->address);
+	struct region *r = regions_find(&rq->space->regions, c->address);
 
 	if (r == NULL || c->length > r->start + r->length - c->address) {
-		finish(mc, c, -EINVAL, "the range is not inside one region");
+		request_finish(rq, c, -EINVAL,
+			       "the range is not inside one region");
 		return 0;
 	}
 	if (atomic_load(&r->state) == REGION_LOST) {
-		finish(mc, c, -ENOTCONN, "the region belonged to a daemon "
-		       "that is gone");
+		request_finish(rq, c, -ENOTCONN,
+			       "the region belonged to a daemon that is gone");
 		return 0;
 	}
 	if (atomic_load(&r->state) == REGION_JOINING)
 		return -EAGAIN;
 	if (c->kind == COMMAND_ADVISE && r->is_read_only &&
 	    c->advice == MEMCLIENT_ADVICE_DONTNEED) {
-		finish(mc, c, -EACCES, "the region is mapped read-only");
+		request_finish(rq, c, -EACCES,
+			       "the region is mapped read-only");
 		return 0;
 	}
 	if (!find_pages(r, c)) {
-		finish(mc, c, 0, "");
+		request_finish(rq, c, 0, "");
 		return 0;
 	}
-	return c->kind == COMMAND_ADVISE ? send_advise(mc, c) :
-					   send_pin(mc, c);
+	return c->kind == COMMAND_ADVISE ? send_advise(rq, c) :
+					   send_pin(rq, c);
 }
 
-static int send_command(struct memclient *mc, struct command *c)
+static void send_touched(struct requests *rq)
+{
+	touched_send(rq->touched, &rq->space->regions, &rq->session->link);
+}
+
+static int send_command(struct requests *rq, struct command *c)
 {
 	switch (c->kind) {
 	case COMMAND_REQUEST:
 	case COMMAND_MAP:
-		return send_body(mc, c);
+		return send_body(rq, c);
 	case COMMAND_ADVISE:	/* it may end a record */
-		touched_send(&mc->touched, &mc->regions, &mc->handler.link);
-		return send_range(mc, c);
+		send_touched(rq);
+		return send_range(rq, c);
 	case COMMAND_STATS:	/* what we know must be counted first */
-		touched_send(&mc->touched, &mc->regions, &mc->handler.link);
-		return send_message(mc, c,
+		send_touched(rq);
+		return send_message(rq, c,
 				    MEMD__MESSAGE_TYPE__TYPE_SESSION_STATS,
 				    NULL);
 	default:
-		return send_range(mc, c);
+		return send_range(rq, c);
 	}
-}
-
-/* ---- unmapping */
-
-void request_detach(struct memclient *mc, uint32_t segment)
-{
-	struct handler *h = &mc->handler;
-	Memd__SegmentDetach m = MEMD__SEGMENT_DETACH__INIT;
-
-	m.segment = segment;
-	/* No room in the link means a daemon that does not read: the session
-	 * will end, and all that it attached with it. */
-	(void)!link_send(&h->link, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_DETACH,
-			 handler_request_id(h, REQUEST_NONE, 0), &m.base);
-}
-
-static void unmap(struct memclient *mc, struct command *c)
-{
-	struct region *r = regions_find(&mc->regions, c->address);
-	bool is_live;
-
-	if (r == NULL || r->start != c->address) {
-		finish(mc, c, -EINVAL, "no region starts at this address");
-		return;
-	}
-	is_live = atomic_load(&r->state) == REGION_LIVE;
-	regions_remove(&mc->regions, r);
-	direct_withdraw(mc, r);
-	mc->handler.has_left_mapped |=
-		!mapping_destroy(r, handler_uffd(mc, r));
-	paging_forget_region(mc, r);
-	pinned_forget(&mc->handler.pinned, r);
-	/* Joining: when the reply comes, see session.c. */
-	if (is_live)
-		request_detach(mc, atomic_load(&r->segment));
-	regions_put(&mc->regions, r);
-	finish(mc, c, 0, "");
 }
 
 /* ---- pins */
 
 /* Map some more of what the daemon has pinned. */
-static void go_on_mapping(struct memclient *mc, struct command *c)
+static void go_on_mapping(struct requests *rq, struct command *c)
 {
-	int err = pinning_step(mc, c);
+	int err = pinning_step(rq->space, c);
 
 	if (err == -EAGAIN)
 		return;
 	if (err != 0)
-		pinning_undo(mc, c);
-	finish(mc, c, err, err == -EINVAL ? "the region was unmapped" :
-					    errors_name(err));
+		pinning_undo(rq->space, rq->session, c);
+	request_finish(rq, c, err, err == -EINVAL ?
+		       "the region was unmapped" : errors_name(err));
 }
 
-static void begin_mapping(struct memclient *mc, struct command *c)
+static void begin_mapping(struct requests *rq, struct command *c)
 {
-	int err = pinning_start(mc, c);
+	int err = pinning_start(rq->space, c);
 
 	if (err == 0) {
 		c->is_mapping = true;
-		go_on_mapping(mc, c);
+		go_on_mapping(rq, c);
 		return;
 	}
-	pinning_undo(mc, c);
-	finish(mc, c, err, err == -EINVAL ? "the region was unmapped" :
-					    "too many ranges are pinned");
+	pinning_undo(rq->space, rq->session, c);
+	request_finish(rq, c, err, err == -EINVAL ?
+		       "the region was unmapped" :
+		       "too many ranges are pinned");
 }
 
 /* ---- taking, repeating, giving up */
 
-static void try_send(struct memclient *mc, struct command *c)
+static void try_send(struct requests *rq, struct command *c)
 {
-	struct handler *h = &mc->handler;
-
-	if (!h->is_up && h->link.state == LINK_DOWN)
-		session_try_now(mc);
-	if (h->link.state == LINK_DOWN)
-		finish(mc, c, -ENOTCONN, h->link.text);
-	else if (h->is_up)
-		(void)send_command(mc, c);	/* else request_run() */
+	session_try_now(rq->session);
+	if (rq->session->link.state == LINK_DOWN)
+		request_finish(rq, c, -ENOTCONN, rq->session->link.text);
+	else if (rq->session->is_up)
+		(void)send_command(rq, c);	/* else request_run() */
 }
 
-void request_take(struct memclient *mc, struct command *c)
+void request_take(struct requests *rq, struct command *c)
 {
-	struct handler *h = &mc->handler;
+	const struct session *s = rq->session;
 
-	h->call_count++;
+	rq->call_count++;
 	c->request_id = 0;
 	c->is_mapping = false;
-	c->deadline_ns = h->now_ns + mc->settings.timeout_ns;
-	if (c->kind == COMMAND_STOP) {
-		h->is_stopping = true;
-		finish(mc, c, 0, "");
-	} else if (c->kind == COMMAND_UNMAP) {
-		unmap(mc, c);
-	} else {
-		try_send(mc, c);
-	}
+	c->deadline_ns = s->now_ns + s->settings->timeout_ns;
+	try_send(rq, c);
 }
 
-static void give_up(struct memclient *mc, struct command *c)
+static void give_up(struct requests *rq, struct command *c)
 {
 	if (c->is_mapping)
-		pinning_undo(mc, c);
-	finish(mc, c, -ETIMEDOUT, errors_name(ETIMEDOUT));
+		pinning_undo(rq->space, rq->session, c);
+	request_finish(rq, c, -ETIMEDOUT, errors_name(ETIMEDOUT));
 }
 
-void request_run(struct memclient *mc)
+void request_run(struct requests *rq)
 {
-	struct handler *h = &mc->handler;
-
-	for (size_t i = 0; h->call_count > 0 && i < COMMAND_CALLS_MAX; i++) {
-		struct command *c = &mc->commands.cell[i];
+	for (size_t i = 0; rq->call_count > 0 && i < COMMAND_CALLS_MAX; i++) {
+		struct command *c = &rq->commands->cell[i];
 
 		if (!command_is_taken(c))
 			continue;
-		if (c->deadline_ns <= h->now_ns)
-			give_up(mc, c);
+		if (c->deadline_ns <= rq->session->now_ns)
+			give_up(rq, c);
 		else if (c->is_mapping)
-			go_on_mapping(mc, c);
+			go_on_mapping(rq, c);
 		else if (c->request_id == 0)
-			try_send(mc, c);
+			try_send(rq, c);
 	}
 }
 
-void request_fail_sent(struct memclient *mc)
+void request_fail_sent(struct requests *rq)
 {
-	pinned_forget(&mc->handler.pinned, NULL);
+	pinned_forget(&rq->space->pinned, NULL);
 	for (size_t i = 0; i < COMMAND_CALLS_MAX; i++) {
-		struct command *c = &mc->commands.cell[i];
+		struct command *c = &rq->commands->cell[i];
 
 		if (command_is_taken(c) && c->request_id != 0)
-			finish(mc, c, -ENOTCONN, mc->handler.link.text);
+			request_finish(rq, c, -ENOTCONN,
+				       rq->session->link.text);
 	}
 }
 
-void request_postpone(struct memclient *mc, uint64_t lost_ns)
+void request_postpone(struct requests *rq, uint64_t lost_ns)
 {
 	for (size_t i = 0; i < COMMAND_CALLS_MAX; i++) {
-		struct command *c = &mc->commands.cell[i];
+		struct command *c = &rq->commands->cell[i];
 
 		if (command_is_taken(c))
 			c->deadline_ns += lost_ns;
 	}
 }
 
-uint64_t request_next_ns(struct memclient *mc)
+uint64_t request_next_ns(struct requests *rq)
 {
 	uint64_t next_ns = UINT64_MAX;
 
-	if (mc->handler.call_count == 0)
+	if (rq->call_count == 0)
 		return next_ns;
 	for (size_t i = 0; i < COMMAND_CALLS_MAX; i++) {
-		struct command *c = &mc->commands.cell[i];
+		struct command *c = &rq->commands->cell[i];
 
 		if (command_is_taken(c))
 			next_ns = MIN(next_ns, c->is_mapping ?
-					       mc->handler.now_ns :
+					       rq->session->now_ns :
 					       c->deadline_ns);
 	}
 	return next_ns;
@@ -318,38 +271,40 @@ uint64_t request_next_ns(struct memclient *mc)
 
 /* ---- replies */
 
-void request_take_ok(struct memclient *mc, uint64_t id)
+void request_take_ok(struct requests *rq, uint64_t id)
 {
-	struct command *c = waiting(mc, id);
+	struct command *c = request_waiting(rq, id);
 
 	if (c == NULL)
 		return;
 	if (c->kind == COMMAND_MAP || c->kind == COMMAND_STATS) {
-		finish(mc, c, -EPROTO, "the daemon answered something else");
+		request_finish(rq, c, -EPROTO,
+			       "the daemon answered something else");
 		return;
 	}
 	if (c->kind == COMMAND_PIN) {
-		begin_mapping(mc, c);
+		begin_mapping(rq, c);
 		return;
 	}
 	if (c->kind == COMMAND_UNPIN)
-		pinning_end(mc, c);
-	finish(mc, c, 0, "");
+		pinning_end(rq->space, c);
+	request_finish(rq, c, 0, "");
 }
 
-void request_take_error(struct memclient *mc, uint64_t id,
+void request_take_error(struct requests *rq, uint64_t id,
 			const Memd__Error *error)
 {
-	struct command *c = waiting(mc, id);
+	struct command *c = request_waiting(rq, id);
 
 	if (c != NULL)
-		finish(mc, c, errors_from_wire(error->code), error->text);
+		request_finish(rq, c, errors_from_wire(error->code),
+			       error->text);
 }
 
-void request_take_stats(struct memclient *mc, uint64_t id,
+void request_take_stats(struct requests *rq, uint64_t id,
 			const Memd__SessionStatsReply *reply)
 {
-	struct command *c = waiting(mc, id);
+	struct command *c = request_waiting(rq, id);
 	const uint64_t figure[] = {
 		reply->mapped_bytes, reply->resident_bytes,
 		reply->swapped_bytes, reply->faults_minor, reply->faults_zero,
@@ -363,150 +318,5 @@ void request_take_stats(struct memclient *mc, uint64_t id,
 	/* Not pages_lost: that is counted here, as pages are lost without a
 	 * daemon, too. */
 	memcpy(c->figure, figure, sizeof(figure));
-	finish(mc, c, 0, "");
-}
-
-/* log2 of a page size that the protocol allows, else 0. */
-static unsigned page_shift(uint32_t page_bytes)
-{
-	static const unsigned orders[] = { PAGE_ORDER_4K, PAGE_ORDER_16K,
-					   PAGE_ORDER_64K, PAGE_ORDER_2M };
-
-	for (size_t i = 0; i < ARRAY_SIZE(orders); i++)
-		if (page_bytes == (uint32_t)UFFD_UNIT_BYTES << orders[i])
-			return 12 + orders[i];
-	return 0;
-}
-
-/* Is it a segment, and for a private one: is it what was asked for? */
-static bool is_sound(const struct command *c, const Memd__SegmentReply *reply)
-{
-	return page_shift(reply->page_bytes) != 0 && reply->segment != 0 &&
-	       reply->length_bytes != 0 &&
-	       reply->length_bytes <= SEGMENT_BYTES_MAX &&
-	       reply->length_bytes % reply->page_bytes == 0 &&
-	       (c->kind != COMMAND_MAP || c->is_read_only ||
-		!reply->read_only) &&
-	       (c->kind != COMMAND_MAP || c->name[0] != '\0' ||
-		(reply->page_bytes == c->page_bytes &&
-		 reply->length_bytes >= c->length));
-}
-
-/* For those who look at the daemon from outside; nothing hangs on it. */
-static void tell_address(struct memclient *mc, const struct region *r)
-{
-	Memd__SegmentMapped m = MEMD__SEGMENT_MAPPED__INIT;
-
-	m.segment = atomic_load(&r->segment);
-	m.address = r->start;
-	(void)!link_send(&mc->handler.link,
-			 MEMD__MESSAGE_TYPE__TYPE_SEGMENT_MAPPED, 0, &m.base);
-}
-
-static int make_region(struct memclient *mc, struct command *c,
-		       const Memd__SegmentReply *reply, int fd)
-{
-	struct region *r;
-	int err = regions_get(&mc->regions, &r);
-
-	if (err != 0)
-		return err;
-	r->length = (size_t)reply->length_bytes;
-	r->page_shift = page_shift(reply->page_bytes);
-	r->is_inline = c->is_inline;
-	r->is_read_only = c->is_read_only;
-	memcpy(r->name, c->name, sizeof(r->name));
-	atomic_store(&r->segment, reply->segment);
-	err = mapping_create(r, fd, handler_uffd(mc, r));
-	if (err == 0) {
-		/* Before anybody can know its address. */
-		atomic_store(&r->state, REGION_LIVE);
-		err = regions_add(&mc->regions, r);
-		if (err != 0)
-			mc->handler.has_left_mapped |=
-				!mapping_destroy(r, handler_uffd(mc, r));
-	}
-	if (err != 0) {
-		regions_put(&mc->regions, r);
-		return err;
-	}
-	c->ret_address = r->start;
-	tell_address(mc, r);
-	return 0;
-}
-
-static const char *map_error_text(int err)
-{
-	switch (err) {
-	case -EPROTO:
-		return "the daemon sent no proper data file";
-	case -ENOMEM:
-		return "no address space or too many mappings left "
-		       "(sysctl vm.max_map_count, ulimit -v)";
-	case -EAGAIN:
-		return "mlockall(MCL_FUTURE) is on and RLIMIT_MEMLOCK is "
-		       "too low for the region";
-	case -EMFILE:
-		return "no descriptor came with the segment (RLIMIT_NOFILE), "
-		       "or too many regions";
-	default:
-		return errors_name(err);
-	}
-}
-
-/* Who attaches may say what the pages should be. */
-static bool has_other_pages(const struct command *c,
-			    const Memd__SegmentReply *reply)
-{
-	return c->page_bytes != 0 && c->page_bytes != reply->page_bytes;
-}
-
-static void refuse_other_pages(struct memclient *mc, struct command *c,
-			       uint32_t page_bytes)
-{
-	char text[128];
-
-	snprintf(text, sizeof(text), "the segment has pages of %u bytes, not "
-		 "of %u; ask for page_size 0 to take what it has", page_bytes,
-		 c->page_bytes);
-	finish(mc, c, -EINVAL, text);
-}
-
-static void take_map(struct memclient *mc, struct command *c,
-		     const Memd__SegmentReply *reply, int fd)
-{
-	bool is_other = is_sound(c, reply) && has_other_pages(c, reply);
-	int err = is_other ? -EINVAL : -EPROTO;
-
-	if (is_sound(c, reply) && !is_other)
-		err = fd >= 0 ? make_region(mc, c, reply, fd) : -EMFILE;
-	if (err != 0)
-		request_detach(mc, reply->segment);
-	c->ret_length = reply->length_bytes;
-	if (is_other)
-		refuse_other_pages(mc, c, reply->page_bytes);
-	else
-		finish(mc, c, err, err != 0 ? map_error_text(err) : "");
-}
-
-void request_take_segment(struct memclient *mc, uint64_t id,
-			  const Memd__SegmentReply *reply)
-{
-	struct command *c = waiting(mc, id);
-	int fd = -1;
-
-	if (handler_request_kind(id) == REQUEST_ATTACH)
-		fd = link_take_fd(&mc->handler.link);
-	if (c != NULL && c->kind == COMMAND_MAP) {
-		take_map(mc, c, reply, fd);
-	} else if (c != NULL && c->kind == COMMAND_REQUEST) {
-		c->ret_length = reply->length_bytes;
-		c->ret_page_bytes = reply->page_bytes;
-		finish(mc, c, is_sound(c, reply) ? 0 : -EPROTO,
-		       "the daemon sent no proper segment");
-	} else if (fd >= 0) {	/* who asked has given up: undo */
-		request_detach(mc, reply->segment);
-	}
-	if (fd >= 0)
-		close(fd);
+	request_finish(rq, c, 0, "");
 }

@@ -1,38 +1,50 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls, on the library's thread: a command becomes a message, and the reply
- * to it the command's result.  Part of the handler. */
+ * to it the command's result. */
 #ifndef MEMD_CLIENT_FAULT_REQUEST_H
 #define MEMD_CLIENT_FAULT_REQUEST_H
 
-#include "client/client.h"
+#include "client/fault/touched.h"
+#include "client/link/command.h"
+#include "client/link/session.h"
+#include "client/region/space.h"
 
-/* A command was taken.  It ends in handler_finish(), perhaps before this
- * returns. */
-void request_take(struct memclient *mc, struct command *c);
+struct requests {
+	struct space *space;
+	struct session *session;
+	struct commands *commands;
+	struct touched *touched;
+	unsigned call_count;	/* commands taken and not finished */
+};
+
+/* A command was taken, one that the daemon is asked for.  It ends in
+ * request_finish(), perhaps before this returns. */
+void request_take(struct requests *rq, struct command *c);
 
 /* The replies.  `id` is of kind REQUEST_COMMAND or REQUEST_ATTACH. */
-void request_take_ok(struct memclient *mc, uint64_t id);
-void request_take_error(struct memclient *mc, uint64_t id,
+void request_take_ok(struct requests *rq, uint64_t id);
+void request_take_error(struct requests *rq, uint64_t id,
 			const Memd__Error *error);
-void request_take_segment(struct memclient *mc, uint64_t id,
-			  const Memd__SegmentReply *reply);
-void request_take_stats(struct memclient *mc, uint64_t id,
+void request_take_stats(struct requests *rq, uint64_t id,
 			const Memd__SessionStatsReply *reply);
 
-/* Undo what a SegmentReply said. */
-void request_detach(struct memclient *mc, uint32_t segment);
+/* The command that waits for the reply `id`; NULL: none does (any more). */
+struct command *request_waiting(struct requests *rq, uint64_t id);
+
+void request_finish(struct requests *rq, struct command *c, int result,
+		    const char *text);
 
 /* Send what could not be sent; end what is too late. */
-void request_run(struct memclient *mc);
+void request_run(struct requests *rq);
 
 /* The link went down: what has been sent will not be answered, and pins have
  * ended. */
-void request_fail_sent(struct memclient *mc);
+void request_fail_sent(struct requests *rq);
 
 /* For so long nobody could do anything: all deadlines are later. */
-void request_postpone(struct memclient *mc, uint64_t lost_ns);
+void request_postpone(struct requests *rq, uint64_t lost_ns);
 
 /* When request_run() must be called again, UINT64_MAX if never. */
-uint64_t request_next_ns(struct memclient *mc);
+uint64_t request_next_ns(struct requests *rq);
 
 #endif

@@ -5,6 +5,14 @@
 #include "client/region/mapping.h"
 #include "client/region/uffd.h"
 
+#include <sys/mman.h>
+
+static uintptr_t bell_of(const struct commands *cs, const struct command *c)
+{
+	return (uintptr_t)cs->bells +
+	       (uintptr_t)(c - cs->cell) * UFFD_UNIT_BYTES;
+}
+
 static bool claim(struct command *c)
 {
 	uint32_t expected = COMMAND_FREE;
@@ -35,17 +43,17 @@ static uint32_t state_of(struct command *c)
 
 void command_run(struct commands *cs, struct command *c)
 {
-	volatile const uint8_t *bell = (void *)command_bell(cs, c);
+	volatile const uint8_t *bell = (void *)bell_of(cs, c);
 
 	c->request_id = 0;
-	mapping_drop(command_bell(cs, c), UFFD_UNIT_BYTES);
+	mapping_drop(bell_of(cs, c), UFFD_UNIT_BYTES);
 	atomic_store(&c->state, COMMAND_POSTED);
 	/* The store must be seen by whoever the load wakes. */
 	__sync_synchronize();
 	while (state_of(c) != COMMAND_DONE) {
 		(void)*bell;
 		if (state_of(c) != COMMAND_DONE)
-			mapping_drop(command_bell(cs, c), UFFD_UNIT_BYTES);
+			mapping_drop(bell_of(cs, c), UFFD_UNIT_BYTES);
 	}
 }
 
@@ -56,30 +64,51 @@ void command_release(struct commands *cs, struct command *c)
 	futex_wake(&cs->released, INT_MAX);
 }
 
-struct command *command_of_bell(struct commands *cs, uintptr_t address)
+/* ---- the handler */
+
+int commands_open(struct commands *cs, int uffd)
+{
+	cs->uffd = uffd;
+	cs->bells = mapping_create_bells(COMMAND_BELLS_BYTES, uffd);
+	return cs->bells != NULL ? 0 : -ENOMEM;
+}
+
+void commands_close(struct commands *cs)
+{
+	if (cs->bells != NULL)
+		munmap(cs->bells, COMMAND_BELLS_BYTES);
+}
+
+struct command *commands_take(struct commands *cs, uintptr_t address,
+			      bool *ret_is_bell)
 {
 	uintptr_t first = (uintptr_t)cs->bells;
 	size_t idx = (address - first) / UFFD_UNIT_BYTES;
-
-	return address >= first && idx < COMMANDS_MAX ? &cs->cell[idx] : NULL;
-}
-
-bool command_take(struct command *c)
-{
 	uint32_t expected = COMMAND_POSTED;
+	struct command *c;
 
-	return atomic_compare_exchange_strong(&c->state, &expected,
-					      COMMAND_TAKEN);
+	*ret_is_bell = address >= first && idx < COMMANDS_MAX;
+	if (!*ret_is_bell)
+		return NULL;
+	c = &cs->cell[idx];
+	if (atomic_compare_exchange_strong(&c->state, &expected,
+					   COMMAND_TAKEN))
+		return c;
+	/* Rung again while it is being done: its thread sleeps on.  Touched by
+	 * mistake: here is the page. */
+	if (expected != COMMAND_TAKEN)
+		uffd_zero(cs->uffd, bell_of(cs, c));
+	return NULL;
 }
 
-void command_finish(struct command *c, int result)
+void command_finish(struct commands *cs, struct command *c, int result,
+		    const char *text)
 {
+	/* As soon as it is done its cell may be another's. */
+	uintptr_t bell = bell_of(cs, c);
+
 	c->result = result;
+	errors_copy(c->text, sizeof(c->text), text);
 	atomic_store_explicit(&c->state, COMMAND_DONE, memory_order_release);
-}
-
-uintptr_t command_bell(struct commands *cs, const struct command *c)
-{
-	return (uintptr_t)cs->bells +
-	       (uintptr_t)(c - cs->cell) * UFFD_UNIT_BYTES;
+	uffd_zero(cs->uffd, bell);
 }

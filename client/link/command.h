@@ -96,6 +96,7 @@ struct commands {
 	struct command cell[COMMANDS_MAX];
 	_Atomic uint32_t released;	/* futex: counts cells given back */
 	uint8_t *bells;			/* a page each */
+	int uffd;			/* the handler's, of the bells */
 };
 
 /* ---- any thread */
@@ -110,11 +111,16 @@ void command_release(struct commands *cs, struct command *c);
 
 /* ---- the handler */
 
-/* The cell whose bell is at `address`; NULL when it is not a bell. */
-struct command *command_of_bell(struct commands *cs, uintptr_t address);
+/* Make the bells, watched by `uffd` (borrowed).  0 or -ENOMEM. */
+int commands_open(struct commands *cs, int uffd) MUST_CHECK;
 
-/* Take it if it is posted. */
-bool command_take(struct command *c);
+/* Nobody may be in a command. */
+void commands_close(struct commands *cs);
+
+/* `address` was touched.  The command that was posted there, which is taken
+ * now; NULL: none was.  ret_is_bell: is it a bell at all? */
+struct command *commands_take(struct commands *cs, uintptr_t address,
+			      bool *ret_is_bell);
 
 static inline bool command_is_taken(struct command *c)
 {
@@ -122,9 +128,8 @@ static inline bool command_is_taken(struct command *c)
 	       COMMAND_TAKEN;
 }
 
-/* Say that it is done.  The caller then gives the bell's page. */
-void command_finish(struct command *c, int result);
-
-uintptr_t command_bell(struct commands *cs, const struct command *c);
+/* Say that it is done, and let its thread go on. */
+void command_finish(struct commands *cs, struct command *c, int result,
+		    const char *text);
 
 #endif

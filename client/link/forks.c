@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Forks: see forks.h. */
 #include "client/link/forks.h"
-#include "client/client.h"
-#include "client/fault/inline.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,7 +17,7 @@ static struct {
 	_Atomic uint32_t *state;	/* in a page of its own; NULL: none */
 	pthread_mutex_t lock;
 	sigset_t mask;			/* of the thread that forks */
-	struct memclient *first;
+	struct forks_entry *first;
 	_Atomic uint32_t forking, dialing;
 } forks = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -53,42 +52,42 @@ void forks_end_dial(void)
 	atomic_fetch_sub(&forks.dialing, 1);
 }
 
-void forks_add(struct memclient *mc)
+void forks_add(struct forks_entry *e)
 {
-	mc->next_open = forks.first;
-	forks.first = mc;
+	e->next = forks.first;
+	forks.first = e;
 }
 
-void forks_remove(struct memclient *mc)
+void forks_remove(struct forks_entry *e)
 {
-	struct memclient **at = &forks.first;
+	struct forks_entry **at = &forks.first;
 
-	while (*at != NULL && *at != mc)
-		at = &(*at)->next_open;
+	while (*at != NULL && *at != e)
+		at = &(*at)->next;
 	if (*at != NULL)
-		*at = mc->next_open;
+		*at = e->next;
 }
 
 /* ---- in the child, F3, F4 */
 
-static void clean(void)
+static void drop_all(void)
 {
-	struct memclient *mc;
+	struct forks_entry *e;
 
 	forks.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	atomic_store(&forks.forking, 0);
 	atomic_store(&forks.dialing, 0);
-	while ((mc = forks.first) != NULL) {
-		forks.first = mc->next_open;
-		client_close_descriptors(mc);
-		atomic_store(&mc->is_parents, true);
+	while ((e = forks.first) != NULL) {
+		forks.first = e->next;
+		e->drop(e->ctx);
+		atomic_store(&e->is_dropped, true);
 	}
-	inline_forget_parents();
 }
 
-bool forks_is_child(void)
+bool forks_is_parents(const struct forks_entry *e)
 {
-	return forks.state != NULL && atomic_load(forks.state) != OURS;
+	return atomic_load(&e->is_dropped) ||
+	       (forks.state != NULL && atomic_load(forks.state) != OURS);
 }
 
 int forks_enter(void)
@@ -100,7 +99,7 @@ int forks_enter(void)
 	if (atomic_load(forks.state) == OURS)
 		return 0;
 	if (atomic_compare_exchange_strong(forks.state, &expected, CLEANING)) {
-		clean();
+		drop_all();
 		atomic_store(forks.state, OURS);
 	}
 	while (atomic_load(forks.state) != OURS)	/* another thread is */

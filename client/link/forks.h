@@ -3,9 +3,9 @@
  * A userfaultfd belongs to the memory of the process that opened it, and a lane
  * to its session, so a child that had them could write into its parent.
  *
- * F1  Our descriptors in the program's table, and the list of connections,
- *     change under one lock, which a fork takes too; it is held for a few
- *     system calls, with all signals blocked.
+ * F1  Our descriptors in the program's table, and the list of what a child
+ *     drops, change under one lock, which a fork takes too; it is held for a
+ *     few system calls, with all signals blocked.
  * F2  Lanes are made in a SIGBUS handler, which takes no lock: a fork waits
  *     until none is being made, and while it runs none is begun.
  * F3  So the child knows all there is.  It closes that, forgets the
@@ -22,24 +22,34 @@
 
 #include "common/checks.h"
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
-struct memclient;
+/* What a child of a fork may not have of its parent's.  Whoever owns it knows
+ * how to drop it. */
+struct forks_entry {
+	void (*drop)(void *ctx);	/* in the child, F3 */
+	void *ctx;
+	struct forks_entry *next;
+	_Atomic bool is_dropped;	/* this process is the child */
+};
 
 /* To be called first by every public call that needs it: in a child, drop what
  * is the parent's.  0, or -ENOMEM: forks cannot be watched. */
 int forks_enter(void) MUST_CHECK;
 
-/* Has this process been forked since forks_enter()?  Async-signal-safe. */
-bool forks_is_child(void);
+/* Is it a parent's, and this process a child that must not use it?
+ * Async-signal-safe. */
+bool forks_is_parents(const struct forks_entry *e);
 
 /* F1. */
 void forks_lock(sigset_t *ret_mask);
 void forks_unlock(const sigset_t *mask);
 
-/* A connection has descriptors / has none any more.  Under the lock. */
-void forks_add(struct memclient *mc);
-void forks_remove(struct memclient *mc);
+/* There is something to drop / is nothing any more.  Under the lock.  What was
+ * dropped is off the list. */
+void forks_add(struct forks_entry *e);
+void forks_remove(struct forks_entry *e);
 
 /* Around making a lane, F2.  False: not now.  Async-signal-safe. */
 bool forks_begin_dial(void);

@@ -117,6 +117,17 @@ int link_connect(struct link *l, const struct settings *s,
 	return link_send(l, MEMD__MESSAGE_TYPE__TYPE_HELLO, 1, &hello.base);
 }
 
+static ProtobufCMessage *
+unpack_body(struct link *l, const struct link_message *message,
+	    const ProtobufCMessageDescriptor *descriptor)
+{
+	struct wire_arena arena;
+
+	wire_arena_init(&arena, l->arena, sizeof(l->arena));
+	return wire_unpack(descriptor, &arena, message->body,
+			   message->header.body_bytes);
+}
+
 void link_finish_hello(struct link *l, const struct link_message *message)
 {
 	Memd__HelloReply *reply = NULL;
@@ -124,7 +135,7 @@ void link_finish_hello(struct link *l, const struct link_message *message)
 	char text[ERRORS_TEXT_BYTES - 32];
 
 	if (message->header.type == MEMD__MESSAGE_TYPE__TYPE_ERROR) {
-		error = (void *)link_unpack(l, message,
+		error = (void *)unpack_body(l, message,
 					    &memd__error__descriptor);
 		errors_copy(text, sizeof(text),
 			    error != NULL ? error->text : "no reason given");
@@ -140,7 +151,7 @@ void link_finish_hello(struct link *l, const struct link_message *message)
 		return;
 	}
 	if (message->header.type == MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY)
-		reply = (void *)link_unpack(l, message,
+		reply = (void *)unpack_body(l, message,
 					    &memd__hello_reply__descriptor);
 	if (reply == NULL || reply->token.len != LINK_TOKEN_BYTES) {
 		link_drop(l, -EPROTO, "what answered is not a memd daemon");
@@ -342,11 +353,12 @@ ProtobufCMessage *link_unpack(struct link *l,
 			      const struct link_message *message,
 			      const ProtobufCMessageDescriptor *descriptor)
 {
-	struct wire_arena arena;
+	ProtobufCMessage *m = unpack_body(l, message, descriptor);
 
-	wire_arena_init(&arena, l->arena, sizeof(l->arena));
-	return wire_unpack(descriptor, &arena, message->body,
-			   message->header.body_bytes);
+	if (m == NULL)
+		link_drop(l, -EPROTO, "the daemon sent a malformed %s",
+			  descriptor->short_name);
+	return m;
 }
 
 int link_take_fd(struct link *l)

@@ -92,8 +92,8 @@ bool link_next(struct link *l, struct link_message *ret_message);
 /* Take the reply to Hello: the link is up, or down with a reason. */
 void link_finish_hello(struct link *l, const struct link_message *message);
 
-/* Unpack a message's body; NULL when it is malformed.  Valid until the next
- * link_unpack(). */
+/* Unpack a message's body.  Valid until the next link_unpack().  NULL: it is
+ * malformed, and the link goes down. */
 ProtobufCMessage *link_unpack(struct link *l,
 			      const struct link_message *message,
 			      const ProtobufCMessageDescriptor *descriptor);

@@ -6,7 +6,6 @@
  * unmapped while something is being put into it, so that it cannot end up in
  * what is mapped there next. */
 #include "client/client.h"
-#include "client/fault/direct.h"
 #include "client/region/mapping.h"
 #include "tests/skip.h"
 
@@ -52,7 +51,7 @@ static void map(struct region *r, int fd, uint32_t segment, bool is_read_only)
 	r->page_shift = 12;
 	r->is_inline = true;
 	r->is_read_only = is_read_only;
-	assert_int_equal(mapping_create(r, fd, mc->inline_fd), 0);
+	assert_int_equal(mapping_create(r, fd, mc->inlines.uffd), 0);
 	atomic_store(&r->segment, segment);
 	atomic_store(&r->state, REGION_LIVE);
 }
@@ -75,7 +74,7 @@ static int begin(void **state)
 	assert_int_equal(client_open_inline(mc), 0);
 	assert_int_equal(box_open(&mc->box, fd, 1), 0);
 	close(fd);
-	program = direct_program(mc);
+	program = direct_program(&mc->direct, mc->inlines.uffd);
 	file = make_file(LENGTH);
 	map(&region, file, SEGMENT, false);
 	memset(bytes, 0xa5, sizeof(bytes));
@@ -85,10 +84,10 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
-	mapping_destroy(&region, mc->inline_fd);
+	mapping_destroy(&region, mc->inlines.uffd);
 	close(file);
 	assert_int_equal(atomic_load(&mc->box.users), 0);
-	assert_null(atomic_load(&mc->direct_busy));
+	assert_null(atomic_load(&mc->direct.busy));
 	box_close(&mc->box);
 	box_fini(&mc->box);
 	client_leave(mc);
@@ -162,7 +161,7 @@ static void expect_nothing(const struct memd_engine_page *what)
 {
 	assert_true(install(what) < 0);
 	assert_int_equal(blocks(file), 0);
-	assert_null(atomic_load(&mc->direct_busy));
+	assert_null(atomic_load(&mc->direct.busy));
 }
 
 static void only_what_was_asked_for_goes_in(void **state)
@@ -222,7 +221,7 @@ static void only_live_regions_get_something(void **state)
 		expect_nothing(&what);
 	}
 	atomic_store(&region.state, REGION_LIVE);
-	direct_withdraw(mc, &region);
+	direct_withdraw(&mc->direct, &region);
 	expect_nothing(&what);
 }
 
@@ -236,7 +235,7 @@ static void read_only_regions_get_nothing(void **state)
 	map(&r, file, SEGMENT, true);
 	ask(&r);
 	expect_nothing(&what);
-	mapping_destroy(&r, mc->inline_fd);
+	mapping_destroy(&r, mc->inlines.uffd);
 }
 
 /* ---- while it is unmapped, D1 */
@@ -260,7 +259,7 @@ static void map_where(struct region *r, int fd, uintptr_t start)
 			MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
 
 	assert_true((uintptr_t)at == start);
-	assert_int_equal(uffd_register(mc->inline_fd, start, LENGTH, true),
+	assert_int_equal(uffd_register(mc->inlines.uffd, start, LENGTH, true),
 			 0);
 	*r = (struct region){ .start = start, .length = LENGTH,
 			      .page_shift = 12 };
@@ -269,8 +268,8 @@ static void map_where(struct region *r, int fd, uintptr_t start)
 static void *unmap_and_map(void *arg)
 {
 	(void)arg;
-	direct_withdraw(mc, &region);
-	mapping_destroy(&region, mc->inline_fd);
+	direct_withdraw(&mc->direct, &region);
+	mapping_destroy(&region, mc->inlines.uffd);
 	map_where(&next, next_file, region.start);
 	atomic_store(&is_next_mapped, true);
 	return NULL;

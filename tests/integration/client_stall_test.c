@@ -230,7 +230,7 @@ static void stalled_without_poison(void **state)
 	catch_sigbus();
 	mc = open_memclient(500);
 	base = map(mc, MEMCLIENT_FAULT_THREAD);
-	mc->can_poison = false;
+	mc->space.can_poison = false;
 	write_all(mc, base);
 	assert_int_equal(kill(memd.pid, SIGSTOP), 0);
 	start_touching(toucher, base);

@@ -2,7 +2,8 @@
 /* Proves that a Ready or an Age reaches the regions of its segment, all of
  * them and no others, and that what it costs does not grow with the number of
  * regions: none of the others is walked over. */
-#include "client/fault/paging.h"
+#include "client/fault/hint.h"
+#include "client/region/told.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +20,9 @@ enum {
 	FIRST_SEGMENT = 700001,
 };
 
-static struct memclient *mc;
+static struct space space;
+static struct touched touched;
+static struct link link_down;
 static struct region *region[REGIONS + 1];
 static uint8_t *memory;
 
@@ -36,7 +39,7 @@ struct region *__wrap_regions_nth(struct regions *rs, size_t i)
 	return __real_regions_nth(rs, i);
 }
 
-/* ---- a client whose regions are one page each */
+/* ---- regions of one page each */
 
 static uint8_t *page_of(size_t i)
 {
@@ -45,13 +48,13 @@ static uint8_t *page_of(size_t i)
 
 static void add(size_t i, uint32_t segment)
 {
-	assert_int_equal(regions_get(&mc->regions, &region[i]), 0);
+	assert_int_equal(regions_get(&space.regions, &region[i]), 0);
 	region[i]->start = (uintptr_t)page_of(i);
 	region[i]->length = PAGE;
 	region[i]->page_shift = 12;
 	atomic_store(&region[i]->segment, segment);
 	atomic_store(&region[i]->state, REGION_LIVE);
-	assert_int_equal(regions_add(&mc->regions, region[i]), 0);
+	assert_int_equal(regions_add(&space.regions, region[i]), 0);
 }
 
 static int begin(void **state)
@@ -61,14 +64,13 @@ static int begin(void **state)
 		      PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 		      0);
 	assert_ptr_not_equal(memory, MAP_FAILED);
-	mc = client_create();
-	assert_non_null(mc);
-	link_init(&mc->handler.link);
-	mc->handler.uffd.fd = -1;
+	regions_init(&space.regions);
+	link_init(&link_down);
+	space.uffd.fd = -1;
 	for (size_t i = 0; i < REGIONS; i++)
 		add(i, FIRST_SEGMENT + (uint32_t)i);
 	add(REGIONS, FIRST_SEGMENT + TWICE);
-	regions_check(&mc->regions);
+	regions_check(&space.regions);
 	walk_count = 0;
 	return 0;
 }
@@ -76,7 +78,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
-	client_destroy(mc);
+	regions_fini(&space.regions);
 	munmap(memory, (REGIONS + 1) * (size_t)PAGE);
 	return 0;
 }
@@ -97,7 +99,7 @@ static void take_age(uint32_t segment)
 	m.range = ranges;
 	assert_true(memd__age__get_packed_size(&m) <= sizeof(body));
 	message.header.body_bytes = (uint32_t)memd__age__pack(&m, body);
-	paging_take_age(mc, &message);
+	hint_take_age(&space, &touched, &link_down, &message);
 }
 
 static void take_ready(uint32_t segment)
@@ -117,7 +119,7 @@ static void take_ready(uint32_t segment)
 	m.mark = &mark;
 	assert_true(memd__ready__get_packed_size(&m) <= sizeof(body));
 	message.header.body_bytes = (uint32_t)memd__ready__pack(&m, body);
-	paging_take_ready(mc, &message);
+	hint_take_ready(&space, &link_down, &message);
 }
 
 /* An aged page of anonymous memory reads as zeros. */
@@ -170,18 +172,18 @@ static void a_segment_may_change_its_number(void **state)
 	atomic_store(&region[9]->state, REGION_JOINING);
 	take_age(FIRST_SEGMENT + 9);
 	assert_aged(9, false);
-	regions_set_segment(&mc->regions, region[9], 17);
+	regions_set_segment(&space.regions, region[9], 17);
 	atomic_store(&region[9]->state, REGION_LIVE);
 	take_age(FIRST_SEGMENT + 9);
 	assert_aged(9, false);
 	take_age(17);
 	assert_aged(9, true);
-	regions_check(&mc->regions);
-	regions_remove(&mc->regions, region[9]);
+	regions_check(&space.regions);
+	regions_remove(&space.regions, region[9]);
 	take_age(17);
 	assert_aged(9, false);
-	regions_put(&mc->regions, region[9]);
-	regions_check(&mc->regions);
+	regions_put(&space.regions, region[9]);
+	regions_check(&space.regions);
 	assert_int_equal(walk_count, 0);
 }
 
@@ -194,7 +196,7 @@ static void no_bucket_is_long(void **state)
 	for (size_t i = 0; i < REGION_BUCKETS; i++) {
 		unsigned length = 0;
 
-		LIST_FOREACH(r, &mc->regions.bucket[i], bucket_link)
+		LIST_FOREACH(r, &space.regions.bucket[i], bucket_link)
 			length++;
 		assert_in_range(length, 1, REGIONS / REGION_BUCKETS + 1);
 	}

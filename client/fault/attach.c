@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* Segments become regions, and end: see attach.h. */
+#include "client/fault/attach.h"
+#include "client/region/mapping.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- a segment comes */
+
+/* log2 of a page size that the protocol allows, else 0. */
+static unsigned page_shift(uint32_t page_bytes)
+{
+	static const unsigned orders[] = { PAGE_ORDER_4K, PAGE_ORDER_16K,
+					   PAGE_ORDER_64K, PAGE_ORDER_2M };
+
+	for (size_t i = 0; i < ARRAY_SIZE(orders); i++)
+		if (page_bytes == (uint32_t)UFFD_UNIT_BYTES << orders[i])
+			return 12 + orders[i];
+	return 0;
+}
+
+/* Is it a segment, and for a private one: is it what was asked for? */
+static bool is_sound(const struct command *c, const Memd__SegmentReply *reply)
+{
+	return page_shift(reply->page_bytes) != 0 && reply->segment != 0 &&
+	       reply->length_bytes != 0 &&
+	       reply->length_bytes <= SEGMENT_BYTES_MAX &&
+	       reply->length_bytes % reply->page_bytes == 0 &&
+	       (c->kind != COMMAND_MAP || c->is_read_only ||
+		!reply->read_only) &&
+	       (c->kind != COMMAND_MAP || c->name[0] != '\0' ||
+		(reply->page_bytes == c->page_bytes &&
+		 reply->length_bytes >= c->length));
+}
+
+/* For those who look at the daemon from outside; nothing hangs on it. */
+static void tell_address(struct requests *rq, const struct region *r)
+{
+	Memd__SegmentMapped m = MEMD__SEGMENT_MAPPED__INIT;
+
+	m.segment = atomic_load(&r->segment);
+	m.address = r->start;
+	(void)!link_send(&rq->session->link,
+			 MEMD__MESSAGE_TYPE__TYPE_SEGMENT_MAPPED, 0, &m.base);
+}
+
+static int make_region(struct requests *rq, struct command *c,
+		       const Memd__SegmentReply *reply, int fd)
+{
+	struct region *r;
+	int err = regions_get(&rq->space->regions, &r);
+
+	if (err != 0)
+		return err;
+	r->length = (size_t)reply->length_bytes;
+	r->page_shift = page_shift(reply->page_bytes);
+	r->is_inline = c->is_inline;
+	r->is_read_only = c->is_read_only;
+	memcpy(r->name, c->name, sizeof(r->name));
+	atomic_store(&r->segment, reply->segment);
+	err = space_map(rq->space, r, fd);
+	if (err != 0) {
+		regions_put(&rq->space->regions, r);
+		return err;
+	}
+	c->ret_address = r->start;
+	tell_address(rq, r);
+	return 0;
+}
+
+static const char *map_error_text(int err)
+{
+	switch (err) {
+	case -EPROTO:
+		return "the daemon sent no proper data file";
+	case -ENOMEM:
+		return "no address space or too many mappings left "
+		       "(sysctl vm.max_map_count, ulimit -v)";
+	case -EAGAIN:
+		return "mlockall(MCL_FUTURE) is on and RLIMIT_MEMLOCK is "
+		       "too low for the region";
+	case -EMFILE:
+		return "no descriptor came with the segment (RLIMIT_NOFILE), "
+		       "or too many regions";
+	default:
+		return errors_name(err);
+	}
+}
+
+/* Who attaches may say what the pages should be. */
+static bool has_other_pages(const struct command *c,
+			    const Memd__SegmentReply *reply)
+{
+	return c->page_bytes != 0 && c->page_bytes != reply->page_bytes;
+}
+
+static void refuse_other_pages(struct requests *rq, struct command *c,
+			       uint32_t page_bytes)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "the segment has pages of %u bytes, not "
+		 "of %u; ask for page_size 0 to take what it has", page_bytes,
+		 c->page_bytes);
+	request_finish(rq, c, -EINVAL, text);
+}
+
+static void take_map(struct requests *rq, struct command *c,
+		     const Memd__SegmentReply *reply, int fd)
+{
+	bool is_other = is_sound(c, reply) && has_other_pages(c, reply);
+	int err = is_other ? -EINVAL : -EPROTO;
+
+	if (is_sound(c, reply) && !is_other)
+		err = fd >= 0 ? make_region(rq, c, reply, fd) : -EMFILE;
+	if (err != 0)
+		session_detach(rq->session, reply->segment);
+	c->ret_length = reply->length_bytes;
+	if (is_other)
+		refuse_other_pages(rq, c, reply->page_bytes);
+	else
+		request_finish(rq, c, err, err != 0 ? map_error_text(err) :
+						      "");
+}
+
+void attach_take_reply(struct requests *rq, uint64_t id,
+		       const Memd__SegmentReply *reply)
+{
+	struct command *c = request_waiting(rq, id);
+	int fd = -1;
+
+	if (session_request_kind(id) == REQUEST_ATTACH)
+		fd = link_take_fd(&rq->session->link);
+	if (c != NULL && c->kind == COMMAND_MAP) {
+		take_map(rq, c, reply, fd);
+	} else if (c != NULL && c->kind == COMMAND_REQUEST) {
+		c->ret_length = reply->length_bytes;
+		c->ret_page_bytes = reply->page_bytes;
+		request_finish(rq, c, is_sound(c, reply) ? 0 : -EPROTO,
+			       "the daemon sent no proper segment");
+	} else if (fd >= 0) {	/* who asked has given up: undo */
+		session_detach(rq->session, reply->segment);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* ---- a region goes */
+
+void attach_unmap(struct paging *pg, struct direct *d, struct command *c)
+{
+	struct region *r = regions_find(&pg->space->regions, c->address);
+	uint32_t segment;
+	bool is_live;
+
+	if (r == NULL || r->start != c->address) {
+		command_finish(pg->commands, c, -EINVAL,
+			       "no region starts at this address");
+		return;
+	}
+	is_live = atomic_load(&r->state) == REGION_LIVE;
+	segment = atomic_load(&r->segment);
+	direct_withdraw(d, r);
+	paging_forget_region(pg, r);
+	space_unmap(pg->space, r);
+	/* Joining: when the reply comes, see rejoin.c. */
+	if (is_live)
+		session_detach(pg->session, segment);
+	command_finish(pg->commands, c, 0, "");
+}

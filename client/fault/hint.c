@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* What the daemon says unasked: see hint.h. */
+#include "client/fault/hint.h"
+#include "client/region/mapping.h"
+#include "client/region/told.h"
+
+#include <errno.h>
+
+/* The mark among the range's pages, if there is one. */
+static uint64_t mark_in(const Memd__Ready *ready, const Memd__Range *range)
+{
+	for (size_t i = 0; i < ready->n_mark; i++)
+		if (ready->mark[i] >= range->first &&
+		    ready->mark[i] - range->first < range->count)
+			return ready->mark[i];
+	return TOLD_NO_PAGE;
+}
+
+static void map_ready(const struct space *sp, struct region *r,
+		      const Memd__Ready *ready)
+{
+	for (size_t i = 0; i < ready->n_range; i++) {
+		const struct told told = {
+			.first = ready->range[i]->first,
+			.count = ready->range[i]->count,
+			.mark = mark_in(ready, ready->range[i]),
+		};
+
+		told_map_ready(r, space_uffd(sp, r), &told);
+	}
+}
+
+void hint_take_ready(struct space *sp, struct link *l,
+		     const struct link_message *message)
+{
+	Memd__Ready *ready =
+		(void *)link_unpack(l, message, &memd__ready__descriptor);
+	struct region *r = NULL;
+
+	if (ready == NULL)
+		return;
+	if (ready->n_range > WIRE_RANGES_MAX ||
+	    ready->n_mark > WIRE_MARKS_MAX) {
+		link_drop(l, -EPROTO, "the daemon sent a malformed Ready");
+		return;
+	}
+	while ((r = regions_of_segment(&sp->regions, ready->segment, r)) !=
+	       NULL)
+		map_ready(sp, r, ready);
+}
+
+/* Forget the mappings of one range, in pages, as far as it is inside and not
+ * pinned. */
+static void forget_range(const struct pinned *pd, const struct region *r,
+			 const Memd__Range *range)
+{
+	uint64_t page_count = region_page_count(r);
+	uint64_t end, next;
+
+	if (range->first >= page_count)
+		return;
+	end = range->first + MIN(range->count, page_count - range->first);
+	for (uint64_t page = range->first; page < end; page = next) {
+		next = end;
+		if (!pinned_has(pd, r, page, &next))
+			mapping_zap(region_page_start(r, page),
+				    (size_t)(next - page) << r->page_shift);
+	}
+}
+
+void hint_take_age(struct space *sp, struct touched *t, struct link *l,
+		   const struct link_message *message)
+{
+	Memd__Age *m = (void *)link_unpack(l, message, &memd__age__descriptor);
+	struct region *r = NULL;
+
+	if (m == NULL)
+		return;
+	if (m->n_range > WIRE_RANGES_MAX) {
+		link_drop(l, -EPROTO, "the daemon sent a malformed Age");
+		return;
+	}
+	while ((r = regions_of_segment(&sp->regions, m->segment, r)) != NULL)
+		for (size_t i = 0; i < m->n_range; i++)
+			forget_range(&sp->pinned, r, m->range[i]);
+	touched_send(t, &sp->regions, l);
+}

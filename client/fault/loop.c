@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/* The library's thread: see loop.h.
+ *
+ * Why it can always answer a fault of the program, whatever the program does:
+ *
+ * H1  It never touches managed memory: what it reads and writes is struct
+ *     memclient (mapped by itself, not on the heap), its own stack, and the
+ *     messages of the kernel and the daemon.  What callers want is copied
+ *     into commands by the callers.
+ * H2  It takes no lock.  With program threads it shares the commands (C1-C6
+ *     in command.h), the index of regions (R1-R5 in region.c), the ring of
+ *     touched pages and the lanes' door (L1-L7 in lane.c), and it never waits
+ *     in any of them.  So no thread that is stopped in a fault, in a signal
+ *     handler or in a debugger holds what it needs.  (For an engine in this
+ *     process it waits while that is in a system call: D5 in direct.c.)
+ * H3  It calls neither malloc() nor anything that may; what needs room has
+ *     fixed room, and mmap() is the only source of more.
+ * H4  All its signals are blocked: no handler of the program runs on it.
+ * H5  Its table of descriptors is its own (CLOSE_RANGE_UNSHARE), with nothing
+ *     of the program's in it: a program that closes all descriptors does not
+ *     close ours, which would unregister the regions and turn missing pages
+ *     into zeros; and a pipe that the program closes is not kept open by us.
+ * H6  All its descriptors are non-blocking and it sleeps only in epoll_wait(),
+ *     but for the wait that H2 speaks of, and at its start: with nothing to
+ *     serve yet it waits in connect() for room in the daemon's queue, and in
+ *     poll() for its first answer (session_open()).
+ * H7  Only it maps, unmaps, poisons and reads faults of thread regions, and
+ *     only it changes the tables of regions and faults: nothing about a
+ *     region changes between its decisions.  The daemon may take a page out
+ *     at any moment; the kernel then makes CONTINUE fail, and the page is
+ *     asked for again.
+ * H8  A fault message that was read is answered in the same turn or is in the
+ *     table of faults, which has a deadline for each.  No more messages are
+ *     read than the table has room for; the others wait in the kernel.
+ * H9  Regions are unmapped before the last copy of their userfaultfd closes.
+ *     (When the process exits, no thread runs any more that could look.) */
+#include "client/fault/loop.h"
+#include "client/fault/own_table.h"
+#include "client/link/futex.h"
+#include "common/clock.h"
+#include "common/thread.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+enum {
+	STACK_BYTES = 512 * 1024,
+	BATCH_MAX = 64,			/* faults read at once */
+	SPIN_NS = 100000,		/* a disk read and its answer */
+	POLL_NS = 40000,		/* for the next fault, after one */
+	STEP_NS = 1000000000,
+	EVENTS_MAX = 3,			/* both userfaultfds and the link */
+};
+
+static struct space *space_of(const struct loop *lp)
+{
+	return lp->handler.shared.space;
+}
+
+/* ---- faults */
+
+static int by_address(const struct uffd_fault *a, const struct uffd_fault *b)
+{
+	return a->address < b->address ? -1 : a->address > b->address;
+}
+
+/* Neighbours together, so that they are asked for in one message and in
+ * order.  Small and nearly sorted most of the time; and qsort() may call
+ * malloc(). */
+static void sort_faults(struct uffd_fault *faults, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		struct uffd_fault f = faults[i];
+		size_t j = i;
+
+		for (; j > 0 && by_address(&faults[j - 1], &f) > 0; j--)
+			faults[j] = faults[j - 1];
+		faults[j] = f;
+	}
+}
+
+/* Many threads may miss the same 4 KiB; the table of faults deals with those
+ * that miss different parts of a larger page. */
+static bool is_duplicate(const struct uffd_fault *f,
+			 const struct uffd_fault *before)
+{
+	return f->address / UFFD_UNIT_BYTES ==
+	       before->address / UFFD_UNIT_BYTES;
+}
+
+static void read_faults(struct loop *lp)
+{
+	struct space *sp = space_of(lp);
+	struct uffd_fault faults[BATCH_MAX];
+	size_t room = lp->handler.paging.faults.count[FAULT_FREE];
+	size_t count = uffd_read(sp->uffd.fd, faults,
+				 MIN(room, (size_t)BATCH_MAX),
+				 &sp->has_left_mapped);
+
+	sort_faults(faults, count);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || !is_duplicate(&faults[i], &faults[i - 1]))
+			handler_take_fault(&lp->handler, &faults[i]);
+}
+
+/* A thread in mremap() of a part of a region waits until this is read, where no
+ * faults are to be had: of inline regions, and at the end. */
+static void read_moves(struct space *sp, int uffd)
+{
+	struct uffd_fault faults[BATCH_MAX];
+
+	(void)uffd_read(uffd, faults, BATCH_MAX, &sp->has_left_mapped);
+}
+
+/* ---- waiting */
+
+static void watch(const struct loop *lp, int fd, uint32_t events)
+{
+	struct epoll_event e = { .events = events, .data.fd = fd };
+
+	if (epoll_ctl(lp->epoll_fd, EPOLL_CTL_MOD, fd, &e) != 0)
+		(void)epoll_ctl(lp->epoll_fd, EPOLL_CTL_ADD, fd, &e);
+}
+
+/* Watch for what can be dealt with now: faults while there is room for them,
+ * room in the socket while there is something to send.  Not ppoll(), which
+ * refuses two descriptors when RLIMIT_NOFILE is below two. */
+static void watch_all(struct loop *lp)
+{
+	const struct faults *fs = &lp->handler.paging.faults;
+	const struct link *l = &lp->handler.session.link;
+	uint32_t faults = fs->count[FAULT_FREE] > 0 ? EPOLLIN : 0;
+	uint32_t link = link_has_output(l) ? EPOLLIN | EPOLLOUT : EPOLLIN;
+
+	if (faults != lp->watched_faults) {
+		watch(lp, space_of(lp)->uffd.fd, faults);
+		lp->watched_faults = faults;
+	}
+	if (l->fd >= 0 && (link != lp->watched_link ||
+			   l->connect_count != lp->watched_count)) {
+		watch(lp, l->fd, link);
+		lp->watched_link = link;
+		lp->watched_count = l->connect_count;
+	}
+}
+
+/* How long a turn takes at most while somebody waits. */
+static uint64_t step_ns(const struct loop *lp)
+{
+	return MIN(lp->handler.shared.settings->timeout_ns / 8,
+		   (uint64_t)STEP_NS);
+}
+
+/* For how long nothing is due; but while somebody waits, not longer than a
+ * step, by which note_stop() knows. */
+static int idle_ms(struct loop *lp)
+{
+	uint64_t next = handler_next_ns(&lp->handler);
+	uint64_t now_ns = lp->handler.session.now_ns;
+	uint64_t wait_ns = next > now_ns ? next - now_ns : 0;
+
+	if (next == UINT64_MAX)
+		return -1;
+	return (int)DIV_ROUND_UP(MIN(wait_ns, step_ns(lp)), 1000000u);
+}
+
+/* A turn that took much longer than a step, while somebody waited: the process
+ * was stopped, by a signal, a debugger or a freezer.  That was no time in which
+ * the daemon's answer could have been taken. */
+static void note_stop(struct loop *lp, uint64_t before_ns)
+{
+	uint64_t lost_ns = lp->handler.session.now_ns - before_ns;
+
+	if (lost_ns > 2 * step_ns(lp))
+		handler_postpone(&lp->handler, lost_ns);
+}
+
+/* Look for an answer for a moment before sleeping: waking up costs about as
+ * much as a read from a fast disk.  The processor is offered to others between
+ * two looks, and whoever else comes does not wait for the end of it. */
+static int wait_shortly(struct loop *lp, struct epoll_event *events)
+{
+	const struct box *b = lp->handler.shared.box;
+	uint64_t until_ns = clock_now_ns() + SPIN_NS;
+	int count = 0;
+
+	while (count == 0 && !box_is_in_the_way(b) && !box_look(b) &&
+	       clock_now_ns() < until_ns) {
+		sched_yield();
+		count = epoll_wait(lp->epoll_fd, events, EVENTS_MAX, 0);
+	}
+	return count;
+}
+
+/* A program that misses one page often misses the next one right after: the
+ * thread that is woken here needs less time to do so than this one would need
+ * to wake up again. */
+static int poll_faults(struct loop *lp, struct epoll_event *events)
+{
+	int count;
+
+	do {
+		sched_yield();
+		count = epoll_wait(lp->epoll_fd, events, EVENTS_MAX, 0);
+	} while (count == 0 && clock_now_ns() < lp->poll_until_ns);
+	return count;
+}
+
+static int sleep_long(struct loop *lp, struct epoll_event *events)
+{
+	struct box *b = lp->handler.shared.box;
+	int wait_ms = idle_ms(lp), most_ms = box_sleep(b), count;
+	bool is_most = most_ms > 0 && (wait_ms < 0 || wait_ms >= most_ms);
+
+	if (most_ms == 0 || is_most)
+		wait_ms = most_ms;
+	count = epoll_wait(lp->epoll_fd, events, EVENTS_MAX, wait_ms);
+	lp->handler.must_ring |= box_wake(b, count == 0 && is_most);
+	return count;
+}
+
+/* Sleep until something comes or is due. */
+static void wait_for_work(struct loop *lp, bool *ret_fault, bool *ret_message)
+{
+	struct space *sp = space_of(lp);
+	struct epoll_event events[EVENTS_MAX];
+	int count = 0;
+
+	watch_all(lp);
+	if (box_is_worth_waiting(lp->handler.shared.box))
+		count = wait_shortly(lp, events);
+	else if (lp->poll_until_ns > lp->handler.session.now_ns)
+		count = poll_faults(lp, events);
+	if (count <= 0)
+		count = sleep_long(lp, events);
+	*ret_fault = *ret_message = false;
+	for (int i = 0; i < count; i++)
+		if (events[i].data.fd == sp->uffd.fd)
+			*ret_fault = true;
+		else if (events[i].data.fd == sp->inline_fd)
+			read_moves(sp, sp->inline_fd);
+		else
+			*ret_message = (events[i].events &
+					~(uint32_t)EPOLLOUT) != 0;
+}
+
+/* ---- turns */
+
+static void take_turns(struct loop *lp)
+{
+	struct handler *h = &lp->handler;
+	struct session *s = &h->session;
+
+	watch(lp, space_of(lp)->inline_fd, EPOLLIN);
+	while (!h->is_stopping) {
+		bool is_fault, is_message, is_mail;
+		bool is_due = handler_next_ns(h) != UINT64_MAX;
+		uint64_t before_ns = s->now_ns;
+
+		wait_for_work(lp, &is_fault, &is_message);
+		s->now_ns = clock_now_ns();
+		if (is_due)
+			note_stop(lp, before_ns);
+		if (is_message) {
+			link_receive(&s->link);
+			handler_take_messages(h);
+		}
+		is_mail = handler_take_mail(h);
+		if (is_fault)
+			read_faults(lp);
+		if (is_fault || is_mail)
+			lp->poll_until_ns = s->now_ns + POLL_NS;
+		handler_run(h);
+	}
+}
+
+/* ---- start and end */
+
+static int fail_start(struct loop *lp, int err, const char *text)
+{
+	errors_copy(lp->start_text, sizeof(lp->start_text), text);
+	return err;
+}
+
+static int open_table(struct loop *lp)
+{
+	int fd = space_of(lp)->inline_fd;
+	int err = own_table_enter(fd);
+
+	if (err == -EPERM)
+		return fail_start(lp, err, "cannot get a table of descriptors "
+				  "for the library's thread: close_range(2) "
+				  "and unshare(2) with CLONE_FILES failed; a "
+				  "seccomp filter, of a container perhaps, "
+				  "must allow one of them");
+	/* The program may have closed it, or had its number in use. */
+	if (err == 0 && !descriptor_is(fd, &lp->inline_id))
+		err = -EBADF;
+	if (err == 0)
+		err = own_table_fill_standard();
+	lp->epoll_fd = err == 0 ? epoll_create1(EPOLL_CLOEXEC) : -1;
+	if (err == 0 && (lp->epoll_fd < 0 ||
+			 pipe2(lp->lifeline, O_CLOEXEC) != 0))
+		err = -errno;
+	return err == 0 ? 0 :
+		fail_start(lp, err, "cannot get a table of descriptors for "
+			   "the library's thread");
+}
+
+static void introduce(struct loop *lp)
+{
+	struct space *sp = space_of(lp);
+	struct session *s = &lp->handler.session;
+
+	s->fds[0] = sp->uffd.fd;
+	s->fds[1] = sp->inline_fd;
+	s->fds[2] = lp->lifeline[0];
+	s->capabilities = MEMD__CAPABILITY__CAP_FAULT_INLINE |
+			  MEMD__CAPABILITY__CAP_MAILBOX |
+			  MEMD__CAPABILITY__CAP_READY;
+	if (!sp->uffd.is_user_only)
+		s->capabilities |= MEMD__CAPABILITY__CAP_FAULT_THREAD;
+	if (sp->can_poison)
+		s->capabilities |= MEMD__CAPABILITY__CAP_POISON;
+}
+
+static int begin(struct loop *lp)
+{
+	struct handler *h = &lp->handler;
+	struct space *sp = space_of(lp);
+	int err = open_table(lp);
+
+	if (err != 0)
+		return err;
+	err = uffd_open(false, &sp->uffd);
+	if (err == 0)
+		err = commands_open(h->shared.commands, sp->uffd.fd);
+	if (err != 0)
+		return fail_start(lp, err, errors_name(err));
+	introduce(lp);
+	err = handler_open(h);
+	return err == 0 ? 0 : fail_start(lp, err, h->session.link.text);
+}
+
+/* H9.  Closing the link is what tells the daemon.  The bells stay until the
+ * thread is joined: who asked us to stop is still reading one. */
+static void end(struct loop *lp)
+{
+	struct space *sp = space_of(lp);
+	const int fds[] = { sp->uffd.fd, lp->epoll_fd, lp->lifeline[0],
+			    lp->lifeline[1] };
+
+	handler_unmap_all(&lp->handler);
+	if (lp->start_result == 0) {	/* else inline_fd may be another's */
+		read_moves(sp, sp->uffd.fd);
+		read_moves(sp, sp->inline_fd);
+	}
+	handler_close(&lp->handler);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+static void *run_thread(void *arg)
+{
+	struct loop *lp = arg;
+
+	(void)prctl(PR_SET_NAME, "memclient");
+	thread_settle();
+	lp->start_result = begin(lp);
+	atomic_store(&lp->is_started, 1);
+	futex_wake(&lp->is_started, 1);
+	if (lp->start_result == 0)
+		take_turns(lp);
+	end(lp);
+	return NULL;
+}
+
+int loop_start(struct loop *lp, const struct handler_parts *parts,
+	       const struct descriptor_id *inline_id)
+{
+	int err;
+
+	handler_init(&lp->handler, parts);
+	lp->inline_id = *inline_id;
+	parts->space->uffd.fd = lp->epoll_fd = -1;
+	lp->lifeline[0] = lp->lifeline[1] = -1;
+	err = thread_start(&lp->thread, STACK_BYTES, run_thread, lp);
+	if (err != 0)
+		return errors_set(err, "cannot start the library's thread: %s",
+				  strerrordesc_np(-err));
+	while (atomic_load(&lp->is_started) == 0)
+		futex_wait(&lp->is_started, 0, 0);
+	if (lp->start_result == 0)
+		return 0;
+	loop_join(lp);
+	return errors_set(lp->start_result, "%s", lp->start_text);
+}
+
+void loop_join(struct loop *lp)
+{
+	pthread_join(lp->thread, NULL);
+	commands_close(lp->handler.shared.commands);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* A table of descriptors of the thread's own: see own_table.h. */
+#include "client/fault/own_table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE (1u << 1)
+#endif
+
+#ifdef __SANITIZE_THREAD__
+/* ThreadSanitizer takes all threads to have one table of descriptors.  With a
+ * table of our own, what looks like two threads racing for a number is
+ * two descriptors. */
+const char *__tsan_default_suppressions(void);
+#define OWN_TABLE(call) "race_top:interceptor_" #call "$\n"
+
+__attribute__((visibility("default"), weak))
+const char *__tsan_default_suppressions(void)
+{
+	return OWN_TABLE(close) OWN_TABLE(open) OWN_TABLE(dup) OWN_TABLE(pipe)
+	       OWN_TABLE(pipe2) OWN_TABLE(socket) OWN_TABLE(connect)
+	       OWN_TABLE(accept4) OWN_TABLE(read) OWN_TABLE(write)
+	       OWN_TABLE(ioctl) OWN_TABLE(send) OWN_TABLE(recvmsg)
+	       OWN_TABLE(epoll_create1) OWN_TABLE(epoll_ctl)
+	       OWN_TABLE(epoll_wait);
+}
+#endif
+
+/* Without close_range(), which some sandboxes do not know. */
+static int enter_slowly(int keep)
+{
+	long most = sysconf(_SC_OPEN_MAX);
+
+	if (unshare(CLONE_FILES) != 0)
+		return -EPERM;
+	for (int fd = 0; fd < (int)MIN(MAX(most, 1024L), 65536L); fd++)
+		if (fd != keep)
+			close(fd);
+	return 0;
+}
+
+int own_table_enter(int keep)
+{
+	if (close_range((unsigned)keep + 1, ~0u, CLOSE_RANGE_UNSHARE) != 0)
+		return enter_slowly(keep);
+	if (keep > 0 && close_range(0, (unsigned)keep - 1, 0) != 0)
+		return -errno;
+	return 0;
+}
+
+int own_table_fill_standard(void)
+{
+	for (;;) {
+		int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		if (fd < 0)
+			fd = memfd_create("memclient-null", MFD_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		if (fd > STDERR_FILENO) {
+			close(fd);
+			return 0;
+		}
+	}
+}
