@@ -41,8 +41,8 @@ void faults_init(struct faults *fs)
 	fs->next_ns = UINT64_MAX;
 }
 
-static struct fault_bucket *bucket_of(struct faults *fs,
-				      const struct region *r, uint64_t page)
+static struct fault_bucket *page_bucket(struct faults *fs,
+					const struct region *r, uint64_t page)
 {
 	uint64_t key = (page << 16 | r->idx) * UINT64_C(0x9E3779B97F4A7C15);
 
@@ -54,7 +54,7 @@ struct fault *faults_find(struct faults *fs, const struct region *r,
 {
 	struct fault *f;
 
-	SLIST_FOREACH(f, bucket_of(fs, r, page), bucket_link)
+	SLIST_FOREACH(f, page_bucket(fs, r, page), bucket_link)
 		if (f->region == r && f->page == page)
 			return f;
 	return NULL;
@@ -77,7 +77,7 @@ struct fault *faults_add(struct faults *fs, struct region *r, uintptr_t address,
 	f->try_count = 0;
 	f->is_write = false;
 	f->was_answered = false;
-	SLIST_INSERT_HEAD(bucket_of(fs, r, page), f, bucket_link);
+	SLIST_INSERT_HEAD(page_bucket(fs, r, page), f, bucket_link);
 	fault_enter(fs, f, FAULT_WANTED);
 	fs->next_ns = MIN(fs->next_ns, deadline_ns);
 	return f;
@@ -85,7 +85,8 @@ struct fault *faults_add(struct faults *fs, struct region *r, uintptr_t address,
 
 void faults_remove(struct faults *fs, struct fault *f)
 {
-	SLIST_REMOVE(bucket_of(fs, f->region, f->page), f, fault, bucket_link);
+	SLIST_REMOVE(page_bucket(fs, f->region, f->page), f, fault,
+		     bucket_link);
 	fault_enter(fs, f, FAULT_FREE);
 	f->region = NULL;
 }

@@ -291,7 +291,7 @@ static bool is_in_place(const struct sigaction *now)
 	       (now->sa_handler != SIG_DFL && now->sa_handler != SIG_IGN);
 }
 
-static int install(void)
+static int install_handler(void)
 {
 	struct sigaction sa = {
 		.sa_sigaction = on_sigbus,
@@ -357,7 +357,7 @@ int inline_add(struct inlines *in)
 	if (!is_watched)
 		forks_add(&all_places);
 	is_watched = true;
-	err = install();
+	err = install_handler();
 	if (err == 0)
 		err = add_locked(in);
 	forks_unlock(&mask);

@@ -16,15 +16,14 @@
  *     he cannot.  Others have relied on him meanwhile, and he may take long:
  *     so whoever was not even seen for NAP_MS rings once himself. */
 #include "client/fault/mailbox.h"
+#include "client/fault/cell.h"
 #include "client/link/futex.h"
 #include "common/clock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 enum {
 	SPIN_NS = 100000,	/* a disk read and its answer */
@@ -43,7 +42,7 @@ static void relax(void)
 #endif
 }
 
-/* ---- cells, M1 */
+/* ---- cells */
 
 /* Threads start at different cells, which are likely to be in their cache. */
 static size_t first_cell(void)
@@ -52,22 +51,6 @@ static size_t first_cell(void)
 			UINT64_C(0x9e3779b97f4a7c15);
 
 	return (size_t)(hash >> 32);
-}
-
-static struct mailbox_cell *take_cell(struct mailbox *m, size_t first)
-{
-	for (size_t i = 0; i < MAILBOX_CELLS; i++) {
-		struct mailbox_cell *cell =
-			&m->cell[(first + i) % MAILBOX_CELLS];
-		uint32_t expected = CELL_FREE;
-
-		if (atomic_load_explicit(&cell->state,
-					 memory_order_relaxed) == CELL_FREE &&
-		    atomic_compare_exchange_strong(&cell->state, &expected,
-						   CELL_TAKEN))
-			return cell;
-	}
-	return NULL;
 }
 
 static struct box_scratch *scratch_of(struct box *b,
@@ -94,29 +77,6 @@ static void note_cpu(struct box_scratch *own)
 
 	if (atomic_load_explicit(&own->cpu, memory_order_relaxed) != cpu)
 		atomic_store_explicit(&own->cpu, cpu, memory_order_relaxed);
-}
-
-static int fill_cell(struct mailbox_cell *cell, uint16_t type, uint64_t id,
-		     const ProtobufCMessage *message)
-{
-	ssize_t packed = wire_pack(type, id, message, 0, cell->frame,
-				   sizeof(cell->frame));
-
-	if (packed < 0) {
-		atomic_store(&cell->state, CELL_FREE);
-		return -EAGAIN;
-	}
-	cell->frame_bytes = (uint32_t)packed;
-	return 0;
-}
-
-/* M2.  Returns true when the daemon must be rung, X4. */
-static bool hand_over(struct mailbox *m, struct mailbox_cell *cell)
-{
-	atomic_store(&cell->state, CELL_ASKED);
-	atomic_fetch_or(&m->asked, UINT64_C(1) << (cell - m->cell));
-	return atomic_load(&m->daemon_sleeps) != 0 &&
-	       atomic_exchange(&m->daemon_sleeps, 0) != 0;
 }
 
 /* ---- asking and waiting, any thread */
@@ -197,19 +157,6 @@ static void spin(struct box *b, const struct mailbox_cell *cell)
 	} while (now_ns < until_ns && futile < FUTILE_MAX);
 }
 
-/* Shared: the daemon wakes us through its own mapping.  False: the time is
- * over. */
-static bool sleep_on(struct mailbox_cell *cell, uint64_t timeout_ns)
-{
-	struct timespec ts = {
-		.tv_sec = (time_t)(timeout_ns / 1000000000u),
-		.tv_nsec = (long)(timeout_ns % 1000000000u),
-	};
-
-	return syscall(SYS_futex, &cell->state, FUTEX_WAIT, CELL_ASKED, &ts,
-		       NULL, 0) == 0 || errno != ETIMEDOUT;
-}
-
 /* Has the daemon not taken notice of these cells?  It sleeps on them only if
  * somebody could not ring. */
 static bool is_unseen(struct box *b, uint64_t cells)
@@ -239,7 +186,7 @@ static void nap(struct box *b, struct mailbox_cell *cell, struct wait *w,
 	uint64_t most_ns = NAP_MS * UINT64_C(1000000);
 	bool is_whole = w->deadline_ns - now_ns >= most_ns;
 
-	if (sleep_on(cell, is_whole ? most_ns : w->deadline_ns - now_ns) ||
+	if (cell_sleep(cell, is_whole ? most_ns : w->deadline_ns - now_ns) ||
 	    !is_whole || atomic_load(&b->generation) != w->generation)
 		return;
 	if (atomic_load(&cell->state) != CELL_ASKED) {
@@ -271,21 +218,7 @@ static bool wait_for(struct box *b, struct mailbox_cell *cell, struct wait *w)
 					       CELL_LEFT);
 }
 
-/* X3.  Returns false when it is no message. */
-static bool copy_message(const struct mailbox_cell *cell,
-		       uint8_t to[MAILBOX_FRAME_BYTES],
-		       struct wire_header *ret_header)
-{
-	uint32_t bytes = *(volatile const uint32_t *)&cell->frame_bytes;
-
-	if (bytes < WIRE_HEADER_BYTES || bytes > MAILBOX_FRAME_BYTES)
-		return false;
-	memcpy(to, cell->frame, bytes);
-	return wire_header_unpack(to, bytes - WIRE_HEADER_BYTES,
-				  ret_header) == 0;
-}
-
-static int take_answer(struct box *b, const struct mailbox_cell *cell,
+static int read_answer(struct box *b, const struct mailbox_cell *cell,
 		       uint32_t segment, uint64_t page,
 		       struct lane_answer *ret_answer)
 {
@@ -299,7 +232,7 @@ static int take_answer(struct box *b, const struct mailbox_cell *cell,
 	};
 	if (ret_answer->is_mapped)
 		return 0;
-	if (!copy_message(cell, own->message, &h) ||
+	if (!cell_copy(cell, own->message, &h) ||
 	    h.type != MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY)
 		return -EIO;
 	wire_arena_init(&arena, own->arena, sizeof(own->arena));
@@ -315,9 +248,10 @@ static int take_answer(struct box *b, const struct mailbox_cell *cell,
 	return 0;
 }
 
-static int ask(struct box *b, struct lanes *ls, const struct settings *s,
-	       const struct region *r, uint64_t page, bool is_write,
-	       uint64_t deadline_ns, struct lane_answer *ret_answer)
+static int ask_in_cell(struct box *b, struct lanes *ls,
+		       const struct settings *s, const struct region *r,
+		       uint64_t page, bool is_write, uint64_t deadline_ns,
+		       struct lane_answer *ret_answer)
 {
 	struct wait w = { .lanes = ls, .settings = s,
 			  .generation = atomic_load(&b->generation),
@@ -330,7 +264,7 @@ static int ask(struct box *b, struct lanes *ls, const struct settings *s,
 
 	if (w.generation == 0 || !is_live)
 		return -EAGAIN;
-	cell = take_cell(b->shared, first_cell());
+	cell = cell_take(b->shared, first_cell());
 	if (cell == NULL)
 		return -EAGAIN;
 	m.segment = segment;
@@ -340,13 +274,13 @@ static int ask(struct box *b, struct lanes *ls, const struct settings *s,
 	m.access = MEMD__ACCESS__ACCESS_WRITE;
 	atomic_store_explicit(&cell->is_library, 0, memory_order_relaxed);
 	note_asked(b, cell, r, page);
-	if (fill_cell(cell, MEMD__MESSAGE_TYPE__TYPE_FAULT, 1, &m.base) != 0)
+	if (cell_fill(cell, MEMD__MESSAGE_TYPE__TYPE_FAULT, 1, &m.base) != 0)
 		return -EAGAIN;
-	w.has_rung = hand_over(b->shared, cell);
+	w.has_rung = cell_hand_over(b->shared, cell);
 	if (w.has_rung && !ring(b, ls, s, deadline_ns))
 		w.deadline_ns = 0;
 	if (wait_for(b, cell, &w)) {
-		err = take_answer(b, cell, segment, page, ret_answer);
+		err = read_answer(b, cell, segment, page, ret_answer);
 		atomic_store(&cell->state, CELL_FREE);
 	}
 	return err;
@@ -360,7 +294,7 @@ int box_ask(struct box *b, struct lanes *ls, const struct settings *s,
 
 	atomic_fetch_add(&b->users, 1);
 	atomic_fetch_add(&b->asking, 1);
-	err = ask(b, ls, s, r, page, is_write, deadline_ns, ret_answer);
+	err = ask_in_cell(b, ls, s, r, page, is_write, deadline_ns, ret_answer);
 	atomic_fetch_sub(&b->asking, 1);
 	atomic_fetch_sub(&b->users, 1);
 	return err;
@@ -404,8 +338,9 @@ bool box_is_on_cpu(const struct box *b, unsigned cell, int cpu)
 				    memory_order_relaxed) == (uint32_t)cpu + 1;
 }
 
-static int tell(struct box *b, struct lanes *ls, const struct settings *s,
-		const struct region *r, uint64_t page)
+static int tell_in_cell(struct box *b, struct lanes *ls,
+			const struct settings *s, const struct region *r,
+			uint64_t page)
 {
 	uint64_t generation = atomic_load(&b->generation);
 	Memd__Touched m = MEMD__TOUCHED__INIT;
@@ -414,7 +349,7 @@ static int tell(struct box *b, struct lanes *ls, const struct settings *s,
 
 	if (generation == 0 || atomic_load(&r->state) != REGION_LIVE)
 		return -EAGAIN;
-	cell = take_cell(b->shared, first_cell());
+	cell = cell_take(b->shared, first_cell());
 	if (cell == NULL)
 		return -EAGAIN;
 	m.segment = atomic_load(&r->segment);
@@ -424,9 +359,9 @@ static int tell(struct box *b, struct lanes *ls, const struct settings *s,
 	range.count = 1;
 	atomic_store_explicit(&cell->is_library, 0, memory_order_relaxed);
 	note_asked(b, cell, NULL, 0);
-	if (fill_cell(cell, MEMD__MESSAGE_TYPE__TYPE_TOUCHED, 0, &m.base) != 0)
+	if (cell_fill(cell, MEMD__MESSAGE_TYPE__TYPE_TOUCHED, 0, &m.base) != 0)
 		return -EAGAIN;
-	if (hand_over(b->shared, cell))
+	if (cell_hand_over(b->shared, cell))
 		(void)ring(b, ls, s, clock_now_ns() + s->timeout_ns / 2);
 	return 0;
 }
@@ -438,25 +373,14 @@ int box_tell_touched(struct box *b, struct lanes *ls,
 	int err;
 
 	atomic_fetch_add(&b->users, 1);
-	err = tell(b, ls, s, r, page);
+	err = tell_in_cell(b, ls, s, r, page);
 	atomic_fetch_sub(&b->users, 1);
 	return err;
 }
 
 /* ---- the library's thread */
 
-/* The daemon must not be able to shrink the file under us. */
-static bool is_mailbox(int fd)
-{
-	int seals = fcntl(fd, F_GET_SEALS);
-	struct stat st;
-
-	return seals >= 0 && (seals & F_SEAL_SHRINK) != 0 &&
-	       fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	       st.st_size == sizeof(struct mailbox);
-}
-
-static void unmap(struct box *b)
+void box_fini(struct box *b)
 {
 	if (b->shared != NULL)
 		munmap(b->shared, sizeof(*b->shared));
@@ -465,20 +389,17 @@ static void unmap(struct box *b)
 
 int box_open(struct box *b, int fd, uint64_t generation)
 {
-	void *at;
+	struct mailbox *at;
+	int err;
 
 	if (atomic_load(&b->generation) != 0)
 		return -EEXIST;
 	if (atomic_load(&b->users) != 0)	/* X1 */
 		return -EBUSY;
-	if (!is_mailbox(fd))
-		return -EPROTO;
-	at = mmap(NULL, sizeof(*b->shared), PROT_READ | PROT_WRITE, MAP_SHARED,
-		  fd, 0);
-	if (at == MAP_FAILED)
-		return -ENOMEM;
-	(void)madvise(at, sizeof(*b->shared), MADV_DONTFORK);
-	unmap(b);
+	err = cells_map(fd, &at);
+	if (err != 0)
+		return err;
+	box_fini(b);
 	b->shared = at;
 	b->mine = 0;
 	atomic_store(&b->generation, generation);
@@ -495,11 +416,6 @@ void box_close(struct box *b)
 	b->mine = 0;
 }
 
-void box_fini(struct box *b)
-{
-	unmap(b);
-}
-
 int box_post(struct box *b, uint16_t type, uint64_t request_id,
 	     const ProtobufCMessage *message, bool *ret_must_ring)
 {
@@ -508,16 +424,16 @@ int box_post(struct box *b, uint16_t type, uint64_t request_id,
 
 	if (atomic_load(&b->generation) == 0)
 		return -EAGAIN;
-	cell = take_cell(b->shared, 0);
+	cell = cell_take(b->shared, 0);
 	if (cell == NULL)
 		return -EAGAIN;
 	atomic_store_explicit(&cell->is_library, 1, memory_order_relaxed);
 	note_asked(b, cell, NULL, 0);
-	err = fill_cell(cell, type, request_id, message);
+	err = cell_fill(cell, type, request_id, message);
 	if (err != 0)
 		return err;
 	b->mine |= UINT64_C(1) << (cell - b->shared->cell);
-	*ret_must_ring = hand_over(b->shared, cell);
+	*ret_must_ring = cell_hand_over(b->shared, cell);
 	return 0;
 }
 
@@ -539,7 +455,7 @@ bool box_next(struct box *b, uint8_t message[MAILBOX_FRAME_BYTES],
 	atomic_fetch_and(&b->shared->answered, ~bit_of(b, cell));
 	b->mine &= ~bit_of(b, cell);
 	is_message = atomic_load(&cell->state) == CELL_ANSWERED &&
-		   copy_message(cell, message, ret_header);
+		   cell_copy(cell, message, ret_header);
 	if (!is_message)
 		*ret_header = (struct wire_header){ 0 };
 	atomic_store(&cell->state, CELL_FREE);

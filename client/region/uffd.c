@@ -269,7 +269,8 @@ static bool is_final(enum uffd_outcome outcome)
 /* The outcome for a whole range: `before` is that of its first part, `next`
  * that of the part behind it.  The first one that is not MAPPED counts.  A part
  * that is not ours says nothing about the rest. */
-static enum uffd_outcome join(enum uffd_outcome before, enum uffd_outcome next)
+static enum uffd_outcome join_next(enum uffd_outcome before,
+				   enum uffd_outcome next)
 {
 	if (before == UFFD_FOREIGN)
 		return next;
@@ -291,7 +292,7 @@ enum uffd_outcome uffd_map(int fd, uintptr_t start, size_t length,
 		if (is_final(outcome))
 			return outcome;
 		if (at < want + want_length && w.at > want) {
-			result = join(result, outcome);
+			result = join_next(result, outcome);
 			is_any = true;
 		}
 	}
@@ -345,7 +346,7 @@ int uffd_poison(int fd, uintptr_t start, size_t length)
 	while (w.at < w.end && !is_final(result)) {
 		size_t done;
 
-		result = join(result, walk_on(&w, &done));
+		result = join_next(result, walk_on(&w, &done));
 		count += done / UFFD_UNIT_BYTES;
 	}
 	uffd_wake(fd, start, length);
