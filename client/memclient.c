@@ -1,79 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The public calls: check arguments, put them into a command, give its result
- * and text back.  Everything that matters happens on the library's thread;
- * see loop.h. */
-#include "client/client.h"
+/* The public calls for connections and mappings.  Everything that matters
+ * happens on the library's thread; see fault/loop.h. */
+#include "client/call.h"
 #include "client/link/address.h"
 #include "client/options.h"
 
 #include <errno.h>
 #include <string.h>
-
-/* A multiple of every page size. */
-enum { ADVISE_BYTES = 256 * 1024 * 1024 };
-
-#define EXPORT __attribute__((visibility("default")))
-
-/* ---- arguments */
-
-/* Every call but close: not in a child, and with something to work on. */
-static int check_client(const struct memclient *mc)
-{
-	if (mc == NULL)
-		return errors_set(-EINVAL, "no connection: memclient_open() "
-				  "first");
-	if (forks_enter() != 0 || client_is_parents(mc))
-		return errors_set(-EPERM, "this is the child of a fork: call "
-				  "memclient_open() here");
-	return 0;
-}
-
-/* ---- commands */
-
-static struct command *start(struct memclient *mc, enum command_kind kind)
-{
-	struct command *c = command_claim(&mc->commands, false);
-
-	c->kind = kind;
-	c->name[0] = '\0';
-	c->body_bytes = 0;
-	c->is_inline = c->is_read_only = false;
-	c->text[0] = '\0';
-	return c;
-}
-
-/* Pack the message that the library's thread is to send. */
-static int set_body(struct command *c, uint16_t type,
-		    const ProtobufCMessage *message)
-{
-	size_t bytes = protobuf_c_message_get_packed_size(message);
-
-	if (bytes > sizeof(c->body))
-		return -EMSGSIZE;
-	c->type = type;
-	c->body_bytes = protobuf_c_message_pack(message, c->body);
-	return 0;
-}
-
-/* Wait until it is done; on failure keep its text. */
-static int run(struct memclient *mc, struct command *c)
-{
-	command_run(&mc->commands, c);
-	if (mc->engine != NULL)
-		address_shorten(c->text, mc->long_names);
-	if (c->result != 0)
-		errors_set(c->result, "%s", c->text[0] != '\0' ? c->text :
-			   errors_name(c->result));
-	return c->result;
-}
-
-static int run_and_release(struct memclient *mc, struct command *c)
-{
-	int err = run(mc, c);
-
-	command_release(&mc->commands, c);
-	return err;
-}
 
 /* ---- opening */
 
@@ -165,7 +98,7 @@ EXPORT void memclient_close(struct memclient *mc)
 	if (mc == NULL)
 		return;
 	if (forks_enter() == 0 && !client_is_parents(mc)) {
-		(void)run_and_release(mc, start(mc, COMMAND_STOP));
+		(void)call_finish(mc, call_start(mc, COMMAND_STOP));
 		loop_join(&mc->loop);
 		engine_stop(mc->engine);	/* it looks into the mailbox */
 		client_leave(mc);
@@ -218,7 +151,7 @@ static int run_map(struct memclient *mc, struct command *c,
 
 	c->is_inline = o->fault_mode == MEMCLIENT_FAULT_INLINE;
 	c->is_read_only = o->read_only != 0;
-	err = run(mc, c);
+	err = call_run(mc, c);
 	if (err == 0) {
 		void *addr = (void *)c->ret_address;
 		size_t length = (size_t)c->ret_length;
@@ -241,7 +174,7 @@ EXPORT int memclient_map(struct memclient *mc, size_t length,
 	Memd__SegmentCreate m = MEMD__SEGMENT_CREATE__INIT;
 	struct memclient_map_options o;
 	struct command *c;
-	int err = check_client(mc);
+	int err = call_check(mc);
 
 	if (err == 0)
 		err = take_map_options(mc, options, &o);
@@ -259,24 +192,23 @@ EXPORT int memclient_map(struct memclient *mc, size_t length,
 	m.page_bytes = o.page_size;
 	m.has_attach = 1;
 	m.attach = 1;
-	c = start(mc, COMMAND_MAP);
+	c = call_start(mc, COMMAND_MAP);
 	c->length = length;
 	c->page_bytes = o.page_size;
-	err = set_body(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_CREATE, &m.base);
-	ASSERT(err == 0);	/* numbers only */
+	call_set_body(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_CREATE, &m.base);
 	return run_map(mc, c, &o, ret_addr, NULL);
 }
 
 EXPORT int memclient_unmap(struct memclient *mc, void *addr)
 {
 	struct command *c;
-	int err = check_client(mc);
+	int err = call_check(mc);
 
 	if (err != 0)
 		return err;
-	c = start(mc, COMMAND_UNMAP);
+	c = call_start(mc, COMMAND_UNMAP);
 	c->address = (uintptr_t)addr;
-	return run_and_release(mc, c);
+	return call_finish(mc, c);
 }
 
 EXPORT int memclient_attach(struct memclient *mc, const char *name,
@@ -286,7 +218,7 @@ EXPORT int memclient_attach(struct memclient *mc, const char *name,
 	Memd__SegmentAttach m = MEMD__SEGMENT_ATTACH__INIT;
 	struct memclient_map_options o;
 	struct command *c;
-	int err = check_client(mc);
+	int err = call_check(mc);
 
 	if (err == 0)
 		err = options_check_name(name);
@@ -299,216 +231,11 @@ EXPORT int memclient_attach(struct memclient *mc, const char *name,
 	m.name = (char *)name;
 	m.has_read_only = 1;
 	m.read_only = o.read_only != 0;
-	c = start(mc, COMMAND_MAP);
+	c = call_start(mc, COMMAND_MAP);
 	c->page_bytes = o.page_size;
 	memcpy(c->name, name, strlen(name) + 1);
-	err = set_body(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_ATTACH, &m.base);
-	ASSERT(err == 0);	/* a checked name fits */
+	call_set_body(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_ATTACH, &m.base);
 	return run_map(mc, c, &o, ret_addr, ret_length);
-}
-
-/* ---- named segments */
-
-static int check_segment_options(const struct memclient_segment_options *o)
-{
-	if ((o->mode & ~0777u) != 0)
-		return errors_set(-EINVAL, "mode 0%o has more than permission "
-				  "bits", o->mode);
-	if (o->group != NULL &&
-	    strnlen(o->group, WIRE_NAME_BYTES_MAX + 1) > WIRE_NAME_BYTES_MAX)
-		return errors_set(-EINVAL, "the group's name is too long");
-	return 0;
-}
-
-/* The daemon leaves an existing segment as it is; is that one as wanted? */
-static int check_same(const struct command *c, const char *name, size_t length,
-		      uint32_t page_size)
-{
-	uint64_t rounded = DIV_ROUND_UP((uint64_t)length, page_size) *
-			   page_size;
-
-	if (c->ret_page_bytes == page_size && c->ret_length == rounded)
-		return 0;
-	return errors_set(-EEXIST, "segment \"%s\" exists with another size "
-			  "(%llu bytes, pages of %u)", name,
-			  (unsigned long long)c->ret_length,
-			  c->ret_page_bytes);
-}
-
-static int create_segment(struct memclient *mc, const char *name,
-			  size_t length,
-			  const struct memclient_segment_options *o)
-{
-	Memd__SegmentCreate m = MEMD__SEGMENT_CREATE__INIT;
-	struct command *c;
-	int err;
-
-	m.length_bytes = length;
-	m.has_page_bytes = m.has_mode = m.has_exclusive = 1;
-	m.page_bytes = o->page_size;
-	m.name = (char *)name;
-	m.mode = o->mode != 0 ? o->mode : 0600;
-	m.group = (char *)o->group;
-	m.exclusive = o->exclusive != 0;
-	c = start(mc, COMMAND_REQUEST);
-	err = set_body(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_CREATE, &m.base);
-	ASSERT(err == 0);	/* checked names fit */
-	err = run(mc, c);
-	if (err == 0)
-		err = check_same(c, name, length, o->page_size);
-	command_release(&mc->commands, c);
-	return err;
-}
-
-EXPORT int memclient_segment_create(
-	struct memclient *mc, const char *name, size_t length,
-	const struct memclient_segment_options *options)
-{
-	struct memclient_segment_options o;
-	int err = check_client(mc);
-
-	if (err == 0)
-		err = options_check_name(name);
-	if (err == 0)
-		err = options_check_length(length);
-	if (err == 0)
-		err = options_take(&o, sizeof(o), options,
-				   "struct memclient_segment_options");
-	if (err == 0)
-		err = options_check_page_size(&o.page_size);
-	if (err == 0)
-		err = check_segment_options(&o);
-	return err != 0 ? err : create_segment(mc, name, length, &o);
-}
-
-EXPORT int memclient_segment_unlink(struct memclient *mc, const char *name)
-{
-	Memd__SegmentUnlink m = MEMD__SEGMENT_UNLINK__INIT;
-	struct command *c;
-	int err = check_client(mc);
-
-	if (err == 0)
-		err = options_check_name(name);
-	if (err != 0)
-		return err;
-	m.name = (char *)name;
-	c = start(mc, COMMAND_REQUEST);
-	err = set_body(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK, &m.base);
-	ASSERT(err == 0);	/* a checked name fits */
-	return run_and_release(mc, c);
-}
-
-/* ---- ranges */
-
-/* The region that holds all of the range; NULL, with an error text, if none
- * does. */
-static struct region *find_range(struct memclient *mc, const void *addr,
-				 size_t length)
-{
-	uintptr_t start = (uintptr_t)addr;
-	struct region *r = regions_find(&mc->space.regions, start);
-
-	if (r != NULL && length <= r->start + r->length - start)
-		return r;
-	errors_set(-EINVAL, "the range is not inside one region");
-	return NULL;
-}
-
-static int run_range(struct memclient *mc, enum command_kind kind, void *addr,
-		     size_t length, int advice)
-{
-	struct command *c;
-	int err = check_client(mc);
-
-	if (err != 0)
-		return err;
-	c = start(mc, kind);
-	c->address = (uintptr_t)addr;
-	c->length = length;
-	c->advice = advice;
-	return run_and_release(mc, c);
-}
-
-/* In pieces, each with a time limit of its own: paging out a large region
- * takes as long as the disk takes. */
-static int advise_in_pieces(struct memclient *mc, const struct region *r,
-			    uintptr_t at, uintptr_t end, int advice)
-{
-	while (at < end) {
-		uintptr_t piece = (at - r->start) / ADVISE_BYTES + 1;
-		uintptr_t next = MIN(r->start + piece * ADVISE_BYTES, end);
-		int err = run_range(mc, COMMAND_ADVISE, (void *)at, next - at,
-				    advice);
-
-		if (err != 0)
-			return err;
-		at = next;
-	}
-	return 0;
-}
-
-/* Advice about the segment, or about the range as one: not in pieces. */
-static bool is_whole(int advice)
-{
-	return advice <= MEMCLIENT_ADVICE_RANDOM ||
-	       advice == MEMCLIENT_ADVICE_RECORD ||
-	       advice == MEMCLIENT_ADVICE_REPLAY;
-}
-
-EXPORT int memclient_advise(struct memclient *mc, void *addr, size_t length,
-			    int advice)
-{
-	uintptr_t start = (uintptr_t)addr;
-	struct region *r;
-	int err = check_client(mc);
-
-	if (err != 0)
-		return err;
-	if (advice < MEMCLIENT_ADVICE_NORMAL ||
-	    advice > MEMCLIENT_ADVICE_REPLAY)
-		return errors_set(-EINVAL, "advice %d is none", advice);
-	r = find_range(mc, addr, length);
-	if (r == NULL)
-		return -EINVAL;
-	if (is_whole(advice))
-		return run_range(mc, COMMAND_ADVISE, addr, length, advice);
-	return advise_in_pieces(mc, r, start, start + length, advice);
-}
-
-EXPORT int memclient_pin(struct memclient *mc, void *addr, size_t length)
-{
-	return run_range(mc, COMMAND_PIN, addr, length, 0);
-}
-
-EXPORT int memclient_unpin(struct memclient *mc, void *addr, size_t length)
-{
-	return run_range(mc, COMMAND_UNPIN, addr, length, 0);
-}
-
-/* What is read does not matter, only that the page comes: no race with other
- * threads of the program that write there. */
-__attribute__((noinline, no_sanitize_thread))
-static void read_byte(uintptr_t at)
-{
-	(void)*(const volatile uint8_t *)at;
-}
-
-EXPORT int memclient_touch(struct memclient *mc, const void *addr,
-			   size_t length)
-{
-	uintptr_t start = (uintptr_t)addr;
-	struct region *r;
-	int err = check_client(mc);
-
-	if (err != 0)
-		return err;
-	r = find_range(mc, addr, length);
-	if (r == NULL)
-		return -EINVAL;
-	for (uintptr_t at = start; at < start + length;
-	     at = region_page_start(r, region_page_at(r, at) + 1))
-		read_byte(at);
-	return 0;
 }
 
 /* ---- looking in */
@@ -534,7 +261,7 @@ EXPORT int memclient_stats(struct memclient *mc,
 {
 	struct memclient_stats s;
 	struct command *c;
-	int err = check_client(mc);
+	int err = call_check(mc);
 
 	if (err != 0)
 		return err;
@@ -543,8 +270,8 @@ EXPORT int memclient_stats(struct memclient *mc,
 				  "stats.size = sizeof(stats)");
 	memset(&s, 0, sizeof(s));
 	s.size = MIN(ret_stats->size, sizeof(s));
-	c = start(mc, COMMAND_STATS);
-	err = run(mc, c);
+	c = call_start(mc, COMMAND_STATS);
+	err = call_run(mc, c);
 	if (err == 0)
 		fill_stats(mc, c, &s);
 	command_release(&mc->commands, c);
