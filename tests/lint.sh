@@ -193,6 +193,11 @@ check_structure() {
 	layer daemon common proto swapstore daemon || result=1
 	# What a library of the engine offers to that of programs, and the names
 	# of all settings.
+	layer client/region common proto client/region || result=1
+	layer client/link common proto client/region client/link \
+		daemon/embedded.h daemon/config/config_keys.h || result=1
+	layer client/fault common proto client/region client/link \
+		client/fault client/include daemon/embedded.h || result=1
 	layer client common proto client daemon/embedded.h \
 		daemon/config/config_keys.h || result=1
 	return "$result"
