@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the public calls have in common: see call.h. */
 #include "client/call.h"
-#include "client/link/address.h"
 
 #include <errno.h>
 
@@ -41,8 +40,6 @@ void call_set_body(struct command *c, uint16_t type,
 int call_run(struct memclient *mc, struct command *c)
 {
 	command_run(&mc->commands, c);
-	if (mc->engine != NULL)
-		address_shorten(c->text, mc->long_names);
 	if (c->result != 0)
 		errors_set(c->result, "%s", c->text[0] != '\0' ? c->text :
 			   errors_name(c->result));

@@ -13,8 +13,6 @@
 struct memclient {
 	struct settings settings;
 	struct memd_engine *engine;	/* owned; NULL: a daemon's client */
-	uint32_t long_names;		/* settings that the address spells
-					 * long: address_long_names() */
 	struct forks_entry open;	/* what a child has to drop */
 	struct inlines inlines;
 	struct space space;

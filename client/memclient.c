@@ -10,34 +10,20 @@
 
 /* ---- opening */
 
-static int start_engine(struct memclient *mc, const char *address,
-			char *ret_socket, size_t socket_size)
-{
-	struct memd_engine_program program =
-		direct_program(&mc->direct, mc->inlines.uffd);
-	int err = engine_start(address, &program, &mc->engine, ret_socket,
-			       socket_size);
-	char text[ERRORS_TEXT_BYTES];
-
-	mc->long_names = address_long_names(address);
-	mc->inlines.has_engine = err == 0;
-	if (err == 0)
-		return 0;
-	snprintf(text, sizeof(text), "%s", errors_text());
-	address_shorten(text, mc->long_names);
-	return errors_set(err, "%s", text);
-}
-
 /* Start what has to be started here, and find out where to connect. */
 static int find_daemon(struct memclient *mc, const char *address,
 		       const struct memclient_options *options)
 {
+	struct memd_engine_program program =
+		direct_program(&mc->direct, mc->inlines.uffd);
 	char socket[sizeof(mc->settings.shown)];
 	int err;
 
 	if (!engine_is_meant(address))
 		return options_set_settings(&mc->settings, address, options);
-	err = start_engine(mc, address, socket, sizeof(socket));
+	err = engine_start(address, &program, &mc->engine, socket,
+			   sizeof(socket));
+	mc->inlines.has_engine = err == 0;
 	return err != 0 ? err :
 		options_set_settings(&mc->settings, socket, options);
 }

@@ -360,7 +360,7 @@ memd on $host, in memd.conf; $user must be able to read the key:
 A client's host needs ca.pem, $name.pem and $name.key, and nothing else.
 A program there takes its memory from (in one line)
 
-    tcp://$host:$port?ca=$dir/ca.pem&certificate=$dir/$name.pem&key=$dir/$name.key
+    tcp://$host:$port?tls_ca=$dir/ca.pem&tls_certificate=$dir/$name.pem&tls_key=$dir/$name.key
 
 Keep ca.key and $index to yourself: who has the key can be any client.
 END

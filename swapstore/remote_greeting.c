@@ -116,8 +116,6 @@ static int on_refusal(struct remote_link *link, const struct wire_header *h,
 		ask_for_store(link);
 		return 0;
 	}
-	/* client/link/address.c knows by these words that the rest is not
-	 * ours. */
 	remote_state_blame(link, -code, "it says: %s", text);
 	return -ECONNREFUSED;
 }

@@ -195,7 +195,7 @@ check_structure() {
 	# of all settings.
 	layer client/region common proto client/region || result=1
 	layer client/link common proto client/region client/link \
-		daemon/embedded.h daemon/config/config_keys.h || result=1
+		daemon/embedded.h || result=1
 	layer client/fault common proto client/region client/link \
 		client/fault client/include daemon/embedded.h || result=1
 	layer client common proto client daemon/embedded.h \

@@ -157,16 +157,17 @@ struct memclient_options {
  *          with more rights than their caller do not read it.
  *          "embedded:NAME=VALUE,…": no daemon; pager and swap file are in this
  *          process, on a thread of their own.  All settings of memd.conf(5)
- *          may be given, above all pool=SIZE (of the memory in frames; 256M),
- *          swap=PATH (default: a file without a name in $TMPDIR or /var/tmp,
- *          which must not be a tmpfs, as that is memory) and size=SIZE (of the
- *          swap file; 1G).
+ *          may be given, above all pool_size=SIZE (of the memory in frames;
+ *          256M), swap_file=PATH (default: a file without a name in $TMPDIR or
+ *          /var/tmp, which must not be a tmpfs, as that is memory) and
+ *          swap_size=SIZE (of the swap file; 1G).
  *          "tcp://HOST:PORT?NAME=VALUE&…": the same with the memory of a memd
- *          on another host in place of a swap file.  pool=SIZE is what is kept
- *          here, size=SIZE what may be kept there.  ca=FILE, certificate=FILE
- *          and key=FILE (PEM) make it TLS, without which only loopback is
- *          allowed, or insecure_tcp=yes.  mirror=HOST:PORT is a second host
- *          that keeps every page too.
+ *          on another host in place of a swap file.  pool_size=SIZE is what is
+ *          kept here, swap_size=SIZE what may be kept there.  tls_ca=FILE,
+ *          tls_certificate=FILE and tls_key=FILE (PEM) make it TLS, without
+ *          which only loopback is allowed, or insecure_tcp=yes.
+ *          store_mirror=HOST:PORT is a second host that keeps every page
+ *          too.
  *          Both need libmemd-engine.so.0, which comes with memd, a program
  *          that is not linked statically as a whole, and a heap that does not
  *          itself lie in such memory.

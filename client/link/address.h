@@ -11,7 +11,6 @@
 
 #include "common/checks.h"
 #include <stdbool.h>
-#include <stdint.h>
 
 #define ADDRESS_EMBEDDED "embedded:"
 #define ADDRESS_TCP "tcp://"
@@ -31,28 +30,10 @@ const char *address_from_environment(bool *ret_is_old);
 	"its clients any more: set MEMCLIENT_ADDRESS"
 
 /* Take the next setting off *text, which is cut up at any of `separators`; the
- * first time it is the text behind "embedded:" or "?".  Short names come as
- * those of memd.conf(5) that they stand for.  Returns 1; 0: there are no more;
- * or -EINVAL: *ret_name is not NAME=VALUE. */
+ * first time it is the text behind "embedded:" or "?".  Returns 1; 0: there are
+ * no more; or -EINVAL: *ret_name is not NAME=VALUE. */
 int address_next_setting(char **text, const char *separators,
 			 const char **ret_name, const char **ret_value)
 	MUST_CHECK;
-
-/* Is it a setting of memd.conf(5)? */
-bool address_is_setting(const char *name);
-
-/* The setting, by its short name where it has one, that is nearest to what is
- * none; NULL: none is near. */
-const char *address_find_near(const char *name);
-
-/* Which settings that have a short name this address calls by the long one:
- * a bit each, for address_shorten(). */
-uint32_t address_long_names(const char *address);
-
-/* An engine knows the names of memd.conf(5) only.  Put the short ones into
- * what it says, as in the address, but for `long_names`; nor are there blanks
- * beside "=".  Nothing in quotes is changed, as that is somebody's own words,
- * nor behind "it says: ", as that is another host's; the text never grows. */
-void address_shorten(char *text, uint32_t long_names);
 
 #endif

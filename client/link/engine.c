@@ -40,7 +40,7 @@ static int add(struct plan *plan, const char *name, const char *value)
 	return 0;
 }
 
-/* "pool=64M,swap=/tmp/x": pairs between any of `separators`. */
+/* "pool_size=64M,swap_file=/tmp/x": pairs between any of `separators`. */
 static int add_pairs(struct plan *plan, char *text, const char *separators)
 {
 	const char *name = NULL, *value = NULL;
@@ -86,15 +86,6 @@ static int make_plan(struct plan *plan, const char *address)
 	memcpy(plan->text, rest, strlen(rest) + 1);
 	return is_tcp ? plan_tcp(plan, plan->text) :
 			add_pairs(plan, plan->text, ",");
-}
-
-/* Whether a setting exists, the engine says; which was meant, we know. */
-static const char *find_meant(const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->count; i++)
-		if (!address_is_setting(plan->setting[i][0]))
-			return address_find_near(plan->setting[i][0]);
-	return NULL;
 }
 
 /* ---- the library */
@@ -171,7 +162,6 @@ int engine_start(const char *address,
 		 char *ret_socket, size_t socket_size)
 {
 	char reason[REASON_BYTES] = "";
-	const char *meant = NULL;
 	struct plan plan;
 	int err = make_plan(&plan, address);
 
@@ -184,11 +174,6 @@ int engine_start(const char *address,
 				  library.reason);
 	err = library.start(program, plan.setting, ret_engine, ret_socket,
 			    socket_size, reason, sizeof(reason));
-	if (err == -EINVAL)
-		meant = find_meant(&plan);
-	if (meant != NULL)
-		return errors_set(err, "%s; did you mean \"%s\"?", reason,
-				  meant);
 	return err == 0 ? 0 : errors_set(err, "%s", reason);
 }
 

@@ -71,8 +71,9 @@ static int connection_fail(const struct connection *c, int err)
 				true, -err);
 	else if (is_gone && connection_is_plain_tcp(c) && c->server[0] == '\0')
 		failure_set(c->failure, FAILURE_BROKEN, -err, "memd at %s "
-			    "closed the connection: does it want TLS (ca, "
-			    "certificate and key)? See its log", c->address);
+			    "closed the connection: does it want TLS (tls_ca, "
+			    "tls_certificate and tls_key)? See its log",
+			    c->address);
 	else
 		failure_set_io(c->failure, c->address, c->timeout_ms, -err);
 	return err;
@@ -132,8 +133,9 @@ static int connection_receive(struct connection *c, uint64_t until_ns,
 		return connection_mistrust(c, "a message too long came");
 	if (err != 0 || h.payload_bytes != 0)	/* perhaps it is TLS */
 		return connection_mistrust(c, connection_is_plain_tcp(c) ?
-			"not the memd protocol, unless in TLS (add ca, "
-			"certificate and key)" : "not the memd protocol");
+			"not the memd protocol, unless in TLS (add tls_ca, "
+			"tls_certificate and tls_key)" :
+			"not the memd protocol");
 	err = connection_reserve(c, h.body_bytes);
 	if (err == 0)
 		err = socket_receive_all(&c->channel, c->body, h.body_bytes,

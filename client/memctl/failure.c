@@ -92,9 +92,9 @@ void failure_set_tls(struct failure *failure, const char *address,
 	/* One of the two does not believe the other, who is not allowed. */
 	if (code == EACCES)
 		failure_set(failure, FAILURE_CONNECT, code,
-			    "no TLS with %s: %s: check ca, certificate and "
-			    "key of both sides, and the host's name", address,
-			    reason);
+			    "no TLS with %s: %s: check tls_ca, "
+			    "tls_certificate and tls_key of both sides, and "
+			    "the host's name", address, reason);
 	else if (code == EBUSY)
 		failure_set(failure, FAILURE_CONNECT, code,
 			    "memd at %s is busy: %s: try again", address,

@@ -11,7 +11,8 @@ static const struct argp_option options_common_list[] = {
 	{ NULL, 0, NULL, 0, "Options of every command:", 10 },
 	{ "socket", 's', "ADDRESS", 0,
 	  "memd's socket, @NAME for an abstract one, or, on another host, "
-	  "tcp://HOST:PORT?ca=FILE&certificate=FILE&key=FILE; default "
+	  "tcp://HOST:PORT?tls_ca=FILE&tls_certificate=FILE&tls_key=FILE; "
+	  "default "
 	  "$MEMCLIENT_ADDRESS, else " CONNECTION_ADDRESS_DEFAULT, 10 },
 	{ "output", 'o', "FORMAT", 0,
 	  "table (default), json, or raw: tab-separated, without a header",

@@ -34,6 +34,17 @@ struct wish {
 	const char *insecure;
 };
 
+/* The settings of memd.conf(5). */
+static const char *const all_names[] = {
+#define NUMBER(name, ...)	#name,
+#define TEXT(name, ...)		#name,
+#define CHOICE(name, ...)	#name,
+#include "daemon/config/config_keys.h"
+#undef NUMBER
+#undef TEXT
+#undef CHOICE
+};
+
 static int tcp_refuse(struct failure *ret_failure, const char *shown,
 		      const char *what)
 {
@@ -61,7 +72,10 @@ static bool tcp_take_setting(struct wish *wish, const char *name,
 			*rows[i].to = value;
 			return true;
 		}
-	return address_is_setting(name);
+	for (size_t i = 0; i < ARRAY_SIZE(all_names); i++)
+		if (strcmp(all_names[i], name) == 0)
+			return true;
+	return false;
 }
 
 /* `settings` is cut up; the wish points into it. */
@@ -76,9 +90,9 @@ static int tcp_take_settings(struct wish *wish, char *settings,
 		if (tcp_take_setting(wish, name, value))
 			continue;
 		failure_set(ret_failure, FAILURE_ADDRESS, EINVAL,
-			    "%s: no setting is called '%.64s': ca, "
-			    "certificate, key, crl and insecure_tcp are",
-			    shown, name);
+			    "%s: no setting is called '%.64s': tls_ca, "
+			    "tls_certificate, tls_key, tls_crl and "
+			    "insecure_tcp are", shown, name);
 		return -EINVAL;
 	}
 	if (more != 0)
@@ -100,15 +114,15 @@ static int tcp_check_plain(const struct tcp_address *ta,
 		if (!remote_address_is_loopback(ai->ai_addr))
 			return tcp_refuse(ret_failure, ta->shown, "another "
 					  "host is asked with certificates: "
-					  "add ?ca=FILE&certificate=FILE&"
-					  "key=FILE, or, where the network is "
-					  "trusted, ?insecure_tcp=yes");
+					  "add ?tls_ca=FILE&"
+					  "tls_certificate=FILE&tls_key=FILE, "
+					  "or, where the network is trusted, "
+					  "?insecure_tcp=yes");
 	return 0;
 }
 
-/* `text` is the address, in whose words it is told what is wrong. */
-static int load_tls(struct tcp_address *ta, const char *text,
-		    const struct wish *wish, struct failure *ret_failure)
+static int load_tls(struct tcp_address *ta, const struct wish *wish,
+		    struct failure *ret_failure)
 {
 	char reason[CHANNEL_REASON_BYTES];
 	int err = channel_context_create(&wish->files, false, &ta->tls, reason,
@@ -116,7 +130,6 @@ static int load_tls(struct tcp_address *ta, const char *text,
 
 	if (err == 0)
 		return 0;
-	address_shorten(reason, address_long_names(text));
 	failure_set(ret_failure, FAILURE_ADDRESS, -err, "%s: %s", ta->shown,
 		    reason);
 	return err;
@@ -171,7 +184,7 @@ static int tcp_address_init(struct tcp_address *ta, const char *text,
 	if (err == 0)
 		err = wish.files.ca != NULL || wish.files.certificate != NULL ||
 		      wish.files.key != NULL ?
-			load_tls(ta, text, &wish, ret_failure) :
+			load_tls(ta, &wish, ret_failure) :
 			tcp_check_plain(ta, &wish, ret_failure);
 	if (err != 0)
 		tcp_address_fini(ta);

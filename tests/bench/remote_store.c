@@ -227,7 +227,8 @@ int remote_faults(const char *address, const struct remote_work *work,
 	void *at;
 
 	snprintf(tcp, sizeof(tcp),
-		 "tcp://%s?pool=8M&size=256M&insecure_tcp=yes", address);
+		 "tcp://%s?pool_size=8M&swap_size=256M&insecure_tcp=yes",
+		 address);
 	if (memclient_open(tcp, NULL, &mc) != 0 ||
 	    memclient_map(mc, REMOTE_SPACE_BYTES, &o, &at) != 0 ||
 	    memclient_advise(mc, at, REMOTE_SPACE_BYTES,

@@ -9,7 +9,7 @@
 enum { PAGE = 4096, PAGES = 64, LENGTH = PAGES * PAGE, SOMEBODY = 12345 };
 
 /* 1024 frames. */
-#define ADDRESS "embedded:pool=4M,size=16M,store=mem"
+#define ADDRESS "embedded:pool_size=4M,swap_size=16M,store=mem"
 
 static struct fake none = { .address = ADDRESS };
 

@@ -448,7 +448,7 @@ static void check_thread(const char *name, const cpu_set_t *widest)
 static void open_confined(void)
 {
 	const struct sched_param realtime = { .sched_priority = 1 };
-	const char *embedded = "embedded:pool=8M,size=16M";
+	const char *embedded = "embedded:pool_size=8M,swap_size=16M";
 	struct memclient *mc;
 	cpu_set_t widest, one;
 

@@ -123,9 +123,9 @@ static void begin(struct scene *s)
 		store_hosts_start(&s->hosts, c);
 	snprintf(s->socket, sizeof(s->socket), "@memd-mirror-test-%d",
 		 (int)getpid());
-	snprintf(address, sizeof(address), "tcp://127.0.0.1:%u?pool=8M&size=64M"
-		 "&write_behind=4M"
-		 "&mirror=127.0.0.1:%u&socket=%s", port[0], port[1], s->socket);
+	snprintf(address, sizeof(address), "tcp://127.0.0.1:%u?pool_size=8M"
+		 "&swap_size=64M&write_behind=4M&store_mirror=127.0.0.1:%u"
+		 "&socket=%s", port[0], port[1], s->socket);
 	if (memclient_open(address, &o, &s->mc) != 0)
 		fail_msg("%s", memclient_error(NULL));
 	if (memclient_map(s->mc, (size_t)PAGES * PAGE, NULL, &at) != 0)

@@ -127,8 +127,8 @@ static int try_open(struct scene *s, const char *more)
 
 	snprintf(s->socket, sizeof(s->socket), "@memd-outage-test-%d",
 		 (int)getpid());
-	snprintf(address, sizeof(address), "tcp://127.0.0.1:%u?pool=8M"
-		 "&size=32M&socket=%s%s", s->hosts.port[0], s->socket,
+	snprintf(address, sizeof(address), "tcp://127.0.0.1:%u?pool_size=8M"
+		 "&swap_size=32M&socket=%s%s", s->hosts.port[0], s->socket,
 		 more);
 	return memclient_open(address, &o, &s->mc);
 }
@@ -137,7 +137,7 @@ static void open_mirror(struct scene *s)
 {
 	char more[64];
 
-	snprintf(more, sizeof(more), "&mirror=127.0.0.1:%u",
+	snprintf(more, sizeof(more), "&store_mirror=127.0.0.1:%u",
 		 s->hosts.port[1]);
 	if (try_open(s, more) != 0)
 		fail_msg("%s", memclient_error(NULL));
@@ -231,7 +231,8 @@ static void none_is_too_few(void **state)
 		store_hosts_start(&s.hosts, c);
 	for (unsigned c = 0; c < 2; c++)
 		testmemd_kill(&s.hosts.memd[c]);
-	snprintf(more, sizeof(more), "&mirror=127.0.0.1:%u", s.hosts.port[1]);
+	snprintf(more, sizeof(more), "&store_mirror=127.0.0.1:%u",
+		 s.hosts.port[1]);
 	assert_int_not_equal(try_open(&s, more), 0);
 	for (unsigned c = 0; c < 2; c++) {
 		snprintf(address, sizeof(address), "127.0.0.1:%u: ",

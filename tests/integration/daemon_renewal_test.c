@@ -310,8 +310,9 @@ static void start_program(struct scene *s, char socket[64])
 	renew_all("first");
 	start_host(s, 0);
 	snprintf(socket, 64, "@memd-renewal-test-%d", (int)getpid());
-	snprintf(address, sizeof(address), "tcp://127.0.0.1:%u?pool=8M"
-		 "&size=32M&socket=%s&ca=%s&certificate=%s&key=%s&crl=%s",
+	snprintf(address, sizeof(address), "tcp://127.0.0.1:%u?pool_size=8M"
+		 "&swap_size=32M&socket=%s&tls_ca=%s&tls_certificate=%s"
+		 "&tls_key=%s&tls_crl=%s",
 		 s->port[0], socket, certs_path("ca.pem"),
 		 certs_path("user.pem"), certs_path("user.key"),
 		 certs_path("crl.pem"));

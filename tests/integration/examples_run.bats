@@ -198,7 +198,7 @@ loses_its_memory() {
 
 @test "bigsort sorts as sort does in memory of its own, no memd needed" {
 	LC_ALL=C sort -T . -S 8M $texts >expected
-	"$examples/bigsort" -v -s embedded:pool=4M,size=320M $texts \
+	"$examples/bigsort" -v -s embedded:pool_size=4M,swap_size=320M $texts \
 		>sorted 2>figures
 	cmp expected sorted
 	[ "$(figure faults_swap_in figures)" -gt 0 ]

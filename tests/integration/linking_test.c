@@ -18,7 +18,8 @@ enum { PATIENCE_S = 60, SKIPPED = 77 };
 static int open_embedded(void)
 {
 	struct memclient *mc;
-	int err = memclient_open("embedded:pool=2M,size=8M", NULL, &mc);
+	int err = memclient_open("embedded:pool_size=2M,swap_size=8M", NULL,
+				 &mc);
 
 	if (err == 0)
 		memclient_close(mc);

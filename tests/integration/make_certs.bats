@@ -91,7 +91,7 @@ server.pem" ]
 	done
 	grep -q '^    listen_tcp = :[0-9]*$' "$said"
 	grep -q '^    tls_users = ' "$said"
-	grep -q "tcp://db.example.org:7433?ca=$certs/ca.pem&certificate=" \
+	grep -q "tcp://db.example.org:7433?tls_ca=$certs/ca.pem&tls_certificate=" \
 		"$said"
 }
 

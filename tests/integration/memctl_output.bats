@@ -442,7 +442,7 @@ has_lines() {
 
 @test "an address that is none is a usage error" {
 	fails 2 'is at tcp://HOST:PORT' -s http://10.0.0.1:77 ps
-	fails 2 'pass the @name it listens at' -s embedded:pool=64M ps
+	fails 2 'pass the @name it listens at' -s embedded:pool_size=64M ps
 	fails 2 "'' is no address" -s '' ps
 	fails 2 "'unix:' is no address" -s unix: ps
 	fails 2 "'@' is no address" -s @ ps
@@ -459,9 +459,9 @@ has_lines() {
 	golden trace-3.raw -o raw trace -n 3
 	[[ $("$memctl" status) == *", at $MEMCLIENT_ADDRESS"$'\n'* ]]
 	# Settings of programs that use that address make no difference.
-	golden ps.raw -s "$MEMCLIENT_ADDRESS?pool=64M&mirror=192.0.2.1:7433" \
+	golden ps.raw -s "$MEMCLIENT_ADDRESS?pool_size=64M&store_mirror=192.0.2.1:7433" \
 		-o raw ps
-	[[ $("$memctl" -s "$MEMCLIENT_ADDRESS?pool=1G" status) == \
+	[[ $("$memctl" -s "$MEMCLIENT_ADDRESS?pool_size=1G" status) == \
 		*", at $MEMCLIENT_ADDRESS"$'\n'* ]]
 }
 
@@ -470,23 +470,22 @@ has_lines() {
 	fails 2 'give HOST:PORT' -s tcp:// ps
 	fails 2 'give HOST:PORT' -s tcp://127.0.0.1 ps
 	fails 2 'give HOST:PORT' -s tcp://::1:7433 ps
-	fails 2 "no setting is called 'certficate': ca, certificate," \
-		-s "$here?certficate=x" ps
-	fails 2 "no setting is called 'colour': ca," -s "$here?colour=x" ps
+	fails 2 "no setting is called 'certificate': tls_ca," \
+		-s "$here?certificate=x" ps
 	fails 2 'a port is 1 to 65535' -s tcp://127.0.0.1:65537 ps
-	fails 2 "'ca' is no setting: write NAME=VALUE" -s "$here?ca" ps
-	fails 2 'add ?ca=FILE&certificate=FILE&key=FILE' \
+	fails 2 "'tls_ca' is no setting: write NAME=VALUE" -s "$here?tls_ca" ps
+	fails 2 'add ?tls_ca=FILE&tls_certificate=FILE&tls_key=FILE' \
 		-s tcp://192.0.2.1:1 ps
-	fails 2 'add ?ca=FILE&certificate=FILE&key=FILE' \
+	fails 2 'add ?tls_ca=FILE&tls_certificate=FILE&tls_key=FILE' \
 		-s 'tcp://192.0.2.1:1?insecure_tcp=no' ps
-	fails 2 "$here: ca: ca.pem: cannot be read: No such file" \
-		-s "$here?ca=ca.pem&certificate=c.pem&key=c.key" ps
+	fails 2 "$here: tls_ca: ca.pem: cannot be read: No such file" \
+		-s "$here?tls_ca=ca.pem&tls_certificate=c.pem&tls_key=c.key" ps
 	mkfifo fifo
-	fails 2 "$here: ca: fifo: not a regular file, but a FIFO" \
-		-s "$here?ca=fifo&certificate=c.pem&key=c.key" ps
-	fails 2 "$here: ca: TLS wants a CA certificate too" \
-		-s "$here?key=c.key" ps
-	fails 2 'too long' -s "$here?ca=$(printf '%02048d' 0)" ps
+	fails 2 "$here: tls_ca: fifo: not a regular file, but a FIFO" \
+		-s "$here?tls_ca=fifo&tls_certificate=c.pem&tls_key=c.key" ps
+	fails 2 "$here: tls_ca: TLS wants a CA certificate too" \
+		-s "$here?tls_key=c.key" ps
+	fails 2 'too long' -s "$here?tls_ca=$(printf '%02048d' 0)" ps
 }
 
 @test "another host that does not answer well is told of" {
@@ -494,7 +493,7 @@ has_lines() {
 	fails 5 "memd at $MEMCLIENT_ADDRESS did not answer within 200 ms" \
 		--timeout 200ms ps
 	start_tcp_server garbage
-	fails 5 'unless in TLS (add ca, certificate and key)' ps
+	fails 5 'unless in TLS (add tls_ca, tls_certificate and tls_key)' ps
 	start_tcp_server close
 	fails 5 "memd at $MEMCLIENT_ADDRESS closed the connection" status
 	stop_server

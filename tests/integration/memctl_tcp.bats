@@ -83,7 +83,7 @@ address() {
 	port=$(cat "$1.port")
 	printf 'tcp://%s:%s' "${3:-127.0.0.1}" "$port"
 	[ -z "${2-}" ] ||
-		printf '?ca=%s&certificate=%s&key=%s' "${4:-certs/ca.pem}" \
+		printf '?tls_ca=%s&tls_certificate=%s&tls_key=%s' "${4:-certs/ca.pem}" \
 			"$2.pem" "$2.key"
 }
 
@@ -92,7 +92,7 @@ start_client() {
 	local pid
 
 	seq 100000 | rev >text
-	MEMCLIENT_ADDRESS="$(address tls certs/worker)&pool=1M&size=16M" \
+	MEMCLIENT_ADDRESS="$(address tls certs/worker)&pool_size=1M&swap_size=16M" \
 		"$bigsort" -v -H text <>hold >sorted 2>figures 3>&- &
 	pid=$!
 	echo "$pid" >client.pid
@@ -185,10 +185,10 @@ fails() {
 
 # Its own setting would have to be smaller, not larger.
 @test "a program whose size has no room is told whose setting is meant" {
-	run ! env MEMCLIENT_ADDRESS="$(address tls certs/worker)&size=1G" \
+	run ! env MEMCLIENT_ADDRESS="$(address tls certs/worker)&swap_size=1G" \
 		"$bigsort" text
 	[[ $output == *"memd at 127.0.0.1:$(cat tls.port) has no room "* ]]
-	[[ $output == *" a smaller size here,"* ]]
+	[[ $output == *" a smaller swap_size here,"* ]]
 	[[ $output == *"it says: no room for "*"; make swap_size larger"* ]]
 }
 
@@ -273,7 +273,7 @@ user; set the limit of uid $(id -u)" "$MEMCLIENT_ADDRESS" \
 
 sort_until_enough() {
 	while [ ! -e enough ]; do
-		MEMCLIENT_ADDRESS="$MEMCLIENT_ADDRESS&pool=1M&size=16M" \
+		MEMCLIENT_ADDRESS="$MEMCLIENT_ADDRESS&pool_size=1M&swap_size=16M" \
 			timeout 60 "$bigsort" text >/dev/null
 	done
 }
@@ -336,13 +336,13 @@ sort_until_enough() {
 	fails 6 "host name mismatch: the other side's certificate is not for \
 localhost" "$(address tls certs/admin localhost)" status
 	fails 2 "not the certificate's key" \
-		"$(address tls certs/admin)&key=certs/worker.key" status
+		"$(address tls certs/admin)&tls_key=certs/worker.key" status
 	chmod 644 certs/gone.key
 	fails 2 'others may use the key' "$(address tls certs/gone)" status
 	chmod 600 certs/gone.key
 	fails 5 'the other side speaks no TLS: check host and port' \
 		"$(address plain certs/admin)" status
-	fails 5 'does it want TLS (ca, certificate and key)?' \
+	fails 5 'does it want TLS (tls_ca, tls_certificate and tls_key)?' \
 		"$(address tls)" status
 }
 

@@ -25,8 +25,9 @@ static void listen_tls(struct memctl_server *server)
 	memctl_server_listen_tcp(server);
 	length = strlen(server->address);
 	snprintf(server->address + length, sizeof(server->address) - length,
-		 "?ca=%s&certificate=%s&key=%s", certs_path("ca.pem"),
-		 certs_path("alice.pem"), certs_path("alice.key"));
+		 "?tls_ca=%s&tls_certificate=%s&tls_key=%s",
+		 certs_path("ca.pem"), certs_path("alice.pem"),
+		 certs_path("alice.key"));
 }
 
 static struct connection *start(struct memctl_server *server)

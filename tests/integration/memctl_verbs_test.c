@@ -359,7 +359,8 @@ static void dropped_store_is_lost_to_its_host(void **state)
 	store_hosts_start(&hosts, 0);
 	host = hosts.memd[0].socket;
 	snprintf(address, sizeof(address),
-		 "tcp://127.0.0.1:%u?pool=8M&size=32M", hosts.port[0]);
+		 "tcp://127.0.0.1:%u?pool_size=8M&swap_size=32M",
+		 hosts.port[0]);
 	mc = open_client(address);
 	memory = map_private(mc);
 	write_all(memory, 1);

@@ -506,7 +506,7 @@ static int run_without_daemon(void)
 	const char *first = !is_tcp ? between :
 		strchr(opt.address, '?') != NULL ? between : "?";
 
-	snprintf(address, sizeof(address), "%s%spool=%s%ssize=512M",
+	snprintf(address, sizeof(address), "%s%spool_size=%s%sswap_size=512M",
 		 opt.address, first, opt.pool, between);
 	return run_processes();
 }

@@ -29,6 +29,6 @@ certs_flags() {
 }
 
 certs_query() {
-	printf 'ca=%s&certificate=%s&key=%s\n' "$PWD/certs/ca.pem" \
+	printf 'tls_ca=%s&tls_certificate=%s&tls_key=%s\n' "$PWD/certs/ca.pem" \
 		"$PWD/certs/$1.pem" "$PWD/certs/$1.key"
 }

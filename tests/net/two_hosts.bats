@@ -120,7 +120,7 @@ sorts_as_sort() {
 	local mode=$1 address setting pool=$((pool_mib << 20))
 
 	shift
-	address="tcp://10.77.0.2:$port?pool=${pool_mib}M&size=512M"
+	address="tcp://10.77.0.2:$port?pool_size=${pool_mib}M&swap_size=512M"
 	for setting in "$@"; do
 		address="$address&$setting"
 	done
@@ -170,12 +170,12 @@ start_tls() {
 @test "without a certificate nobody gets in" {
 	start_tls 64M
 	run netns_in a "$bigsort" -s \
-		"tcp://10.77.0.2:$port?pool=32M&size=64M&insecure_tcp=yes" text
+		"tcp://10.77.0.2:$port?pool_size=32M&swap_size=64M&insecure_tcp=yes" text
 	[ "$status" -eq 1 ]
 }
 
 @test "without saying that the network is trusted, nothing starts" {
-	run netns_in a "$bigsort" -s "tcp://10.77.0.2:$port?pool=32M" text
+	run netns_in a "$bigsort" -s "tcp://10.77.0.2:$port?pool_size=32M" text
 	[ "$status" -eq 1 ]
 	[[ "$output" = *insecure_tcp* ]]
 }

@@ -2,7 +2,6 @@
 /* Proves that errors have texts that are clean and the calling thread's own,
  * and that addresses and options are understood or refused as memclient.h
  * says. */
-#include "client/link/address.h"
 #include "client/link/errors.h"
 #include "client/include/memclient.h"
 #include "client/options.h"
@@ -116,49 +115,6 @@ static void addresses(void **state)
 	}
 }
 
-/* What the engine says, in the words of the address. */
-static void addresses_name_settings(void **state)
-{
-	static const struct {
-		const char *address, *said, *told;
-	} cases[] = {
-		{ "embedded:pool=1", "pool_size: \"1\" is not allowed",
-		  "pool: \"1\" is not allowed" },
-		{ "embedded:", "swap_size, pool_size and swap_file",
-		  "size, pool and swap" },
-		{ "embedded:pool_size=1", "pool_size: make swap_size smaller",
-		  "pool_size: make size smaller" },
-		{ "tcp://h:1?pool=1M&tls_ca=x",
-		  "(tls_ca, tls_certificate, tls_key); tls_crl=, store_mirror",
-		  "(tls_ca, certificate, key); crl=, mirror" },
-		/* A word in a value is no setting. */
-		{ "embedded:swap=/swap_size", "make swap_size larger",
-		  "make size larger" },
-		/* Nor is what is somebody's own, or a part of a word. */
-		{ "embedded:", "/x/swap_file: \"pool_size\" tls_cas my_tls_ca",
-		  "/x/swap_file: \"pool_size\" tls_cas my_tls_ca" },
-		{ "embedded:", "swap_file.x /swap_file/y",
-		  "swap_file.x /swap_file/y" },
-		{ "embedded:", "pool_size pool_size", "pool pool" },
-		/* Nor is what another host calls so. */
-		{ "tcp://h:1", "a smaller swap_size here): it says: no room; "
-		  "make swap_size larger",
-		  "a smaller size here): it says: no room; make swap_size "
-		  "larger" },
-		{ "tcp://h:1", "or insecure_tcp = yes", "or insecure_tcp=yes" },
-		{ "embedded:", "", "" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		char text[128];
-
-		snprintf(text, sizeof(text), "%s", cases[i].said);
-		address_shorten(text, address_long_names(cases[i].address));
-		assert_string_equal(text, cases[i].told);
-	}
-}
-
 static void defaults(void **state)
 {
 	struct settings s = { .timeout_ns = 0 };
@@ -244,7 +200,6 @@ int main(void)
 		cmocka_unit_test(copies_are_clean_and_cut),
 		cmocka_unit_test(texts_are_the_threads_own),
 		cmocka_unit_test(addresses),
-		cmocka_unit_test(addresses_name_settings),
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(structs_of_other_versions),
 		cmocka_unit_test(names),
