@@ -146,68 +146,64 @@ void handler_take_fault(struct handler *h, const struct uffd_fault *uf)
 
 /* ---- messages */
 
-static void take_segment(struct handler *h, const struct link_message *message)
-{
-	uint64_t id = message->header.request_id;
-	Memd__SegmentReply *reply =
-		(void *)link_unpack(&h->session.link, message,
-				    &memd__segment_reply__descriptor);
+static const struct {
+	uint16_t type;
+	const ProtobufCMessageDescriptor *descriptor;
+} with_body[] = {
+	{ MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY,
+	  &memd__fault_reply__descriptor },
+	{ MEMD__MESSAGE_TYPE__TYPE_READY, &memd__ready__descriptor },
+	{ MEMD__MESSAGE_TYPE__TYPE_AGE, &memd__age__descriptor },
+	{ MEMD__MESSAGE_TYPE__TYPE_ERROR, &memd__error__descriptor },
+	{ MEMD__MESSAGE_TYPE__TYPE_SEGMENT_REPLY,
+	  &memd__segment_reply__descriptor },
+	{ MEMD__MESSAGE_TYPE__TYPE_SESSION_STATS_REPLY,
+	  &memd__session_stats_reply__descriptor },
+	{ MEMD__MESSAGE_TYPE__TYPE_MAILBOX_REPLY,
+	  &memd__mailbox_reply__descriptor },
+};
 
-	if (reply == NULL)
-		return;
-	if (session_request_kind(id) == REQUEST_REJOIN)
-		rejoin_take_reply(&h->rejoin, id, reply);
-	else
-		attach_take_reply(&h->requests, id, reply);
+/* False: it is malformed, and the link is down.  *ret_body is NULL for a
+ * message that has none. */
+static bool unpack_message(struct link *l, const struct link_message *message,
+			   void **ret_body)
+{
+	*ret_body = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(with_body); i++)
+		if (with_body[i].type == message->header.type) {
+			*ret_body = link_unpack(l, message,
+						with_body[i].descriptor);
+			return *ret_body != NULL;
+		}
+	return true;
 }
 
-static void take_stats(struct handler *h, const struct link_message *message)
+static void take_mailbox(struct handler *h, const Memd__MailboxReply *reply)
 {
-	Memd__SessionStatsReply *reply =
-		(void *)link_unpack(&h->session.link, message,
-				    &memd__session_stats_reply__descriptor);
-
-	if (reply != NULL)
-		request_take_stats(&h->requests, message->header.request_id,
-				   reply);
-}
-
-static void take_mailbox(struct handler *h, const struct link_message *message)
-{
-	struct link *l = &h->session.link;
-	int fd = link_take_fd(l);
-	Memd__MailboxReply *reply =
-		(void *)link_unpack(l, message,
-				    &memd__mailbox_reply__descriptor);
+	int fd = link_take_fd(&h->session.link);
 
 	drop_mailbox(h);
-	if (reply != NULL && reply->cell_count == MAILBOX_CELLS)
+	if (reply->cell_count == MAILBOX_CELLS)
 		h->mailbox_fd = fd;
 	else if (fd >= 0)
 		close(fd);	/* then without one */
 }
 
-static void take_error(struct handler *h, const struct link_message *message)
+static void take_error(struct handler *h, uint64_t id,
+		       const Memd__Error *error)
 {
-	uint64_t id = message->header.request_id;
-	Memd__Error *error =
-		(void *)link_unpack(&h->session.link, message,
-				    &memd__error__descriptor);
+	int code = errors_from_wire(error->code);
 
-	if (error == NULL)
-		return;
 	switch (session_request_kind(id)) {
 	case REQUEST_FAULT:
-		paging_take_error(&h->paging, id,
-				  errors_from_wire(error->code));
+		paging_take_error(&h->paging, id, code);
 		break;
 	case REQUEST_COMMAND:
 	case REQUEST_ATTACH:
-		request_take_error(&h->requests, id, error);
+		request_take_error(&h->requests, id, code, error->text);
 		break;
 	case REQUEST_REJOIN:
-		rejoin_take_error(&h->rejoin, id,
-				  errors_from_wire(error->code));
+		rejoin_take_error(&h->rejoin, id, code);
 		break;
 	case REQUEST_NONE:
 	case REQUEST_MAILBOX:	/* then without one */
@@ -215,52 +211,58 @@ static void take_error(struct handler *h, const struct link_message *message)
 	}
 }
 
-static void refuse_unknown(struct link *l, const struct link_message *message)
+static void refuse_unknown(struct link *l, uint64_t id)
 {
 	Memd__Error error = MEMD__ERROR__INIT;
 
 	error.code = ENOSYS;
 	error.text = (char *)"libmemclient does not know this message";
 	/* No room: the peer does not read, so it will not miss this. */
-	(void)!link_send(l, MEMD__MESSAGE_TYPE__TYPE_ERROR,
-			 message->header.request_id, &error.base);
+	(void)!link_send(l, MEMD__MESSAGE_TYPE__TYPE_ERROR, id, &error.base);
 }
 
 static void take_message(struct handler *h, const struct link_message *message)
 {
-	struct handler_parts *shared = &h->shared;
+	struct space *sp = h->shared.space;
 	struct link *l = &h->session.link;
+	uint64_t id = message->header.request_id;
+	void *body;
 
+	if (!unpack_message(l, message, &body))
+		return;
 	switch (message->header.type) {
 	case MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY:
-		paging_take_reply(&h->paging, message);
+		paging_take_reply(&h->paging, id, body);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_READY:
-		hint_take_ready(shared->space, l, message);
+		hint_take_ready(sp, l, body);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_AGE:
-		hint_take_age(shared->space, shared->touched, l, message);
+		hint_take_age(sp, h->shared.touched, l, body);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_OK:
-		request_take_ok(&h->requests, message->header.request_id);
+		request_take_ok(&h->requests, id);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_ERROR:
-		take_error(h, message);
+		take_error(h, id, body);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_REPLY:
-		take_segment(h, message);
+		if (session_request_kind(id) == REQUEST_REJOIN)
+			rejoin_take_reply(&h->rejoin, id, body);
+		else
+			attach_take_reply(&h->requests, id, body);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_SESSION_STATS_REPLY:
-		take_stats(h, message);
+		request_take_stats(&h->requests, id, body);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_MAILBOX_REPLY:
-		take_mailbox(h, message);
+		take_mailbox(h, body);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_RING:
 		break;		/* handler_take_mail() comes next */
 	default:
-		if (message->header.request_id != 0)
-			refuse_unknown(l, message);
+		if (id != 0)
+			refuse_unknown(l, id);
 		break;
 	}
 }

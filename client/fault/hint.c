@@ -31,14 +31,10 @@ static void map_ready(const struct space *sp, struct region *r,
 }
 
 void hint_take_ready(struct space *sp, struct link *l,
-		     const struct link_message *message)
+		     const Memd__Ready *ready)
 {
-	Memd__Ready *ready =
-		(void *)link_unpack(l, message, &memd__ready__descriptor);
 	struct region *r = NULL;
 
-	if (ready == NULL)
-		return;
 	if (ready->n_range > WIRE_RANGES_MAX ||
 	    ready->n_mark > WIRE_MARKS_MAX) {
 		link_drop(l, -EPROTO, "the daemon sent a malformed Ready");
@@ -69,19 +65,16 @@ static void forget_range(const struct pinned *pd, const struct region *r,
 }
 
 void hint_take_age(struct space *sp, struct touched *t, struct link *l,
-		   const struct link_message *message)
+		   const Memd__Age *age)
 {
-	Memd__Age *m = (void *)link_unpack(l, message, &memd__age__descriptor);
 	struct region *r = NULL;
 
-	if (m == NULL)
-		return;
-	if (m->n_range > WIRE_RANGES_MAX) {
+	if (age->n_range > WIRE_RANGES_MAX) {
 		link_drop(l, -EPROTO, "the daemon sent a malformed Age");
 		return;
 	}
-	while ((r = regions_of_segment(&sp->regions, m->segment, r)) != NULL)
-		for (size_t i = 0; i < m->n_range; i++)
-			forget_range(&sp->pinned, r, m->range[i]);
+	while ((r = regions_of_segment(&sp->regions, age->segment, r)) != NULL)
+		for (size_t i = 0; i < age->n_range; i++)
+			forget_range(&sp->pinned, r, age->range[i]);
 	touched_send(t, &sp->regions, l);
 }

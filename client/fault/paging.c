@@ -351,14 +351,9 @@ void paging_take_command(struct paging *pg, struct command *c)
 
 /* ---- the daemon answers */
 
-static bool is_transient(int error)
-{
-	return error == -EBUSY || error == -ENOMEM || error == -EAGAIN;
-}
-
 static void refuse(struct paging *pg, struct fault *f, int error)
 {
-	if (is_transient(error))
+	if (error == -EBUSY || error == -ENOMEM || error == -EAGAIN)
 		fault_enter_delayed(&pg->faults, f,
 				    pg->session->now_ns);
 	else
@@ -384,26 +379,22 @@ static void answer(struct paging *pg, struct fault *f,
 					&told));
 }
 
-void paging_take_reply(struct paging *pg, const struct link_message *message)
+void paging_take_reply(struct paging *pg, uint64_t id,
+		       const Memd__FaultReply *reply)
 {
-	uint64_t id = message->header.request_id;
 	struct region *r = regions_at(&pg->space->regions,
 				      session_request_idx(id));
-	Memd__FaultReply *reply =
-		(void *)link_unpack(&pg->session->link, message,
-				    &memd__fault_reply__descriptor);
 	struct fault *f;
 
 	/* An answer to what is not asked any more is nobody's business. */
-	if (reply == NULL || r == NULL ||
-	    atomic_load(&r->segment) != reply->segment)
+	if (r == NULL || atomic_load(&r->segment) != reply->segment)
 		return;
 	f = faults_find(&pg->faults, r, reply->page);
 	if (f != NULL && f->state == FAULT_ASKED && f->request_id == id)
 		answer(pg, f, reply);
 }
 
-void paging_take_error(struct paging *pg, uint64_t request_id, int error)
+void paging_take_error(struct paging *pg, uint64_t id, int error)
 {
 	struct fault_list *asked = &pg->faults.list[FAULT_ASKED];
 	struct fault *f = TAILQ_FIRST(asked);
@@ -411,7 +402,7 @@ void paging_take_error(struct paging *pg, uint64_t request_id, int error)
 	while (f != NULL) {
 		struct fault *next = TAILQ_NEXT(f, link);
 
-		if (f->request_id == request_id)
+		if (f->request_id == id)
 			refuse(pg, f, error);
 		f = next;
 	}

@@ -28,10 +28,10 @@ void paging_take_fault(struct paging *pg, const struct uffd_fault *uf);
 /* A thread with an inline region could not help itself. */
 void paging_take_command(struct paging *pg, struct command *c);
 
-/* Answers of the daemon.  A malformed one brings the link down. */
-void paging_take_reply(struct paging *pg,
-		       const struct link_message *message);
-void paging_take_error(struct paging *pg, uint64_t request_id, int error);
+/* Answers of the daemon.  `id` is of kind REQUEST_FAULT. */
+void paging_take_reply(struct paging *pg, uint64_t id,
+		       const Memd__FaultReply *reply);
+void paging_take_error(struct paging *pg, uint64_t id, int error);
 
 /* Poison what is waited for and too late; send what is wanted.  Returns whether
  * the daemon must be sent a Ring. */

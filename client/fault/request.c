@@ -291,14 +291,13 @@ void request_take_ok(struct requests *rq, uint64_t id)
 	request_finish(rq, c, 0, "");
 }
 
-void request_take_error(struct requests *rq, uint64_t id,
-			const Memd__Error *error)
+void request_take_error(struct requests *rq, uint64_t id, int error,
+			const char *text)
 {
 	struct command *c = request_waiting(rq, id);
 
 	if (c != NULL)
-		request_finish(rq, c, errors_from_wire(error->code),
-			       error->text);
+		request_finish(rq, c, error, text);
 }
 
 void request_take_stats(struct requests *rq, uint64_t id,

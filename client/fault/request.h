@@ -23,8 +23,8 @@ void request_take(struct requests *rq, struct command *c);
 
 /* The replies.  `id` is of kind REQUEST_COMMAND or REQUEST_ATTACH. */
 void request_take_ok(struct requests *rq, uint64_t id);
-void request_take_error(struct requests *rq, uint64_t id,
-			const Memd__Error *error);
+void request_take_error(struct requests *rq, uint64_t id, int error,
+			const char *text);
 void request_take_stats(struct requests *rq, uint64_t id,
 			const Memd__SessionStatsReply *reply);
 

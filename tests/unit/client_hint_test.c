@@ -87,27 +87,21 @@ static int end(void **state)
 
 static void take_age(uint32_t segment)
 {
-	uint8_t body[256];
 	Memd__Range range = MEMD__RANGE__INIT, *ranges[] = { &range };
 	Memd__Age m = MEMD__AGE__INIT;
-	struct link_message message = { .body = body };
 
 	range.first = 0;
 	range.count = 1;
 	m.segment = segment;
 	m.n_range = 1;
 	m.range = ranges;
-	assert_true(memd__age__get_packed_size(&m) <= sizeof(body));
-	message.header.body_bytes = (uint32_t)memd__age__pack(&m, body);
-	hint_take_age(&space, &touched, &link_down, &message);
+	hint_take_age(&space, &touched, &link_down, &m);
 }
 
 static void take_ready(uint32_t segment)
 {
-	uint8_t body[256];
 	Memd__Range range = MEMD__RANGE__INIT, *ranges[] = { &range };
 	Memd__Ready m = MEMD__READY__INIT;
-	struct link_message message = { .body = body };
 	uint64_t mark = 0;
 
 	range.first = 0;
@@ -117,9 +111,7 @@ static void take_ready(uint32_t segment)
 	m.range = ranges;
 	m.n_mark = 1;
 	m.mark = &mark;
-	assert_true(memd__ready__get_packed_size(&m) <= sizeof(body));
-	message.header.body_bytes = (uint32_t)memd__ready__pack(&m, body);
-	hint_take_ready(&space, &link_down, &message);
+	hint_take_ready(&space, &link_down, &m);
 }
 
 /* An aged page of anonymous memory reads as zeros. */
