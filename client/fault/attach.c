@@ -90,40 +90,31 @@ static const char *map_error_text(int err)
 	}
 }
 
-/* Who attaches may say what the pages should be. */
-static bool has_other_pages(const struct command *c,
-			    const Memd__SegmentReply *reply)
-{
-	return c->page_bytes != 0 && c->page_bytes != reply->page_bytes;
-}
-
-static void refuse_other_pages(struct requests *rq, struct command *c,
-			       uint32_t page_bytes)
-{
-	char text[128];
-
-	snprintf(text, sizeof(text), "the segment has pages of %u bytes, not "
-		 "of %u; ask for page_size 0 to take what it has", page_bytes,
-		 c->page_bytes);
-	request_finish(rq, c, -EINVAL, text);
-}
-
 static void take_map(struct requests *rq, struct command *c,
 		     const Memd__SegmentReply *reply, int fd)
 {
-	bool is_other = is_sound(c, reply) && has_other_pages(c, reply);
-	int err = is_other ? -EINVAL : -EPROTO;
+	const char *text = "";
+	char other[128];
+	int err;
 
-	if (is_sound(c, reply) && !is_other)
-		err = fd >= 0 ? make_region(rq, c, reply, fd) : -EMFILE;
+	/* Who attaches may say what the pages should be. */
+	if (is_sound(c, reply) && c->page_bytes != 0 &&
+	    c->page_bytes != reply->page_bytes) {
+		snprintf(other, sizeof(other), "the segment has pages of %u "
+			 "bytes, not of %u; ask for page_size 0 to take what "
+			 "it has", reply->page_bytes, c->page_bytes);
+		err = -EINVAL;
+		text = other;
+	} else {
+		err = !is_sound(c, reply) ? -EPROTO :
+		      fd < 0 ? -EMFILE : make_region(rq, c, reply, fd);
+		if (err != 0)
+			text = map_error_text(err);
+	}
 	if (err != 0)
 		session_detach(rq->session, reply->segment);
 	c->ret_length = reply->length_bytes;
-	if (is_other)
-		refuse_other_pages(rq, c, reply->page_bytes);
-	else
-		request_finish(rq, c, err, err != 0 ? map_error_text(err) :
-						      "");
+	request_finish(rq, c, err, text);
 }
 
 void attach_take_reply(struct requests *rq, uint64_t id,

@@ -60,8 +60,7 @@ static _Atomic unsigned chained_idx;
 static bool is_installed;
 
 /* What a child of a fork forgets, and whether forks.c knows it. */
-static void forget_parents(void *ctx);
-static struct forks_entry all_places = { .drop = forget_parents };
+static struct forks_entry all_places;
 static bool is_watched;
 
 /* ---- one fault */
@@ -354,6 +353,7 @@ int inline_add(struct inlines *in)
 	int err;
 
 	forks_lock(&mask);
+	all_places.drop = forget_parents;
 	if (!is_watched)
 		forks_add(&all_places);
 	is_watched = true;

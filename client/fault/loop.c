@@ -64,11 +64,6 @@ static struct space *space_of(const struct loop *lp)
 
 /* ---- faults */
 
-static int by_address(const struct uffd_fault *a, const struct uffd_fault *b)
-{
-	return a->address < b->address ? -1 : a->address > b->address;
-}
-
 /* Neighbours together, so that they are asked for in one message and in
  * order.  Small and nearly sorted most of the time; and qsort() may call
  * malloc(). */
@@ -78,19 +73,10 @@ static void sort_faults(struct uffd_fault *faults, size_t count)
 		struct uffd_fault f = faults[i];
 		size_t j = i;
 
-		for (; j > 0 && by_address(&faults[j - 1], &f) > 0; j--)
+		for (; j > 0 && faults[j - 1].address > f.address; j--)
 			faults[j] = faults[j - 1];
 		faults[j] = f;
 	}
-}
-
-/* Many threads may miss the same 4 KiB; the table of faults deals with those
- * that miss different parts of a larger page. */
-static bool is_duplicate(const struct uffd_fault *f,
-			 const struct uffd_fault *before)
-{
-	return f->address / UFFD_UNIT_BYTES ==
-	       before->address / UFFD_UNIT_BYTES;
 }
 
 static void read_faults(struct loop *lp)
@@ -103,8 +89,11 @@ static void read_faults(struct loop *lp)
 				 &sp->has_left_mapped);
 
 	sort_faults(faults, count);
+	/* Many threads may miss the same 4 KiB; the table of faults deals with
+	 * those that miss different parts of a larger page. */
 	for (size_t i = 0; i < count; i++)
-		if (i == 0 || !is_duplicate(&faults[i], &faults[i - 1]))
+		if (i == 0 || uffd_unit_start(faults[i].address) !=
+			      uffd_unit_start(faults[i - 1].address))
 			handler_take_fault(&lp->handler, &faults[i]);
 }
 

@@ -30,47 +30,28 @@ struct plan {
 	size_t count;
 };
 
-static int add(struct plan *plan, const char *name, const char *value)
+static void add_setting(struct plan *plan, const char *name, const char *value)
 {
-	if (plan->count == SETTINGS_MAX)
-		return errors_set(-EINVAL, "more than %d settings in an "
-				  "address", SETTINGS_MAX);
 	plan->setting[plan->count][0] = name;
 	plan->setting[plan->count++][1] = value;
-	return 0;
 }
 
 /* "pool_size=64M,swap_file=/tmp/x": pairs between any of `separators`. */
 static int add_pairs(struct plan *plan, char *text, const char *separators)
 {
 	const char *name = NULL, *value = NULL;
-	int err;
+	int result;
 
-	while ((err = address_next_setting(&text, separators, &name,
-					   &value)) == 1) {
-		err = add(plan, name, value);
-		if (err != 0)
-			return err;
+	while ((result = address_next_setting(&text, separators, &name,
+					      &value)) == 1) {
+		if (plan->count == SETTINGS_MAX)
+			return errors_set(-EINVAL, "more than %d settings in "
+					  "an address", SETTINGS_MAX);
+		add_setting(plan, name, value);
 	}
-	return err == 0 ? 0 : errors_set(-EINVAL, "\"%.64s\" in an address: "
-					 "NAME=VALUE is expected", name);
-}
-
-static int plan_tcp(struct plan *plan, char *text)
-{
-	char *pairs = strchr(text, '?');
-	int err = add(plan, "store", "remote");
-
-	if (pairs != NULL)
-		*pairs++ = '\0';
-	if (text[0] == '\0' || strchr(text, ':') == NULL)
-		return errors_set(-EINVAL, "tcp:// needs a host and a port: "
-				  "tcp://HOST:PORT");
-	if (err == 0)
-		err = add(plan, "store_address", text);
-	if (err == 0 && pairs != NULL)
-		err = add_pairs(plan, pairs, "&");
-	return err;
+	return result == 0 ? 0 :
+		errors_set(-EINVAL, "\"%.64s\" in an address: NAME=VALUE is "
+			   "expected", name);
 }
 
 static int make_plan(struct plan *plan, const char *address)
@@ -78,14 +59,24 @@ static int make_plan(struct plan *plan, const char *address)
 	bool is_tcp = address_is_tcp(address);
 	const char *rest = address + strlen(is_tcp ? ADDRESS_TCP :
 						     ADDRESS_EMBEDDED);
+	char *pairs = plan->text;
 
 	*plan = (struct plan){ .count = 0 };
 	if (strlen(rest) >= sizeof(plan->text))
 		return errors_set(-EINVAL, "the address is longer than %zu "
 				  "bytes", sizeof(plan->text) - 1);
 	memcpy(plan->text, rest, strlen(rest) + 1);
-	return is_tcp ? plan_tcp(plan, plan->text) :
-			add_pairs(plan, plan->text, ",");
+	if (!is_tcp)
+		return add_pairs(plan, pairs, ",");
+	pairs += strcspn(pairs, "?");
+	if (*pairs == '?')
+		*pairs++ = '\0';
+	if (strchr(plan->text, ':') == NULL)
+		return errors_set(-EINVAL, "tcp:// needs a host and a port: "
+				  "tcp://HOST:PORT");
+	add_setting(plan, "store", "remote");
+	add_setting(plan, "store_address", plan->text);
+	return add_pairs(plan, pairs, "&");
 }
 
 /* ---- the library */

@@ -31,7 +31,7 @@ void link_init(struct link *l)
 	l->fd_count = 0;
 }
 
-void link_close_fds(struct link *l)
+static void close_fds(struct link *l)
 {
 	while (l->fd_count > 0)
 		close(l->fds[--l->fd_count]);
@@ -45,7 +45,7 @@ void link_drop(struct link *l, int error, const char *format, ...)
 	vsnprintf(l->text, sizeof(l->text), format, args);
 	va_end(args);
 	l->error = error;
-	link_close_fds(l);
+	close_fds(l);
 	if (l->fd >= 0)
 		close(l->fd);
 	l->fd = -1;
@@ -157,7 +157,6 @@ void link_finish_hello(struct link *l, const struct link_message *message)
 		link_drop(l, -EPROTO, "what answered is not a memd daemon");
 		return;
 	}
-	l->instance = reply->instance;
 	l->capabilities = reply->capabilities;
 	l->session = reply->session;
 	memcpy(l->token, reply->token.data, LINK_TOKEN_BYTES);

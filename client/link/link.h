@@ -32,7 +32,6 @@ struct link {
 	char text[ERRORS_TEXT_BYTES];	/* the same in words */
 
 	/* From HelloReply. */
-	uint64_t instance;
 	uint64_t capabilities;
 	uint32_t session;
 	uint8_t token[LINK_TOKEN_BYTES];
@@ -100,8 +99,5 @@ ProtobufCMessage *link_unpack(struct link *l,
 
 /* The oldest descriptor that was received; the caller owns it.  -1: none. */
 int link_take_fd(struct link *l);
-
-/* Close those that nobody took. */
-void link_close_fds(struct link *l);
 
 #endif
