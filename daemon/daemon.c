@@ -9,7 +9,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/units.h"
+#include "daemon/admin/admin_messages.h"
+#include "daemon/lend/guest_messages.h"
+#include "daemon/net/busy_poll.h"
 #include "daemon/net/certificates.h"
+#include "daemon/net/conn_output.h"
+#include "daemon/serve/mailbox_requests.h"
+#include "daemon/serve/serve_messages.h"
 #include "daemon/admin/limits.h"
 #include "daemon/system/notify.h"
 #include "daemon/serve/paging.h"
@@ -31,28 +37,6 @@
 /* Advice and pins waiting, besides faults. */
 enum { REQUESTS_WAITING_MAX = 4096 };
 
-/* A uid that stands for several users is nobody's own, unless the operator has
- * said that they all may come. */
-static bool is_own_user(const struct daemon *d, uid_t uid)
-{
-	bool is_allowed = strcmp(d->config.allow_nobody, "yes") == 0;
-
-	return uid == geteuid() &&
-	       (uid != PEER_NOBODY || d->is_embedded || is_allowed ||
-		system_knows_all_users());
-}
-
-bool daemon_is_admin(const struct daemon *d, const struct peer *peer)
-{
-	/* Whose limits count for a program elsewhere does not make it that
-	 * user: only its certificate does. */
-	if (peer->is_remote)
-		return peer->name[0] != '\0' &&
-		       remote_list_has(d->config.tls_admins, peer->name);
-	return peer->uid == 0 || is_own_user(d, peer->uid) ||
-	       (d->has_admin_gid && peer_is_in_group(peer, d->admin_gid));
-}
-
 /* How long the loop's own descriptors may wait for a spin. */
 enum { SPIN_NS = 20000 };
 
@@ -72,20 +56,6 @@ static bool add_timer(struct event *event, uint64_t delay_us)
 	return event_add(event, &delay) == 0;
 }
 
-void daemon_note_paging(struct daemon *d)
-{
-	if (d->config.busy_poll == 0)
-		return;
-	d->spin_until_ns = clock_now_ns() + d->config.busy_poll * 1000;
-	daemon_look_again(d);
-}
-
-void daemon_look_again(struct daemon *d)
-{
-	if (!d->is_spin_due)
-		d->is_spin_due = add_timer(&d->spin, 0);
-}
-
 static bool trace_is_behind(const struct daemon *d)
 {
 	const struct trace_reader *reader;
@@ -100,7 +70,7 @@ static bool trace_is_behind(const struct daemon *d)
 static bool needs_turn(const struct daemon *d)
 {
 	return d->is_stopping ||
-	       !TAILQ_EMPTY(&d->server.conns[CONN_DEAD]) ||
+	       !TAILQ_EMPTY(&d->server.conns.list[CONN_DEAD]) ||
 	       !TAILQ_EMPTY(&d->ages.queued) ||
 	       !TAILQ_EMPTY(&d->accounts.unused) ||
 	       !TAILQ_EMPTY(&d->pins.orphans) ||
@@ -127,7 +97,7 @@ void daemon_settle(struct daemon *d)
  * for. */
 static void end_if_idle(struct daemon *d)
 {
-	bool is_empty = d->server.session_count == 0 &&
+	bool is_empty = d->sessions.count == 0 &&
 			d->segments.dying_count ==
 				pager_retry_teardown(d->engine.pager) &&
 			engine_is_idle(&d->engine);
@@ -139,7 +109,7 @@ static void end_if_idle(struct daemon *d)
 /* Is there more to do than one turn does? */
 static bool needs_another_turn(const struct daemon *d)
 {
-	return !TAILQ_EMPTY(&d->server.conns[CONN_DEAD]) ||
+	return !TAILQ_EMPTY(&d->server.conns.list[CONN_DEAD]) ||
 	       d->map_waits.is_due ||
 	       store_schedule_has_work(&d->stores);
 }
@@ -178,7 +148,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
  * wait for the loop, too. */
 static bool can_look_at_hosts(const struct daemon *d)
 {
-	return busy_poll_can_look(&d->busy_poll) && !d->engine.wants_run &&
+	return busy_poll_can_look(&d->server.conns) && !d->engine.wants_run &&
 	       !event_pending(&d->turn, EV_TIMEOUT, NULL);
 }
 
@@ -192,7 +162,7 @@ static bool look_around(struct daemon *d)
 	/* What was asked for is on its way before the next look. */
 	if (is_busy)
 		daemon_settle(d);
-	if (can_look_at_hosts(d) && busy_poll_look(d)) {
+	if (can_look_at_hosts(d) && busy_poll_look(&d->server.conns)) {
 		daemon_settle(d);
 		is_busy = true;
 	}
@@ -224,12 +194,12 @@ static void spin(struct daemon *d)
 		if (!look_around(d))
 			sched_yield();
 		now_ns = clock_now_ns();
-	} while (now_ns < d->spin_until_ns && now_ns < start_ns + SPIN_NS &&
+	} while (now_ns < d->awake.until_ns && now_ns < start_ns + SPIN_NS &&
 		 can_look_around(d));
 	mailboxes_doze(d, now_ns);
-	busy_poll_doze(d, now_ns);
-	if (now_ns < d->spin_until_ns || !mailboxes_sleep(d))
-		daemon_look_again(d);
+	busy_poll_doze(&d->server.conns, now_ns);
+	if (now_ns < d->awake.until_ns || !mailboxes_sleep(d))
+		awake_look_again(&d->awake);
 }
 
 static void on_spin(evutil_socket_t fd, short what, void *arg)
@@ -238,7 +208,7 @@ static void on_spin(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	d->is_spin_due = false;
+	d->awake.is_due = false;
 	spin(d);
 }
 
@@ -251,7 +221,7 @@ static void describe_use(const struct daemon *d, char *line, size_t size)
 
 	pager_stats_get(d->engine.pager, &stats);
 	snprintf(line, size, "%u sessions, %u segments, %s of %s in use, "
-		 "%.0f faults/s", d->server.session_count, d->segments.count,
+		 "%.0f faults/s", d->sessions.count, d->segments.count,
 		 units_format_size((stats.frame_count - stats.free_frames) *
 				   PAGER_UNIT_BYTES, used, sizeof(used)),
 		 units_format_size(stats.frame_count * PAGER_UNIT_BYTES, pool,
@@ -330,15 +300,16 @@ void daemon_stop(struct daemon *d, const char *why)
 	}
 	log_event(LOG_LEVEL_NOTICE, "stopping",
 		  "signal=%s sessions=%u segments=%u", why,
-		  d->server.session_count, d->segments.count);
+		  d->sessions.count, d->segments.count);
 	notify_send_surely("STOPPING=1\nSTATUS=Stopping");
 	d->is_stopping = true;
 	keeper_release_pins(&d->keeper);
 	d->stop_by_ns = clock_now_ns() + d->config.stop_timeout * 1000000;
+	tcp_opening_end(&d->tcp_opening);
 	server_stop_listening(&d->server);
-	dismiss(&d->server.conns[CONN_NEW]);
-	dismiss(&d->server.conns[CONN_LANE]);
-	dismiss(&d->server.conns[CONN_MAIN]);
+	dismiss(&d->server.conns.list[CONN_NEW]);
+	dismiss(&d->server.conns.list[CONN_LANE]);
+	dismiss(&d->server.conns.list[CONN_MAIN]);
 	stores_end(&d->stores);
 	unlink_all(d);
 	daemon_settle(d);
@@ -442,6 +413,7 @@ static int make_base(struct daemon *d)
 	d->base = event_base_new();
 	if (d->base == NULL)
 		return -ENOMEM;
+	d->server.conns.base = d->base;
 	return event_base_priority_init(d->base, PRIORITIES) != 0 ? -ENOMEM :
 								    0;
 }
@@ -462,7 +434,7 @@ static int make_events(struct daemon *d)
 		int priority;
 	} const rows[] = {
 		{ &d->turn, -1, 0, on_turn, PRIORITY_PAGING },
-		{ &d->spin, -1, 0, on_spin, PRIORITY_BACKGROUND },
+		{ &d->awake.look, -1, 0, on_spin, PRIORITY_BACKGROUND },
 		{ &d->tick, -1, EV_PERSIST, on_tick, PRIORITY_ADMIN },
 		{ &d->on_term, SIGTERM, EV_SIGNAL | EV_PERSIST, on_term,
 		  PRIORITY_ADMIN },
@@ -572,6 +544,70 @@ static int check_descriptors(const struct daemon *d, char *reason, size_t size)
 	return -EMFILE;
 }
 
+static void conns_settle(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	/* An embedded one is told by a knock at its socket. */
+	if (atomic_load(&d->must_stop) != 0 && !d->is_stopping)
+		daemon_stop(d, "none");
+	daemon_settle(d);
+}
+
+static void conns_ask_for_turn(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)event_active(&d->turn, EV_TIMEOUT, 0);
+}
+
+static bool conns_let_go(void *ctx, struct conn *c, unsigned *budget)
+{
+	(void)ctx;
+	return session_let_go(c, budget);
+}
+
+static void conns_drained(void *ctx, struct conn *c)
+{
+	(void)ctx;
+	store_schedule_drained(c->session);
+}
+
+static uint64_t conns_descriptors(const void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	return d->segments.count + d->segments.dying_count +
+	       keeper_descriptors(&d->keeper);
+}
+
+static const struct conns_ops conns_ops = {
+	.settle = conns_settle,
+	.ask_for_turn = conns_ask_for_turn,
+	.let_go = conns_let_go,
+	.drained = conns_drained,
+	.descriptors = conns_descriptors,
+};
+
+static void init_net(struct daemon *d)
+{
+	struct conns *all = &d->server.conns;
+
+	server_init(&d->server);
+	d->server.is_embedded = d->is_embedded;
+	all->config = &d->config;
+	all->stats = &d->stats;
+	all->ops = &conns_ops;
+	all->ctx = d;
+	serve_messages_add(all);
+	guest_messages_add(all);
+	admin_messages_add(all);
+	d->admins.config = &d->config;
+	d->admins.is_embedded = d->is_embedded;
+	d->awake.config = &d->config;
+	sessions_init(&d->sessions);
+}
+
 static int start(struct daemon *d, char *reason, size_t size)
 {
 	int err;
@@ -581,10 +617,9 @@ static int start(struct daemon *d, char *reason, size_t size)
 	ages_init(&d->ages);
 	replays_init(&d->replays);
 	map_waits_init(&d->map_waits);
-	busy_poll_init(&d->busy_poll);
 	readies_init(&d->readies);
 	trace_init(&d->trace, d->config.trace_events);
-	server_init(&d->server);
+	init_net(d);
 	system_random(&d->instance, sizeof(d->instance));
 	d->started_ns = d->watched_ns = clock_now_ns();
 	reload_apply(d);
@@ -605,9 +640,13 @@ static int start(struct daemon *d, char *reason, size_t size)
 				 "(/proc/self/exe): %s", strerror(-err));
 	}
 	if (err == 0)
-		err = server_listen(d, reason, size);
+		err = server_listen(&d->server, reason, size);
+	if (err == 0)
+		err = tcp_opening_begin(&d->tcp_opening, &d->server, reason,
+					size);
 	if (err == 0) {
-		certificates_log(d);
+		certificates_log(daemon_tls(d));
+		d->certificates_said_ns = clock_now_ns();
 		start_tick(d);
 	}
 	return err;
@@ -653,6 +692,7 @@ static void tell_started(const struct daemon *d)
 /* After the loop: nobody is served any more. */
 static void take_down(struct daemon *d)
 {
+	tcp_opening_end(&d->tcp_opening);
 	server_stop_listening(&d->server);
 	/* Hurried, some may be left. */
 	while (server_bury(&d->server))

@@ -12,7 +12,8 @@
 
 #include "daemon/serve/accounts.h"
 #include "daemon/serve/age.h"
-#include "daemon/net/busy_poll.h"
+#include "daemon/net/admins.h"
+#include "daemon/net/awake.h"
 #include "daemon/config/config.h"
 #include "daemon/embedded.h"
 #include "daemon/engine/engine.h"
@@ -27,24 +28,13 @@
 #include "daemon/serve/replay.h"
 #include "daemon/serve/segments.h"
 #include "daemon/net/server.h"
+#include "daemon/net/tcp_opening.h"
+#include "daemon/serve/session.h"
 #include "daemon/stats/stats.h"
 #include "daemon/lend/store_room.h"
 #include "daemon/admin/store_watch.h"
 #include "daemon/lend/stores.h"
 #include "daemon/stats/trace.h"
-
-/* libevent looks at a lower class only when none above it is ready.  So what
- * must not starve under a flood of faults (the tick with its watchdog message,
- * signals, new connections, administration) is in the same class as they. */
-enum {
-	PRIORITY_PAGING = 0,
-	PRIORITY_ADMIN = 0,
-	PRIORITY_BACKGROUND = 1,
-	PRIORITIES = 2
-};
-
-/* More than the largest legal message unpacks to: Touched with 1024 ranges. */
-enum { UNPACK_BYTES = 256 * 1024 };
 
 enum { EXIT_BAD_CONFIG = 2, EXIT_KERNEL_REFUSES = 3 };
 
@@ -66,17 +56,12 @@ struct daemon {
 						 * calendar; 0: none is */
 	struct renewal renewal;			/* embedded */
 	uint64_t certificates_said_ns;		/* looked at for the log */
-	gid_t admin_gid;
-	bool has_admin_gid;
-	bool is_admin_group_due;		/* is being looked up */
 	uint64_t instance;			/* random */
 	uint64_t started_ns;
 
 	struct event_base *base;
-	struct event turn, tick, spin;
+	struct event turn, tick;
 	struct event on_term, on_int, on_hup;
-	uint64_t spin_until_ns;
-	bool is_spin_due;		/* `spin` is on its way */
 	bool is_stopping;
 	bool is_hurried;
 	uint64_t stop_by_ns;
@@ -87,7 +72,10 @@ struct daemon {
 	struct accounts accounts;
 	struct segments segments;
 	struct server server;
-	struct busy_poll busy_poll;
+	struct tcp_opening tcp_opening;
+	struct admins admins;
+	struct awake awake;
+	struct sessions sessions;
 	struct mailboxes mailboxes;
 	struct keeper keeper;
 	struct pending_table pending;
@@ -107,8 +95,6 @@ struct daemon {
 	uint32_t spoil_cursor;
 	unsigned missing_helpers;		/* as the log has them */
 	uint64_t io_refused;
-
-	uint8_t unpack[UNPACK_BYTES];		/* for one message at a time */
 };
 
 /* Start, run until told to stop, stop.  Returns memd's exit status. */
@@ -126,20 +112,17 @@ int daemon_create(const struct config_origin *origin,
 int daemon_serve(struct daemon *d) MUST_CHECK;
 void daemon_destroy(struct daemon *d);
 
+/* The certificates in use, the listener's or the store's, which are made of the
+ * same files; NULL: none. */
+static inline const struct channel_context *daemon_tls(const struct daemon *d)
+{
+	return d->server.tls != NULL ? d->server.tls : d->engine.tls;
+}
+
 /* Stop, as on SIGTERM; why: for the log. */
 void daemon_stop(struct daemon *d, const char *why);
 
 /* Let out what has been queued: replies, I/O; ask for the turn. */
 void daemon_settle(struct daemon *d);
-
-/* A fault was served: another is likely soon. */
-void daemon_note_paging(struct daemon *d);
-
-/* Look around once more before sleeping. */
-void daemon_look_again(struct daemon *d);
-
-/* May this peer administrate? */
-struct peer;
-bool daemon_is_admin(const struct daemon *d, const struct peer *peer);
 
 #endif

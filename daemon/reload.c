@@ -39,8 +39,8 @@ static int find_admin_group(struct daemon *d, unsigned patience_ms)
 {
 	const char *group = d->config.admin_group;
 
-	return d->is_embedded ? system_find_group(group, &d->admin_gid) :
-		names_await_group(group, patience_ms, &d->admin_gid);
+	return d->is_embedded ? system_find_group(group, &d->admins.group) :
+		names_await_group(group, patience_ms, &d->admins.group);
 }
 
 static void find_admins(struct daemon *d, unsigned patience_ms)
@@ -48,8 +48,8 @@ static void find_admins(struct daemon *d, unsigned patience_ms)
 	const char *group = d->config.admin_group;
 	int err = group[0] == '\0' ? 0 : find_admin_group(d, patience_ms);
 
-	d->has_admin_gid = group[0] != '\0' && err == 0;
-	d->is_admin_group_due = err == -EAGAIN;
+	d->admins.has_group = group[0] != '\0' && err == 0;
+	d->admins.is_group_due = err == -EAGAIN;
 	if (err != 0 && err != -EAGAIN)
 		log_event(LOG_LEVEL_NOTICE, "admin-group",
 			  "group=\"%s\" reason=\"there is no such group\" "
@@ -59,7 +59,7 @@ static void find_admins(struct daemon *d, unsigned patience_ms)
 
 void reload_find_admins(struct daemon *d)
 {
-	if (d->is_admin_group_due)
+	if (d->admins.is_group_due)
 		find_admins(d, 0);
 }
 
@@ -136,7 +136,8 @@ static int load_certificates(struct daemon *d, const struct config *config,
 	int err = engine_store_load_tls(config, &store, reason, size);
 
 	if (err == 0)
-		err = server_load_tls(d, config, &listening, reason, size);
+		err = server_load_tls(&d->server, config, &listening, reason,
+				      size);
 	if (err == 0)
 		err = certificates_check(d->engine.tls, store, reason, size);
 	if (err == 0)
@@ -156,10 +157,11 @@ static void use_certificates(struct daemon *d,
 			     struct channel_context *listening,
 			     struct channel_context *store)
 {
-	server_use_tls(d, listening);
-	remote_look_again(d);
+	server_use_tls(&d->server, listening);
+	sessions_look_again(d);
 	engine_store_use_tls(&d->engine, store);
-	certificates_log(d);
+	certificates_log(daemon_tls(d));
+	d->certificates_said_ns = clock_now_ns();
 }
 
 /* All of it, or nothing: settings and certificates that do not belong together

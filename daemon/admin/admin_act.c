@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Administration that changes something, or goes on for a while. */
 #include "daemon/daemon.h"
-#include "daemon/net/dispatch.h"
+#include "daemon/net/conn_output.h"
+#include "daemon/admin/admin_messages.h"
 #include "daemon/serve/session.h"
 #include "daemon/serve/whom.h"
 
@@ -9,9 +10,10 @@
 #include <errno.h>
 #include <string.h>
 
-void handle_trace(struct daemon *d, struct conn *c, uint64_t id,
+void handle_trace(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__TraceRequest *request = message;
 	const struct whom whom = { (pid_t)request->pid, request->session };
 	int err;
@@ -25,9 +27,10 @@ void handle_trace(struct daemon *d, struct conn *c, uint64_t id,
 		conn_send_ok(c, id);
 }
 
-void handle_evict(struct daemon *d, struct conn *c, uint64_t id,
+void handle_evict(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__EvictRequest *request = message;
 	const struct whom whom = { (pid_t)request->pid, request->session };
 
@@ -68,9 +71,10 @@ static int take_ranges(const struct segment *segment,
 	return 0;
 }
 
-void handle_replay(struct daemon *d, struct conn *c, uint64_t id,
-		   const void *message)
+void handle_replay(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__ReplayRequest *request = message;
 	struct segment *segment;
 	struct page_run *run;
@@ -99,13 +103,13 @@ void handle_replay(struct daemon *d, struct conn *c, uint64_t id,
 
 /* ---- limits */
 
-static unsigned count_sessions(const struct server *server,
+static unsigned count_sessions(const struct sessions *sessions,
 			       const struct whom *whom)
 {
 	const struct session *s;
 	unsigned count = 0;
 
-	TAILQ_FOREACH(s, &server->sessions, link)
+	TAILQ_FOREACH(s, &sessions->list, link)
 		count += whom_is_session(whom, s);
 	return count;
 }
@@ -118,7 +122,7 @@ static struct session *find_one(struct daemon *d, struct conn *c, uint64_t id,
 
 	if (!whom_check(d, c, id, whom))
 		return NULL;
-	count = count_sessions(&d->server, whom);
+	count = count_sessions(&d->sessions, whom);
 	if (count > 1) {
 		conn_send_error(c, id, -EINVAL, "pid %d has %u sessions: name "
 				"one of them, which `memctl ps --long` shows",
@@ -126,8 +130,8 @@ static struct session *find_one(struct daemon *d, struct conn *c, uint64_t id,
 		return NULL;
 	}
 	return whom->session != 0 ?
-		server_find_session(&d->server, whom->session) :
-		server_find_pid(&d->server, whom->pid);
+		sessions_find(&d->sessions, whom->session) :
+		sessions_find_pid(&d->sessions, whom->pid);
 }
 
 /* The account meant, held for the caller. */
@@ -197,9 +201,10 @@ static bool check_limit(struct conn *c, uint64_t id, const Memd__Limit *limit)
 	return false;
 }
 
-void handle_limit_set(struct daemon *d, struct conn *c, uint64_t id,
-		      const void *message)
+void handle_limit_set(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__Limit *limit = message;
 	struct account *account;
 	int err;
@@ -260,9 +265,10 @@ static void reply_disconnected(struct conn *c, uint64_t id,
 		  &reply.base);
 }
 
-void handle_disconnect(struct daemon *d, struct conn *c, uint64_t id,
-		       const void *message)
+void handle_disconnect(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__Disconnect *request = message;
 	const struct whom whom = { (pid_t)request->pid, request->session };
 	struct session *s = find_victim(d, c, id, &whom);
@@ -280,9 +286,10 @@ void handle_disconnect(struct daemon *d, struct conn *c, uint64_t id,
 
 /* ---- ending what is kept for another host */
 
-void handle_store_drop(struct daemon *d, struct conn *c, uint64_t id,
-		       const void *message)
+void handle_store_drop(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__StoreDrop *request = message;
 	struct store *store = stores_find(&d->stores, request->store);
 	int err;

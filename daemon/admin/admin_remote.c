@@ -4,7 +4,8 @@
 
 #include "common/clock.h"
 #include "daemon/daemon.h"
-#include "daemon/net/dispatch.h"
+#include "daemon/net/conn_output.h"
+#include "daemon/admin/admin_messages.h"
 #include "daemon/admin/rows.h"
 #include "daemon/serve/session.h"
 #include "daemon/system/system.h"
@@ -33,7 +34,7 @@ void admin_remote_fill_status(const struct daemon *d, Memd__StatusReply *reply)
 		return;
 	reply->has_remote_clients = reply->has_remote_away =
 		reply->has_remote_pages = true;
-	TAILQ_FOREACH(s, &d->server.sessions, link)
+	TAILQ_FOREACH(s, &d->sessions.list, link)
 		reply->remote_clients += s->main->peer.is_remote &&
 					 !s->is_admin_only;
 	TAILQ_FOREACH(store, &d->stores.all, link) {
@@ -104,9 +105,10 @@ static void fill_store(const struct daemon *d, const struct store *store,
 			       1000000;
 }
 
-void handle_stores(struct daemon *d, struct conn *c, uint64_t id,
-		   const void *message)
+void handle_stores(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	Memd__StoresReply reply = MEMD__STORES_REPLY__INIT;
 	const struct store *store;
 	Memd__StoreInfo *info;

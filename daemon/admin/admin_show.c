@@ -2,7 +2,8 @@
 /* Administration that only looks; at memd as a whole in admin_status.c. */
 #include "daemon/admin/admin_remote.h"
 #include "daemon/daemon.h"
-#include "daemon/net/dispatch.h"
+#include "daemon/net/conn_output.h"
+#include "daemon/admin/admin_messages.h"
 #include "daemon/reload.h"
 #include "daemon/admin/rows.h"
 #include "daemon/serve/session.h"
@@ -50,19 +51,20 @@ static void fill_session(const struct session *s, struct session_row *row)
 		admin_remote_fill_session(s, row->peer, info);
 }
 
-void handle_sessions(struct daemon *d, struct conn *c, uint64_t id,
-		     const void *message)
+void handle_sessions(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	Memd__SessionsReply reply = MEMD__SESSIONS_REPLY__INIT;
 	struct session_row *row;
 	const struct session *s;
 	struct rows rows;
 
 	(void)message;
-	if (!rows_init(&rows, c, id, d->server.session_count, sizeof(*row)))
+	if (!rows_init(&rows, c, id, d->sessions.count, sizeof(*row)))
 		return;
 	row = rows.row;
-	TAILQ_FOREACH(s, &d->server.sessions, link) {
+	TAILQ_FOREACH(s, &d->sessions.list, link) {
 		if (s->is_admin_only)	/* maps nothing: the asking memctl */
 			continue;
 		fill_session(s, &row[rows.count]);
@@ -112,9 +114,10 @@ static void reply_segments(struct conn *c, uint64_t id, struct rows *rows)
 	rows_fini(rows);
 }
 
-void handle_segments(struct daemon *d, struct conn *c, uint64_t id,
-		     const void *message)
+void handle_segments(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const struct segment *segment;
 	Memd__SegmentInfo *info;
 	struct rows rows;
@@ -136,7 +139,7 @@ static size_t attached_by(const struct daemon *d, const struct whom *whom)
 	const struct session *s;
 	size_t count = 0;
 
-	TAILQ_FOREACH(s, &d->server.sessions, link)
+	TAILQ_FOREACH(s, &d->sessions.list, link)
 		if (whom_is_session(whom, s))
 			count += s->attached_count;
 	return count;
@@ -159,9 +162,10 @@ static void add_maps(const struct daemon *d, const struct session *s,
 	}
 }
 
-void handle_maps(struct daemon *d, struct conn *c, uint64_t id,
-		 const void *message)
+void handle_maps(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__MapsRequest *request = message;
 	const struct whom whom = { (pid_t)request->pid, request->session };
 	const struct session *s;
@@ -176,7 +180,7 @@ void handle_maps(struct daemon *d, struct conn *c, uint64_t id,
 	if (!rows_init(&rows, c, id, attached_by(d, &whom),
 		       sizeof(Memd__SegmentInfo)))
 		return;
-	TAILQ_FOREACH(s, &d->server.sessions, link)
+	TAILQ_FOREACH(s, &d->sessions.list, link)
 		if (whom_is_session(&whom, s))
 			add_maps(d, s, &rows);
 	reply_segments(c, id, &rows);
@@ -184,9 +188,10 @@ void handle_maps(struct daemon *d, struct conn *c, uint64_t id,
 
 /* ---- figures */
 
-void handle_counters(struct daemon *d, struct conn *c, uint64_t id,
-		     const void *message)
+void handle_counters(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	struct stats_figure figure[STATS_FIGURES_MAX];
 	Memd__Counter counter[STATS_FIGURES_MAX];
 	Memd__Counter *pointer[STATS_FIGURES_MAX];
@@ -240,9 +245,10 @@ static void fill_kind(struct kind_row *row, const char *name,
 	kind->n_bucket_floor_ns = kind->n_bucket_count;
 }
 
-void handle_fault_stats(struct daemon *d, struct conn *c, uint64_t id,
-			const void *message)
+void handle_fault_stats(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	struct kind_row row[FAULT_KINDS + 1];
 	Memd__FaultKind *pointer[FAULT_KINDS + 1];
 	Memd__FaultStatsReply reply = MEMD__FAULT_STATS_REPLY__INIT;
@@ -262,9 +268,10 @@ void handle_fault_stats(struct daemon *d, struct conn *c, uint64_t id,
 
 /* ---- settings and limits */
 
-void handle_config(struct daemon *d, struct conn *c, uint64_t id,
-		   const void *message)
+void handle_config(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	char (*text)[CONFIG_TEXT_BYTES] = d->config_text;
 	Memd__ConfigKey key[CONFIG_KEYS], *pointer[CONFIG_KEYS];
 	Memd__ConfigReply reply = MEMD__CONFIG_REPLY__INIT;
@@ -322,7 +329,7 @@ static void fill_limit(const struct daemon *d, const struct account *account,
 static void add_session(const struct daemon *d, Memd__Limit *limit)
 {
 	const struct session *s = limit->session == 0 ? NULL :
-		server_find_session(&d->server, limit->session);
+		sessions_find(&d->sessions, limit->session);
 
 	if (s == NULL)
 		return;
@@ -334,9 +341,10 @@ static void add_session(const struct daemon *d, Memd__Limit *limit)
 	limit->pid = (uint32_t)s->main->peer.pid;
 }
 
-void handle_limits(struct daemon *d, struct conn *c, uint64_t id,
-		   const void *message)
+void handle_limits(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	Memd__LimitsReply reply = MEMD__LIMITS_REPLY__INIT;
 	const struct account *account;
 	Memd__Limit *limit;

@@ -4,7 +4,8 @@
 #include "daemon/admin/admin_remote.h"
 #include "daemon/net/certificates.h"
 #include "daemon/daemon.h"
-#include "daemon/net/dispatch.h"
+#include "daemon/net/conn_output.h"
+#include "daemon/admin/admin_messages.h"
 #include "daemon/engine/engine_store.h"
 #include "daemon/net/listener.h"
 #include "daemon/serve/session.h"
@@ -72,7 +73,8 @@ static void fill_certificates(const struct daemon *d,
 			      struct certificate_info *at,
 			      Memd__StatusReply *reply)
 {
-	unsigned count = certificates_in_use(d, at->end);
+	const struct channel_context *tls = daemon_tls(d);
+	unsigned count = tls == NULL ? 0 : channel_context_ends(tls, at->end);
 
 	for (unsigned i = 0; i < count; i++) {
 		Memd__CertificateInfo *info = &at->info[i];
@@ -94,14 +96,15 @@ static uint64_t count_clients(const struct daemon *d)
 	const struct session *s;
 	uint64_t count = 0;
 
-	TAILQ_FOREACH(s, &d->server.sessions, link)
+	TAILQ_FOREACH(s, &d->sessions.list, link)
 		count += !s->is_admin_only;
 	return count;
 }
 
-void handle_status(struct daemon *d, struct conn *c, uint64_t id,
-		   const void *message)
+void handle_status(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	Memd__StatusReply reply = MEMD__STATUS_REPLY__INIT;
 	char *reason[VERDICT_REASONS_MAX];
 	char about_store[ENGINE_STORE_TEXT_BYTES];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/admin/rows.h"
 
+#include "daemon/net/conn_output.h"
 #include <errno.h>
 
 enum { TABLE_BYTES_MAX = WIRE_REPLY_BYTES_MAX - 4096, ROW_OVERHEAD = 8 };

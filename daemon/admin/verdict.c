@@ -207,12 +207,12 @@ static void judge_clients(const struct daemon *d, struct verdict *v)
 	if (d->server.is_paused)
 		add(v, VERDICT_DEGRADED, "no descriptor is left for new "
 		    "connections: raise LimitNOFILE");
-	if (d->server.opening.is_waiting)
+	if (d->tcp_opening.is_waiting)
 		add(v, VERDICT_DEGRADED, "other hosts cannot connect: %s; memd "
-		    "tries again", d->server.opening.reason);
-	if (d->server.session_count >= d->config.max_sessions)
+		    "tries again", d->tcp_opening.reason);
+	if (d->sessions.count >= d->config.max_sessions)
 		add(v, VERDICT_WARN, "%u programs are connected, as many as "
-		    "max_sessions allows", d->server.session_count);
+		    "max_sessions allows", d->sessions.count);
 	if (log_is_behind())
 		add(v, VERDICT_WARN, "nobody reads memd's log: %llu lines have "
 		    "been dropped; look at what its stderr, or the journal, "
@@ -235,7 +235,8 @@ static void judge_reload(const struct daemon *d, struct verdict *v)
 static void judge_certificates(const struct daemon *d, struct verdict *v)
 {
 	struct channel_end ends[CHANNEL_ENDS];
-	unsigned count = certificates_in_use(d, ends);
+	const struct channel_context *tls = daemon_tls(d);
+	unsigned count = tls == NULL ? 0 : channel_context_ends(tls, ends);
 
 	for (unsigned i = 0; i < count; i++) {
 		char text[CERTIFICATE_TEXT_BYTES];

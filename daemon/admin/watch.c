@@ -5,12 +5,15 @@
 #include "common/log.h"
 #include "daemon/net/certificates.h"
 #include "daemon/daemon.h"
+#include "daemon/net/conn_output.h"
 #include "daemon/reload.h"
 #include "daemon/net/remote.h"
 #include "daemon/serve/session.h"
 #include "daemon/system/system.h"
 #include <errno.h>
 #include <string.h>
+
+#define DAY_NS	(UINT64_C(86400) * 1000000000)
 
 /* About once a second: a tick may come a little early. */
 #define WATCH_NS	UINT64_C(900000000)
@@ -27,7 +30,7 @@ static void watch_rates(struct daemon *d, uint64_t elapsed_ns)
 	d->stats.faults_per_s = stats_rate(d->stats.faults_per_s, faults,
 					   d->stats.last_faults, elapsed_ns);
 	d->stats.last_faults = faults;
-	TAILQ_FOREACH(s, &d->server.sessions, link) {
+	TAILQ_FOREACH(s, &d->sessions.list, link) {
 		faults = session_fault_count(s);
 		s->faults_per_s = stats_rate(s->faults_per_s, faults,
 					     s->last_faults, elapsed_ns);
@@ -286,6 +289,12 @@ static void watch_helpers(struct daemon *d)
 	d->missing_helpers = missing;
 }
 
+static void say_certificates(struct daemon *d, uint64_t now_ns)
+{
+	d->certificates_said_ns = now_ns;
+	certificates_log(daemon_tls(d));
+}
+
 void watch_tick(struct daemon *d)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -309,10 +318,11 @@ void watch_tick(struct daemon *d)
 	else
 		renewal_tick(d);
 	reload_find_admins(d);
-	certificates_tick(d);
-	if (d->server.must_look_again)
-		remote_look_again(d);
-	server_close_overdue(d);
+	if (now_ns - d->certificates_said_ns >= DAY_NS)
+		say_certificates(d, now_ns);
+	if (d->sessions.must_look_again)
+		sessions_look_again(d);
+	server_close_overdue(&d->server);
 	server_trim(&d->server);
 	stores_expire(&d->stores);
 }

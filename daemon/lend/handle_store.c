@@ -2,7 +2,8 @@
 /* Messages of other hosts that keep pages here. */
 #include "daemon/net/conn_input.h"
 #include "daemon/daemon.h"
-#include "daemon/net/dispatch.h"
+#include "daemon/net/conn_output.h"
+#include "daemon/lend/guest_messages.h"
 #include "daemon/serve/session.h"
 #include "daemon/lend/store_op.h"
 #include "daemon/lend/store_step.h"
@@ -41,9 +42,10 @@ static bool check_open(struct conn *c, uint64_t id,
 	return false;
 }
 
-void handle_store_open(struct daemon *d, struct conn *c, uint64_t id,
-		       const void *message)
+void handle_store_open(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__StoreOpen *request = message;
 	struct store_wish wish = { .slot_count = request->slot_count };
 	char reason[512];
@@ -83,9 +85,10 @@ static bool check_range(struct conn *c, uint64_t id, const char *name,
 	return false;
 }
 
-void handle_store_read(struct daemon *d, struct conn *c, uint64_t id,
-		       const void *message)
+void handle_store_read(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__StoreRange *range = message;
 	struct store_op *op;
 
@@ -110,9 +113,10 @@ static void write_received(struct conn *c)
 	store_op_submit(op);
 }
 
-void handle_store_write(struct daemon *d, struct conn *c, uint64_t id,
-			const void *message)
+void handle_store_write(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__StoreRange *range = message;
 	uint64_t bytes = (uint64_t)range->count * PAGER_UNIT_BYTES;
 	struct store *store = c->session->store;
@@ -199,9 +203,10 @@ static struct store_op *make_discard(struct store *store,
 	return op;
 }
 
-void handle_store_discard(struct daemon *d, struct conn *c, uint64_t id,
-			  const void *message)
+void handle_store_discard(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__StoreDiscard *request = message;
 	struct store_op *op;
 
@@ -215,9 +220,10 @@ void handle_store_discard(struct daemon *d, struct conn *c, uint64_t id,
 		store_op_submit(op);
 }
 
-void handle_store_close(struct daemon *d, struct conn *c, uint64_t id,
-			const void *message)
+void handle_store_close(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	int err;
 
 	(void)d;

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/units.h"
 #include "daemon/daemon.h"
+#include "daemon/net/conn_output.h"
 #include "daemon/serve/session.h"
 #include "daemon/lend/stores.h"
 #include <errno.h>

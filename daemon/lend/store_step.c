@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "daemon/net/busy_poll.h"
 #include "daemon/daemon.h"
+#include "daemon/net/conn_output.h"
 #include "daemon/serve/session.h"
 #include "daemon/lend/store_op.h"
 #include "daemon/lend/store_schedule.h"
@@ -111,7 +112,7 @@ static void copy_chunk(struct store_op *op)
 	count_done(op);
 	/* Who has read will soon read the next one. */
 	if (op->kind == STORE_OP_READ) {
-		daemon_note_paging(d);
+		awake_note_paging(&d->awake);
 		busy_poll_add(conn_of(op));
 	}
 	if (op->kind == STORE_OP_WRITE)

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/units.h"
 #include "daemon/daemon.h"
+#include "daemon/net/conn_output.h"
 #include "daemon/serve/session.h"
 #include "daemon/lend/store_op.h"
 #include "daemon/lend/store_room.h"

@@ -15,37 +15,23 @@
 #ifndef MEMD_NET_BUSY_POLL_H
 #define MEMD_NET_BUSY_POLL_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/queue.h>
-
-struct conn;
-struct daemon;
+#include "daemon/net/conn.h"
 
 enum { BUSY_POLL_MAX = 4 };
-
-struct busy_poll {
-	TAILQ_HEAD(, conn) conns;	/* the next one first */
-	unsigned count;
-};
-
-void busy_poll_init(struct busy_poll *bp);
 
 /* `c` has read: its next request is likely soon.  Does nothing where memd may
  * not look. */
 void busy_poll_add(struct conn *c);
 
-void busy_poll_remove(struct conn *c);
-
 /* Is there any that busy_poll_look() asks? */
-bool busy_poll_can_look(const struct busy_poll *bp);
+bool busy_poll_can_look(const struct conns *all);
 
 /* Only where it can: take what has come on the next one, and handle it.  Not
  * from inside a handler.  Returns whether bytes had come: then the caller
  * settles.  (At their end conn_close() has asked for the turn.) */
-bool busy_poll_look(struct daemon *d);
+bool busy_poll_look(struct conns *all);
 
 /* Let go of those that have not read for a while. */
-void busy_poll_doze(struct daemon *d, uint64_t now_ns);
+void busy_poll_doze(struct conns *all, uint64_t now_ns);
 
 #endif

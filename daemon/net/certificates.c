@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/net/certificates.h"
 
-#include "common/clock.h"
 #include "common/log.h"
-#include "daemon/daemon.h"
 #include "daemon/system/system.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -12,21 +10,6 @@
 #include <unistd.h>
 
 enum { DAY_S = 86400 };
-#define DAY_NS	(UINT64_C(1000000000) * DAY_S)
-
-/* The listener's or the store's: both are made of the same settings' files. */
-static const struct channel_context *context_in_use(const struct daemon *d)
-{
-	return d->server.tls != NULL ? d->server.tls : d->engine.tls;
-}
-
-unsigned certificates_in_use(const struct daemon *d,
-			     struct channel_end ret_ends[CHANNEL_ENDS])
-{
-	const struct channel_context *tls = context_in_use(d);
-
-	return tls == NULL ? 0 : channel_context_ends(tls, ret_ends);
-}
 
 int64_t certificate_days_left(const struct channel_end *end)
 {
@@ -144,14 +127,13 @@ int certificates_check(const struct channel_context *now,
 
 /* ---- the log */
 
-void certificates_log(struct daemon *d)
+void certificates_log(const struct channel_context *tls)
 {
 	struct channel_end ends[CHANNEL_ENDS];
-	unsigned count = certificates_in_use(d, ends);
+	unsigned count = tls == NULL ? 0 : channel_context_ends(tls, ends);
 	char text[CERTIFICATE_TEXT_BYTES];
 
-	d->certificates_said_ns = clock_now_ns();
-	if (count > 0 && certificate_key_is_shared(context_in_use(d), text))
+	if (count > 0 && certificate_key_is_shared(tls, text))
 		log_event(LOG_LEVEL_WARNING, "key-owner", "reason=\"%s\"",
 			  text);
 	for (unsigned i = 0; i < count; i++)
@@ -159,10 +141,4 @@ void certificates_log(struct daemon *d)
 			log_event(LOG_LEVEL_WARNING, "certificate-ends",
 				  "days=%" PRId64 " reason=\"%s\"",
 				  certificate_days_left(&ends[i]), text);
-}
-
-void certificates_tick(struct daemon *d)
-{
-	if (clock_now_ns() - d->certificates_said_ns >= DAY_NS)
-		certificates_log(d);
 }

@@ -8,16 +8,10 @@
 #include "proto/channel.h"
 #include <stdint.h>
 
-struct daemon;
-
 enum {
 	CERTIFICATES_WARN_DAYS = 14,
 	CERTIFICATE_TEXT_BYTES = CHANNEL_NAME_BYTES + 160,
 };
-
-/* The certificates that memd uses now.  Returns how many. */
-unsigned certificates_in_use(const struct daemon *d,
-			     struct channel_end ret_ends[CHANNEL_ENDS]);
 
 enum certificate_state {
 	CERTIFICATE_GOOD, CERTIFICATE_ENDS, CERTIFICATE_BAD,
@@ -43,9 +37,8 @@ int certificates_check(const struct channel_context *now,
 		       const struct channel_context *next, char *ret_reason,
 		       size_t reason_size) MUST_CHECK;
 
-/* Log those that are not good for long, and a key of another user: after the
- * start and a reload, and, from the tick, once a day. */
-void certificates_log(struct daemon *d);
-void certificates_tick(struct daemon *d);
+/* Log those of `tls` (NULL: none) that are not good for long, and a key of
+ * another user: after the start and a reload, and once a day. */
+void certificates_log(const struct channel_context *tls);
 
 #endif

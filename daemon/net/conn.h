@@ -23,35 +23,101 @@
 #define MEMD_NET_CONN_H
 
 #include "common/checks.h"
+#include "daemon/config/config.h"
+#include "daemon/net/addresses.h"
 #include "daemon/net/output.h"
 #include "daemon/net/peer.h"
-#include "proto/wire.h"
+#include "daemon/stats/stats.h"
 #include "proto/channel.h"
+#include "proto/wire.h"
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
-struct daemon;
-struct session;
-struct pending_entry;
-
 struct conn;
+struct message_kind;
+struct pending_entry;
+struct session;
 
-enum { CONN_DESCRIPTORS_MAX = 3 };	/* that may come with a message */
+enum {
+	CONN_DESCRIPTORS_MAX = 3,	/* that may come with a message */
+	/* Of pages for another host, besides replies: what lend/ has under way
+	 * for one of them. */
+	CONN_PAYLOADS_BYTES = 8 * 1024 * 1024,
+};
 
 /* The payload that was asked for is whole. */
 typedef void conn_payload_done(struct conn *c);
 
 enum conn_state { CONN_NEW, CONN_MAIN, CONN_LANE, CONN_DEAD, CONN_STATES };
 
+TAILQ_HEAD(conn_list, conn);
+
+/* More than the largest legal message unpacks to: Touched with 1024 ranges. */
+enum { UNPACK_BYTES = 256 * 1024 };
+
+/* libevent looks at a lower class only when none above it is ready.  So what
+ * must not starve under a flood of faults (the tick with its watchdog message,
+ * signals, new connections, administration) is in the same class as they. */
+enum {
+	PRIORITY_PAGING = 0,
+	PRIORITY_ADMIN = 0,
+	PRIORITY_BACKGROUND = 1,
+	PRIORITIES = 2
+};
+
+/* What connections want of whoever has them. */
+struct conns_ops {
+	/* A callback of the loop ends: what it has produced may go out. */
+	void (*settle)(void *ctx);
+	/* There are DEAD connections: see conns_bury() in server.h. */
+	void (*ask_for_turn)(void *ctx);
+	/* Let go of `c`, which is DEAD.  Takes from *budget what that costs;
+	 * false: not wholly, call again in another turn. */
+	bool (*let_go)(void *ctx, struct conn *c, unsigned *budget);
+	/* All that was to be sent to another host has been. */
+	void (*drained)(void *ctx, struct conn *c);
+	/* Descriptors that are in use, besides those of connections. */
+	uint64_t (*descriptors)(const void *ctx);
+};
+
+enum { MESSAGE_TYPES_MAX = 64 };
+
+/* All connections: each is on the list of its state, and some on others. */
+struct conns {
+	const struct config *config;
+	struct stats *stats;
+	struct event_base *base;
+	const struct conns_ops *ops;
+	void *ctx;			/* of the ops, and of all handlers */
+	struct conn_list list[CONN_STATES];
+	uint32_t count[CONN_STATES];
+	struct conn_list dirty;		/* with output to be sent */
+	struct conn_list repeating;	/* whose Hello waits for a look-up */
+	struct event repeat;
+	struct conn_list polled;	/* busy_poll.h; the next one first */
+	unsigned polled_count;
+	struct addresses addresses;	/* of those that are not DEAD */
+	struct conn_list in_line;	/* see line.h; not DEAD, held */
+	struct event line_turn;		/* pending: this turn is not over */
+	uint64_t line_until_ns;		/* messages may begin; 0: none has */
+	uint32_t remote_newcomers;	/* in NEW */
+	uint32_t refusals_unsaid;	/* since the last line in the log */
+	uint64_t refusal_said_ns;
+	const struct message_kind *kind[MESSAGE_TYPES_MAX];	/* by type;
+					 * see dispatch.h */
+	uint8_t unpack[UNPACK_BYTES];	/* for one message at a time */
+};
+
 struct conn {
-	struct daemon *daemon;
+	struct conns *all;
 	enum conn_state state;
 	int fd;
 	struct channel *channel;	/* owned; of another host; else NULL */
 	struct peer peer;
 	struct session *session;	/* MAIN, LANE */
+	bool is_admin;			/* may ask what memctl asks */
 	struct event readable, writable;
 	uint8_t *in;			/* in_used of in_size bytes */
 	size_t in_used, in_size;
@@ -86,16 +152,7 @@ struct conn {
 	TAILQ_ENTRY(conn) busy_poll_link;
 };
 
-TAILQ_HEAD(conn_list, conn);
-
-/* Take `fd`, a connected socket; closed on failure too.  Starts reading. */
-int conn_create(struct daemon *d, int fd) MUST_CHECK;
-
-/* The same for one that came by TCP, from `address`; `context` NULL: without
- * TLS. */
-int conn_create_remote(struct daemon *d, int fd,
-		       struct channel_context *context,
-		       const struct peer *peer) MUST_CHECK;
+void conns_init(struct conns *all);
 
 /* Move on from NEW. */
 void conn_enter(struct conn *c, enum conn_state next);
@@ -108,42 +165,7 @@ void conn_close(struct conn *c, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Close and free; DEAD only, in the turn only. */
 void conn_destroy(struct conn *c);
 
-/* ---- conn_output.c; what is received is conn_input.h's */
-
-/* Queue a message.  Never fails towards the caller: a connection that cannot
- * take it is closed. */
-void conn_send(struct conn *c, uint16_t type, uint64_t request_id,
-	       const ProtobufCMessage *message);
-
-/* The same with a descriptor, which is duplicated. */
-void conn_send_fd(struct conn *c, uint16_t type, uint64_t request_id,
-		  const ProtobufCMessage *message, int fd);
-
-void conn_send_ok(struct conn *c, uint64_t request_id);
-
-/* The same for a message without body and with a payload, of which nothing is
- * needed after the return.  Not from inside pager calls. */
-void conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
-		       const void *payload, uint32_t payload_bytes);
-
-/* `error` is -errno. */
-void conn_send_error(struct conn *c, uint64_t request_id, int error,
-		     const char *format, ...) PRINTF_LIKE(4, 5);
-
-/* Say so to the client and close: it broke the protocol. */
-void conn_refuse(struct conn *c, uint64_t request_id, int error,
-		 const char *format, ...) PRINTF_LIKE(4, 5);
-
 /* Bytes queued and not taken by the socket yet. */
 size_t conn_backlog(const struct conn *c);
-
-/* Whether extra messages that nobody waits for should not be queued now. */
-bool conn_is_clogged(const struct conn *c);
-
-/* There is something to be sent, in this turn. */
-void conn_mark_dirty(struct conn *c);
-
-/* Send what is queued, as far as the socket takes it. */
-void conn_flush(struct conn *c);
 
 #endif

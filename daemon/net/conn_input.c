@@ -2,9 +2,8 @@
 #include "daemon/net/conn_input.h"
 
 #include "common/clock.h"
-#include "daemon/net/conn.h"
 #include "daemon/net/conn_descriptors.h"
-#include "daemon/daemon.h"
+#include "daemon/net/conn_output.h"
 #include "daemon/net/dispatch.h"
 #include "daemon/net/line.h"
 #include "daemon/net/remote.h"
@@ -59,6 +58,15 @@ static void refuse_header(struct conn *c, int err)
 			    "message should begin");
 }
 
+static bool must_stand_in_line(struct conn *c)
+{
+	if (line_lets_pass(c->all, c))
+		return false;
+	conn_hold(c);
+	line_join(c);
+	return true;
+}
+
 /* Take one message off the front of [*at, in_used).  Returns false when there
  * is not a whole one, or the connection is closed. */
 static bool take_message(struct conn *c, size_t *at)
@@ -91,9 +99,9 @@ static bool take_message(struct conn *c, size_t *at)
 		return false;
 	}
 	c->is_paging = dispatch_is_paging(h.type);
-	if (!c->is_paging && !line_lets_pass(c))
+	if (!c->is_paging && must_stand_in_line(c))
 		return false;
-	c->daemon->stats.messages_in++;
+	c->all->stats->messages_in++;
 	c->in_skip = h.payload_bytes;
 	dispatch_message(c, &h, c->in + *at + WIRE_HEADER_BYTES);
 	if (c->must_repeat) {
@@ -215,7 +223,7 @@ static bool receive(struct conn *c)
 				   c->channel->reason : strerror((int)-n));
 		return false;
 	}
-	c->daemon->stats.bytes_in += (uint64_t)n;
+	c->all->stats->bytes_in += (uint64_t)n;
 	if (is_direct)
 		advance_payload(c, (size_t)n);
 	else
@@ -232,8 +240,8 @@ static bool shake_hands(struct conn *c)
 	int err = channel_handshake(c->channel);
 
 	if (err != 0 && err != -EAGAIN) {
-		c->daemon->stats.tls_refused++;
-		remote_refused(c->daemon, &c->peer, c->channel->reason);
+		c->all->stats->tls_refused++;
+		remote_refused(c->all, &c->peer, c->channel->reason);
 		conn_close(c, "%s", c->channel->reason);
 	} else if (err != 0 && c->channel->wants_write) {
 		(void)event_add(&c->writable, NULL);
@@ -256,7 +264,7 @@ void conn_receive(struct conn *c)
 	ASSERT(c->state != CONN_DEAD);
 	if (c->channel != NULL)
 		receive_remote(c);
-	else if (c->is_paging || line_lets_pass(c))
+	else if (c->is_paging || !must_stand_in_line(c))
 		(void)receive(c);
 }
 
@@ -281,4 +289,74 @@ void conn_release(struct conn *c)
 		(void)receive(c);
 	else if (channel_has_input(c->channel))
 		event_active(&c->readable, EV_READ, 0);
+}
+
+/* A name service has been asked: it may have answered.  To identify one costs
+ * tens of microseconds, so they are tried a few at a time. */
+enum { REPEAT_MS = 20, REPEAT_NEXT_MS = 5, REPEATS_AT_ONCE = 16 };
+
+static void repeat_in(struct conns *all, unsigned delay_ms)
+{
+	struct timeval delay = { .tv_usec = (suseconds_t)delay_ms * 1000 };
+
+	(void)event_add(&all->repeat, &delay);
+}
+
+static void on_repeat(evutil_socket_t fd, short what, void *arg)
+{
+	struct conns *all = arg;
+	struct conn *last = TAILQ_LAST(&all->repeating, conn_list), *c;
+	unsigned left = REPEATS_AT_ONCE;
+
+	(void)fd;
+	(void)what;
+	/* Those that must wait on come behind the last one. */
+	for (c = NULL; c != last && left > 0; left--) {
+		c = TAILQ_FIRST(&all->repeating);
+		if (c == NULL)
+			break;
+		TAILQ_REMOVE(&all->repeating, c, repeat_link);
+		c->is_repeating = false;
+		conn_release(c);
+	}
+	if (!TAILQ_EMPTY(&all->repeating))
+		repeat_in(all, c == last ? REPEAT_MS : REPEAT_NEXT_MS);
+	all->ops->settle(all->ctx);
+}
+
+static void on_line_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct conns *all = arg;
+	struct conn *c;
+
+	(void)fd;
+	(void)what;
+	if (!line_begin_turn(all))
+		return;
+	while ((c = line_next(all)) != NULL)
+		conn_release(c);
+	all->ops->settle(all->ctx);
+}
+
+int conns_watch(struct conns *all)
+{
+	if (event_assign(&all->repeat, all->base, -1, 0, on_repeat, all) != 0 ||
+	    event_assign(&all->line_turn, all->base, -1, 0, on_line_turn,
+			 all) != 0)
+		return -EINVAL;
+	(void)event_priority_set(&all->line_turn, PRIORITY_PAGING);
+	return 0;
+}
+
+void conn_repeat(struct conn *c)
+{
+	struct conns *all = c->all;
+
+	c->must_repeat = true;
+	conn_hold(c);
+	if (!c->is_repeating)
+		TAILQ_INSERT_TAIL(&all->repeating, c, repeat_link);
+	c->is_repeating = true;
+	if (!event_pending(&all->repeat, EV_TIMEOUT, NULL))
+		repeat_in(all, REPEAT_MS);
 }

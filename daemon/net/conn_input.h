@@ -22,4 +22,11 @@ void conn_hold(struct conn *c);
 /* Not from inside pager calls. */
 void conn_release(struct conn *c);
 
+/* The connection's message cannot be dealt with now: it is taken again, from
+ * its first byte, in a moment.  For a handler of a NEW connection. */
+void conn_repeat(struct conn *c);
+
+/* Once, before the first.  0 or -EINVAL. */
+int conns_watch(struct conns *all) MUST_CHECK;
+
 #endif

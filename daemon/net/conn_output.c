@@ -2,12 +2,8 @@
 /* Messages out: packed into a connection's output, in the order in which they
  * are sent, and from there to its socket or channel.  How bytes wait and go is
  * output.h's. */
-#include "daemon/net/conn.h"
+#include "daemon/net/conn_output.h"
 
-#include "daemon/daemon.h"
-#include "daemon/serve/session.h"
-#include "daemon/lend/store_flow.h"
-#include "daemon/lend/store_schedule.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -15,22 +11,19 @@
 enum {
 	CLOGGED_BYTES = 64 * 1024,
 	DIRECT_BYTES_MIN = 32 * 1024,	/* of a payload not worth copying */
+	/* Pages for another host, on top of replies. */
+	PAYLOADS_BYTES = CONN_PAYLOADS_BYTES,
 };
 
 static size_t output_max(const struct conn *c)
 {
-	size_t most = (size_t)c->daemon->config.session_output;
+	size_t most = (size_t)c->all->config->session_output;
 
-	if (c->session != NULL && c->session->is_admin)
+	if (c->is_admin)
 		most += WIRE_REPLY_BYTES_MAX;
 	if (c->peer.is_remote)
-		most += STORE_OUTPUT_BYTES;
+		most += PAYLOADS_BYTES;
 	return most;
-}
-
-size_t conn_backlog(const struct conn *c)
-{
-	return output_length(&c->out);
 }
 
 bool conn_is_clogged(const struct conn *c)
@@ -43,7 +36,7 @@ void conn_mark_dirty(struct conn *c)
 	if (c->is_dirty)
 		return;
 	c->is_dirty = true;
-	TAILQ_INSERT_TAIL(&c->daemon->server.dirty, c, dirty_link);
+	TAILQ_INSERT_TAIL(&c->all->dirty, c, dirty_link);
 }
 
 /* All but the last `elsewhere` bytes of the payload get a place.  Returns
@@ -61,7 +54,7 @@ static void *queue(struct conn *c, uint16_t type, uint64_t request_id,
 	if (c->state == CONN_DEAD)
 		return NULL;
 	if (conn_backlog(c) + length > output_max(c)) {
-		c->daemon->stats.slow_readers++;
+		c->all->stats->slow_readers++;
 		conn_close(c, "does not read: %zu bytes of replies wait",
 			   conn_backlog(c));
 		return NULL;
@@ -78,7 +71,7 @@ static void *queue(struct conn *c, uint16_t type, uint64_t request_id,
 		return NULL;
 	}
 	output_commit(&c->out, (size_t)packed + payload_bytes - elsewhere);
-	c->daemon->stats.messages_out++;
+	c->all->stats->messages_out++;
 	conn_mark_dirty(c);
 	return to + packed;
 }
@@ -147,7 +140,7 @@ void conn_refuse(struct conn *c, uint64_t request_id, int error,
 	va_end(args);
 	conn_flush(c);
 	if (error == -EPROTO || error == -EMSGSIZE)
-		c->daemon->stats.protocol_errors++;
+		c->all->stats->protocol_errors++;
 	conn_close(c, "%s", text);
 }
 
@@ -179,7 +172,7 @@ static void queue_payload(struct conn *c, uint16_t type, uint64_t request_id,
 void conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
 		       const void *payload, uint32_t payload_bytes)
 {
-	struct stats *stats = &c->daemon->stats;
+	struct stats *stats = c->all->stats;
 	int err;
 
 	if (stats->memory_failures > 0 &&
@@ -205,7 +198,7 @@ void conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
 
 void conn_flush(struct conn *c)
 {
-	struct stats *stats = &c->daemon->stats;
+	struct stats *stats = c->all->stats;
 	int err;
 
 	if (c->state == CONN_DEAD || conn_is_shaking_hands(c))
@@ -222,5 +215,5 @@ void conn_flush(struct conn *c)
 	else if (conn_backlog(c) > 0)
 		(void)event_add(&c->writable, NULL);
 	if (err == 0 && c->channel != NULL && c->session != NULL)
-		store_schedule_drained(c->session);
+		c->all->ops->drained(c->all->ctx, c);
 }

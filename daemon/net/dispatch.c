@@ -1,122 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/net/dispatch.h"
 
-#include "daemon/daemon.h"
+#include "daemon/net/conn_output.h"
 #include "daemon/net/remote.h"
-#include "daemon/serve/session.h"
 #include <errno.h>
-
-enum {
-	ON_NEW = BIT(CONN_NEW),
-	ON_MAIN = BIT(CONN_MAIN),
-	ON_LANE = BIT(CONN_LANE),
-};
-
-/* Segments and faults are for programs on this host, which share memory with
- * memd; stores are for those on others. */
-enum message_from {
-	FROM_HERE, FROM_ELSEWHERE, FROM_ANYWHERE,
-	FROM_HERE_OR_ADMIN,	/* on another host */
-};
-
-struct message_kind {
-	uint16_t type;
-	const ProtobufCMessageDescriptor *descriptor;	/* NULL: no body */
-	handler *handle;
-	unsigned where;		/* on connections in these states */
-	bool has_reply;		/* needs a request id */
-	bool is_admin;
-	enum message_from from;
-	bool has_payload;
-};
 
 #define T(name) MEMD__MESSAGE_TYPE__TYPE_##name
 
-static const struct message_kind kinds[] = {
-	{ T(HELLO), &memd__hello__descriptor, handle_hello, ON_NEW, true,
-	  false, FROM_ANYWHERE, false },
-	{ T(JOIN), &memd__join__descriptor, handle_join, ON_NEW, true,
-	  false, FROM_HERE, false },
-	{ T(MAILBOX), NULL, handle_mailbox, ON_MAIN, true, false,
-	  FROM_HERE, false },
-	{ T(RING), NULL, handle_ring, ON_MAIN | ON_LANE, false, false,
-	  FROM_HERE, false },
-	{ T(USERFAULTFD), NULL, handle_userfaultfd, ON_MAIN, false, false,
-	  FROM_HERE, false },
-	{ T(GOODBYE), NULL, handle_goodbye, ON_MAIN, false, false,
-	  FROM_HERE, false },
-	{ T(SEGMENT_CREATE), &memd__segment_create__descriptor,
-	  handle_segment_create, ON_MAIN, true, false, FROM_HERE, false },
-	{ T(SEGMENT_ATTACH), &memd__segment_attach__descriptor,
-	  handle_segment_attach, ON_MAIN, true, false, FROM_HERE, false },
-	{ T(SEGMENT_DETACH), &memd__segment_detach__descriptor,
-	  handle_segment_detach, ON_MAIN, true, false, FROM_HERE, false },
-	{ T(SEGMENT_UNLINK), &memd__segment_unlink__descriptor,
-	  handle_segment_unlink, ON_MAIN, true, false, FROM_HERE_OR_ADMIN,
-	  false },
-	{ T(SEGMENT_MAPPED), &memd__segment_mapped__descriptor,
-	  handle_segment_mapped, ON_MAIN, false, false, FROM_HERE, false },
-	{ T(FAULT), &memd__fault__descriptor, handle_fault,
-	  ON_MAIN | ON_LANE, true, false, FROM_HERE, false },
-	{ T(TOUCHED), &memd__touched__descriptor, handle_touched,
-	  ON_MAIN | ON_LANE, false, false, FROM_HERE, false },
-	{ T(ADVISE), &memd__advise__descriptor, handle_advise, ON_MAIN, true,
-	  false, FROM_HERE, false },
-	{ T(PIN), &memd__pin__descriptor, handle_pin, ON_MAIN, true, false,
-	  FROM_HERE, false },
-	{ T(UNPIN), &memd__pin__descriptor, handle_unpin, ON_MAIN, true,
-	  false, FROM_HERE, false },
-	{ T(SESSION_STATS), NULL, handle_session_stats, ON_MAIN, true,
-	  false, FROM_HERE, false },
-	{ T(STORE_OPEN), &memd__store_open__descriptor, handle_store_open,
-	  ON_MAIN, true, false, FROM_ELSEWHERE, false },
-	{ T(STORE_READ), &memd__store_range__descriptor, handle_store_read,
-	  ON_MAIN, true, false, FROM_ELSEWHERE, false },
-	{ T(STORE_WRITE), &memd__store_range__descriptor, handle_store_write,
-	  ON_MAIN, true, false, FROM_ELSEWHERE, true },
-	{ T(STORE_DISCARD), &memd__store_discard__descriptor,
-	  handle_store_discard, ON_MAIN, false, false, FROM_ELSEWHERE,
-	  false },
-	{ T(STORE_CLOSE), NULL, handle_store_close, ON_MAIN, true, false,
-	  FROM_ELSEWHERE, false },
-	{ T(STATUS), NULL, handle_status, ON_MAIN, true, true,
-	  FROM_ANYWHERE, false },
-	{ T(SESSIONS), NULL, handle_sessions, ON_MAIN, true, true,
-	  FROM_ANYWHERE, false },
-	{ T(SEGMENTS), NULL, handle_segments, ON_MAIN, true, true,
-	  FROM_ANYWHERE, false },
-	{ T(STORES), NULL, handle_stores, ON_MAIN, true, true,
-	  FROM_ANYWHERE, false },
-	{ T(STORE_DROP), &memd__store_drop__descriptor, handle_store_drop,
-	  ON_MAIN, true, true, FROM_ANYWHERE, false },
-	{ T(MAPS), &memd__maps_request__descriptor, handle_maps, ON_MAIN,
-	  true, true, FROM_ANYWHERE, false },
-	{ T(COUNTERS), NULL, handle_counters, ON_MAIN, true, true,
-	  FROM_ANYWHERE, false },
-	{ T(FAULT_STATS), NULL, handle_fault_stats, ON_MAIN, true, true,
-	  FROM_ANYWHERE, false },
-	{ T(TRACE), &memd__trace_request__descriptor, handle_trace, ON_MAIN,
-	  true, true, FROM_ANYWHERE, false },
-	{ T(EVICT), &memd__evict_request__descriptor, handle_evict, ON_MAIN,
-	  true, true, FROM_ANYWHERE, false },
-	{ T(REPLAY), &memd__replay_request__descriptor, handle_replay,
-	  ON_MAIN, true, true, FROM_ANYWHERE, false },
-	{ T(DISCONNECT), &memd__disconnect__descriptor, handle_disconnect,
-	  ON_MAIN, true, true, FROM_ANYWHERE, false },
-	{ T(LIMIT_SET), &memd__limit__descriptor, handle_limit_set, ON_MAIN,
-	  true, true, FROM_ANYWHERE, false },
-	{ T(LIMITS), NULL, handle_limits, ON_MAIN, true, true,
-	  FROM_ANYWHERE, false },
-	{ T(CONFIG), NULL, handle_config, ON_MAIN, true, true,
-	  FROM_ANYWHERE, false },
-};
-
-static const struct message_kind *find_kind(uint16_t type)
+void dispatch_add(struct conns *all, const struct message_kind *kinds,
+		  size_t count)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (kinds[i].type == type)
-			return &kinds[i];
-	return NULL;
+	for (size_t i = 0; i < count; i++) {
+		ASSERT(kinds[i].type < MESSAGE_TYPES_MAX);
+		all->kind[kinds[i].type] = &kinds[i];
+	}
 }
 
 /* A type of the schema that only the daemon sends. */
@@ -153,7 +50,7 @@ static void refuse_no_admin(struct conn *c, uint64_t id)
 	}
 	conn_send_error(c, id, -EACCES, "only root, the user memd runs as, and "
 			"members of group \"%s\" may do this",
-			c->daemon->config.admin_group);
+			c->all->config->admin_group);
 }
 
 static bool is_from_right_host(const struct conn *c, enum message_from from)
@@ -164,7 +61,7 @@ static bool is_from_right_host(const struct conn *c, enum message_from from)
 	case FROM_ELSEWHERE:
 		return c->peer.is_remote;
 	case FROM_HERE_OR_ADMIN:
-		return !c->peer.is_remote || c->session->is_admin;
+		return !c->peer.is_remote || c->is_admin;
 	case FROM_ANYWHERE:
 		break;
 	}
@@ -223,7 +120,7 @@ static bool check_order(struct conn *c, const struct wire_header *header,
 			    "%s has no payload", wire_type_name(header->type));
 		return false;
 	}
-	if (kind->is_admin && !c->session->is_admin) {
+	if (kind->is_admin && !c->is_admin) {
 		refuse_no_admin(c, header->request_id);
 		return false;
 	}
@@ -238,8 +135,10 @@ bool dispatch_is_paging(uint16_t type)
 void dispatch_message(struct conn *c, const struct wire_header *header,
 		      const uint8_t *body)
 {
-	const struct message_kind *kind = find_kind(header->type);
-	struct daemon *d = c->daemon;
+	struct conns *all = c->all;
+	const struct message_kind *kind =
+		header->type < MESSAGE_TYPES_MAX ? all->kind[header->type] :
+						   NULL;
 	const void *message = NULL;
 	struct wire_arena arena;
 
@@ -256,7 +155,7 @@ void dispatch_message(struct conn *c, const struct wire_header *header,
 	if (!check_order(c, header, kind))
 		return;
 	if (kind->descriptor != NULL) {
-		wire_arena_init(&arena, d->unpack, sizeof(d->unpack));
+		wire_arena_init(&arena, all->unpack, sizeof(all->unpack));
 		message = wire_unpack(kind->descriptor, &arena, body,
 				      header->body_bytes);
 		if (message == NULL) {
@@ -266,5 +165,5 @@ void dispatch_message(struct conn *c, const struct wire_header *header,
 			return;
 		}
 	}
-	kind->handle(d, c, header->request_id, message);
+	kind->handle(all->ctx, c, header->request_id, message);
 }

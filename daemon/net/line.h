@@ -17,27 +17,20 @@
 #ifndef MEMD_NET_LINE_H
 #define MEMD_NET_LINE_H
 
-#include "common/checks.h"
 #include "daemon/net/conn.h"
-#include <stdbool.h>
-#include <stdint.h>
 
-struct daemon;
+#define LINE_TURN_NS	UINT64_C(10000)
 
-struct line {
-	struct event turn;		/* pending: this one is not over */
-	uint64_t until_ns;		/* messages may begin; 0: none has */
-	struct conn_list waiting;	/* not DEAD, held */
-};
+/* May messages of `c` be read, or handled, now? */
+bool line_lets_pass(struct conns *all, const struct conn *c) MUST_CHECK;
 
-/* 0 or -EINVAL. */
-int line_init(struct line *line, struct daemon *d) MUST_CHECK;
+/* `c`, which is held from now on, stands in line. */
+void line_join(struct conn *c);
 
-/* May `c` be read from, or its message be handled, now?  Else it stands in
- * line. */
-bool line_lets_pass(struct conn *c) MUST_CHECK;
+/* A new turn.  Returns whether anybody stands in line. */
+bool line_begin_turn(struct conns *all);
 
-/* It is closed. */
-void line_leave(struct conn *c);
+/* The next one, who goes; NULL: nobody, or the turn is over. */
+struct conn *line_next(struct conns *all);
 
 #endif

@@ -3,9 +3,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/daemon.h"
 #include "daemon/system/names.h"
-#include "daemon/serve/session.h"
 #include "daemon/system/system.h"
 #include "proto/channel.h"
 #include <arpa/inet.h>
@@ -238,65 +236,18 @@ void remote_explain_no_admin(const struct peer *peer, char *ret_text,
 			 "names, or on memd's Unix socket");
 }
 
-void remote_refused(struct daemon *d, const struct peer *peer,
+void remote_refused(struct conns *all, const struct peer *peer,
 		    const char *reason)
 {
 	uint64_t now_ns = clock_now_ns();
 
-	d->stats.remote_refused++;
-	d->server.refusals_unsaid++;
-	if (now_ns - d->server.refusal_said_ns < REFUSED_LOG_NS)
+	all->stats->remote_refused++;
+	all->refusals_unsaid++;
+	if (now_ns - all->refusal_said_ns < REFUSED_LOG_NS)
 		return;
 	log_event(LOG_LEVEL_WARNING, "remote-refused",
 		  "host=%s count=%u reason=\"%s\"", peer->host,
-		  d->server.refusals_unsaid, reason);
-	d->server.refusals_unsaid = 0;
-	d->server.refusal_said_ns = now_ns;
-}
-
-/* Did the reload turn it out?  With a line in ret_reason. */
-static bool is_turned_out(struct daemon *d, const struct conn *c,
-			  char *ret_reason, size_t reason_size)
-{
-	struct peer again = c->peer;
-	int err;
-
-	if (channel_verify(c->channel, d->server.tls, ret_reason) == -EACCES)
-		return true;
-	err = remote_identify(&d->config, c->channel, &again, ret_reason,
-			      reason_size);
-	/* Who is being looked up stays until that is known. */
-	d->server.must_look_again |= err == -EAGAIN;
-	return err != 0 && err != -EAGAIN;
-}
-
-/* What it has stored stays for store_keep: with a new certificate of the same
- * name it may come back. */
-static void turn_out(struct conn *c, const char *reason)
-{
-	char name[PEER_NAME_BYTES];
-
-	log_event(LOG_LEVEL_WARNING, "remote-turned-out",
-		  "session=%u host=%s certificate=\"%s\" reason=\"%s\"",
-		  c->session->id, c->peer.host,
-		  system_printable(c->peer.name, name, sizeof(name)), reason);
-	conn_refuse(c, 0, -EACCES, "not let in any more: %s", reason);
-}
-
-/* Those who have not said Hello yet are looked at when they do. */
-void remote_look_again(struct daemon *d)
-{
-	char reason[REMOTE_REASON_BYTES];
-	struct conn *c, *next;
-
-	d->server.must_look_again = false;
-	for (c = TAILQ_FIRST(&d->server.conns[CONN_MAIN]); c != NULL;
-	     c = next) {
-		next = TAILQ_NEXT(c, link);
-		if (!c->peer.is_remote)
-			continue;
-		c->session->is_admin = daemon_is_admin(d, &c->peer);
-		if (is_turned_out(d, c, reason, sizeof(reason)))
-			turn_out(c, reason);
-	}
+		  all->refusals_unsaid, reason);
+	all->refusals_unsaid = 0;
+	all->refusal_said_ns = now_ns;
 }

@@ -7,12 +7,11 @@
 
 #include "common/checks.h"
 #include "daemon/config/config.h"
-#include "daemon/net/peer.h"
+#include "daemon/net/conn.h"
 #include <stddef.h>
 #include <sys/socket.h>
 
 struct channel;
-struct daemon;
 
 enum { REMOTE_REASON_BYTES = 512 };
 
@@ -45,11 +44,8 @@ bool remote_list_get(const char *words, const char *name, char *ret_value,
  * them are refused until they are. */
 void remote_warn_users(const struct config *config, unsigned patience_ms);
 
-/* After a reload: disconnect those who would not be let in any more. */
-void remote_look_again(struct daemon *d);
-
 /* Count and log a refusal; of many a second not every one has a line. */
-void remote_refused(struct daemon *d, const struct peer *peer,
+void remote_refused(struct conns *all, const struct peer *peer,
 		    const char *reason);
 
 #endif

@@ -2,7 +2,6 @@
 #include "daemon/net/tcp_opening.h"
 
 #include "common/log.h"
-#include "daemon/daemon.h"
 #include "daemon/net/tcp_listener.h"
 #include "swapstore/remote_lookup.h"
 #include <errno.h>
@@ -17,16 +16,16 @@ enum {
 	PATIENCE_MS = 3000,		/* for a name, at the start */
 };
 
-static int open_now(struct daemon *d, const struct addrinfo *all, char *reason,
-		    size_t size)
+static int open_now(struct tcp_opening *to, const struct addrinfo *all,
+		    char *reason, size_t size)
 {
 	int fds[TCP_LISTENERS_MAX], err = 0;
-	int count = tcp_listener_open(&d->config, all, fds, reason, size);
+	int count = tcp_listener_open(to->config, all, fds, reason, size);
 
 	if (count < 0)
 		return count;
 	for (int i = 0; i < count; i++) {
-		int failed = server_add_tcp_listener(d, fds[i]);
+		int failed = server_add_tcp_listener(to->server, fds[i]);
 
 		err = err != 0 ? err : failed;
 	}
@@ -36,10 +35,9 @@ static int open_now(struct daemon *d, const struct addrinfo *all, char *reason,
 }
 
 /* Try again later; only the first time is news. */
-static void wait_for_it(struct daemon *d)
+static void wait_for_it(struct tcp_opening *to)
 {
-	struct tcp_opening *to = &d->server.opening;
-	uint64_t most_ms = tcp_listener_has_name(&d->config) ?
+	uint64_t most_ms = tcp_listener_has_name(to->config) ?
 				DELAY_MS_MAX_NAME : DELAY_MS_MAX;
 	struct timeval delay;
 
@@ -54,30 +52,33 @@ static void wait_for_it(struct daemon *d)
 	to->delay_ms = MIN(to->delay_ms * 2, most_ms);
 }
 
+static void settle(struct tcp_opening *to)
+{
+	to->server->conns.ops->settle(to->server->conns.ctx);
+}
+
 static bool can_come(int err)
 {
 	return err == -EADDRNOTAVAIL || err == -ENODEV;
 }
 
 /* What was looked up, or nothing where there is nothing to look up. */
-static int try_addresses(struct daemon *d, const struct addrinfo *all)
+static int try_addresses(struct tcp_opening *to, const struct addrinfo *all)
 {
-	struct tcp_opening *to = &d->server.opening;
-	int err = open_now(d, all, to->reason, sizeof(to->reason));
+	int err = open_now(to, all, to->reason, sizeof(to->reason));
 
 	if (err == 0)
 		to->is_waiting = false;
 	else if (can_come(err) || to->is_waiting)
-		wait_for_it(d);
+		wait_for_it(to);
 	else
 		return err;
 	return 0;
 }
 
 /* The lookup has ended. */
-static int try_name(struct daemon *d)
+static int try_name(struct tcp_opening *to)
 {
-	struct tcp_opening *to = &d->server.opening;
 	struct addrinfo *all;
 	int err = remote_lookup_take(to->lookup, &all);
 
@@ -85,41 +86,40 @@ static int try_name(struct daemon *d)
 	to->lookup = NULL;
 	if (err != 0) {
 		snprintf(to->reason, sizeof(to->reason), "listen_tcp: %s: %s",
-			 d->config.listen_tcp, gai_strerror(err));
-		wait_for_it(d);
+			 to->config->listen_tcp, gai_strerror(err));
+		wait_for_it(to);
 		return 0;
 	}
-	err = try_addresses(d, all);
+	err = try_addresses(to, all);
 	freeaddrinfo(all);
 	return err;
 }
 
 static void on_looked_up(evutil_socket_t fd, short what, void *arg)
 {
-	struct daemon *d = arg;
+	struct tcp_opening *to = arg;
 
 	(void)fd;
 	(void)what;
 	/* An error that trying again does not mend is shown as long. */
-	if (try_name(d) != 0)
-		wait_for_it(d);
-	daemon_settle(d);
+	if (try_name(to) != 0)
+		wait_for_it(to);
+	settle(to);
 }
 
 /* Returns -errno when it cannot even be started. */
-static int start_lookup(struct daemon *d)
+static int start_lookup(struct tcp_opening *to)
 {
-	struct tcp_opening *to = &d->server.opening;
-	int err = tcp_listener_look_up(&d->config, &to->lookup);
+	int err = tcp_listener_look_up(to->config, &to->lookup);
 
 	if (err != 0) {
 		snprintf(to->reason, sizeof(to->reason), "listen_tcp: %s: %s",
-			 d->config.listen_tcp, strerror(-err));
+			 to->config->listen_tcp, strerror(-err));
 		return err;
 	}
-	if (event_assign(&to->looked_up, d->base,
+	if (event_assign(&to->looked_up, to->server->conns.base,
 			 remote_lookup_event_fd(to->lookup), EV_READ,
-			 on_looked_up, d) != 0 ||
+			 on_looked_up, to) != 0 ||
 	    event_add(&to->looked_up, NULL) != 0)
 		return -ENOMEM;
 	(void)event_priority_set(&to->looked_up, PRIORITY_ADMIN);
@@ -128,23 +128,22 @@ static int start_lookup(struct daemon *d)
 
 static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
-	struct daemon *d = arg;
+	struct tcp_opening *to = arg;
 
 	(void)fd;
 	(void)what;
-	if (!tcp_listener_has_name(&d->config))
-		(void)try_addresses(d, NULL);
-	else if (start_lookup(d) != 0)
-		wait_for_it(d);
-	daemon_settle(d);
+	if (!tcp_listener_has_name(to->config))
+		(void)try_addresses(to, NULL);
+	else if (start_lookup(to) != 0)
+		wait_for_it(to);
+	settle(to);
 }
 
 /* A name that is answered soon is open when memd says that it is ready. */
-static int begin_name(struct daemon *d)
+static int begin_name(struct tcp_opening *to)
 {
-	struct tcp_opening *to = &d->server.opening;
 	struct pollfd pfd = { .events = POLLIN };
-	int err = start_lookup(d);
+	int err = start_lookup(to);
 
 	if (err != 0)
 		return err;
@@ -152,26 +151,32 @@ static int begin_name(struct daemon *d)
 	if (poll(&pfd, 1, PATIENCE_MS) != 1) {
 		snprintf(to->reason, sizeof(to->reason), "listen_tcp: %s: its "
 			 "name is still being looked up",
-			 d->config.listen_tcp);
+			 to->config->listen_tcp);
 		to->is_waiting = true;
 		return 0;
 	}
 	(void)event_del(&to->looked_up);
-	return try_name(d);
+	return try_name(to);
 }
 
-int tcp_opening_begin(struct daemon *d, char *ret_reason, size_t reason_size)
+int tcp_opening_begin(struct tcp_opening *to, struct server *server,
+		      char *ret_reason, size_t reason_size)
 {
-	struct tcp_opening *to = &d->server.opening;
 	int err;
 
-	if (event_assign(&to->retry, d->base, -1, 0, on_retry, d) != 0)
+	if (server->conns.config->listen_tcp[0] == '\0' ||
+	    server->is_embedded)
+		return 0;
+	to->server = server;
+	to->config = server->conns.config;
+	if (event_assign(&to->retry, server->conns.base, -1, 0, on_retry,
+			 to) != 0)
 		return -EINVAL;
 	(void)event_priority_set(&to->retry, PRIORITY_ADMIN);
 	to->is_begun = true;
 	to->delay_ms = DELAY_MS_FIRST;
-	err = tcp_listener_has_name(&d->config) ? begin_name(d) :
-						  try_addresses(d, NULL);
+	err = tcp_listener_has_name(to->config) ? begin_name(to) :
+						  try_addresses(to, NULL);
 	if (err != 0)
 		snprintf(ret_reason, reason_size, "%s", to->reason);
 	return err;

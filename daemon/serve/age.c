@@ -2,6 +2,7 @@
 #include "daemon/serve/age.h"
 
 #include "daemon/daemon.h"
+#include "daemon/net/conn_output.h"
 #include "daemon/serve/session.h"
 
 void ages_init(struct ages *as)

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "daemon/daemon.h"
+#include "daemon/net/conn_output.h"
 #include "daemon/serve/session.h"
 #include <errno.h>
 
@@ -27,7 +28,7 @@ int evictor_start(struct daemon *d, struct conn *c, uint64_t request_id,
 
 static void finish(struct daemon *d)
 {
-	struct session *s = server_find_session(&d->server,
+	struct session *s = sessions_find(&d->sessions,
 						d->evictor.session);
 	Memd__EvictReply reply = MEMD__EVICT_REPLY__INIT;
 
@@ -44,7 +45,7 @@ static bool is_store_of(const struct daemon *d, uint32_t session,
 			const struct segment *segment)
 {
 	const struct session *s = session == 0 ? NULL :
-		server_find_session(&d->server, session);
+		sessions_find(&d->sessions, session);
 
 	return s != NULL && s->store != NULL && s->store->segment == segment;
 }

@@ -2,7 +2,8 @@
 /* Advice and pins: from messages to the pager, and its answers back.  They may
  * take long: what was asked is in the table of pending requests meanwhile. */
 #include "daemon/daemon.h"
-#include "daemon/net/dispatch.h"
+#include "daemon/net/conn_output.h"
+#include "daemon/serve/serve_messages.h"
 #include "daemon/serve/paging.h"
 #include "daemon/serve/session.h"
 #include "daemon/lend/store_step.h"
@@ -111,9 +112,10 @@ static int advice_of(Memd__Advice advice, enum pager_advice *ret_advice)
 	return 0;
 }
 
-void handle_advise(struct daemon *d, struct conn *c, uint64_t id,
-		   const void *message)
+void handle_advise(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__Advise *request = message;
 	const struct attachment *a = find_range(c, id, request->segment,
 						request->first,
@@ -165,9 +167,10 @@ static bool may_write(const struct conn *c, const struct segment *segment)
 			PEER_WRITE);
 }
 
-void handle_pin(struct daemon *d, struct conn *c, uint64_t id,
-		const void *message)
+void handle_pin(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__Pin *request = message;
 	struct attachment *a = find_range(c, id, request->segment,
 					  request->first, request->count);
@@ -204,9 +207,10 @@ void handle_pin(struct daemon *d, struct conn *c, uint64_t id,
 	d->engine.wants_run = true;
 }
 
-void handle_unpin(struct daemon *d, struct conn *c, uint64_t id,
+void handle_unpin(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__Pin *request = message;
 	struct attachment *a = find_range(c, id, request->segment,
 					  request->first, request->count);

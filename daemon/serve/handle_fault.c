@@ -2,7 +2,8 @@
 /* Faults and touches: from messages to the pager, and the pager's answers back
  * to whoever asked. */
 #include "daemon/daemon.h"
-#include "daemon/net/dispatch.h"
+#include "daemon/net/conn_output.h"
+#include "daemon/serve/serve_messages.h"
 #include "daemon/serve/paging.h"
 #include "daemon/serve/session.h"
 
@@ -62,7 +63,7 @@ static void refuse_fault(const struct asker *by, uint32_t segment_number,
 		.error = error,
 	};
 
-	by->conn->daemon->stats.faults_refused++;
+	by->conn->all->stats->faults_refused++;
 	reply_fault(by, segment_number, &reply);
 }
 
@@ -119,12 +120,13 @@ static void ask_pages(struct daemon *d, const struct asker *by,
 			ask_pager(d, by, a, page,
 				  is_write && !a->is_read_only, now_ns);
 	}
-	daemon_note_paging(d);
+	awake_note_paging(&d->awake);
 }
 
-void handle_fault(struct daemon *d, struct conn *c, uint64_t id,
+void handle_fault(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__Fault *fault = message;
 	const struct asker by = { .conn = c, .id = id };
 
@@ -255,7 +257,7 @@ static void reply(struct daemon *d, const struct pending_entry *e,
 	if (!e->is_answered)
 		reply_fault(&by, e->segment_number, r);
 	/* Whoever got a page will soon want the next one. */
-	daemon_note_paging(d);
+	awake_note_paging(&d->awake);
 }
 
 void paging_reply(struct daemon *d, const struct pager_reply *r)
@@ -267,7 +269,7 @@ void paging_reply(struct daemon *d, const struct pager_reply *r)
 		reply(d, &e, r);
 	} else {
 		/* A lane that has gone; its session need not have. */
-		struct session *s = server_find_session(&d->server, e.session);
+		struct session *s = sessions_find(&d->sessions, e.session);
 
 		if (s != NULL)
 			s->faults_waiting--;
@@ -351,12 +353,13 @@ static void take_touched(struct daemon *d, struct conn *c,
 	histogram_add_many(&d->stats.minor,
 			   MIN(touched->total_ns, UINT64_C(1) << 40) / faults,
 			   faults);
-	daemon_note_paging(d);
+	awake_note_paging(&d->awake);
 }
 
-void handle_touched(struct daemon *d, struct conn *c, uint64_t id,
-		    const void *message)
+void handle_touched(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__Touched *touched = message;
 
 	if (touched->n_range > WIRE_RANGES_MAX)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Segments: create, attach, detach, unlink. */
 #include "daemon/daemon.h"
-#include "daemon/net/dispatch.h"
+#include "daemon/net/conn_output.h"
+#include "daemon/serve/serve_messages.h"
 #include "daemon/system/names.h"
 #include "daemon/serve/session.h"
 #include "daemon/system/system.h"
@@ -122,7 +123,7 @@ static int check_mapper(struct daemon *d, struct conn *c, uint64_t id)
 				"administration only");
 		return -EPERM;
 	}
-	if (!server_has_descriptors(d, RESERVE_FOR_CONNECTIONS)) {
+	if (!server_has_descriptors(&d->server, RESERVE_FOR_CONNECTIONS)) {
 		conn_send_error(c, id, -EMFILE, "memd has no descriptor left; "
 				"raise its LimitNOFILE");
 		return -EMFILE;
@@ -131,8 +132,8 @@ static int check_mapper(struct daemon *d, struct conn *c, uint64_t id)
 }
 
 /* The owner's group: a group that the client is a member of. */
-static int find_group(struct conn *c, uint64_t id, const char *text,
-		      gid_t *ret_gid)
+static int find_group(const struct daemon *d, struct conn *c, uint64_t id,
+		      const char *text, gid_t *ret_gid)
 {
 	int err;
 
@@ -141,7 +142,7 @@ static int find_group(struct conn *c, uint64_t id, const char *text,
 		return 0;
 	}
 	err = strlen(text) > WIRE_NAME_BYTES_MAX ? -EINVAL :
-		c->daemon->is_embedded ? system_find_group(text, ret_gid) :
+		d->is_embedded ? system_find_group(text, ret_gid) :
 					 names_find_group(text, ret_gid);
 	if (err == -EAGAIN) {
 		conn_send_error(c, id, err, "group \"%.64s\" is being looked "
@@ -243,9 +244,10 @@ static void create_new(struct daemon *d, struct conn *c, uint64_t id,
 		reply_unattached(c, id, segment);
 }
 
-void handle_segment_create(struct daemon *d, struct conn *c, uint64_t id,
-			   const void *message)
+void handle_segment_create(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__SegmentCreate *create = message;
 	const char *name = create->name != NULL ? create->name : "";
 	const char *fault = find_fault(create, name);
@@ -261,7 +263,7 @@ void handle_segment_create(struct daemon *d, struct conn *c, uint64_t id,
 		return;
 	}
 	if (check_mapper(d, c, id) != 0 ||
-	    find_group(c, id, create->group, &wish.gid) != 0)
+	    find_group(d, c, id, create->group, &wish.gid) != 0)
 		return;
 	wish.order = (unsigned)segment_order(create->page_bytes);
 	wish.page_count = DIV_ROUND_UP(create->length_bytes,
@@ -294,9 +296,10 @@ static struct segment *find_named(struct daemon *d, struct conn *c,
 	return segment;
 }
 
-void handle_segment_attach(struct daemon *d, struct conn *c, uint64_t id,
-			   const void *message)
+void handle_segment_attach(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__SegmentAttach *request = message;
 	unsigned want = request->read_only ? PEER_READ :
 					     PEER_READ | PEER_WRITE;
@@ -320,9 +323,10 @@ void handle_segment_attach(struct daemon *d, struct conn *c, uint64_t id,
 	(void)attach(d, c, id, segment, request->read_only);
 }
 
-void handle_segment_detach(struct daemon *d, struct conn *c, uint64_t id,
-			   const void *message)
+void handle_segment_detach(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__SegmentDetach *request = message;
 	struct attachment *a = session_find(c->session, request->segment);
 
@@ -336,9 +340,10 @@ void handle_segment_detach(struct daemon *d, struct conn *c, uint64_t id,
 	conn_send_ok(c, id);
 }
 
-void handle_segment_mapped(struct daemon *d, struct conn *c, uint64_t id,
-			   const void *message)
+void handle_segment_mapped(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__SegmentMapped *mapped = message;
 	struct attachment *a = session_find(c->session, mapped->segment);
 
@@ -355,7 +360,7 @@ static bool is_owner(const struct conn *c, const struct segment *segment)
 
 static bool may_unlink(const struct conn *c, const struct segment *segment)
 {
-	return is_owner(c, segment) || c->session->is_admin;
+	return is_owner(c, segment) || c->is_admin;
 }
 
 /* What a program does with its own is its business. */
@@ -372,9 +377,10 @@ static void log_unlink(const struct conn *c, const struct segment *segment)
 		  segment->uid, segment->attached_count);
 }
 
-void handle_segment_unlink(struct daemon *d, struct conn *c, uint64_t id,
-			   const void *message)
+void handle_segment_unlink(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__SegmentUnlink *request = message;
 	Memd__SegmentUnlinkReply reply = MEMD__SEGMENT_UNLINK_REPLY__INIT;
 	struct segment *segment = find_named(d, c, id, request->name);

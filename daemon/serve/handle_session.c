@@ -2,7 +2,9 @@
 /* Hello, Join and a session's own figures. */
 #include "daemon/net/conn_descriptors.h"
 #include "daemon/daemon.h"
-#include "daemon/net/dispatch.h"
+#include "daemon/net/conn_input.h"
+#include "daemon/net/conn_output.h"
+#include "daemon/serve/serve_messages.h"
 #include "daemon/net/remote.h"
 #include "daemon/serve/session.h"
 #include "daemon/system/system.h"
@@ -24,7 +26,7 @@ enum {
 static void refuse_hello(struct conn *c, uint64_t id, int err,
 			 const char *text)
 {
-	c->daemon->stats.sessions_refused++;
+	c->all->stats->sessions_refused++;
 	conn_refuse(c, id, err, "%s", text);
 }
 
@@ -57,15 +59,14 @@ static uint32_t sessions_of(const struct daemon *d, const struct peer *peer)
 static bool are_too_many_hosts(const struct daemon *d, const struct peer *peer)
 {
 	return peer->is_remote &&
-	       d->server.remote_session_count >=
-			MAX(d->config.max_sessions / 2, 1u);
+	       d->sessions.remote_count >= MAX(d->config.max_sessions / 2, 1u);
 }
 
 static bool check_room(struct daemon *d, struct conn *c, uint64_t id,
 		       bool is_admin_only)
 {
 	uint64_t most = d->config.max_sessions;
-	bool is_admin = is_admin_only && daemon_is_admin(d, &c->peer);
+	bool is_admin = is_admin_only && admins_have(&d->admins, &c->peer);
 	char text[256];
 
 	if (!is_admin && are_too_many_hosts(d, &c->peer)) {
@@ -74,10 +75,10 @@ static bool check_room(struct daemon *d, struct conn *c, uint64_t id,
 			     "try again later");
 		return false;
 	}
-	if (d->server.session_count >= most + (is_admin ? ADMIN_RESERVE : 0)) {
+	if (d->sessions.count >= most + (is_admin ? ADMIN_RESERVE : 0)) {
 		snprintf(text, sizeof(text), "%u programs are connected, as "
 			 "many as max_sessions allows; try again later",
-			 d->server.session_count);
+			 d->sessions.count);
 		refuse_hello(c, id, -EAGAIN, text);
 		return false;
 	}
@@ -110,12 +111,12 @@ static bool check_remote(struct daemon *d, struct conn *c, uint64_t id,
 	if (err == 0)
 		return true;
 	if (err == -EAGAIN) {
-		server_repeat(d, c);
+		conn_repeat(c);
 		return false;
 	}
-	remote_refused(d, &c->peer, reason);
+	remote_refused(&d->server.conns, &c->peer, reason);
 	if (is_admin_only && c->peer.name[0] != '\0' &&
-	    !daemon_is_admin(d, &c->peer))
+	    !admins_have(&d->admins, &c->peer))
 		remote_explain_no_admin(&c->peer, reason, sizeof(reason));
 	conn_refuse(c, id, -EACCES, "%s", reason);
 	return false;
@@ -149,7 +150,7 @@ static bool check_inside(const struct daemon *d, struct conn *c, uint64_t id,
 			 bool is_admin_only)
 {
 	if (!d->is_embedded || c->peer.pid == getpid() ||
-	    (is_admin_only && daemon_is_admin(d, &c->peer)))
+	    (is_admin_only && admins_have(&d->admins, &c->peer)))
 		return true;
 	refuse_hello(c, id, -EACCES, "this is the memory of another program");
 	return false;
@@ -165,7 +166,7 @@ static uint64_t capabilities(const struct session *s)
 	uint64_t bits = s->main->peer.is_remote ?
 		MEMD__CAPABILITY__CAP_STORE : CAPABILITIES;
 
-	if (s->is_admin)
+	if (s->main->is_admin)
 		bits |= MEMD__CAPABILITY__CAP_ADMIN;
 	if (has_mailboxes(s->daemon) && !s->main->peer.is_remote)
 		bits |= MEMD__CAPABILITY__CAP_MAILBOX;
@@ -208,12 +209,14 @@ static void log_open(const struct session *s)
 	log_event(is_quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "session-open",
 		  "session=%u pid=%d uid=%u%s command=\"%s\" admin=%s",
 		  s->id, peer->pid, peer->uid, from, s->command,
-		  s->is_admin_only ? "only" : s->is_admin ? "may" : "no");
+		  s->is_admin_only ? "only" : s->main->is_admin ?
+		  "may" : "no");
 }
 
-void handle_hello(struct daemon *d, struct conn *c, uint64_t id,
+void handle_hello(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__Hello *hello = message;
 	struct session_wish wish = {
 		.command = hello->command != NULL ? hello->command : "",
@@ -237,7 +240,7 @@ void handle_hello(struct daemon *d, struct conn *c, uint64_t id,
 	if (!check_room(d, c, id, wish.is_admin_only) ||
 	    !check_inside(d, c, id, wish.is_admin_only))
 		return;
-	err = session_create(c, &wish, &s);
+	err = session_create(d, c, &wish, &s);
 	if (err != 0) {
 		refuse_hello(c, id, err, err == -EAGAIN ?
 			     "no accounts are left; try again later" :
@@ -261,15 +264,16 @@ static bool token_is_equal(const struct session *s,
 	return difference == 0;
 }
 
-void handle_join(struct daemon *d, struct conn *c, uint64_t id,
-		 const void *message)
+void handle_join(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	const Memd__Join *join = message;
 	struct session *s;
 
 	if (!check_version(c, id, join->version_major, 0))
 		return;
-	s = server_find_session(&d->server, join->session);
+	s = sessions_find(&d->sessions, join->session);
 	if (s == NULL || s->main->state != CONN_MAIN ||
 	    s->main->peer.uid != c->peer.uid ||
 	    s->main->peer.pid != c->peer.pid ||
@@ -304,9 +308,10 @@ static const char *explain(int error)
 	}
 }
 
-void handle_mailbox(struct daemon *d, struct conn *c, uint64_t id,
-		    const void *message)
+void handle_mailbox(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	Memd__MailboxReply reply = MEMD__MAILBOX_REPLY__INIT;
 	int fd = -1;
 	int err = has_mailboxes(d) ? mailbox_open(c->session, &fd) :
@@ -323,10 +328,9 @@ void handle_mailbox(struct daemon *d, struct conn *c, uint64_t id,
 	close(fd);
 }
 
-void handle_ring(struct daemon *d, struct conn *c, uint64_t id,
-		 const void *message)
+void handle_ring(void *room, struct conn *c, uint64_t id, const void *message)
 {
-	(void)d;
+	(void)room;
 	(void)id;
 	(void)message;
 	mailbox_ring(c->session);
@@ -350,9 +354,10 @@ static const char *explain_copies(int error)
 	}
 }
 
-void handle_userfaultfd(struct daemon *d, struct conn *c, uint64_t id,
-			const void *message)
+void handle_userfaultfd(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
+	struct daemon *d = room;
 	/* As many programs, with two each, as may be here. */
 	bool is_trusted = keeper_trusts(c->session->account->parent,
 					d->config.uid_sessions * 2);
@@ -374,24 +379,24 @@ void handle_userfaultfd(struct daemon *d, struct conn *c, uint64_t id,
 		conn_refuse(c, id, err, "%s", explain_copies(err));
 }
 
-void handle_goodbye(struct daemon *d, struct conn *c, uint64_t id,
+void handle_goodbye(void *room, struct conn *c, uint64_t id,
 		    const void *message)
 {
-	(void)d;
+	(void)room;
 	(void)id;
 	(void)message;
 	c->session->is_unmapped = true;
 	conn_close(c, "left");
 }
 
-void handle_session_stats(struct daemon *d, struct conn *c, uint64_t id,
-			  const void *message)
+void handle_session_stats(void *room, struct conn *c, uint64_t id,
+		  const void *message)
 {
 	Memd__SessionStatsReply reply = MEMD__SESSION_STATS_REPLY__INIT;
 	const struct session *s = c->session;
 	struct session_usage usage;
 
-	(void)d;
+	(void)room;
 	(void)message;
 	session_usage_get(s, &usage);
 	reply.mapped_bytes = usage.mapped_bytes;

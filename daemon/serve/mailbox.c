@@ -4,7 +4,7 @@
 
 #include "common/clock.h"
 #include "daemon/daemon.h"
-#include "daemon/net/dispatch.h"
+#include "daemon/net/conn_output.h"
 #include "daemon/serve/session.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +17,6 @@
 #include <unistd.h>
 
 enum {
-	/* Looked into at once: who fills his mailbox all the time does not
-	 * make all others wait for the whole of it each time. */
-	CELLS_PER_LOOK = 16,
 	/* One that rang once does not cost a look ever after. */
 	IDLE_NS = 10000000,
 };
@@ -106,7 +103,7 @@ static void wake(struct mailbox_end *end)
 		return;
 	end->is_awake = true;
 	LIST_INSERT_HEAD(&end->session->daemon->mailboxes.awake, end, link);
-	daemon_look_again(end->session->daemon);
+	awake_look_again(&end->session->daemon->awake);
 }
 
 void mailbox_ring(struct session *s)
@@ -119,11 +116,10 @@ void mailbox_ring(struct session *s)
 		return;
 	wake(end);
 	/* Only what is found in it is worth more than one look. */
-	daemon_look_again(d);
+	awake_look_again(&d->awake);
 }
 
-/* It took memory out, there is no more, and so its questions are lost. */
-static void check_guard(const struct mailbox_end *end)
+void mailbox_check_guard(const struct mailbox_end *end)
 {
 	if (end->guarded.is_lost)
 		conn_close(end->session->main, "punched holes into its "
@@ -131,7 +127,7 @@ static void check_guard(const struct mailbox_end *end)
 }
 
 /* Written only when it is another one: clients look at it all the time. */
-static void note_cpu(struct mailbox *m)
+void mailbox_note_cpu(struct mailbox *m)
 {
 	uint32_t cpu = (uint32_t)sched_getcpu() + 1;
 
@@ -167,7 +163,7 @@ static void wake_library(struct session *s, unsigned idx)
 /* Whoever got a page is likely to ask for more. */
 static void note_answer(struct session *s)
 {
-	note_cpu(s->mailbox.shared);
+	mailbox_note_cpu(s->mailbox.shared);
 	if (s->daemon->config.busy_poll != 0)
 		wake(&s->mailbox);
 }
@@ -189,7 +185,7 @@ static void hand_back(struct session *s, unsigned idx, uint32_t state)
 		(void)atomic_compare_exchange_strong(&cell->state, &left,
 						     CELL_FREE);
 	}
-	check_guard(&s->mailbox);
+	mailbox_check_guard(&s->mailbox);
 }
 
 void mailbox_answer(struct session *s, unsigned idx, uint16_t type,
@@ -218,129 +214,6 @@ void mailbox_answer_mapped(struct session *s, unsigned idx)
 	hand_back(s, idx, CELL_MAPPED);
 	if (is_awake)
 		note_answer(s);
-}
-
-static void answer_error(struct session *s, unsigned idx, uint64_t request_id,
-			 int error)
-{
-	Memd__Error message = MEMD__ERROR__INIT;
-
-	message.code = (uint32_t)-error;
-	message.text = (char *)"only a Fault of one page, or Touched, may be "
-			       "put into a mailbox";
-	mailbox_answer(s, idx, MEMD__MESSAGE_TYPE__TYPE_ERROR, request_id,
-		       &message.base);
-}
-
-/* ---- requests, M4 */
-
-/* Copy the frame out.  Returns its length, or 0 when it can be none. */
-static uint32_t copy_frame(const struct mailbox_cell *cell,
-			   uint8_t to[MAILBOX_FRAME_BYTES],
-			   struct wire_header *ret_header)
-{
-	uint32_t bytes = *(volatile const uint32_t *)&cell->frame_bytes;
-
-	if (bytes < WIRE_HEADER_BYTES || bytes > MAILBOX_FRAME_BYTES)
-		return 0;
-	memcpy(to, cell->frame, bytes);
-	if (wire_header_unpack(to, bytes - WIRE_HEADER_BYTES,
-			       ret_header) != 0 ||
-	    ret_header->version_major != WIRE_VERSION_MAJOR ||
-	    ret_header->payload_bytes != 0)
-		return 0;
-	return bytes;
-}
-
-static const void *unpack(struct daemon *d, const struct wire_header *header,
-			  const uint8_t *frame)
-{
-	const ProtobufCMessageDescriptor *descriptor =
-		header->type == MEMD__MESSAGE_TYPE__TYPE_FAULT ?
-			&memd__fault__descriptor : &memd__touched__descriptor;
-	struct wire_arena arena;
-
-	if (header->type != MEMD__MESSAGE_TYPE__TYPE_FAULT &&
-	    header->type != MEMD__MESSAGE_TYPE__TYPE_TOUCHED)
-		return NULL;
-	wire_arena_init(&arena, d->unpack, sizeof(d->unpack));
-	return wire_unpack(descriptor, &arena, frame + WIRE_HEADER_BYTES,
-			   header->body_bytes);
-}
-
-/* NULL, or more than one page: what may not be in a cell. */
-static bool is_refused(const struct wire_header *header, const void *message)
-{
-	return message == NULL ||
-	       (header->type == MEMD__MESSAGE_TYPE__TYPE_FAULT &&
-		((const Memd__Fault *)message)->n_page != 1);
-}
-
-static void take_cell(struct session *s, unsigned idx)
-{
-	struct mailbox_cell *cell = &s->mailbox.shared->cell[idx];
-	uint32_t asked = CELL_ASKED, left = CELL_LEFT;
-	uint32_t state = atomic_load(&cell->state);
-	struct wire_header header = { 0 };
-	uint8_t frame[MAILBOX_FRAME_BYTES];
-	const void *message = NULL;
-
-	if (state == CELL_LEFT)
-		(void)atomic_compare_exchange_strong(&cell->state, &left,
-						     CELL_FREE);
-	if (state != CELL_ASKED)
-		return;
-	if (copy_frame(cell, frame, &header) != 0)
-		message = unpack(s->daemon, &header, frame);
-	if (is_refused(&header, message)) {
-		answer_error(s, idx, header.request_id, -EPROTO);
-	} else if (header.type == MEMD__MESSAGE_TYPE__TYPE_TOUCHED) {
-		handle_touched_in_cell(s->daemon, s->main, message);
-		(void)atomic_compare_exchange_strong(&cell->state, &asked,
-						     CELL_FREE);
-	} else {
-		handle_fault_in_cell(s->daemon, s->main, idx,
-				     header.request_id, message);
-	}
-}
-
-/* A round is what was asked when it began: what is asked meanwhile comes after
- * it, so that no cell waits for another one for ever. */
-static unsigned look_into(struct mailbox_end *end)
-{
-	struct mailbox *m = end->shared;
-	unsigned count = 0;
-
-	if (end->seen == 0) {
-		if (atomic_load_explicit(&m->asked, memory_order_relaxed) == 0)
-			return 0;
-		end->seen = atomic_exchange(&m->asked, 0);
-		note_cpu(m);
-	}
-	for (; end->seen != 0 && count < CELLS_PER_LOOK; count++) {
-		unsigned idx = (unsigned)__builtin_ctzll(end->seen);
-
-		end->seen &= end->seen - 1;
-		if (end->session->main->state == CONN_MAIN)
-			take_cell(end->session, idx);
-	}
-	end->asked_ns = clock_now_ns();
-	end->is_used = true;
-	check_guard(end);
-	return count;
-}
-
-unsigned mailboxes_poll(struct daemon *d)
-{
-	struct mailbox_end *end;
-	unsigned count = 0;
-
-	/* Nothing below opens, closes or puts to sleep a mailbox. */
-	LIST_FOREACH(end, &d->mailboxes.awake, link)
-		count += look_into(end);
-	d->stats.mailbox_requests += count;
-	d->stats.messages_in += count;
-	return count;
 }
 
 /* ---- sleeping, M2 */

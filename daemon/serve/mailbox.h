@@ -50,10 +50,6 @@ void mailbox_close(struct session *s);
 /* The client says that there is something in it. */
 void mailbox_ring(struct session *s);
 
-/* Look into all that are awake, a bit into each.  Returns how many requests
- * were there. */
-unsigned mailboxes_poll(struct daemon *d);
-
 /* Let those that have not been used for a while ring from now on. */
 void mailboxes_doze(struct daemon *d, uint64_t now_ns);
 
@@ -67,6 +63,13 @@ bool mailbox_is_library(const struct session *s, unsigned cell);
 /* Reply to what came in cell `cell`. */
 void mailbox_answer(struct session *s, unsigned cell, uint16_t type,
 		    uint64_t request_id, const ProtobufCMessage *message);
+
+/* The client took memory out of it, there is no more, and so its questions are
+ * lost: then its session ends. */
+void mailbox_check_guard(const struct mailbox_end *end);
+
+/* Say on which processor memd runs. */
+void mailbox_note_cpu(struct mailbox *m);
 
 /* The page that was asked for in cell `cell` is mapped where it was touched. */
 void mailbox_answer_mapped(struct session *s, unsigned cell);

@@ -2,7 +2,8 @@
 #include "daemon/serve/map_wait.h"
 
 #include "daemon/daemon.h"
-#include "daemon/net/dispatch.h"
+#include "daemon/net/conn_output.h"
+#include "daemon/serve/serve_messages.h"
 #include "daemon/serve/session.h"
 #include <errno.h>
 #include <stdlib.h>

@@ -2,6 +2,7 @@
 #include "daemon/serve/ready.h"
 
 #include "daemon/daemon.h"
+#include "daemon/net/conn_output.h"
 #include "daemon/serve/session.h"
 
 void readies_init(struct readies *rs)

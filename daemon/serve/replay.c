@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "daemon/daemon.h"
+#include "daemon/net/conn_output.h"
 #include "daemon/serve/session.h"
 #include <errno.h>
 
@@ -38,7 +39,7 @@ void replays_fini(struct replays *rs)
 static void finish(struct daemon *d, struct replay *rp, bool is_short)
 {
 	struct session *s = rp->session == 0 ? NULL :
-			    server_find_session(&d->server, rp->session);
+			    sessions_find(&d->sessions, rp->session);
 	Memd__ReplayReply reply = MEMD__REPLAY_REPLY__INIT;
 
 	reply.pages = rp->asked_pages;

@@ -2,27 +2,54 @@
 #include "daemon/serve/session.h"
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "daemon/net/conn_descriptors.h"
+#include "daemon/net/conn_output.h"
 #include "daemon/daemon.h"
+#include "daemon/net/remote.h"
 #include "daemon/system/system.h"
 #include <errno.h>
 #include <string.h>
 
-static uint32_t take_session_id(struct server *server)
+void sessions_init(struct sessions *ss)
+{
+	*ss = (struct sessions){ .next_id = 1 };
+	TAILQ_INIT(&ss->list);
+}
+
+struct session *sessions_find(const struct sessions *ss, uint32_t id)
+{
+	struct session *s;
+
+	HASH_FIND(by_id, ss->by_id, &id, sizeof(id), s);
+	return s;
+}
+
+struct session *sessions_find_pid(const struct sessions *ss, pid_t pid)
+{
+	struct session *s;
+
+	TAILQ_FOREACH(s, &ss->list, link)
+		if (s->main->peer.pid == pid && !s->main->peer.is_remote)
+			return s;
+	return NULL;
+}
+
+static uint32_t take_session_id(struct sessions *ss)
 {
 	uint32_t id;
 
 	do
-		id = server->next_session++;
-	while (id == 0 || server_find_session(server, id) != NULL);
+		id = ss->next_id++;
+	while (id == 0 || sessions_find(ss, id) != NULL);
 	return id;
 }
 
 /* A hash that finds no memory does not have it. */
-static bool add_to_hash(struct server *server, struct session *s)
+static bool add_to_hash(struct sessions *ss, struct session *s)
 {
-	HASH_ADD(by_id, server->by_id, id, sizeof(s->id), s);
-	return server_find_session(server, s->id) == s;
+	HASH_ADD(by_id, ss->by_id, id, sizeof(s->id), s);
+	return sessions_find(ss, s->id) == s;
 }
 
 /* Without a pid it is its host that says which it is. */
@@ -36,38 +63,38 @@ static void name_command(struct session *s, const char *command)
 			 sizeof(s->command));
 }
 
-int session_create(struct conn *c, const struct session_wish *wish,
+int session_create(struct daemon *d, struct conn *c,
+		   const struct session_wish *wish,
 		   struct session **ret_session)
 {
-	struct daemon *d = c->daemon;
 	struct session *s = calloc(1, sizeof(*s));
 	int err;
 
 	if (s == NULL)
 		return -ENOMEM;
 	s->daemon = d;
-	s->id = take_session_id(&d->server);
-	if (!add_to_hash(&d->server, s)) {
+	s->id = take_session_id(&d->sessions);
+	if (!add_to_hash(&d->sessions, s)) {
 		free(s);
 		return -ENOMEM;
 	}
 	err = accounts_add_session(&d->accounts, c->peer.uid, s->id,
 				   wish->most_frames, &s->account);
 	if (err != 0) {
-		HASH_DELETE(by_id, d->server.by_id, s);
+		HASH_DELETE(by_id, d->sessions.by_id, s);
 		free(s);
 		return err;
 	}
 	s->account->parent->session_count++;
 	s->account->parent->remote_session_count += c->peer.is_remote;
-	d->server.remote_session_count += c->peer.is_remote;
+	d->sessions.remote_count += c->peer.is_remote;
 	s->main = c;
 	LIST_INIT(&s->lanes);
 	LIST_INIT(&s->copies);
 	name_command(s, wish->command);
 	system_random(s->token, sizeof(s->token));
 	s->capabilities = wish->capabilities;
-	s->is_admin = daemon_is_admin(d, &c->peer);
+	c->is_admin = admins_have(&d->admins, &c->peer);
 	s->is_admin_only = wish->is_admin_only;
 	s->connected_ns = clock_now_ns();
 	c->session = s;
@@ -80,8 +107,8 @@ int session_create(struct conn *c, const struct session_wish *wish,
 				 PRIORITY_ADMIN : PRIORITY_PAGING);
 	(void)event_priority_set(&c->writable, s->is_admin_only ?
 				 PRIORITY_ADMIN : PRIORITY_PAGING);
-	TAILQ_INSERT_TAIL(&d->server.sessions, s, link);
-	d->server.session_count++;
+	TAILQ_INSERT_TAIL(&d->sessions.list, s, link);
+	d->sessions.count++;
 	d->stats.sessions_opened++;
 	*ret_session = s;
 	return 0;
@@ -140,7 +167,7 @@ static void begin_end(struct session *s)
 	keep_what_came(s);
 }
 
-bool session_destroy(struct session *s, unsigned *budget)
+static bool destroy(struct session *s, unsigned *budget)
 {
 	struct daemon *d = s->daemon;
 
@@ -156,13 +183,57 @@ bool session_destroy(struct session *s, unsigned *budget)
 	keeper_end_session(&d->keeper, s, s->is_unmapped);
 	s->account->parent->session_count--;
 	s->account->parent->remote_session_count -= s->main->peer.is_remote;
-	d->server.remote_session_count -= s->main->peer.is_remote;
+	d->sessions.remote_count -= s->main->peer.is_remote;
 	account_put(&d->accounts, s->account);
-	TAILQ_REMOVE(&d->server.sessions, s, link);
-	HASH_DELETE(by_id, d->server.by_id, s);
-	d->server.session_count--;
+	TAILQ_REMOVE(&d->sessions.list, s, link);
+	HASH_DELETE(by_id, d->sessions.by_id, s);
+	d->sessions.count--;
 	d->stats.sessions_closed++;
 	free(s);
+	return true;
+}
+
+/* A connection costs as much as some attachments. */
+enum { LET_GO_COST = 8 };
+
+static void log_end(const struct conn *c)
+{
+	const struct session *s = c->session;
+
+	if (s == NULL)
+		log_event(LOG_LEVEL_INFO, "connection-close",
+			  "pid=%d uid=%u%s%s reason=\"%s\"", c->peer.pid,
+			  c->peer.uid, c->peer.is_remote ? " host=" : "",
+			  c->peer.host, c->reason);
+	else if (c == s->main)
+		log_event(s->is_admin_only ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+			  "session-close",
+			  "session=%u pid=%d uid=%u command=\"%s\" "
+			  "faults=%llu reason=\"%s\"", s->id, c->peer.pid,
+			  c->peer.uid, s->command,
+			  (unsigned long long)session_fault_count(s),
+			  c->reason);
+	else
+		log_event(LOG_LEVEL_DEBUG, "lane-close",
+			  "session=%u pid=%d reason=\"%s\"", s->id,
+			  c->peer.pid, c->reason);
+}
+
+/* Its own requests go on in the pager, but nobody waits for them. */
+bool session_let_go(struct conn *c, unsigned *budget)
+{
+	struct session *s = c->session;
+	bool is_main = s != NULL && c == s->main;
+
+	if (!is_main || !s->is_ending) {
+		*budget -= MIN(*budget, (unsigned)LET_GO_COST);
+		log_end(c);
+		pending_orphan(c);
+	}
+	if (is_main)
+		return destroy(s, budget);
+	if (s != NULL)
+		session_remove_lane(s, c);
 	return true;
 }
 
@@ -279,4 +350,53 @@ void session_usage_get(const struct session *s,
 	if (s->store != NULL)
 		add_usage(s, s->store->segment, &sum);
 	*ret_usage = sum;
+}
+
+/* ---- after a reload */
+
+/* Did the reload turn it out?  With a line in ret_reason. */
+static bool is_turned_out(struct daemon *d, const struct conn *c,
+			  char *ret_reason, size_t reason_size)
+{
+	struct peer again = c->peer;
+	int err;
+
+	if (channel_verify(c->channel, d->server.tls, ret_reason) == -EACCES)
+		return true;
+	err = remote_identify(&d->config, c->channel, &again, ret_reason,
+			      reason_size);
+	/* Who is being looked up stays until that is known. */
+	d->sessions.must_look_again |= err == -EAGAIN;
+	return err != 0 && err != -EAGAIN;
+}
+
+/* What it has stored stays for store_keep: with a new certificate of the same
+ * name it may come back. */
+static void turn_out(struct conn *c, const char *reason)
+{
+	char name[PEER_NAME_BYTES];
+
+	log_event(LOG_LEVEL_WARNING, "remote-turned-out",
+		  "session=%u host=%s certificate=\"%s\" reason=\"%s\"",
+		  c->session->id, c->peer.host,
+		  system_printable(c->peer.name, name, sizeof(name)), reason);
+	conn_refuse(c, 0, -EACCES, "not let in any more: %s", reason);
+}
+
+/* Those who have not said Hello yet are looked at when they do. */
+void sessions_look_again(struct daemon *d)
+{
+	char reason[REMOTE_REASON_BYTES];
+	struct conn *c, *next;
+
+	d->sessions.must_look_again = false;
+	for (c = TAILQ_FIRST(&d->server.conns.list[CONN_MAIN]); c != NULL;
+	     c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (!c->peer.is_remote)
+			continue;
+		c->is_admin = admins_have(&d->admins, &c->peer);
+		if (is_turned_out(d, c, reason, sizeof(reason)))
+			turn_out(c, reason);
+	}
 }

@@ -44,7 +44,6 @@ struct session {
 	char command[WIRE_NAME_BYTES_MAX + 1];	/* printable */
 	uint8_t token[SESSION_TOKEN_BYTES];
 	uint64_t capabilities;
-	bool is_admin;
 	bool is_admin_only;		/* will map nothing */
 	struct account *account;	/* held */
 	struct mailbox_end mailbox;
@@ -76,14 +75,33 @@ struct session_wish {
 	bool is_admin_only;
 };
 
+struct sessions {
+	struct session_list list;
+	struct session *by_id;		/* uthash */
+	uint32_t count, next_id;
+	uint32_t remote_count;		/* of these on other hosts */
+	bool must_look_again;		/* at those from other hosts: the user
+					 * of one was being looked up */
+};
+
+void sessions_init(struct sessions *ss);
+struct session *sessions_find(const struct sessions *ss, uint32_t id);
+/* On this host. */
+struct session *sessions_find_pid(const struct sessions *ss, pid_t pid);
+
+/* After a reload: disconnect those from other hosts who would not be let in any
+ * more. */
+void sessions_look_again(struct daemon *d);
+
 /* Turn a NEW connection into a session.  0, -ENOMEM, -EAGAIN. */
-int session_create(struct conn *c, const struct session_wish *wish,
+int session_create(struct daemon *d, struct conn *c,
+		   const struct session_wish *wish,
 		   struct session **ret_session) MUST_CHECK;
 
-/* Its main connection is DEAD: let go of everything, but of no more than
- * *budget segments now.  Returns whether that was all, and it is no more.  The
- * turn only. */
-bool session_destroy(struct session *s, unsigned *budget) MUST_CHECK;
+/* `c` is DEAD: let go of its session, if it is the main connection of one, and
+ * of all that belongs to it.  Takes from *budget what that costs, a connection
+ * or an attachment each; false: not wholly, call again.  The turn only. */
+bool session_let_go(struct conn *c, unsigned *budget);
 
 /* Make a NEW connection a lane of `s`. */
 void session_add_lane(struct session *s, struct conn *c);

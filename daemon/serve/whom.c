@@ -2,6 +2,7 @@
 #include "daemon/serve/whom.h"
 
 #include "daemon/daemon.h"
+#include "daemon/net/conn_output.h"
 #include "daemon/serve/session.h"
 #include <errno.h>
 
@@ -23,9 +24,9 @@ bool whom_check(struct daemon *d, struct conn *c, uint64_t id,
 	if (whom_is_everybody(whom))
 		return true;
 	if (whom->session != 0 &&
-	    server_find_session(&d->server, whom->session) != NULL)
+	    sessions_find(&d->sessions, whom->session) != NULL)
 		return true;
-	if (whom->session == 0 && server_find_pid(&d->server, whom->pid))
+	if (whom->session == 0 && sessions_find_pid(&d->sessions, whom->pid))
 		return true;
 	if (whom->session != 0)
 		conn_send_error(c, id, -ESRCH, "no session %u is connected; "

@@ -2,6 +2,7 @@
 #include "daemon/stats/trace.h"
 
 #include "daemon/daemon.h"
+#include "daemon/net/conn_output.h"
 #include "daemon/serve/session.h"
 #include <errno.h>
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/net/admins.h"
+
+#include "daemon/net/remote.h"
+#include "daemon/system/system.h"
+#include <string.h>
+#include <unistd.h>
+
+/* A uid that stands for several users is nobody's own, unless the operator has
+ * said that they all may come. */
+static bool is_own_user(const struct admins *admins, uid_t uid)
+{
+	bool is_allowed = strcmp(admins->config->allow_nobody, "yes") == 0;
+
+	return uid == geteuid() &&
+	       (uid != PEER_NOBODY || admins->is_embedded || is_allowed ||
+		system_knows_all_users());
+}
+
+bool admins_have(const struct admins *admins, const struct peer *peer)
+{
+	/* Whose limits count for a program elsewhere does not make it that
+	 * user: only its certificate does. */
+	if (peer->is_remote)
+		return peer->name[0] != '\0' &&
+		       remote_list_has(admins->config->tls_admins,
+				       peer->name);
+	return peer->uid == 0 || is_own_user(admins, peer->uid) ||
+	       (admins->has_group && peer_is_in_group(peer, admins->group));
+}
