@@ -367,14 +367,12 @@ static bool needs_frame(const struct page *p)
 }
 
 void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
-		 bool is_write, uint32_t client, uint64_t cookie,
-		 uint64_t now_ns)
+		 uint32_t client, uint64_t cookie, uint64_t now_ns)
 {
 	const struct segment *sg = &pg->segment[segment];
 	account_id account = 0;
 	waiter_id id;
 
-	(void)is_write;		/* dirty is found by checksum */
 	pg->now_ns = pg->fault_ns = now_ns;
 	ASSERT(segment <= pg->config.segments_max);
 	if (segment == 0 || sg->state != SEGMENT_LIVE ||

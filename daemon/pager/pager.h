@@ -223,14 +223,16 @@ void pager_segment_get(const struct pager *pg, segment_id segment,
 /* A client misses a page.  Answered through ops.reply, perhaps before this
  * returns, exactly once.
  *
+ * To read and to write are the same: what is dirty is found by checksum when
+ * the page leaves.
+ *
  * client    whom ops.ready is to tell what is read ahead for it; 0: nobody.
  *           Then no more is read than what the answer can speak of.
  *
  * A client may also ask for a page that is there, when it has come to the end
  * of what it was told of: the answer says what is behind it. */
 void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
-		 bool is_write, uint32_t client, uint64_t cookie,
-		 uint64_t now_ns);
+		 uint32_t client, uint64_t cookie, uint64_t now_ns);
 
 /* Clients mapped these resident pages by themselves.  Returns true when that
  * has set off readahead. */

@@ -75,7 +75,7 @@ static uint32_t tag_of(const struct session *s)
 
 static void ask_pager(struct daemon *d, const struct asker *by,
 		      const struct attachment *a, uint64_t page,
-		      bool is_write, uint64_t now_ns)
+		      uint64_t now_ns)
 {
 	struct conn *c = by->conn;
 	struct pending_entry like = {
@@ -97,17 +97,18 @@ static void ask_pager(struct daemon *d, const struct asker *by,
 		return;
 	}
 	c->session->faults_waiting++;
-	pager_fault(d->engine.pager, a->segment->pager_id, page, is_write,
+	pager_fault(d->engine.pager, a->segment->pager_id, page,
 		    tag_of(c->session), cookie, now_ns);
 	d->engine.wants_run = true;
 }
 
+/* fault->access is nobody's business here: the pager finds by checksum what has
+ * been written to. */
 static void ask_pages(struct daemon *d, const struct asker *by,
 		      const Memd__Fault *fault)
 {
 	const struct attachment *a = session_find(by->conn->session,
 						  fault->segment);
-	bool is_write = fault->access == MEMD__ACCESS__ACCESS_WRITE;
 	uint64_t now_ns = clock_now_ns();
 
 	d->stats.faults_asked += fault->n_page;
@@ -117,8 +118,7 @@ static void ask_pages(struct daemon *d, const struct asker *by,
 		if (a == NULL || page >= a->segment->page_count)
 			refuse_fault(by, fault->segment, page, -EFAULT);
 		else
-			ask_pager(d, by, a, page,
-				  is_write && !a->is_read_only, now_ns);
+			ask_pager(d, by, a, page, now_ns);
 	}
 	awake_note_paging(&d->awake);
 }

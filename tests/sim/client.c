@@ -221,8 +221,8 @@ void client_fault(struct sim *sim, segment_id id, uint64_t page,
 	      sim->cookie_high, ft->ordinal, id, (unsigned long long)page,
 	      is_write ? "write" : "read", client);
 	sim->in_pager = true;
-	pager_fault(sim->pager, id, page, is_write, client_tag(client),
-		    ft->cookie, sim->now_ns);
+	pager_fault(sim->pager, id, page, client_tag(client), ft->cookie,
+		    sim->now_ns);
 	sim->in_pager = false;
 	answer_promises_kept(sim);
 	ft->in_call = false;

@@ -275,8 +275,7 @@ static void thread_step(struct crowd *c, unsigned t)
 		if (present[page])
 			continue;
 		c->is_waiting[t] = true;
-		pager_fault(c->w->pager, c->sg, page, true, 0, t,
-			    ++c->w->now_ns);
+		pager_fault(c->w->pager, c->sg, page, 0, t, ++c->w->now_ns);
 		return;
 	}
 	for (unsigned i = 0; i < SET; i++)

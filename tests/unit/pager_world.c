@@ -314,8 +314,7 @@ static uint64_t send_fault(struct world *w, segment_id id, uint64_t page)
 {
 	static uint64_t cookie;
 
-	pager_fault(w->pager, id, page, true, w->client, ++cookie,
-		    ++w->now_ns);
+	pager_fault(w->pager, id, page, w->client, ++cookie, ++w->now_ns);
 	return cookie;
 }
 

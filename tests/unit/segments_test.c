@@ -103,8 +103,8 @@ static void use_up_a_turn(struct account *account)
 
 	assert_int_equal(add(account, &segment), 0);
 	for (uint64_t page = 0; page < PAGES; page++)
-		pager_fault(engine.pager, segment->pager_id, page, true, 0,
-			    page, 1);
+		pager_fault(engine.pager, segment->pager_id, page, 0, page,
+			    1);
 	segments_drop_unused(&segments, segment);
 	assert_int_equal(segments.dying_count, 1);
 }
