@@ -12,7 +12,7 @@ void account_list_add(struct pager *pg, enum account_list list,
 		      account_id account)
 {
 	struct account_queue *q = &pg->accounts[list];
-	struct account *ac = &pg->account[account];
+	struct pager_account *ac = &pg->account[account];
 
 	if (ac->in_list[list].is_in)
 		return;
@@ -41,9 +41,9 @@ account_id account_list_take(struct pager *pg, enum account_list list)
 
 /* What stays of an entry when its account goes: its places in lists.  Whoever
  * takes it out of one finds an account with nothing to do. */
-static struct account entry_of(const struct account *ac)
+static struct pager_account entry_of(const struct pager_account *ac)
 {
-	struct account next = { .is_used = false };
+	struct pager_account next = { .is_used = false };
 
 	memcpy(next.in_list, ac->in_list, sizeof(next.in_list));
 	return next;
@@ -56,7 +56,7 @@ int pager_account_add(struct pager *pg, account_id parent,
 		      account_id *ret_account)
 {
 	account_id id = pg->account_free;
-	struct account *ac;
+	struct pager_account *ac;
 
 	if (id > pg->config.accounts_max)
 		return -EAGAIN;
@@ -73,7 +73,7 @@ int pager_account_add(struct pager *pg, account_id parent,
 
 void pager_account_remove(struct pager *pg, account_id account)
 {
-	struct account *ac = &pg->account[account];
+	struct pager_account *ac = &pg->account[account];
 
 	ASSERT(account != 0 && ac->is_used);
 	ASSERT(ac->used_frames == 0 && ac->mapped_units == 0);
@@ -97,7 +97,7 @@ void pager_account_limit(struct pager *pg, account_id account,
 void pager_account_get(const struct pager *pg, account_id account,
 		       struct account_info *ret_info)
 {
-	const struct account *ac = &pg->account[account];
+	const struct pager_account *ac = &pg->account[account];
 
 	ASSERT(account != 0 && ac->is_used);
 	*ret_info = (struct account_info){
@@ -111,7 +111,7 @@ void pager_account_get(const struct pager *pg, account_id account,
 
 /* A program needs a few pages at once to get over one instruction; a smaller
  * limit would stop it for good. */
-uint64_t account_effective_limit(const struct account *ac, uint64_t units)
+uint64_t account_effective_limit(const struct pager_account *ac, uint64_t units)
 {
 	return MAX(MAX(ac->limit_frames, 16u), units * 4);
 }
@@ -119,7 +119,7 @@ uint64_t account_effective_limit(const struct account *ac, uint64_t units)
 bool account_is_over(const struct pager *pg, account_id account,
 		     uint64_t more_units)
 {
-	const struct account *ac = &pg->account[account];
+	const struct pager_account *ac = &pg->account[account];
 
 	return account != 0 && ac->limit_frames != 0 &&
 	       ac->used_frames + more_units >
@@ -128,7 +128,8 @@ bool account_is_over(const struct pager *pg, account_id account,
 
 /* ---- its frames, in rings */
 
-static void ring_add_frame(struct pager *pg, struct account *ac, frame_id id)
+static void ring_add_frame(struct pager *pg, struct pager_account *ac,
+			   frame_id id)
 {
 	struct frame *fr = &pg->frame[id], *hand = &pg->frame[ac->hand];
 
@@ -144,7 +145,7 @@ static void ring_add_frame(struct pager *pg, struct account *ac, frame_id id)
 	hand->prev = id;
 }
 
-static void ring_remove_frame(struct pager *pg, struct account *ac,
+static void ring_remove_frame(struct pager *pg, struct pager_account *ac,
 			      frame_id id)
 {
 	const struct frame *fr = &pg->frame[id];
@@ -156,10 +157,11 @@ static void ring_remove_frame(struct pager *pg, struct account *ac,
 		ac->hand = ac->own_frames != 0 ? fr->next : 0;
 }
 
-static void ring_add_child(struct pager *pg, struct account *ac, account_id id)
+static void ring_add_child(struct pager *pg, struct pager_account *ac,
+			   account_id id)
 {
-	struct account *child = &pg->account[id];
-	struct account *at = &pg->account[ac->child];
+	struct pager_account *child = &pg->account[id];
+	struct pager_account *at = &pg->account[ac->child];
 
 	ac->child_count++;
 	if (ac->child == 0) {
@@ -172,10 +174,10 @@ static void ring_add_child(struct pager *pg, struct account *ac, account_id id)
 	at->prev = id;
 }
 
-static void ring_remove_child(struct pager *pg, struct account *ac,
+static void ring_remove_child(struct pager *pg, struct pager_account *ac,
 			      account_id id)
 {
-	struct account *child = &pg->account[id];
+	struct pager_account *child = &pg->account[id];
 
 	ac->child_count--;
 	pg->account[child->prev].next = child->next;
@@ -186,7 +188,7 @@ static void ring_remove_child(struct pager *pg, struct account *ac,
 }
 
 /* None of these frames is to be looked at any more. */
-static void look_away(struct account *ac, account_id from)
+static void look_away(struct pager_account *ac, account_id from)
 {
 	if (ac->looking_at == from)
 		ac->looks_left = 0;
@@ -199,7 +201,7 @@ void account_add_frame(struct pager *pg, account_id account, frame_id id)
 	if (account != 0)
 		ring_add_frame(pg, &pg->account[account], id);
 	while (account != 0) {
-		struct account *ac = &pg->account[account];
+		struct pager_account *ac = &pg->account[account];
 
 		ac->used_frames += units;
 		if (ac->frame_count++ == 0 && ac->parent != 0)
@@ -213,15 +215,15 @@ void account_remove_frame(struct pager *pg, account_id account, frame_id id)
 	uint32_t units = order_units(pg->frame[id].order);
 
 	if (account != 0) {
-		struct account *ac = &pg->account[account];
+		struct pager_account *ac = &pg->account[account];
 
 		ring_remove_frame(pg, ac, id);
 		if (ac->own_frames == 0)
 			look_away(ac, account);
 	}
 	while (account != 0) {
-		struct account *ac = &pg->account[account];
-		struct account *parent = &pg->account[ac->parent];
+		struct pager_account *ac = &pg->account[account];
+		struct pager_account *parent = &pg->account[ac->parent];
 
 		ac->used_frames -= units;
 		if (--ac->frame_count == 0 && ac->parent != 0) {
@@ -237,7 +239,7 @@ void account_remove_frame(struct pager *pg, account_id account, frame_id id)
 /* Whose frames are next: its own, or those of the next one below it. */
 static void look_elsewhere(struct pager *pg, account_id account)
 {
-	struct account *ac = &pg->account[account];
+	struct pager_account *ac = &pg->account[account];
 
 	if (ac->hand != 0 && (ac->children_left == 0 || ac->child == 0)) {
 		ac->looking_at = account;
@@ -253,7 +255,7 @@ static void look_elsewhere(struct pager *pg, account_id account)
 
 frame_id account_next_frame(struct pager *pg, account_id account)
 {
-	struct account *ac = &pg->account[account];
+	struct pager_account *ac = &pg->account[account];
 	frame_id id;
 
 	if (ac->frame_count == 0)
@@ -282,7 +284,7 @@ void account_charge_evicting(struct pager *pg, account_id account,
 int account_map(struct pager *pg, account_id account, uint64_t units)
 {
 	for (account_id id = account; id != 0; id = pg->account[id].parent) {
-		const struct account *ac = &pg->account[id];
+		const struct pager_account *ac = &pg->account[id];
 
 		if (ac->limit_mapped_units != 0 &&
 		    (units > ac->limit_mapped_units ||

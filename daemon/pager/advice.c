@@ -33,7 +33,7 @@ struct advice_turn {
 static struct page *page_at(struct pager *pg, const struct advice *ad,
 			    page_id *ret_id)
 {
-	const struct segment *sg = &pg->segment[ad->segment];
+	const struct pager_segment *sg = &pg->segment[ad->segment];
 
 	*ret_id = (page_id)(sg->first + ad->cursor);
 	return &pg->page[*ret_id];
@@ -55,7 +55,7 @@ static bool is_droppable(const struct pager *pg, const struct page *p)
 static uint64_t droppable_run(const struct pager *pg, const struct advice *ad,
 			      uint64_t most)
 {
-	const struct segment *sg = &pg->segment[ad->segment];
+	const struct pager_segment *sg = &pg->segment[ad->segment];
 	uint64_t end = MIN(ad->end, ad->cursor + MAX(most, 1u));
 	uint64_t page = ad->cursor;
 
@@ -65,7 +65,7 @@ static uint64_t droppable_run(const struct pager *pg, const struct advice *ad,
 	return page - ad->cursor;
 }
 
-static void drop_page(struct pager *pg, struct segment *sg, page_id id)
+static void drop_page(struct pager *pg, struct pager_segment *sg, page_id id)
 {
 	struct page *p = &pg->page[id];
 
@@ -82,7 +82,7 @@ static void drop_page(struct pager *pg, struct segment *sg, page_id id)
 static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
 				      struct advice_turn *turn)
 {
-	struct segment *sg = &pg->segment[ad->segment];
+	struct pager_segment *sg = &pg->segment[ad->segment];
 	page_id id;
 	const struct page *p = page_at(pg, ad, &id);
 
@@ -133,7 +133,7 @@ static enum advice_step cold_page(struct pager *pg, struct advice *ad,
 static uint32_t candidate_run(const struct pager *pg, const struct advice *ad,
 			      uint64_t most)
 {
-	const struct segment *sg = &pg->segment[ad->segment];
+	const struct pager_segment *sg = &pg->segment[ad->segment];
 	uint64_t end = ad->cursor;
 
 	most = MIN(MAX(most, 1u), (uint64_t)BATCH_PAGES_MAX);
@@ -238,7 +238,7 @@ enum { UNPIN_LOOK, UNPIN_TAKE };	/* the phases of UNPIN */
 /* Reserve (or with a negative number give back) pins. */
 static void pin_charge(struct pager *pg, segment_id segment, int64_t units)
 {
-	struct segment *sg = &pg->segment[segment];
+	struct pager_segment *sg = &pg->segment[segment];
 
 	sg->pinned_units += (uint64_t)units;
 	pg->pinned_units += (uint64_t)units;
@@ -248,7 +248,7 @@ static void pin_charge(struct pager *pg, segment_id segment, int64_t units)
 		pg->account[id].pinned_units += (uint64_t)units;
 }
 
-static bool pin_has_room(const struct pager *pg, const struct segment *sg,
+static bool pin_has_room(const struct pager *pg, const struct pager_segment *sg,
 			 uint64_t units)
 {
 	uint64_t reserved = pg->reserved_pinned_units;
@@ -259,7 +259,7 @@ static bool pin_has_room(const struct pager *pg, const struct segment *sg,
 		return false;
 	for (account_id id = sg->account; id != 0;
 	     id = pg->account[id].parent) {
-		const struct account *ac = &pg->account[id];
+		const struct pager_account *ac = &pg->account[id];
 
 		if (ac->limit_frames != 0 &&
 		    ac->pinned_units + units > account_effective_limit(
@@ -287,7 +287,7 @@ static enum advice_step pin_wait(struct pager *pg, struct advice *ad,
 static enum advice_step pin_page(struct pager *pg, struct advice *ad,
 				 struct advice_turn *turn)
 {
-	const struct segment *sg = &pg->segment[ad->segment];
+	const struct pager_segment *sg = &pg->segment[ad->segment];
 	account_id account;
 	struct intake in;
 	page_id id;
@@ -368,7 +368,7 @@ static bool is_being_pinned(const struct pager *pg, const struct advice *ad)
 static enum advice_step unpin_page(struct pager *pg, struct advice *ad,
 				   struct advice_turn *turn)
 {
-	const struct segment *sg = &pg->segment[ad->segment];
+	const struct pager_segment *sg = &pg->segment[ad->segment];
 	page_id id = (page_id)(sg->first + ad->cursor);
 
 	if (ad->phase == UNPIN_TAKE) {
@@ -414,7 +414,7 @@ static void advice_end(struct pager *pg, struct advice *ad, int result)
 /* It has come to the end of its range.  Returns true when that was all. */
 static bool advice_has_ended(struct pager *pg, struct advice *ad)
 {
-	const struct segment *sg = &pg->segment[ad->segment];
+	const struct pager_segment *sg = &pg->segment[ad->segment];
 
 	if (ad->phase != 0 ||
 	    (ad->kind != PAGER_PAGEOUT && ad->kind != PAGER_UNPIN))
@@ -465,7 +465,7 @@ static uint32_t unit_price(const struct pager *pg, const struct advice *ad)
 /* Go past pages that were never touched, where there is nothing to do. */
 static void skip_untouched(struct pager *pg, struct advice *ad, uint32_t *work)
 {
-	const struct segment *sg = &pg->segment[ad->segment];
+	const struct pager_segment *sg = &pg->segment[ad->segment];
 	uint64_t from = ad->cursor;
 
 	if (ad->kind == PAGER_PIN || ad->kind == PAGER_UNPIN)
@@ -609,7 +609,7 @@ static struct advice *advice_get(struct pager *pg, bool is_reserved)
 /* Advice that is over at once.  Returns false when it is of the other kind. */
 static bool advise_now(struct pager *pg, const struct advice *ad)
 {
-	struct segment *sg = &pg->segment[ad->segment];
+	struct pager_segment *sg = &pg->segment[ad->segment];
 
 	switch (ad->kind) {
 	case PAGER_NORMAL:
@@ -631,7 +631,7 @@ static bool advise_now(struct pager *pg, const struct advice *ad)
 /* 0; or why it is refused at once. */
 static int advice_check(const struct pager *pg, const struct advice *ad)
 {
-	const struct segment *sg = &pg->segment[ad->segment];
+	const struct pager_segment *sg = &pg->segment[ad->segment];
 	uint64_t units = (ad->end - ad->first) << sg->order;
 
 	if (ad->kind == PAGER_PIN && !pin_has_room(pg, sg, units))
@@ -647,7 +647,7 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 		  uint64_t count, enum pager_advice advice, uint64_t cookie,
 		  uint64_t now_ns)
 {
-	const struct segment *sg = &pg->segment[segment];
+	const struct pager_segment *sg = &pg->segment[segment];
 	struct advice ad = {
 		.is_used = true,
 		.kind = (uint8_t)advice,

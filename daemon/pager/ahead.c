@@ -31,7 +31,7 @@ enum {
 
 static void enqueue(struct pager *pg, segment_id id)
 {
-	struct segment *sg = &pg->segment[id];
+	struct pager_segment *sg = &pg->segment[id];
 
 	if (sg->is_ahead_queued)
 		return;
@@ -47,7 +47,7 @@ static void enqueue(struct pager *pg, segment_id id)
 
 static void unqueue(struct pager *pg, segment_id before, segment_id id)
 {
-	struct segment *sg = &pg->segment[id];
+	struct pager_segment *sg = &pg->segment[id];
 
 	if (before == 0)
 		pg->ahead_head = sg->ahead_next;
@@ -74,8 +74,8 @@ void ahead_forget(struct pager *pg, segment_id id)
 
 /* ---- where readers are */
 
-static uint32_t window_max(const struct pager *pg, const struct segment *sg,
-			   uint32_t client)
+static uint32_t window_max(const struct pager *pg,
+			   const struct pager_segment *sg, uint32_t client)
 {
 	uint32_t units = MIN((uint32_t)WINDOW_UNITS_MAX,
 			     pg->config.frame_count / POOL_PART);
@@ -93,7 +93,7 @@ static uint64_t passed_page(const struct stream *st, uint32_t i)
 /* The stream has moved on by `passed` steps.  Was its reader on all of these
  * pages?  Not if they are not there, or nobody was told that they are: then it
  * goes another way.  (Some may have left again since.) */
-static bool was_there(const struct pager *pg, const struct segment *sg,
+static bool was_there(const struct pager *pg, const struct pager_segment *sg,
 		      const struct stream *st, uint32_t passed)
 {
 	uint32_t skipped = 0;
@@ -109,7 +109,7 @@ static bool was_there(const struct pager *pg, const struct segment *sg,
 }
 
 /* The reader has used the pages that the stream has moved over. */
-static void note_passed(struct pager *pg, const struct segment *sg,
+static void note_passed(struct pager *pg, const struct pager_segment *sg,
 			const struct stream *st, uint32_t passed)
 {
 	for (uint32_t i = 1; i < passed; i++) {
@@ -125,7 +125,7 @@ static void note_passed(struct pager *pg, const struct segment *sg,
 struct stream *ahead_fault(struct pager *pg, segment_id segment, uint64_t page,
 			   uint32_t client)
 {
-	struct segment *sg = &pg->segment[segment];
+	struct pager_segment *sg = &pg->segment[segment];
 	struct stream *st;
 	uint32_t passed;
 
@@ -148,7 +148,7 @@ struct stream *ahead_fault(struct pager *pg, segment_id segment, uint64_t page,
 void ahead_expect(struct pager *pg, segment_id segment, struct stream *st,
 		  uint32_t count)
 {
-	struct segment *sg = &pg->segment[segment];
+	struct pager_segment *sg = &pg->segment[segment];
 
 	if (stream_expect(&sg->streams, st, count,
 			  window_max(pg, sg, st->client)))
@@ -158,7 +158,7 @@ void ahead_expect(struct pager *pg, segment_id segment, struct stream *st,
 bool ahead_touched(struct pager *pg, segment_id segment, uint64_t first,
 		   uint64_t count)
 {
-	struct segment *sg = &pg->segment[segment];
+	struct pager_segment *sg = &pg->segment[segment];
 	struct stream *st;
 	uint32_t passed;
 
@@ -175,7 +175,7 @@ bool ahead_touched(struct pager *pg, segment_id segment, uint64_t first,
 
 /* ---- telling */
 
-static bool is_fresh(const struct pager *pg, const struct segment *sg,
+static bool is_fresh(const struct pager *pg, const struct pager_segment *sg,
 		     uint64_t page)
 {
 	return page_is_mappable(pg, sg, page) &&
@@ -186,7 +186,7 @@ static bool is_fresh(const struct pager *pg, const struct segment *sg,
 static void announce_run(struct pager *pg, segment_id segment, uint64_t first,
 			 uint64_t count)
 {
-	struct segment *sg = &pg->segment[segment];
+	struct pager_segment *sg = &pg->segment[segment];
 	const struct stream *st = stream_find(&sg->streams, first);
 	uint64_t mark;
 
@@ -206,7 +206,7 @@ static void announce_run(struct pager *pg, segment_id segment, uint64_t first,
 void ahead_announce(struct pager *pg, segment_id segment, uint64_t first,
 		    uint64_t count)
 {
-	const struct segment *sg = &pg->segment[segment];
+	const struct pager_segment *sg = &pg->segment[segment];
 	uint64_t end = first + count;
 
 	if (sg->state != SEGMENT_LIVE)
@@ -282,7 +282,7 @@ static bool fill_some(struct pager *pg, struct ahead_turn *turn,
 static enum ahead_end bring_in(struct pager *pg, struct ahead_turn *turn,
 			       uint64_t page)
 {
-	const struct segment *sg = &pg->segment[turn->segment];
+	const struct pager_segment *sg = &pg->segment[turn->segment];
 	bool is_used = page_next_used(pg, sg, page, 1) == page;
 	unsigned state = is_used ? pg->page[sg->first + page].state :
 				   PAGE_ZERO;
@@ -320,7 +320,7 @@ static enum ahead_end bring_in(struct pager *pg, struct ahead_turn *turn,
 
 static enum ahead_end serve_stream(struct pager *pg, struct ahead_turn *turn)
 {
-	const struct segment *sg = &pg->segment[turn->segment];
+	const struct pager_segment *sg = &pg->segment[turn->segment];
 	struct stream *st = turn->stream;
 	enum ahead_end end = AHEAD_DONE;
 
@@ -338,7 +338,7 @@ static enum ahead_end serve_stream(struct pager *pg, struct ahead_turn *turn)
 /* One batch for one of the segment's streams, which have it in turn. */
 static enum ahead_end serve_segment(struct pager *pg, struct ahead_turn *turn)
 {
-	struct segment *sg = &pg->segment[turn->segment];
+	struct pager_segment *sg = &pg->segment[turn->segment];
 
 	for (unsigned i = 0; i < STREAM_COUNT; i++) {
 		unsigned at = (sg->ahead_stream + i) % STREAM_COUNT;

@@ -9,7 +9,7 @@ static void answer(struct pager *pg, waiter_id id,
 		   const struct pager_reply *what, uint64_t io_ns)
 {
 	const struct waiter *w = &pg->waiter[id];
-	const struct segment *sg = &pg->segment[w->segment];
+	const struct pager_segment *sg = &pg->segment[w->segment];
 	struct pager_reply reply = *what;
 
 	reply.cookie = w->cookie;
@@ -42,7 +42,7 @@ void answer_error(struct pager *pg, waiter_id id, int error, uint64_t io_ns)
 static bool is_around(const struct pager *pg, const struct waiter *w,
 		      uint64_t page)
 {
-	const struct segment *sg = &pg->segment[w->segment];
+	const struct pager_segment *sg = &pg->segment[w->segment];
 
 	return page_is_mappable(pg, sg, page) &&
 	       (pg->frame[pg->page[sg->first + page].frame].flags &
@@ -65,7 +65,7 @@ void answer_resident(struct pager *pg, waiter_id id, uint32_t count,
 		     uint64_t io_ns)
 {
 	const struct waiter *w = &pg->waiter[id];
-	struct segment *sg = &pg->segment[w->segment];
+	struct pager_segment *sg = &pg->segment[w->segment];
 	uint64_t page = page_index(sg, w->page);
 	struct pager_reply what = {
 		.first = w->step < 0 ? page - (count - 1) : page,

@@ -21,8 +21,9 @@ static uint64_t chain_length(const struct pager *pg, slot_id slot)
 	return length;
 }
 
-static void check_frame_of(const struct pager *pg, const struct segment *sg,
-			   page_id id, struct recount *rc)
+static void check_frame_of(const struct pager *pg,
+			   const struct pager_segment *sg, page_id id,
+			   struct recount *rc)
 {
 	const struct page *p = &pg->page[id];
 	const struct frame *fr = &pg->frame[p->frame];
@@ -41,8 +42,9 @@ static void check_frame_of(const struct pager *pg, const struct segment *sg,
 		rc->pins += (uint64_t)fr->pins << sg->order;
 }
 
-static void check_slot_of(const struct pager *pg, const struct segment *sg,
-			  page_id id, struct recount *rc)
+static void check_slot_of(const struct pager *pg,
+			  const struct pager_segment *sg, page_id id,
+			  struct recount *rc)
 {
 	const struct page *p = &pg->page[id];
 
@@ -76,8 +78,8 @@ static void check_batch_of(const struct pager *pg, page_id id,
 	rc->busy++;
 }
 
-static void check_segment(const struct pager *pg, const struct segment *sg,
-			  struct recount *rc)
+static void check_segment(const struct pager *pg,
+			  const struct pager_segment *sg, struct recount *rc)
 {
 	uint32_t count[PAGE_STATES] = { 0 }, slotted = 0, writing = 0;
 
@@ -104,7 +106,7 @@ static void check_segment(const struct pager *pg, const struct segment *sg,
 	ASSERT(slotted == sg->slotted && writing == sg->writing);
 }
 
-static void check_chunks(const struct pager *pg, const struct segment *sg)
+static void check_chunks(const struct pager *pg, const struct pager_segment *sg)
 {
 	uint64_t used = 0, sum = 0;
 
@@ -165,7 +167,7 @@ static uint64_t check_batches(const struct pager *pg, uint64_t *ret_pages,
 /* Its rings hold its own frames and the accounts below it that have some. */
 static void check_rings(const struct pager *pg, account_id id)
 {
-	const struct account *ac = &pg->account[id];
+	const struct pager_account *ac = &pg->account[id];
 	uint32_t own = 0, children = 0, below = 0;
 	account_id child = ac->child;
 	frame_id at = ac->hand;
@@ -194,7 +196,7 @@ static uint32_t entries_of(const struct pager *pg, account_id account)
 
 	for (segment_id s = pg->segment_first; s != 0;
 	     s = pg->segment[s].next) {
-		const struct segment *sg = &pg->segment[s];
+		const struct pager_segment *sg = &pg->segment[s];
 
 		if (sg->account == account)
 			entries += sg->count[PAGE_RESIDENT] +
@@ -209,7 +211,7 @@ static void check_accounts(const struct pager *pg)
 	uint32_t waiting = 0;
 
 	for (account_id id = 1; id <= pg->config.accounts_max; id++) {
-		const struct account *ac = &pg->account[id];
+		const struct pager_account *ac = &pg->account[id];
 		uint64_t frames = 0, evicting = 0, mapped = 0, pinned = 0;
 
 		if (!ac->is_used)
@@ -221,7 +223,7 @@ static void check_accounts(const struct pager *pg)
 		waiting += ac->near_count + queue_length(pg, &ac->set_aside);
 		for (segment_id s = pg->segment_first; s != 0;
 		     s = pg->segment[s].next) {
-			const struct segment *sg = &pg->segment[s];
+			const struct pager_segment *sg = &pg->segment[s];
 
 			if (!account_contains(pg, id, sg->account))
 				continue;
@@ -332,7 +334,7 @@ void pager_check(const struct pager *pg)
 	ASSERT(dying == pg->dying_count);
 	for (segment_id id = pg->segment_first; id != 0;
 	     id = pg->segment[id].next) {
-		const struct segment *sg = &pg->segment[id];
+		const struct pager_segment *sg = &pg->segment[id];
 
 		ASSERT(sg->state != SEGMENT_FREE);
 		ASSERT(sg->prev == before);

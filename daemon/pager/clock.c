@@ -123,7 +123,7 @@ static frame_id next_cold(struct pager *pg)
  * is none: two may do no more than spare and age everything. */
 frame_id clock_next(struct pager *pg, account_id account)
 {
-	struct account *ac = &pg->account[account];
+	struct pager_account *ac = &pg->account[account];
 	uint64_t *vain = account != 0 ? &ac->vain_looks : &pg->vain_looks;
 	uint64_t most = UINT64_C(3) * (account != 0 ? ac->frame_count :
 						      pg->frame_top);

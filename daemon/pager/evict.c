@@ -29,7 +29,7 @@ bool evict_is_candidate(const struct pager *pg, page_id id)
 {
 	const struct page *p = &pg->page[id];
 	const struct frame *fr = &pg->frame[p->frame];
-	const struct segment *sg = &pg->segment[fr->segment];
+	const struct pager_segment *sg = &pg->segment[fr->segment];
 
 	return p->state == PAGE_RESIDENT &&
 	       !(p->flags & (PAGE_WRITING | PAGE_LEAVING)) && fr->pins == 0 &&
@@ -83,7 +83,7 @@ static bool has_lost_slot(const struct pager *pg, slot_id slot)
 	return false;
 }
 
-static bool is_unchanged(const struct pager *pg, const struct segment *sg,
+static bool is_unchanged(const struct pager *pg, const struct pager_segment *sg,
 			 page_id id, struct checksum_content content)
 {
 	struct checksum_key key = page_key(pg, sg, id);
@@ -98,7 +98,7 @@ static bool is_unchanged(const struct pager *pg, const struct segment *sg,
 static void evict_sort(struct pager *pg, struct batch *b, segment_id segment,
 		       page_id id, const void *bytes)
 {
-	struct segment *sg = &pg->segment[segment];
+	struct pager_segment *sg = &pg->segment[segment];
 	size_t length = (size_t)PAGER_UNIT_BYTES << sg->order;
 	struct page *p = &pg->page[id];
 	struct checksum_content content;
@@ -135,7 +135,7 @@ static void evict_sort(struct pager *pg, struct batch *b, segment_id segment,
 static void evict_choose(struct pager *pg, struct batch *b, struct leaving *lv,
 			 segment_id segment, uint64_t first, uint32_t count)
 {
-	const struct segment *sg = &pg->segment[segment];
+	const struct pager_segment *sg = &pg->segment[segment];
 
 	ASSERT(count <= evict_room(b, lv));
 	lv->run[lv->run_count++] = (struct pager_capture){
@@ -151,7 +151,7 @@ static void evict_choose(struct pager *pg, struct batch *b, struct leaving *lv,
 
 /* Its memory failed while it was captured.  Its slot, if it had one, may hold
  * what it was before. */
-static void evict_lose(struct pager *pg, struct segment *sg, page_id id)
+static void evict_lose(struct pager *pg, struct pager_segment *sg, page_id id)
 {
 	page_enter(pg, sg, id, PAGE_EVICTING);
 	pg->page[id].flags &= (uint8_t)~PAGE_PARTIAL;
@@ -174,7 +174,7 @@ static bool has_lost_bytes(const struct pager_capture *run, unsigned order,
 static uint32_t evict_sort_run(struct pager *pg, struct batch *b,
 			       const struct pager_capture *run)
 {
-	struct segment *sg = &pg->segment[run->segment];
+	struct pager_segment *sg = &pg->segment[run->segment];
 	size_t length = (size_t)PAGER_UNIT_BYTES << sg->order;
 	uint32_t count = (uint32_t)(run->count >> sg->order);
 	page_id first = (page_id)(sg->first + (run->unit >> sg->order));
@@ -326,7 +326,7 @@ uint32_t evict_run(struct pager *pg, segment_id segment, uint64_t first,
 }
 
 static bool is_idle_candidate(const struct pager *pg,
-			      const struct segment *sg, uint64_t page)
+			      const struct pager_segment *sg, uint64_t page)
 {
 	page_id id = (page_id)(sg->first + page);
 
@@ -342,7 +342,7 @@ static void evict_neighbourhood(struct pager *pg, struct batch *b,
 				uint32_t most)
 {
 	segment_id segment = pg->frame[victim].segment;
-	const struct segment *sg = &pg->segment[segment];
+	const struct pager_segment *sg = &pg->segment[segment];
 	uint64_t first = page_index(sg, pg->frame[victim].page);
 	uint64_t end = first + 1;
 
@@ -427,7 +427,7 @@ bool evict_put_back(struct pager *pg, page_id id)
 	struct page *p = &pg->page[id];
 	struct batch *b = &pg->batch[p->batch];
 	segment_id segment = pg->frame[p->frame].segment;
-	struct segment *sg = &pg->segment[segment];
+	struct pager_segment *sg = &pg->segment[segment];
 	unsigned i = 0;
 
 	while (b->page[i] != id)
@@ -452,7 +452,7 @@ bool evict_put_back(struct pager *pg, page_id id)
 /* The write of page i has ended well: its new slot replaces the old one. */
 static void evict_adopt_slot(struct pager *pg, struct batch *b, unsigned i)
 {
-	struct segment *sg = &pg->segment[b->segment[i]];
+	struct pager_segment *sg = &pg->segment[b->segment[i]];
 	page_id id = b->page[i];
 
 	if (pg->page[id].slot == b->slot[i])
@@ -472,7 +472,7 @@ static bool is_sparing(int error)
  * is of use. */
 static void evict_abandon_slot(struct pager *pg, struct batch *b, unsigned i)
 {
-	struct segment *sg = &pg->segment[b->segment[i]];
+	struct pager_segment *sg = &pg->segment[b->segment[i]];
 	page_id id = b->page[i];
 
 	if (pg->page[id].slot == b->slot[i])
@@ -493,7 +493,7 @@ static void evict_abandon_slot(struct pager *pg, struct batch *b, unsigned i)
 static bool evict_settle(struct pager *pg, struct batch *b, unsigned i)
 {
 	segment_id segment = b->segment[i];
-	struct segment *sg = &pg->segment[segment];
+	struct pager_segment *sg = &pg->segment[segment];
 	uint64_t bit = UINT64_C(1) << i;
 	page_id id = b->page[i];
 

@@ -67,7 +67,7 @@ static waiter_id waiter_get(struct pager *pg)
 static void waiter_unserve(struct pager *pg, waiter_id id)
 {
 	account_id account = pg->waiter[id].served_by;
-	struct account *ac = &pg->account[account];
+	struct pager_account *ac = &pg->account[account];
 
 	if (account == 0)
 		return;
@@ -94,7 +94,7 @@ void waiter_put(struct pager *pg, waiter_id id)
 static struct stream *fault_stream(struct pager *pg, waiter_id id)
 {
 	struct waiter *w = &pg->waiter[id];
-	struct segment *sg = &pg->segment[w->segment];
+	struct pager_segment *sg = &pg->segment[w->segment];
 	struct stream *st = ahead_fault(pg, w->segment,
 					page_index(sg, w->page), w->client);
 
@@ -122,7 +122,7 @@ static enum fault_step fault_zero(struct pager *pg, waiter_id id,
 				  account_id *ret_account)
 {
 	struct waiter *w = &pg->waiter[id];
-	struct segment *sg = &pg->segment[w->segment];
+	struct pager_segment *sg = &pg->segment[w->segment];
 	struct stream *st = fault_stream(pg, id);
 	struct intake in = {
 		.segment = w->segment,
@@ -148,7 +148,7 @@ static enum fault_step fault_swapped(struct pager *pg, waiter_id id,
 				     account_id *ret_account)
 {
 	struct waiter *w = &pg->waiter[id];
-	struct segment *sg = &pg->segment[w->segment];
+	struct pager_segment *sg = &pg->segment[w->segment];
 	struct stream *st = fault_stream(pg, id);
 	struct intake in = {
 		.segment = w->segment,
@@ -209,7 +209,7 @@ static void fault_ahead(struct pager *pg, waiter_id id)
 static enum fault_step fault_resident(struct pager *pg, waiter_id id)
 {
 	struct waiter *w = &pg->waiter[id];
-	struct segment *sg = &pg->segment[w->segment];
+	struct pager_segment *sg = &pg->segment[w->segment];
 	struct page *p = &pg->page[w->page];
 
 	if (p->flags & PAGE_PARTIAL) {
@@ -292,7 +292,7 @@ static void reply_error(struct pager *pg, segment_id segment, uint64_t page,
  * for as long as that may need; then somebody else is set aside. */
 enum { SERVED_BETWEEN = 8 };	/* one that is brought back and the next */
 
-static uint64_t near_max(const struct account *ac)
+static uint64_t near_max(const struct pager_account *ac)
 {
 	return account_effective_limit(ac, 1) / 8 +
 	       (ac->served_count < SERVED_BETWEEN / 2);
@@ -300,7 +300,7 @@ static uint64_t near_max(const struct account *ac)
 
 static void fault_wait(struct pager *pg, waiter_id id, account_id account)
 {
-	struct account *ac = &pg->account[account];
+	struct pager_account *ac = &pg->account[account];
 
 	waiter_unserve(pg, id);
 	if (account == 0) {
@@ -322,7 +322,7 @@ static void fault_wait(struct pager *pg, waiter_id id, account_id account)
 static batch_id worth_waiting_for(const struct pager *pg,
 				  const struct waiter *w, uint32_t count)
 {
-	const struct segment *sg = &pg->segment[w->segment];
+	const struct pager_segment *sg = &pg->segment[w->segment];
 	uint64_t next = page_index(sg, w->page) +
 			(uint64_t)(w->step * (int64_t)count);
 
@@ -369,7 +369,7 @@ static bool needs_frame(const struct page *p)
 void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
 		 uint32_t client, uint64_t cookie, uint64_t now_ns)
 {
-	const struct segment *sg = &pg->segment[segment];
+	const struct pager_segment *sg = &pg->segment[segment];
 	account_id account = 0;
 	waiter_id id;
 
@@ -439,7 +439,7 @@ static bool retry_pool(struct pager *pg)
 
 /* Whose turn it is among the account's faults: one that was set aside comes
  * before the others now and then, so that each does some time. */
-static void bring_back(struct pager *pg, struct account *ac)
+static void bring_back(struct pager *pg, struct pager_account *ac)
 {
 	if (ac->set_aside.head == 0 ||
 	    (ac->near_count + ac->serving_count != 0 &&
@@ -454,7 +454,7 @@ static void bring_back(struct pager *pg, struct account *ac)
 /* The same for those of an account. */
 static bool retry_account(struct pager *pg, account_id own)
 {
-	struct account *ac = &pg->account[own];
+	struct pager_account *ac = &pg->account[own];
 	bool has_moved = false;
 	waiter_id id;
 
@@ -516,7 +516,7 @@ void fault_fail_waiting(struct pager *pg, struct queue *q, segment_id segment,
 void fault_fail_account(struct pager *pg, account_id account,
 			segment_id segment, int error)
 {
-	struct account *ac = &pg->account[account];
+	struct pager_account *ac = &pg->account[account];
 	uint32_t before = pg->waiting_count;
 
 	fault_fail_waiting(pg, &ac->waiting, segment, error);

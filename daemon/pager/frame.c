@@ -17,7 +17,7 @@ static account_id account_in_the_way(const struct pager *pg,
  * readahead may take.  (All of the watermark would be too much: under load the
  * pool is below it half of the time.)  With a waiter, who would soon ask for
  * the others too, half of that quarter's rest as well. */
-uint32_t frame_room(const struct pager *pg, const struct segment *sg,
+uint32_t frame_room(const struct pager *pg, const struct pager_segment *sg,
 		    bool has_waiter, uint32_t most)
 {
 	uint64_t room = pg->free_units - MIN(pg->free_units,
@@ -28,7 +28,7 @@ uint32_t frame_room(const struct pager *pg, const struct segment *sg,
 
 	for (account_id id = sg->account; id != 0;
 	     id = pg->account[id].parent) {
-		const struct account *ac = &pg->account[id];
+		const struct pager_account *ac = &pg->account[id];
 		uint64_t limit = account_effective_limit(
 			ac, order_units(sg->order));
 
@@ -39,7 +39,8 @@ uint32_t frame_room(const struct pager *pg, const struct segment *sg,
 }
 
 /* The account whose limit leaves no room for a page of the segment, or 0. */
-account_id frame_limited_by(const struct pager *pg, const struct segment *sg)
+account_id frame_limited_by(const struct pager *pg,
+			    const struct pager_segment *sg)
 {
 	return account_in_the_way(pg, sg->account, order_units(sg->order));
 }
@@ -47,7 +48,7 @@ account_id frame_limited_by(const struct pager *pg, const struct segment *sg)
 frame_id frame_get(struct pager *pg, segment_id segment, page_id page,
 		   account_id *ret_account)
 {
-	struct segment *sg = &pg->segment[segment];
+	struct pager_segment *sg = &pg->segment[segment];
 	uint32_t units = order_units(sg->order);
 	frame_id id = pg->frame_free;
 	struct frame *fr;
@@ -73,7 +74,7 @@ frame_id frame_get(struct pager *pg, segment_id segment, page_id page,
 void frame_put(struct pager *pg, frame_id id)
 {
 	struct frame *fr = &pg->frame[id];
-	struct segment *sg = &pg->segment[fr->segment];
+	struct pager_segment *sg = &pg->segment[fr->segment];
 	uint32_t units = order_units(fr->order);
 
 	ASSERT(id != 0 && fr->page != 0 && fr->pins == 0);

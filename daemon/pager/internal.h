@@ -111,7 +111,7 @@ struct frame_line {
 
 enum segment_state { SEGMENT_FREE, SEGMENT_LIVE, SEGMENT_DYING };
 
-struct segment {
+struct pager_segment {
 	uint64_t serial;
 	uint64_t page_count;
 	page_id first;			/* its pages are first, first + 1 … */
@@ -152,7 +152,7 @@ enum account_list {
 	ACCOUNT_LISTS
 };
 
-struct account {
+struct pager_account {
 	account_id parent;
 	account_id next_free;
 	bool is_used;
@@ -285,8 +285,8 @@ struct pager {
 	struct page *page;
 	uint16_t *chunk;		/* pages of it that are not ZERO */
 	struct frame *frame;
-	struct segment *segment;
-	struct account *account;
+	struct pager_segment *segment;
+	struct pager_account *account;
 	struct waiter *waiter;
 	struct batch *batch;
 	uint32_t page_limit;		/* entries in the page table */
@@ -364,7 +364,7 @@ static inline uint32_t order_units(unsigned order)
 	return 1u << order;
 }
 
-static inline uint64_t page_index(const struct segment *sg, page_id page)
+static inline uint64_t page_index(const struct pager_segment *sg, page_id page)
 {
 	return page - sg->first;
 }
@@ -376,32 +376,32 @@ static inline bool page_is_busy(const struct page *p)
 }
 
 /* page.c: entries of the page table. */
-void page_enter(struct pager *pg, struct segment *sg, page_id id,
+void page_enter(struct pager *pg, struct pager_segment *sg, page_id id,
 		enum page_state next);
 /* Its frame and batch are not needed any more: its bytes are safe elsewhere, or
  * lost. */
-void page_release(struct pager *pg, struct segment *sg, page_id id,
+void page_release(struct pager *pg, struct pager_segment *sg, page_id id,
 		  enum page_state next);
-void page_set_slot(struct pager *pg, struct segment *sg, page_id id,
+void page_set_slot(struct pager *pg, struct pager_segment *sg, page_id id,
 		   slot_id slot);
-void page_drop_slot(struct pager *pg, struct segment *sg, page_id id);
+void page_drop_slot(struct pager *pg, struct pager_segment *sg, page_id id);
 /* Give a chain back that no page has (any more), and say so to the store. */
 void page_put_chain(struct pager *pg, slot_id slot);
-void page_set_writing(struct pager *pg, struct segment *sg, page_id id,
+void page_set_writing(struct pager *pg, struct pager_segment *sg, page_id id,
 		      bool is_writing);
 /* Resident and whole: what a client may map.  `page` is an index, any. */
-bool page_is_mappable(const struct pager *pg, const struct segment *sg,
+bool page_is_mappable(const struct pager *pg, const struct pager_segment *sg,
 		      uint64_t page);
 /* Somebody uses it. */
 void page_mark_used(struct pager *pg, page_id id);
 /* It stays in memory for now. */
 void page_keep(struct pager *pg, page_id id);
-struct checksum_key page_key(const struct pager *pg, const struct segment *sg,
-			     page_id id);
+struct checksum_key page_key(const struct pager *pg,
+			     const struct pager_segment *sg, page_id id);
 /* The first page at or after `page` (index) that may be other than ZERO;
  * sg->page_count when there is none.  Looks at `budget` chunks at most and
  * then returns where it stopped. */
-uint64_t page_next_used(const struct pager *pg, const struct segment *sg,
+uint64_t page_next_used(const struct pager *pg, const struct pager_segment *sg,
 			uint64_t page, uint32_t budget);
 
 /* frame.c.  frame_get: 0 when there is none; *ret_account then says whose
@@ -409,9 +409,10 @@ uint64_t page_next_used(const struct pager *pg, const struct segment *sg,
 frame_id frame_get(struct pager *pg, segment_id segment, page_id page,
 		   account_id *ret_account);
 void frame_put(struct pager *pg, frame_id id);
-uint32_t frame_room(const struct pager *pg, const struct segment *sg,
+uint32_t frame_room(const struct pager *pg, const struct pager_segment *sg,
 		    bool has_waiter, uint32_t most);
-account_id frame_limited_by(const struct pager *pg, const struct segment *sg);
+account_id frame_limited_by(const struct pager *pg,
+			    const struct pager_segment *sg);
 void frame_set_flags(struct pager *pg, frame_id id, uint8_t set,
 		     uint8_t clear);
 /* Lines of frames.  _add: if it is not in it yet.  _take: 0 when it is
@@ -439,7 +440,8 @@ int account_map(struct pager *pg, account_id account, uint64_t units)
 void account_unmap(struct pager *pg, account_id account, uint64_t units);
 bool account_contains(const struct pager *pg, account_id outer,
 		      account_id inner);
-uint64_t account_effective_limit(const struct account *ac, uint64_t units);
+uint64_t account_effective_limit(const struct pager_account *ac,
+				 uint64_t units);
 
 /* batch.c: I/O. */
 batch_id batch_get(struct pager *pg, enum batch_kind kind, unsigned order);

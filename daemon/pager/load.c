@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-static bool is_swapped(const struct pager *pg, const struct segment *sg,
+static bool is_swapped(const struct pager *pg, const struct pager_segment *sg,
 		       uint64_t page)
 {
 	return page < sg->page_count &&
@@ -19,7 +19,7 @@ static bool is_swapped(const struct pager *pg, const struct segment *sg,
 
 /* Does the slot of page `i` follow (going backward: precede) that of the page
  * before it in the intake?  Then one request reads both. */
-static bool is_adjacent(const struct pager *pg, const struct segment *sg,
+static bool is_adjacent(const struct pager *pg, const struct pager_segment *sg,
 			const struct intake *in, uint32_t i)
 {
 	slot_id slot = pg->page[sg->first + intake_page(in, i)].slot;
@@ -34,7 +34,7 @@ static bool is_adjacent(const struct pager *pg, const struct segment *sg,
  * would stand in the way of those who wait, too. */
 void load_cut(const struct pager *pg, struct intake *in)
 {
-	const struct segment *sg = &pg->segment[in->segment];
+	const struct pager_segment *sg = &pg->segment[in->segment];
 	uint32_t most = frame_room(pg, sg, in->has_waiter,
 				   MIN(in->count, (uint32_t)BATCH_PAGES_MAX));
 	uint32_t count = 1;
@@ -89,7 +89,7 @@ static uint32_t load_staging(struct pager *pg, const struct intake *in,
 	return got / units;
 }
 
-static void load_add(struct pager *pg, struct segment *sg, batch_id id,
+static void load_add(struct pager *pg, struct pager_segment *sg, batch_id id,
 		     page_id at, frame_id frame)
 {
 	struct batch *b = &pg->batch[id];
@@ -110,7 +110,7 @@ static void load_add(struct pager *pg, struct segment *sg, batch_id id,
 static bool load_add_all(struct pager *pg, const struct intake *in,
 			 batch_id id, account_id *ret_account)
 {
-	struct segment *sg = &pg->segment[in->segment];
+	struct pager_segment *sg = &pg->segment[in->segment];
 
 	for (uint32_t i = 0; i < in->count; i++) {
 		uint32_t nth = in->step > 0 ? i : in->count - 1 - i;
@@ -155,7 +155,7 @@ bool load_start(struct pager *pg, struct intake *in, account_id *ret_account,
 
 static void load_verify(struct pager *pg, struct batch *b)
 {
-	const struct segment *sg = &pg->segment[b->segment[0]];
+	const struct pager_segment *sg = &pg->segment[b->segment[0]];
 
 	for (unsigned i = 0; i < b->page_count; i++) {
 		uint64_t bit = UINT64_C(1) << i;
@@ -174,7 +174,7 @@ static void load_verify(struct pager *pg, struct batch *b)
 }
 
 /* `error` is the store's; 0: it read bytes that are wrong. */
-static void load_lose(struct pager *pg, struct segment *sg, page_id id,
+static void load_lose(struct pager *pg, struct pager_segment *sg, page_id id,
 		      int error)
 {
 	slot_id slot = pg->page[id].slot;
@@ -204,7 +204,7 @@ static int install(struct pager *pg, const struct batch *b, unsigned first,
 		   unsigned end)
 {
 	segment_id segment = b->segment[0];
-	const struct segment *sg = &pg->segment[segment];
+	const struct pager_segment *sg = &pg->segment[segment];
 	uint64_t unit = page_index(sg, b->page[first]) << b->order;
 	uint64_t count = (uint64_t)(end - first) << b->order;
 	const void *bytes = batch_bytes(pg, b, first);
@@ -222,7 +222,7 @@ static int install(struct pager *pg, const struct batch *b, unsigned first,
 static bool load_install(struct pager *pg, struct batch *b, unsigned first,
 			 unsigned end)
 {
-	struct segment *sg = &pg->segment[b->segment[0]];
+	struct pager_segment *sg = &pg->segment[b->segment[0]];
 
 	if (install(pg, b, first, end) != 0)
 		return false;
@@ -269,7 +269,7 @@ static void load_answer(struct pager *pg, batch_id id, bool may_hold)
 static void load_announce(struct pager *pg, batch_id id)
 {
 	const struct batch *b = &pg->batch[id];
-	const struct segment *sg = &pg->segment[b->segment[0]];
+	const struct pager_segment *sg = &pg->segment[b->segment[0]];
 
 	for (unsigned i = 0; b->ahead != 0 && i < b->page_count; i++) {
 		unsigned end = i + 1;
@@ -286,7 +286,7 @@ static void load_announce(struct pager *pg, batch_id id)
 /* Everything has been read (twice, where that was needed). */
 static bool load_settle(struct pager *pg, struct batch *b)
 {
-	struct segment *sg = &pg->segment[b->segment[0]];
+	struct pager_segment *sg = &pg->segment[b->segment[0]];
 	bool is_dying = sg->state == SEGMENT_DYING, is_complete = true;
 
 	for (unsigned i = 0; i < b->page_count; i++) {

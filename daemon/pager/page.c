@@ -21,7 +21,7 @@ static bool has_frame(unsigned state)
 }
 
 /* It is RESIDENT and keeps a slot? */
-static void note_slotted(struct pager *pg, struct segment *sg,
+static void note_slotted(struct pager *pg, struct pager_segment *sg,
 			 const struct page *p)
 {
 	if (p->state != PAGE_RESIDENT || p->slot == SLOT_NONE)
@@ -30,7 +30,7 @@ static void note_slotted(struct pager *pg, struct segment *sg,
 	frame_line_add(pg, &pg->slotted_line, p->frame);
 }
 
-void page_enter(struct pager *pg, struct segment *sg, page_id id,
+void page_enter(struct pager *pg, struct pager_segment *sg, page_id id,
 		enum page_state next)
 {
 	struct page *p = &pg->page[id];
@@ -61,7 +61,7 @@ void page_enter(struct pager *pg, struct segment *sg, page_id id,
 	note_slotted(pg, sg, p);
 }
 
-void page_release(struct pager *pg, struct segment *sg, page_id id,
+void page_release(struct pager *pg, struct pager_segment *sg, page_id id,
 		  enum page_state next)
 {
 	struct page *p = &pg->page[id];
@@ -72,7 +72,7 @@ void page_release(struct pager *pg, struct segment *sg, page_id id,
 	page_enter(pg, sg, id, next);
 }
 
-void page_set_slot(struct pager *pg, struct segment *sg, page_id id,
+void page_set_slot(struct pager *pg, struct pager_segment *sg, page_id id,
 		   slot_id slot)
 {
 	struct page *p = &pg->page[id];
@@ -105,7 +105,7 @@ void page_put_chain(struct pager *pg, slot_id slot)
 	slots_put_chain(&pg->slots, slot);
 }
 
-void page_drop_slot(struct pager *pg, struct segment *sg, page_id id)
+void page_drop_slot(struct pager *pg, struct pager_segment *sg, page_id id)
 {
 	slot_id slot = pg->page[id].slot;
 
@@ -115,7 +115,7 @@ void page_drop_slot(struct pager *pg, struct segment *sg, page_id id)
 	page_put_chain(pg, slot);
 }
 
-void page_set_writing(struct pager *pg, struct segment *sg, page_id id,
+void page_set_writing(struct pager *pg, struct pager_segment *sg, page_id id,
 		      bool is_writing)
 {
 	struct page *p = &pg->page[id];
@@ -128,7 +128,7 @@ void page_set_writing(struct pager *pg, struct segment *sg, page_id id,
 		sg->writing--;
 }
 
-bool page_is_mappable(const struct pager *pg, const struct segment *sg,
+bool page_is_mappable(const struct pager *pg, const struct pager_segment *sg,
 		       uint64_t page)
 {
 	const struct page *p = &pg->page[sg->first + page];
@@ -160,8 +160,8 @@ void page_mark_used(struct pager *pg, page_id id)
 			FRAME_COLD | FRAME_AHEAD | FRAME_FRESH);
 }
 
-struct checksum_key page_key(const struct pager *pg, const struct segment *sg,
-			     page_id id)
+struct checksum_key page_key(const struct pager *pg,
+			     const struct pager_segment *sg, page_id id)
 {
 	return (struct checksum_key){
 		.segment = sg->serial,
@@ -170,7 +170,7 @@ struct checksum_key page_key(const struct pager *pg, const struct segment *sg,
 	};
 }
 
-uint64_t page_next_used(const struct pager *pg, const struct segment *sg,
+uint64_t page_next_used(const struct pager *pg, const struct pager_segment *sg,
 			uint64_t page, uint32_t budget)
 {
 	while (page < sg->page_count && budget-- > 0) {

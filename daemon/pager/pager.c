@@ -156,7 +156,7 @@ void pager_destroy(struct pager *pg)
 bool pager_touched(struct pager *pg, segment_id segment, uint64_t first,
 		   uint64_t count, uint64_t now_ns)
 {
-	const struct segment *sg = &pg->segment[segment];
+	const struct pager_segment *sg = &pg->segment[segment];
 
 	pg->now_ns = now_ns;
 	if (segment == 0 || segment > pg->config.segments_max ||
@@ -176,7 +176,7 @@ bool pager_touched(struct pager *pg, segment_id segment, uint64_t first,
 bool pager_use_resident(struct pager *pg, segment_id segment, uint64_t first,
 			uint64_t count)
 {
-	const struct segment *sg = &pg->segment[segment];
+	const struct pager_segment *sg = &pg->segment[segment];
 
 	if (segment == 0 || segment > pg->config.segments_max ||
 	    sg->state != SEGMENT_LIVE || first > sg->page_count ||
@@ -192,7 +192,7 @@ bool pager_use_resident(struct pager *pg, segment_id segment, uint64_t first,
 
 void pager_prefetch(const struct pager *pg, segment_id segment, uint64_t page)
 {
-	const struct segment *sg = &pg->segment[segment];
+	const struct pager_segment *sg = &pg->segment[segment];
 	uint64_t at = sg->first + page;
 
 	if (page >= sg->page_count)
@@ -249,7 +249,7 @@ enum { ACCOUNT_BATCH_UNITS = 32 };
  * PIN of its own waits. */
 static uint64_t surplus_units(const struct pager *pg, account_id id)
 {
-	const struct account *ac = &pg->account[id];
+	const struct pager_account *ac = &pg->account[id];
 	uint64_t need = MAX(units_of_first(pg, &ac->waiting),
 			    ac->wanted_units);
 	uint64_t limit = account_effective_limit(ac, need);
@@ -263,7 +263,7 @@ static uint64_t surplus_units(const struct pager *pg, account_id id)
 /* One batch of an account that has too much.  Returns the frames tried. */
 static uint32_t reclaim_account(struct pager *pg, account_id id)
 {
-	struct account *ac = &pg->account[id];
+	struct pager_account *ac = &pg->account[id];
 	uint64_t surplus = surplus_units(pg, id), batch;
 
 	ac->wanted_units = 0;

@@ -19,7 +19,7 @@ uint64_t segment_commit_limit(const struct pager *pg)
 	return room - MIN(room, (uint64_t)pg->slots.quarantined_count);
 }
 
-static uint64_t table_pages(const struct segment *sg)
+static uint64_t table_pages(const struct pager_segment *sg)
 {
 	return DIV_ROUND_UP(sg->page_count, PAGES_PER_CHUNK) * PAGES_PER_CHUNK;
 }
@@ -30,7 +30,7 @@ static page_id find_gap(const struct pager *pg, uint64_t need,
 			segment_id *before)
 {
 	for (;;) {
-		const struct segment *sg = &pg->segment[*before];
+		const struct pager_segment *sg = &pg->segment[*before];
 		bool is_start = *before == 0;	/* page 0 is nobody's */
 		uint64_t at = is_start ? PAGES_PER_CHUNK :
 					 sg->first + table_pages(sg);
@@ -61,7 +61,7 @@ static page_id find_range(const struct pager *pg, uint64_t page_count,
 
 static void add_behind(struct pager *pg, segment_id before, segment_id id)
 {
-	struct segment *sg = &pg->segment[id];
+	struct pager_segment *sg = &pg->segment[id];
 	segment_id *link = before == 0 ? &pg->segment_first :
 					 &pg->segment[before].next;
 
@@ -75,7 +75,7 @@ static void add_behind(struct pager *pg, segment_id before, segment_id id)
 
 static void remove_segment(struct pager *pg, segment_id id)
 {
-	struct segment *sg = &pg->segment[id];
+	struct pager_segment *sg = &pg->segment[id];
 	segment_id *link = sg->prev == 0 ? &pg->segment_first :
 					   &pg->segment[sg->prev].next;
 
@@ -91,7 +91,7 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 			 account_id account, segment_id *ret_segment)
 {
 	segment_id id = pg->segment_free, before;
-	struct segment *sg;
+	struct pager_segment *sg;
 	uint64_t units;
 	page_id first;
 	int err;
@@ -115,7 +115,7 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 		return err;
 	sg = &pg->segment[id];
 	pg->segment_free = next_free_entry(id, sg->next);
-	*sg = (struct segment){
+	*sg = (struct pager_segment){
 		.serial = serial,
 		.page_count = page_count,
 		.first = first,
@@ -132,14 +132,14 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 
 void pager_segment_reserve(struct pager *pg, segment_id segment)
 {
-	struct segment *sg = &pg->segment[segment];
+	struct pager_segment *sg = &pg->segment[segment];
 
 	ASSERT(sg->state == SEGMENT_LIVE && sg->pinned_units == 0);
 	sg->is_reserved = true;
 }
 
 /* It is DYING, and nothing keeps it (or, with a negative number, no more). */
-static void charge_dying(struct pager *pg, const struct segment *sg,
+static void charge_dying(struct pager *pg, const struct pager_segment *sg,
 			 int64_t sign)
 {
 	uint64_t units = (uint64_t)sign * (sg->page_count << sg->order);
@@ -160,7 +160,7 @@ bool pager_segment_will_fit(const struct pager *pg, uint64_t page_count,
 	    segment_commit_limit(pg))
 		return false;
 	for (; account != 0; account = pg->account[account].parent) {
-		const struct account *ac = &pg->account[account];
+		const struct pager_account *ac = &pg->account[account];
 
 		if (ac->limit_mapped_units != 0 &&
 		    ac->mapped_units - ac->dying_units + units >
@@ -172,7 +172,7 @@ bool pager_segment_will_fit(const struct pager *pg, uint64_t page_count,
 
 static void segment_free(struct pager *pg, segment_id id)
 {
-	struct segment *sg = &pg->segment[id];
+	struct pager_segment *sg = &pg->segment[id];
 	uint64_t units = sg->page_count << sg->order;
 
 	charge_dying(pg, sg, -1);
@@ -181,13 +181,13 @@ static void segment_free(struct pager *pg, segment_id id)
 	pg->committed_units -= units;
 	pg->segment_count--;
 	pg->dying_count--;
-	*sg = (struct segment){ .next = pg->segment_free };
+	*sg = (struct pager_segment){ .next = pg->segment_free };
 	pg->segment_free = id;
 	pg->ops->segment_gone(pg->ctx, id);
 }
 
 /* Forget a page of a dying segment that is not busy. */
-static void page_forget(struct pager *pg, struct segment *sg, page_id id)
+static void page_forget(struct pager *pg, struct pager_segment *sg, page_id id)
 {
 	struct page *p = &pg->page[id];
 
@@ -201,15 +201,16 @@ static void page_forget(struct pager *pg, struct segment *sg, page_id id)
 	page_enter(pg, sg, id, PAGE_ZERO);
 }
 
-static bool is_forgettable(const struct pager *pg, const struct segment *sg,
-			   uint64_t page)
+static bool is_forgettable(const struct pager *pg,
+			   const struct pager_segment *sg, uint64_t page)
 {
 	const struct page *p = &pg->page[sg->first + page];
 
 	return p->state != PAGE_ZERO && !page_is_busy(p);
 }
 
-static void set_blocked(struct pager *pg, struct segment *sg, bool is_blocked)
+static void set_blocked(struct pager *pg, struct pager_segment *sg,
+			bool is_blocked)
 {
 	if (sg->is_blocked != is_blocked)
 		charge_dying(pg, sg, is_blocked ? -1 : 1);
@@ -223,7 +224,7 @@ static void set_blocked(struct pager *pg, struct segment *sg, bool is_blocked)
 static uint64_t forget_run(struct pager *pg, segment_id id, uint64_t page,
 			   uint64_t most)
 {
-	struct segment *sg = &pg->segment[id];
+	struct pager_segment *sg = &pg->segment[id];
 	uint64_t end = page;
 	bool has_data = false;
 
@@ -243,7 +244,7 @@ static uint64_t forget_run(struct pager *pg, segment_id id, uint64_t page,
 	return end;
 }
 
-static uint32_t used_pages(const struct segment *sg)
+static uint32_t used_pages(const struct pager_segment *sg)
 {
 	uint32_t sum = 0;
 
@@ -252,7 +253,7 @@ static uint32_t used_pages(const struct segment *sg)
 	return sum;
 }
 
-static uint32_t busy_pages(const struct segment *sg)
+static uint32_t busy_pages(const struct pager_segment *sg)
 {
 	return sg->count[PAGE_LOADING] + sg->count[PAGE_EVICTING] +
 	       sg->writing;
@@ -275,7 +276,7 @@ static void teardown_spend(uint32_t *budget, uint64_t cost)
 
 /* Give back entries of the page table, which has memory only where it was
  * touched.  Returns whether that was all. */
-static bool shed_entries(struct pager *pg, struct segment *sg)
+static bool shed_entries(struct pager *pg, struct pager_segment *sg)
 {
 	uint64_t all = table_pages(sg), end = sg->first + all;
 
@@ -315,7 +316,7 @@ static void segment_shed(struct pager *pg, segment_id id)
  * charged as long as their memory is taken. */
 static void segment_teardown(struct pager *pg, segment_id id)
 {
-	struct segment *sg = &pg->segment[id];
+	struct pager_segment *sg = &pg->segment[id];
 	uint32_t *budget = &pg->teardown_budget;
 
 	set_blocked(pg, sg, false);
@@ -402,7 +403,7 @@ uint32_t pager_retry_teardown(struct pager *pg)
 /* Its faults, wherever they wait. */
 static void fail_faults(struct pager *pg, segment_id segment)
 {
-	struct segment *sg = &pg->segment[segment];
+	struct pager_segment *sg = &pg->segment[segment];
 
 	if (sg->waiting_count == 0)
 		return;
@@ -420,7 +421,7 @@ static void fail_faults(struct pager *pg, segment_id segment)
 
 void pager_segment_destroy(struct pager *pg, segment_id segment)
 {
-	struct segment *sg = &pg->segment[segment];
+	struct pager_segment *sg = &pg->segment[segment];
 
 	ASSERT(segment != 0 && sg->state == SEGMENT_LIVE);
 	sg->state = SEGMENT_DYING;
@@ -444,7 +445,7 @@ void pager_segment_destroy(struct pager *pg, segment_id segment)
 void pager_segment_get(const struct pager *pg, segment_id segment,
 		       struct segment_info *ret_info)
 {
-	const struct segment *sg = &pg->segment[segment];
+	const struct pager_segment *sg = &pg->segment[segment];
 
 	ASSERT(segment != 0 && sg->state != SEGMENT_FREE);
 	*ret_info = (struct segment_info){

@@ -4,7 +4,7 @@
 
 enum { ZERO_UNITS_MAX = 512 };	/* filled in one call: about 0.5 ms */
 
-static bool is_zero(const struct pager *pg, const struct segment *sg,
+static bool is_zero(const struct pager *pg, const struct pager_segment *sg,
 		    uint64_t page)
 {
 	return page < sg->page_count &&
@@ -14,7 +14,7 @@ static bool is_zero(const struct pager *pg, const struct segment *sg,
 
 void zero_cut(const struct pager *pg, struct intake *in)
 {
-	const struct segment *sg = &pg->segment[in->segment];
+	const struct pager_segment *sg = &pg->segment[in->segment];
 	uint32_t most = MAX((uint32_t)ZERO_UNITS_MAX >> sg->order, 1u);
 	uint32_t count = 1;
 
@@ -29,7 +29,7 @@ void zero_cut(const struct pager *pg, struct intake *in)
 static bool give_frames(struct pager *pg, const struct intake *in,
 			account_id *ret_account)
 {
-	struct segment *sg = &pg->segment[in->segment];
+	struct pager_segment *sg = &pg->segment[in->segment];
 
 	for (uint32_t i = 0; i < in->count; i++) {
 		page_id id = (page_id)(sg->first + intake_page(in, i));
@@ -46,7 +46,7 @@ static bool give_frames(struct pager *pg, const struct intake *in,
 
 static void note_filled(struct pager *pg, const struct intake *in)
 {
-	const struct segment *sg = &pg->segment[in->segment];
+	const struct pager_segment *sg = &pg->segment[in->segment];
 
 	for (uint32_t i = 0; i < in->count; i++) {
 		page_id id = (page_id)(sg->first + intake_page(in, i));
@@ -61,7 +61,7 @@ static void note_filled(struct pager *pg, const struct intake *in)
 bool zero_fill(struct pager *pg, const struct intake *in,
 	       account_id *ret_account)
 {
-	struct segment *sg = &pg->segment[in->segment];
+	struct pager_segment *sg = &pg->segment[in->segment];
 	uint64_t low = intake_page(in, in->step < 0 ? in->count - 1 : 0);
 
 	if (!give_frames(pg, in, ret_account))
