@@ -181,10 +181,11 @@ check_structure() {
 	only '<liburing' swapstore/store_uring.c || result=1
 	only '<event2?/' 'daemon/*.[ch]' || result=1
 	only '<openssl/' 'proto/channel*.[ch]' || result=1
-	only 'ioctl\(.*UFFDIO_' client/region/uffd.c daemon/backing/backing.c \
+	only 'ioctl\(.*UFFDIO_' client/region/uffd.c daemon/backing/alias.c \
 		daemon/keeper/keeper_process.c ||
 		result=1
-	only '\b(splice\(|FALLOC_FL_PUNCH_HOLE)' daemon/backing/backing.c \
+	only '\b(splice\(|FALLOC_FL_PUNCH_HOLE)' \
+		daemon/backing/capture_pipes.c \
 		daemon/backing/punch_helper.c || result=1
 	layer common common || result=1
 	layer proto common proto || result=1

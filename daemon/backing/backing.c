@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Data files: memfds, the daemon's alias mappings of them, and the two moves.
+/* Data files: memfds, and the two moves.
  *
- * In: UFFDIO_COPY or UFFDIO_ZEROPAGE into the alias.  It always inserts single
- * 4 KiB pages, whole or not at all; a write(2) could make a huge folio, and
- * absent pages beside the wanted one would then read as zeros.
+ * In: through the daemon's own mapping (alias.c).
  *
- * Out ("capture"): splice() takes references to the pages into pipes without
+ * Out ("capture"): splice takes references to the pages into pipes without
  * copying; fallocate(PUNCH_HOLE) unmaps them from every process and drops
  * them from the file; then read() from the pipes gets the bytes.
  *
@@ -32,28 +30,17 @@
  *       which the pager is told; the others are as good as ever. */
 #include "daemon/backing/backing.h"
 
+#include "daemon/backing/alias.h"
+#include "daemon/backing/capture_pipes.h"
 #include "daemon/backing/puncher.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef UFFD_USER_MODE_ONLY
-#define UFFD_USER_MODE_ONLY 1
-#endif
-#ifndef UFFD_FEATURE_MINOR_SHMEM
-#define UFFD_FEATURE_MINOR_SHMEM (1 << 10)
-#endif
-
 enum {
-	CAPTURE_UNITS_MAX = 512,	/* one 2 MiB page */
-	PIPE_BYTES = 1 << 20,		/* the most an ordinary user gets */
-	PIPES_MAX = CAPTURE_UNITS_MAX / 16,
 	/* Of a file that goes, at once.  Huge pages that a client has made of
 	 * it only go as a whole. */
 	SHED_PUNCH_UNITS = 512,
@@ -80,94 +67,14 @@ struct data_file {
 	uint64_t shed_at, unmapped_bytes;
 };
 
-struct capture_pipe {
-	int read_fd, write_fd;
-	uint32_t capacity_units;
-};
-
 struct backing {
 	int uffd;
 	struct punchers *punchers;
 	uint32_t segments_max;
 	uint32_t unreported_count;	/* spoiled files not told of yet */
 	struct data_file *file;		/* by segment_id */
-	struct capture_pipe pipe[PIPES_MAX];
-	unsigned pipe_count;
+	struct capture_pipes pipes;
 };
-
-static int uffd_open(int *ret_uffd)
-{
-	struct uffdio_api api = {
-		.api = UFFD_API,
-		.features = UFFD_FEATURE_MISSING_SHMEM,
-	};
-	int fd = (int)syscall(SYS_userfaultfd,
-			      O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	if (ioctl(fd, UFFDIO_API, &api) != 0)
-		err = errno == EINVAL ? -EOPNOTSUPP : -errno;
-	else if (!(api.features & UFFD_FEATURE_MINOR_SHMEM))
-		err = -EOPNOTSUPP;
-	else {
-		*ret_uffd = fd;
-		return 0;
-	}
-	close(fd);
-	return err;
-}
-
-static int pipe_open(struct capture_pipe *cp)
-{
-	int fd[2], bytes;
-
-	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK) != 0)
-		return -errno;
-	(void)fcntl(fd[1], F_SETPIPE_SZ, PIPE_BYTES);
-	bytes = fcntl(fd[1], F_GETPIPE_SZ);
-	*cp = (struct capture_pipe){
-		.read_fd = fd[0],
-		.write_fd = fd[1],
-		.capacity_units = (uint32_t)MAX(bytes, 0) / PAGER_UNIT_BYTES,
-	};
-	return 0;
-}
-
-static void pipe_close(const struct capture_pipe *cp)
-{
-	close(cp->read_fd);
-	close(cp->write_fd);
-}
-
-/* Empty; or, where there is no other to be had, of no use any more. */
-static void pipe_renew(struct capture_pipe *cp)
-{
-	pipe_close(cp);
-	if (pipe_open(cp) != 0)
-		*cp = (struct capture_pipe){ .read_fd = -1, .write_fd = -1 };
-}
-
-/* Pipes that together hold the largest page.  Where the user's pipe memory
- * is short, many small ones do. */
-static int pipes_open(struct backing *b)
-{
-	uint32_t units = 0;
-
-	while (units < CAPTURE_UNITS_MAX && b->pipe_count < PIPES_MAX) {
-		struct capture_pipe *cp = &b->pipe[b->pipe_count];
-		int err = pipe_open(cp);
-
-		if (err != 0)
-			return err;
-		b->pipe_count++;
-		if (cp->capacity_units == 0)
-			return -EPERM;
-		units += cp->capacity_units;
-	}
-	return units < CAPTURE_UNITS_MAX ? -EPERM : 0;
-}
 
 int backing_create(uint32_t segments_max, bool has_helpers,
 		   struct backing **ret_backing)
@@ -182,13 +89,13 @@ int backing_create(uint32_t segments_max, bool has_helpers,
 	b->file = calloc(segments_max + 1ul, sizeof(*b->file));
 	if (b->file == NULL)
 		goto fail;
-	err = uffd_open(&b->uffd);
+	err = alias_open_uffd(&b->uffd);
 	if (err != 0)
 		goto fail;
 	err = punchers_create(segments_max, has_helpers, &b->punchers);
 	if (err != 0)
 		goto fail;
-	err = pipes_open(b);
+	err = capture_pipes_init(&b->pipes);
 	if (err != 0)
 		goto fail;
 	*ret_backing = b;
@@ -205,39 +112,12 @@ void backing_destroy(struct backing *b)
 	for (segment_id id = 1; b->file != NULL && id <= b->segments_max; id++)
 		if (b->file[id].alias != NULL)
 			backing_remove(b, id);
-	for (unsigned i = 0; i < b->pipe_count; i++)
-		pipe_close(&b->pipe[i]);
+	capture_pipes_fini(&b->pipes);
 	if (b->uffd >= 0)
 		close(b->uffd);
 	punchers_destroy(b->punchers);
 	free(b->file);
 	free(b);
-}
-
-static int alias_map(const struct backing *b, int fd, uint64_t length_bytes,
-		     uint8_t **ret_alias)
-{
-	struct uffdio_register reg = {
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	void *at = mmap(NULL, length_bytes, PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_NORESERVE, fd, 0);
-	int err;
-
-	if (at == MAP_FAILED)
-		return -errno;
-	(void)madvise(at, length_bytes, MADV_NOHUGEPAGE);
-	(void)madvise(at, length_bytes, MADV_DONTDUMP);
-	(void)madvise(at, length_bytes, MADV_DONTFORK);
-	reg.range.start = (uintptr_t)at;
-	reg.range.len = length_bytes;
-	if (ioctl(b->uffd, UFFDIO_REGISTER, &reg) != 0) {
-		err = -errno;
-		munmap(at, length_bytes);
-		return err;
-	}
-	*ret_alias = at;
-	return 0;
 }
 
 int backing_add(struct backing *b, segment_id segment, uint64_t length_bytes,
@@ -260,7 +140,7 @@ int backing_add(struct backing *b, segment_id segment, uint64_t length_bytes,
 					   F_SEAL_SEAL) != 0)
 		err = -errno;
 	else
-		err = alias_map(b, fd, length_bytes, &df->alias);
+		err = alias_map(b->uffd, fd, length_bytes, &df->alias);
 	if (err != 0) {
 		close(fd);
 		return err;
@@ -429,161 +309,15 @@ int backing_open_read_only(const struct backing *b, segment_id segment)
 	return fd >= 0 ? fd : -errno;
 }
 
-/* One ioctl.  Returns the bytes installed (> 0), or -errno with none. */
-static int64_t install_some(const struct backing *b, uint8_t *to,
-			    uint64_t length, const uint8_t *bytes)
-{
-	struct uffdio_copy copy = {
-		.dst = (uintptr_t)to,
-		.src = (uintptr_t)bytes,
-		.len = length,
-		.mode = UFFDIO_COPY_MODE_DONTWAKE,
-	};
-	struct uffdio_zeropage zero = {
-		.range = { (uintptr_t)to, length },
-		.mode = UFFDIO_ZEROPAGE_MODE_DONTWAKE,
-	};
-	int64_t moved;
-
-	if (bytes != NULL)
-		moved = ioctl(b->uffd, UFFDIO_COPY, &copy) == 0 ?
-			(int64_t)length : copy.copy;
-	else
-		moved = ioctl(b->uffd, UFFDIO_ZEROPAGE, &zero) == 0 ?
-			(int64_t)length : zero.zeropage;
-	return moved != 0 ? moved : -errno;
-}
-
 int backing_install(struct backing *b, segment_id segment, uint64_t unit,
 		    uint64_t count, const void *bytes)
 {
 	struct data_file *df = &b->file[segment];
-	uint8_t *to = df->alias + unit * PAGER_UNIT_BYTES;
-	uint64_t done = 0, length = count * PAGER_UNIT_BYTES;
 
 	ASSERT(df->alias != NULL &&
 	       (unit + count) * PAGER_UNIT_BYTES <= df->length_bytes);
-	while (done < length) {
-		int64_t moved = install_some(
-			b, to + done, length - done,
-			bytes != NULL ? (const uint8_t *)bytes + done : NULL);
-
-		if (moved > 0)
-			done += (uint64_t)moved;
-		else if (moved == -EEXIST)	/* present: keeps its bytes */
-			done += PAGER_UNIT_BYTES;
-		else if (moved != -EAGAIN)	/* ENOMEM, or nothing we know */
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-/* What the pipes hold.  They are filled one after the other, and what is in
- * them comes out in the same order. */
-struct load {
-	unsigned pipe;			/* being filled, or emptied */
-	uint64_t bytes[PIPES_MAX];	/* in each */
-};
-
-/* Take references to units of the file into the pipes; *ret_bytes is how much
- * went in, all of it or, on failure (-errno), a part. */
-static int splice_all(const struct backing *b, const struct pager_capture *c,
-		      struct load *load, uint64_t *ret_bytes)
-{
-	uint64_t offset = c->unit * PAGER_UNIT_BYTES;
-	uint64_t length = c->count * PAGER_UNIT_BYTES;
-	int fd = b->file[c->segment].fd;
-
-	*ret_bytes = 0;
-	if (b->file[c->segment].spoil != BACKING_SOUND)
-		return -ENOTRECOVERABLE;
-	while (*ret_bytes < length) {
-		const struct capture_pipe *cp = &b->pipe[load->pipe];
-		uint64_t room = (uint64_t)cp->capacity_units *
-				PAGER_UNIT_BYTES - load->bytes[load->pipe];
-		loff_t at = (loff_t)(offset + *ret_bytes);
-		ssize_t n = 0;
-
-		if (room > 0)
-			n = splice(fd, &at, cp->write_fd, NULL,
-				   MIN(length - *ret_bytes, room),
-				   SPLICE_F_NONBLOCK);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno != EAGAIN)
-			return -errno;
-		if (n <= 0) {
-			if (load->pipe + 1 == b->pipe_count)
-				return -EIO;
-			load->pipe++;
-			continue;
-		}
-		load->bytes[load->pipe] += (uint64_t)n;
-		*ret_bytes += (uint64_t)n;
-	}
-	return 0;
-}
-
-/* What stands first in the pipe cannot be read (its memory has failed): have it
- * moved out unread, what is left of its unit, so that what is behind it comes
- * next.  Returns how much that was; all, where not even that could be done. */
-static uint64_t pipe_skip(struct capture_pipe *cp, uint64_t left_of_unit,
-			  uint64_t left)
-{
-	struct capture_pipe waste = { .read_fd = -1, .write_fd = -1 };
-	ssize_t n = -1;
-
-	if (pipe_open(&waste) == 0) {
-		n = splice(cp->read_fd, NULL, waste.write_fd, NULL,
-			   left_of_unit, SPLICE_F_NONBLOCK);
-		pipe_close(&waste);
-	}
-	if (n > 0)
-		return (uint64_t)n;
-	pipe_renew(cp);
-	return left;
-}
-
-/* Read bytes [done, end) of a capture out of the pipe.  What cannot be read is
- * noted there. */
-static void pipe_read(struct capture_pipe *cp, struct pager_capture *c,
-		      uint64_t done, uint64_t end)
-{
-	while (done < end) {
-		ssize_t n = read(cp->read_fd, (uint8_t *)c->to + done,
-				 end - done);
-		uint64_t unit = c->unit + done / PAGER_UNIT_BYTES;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n > 0) {
-			done += (uint64_t)n;
-			continue;
-		}
-		done += pipe_skip(cp, PAGER_UNIT_BYTES -
-				  done % PAGER_UNIT_BYTES, end - done);
-		if (c->lost_end == 0)
-			c->lost = unit;
-		c->lost_end = c->unit + DIV_ROUND_UP(done, PAGER_UNIT_BYTES);
-	}
-}
-
-/* Read the next `length` bytes out of the pipes. */
-static void unload(struct backing *b, struct load *load,
-		   struct pager_capture *c, uint64_t length)
-{
-	uint64_t done = 0;
-
-	while (done < length) {
-		uint64_t *held = &load->bytes[load->pipe];
-		uint64_t part = MIN(*held, length - done);
-
-		pipe_read(&b->pipe[load->pipe], c, done, done + part);
-		done += part;
-		*held -= part;
-		if (*held == 0)
-			load->pipe++;
-	}
+	return alias_install(b->uffd, df->alias + unit * PAGER_UNIT_BYTES,
+			     count * PAGER_UNIT_BYTES, bytes);
 }
 
 /* The ranges of those that have been spliced; of_capture[i] is what
@@ -606,26 +340,38 @@ static unsigned punches_for(const struct backing *b,
 	return n;
 }
 
+/* B2: into the pipes. */
+static int take(struct backing *b, const struct pager_capture *c,
+		uint64_t *ret_bytes)
+{
+	const struct data_file *df = &b->file[c->segment];
+
+	*ret_bytes = 0;
+	return df->spoil != BACKING_SOUND ? -ENOTRECOVERABLE :
+		capture_pipes_take(&b->pipes, df->fd,
+				   c->unit * PAGER_UNIT_BYTES,
+				   c->count * PAGER_UNIT_BYTES, ret_bytes);
+}
+
 void backing_capture(struct backing *b, struct pager_capture *capture,
 		     unsigned count)
 {
 	struct pager_capture *of_capture[PAGER_CAPTURES_MAX];
 	struct punch punch[PAGER_CAPTURES_MAX];
 	uint64_t bytes[PAGER_CAPTURES_MAX] = { 0 };
-	struct load load = { 0 };
 	unsigned punch_count;
 
 	ASSERT(count <= PAGER_CAPTURES_MAX);
+	capture_pipes_start(&b->pipes);
 	for (unsigned i = 0; i < count; i++)
-		capture[i].error = splice_all(b, &capture[i], &load, &bytes[i]);
+		capture[i].error = take(b, &capture[i], &bytes[i]);
 	punch_count = punches_for(b, capture, count, punch, of_capture);
 	punch_all(b, punch, punch_count);
 	for (unsigned i = 0; i < punch_count; i++)
 		of_capture[i]->error = punch[i].error == -ETIMEDOUT ?
 				       -ENOTRECOVERABLE : punch[i].error;
-	load.pipe = 0;
 	for (unsigned i = 0; i < count; i++)
-		unload(b, &load, &capture[i], bytes[i]);
+		capture_pipes_read(&b->pipes, &capture[i], bytes[i]);
 	for (unsigned i = 0; i < punch_count; i++) {
 		if (punch[i].error != 0 ||
 		    punch[i].next_data >= punch[i].offset + punch[i].length)
