@@ -2,7 +2,7 @@
 #include "daemon/admin/limits.h"
 
 #include "common/units.h"
-#include "daemon/backing/puncher.h"
+#include "daemon/backing/punchers.h"
 #include "daemon/net/server.h"
 #include "daemon/system/system.h"
 #include "swapstore/swapstore.h"

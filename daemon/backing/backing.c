@@ -32,7 +32,7 @@
 
 #include "daemon/backing/alias.h"
 #include "daemon/backing/capture_pipes.h"
-#include "daemon/backing/puncher.h"
+#include "daemon/backing/punchers.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * own alias mapping) and takes them out (splice, punch, read).  Decides
  * nothing: the pager says what, this does it.
  *
- * Threads: one; and helper processes (puncher.h).  Blocks as long as the
+ * Threads: one; and helper processes (punchers.h).  Blocks as long as the
  * kernel copies pages; once, for seconds, when a client keeps the lock of its
  * file. */
 #ifndef MEMD_BACKING_BACKING_H
@@ -19,7 +19,7 @@ struct backing;
  * made early: the helpers inherit what memory there is.
  *
  * has_helpers  false: whoever gets a file's descriptor is trusted not to keep
- *              its lock (puncher.h). */
+ *              its lock (punchers.h). */
 int backing_create(uint32_t segments_max, bool has_helpers,
 		   struct backing **ret_backing) MUST_CHECK;
 void backing_destroy(struct backing *b);

@@ -4,12 +4,14 @@
 #ifndef MEMD_BACKING_HANDOVER_H
 #define MEMD_BACKING_HANDOVER_H
 
-#include "daemon/backing/puncher.h"
 #include <linux/futex.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { HANDOVER_RUNS_MAX = 64 };
 
 enum handover_kind {
 	HANDOVER_TAKE,			/* the descriptor on the socket */
@@ -35,7 +37,7 @@ struct handover {
 	struct {
 		int32_t fd, result;
 		uint64_t offset, length, next_data;
-	} run[PUNCHES_MAX];
+	} run[HANDOVER_RUNS_MAX];
 };
 
 static inline void futex_wake(_Atomic uint32_t *word)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The helper's side of puncher.h, and the punch itself. */
+/* The helper's side of the handover, and the punch itself. */
 #ifndef MEMD_BACKING_PUNCH_HELPER_H
 #define MEMD_BACKING_PUNCH_HELPER_H
 
+#include "common/checks.h"
 #include "daemon/backing/handover.h"
 #include <sys/types.h>
 
