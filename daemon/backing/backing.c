@@ -166,8 +166,8 @@ static struct punch punch_of(const struct backing *b, segment_id segment,
 	};
 }
 
-static void spoil(struct backing *b, segment_id segment,
-		  enum backing_spoil why)
+static void mark_spoiled(struct backing *b, segment_id segment,
+			 enum backing_spoil why)
 {
 	struct data_file *df = &b->file[segment];
 
@@ -185,7 +185,7 @@ static void punch_all(struct backing *b, struct punch *punch, unsigned count)
 	punchers_punch(b->punchers, punch, count);
 	for (unsigned i = 0; i < count; i++)
 		if (punch[i].error == -ETIMEDOUT)
-			spoil(b, punch[i].file, BACKING_LOCKED);
+			mark_spoiled(b, punch[i].file, BACKING_LOCKED);
 }
 
 /* 0, or -errno: the range is as it was, or (spoiled) nobody knows how. */
@@ -248,7 +248,7 @@ static void unmap_some(struct data_file *df, uint32_t *budget)
 	shed_spend(budget, 1 + length / SHED_UNMAPS_PER_UNIT);
 }
 
-static void forget(struct backing *b, segment_id segment)
+static void forget_file(struct backing *b, segment_id segment)
 {
 	struct data_file *df = &b->file[segment];
 
@@ -271,7 +271,7 @@ bool backing_shed(struct backing *b, segment_id segment, uint32_t *budget)
 		} else if (df->unmapped_bytes < df->length_bytes) {
 			unmap_some(df, budget);
 		} else {
-			forget(b, segment);
+			forget_file(b, segment);
 			shed_spend(budget, SHED_COST);
 			return true;
 		}
@@ -341,8 +341,8 @@ static unsigned punches_for(const struct backing *b,
 }
 
 /* B2: into the pipes. */
-static int take(struct backing *b, const struct pager_capture *c,
-		uint64_t *ret_bytes)
+static int take_capture(struct backing *b, const struct pager_capture *c,
+			uint64_t *ret_bytes)
 {
 	const struct data_file *df = &b->file[c->segment];
 
@@ -364,7 +364,7 @@ void backing_capture(struct backing *b, struct pager_capture *capture,
 	ASSERT(count <= PAGER_CAPTURES_MAX);
 	capture_pipes_start(&b->pipes);
 	for (unsigned i = 0; i < count; i++)
-		capture[i].error = take(b, &capture[i], &bytes[i]);
+		capture[i].error = take_capture(b, &capture[i], &bytes[i]);
 	punch_count = punches_for(b, capture, count, punch, of_capture);
 	punch_all(b, punch, punch_count);
 	for (unsigned i = 0; i < punch_count; i++)
@@ -377,7 +377,7 @@ void backing_capture(struct backing *b, struct pager_capture *capture,
 		    punch[i].next_data >= punch[i].offset + punch[i].length)
 			continue;
 		of_capture[i]->error = -ENOTRECOVERABLE;
-		spoil(b, punch[i].file, BACKING_HUGE);
+		mark_spoiled(b, punch[i].file, BACKING_HUGE);
 		/* That others may not have the zeros either. */
 		(void)punch_one(b, punch[i].file, punch[i].offset,
 				punch[i].length);

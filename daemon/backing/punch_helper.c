@@ -111,7 +111,7 @@ _Noreturn void punch_helper_run(struct handover *ho, int socket, pid_t parent)
 
 /* ---- in a program of its own */
 
-static int spawn(const int fds[2], char *const *argv, pid_t *ret_pid)
+static int spawn_self(const int fds[2], char *const *argv, pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -152,7 +152,7 @@ int punch_helper_spawn(int handover_fd, int socket, pid_t *ret_pid)
 
 	snprintf(parent, sizeof(parent), "%d", (int)getpid());
 	if (fds[0] >= 0 && fds[1] >= 0)
-		err = spawn(fds, argv, ret_pid);
+		err = spawn_self(fds, argv, ret_pid);
 	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);

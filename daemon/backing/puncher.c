@@ -197,7 +197,7 @@ static void unbind(struct puncher *p)
 
 /* What /proc says: its state, and in the how-manieth sleep of its life it is.
  * Returns false where /proc says nothing. */
-static bool look_at(pid_t pid, char *ret_state, uint64_t *ret_sleep)
+static bool read_proc_status(pid_t pid, char *ret_state, uint64_t *ret_sleep)
 {
 	char path[64], line[256], state = '?';
 	unsigned long long sleep = 0;
@@ -221,7 +221,7 @@ static bool look_at(pid_t pid, char *ret_state, uint64_t *ret_sleep)
 
 /* Take the work away from a helper that sleeps in the last run it claimed;
  * not if it has claimed another meanwhile. */
-static bool give_up(struct handover *ho, uint32_t claim)
+static bool take_work_back(struct handover *ho, uint32_t claim)
 {
 	return atomic_compare_exchange_strong(&ho->claim, &claim, CLAIM_NONE);
 }
@@ -254,7 +254,7 @@ static int await_answer(struct puncher *p, uint32_t number,
 		if (start_ns == 0)
 			start_ns = now_ns;
 		claim = atomic_load(&ho->claim);
-		if (look_at(p->pid, &state, &sleep)) {
+		if (read_proc_status(p->pid, &state, &sleep)) {
 			is_blocked = state == 'D';
 			/* Somebody has stopped it: another does its work. */
 			if (state == 'T')
@@ -269,7 +269,7 @@ static int await_answer(struct puncher *p, uint32_t number,
 		}
 		was_blocked = is_blocked;
 		last_sleep = sleep;
-		if (is_over && give_up(ho, claim)) {
+		if (is_over && take_work_back(ho, claim)) {
 			*ret_claim = claim;
 			return -ETIMEDOUT;
 		}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Accounts: who pays for frames and for mapped bytes.  A charge goes to an
  * account and to all above it; each has its own limits. */
-#include "daemon/pager/internal.h"
+#include "daemon/pager/account.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,239 +1,71 @@
 /* SPDX-License-Identifier: MIT */
 /* Advice: what a client asks to be done to a range.
  *
- * An advice walks its range page by page and parks where a page is busy or a
- * frame, staging or a batch is missing; the end of any I/O wakes it.  So each
- * kind is one function that deals with one page and says whether to go on.
+ * An advice walks its range page by page (advice_act.c) and parks where a page
+ * is busy or a frame, staging or a batch is missing; the end of any I/O wakes
+ * it.
  *
- * Pins: every PIN reserves its whole range, at most half of the pool (or an
- * eighth more, which reserved segments have for themselves) and half of each
- * limited account, before it touches a page; with pins counted per page,
+ *                        no frame
+ *   FREE ──────▶ ACTING ◀────────▶ WANTING
+ *    ▲            │   │               │
+ *    ├────────────┘   │ range walked  │ there will be none
+ *    │                ▼               │
+ *    └───────────── ENDING ◀──────────┘
+ *
+ * ENDING is the second walk of those that need one: PAGEOUT waits until all
+ * that it has started has ended; UNPIN, which has seen that all are pinned,
+ * takes the pins off (between the two only more pins can come); a PIN that
+ * cannot be takes those off again that it has set.
+ *
+ *   D1  ACTING: [first, cursor) is done.  ENDING: the same of the second walk.
+ *   D2  Only a PIN is WANTING, and it is until its next step.
+ *   D3  Every PIN reserves its whole range, at most half of the pool (or an
+ *       eighth more, which reserved segments have for themselves) and half of
+ *       each limited account, before it touches a page; with pins counted per
+ *       page,
  *
  *   sum over frames of pins * units
  *       == pinned_units - what PINs under way have reserved but not reached
- *                       - what UNPINs under way have taken off */
-#include "daemon/pager/internal.h"
+ *                       - what UNPINs under way have taken off
+ *
+ *   D4  charged_units are given back exactly when it becomes FREE, unless the
+ *       segment has gone with all its pins. */
+#include "daemon/pager/advice.h"
 
+#include "daemon/pager/account.h"
+#include "daemon/pager/advice_act.h"
+#include "daemon/pager/clock.h"
+#include "daemon/pager/page.h"
 #include <errno.h>
 
-enum advice_step {
-	STEP_NEXT,		/* done with this page (or run): go on */
-	STEP_PARK,		/* come back after the next completion */
-	STEP_STOP,		/* the advice has ended */
+static const uint8_t advice_may_enter[ADVICE_STATES] = {
+	[ADVICE_FREE] = BIT(ADVICE_ACTING),
+	[ADVICE_ACTING] = BIT(ADVICE_WANTING) | BIT(ADVICE_ENDING) |
+			  BIT(ADVICE_FREE),
+	[ADVICE_WANTING] = BIT(ADVICE_ACTING) | BIT(ADVICE_ENDING) |
+			   BIT(ADVICE_FREE),
+	[ADVICE_ENDING] = BIT(ADVICE_FREE),
 };
 
-/* One step: how many units it may act on, and what it did. */
-struct advice_turn {
-	uint64_t most_units;		/* more only where a page is larger */
-	uint64_t pages;			/* that it dealt with */
-	uint64_t units;			/* captured, discarded, filled, read */
-	int result;			/* what went wrong */
-};
-
-static struct page *page_at(struct pager *pg, const struct advice *ad,
-			    page_id *ret_id)
+static void advice_enter(struct pager *pg, struct advice *ad,
+			 enum advice_state next)
 {
-	const struct pager_segment *sg = &pg->segment[ad->segment];
+	bool is_other = !pg->segment[ad->segment].is_reserved;
 
-	*ret_id = (page_id)(sg->first + ad->cursor);
-	return &pg->page[*ret_id];
-}
-
-static bool is_pinned(const struct pager *pg, const struct page *p)
-{
-	return p->frame != 0 && pg->frame[p->frame].pins != 0;
-}
-
-/* ---- DONTNEED */
-
-static bool is_droppable(const struct pager *pg, const struct page *p)
-{
-	return p->frame != 0 && !page_is_busy(p) && !is_pinned(pg, p);
-}
-
-/* How many neighbours, from the cursor on, have data that can go. */
-static uint64_t droppable_run(const struct pager *pg, const struct advice *ad,
-			      uint64_t most)
-{
-	const struct pager_segment *sg = &pg->segment[ad->segment];
-	uint64_t end = MIN(ad->end, ad->cursor + MAX(most, 1u));
-	uint64_t page = ad->cursor;
-
-	while (page < end && page_next_used(pg, sg, page, 1) == page &&
-	       is_droppable(pg, &pg->page[sg->first + page]))
-		page++;
-	return page - ad->cursor;
-}
-
-static void drop_page(struct pager *pg, struct pager_segment *sg, page_id id)
-{
-	struct page *p = &pg->page[id];
-
-	if (p->frame != 0)
-		frame_put(pg, p->frame);
-	p->frame = 0;
-	p->flags = 0;
-	page_drop_slot(pg, sg, id);
-	page_enter(pg, sg, id, PAGE_ZERO);
-}
-
-/* What is in the data file goes run by run: a punch for each page would cost
- * far more than all the rest. */
-static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
-				      struct advice_turn *turn)
-{
-	struct pager_segment *sg = &pg->segment[ad->segment];
-	page_id id;
-	const struct page *p = page_at(pg, ad, &id);
-
-	if (p->state == PAGE_ZERO)
-		return STEP_NEXT;
-	if (page_is_busy(p))
-		return STEP_PARK;
-	if (is_pinned(pg, p)) {
-		turn->result = -EBUSY;
-		return STEP_NEXT;
+	ASSERT(advice_may_enter[ad->state] & BIT(next));
+	if (ad->state == ADVICE_FREE) {
+		pg->advice_count++;
+		pg->advice_others += is_other;
 	}
-	if (p->frame != 0)
-		turn->pages = droppable_run(pg, ad,
-					    turn->most_units >> sg->order);
-	turn->units = turn->pages << sg->order;
-	if (p->frame != 0 &&
-	    pg->ops->discard(pg->ctx, ad->segment, ad->cursor << sg->order,
-			     turn->units) != 0) {
-		turn->result = -EBUSY;
-		return STEP_NEXT;
+	ad->state = (uint8_t)next;
+	if (next == ADVICE_FREE) {
+		pg->advice_count--;
+		pg->advice_others -= is_other;
+		*ad = (struct advice){ 0 };
 	}
-	for (uint64_t i = 0; i < turn->pages; i++)
-		drop_page(pg, sg, id + (page_id)i);
-	ad->count += turn->pages;
-	return STEP_NEXT;
 }
 
-/* ---- COLD */
-
-static enum advice_step cold_page(struct pager *pg, struct advice *ad,
-				  struct advice_turn *turn)
-{
-	page_id id;
-	const struct page *p = page_at(pg, ad, &id);
-
-	(void)turn;
-	if (p->state != PAGE_RESIDENT || is_pinned(pg, p))
-		return STEP_NEXT;
-	frame_set_flags(pg, p->frame, FRAME_COLD,
-			FRAME_REFERENCED | FRAME_FRESH);
-	clock_age(pg, ad->segment, ad->cursor);
-	ad->count++;
-	return STEP_NEXT;
-}
-
-/* ---- PAGEOUT: first start evicting all, then wait until all has ended. */
-
-static uint32_t candidate_run(const struct pager *pg, const struct advice *ad,
-			      uint64_t most)
-{
-	const struct pager_segment *sg = &pg->segment[ad->segment];
-	uint64_t end = ad->cursor;
-
-	most = MIN(MAX(most, 1u), (uint64_t)BATCH_PAGES_MAX);
-	while (end < ad->end && end - ad->cursor < most &&
-	       page_next_used(pg, sg, end, 1) == end &&
-	       evict_is_candidate(pg, (page_id)(sg->first + end)))
-		end++;
-	return (uint32_t)(end - ad->cursor);
-}
-
-static enum advice_step pageout_page(struct pager *pg, struct advice *ad,
-				     struct advice_turn *turn)
-{
-	page_id id;
-	const struct page *p = page_at(pg, ad, &id);
-	uint32_t taken, run;
-
-	if (ad->phase == 1)
-		return p->state == PAGE_EVICTING ||
-		       (p->flags & PAGE_WRITING) ? STEP_PARK : STEP_NEXT;
-	if (p->state != PAGE_RESIDENT)
-		return STEP_NEXT;
-	if (is_pinned(pg, p)) {
-		turn->result = -EBUSY;
-		return STEP_NEXT;
-	}
-	run = candidate_run(pg, ad, turn->most_units >>
-				    pg->segment[ad->segment].order);
-	if (run == 0)
-		return STEP_PARK;
-	taken = evict_run(pg, ad->segment, ad->cursor, run);
-	if (taken == 0)		/* no staging now, or capture refused it */
-		return pg->write_staging.used_count != 0 ? STEP_PARK :
-							   STEP_NEXT;
-	ad->count += taken;
-	turn->pages = taken;
-	turn->units = (uint64_t)taken << pg->segment[ad->segment].order;
-	return STEP_NEXT;
-}
-
-/* The page at the cursor and those behind it that the advice is about. */
-static struct intake advice_intake(const struct advice *ad)
-{
-	return (struct intake){
-		.segment = ad->segment,
-		.from = ad->cursor,
-		.step = 1,
-		.count = (uint32_t)MIN(ad->end - ad->cursor,
-				       (uint64_t)BATCH_PAGES_MAX),
-		.has_waiter = ad->kind == PAGER_PIN,
-	};
-}
-
-/* Start reading; in->count pages. */
-static bool advice_load(struct pager *pg, const struct advice *ad,
-			struct intake *in, account_id *ret_account)
-{
-	batch_id batch;
-
-	*in = advice_intake(ad);
-	load_cut(pg, in);
-	return load_start(pg, in, ret_account, &batch);
-}
-
-static bool advice_fill(struct pager *pg, const struct advice *ad,
-			account_id *ret_account, struct advice_turn *turn)
-{
-	struct intake in = advice_intake(ad);
-	unsigned order = pg->segment[ad->segment].order;
-
-	in.count = MIN(in.count, MAX((uint32_t)turn->most_units >> order, 1u));
-	zero_cut(pg, &in);
-	turn->units = (uint64_t)in.count << order;
-	return zero_fill(pg, &in, ret_account);
-}
-
-/* ---- WILLNEED: what there is room for, in the background. */
-
-static enum advice_step willneed_page(struct pager *pg, struct advice *ad,
-				      struct advice_turn *turn)
-{
-	account_id account;
-	struct intake in;
-	page_id id;
-
-	if (page_at(pg, ad, &id)->state != PAGE_SWAPPED)
-		return STEP_NEXT;
-	if (frame_room(pg, &pg->segment[ad->segment], false, 1) == 0)
-		return STEP_STOP;
-	if (!advice_load(pg, ad, &in, &account))
-		return STEP_PARK;
-	turn->pages = in.count;
-	turn->units = (uint64_t)in.count << pg->segment[ad->segment].order;
-	ad->count += in.count;
-	return STEP_NEXT;
-}
-
-/* ---- PIN and UNPIN */
-
-enum { UNPIN_LOOK, UNPIN_TAKE };	/* the phases of UNPIN */
+/* ---- pins */
 
 /* Reserve (or with a negative number give back) pins. */
 static void pin_charge(struct pager *pg, segment_id segment, int64_t units)
@@ -269,84 +101,6 @@ static bool pin_has_room(const struct pager *pg, const struct pager_segment *sg,
 	return true;
 }
 
-/* Have frames freed: the pool's, or, where its limit is in the way, the
- * account's. */
-static enum advice_step pin_wait(struct pager *pg, struct advice *ad,
-				 account_id account)
-{
-	uint64_t *wanted = account != 0 ? &pg->account[account].wanted_units :
-					  &pg->wanted_units;
-
-	*wanted = MAX(*wanted, order_units(pg->segment[ad->segment].order));
-	if (account != 0)
-		account_list_add(pg, ACCOUNT_PRESSED, account);
-	ad->is_wanting = true;
-	return STEP_PARK;
-}
-
-static enum advice_step pin_page(struct pager *pg, struct advice *ad,
-				 struct advice_turn *turn)
-{
-	const struct pager_segment *sg = &pg->segment[ad->segment];
-	account_id account;
-	struct intake in;
-	page_id id;
-	struct page *p = page_at(pg, ad, &id);
-
-	switch ((enum page_state)p->state) {
-	case PAGE_RESIDENT:
-		break;
-	case PAGE_ZERO:
-		if (!advice_fill(pg, ad, &account, turn))
-			return pin_wait(pg, ad, account);
-		break;
-	case PAGE_EVICTING:
-		if (!evict_put_back(pg, id))
-			return STEP_PARK;
-		break;
-	case PAGE_SWAPPED:
-		if (!advice_load(pg, ad, &in, &account))
-			return pin_wait(pg, ad, account);
-		return STEP_PARK;
-	case PAGE_LOST:
-		turn->result = -EIO;
-		return STEP_STOP;
-	case PAGE_LOADING:
-	case PAGE_STATES:
-		return STEP_PARK;
-	}
-	if (p->flags & PAGE_PARTIAL) {
-		if (pg->ops->install(pg->ctx, ad->segment,
-				     ad->cursor << sg->order,
-				     order_units(sg->order), NULL) != 0)
-			return STEP_PARK;
-		p->flags &= (uint8_t)~PAGE_PARTIAL;
-	}
-	if (pg->frame[p->frame].pins == UINT16_MAX) {
-		turn->result = -ENOMEM;
-		return STEP_STOP;
-	}
-	pg->frame[p->frame].pins++;
-	page_mark_used(pg, id);
-	ad->count++;
-	return STEP_NEXT;
-}
-
-/* The PIN cannot be: take the pins that it has set off again, turn by turn,
- * and give back all that it has reserved. */
-static void pin_undo(struct pager *pg, struct advice *ad, int error)
-{
-	unsigned order = pg->segment[ad->segment].order;
-
-	ad->kind = PAGER_UNPIN;
-	ad->phase = UNPIN_TAKE;
-	ad->charged_units = (ad->end - ad->first) << order;
-	ad->end = ad->cursor;
-	ad->cursor = ad->first;
-	ad->result = error;
-	ad->count = 0;
-}
-
 /* Is another at the pins of these pages?  Then its pins are nobody else's: a
  * PIN may have to take them off again, an UNPIN has counted on them. */
 static bool is_being_pinned(const struct pager *pg, const struct advice *ad)
@@ -354,7 +108,7 @@ static bool is_being_pinned(const struct pager *pg, const struct advice *ad)
 	for (unsigned i = 0; i < ADVICE_MAX && pg->advice_count != 0; i++) {
 		const struct advice *other = &pg->advice[i];
 
-		if (other->is_used &&
+		if (other->state != ADVICE_FREE &&
 		    (other->kind == PAGER_PIN || other->kind == PAGER_UNPIN) &&
 		    other->segment == ad->segment && other->first < ad->end &&
 		    ad->first < other->end)
@@ -363,66 +117,49 @@ static bool is_being_pinned(const struct pager *pg, const struct advice *ad)
 	return false;
 }
 
-/* First see that all are pinned, then take the pins off.  Between the two only
- * more pins can come. */
-static enum advice_step unpin_page(struct pager *pg, struct advice *ad,
-				   struct advice_turn *turn)
-{
-	const struct pager_segment *sg = &pg->segment[ad->segment];
-	page_id id = (page_id)(sg->first + ad->cursor);
-
-	if (ad->phase == UNPIN_TAKE) {
-		ASSERT(is_pinned(pg, &pg->page[id]));
-		pg->frame[pg->page[id].frame].pins--;
-		ad->count++;
-	} else if (page_next_used(pg, sg, ad->cursor, 1) != ad->cursor ||
-		   !is_pinned(pg, &pg->page[id])) {
-		turn->result = -EINVAL;
-		return STEP_STOP;
-	}
-	return STEP_NEXT;
-}
-
 /* ---- walking */
-
-static enum advice_step (*const step_of[])(struct pager *pg, struct advice *ad,
-					   struct advice_turn *turn) = {
-	[PAGER_WILLNEED] = willneed_page,
-	[PAGER_DONTNEED] = dontneed_page,
-	[PAGER_COLD] = cold_page,
-	[PAGER_PAGEOUT] = pageout_page,
-	[PAGER_PIN] = pin_page,
-	[PAGER_UNPIN] = unpin_page,
-};
 
 static void advice_end(struct pager *pg, struct advice *ad, int result)
 {
-	struct advice done = *ad;
+	const struct advice done = *ad;
 
 	if (ad->charged_units != 0) {
 		pin_charge(pg, ad->segment, -(int64_t)ad->charged_units);
 		pg->futile_units = 0;
 	}
 	clock_age_flush(pg);
-	*ad = (struct advice){ 0 };
-	pg->advice_count--;
-	pg->advice_others -= !pg->segment[done.segment].is_reserved;
+	advice_enter(pg, ad, ADVICE_FREE);
 	if (!done.is_answered)
 		pg->ops->done(pg->ctx, done.cookie, result, done.count);
 }
 
-/* It has come to the end of its range.  Returns true when that was all. */
+/* The second walk: over [first, end). */
+static void enter_ending(struct pager *pg, struct advice *ad, uint64_t end)
+{
+	advice_enter(pg, ad, ADVICE_ENDING);
+	if (ad->kind == PAGER_PIN || ad->kind == PAGER_UNPIN)
+		ad->charged_units = (ad->end - ad->first)
+				    << pg->segment[ad->segment].order;
+	ad->end = end;
+	ad->cursor = ad->first;
+}
+
+/* The PIN cannot be: take the pins that it has set off again, turn by turn,
+ * and give back all that it has reserved. */
+static void pin_undo(struct pager *pg, struct advice *ad, int error)
+{
+	enter_ending(pg, ad, ad->cursor);
+	ad->result = error;
+	ad->count = 0;
+}
+
+/* It has walked its range.  Returns true when that was all. */
 static bool advice_has_ended(struct pager *pg, struct advice *ad)
 {
-	const struct pager_segment *sg = &pg->segment[ad->segment];
-
-	if (ad->phase != 0 ||
-	    (ad->kind != PAGER_PAGEOUT && ad->kind != PAGER_UNPIN))
+	if (ad->state == ADVICE_ENDING || ad->kind == PAGER_PIN ||
+	    advice_acts[ad->kind].end == NULL)
 		return true;
-	ad->phase = 1;
-	ad->cursor = ad->first;
-	if (ad->kind == PAGER_UNPIN)
-		ad->charged_units = (ad->end - ad->first) << sg->order;
+	enter_ending(pg, ad, ad->end);
 	return false;
 }
 
@@ -430,7 +167,6 @@ static bool advice_has_ended(struct pager *pg, struct advice *ad)
  * pages passed over; to capture, discard, fill or read a unit costs as much as
  * some of these, and 8 chunks of untouched pages as much as one. */
 enum {
-	ADVICE_WORK_PER_TURN = 256,
 	WORK_PER_UNIT = 8,
 	/* To capture one costs less in long runs; but while somebody faults,
 	 * he would wait for all of a run. */
@@ -475,6 +211,13 @@ static void skip_untouched(struct pager *pg, struct advice *ad, uint32_t *work)
 	spend(work, (ad->cursor - from) / PAGES_PER_CHUNK / CHUNKS_PER_WORK);
 }
 
+static advice_act *act_of(const struct advice *ad)
+{
+	const struct advice_acts *acts = &advice_acts[ad->kind];
+
+	return ad->state == ADVICE_ENDING ? acts->end : acts->act;
+}
+
 /* Returns true when it can go on at once. */
 static bool advice_step(struct pager *pg, struct advice *ad, uint32_t *work)
 {
@@ -497,10 +240,13 @@ static bool advice_step(struct pager *pg, struct advice *ad, uint32_t *work)
 			advice_end(pg, ad, ad->result);
 			return false;
 		}
-		ad->is_wanting = false;
-		step = step_of[ad->kind](pg, ad, &turn);
+		if (ad->state == ADVICE_WANTING)
+			advice_enter(pg, ad, ADVICE_ACTING);
+		step = act_of(ad)(pg, ad, &turn);
 		spend(work, turn.pages + turn.units * price);
-		if (step == STEP_PARK)
+		if (step == STEP_WANT)
+			advice_enter(pg, ad, ADVICE_WANTING);
+		if (step == STEP_WANT || step == STEP_PARK)
 			return false;
 		if (turn.result != 0)
 			ad->result = turn.result;
@@ -522,8 +268,6 @@ void advice_begin_turn(struct pager *pg)
 	pg->advice_work = ADVICE_WORK_PER_TURN;
 }
 
-/* As far as the turn's work goes.  Returns true when one of them can go on at
- * once. */
 bool advice_step_all(struct pager *pg)
 {
 	uint32_t left = pg->advice_count;
@@ -533,7 +277,7 @@ bool advice_step_all(struct pager *pg)
 	for (unsigned n = 0; n < ADVICE_MAX && left > 0; n++) {
 		struct advice *ad = &pg->advice[(start + n) % ADVICE_MAX];
 
-		if (!ad->is_used)
+		if (ad->state == ADVICE_FREE)
 			continue;
 		if (pg->advice_work == 0) {	/* the next begins with it */
 			pg->advice_next = (start + n) % ADVICE_MAX;
@@ -545,18 +289,14 @@ bool advice_step_all(struct pager *pg)
 	return can_go_on;
 }
 
-/* Nothing will ever be free for these.  Returns true when there are any. */
 bool advice_fail_wanting(struct pager *pg)
 {
 	bool are_any = false;
 
 	for (unsigned i = 0; i < ADVICE_MAX; i++) {
-		struct advice *ad = &pg->advice[i];
-
-		if (!ad->is_used || !ad->is_wanting)
+		if (pg->advice[i].state != ADVICE_WANTING)
 			continue;
-		ad->is_wanting = false;
-		pin_undo(pg, ad, -ENOMEM);
+		pin_undo(pg, &pg->advice[i], -ENOMEM);
 		are_any = true;
 	}
 	return are_any;
@@ -569,14 +309,16 @@ void advice_end_segment(struct pager *pg, segment_id segment)
 	for (unsigned i = 0; left > 0 && i < ADVICE_MAX; i++) {
 		struct advice *ad = &pg->advice[i];
 
-		left -= ad->is_used;
-		if (!ad->is_used || ad->segment != segment)
+		left -= ad->state != ADVICE_FREE;
+		if (ad->state == ADVICE_FREE || ad->segment != segment)
 			continue;
 		/* Its pins have all been given back already. */
 		ad->charged_units = 0;
 		advice_end(pg, ad, -EFAULT);
 	}
 }
+
+/* ---- coming in */
 
 /* WILLNEED is answered before it is done; so it must leave room for those who
  * wait. */
@@ -587,22 +329,19 @@ static unsigned willneed_count(const struct pager *pg)
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < ADVICE_MAX; i++)
-		count += pg->advice[i].is_used &&
+		count += pg->advice[i].state != ADVICE_FREE &&
 			 pg->advice[i].kind == PAGER_WILLNEED;
 	return count;
 }
 
-static struct advice *advice_get(struct pager *pg, bool is_reserved)
+static struct advice *find_free(struct pager *pg, bool is_reserved)
 {
 	if (!is_reserved &&
 	    pg->advice_others >= ADVICE_MAX - PAGER_ADVICE_RESERVED)
 		return NULL;
 	for (unsigned i = 0; i < ADVICE_MAX; i++)
-		if (!pg->advice[i].is_used) {
-			pg->advice_count++;
-			pg->advice_others += !is_reserved;
+		if (pg->advice[i].state == ADVICE_FREE)
 			return &pg->advice[i];
-		}
 	return NULL;
 }
 
@@ -649,7 +388,6 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 {
 	const struct pager_segment *sg = &pg->segment[segment];
 	struct advice ad = {
-		.is_used = true,
 		.kind = (uint8_t)advice,
 		.segment = segment,
 		.first = first,
@@ -684,12 +422,13 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 		pg->ops->done(pg->ctx, cookie, 0, 0);	/* only advice */
 		return;
 	}
-	slot = advice_get(pg, sg->is_reserved);
+	slot = find_free(pg, sg->is_reserved);
 	if (slot == NULL) {
 		pg->ops->done(pg->ctx, cookie, -EBUSY, 0);
 		return;
 	}
 	*slot = ad;
+	advice_enter(pg, slot, ADVICE_ACTING);
 	if (advice == PAGER_PIN)
 		pin_charge(pg, segment, (int64_t)(count << sg->order));
 	if (advice == PAGER_WILLNEED) {

@@ -19,7 +19,12 @@
  * A reader that overtakes what is read ahead *chases* it: then it is not told
  * of single pages, but waits, where it comes to the end of what it knows, for
  * the answer to a fault that speaks of many. */
-#include "daemon/pager/internal.h"
+#include "daemon/pager/ahead.h"
+
+#include "daemon/pager/frame.h"
+#include "daemon/pager/load.h"
+#include "daemon/pager/page.h"
+#include "daemon/pager/zero.h"
 
 enum {
 	WINDOW_UNITS_MAX = 512,		/* 2 MiB */
@@ -29,7 +34,7 @@ enum {
 
 /* ---- segments that have streams to be served */
 
-static void enqueue(struct pager *pg, segment_id id)
+static void ahead_enqueue(struct pager *pg, segment_id id)
 {
 	struct pager_segment *sg = &pg->segment[id];
 
@@ -37,24 +42,25 @@ static void enqueue(struct pager *pg, segment_id id)
 		return;
 	sg->is_ahead_queued = true;
 	sg->ahead_next = 0;
-	if (pg->ahead_head == 0)
-		pg->ahead_head = id;
+	if (pg->ahead.head == 0)
+		pg->ahead.head = id;
 	else
-		pg->segment[pg->ahead_tail].ahead_next = id;
-	pg->ahead_tail = id;
+		pg->segment[pg->ahead.tail].ahead_next = id;
+	pg->ahead.tail = id;
 	pg->ahead_count++;
 }
 
-static void unqueue(struct pager *pg, segment_id before, segment_id id)
+static void ahead_unlink(struct pager *pg, segment_id before,
+			 segment_id id)
 {
 	struct pager_segment *sg = &pg->segment[id];
 
 	if (before == 0)
-		pg->ahead_head = sg->ahead_next;
+		pg->ahead.head = sg->ahead_next;
 	else
 		pg->segment[before].ahead_next = sg->ahead_next;
-	if (pg->ahead_tail == id)
-		pg->ahead_tail = before;
+	if (pg->ahead.tail == id)
+		pg->ahead.tail = before;
 	sg->is_ahead_queued = false;
 	sg->ahead_next = 0;
 	pg->ahead_count--;
@@ -66,10 +72,10 @@ void ahead_forget(struct pager *pg, segment_id id)
 
 	if (!pg->segment[id].is_ahead_queued)
 		return;
-	for (segment_id at = pg->ahead_head; at != id;
+	for (segment_id at = pg->ahead.head; at != id;
 	     at = pg->segment[at].ahead_next)
 		before = at;
-	unqueue(pg, before, id);
+	ahead_unlink(pg, before, id);
 }
 
 /* ---- where readers are */
@@ -141,7 +147,7 @@ struct stream *ahead_fault(struct pager *pg, segment_id segment, uint64_t page,
 	st->client = client;
 	note_passed(pg, sg, st, passed);
 	if (st->ahead < st->goal)
-		enqueue(pg, segment);
+		ahead_enqueue(pg, segment);
 	return st;
 }
 
@@ -152,7 +158,7 @@ void ahead_expect(struct pager *pg, segment_id segment, struct stream *st,
 
 	if (stream_expect(&sg->streams, st, count,
 			  window_max(pg, sg, st->client)))
-		enqueue(pg, segment);
+		ahead_enqueue(pg, segment);
 }
 
 bool ahead_touched(struct pager *pg, segment_id segment, uint64_t first,
@@ -165,7 +171,7 @@ bool ahead_touched(struct pager *pg, segment_id segment, uint64_t first,
 	while ((st = stream_touched(&sg->streams, first, count,
 				    window_max(pg, sg, 1), &passed)) != NULL) {
 		note_passed(pg, sg, st, passed);
-		enqueue(pg, segment);
+		ahead_enqueue(pg, segment);
 	}
 	if (!sg->is_ahead_queued)
 		return false;
@@ -175,7 +181,7 @@ bool ahead_touched(struct pager *pg, segment_id segment, uint64_t first,
 
 /* ---- telling */
 
-static bool is_fresh(const struct pager *pg, const struct pager_segment *sg,
+static bool is_untold(const struct pager *pg, const struct pager_segment *sg,
 		     uint64_t page)
 {
 	return page_is_mappable(pg, sg, page) &&
@@ -203,8 +209,8 @@ static void announce_run(struct pager *pg, segment_id segment, uint64_t first,
 }
 
 /* Pages of [first, first + count) that have come in: tell whose they are. */
-void ahead_announce(struct pager *pg, segment_id segment, uint64_t first,
-		    uint64_t count)
+static void announce(struct pager *pg, segment_id segment, uint64_t first,
+		     uint64_t count)
 {
 	const struct pager_segment *sg = &pg->segment[segment];
 	uint64_t end = first + count;
@@ -214,11 +220,27 @@ void ahead_announce(struct pager *pg, segment_id segment, uint64_t first,
 	while (first < end) {
 		uint64_t stop = first;
 
-		while (stop < end && is_fresh(pg, sg, stop))
+		while (stop < end && is_untold(pg, sg, stop))
 			stop++;
 		if (stop > first)
 			announce_run(pg, segment, first, stop - first);
 		first = stop + 1;
+	}
+}
+
+void ahead_announce_load(struct pager *pg, const struct batch *b)
+{
+	const struct pager_segment *sg = &pg->segment[b->segment[0]];
+
+	for (unsigned i = 0; b->ahead != 0 && i < b->page_count; i++) {
+		unsigned end = i + 1;
+
+		while (end < b->page_count &&
+		       b->page[end] == b->page[end - 1] + 1)
+			end++;
+		announce(pg, b->segment[0], page_index(sg, b->page[i]),
+			 end - i);
+		i = end - 1;
 	}
 }
 
@@ -237,7 +259,6 @@ struct ahead_turn {
 	uint32_t fill_units;		/* that may still be filled */
 };
 
-/* What the stream wants from its step `first` on, as far as one batch goes. */
 void ahead_plan(const struct stream *st, uint32_t first, struct intake *in)
 {
 	uint32_t span = stream_span(st);
@@ -272,8 +293,8 @@ static bool fill_some(struct pager *pg, struct ahead_turn *turn,
 	if (!zero_fill(pg, in, &account))
 		return false;
 	turn->stream->ahead += in->count;
-	ahead_announce(pg, in->segment, in->step < 0 ?
-		       intake_page(in, in->count - 1) : in->from, in->count);
+	announce(pg, in->segment, in->step < 0 ?
+		 intake_page(in, in->count - 1) : in->from, in->count);
 	return true;
 }
 
@@ -283,9 +304,7 @@ static enum ahead_end bring_in(struct pager *pg, struct ahead_turn *turn,
 			       uint64_t page)
 {
 	const struct pager_segment *sg = &pg->segment[turn->segment];
-	bool is_used = page_next_used(pg, sg, page, 1) == page;
-	unsigned state = is_used ? pg->page[sg->first + page].state :
-				   PAGE_ZERO;
+	enum page_state state = page_state_at(pg, sg, page);
 	struct stream *st = turn->stream;
 	struct intake in = { .segment = turn->segment, .from = page };
 
@@ -354,8 +373,7 @@ static enum ahead_end serve_segment(struct pager *pg, struct ahead_turn *turn)
 	return AHEAD_DONE;
 }
 
-/* Serve all that are queued, one batch each and again, as far as it goes.
- * Returns true when it can go on at once. */
+/* One batch each, and again. */
 bool ahead_run(struct pager *pg)
 {
 	struct ahead_turn turn = { .fill_units = FILL_UNITS_MAX };
@@ -363,15 +381,15 @@ bool ahead_run(struct pager *pg)
 
 	pg->ahead_wanted = 0;
 	/* Whoever waits for a frame comes first. */
-	while (pg->ahead_head != 0 && pg->pool_waiting.head == 0 &&
+	while (pg->ahead.head != 0 && pg->pool_waiting.head == 0 &&
 	       (end == AHEAD_DONE || end == AHEAD_BEGUN)) {
-		turn.segment = pg->ahead_head;
+		turn.segment = pg->ahead.head;
 		end = serve_segment(pg, &turn);
 		/* Who got nothing stays the first. */
 		if (end == AHEAD_DONE || end == AHEAD_BEGUN)
-			unqueue(pg, 0, turn.segment);
+			ahead_unlink(pg, 0, turn.segment);
 		if (end == AHEAD_BEGUN)
-			enqueue(pg, turn.segment);
+			ahead_enqueue(pg, turn.segment);
 	}
 	return end == AHEAD_TIRED;
 }

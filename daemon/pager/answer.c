@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers to faults: which pages one speaks of besides its own, and the end of
- * its waiter. */
-#include "daemon/pager/internal.h"
+#include "daemon/pager/answer.h"
 
+#include "daemon/pager/ahead.h"
+#include "daemon/pager/frame.h"
+#include "daemon/pager/page.h"
+#include "daemon/pager/waiter.h"
 #include <errno.h>
 
-static void answer(struct pager *pg, waiter_id id,
-		   const struct pager_reply *what, uint64_t io_ns)
+static void answer_waiter(struct pager *pg, waiter_id id,
+			  const struct pager_reply *what, uint64_t io_ns)
 {
 	const struct waiter *w = &pg->waiter[id];
 	const struct pager_segment *sg = &pg->segment[w->segment];
@@ -26,41 +28,16 @@ static void answer(struct pager *pg, waiter_id id,
 	pg->ops->reply(pg->ctx, &reply);
 }
 
-void answer_error(struct pager *pg, waiter_id id, int error, uint64_t io_ns)
+void answer_failed(struct pager *pg, waiter_id id, int error)
 {
 	const struct pager_reply what = {
 		.mark = PAGER_NO_PAGE,
 		.error = error,
 	};
 
-	answer(pg, id, &what, io_ns);
+	answer_waiter(pg, id, &what, 0);
 }
 
-/* May it be mapped along with the waiter's page?  Pages that nobody was told
- * of yet: others are mapped already, or were aged and must show by a fault
- * that they are in use. */
-static bool is_around(const struct pager *pg, const struct waiter *w,
-		      uint64_t page)
-{
-	const struct pager_segment *sg = &pg->segment[w->segment];
-
-	return page_is_mappable(pg, sg, page) &&
-	       (pg->frame[pg->page[sg->first + page].frame].flags &
-		w->around_flags);
-}
-
-uint32_t answer_extent(const struct pager *pg, const struct waiter *w)
-{
-	uint64_t page = page_index(&pg->segment[w->segment], w->page);
-	uint32_t count = 1;
-
-	while (count < w->around &&
-	       is_around(pg, w, page + (uint64_t)(w->step * (int64_t)count)))
-		count++;
-	return count;
-}
-
-/* Its own page is there; answer with `count` that are. */
 void answer_resident(struct pager *pg, waiter_id id, uint32_t count,
 		     uint64_t io_ns)
 {
@@ -87,5 +64,5 @@ void answer_resident(struct pager *pg, waiter_id id, uint32_t count,
 	else if (count > 1 && w->client != 0)
 		what.mark = stream_choose_mark(&sg->streams, what.first,
 					       count, page);
-	answer(pg, id, &what, io_ns);
+	answer_waiter(pg, id, &what, io_ns);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* I/O of a batch: cut into requests of neighbouring slots, submitted as far
  * as the store takes them, counted until all have ended. */
-#include "daemon/pager/internal.h"
+#include "daemon/pager/batch.h"
 
 #include <errno.h>
 
@@ -142,38 +142,46 @@ static bool submit_on(struct pager *pg, batch_id id)
 	return true;
 }
 
-static struct stalled *stalled_list(struct pager *pg, const struct batch *b)
+static void batch_push(struct pager *pg, struct batch_queue *q, batch_id id)
+{
+	pg->batch[id].next = 0;
+	if (q->head == 0)
+		q->head = id;
+	else
+		pg->batch[q->tail].next = id;
+	q->tail = id;
+}
+
+static void batch_unlink(struct pager *pg, struct batch_queue *q, batch_id id)
+{
+	batch_id before = 0;
+
+	for (batch_id at = q->head; at != id; at = pg->batch[at].next)
+		before = at;
+	if (before == 0)
+		q->head = pg->batch[id].next;
+	else
+		pg->batch[before].next = pg->batch[id].next;
+	if (q->tail == id)
+		q->tail = before;
+	pg->batch[id].next = 0;
+}
+
+static struct batch_queue *stalled_queue(struct pager *pg,
+					 const struct batch *b)
 {
 	return b->is_ahead ? &pg->stalled_ahead : &pg->stalled;
 }
 
-static void stall(struct pager *pg, batch_id id)
+/* As far as the store takes it, behind those that came first. */
+static void submit_or_stall(struct pager *pg, batch_id id)
 {
-	struct stalled *list = stalled_list(pg, &pg->batch[id]);
+	struct batch *b = &pg->batch[id];
+	struct batch_queue *q = stalled_queue(pg, b);
 
-	pg->batch[id].is_stalled = true;
-	pg->batch[id].next = 0;
-	if (list->head == 0)
-		list->head = id;
-	else
-		pg->batch[list->tail].next = id;
-	list->tail = id;
-}
-
-static void unstall(struct pager *pg, struct stalled *list, batch_id id)
-{
-	batch_id before = 0;
-
-	for (batch_id at = list->head; at != id; at = pg->batch[at].next)
-		before = at;
-	if (before == 0)
-		list->head = pg->batch[id].next;
-	else
-		pg->batch[before].next = pg->batch[id].next;
-	if (list->tail == id)
-		list->tail = before;
-	pg->batch[id].is_stalled = false;
-	pg->batch[id].next = 0;
+	b->is_stalled = q->head != 0 || !submit_on(pg, id);
+	if (b->is_stalled)
+		batch_push(pg, q, id);
 }
 
 void batch_hurry(struct pager *pg, batch_id id)
@@ -184,12 +192,12 @@ void batch_hurry(struct pager *pg, batch_id id)
 	if (!b->is_ahead)
 		return;
 	if (is_stalled)
-		unstall(pg, &pg->stalled_ahead, id);
+		batch_unlink(pg, &pg->stalled_ahead, id);
 	b->is_ahead = false;
 	pg->ahead_io -= b->ahead_io;
 	b->ahead_io = 0;
-	if (is_stalled && (pg->stalled.head != 0 || !submit_on(pg, id)))
-		stall(pg, id);
+	if (is_stalled)
+		submit_or_stall(pg, id);
 }
 
 void batch_start(struct pager *pg, batch_id id)
@@ -201,10 +209,8 @@ void batch_start(struct pager *pg, batch_id id)
 	b->cursor_page = (uint16_t)at.page;
 	b->cursor_unit = 0;
 	b->cursor_slot = at.slot;
-	if (at.page >= b->page_count)
-		return;
-	if (stalled_list(pg, b)->head != 0 || !submit_on(pg, id))
-		stall(pg, id);
+	if (at.page < b->page_count)
+		submit_or_stall(pg, id);
 }
 
 /* Give back staging behind the batch's last page. */
@@ -220,17 +226,19 @@ void batch_trim_staging(struct pager *pg, struct batch *b)
 	b->staging_count = used;
 }
 
-static void resume(struct pager *pg, struct stalled *list)
+static void resume_queue(struct pager *pg, struct batch_queue *q)
 {
-	while (list->head != 0 && submit_on(pg, list->head))
-		unstall(pg, list, list->head);
+	while (q->head != 0 && submit_on(pg, q->head)) {
+		pg->batch[q->head].is_stalled = false;
+		batch_unlink(pg, q, q->head);
+	}
 }
 
 void batch_resume_stalled(struct pager *pg)
 {
-	resume(pg, &pg->stalled);
+	resume_queue(pg, &pg->stalled);
 	if (pg->stalled.head == 0)
-		resume(pg, &pg->stalled_ahead);
+		resume_queue(pg, &pg->stalled_ahead);
 }
 
 /* It says nothing against the slot: the medium is full, or has forgotten. */
@@ -239,47 +247,54 @@ static bool is_mild(int error)
 	return error == 0 || error == -ENOSPC || error == -SWAP_ELOST;
 }
 
-static void batch_finish(struct pager *pg, batch_id id)
+/* Pages [page, page + count) of the batch could not be read, or written. */
+static void note_failure(struct pager *pg, struct batch *b, unsigned page,
+			 unsigned count, int error)
 {
-	pg->batch[id].io_ns = pg->now_ns;
-	if (pg->batch[id].kind == BATCH_LOAD)
-		load_finish(pg, id);
+	if (b->kind == BATCH_LOAD)
+		pg->stats.read_errors += error != -SWAP_ELOST;
 	else
-		evict_finish(pg, id);
+		pg->stats.write_errors++;
+	for (unsigned i = page; i < page + count; i++) {
+		b->failed |= UINT64_C(1) << i;
+		/* A page may have several: the worst one counts. */
+		if (is_mild(b->error[i]))
+			b->error[i] = error;
+	}
 }
 
-void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
-		   uint64_t now_ns)
+batch_id batch_io_done(struct pager *pg, uint64_t io_cookie, int result)
 {
 	batch_id id = (batch_id)io_cookie;
-	unsigned page = (unsigned)(io_cookie >> 32 & 0xffff);
-	unsigned count = (unsigned)(io_cookie >> 48);
 	struct batch *b = &pg->batch[id];
 
-	pg->now_ns = now_ns;
 	ASSERT(b->kind != BATCH_FREE && b->io_pending > 0);
 	b->io_pending--;
 	pg->ahead_io -= b->ahead_io > 0;
 	b->ahead_io = (uint16_t)(b->ahead_io - (b->ahead_io > 0));
-	pg->futile_units = 0;	/* a page that came in may leave as it is */
-	if (result != 0) {
-		if (b->kind == BATCH_LOAD)
-			pg->stats.read_errors += result != -SWAP_ELOST;
-		else
-			pg->stats.write_errors++;
-		for (unsigned i = page; i < page + count; i++) {
-			b->failed |= UINT64_C(1) << i;
-			/* A page may have several: the worst one counts. */
-			if (is_mild(b->error[i]))
-				b->error[i] = result;
-		}
-	}
+	if (result != 0)
+		note_failure(pg, b, (unsigned)(io_cookie >> 32 & 0xffff),
+			     (unsigned)(io_cookie >> 48), result);
 	batch_resume_stalled(pg);
 	if (b->io_pending > 0 || b->is_stalled)
-		return;
-	batch_finish(pg, id);
-	pg->is_teardown_due |= pg->dying_count != 0;
-	fault_retry_waiting(pg);
-	advice_step_all(pg);
-	(void)ahead_run(pg);
+		return 0;
+	b->io_ns = pg->now_ns;
+	return id;
+}
+
+void batch_close(struct pager *pg, batch_id id, enum batch_end end)
+{
+	if (end == BATCH_SETTLED)
+		batch_put(pg, id);
+	else if (end == BATCH_STARVED)
+		batch_push(pg, &pg->starved, id);
+}
+
+batch_id batch_take_starved(struct pager *pg)
+{
+	batch_id id = pg->starved.head;
+
+	if (id != 0)
+		batch_unlink(pg, &pg->starved, id);
+	return id;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* pager_check(): recount everything from the tables themselves and compare
  * with the counters.  Slow on purpose: it believes nothing. */
-#include "daemon/pager/internal.h"
-
+#include "daemon/pager/account.h"
+#include "daemon/pager/page.h"
 #include <string.h>
 
 struct recount {
@@ -117,7 +117,8 @@ static void check_chunks(const struct pager *pg, const struct pager_segment *sg)
 	ASSERT(used == sum);
 }
 
-static uint32_t queue_length(const struct pager *pg, const struct queue *q)
+static uint32_t queue_length(const struct pager *pg,
+			     const struct waiter_queue *q)
 {
 	uint32_t length = 0;
 	waiter_id last = 0;
@@ -278,7 +279,7 @@ static void check_ahead(const struct pager *pg)
 {
 	uint32_t queued = 0;
 
-	for (segment_id id = pg->ahead_head; id != 0;
+	for (segment_id id = pg->ahead.head; id != 0;
 	     id = pg->segment[id].ahead_next) {
 		ASSERT(pg->segment[id].is_ahead_queued);
 		ASSERT(pg->segment[id].state == SEGMENT_LIVE);
@@ -295,8 +296,11 @@ static void check_advice(const struct pager *pg)
 	for (unsigned i = 0; i < ADVICE_MAX; i++) {
 		const struct advice *ad = &pg->advice[i];
 
-		count += ad->is_used;
-		others += ad->is_used && !pg->segment[ad->segment].is_reserved;
+		if (ad->state == ADVICE_FREE)
+			continue;
+		count++;
+		others += !pg->segment[ad->segment].is_reserved;
+		ASSERT(ad->state != ADVICE_WANTING || ad->kind == PAGER_PIN);
 	}
 	for (segment_id id = pg->segment_first; id != 0;
 	     id = pg->segment[id].next)
@@ -316,6 +320,34 @@ static uint32_t waiting_of(const struct pager *pg, segment_id segment)
 	return count;
 }
 
+/* Those in a queue, and no other, are marked. */
+static void check_dying(const struct pager *pg)
+{
+	uint32_t queued = 0, blocked = 0, marked = 0;
+
+	for (segment_id id = pg->dying.head; id != 0;
+	     id = pg->segment[id].dying_next, queued++)
+		ASSERT(pg->segment[id].is_dying_queued);
+	for (segment_id id = pg->blocked.head; id != 0;
+	     id = pg->segment[id].dying_next)
+		ASSERT(pg->segment[id].is_blocked &&
+		       !pg->segment[id].is_dying_queued);
+	for (segment_id id = pg->segment_first; id != 0;
+	     id = pg->segment[id].next) {
+		const struct pager_segment *sg = &pg->segment[id];
+
+		ASSERT(sg->state == SEGMENT_DYING ||
+		       !(sg->is_dying_queued || sg->is_blocked));
+		marked += sg->is_dying_queued;
+		blocked += sg->is_blocked;
+		/* T1: something will wake it. */
+		ASSERT(sg->state != SEGMENT_DYING || sg->is_dying_queued ||
+		       sg->is_blocked || sg->count[PAGE_LOADING] +
+		       sg->count[PAGE_EVICTING] + sg->writing != 0);
+	}
+	ASSERT(queued == marked && blocked == pg->blocked_count);
+}
+
 void pager_check(const struct pager *pg)
 {
 	uint64_t committed = 0, going = 0, batch_pages = 0, batch_slots;
@@ -324,14 +356,6 @@ void pager_check(const struct pager *pg)
 	struct recount rc;
 
 	memset(&rc, 0, sizeof(rc));
-	for (segment_id id = pg->dying_head; id != 0;
-	     id = pg->segment[id].dying_next) {
-		ASSERT(pg->segment[id].state == SEGMENT_DYING);
-		ASSERT(pg->segment[id].dying_next != 0 ||
-		       pg->dying_tail == id);
-		dying++;
-	}
-	ASSERT(dying == pg->dying_count);
 	for (segment_id id = pg->segment_first; id != 0;
 	     id = pg->segment[id].next) {
 		const struct pager_segment *sg = &pg->segment[id];
@@ -347,9 +371,11 @@ void pager_check(const struct pager *pg)
 		committed += sg->page_count << sg->order;
 		if (sg->state == SEGMENT_DYING && !sg->is_blocked)
 			going += sg->page_count << sg->order;
+		dying += sg->state == SEGMENT_DYING;
 		segments++;
 	}
-	ASSERT(segments == pg->segment_count);
+	ASSERT(segments == pg->segment_count && dying == pg->dying_count);
+	check_dying(pg);
 	ASSERT(committed == pg->committed_units);
 	ASSERT(going == pg->dying_units);
 	batch_slots = check_batches(pg, &batch_pages, &waiting);

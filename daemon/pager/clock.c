@@ -12,7 +12,10 @@
  * line.  A search looks at no more frames in a turn than its share, and goes on
  * in the next one: what it costs others does not grow with the pool, nor with
  * what one account has. */
-#include "daemon/pager/internal.h"
+#include "daemon/pager/clock.h"
+
+#include "daemon/pager/account.h"
+#include "daemon/pager/frame.h"
 
 static frame_id next_frame(const struct pager *pg, frame_id id)
 {
@@ -75,17 +78,28 @@ static void age_frame(struct pager *pg, frame_id id)
 		  page_index(&pg->segment[fr->segment], fr->page));
 }
 
+bool clock_is_candidate(const struct pager *pg, page_id id)
+{
+	const struct page *p = &pg->page[id];
+	const struct frame *fr = &pg->frame[p->frame];
+	const struct pager_segment *sg = &pg->segment[fr->segment];
+
+	return p->state == PAGE_RESIDENT &&
+	       !(p->flags & (PAGE_WRITING | PAGE_LEAVING)) && fr->pins == 0 &&
+	       sg->state == SEGMENT_LIVE && !sg->is_stuck;
+}
+
 static bool is_victim(const struct pager *pg, frame_id id)
 {
 	const struct frame *fr = &pg->frame[id];
 
 	return fr->page != 0 && !(fr->flags & FRAME_REFERENCED) &&
-	       evict_is_candidate(pg, fr->page);
+	       clock_is_candidate(pg, fr->page);
 }
 
 /* A hand's next look at the pool, or at the frames of `account`.  A victim, or
  * 0. */
-static frame_id look(struct pager *pg, account_id account)
+static frame_id clock_look(struct pager *pg, account_id account)
 {
 	frame_id id;
 
@@ -103,14 +117,14 @@ static frame_id look(struct pager *pg, account_id account)
 }
 
 /* One that was advised COLD and is so still. */
-static frame_id next_cold(struct pager *pg)
+static frame_id next_cold(struct pager *pg, struct clock_search *search)
 {
-	while (pg->looks_left > 0) {
+	while (search->looks_left > 0) {
 		frame_id id = frame_line_take(pg, &pg->cold_line);
 
 		if (id == 0)
 			return 0;
-		pg->looks_left--;
+		search->looks_left--;
 		pg->stats.frames_examined++;
 		if ((pg->frame[id].flags & FRAME_COLD) && is_victim(pg, id))
 			return id;
@@ -118,26 +132,26 @@ static frame_id next_cold(struct pager *pg)
 	return 0;
 }
 
-/* The next frame to evict, of `account` or (0) of anybody; 0: there is none, or
- * (is_search_due) none has been found in this turn.  After three rounds there
- * is none: two may do no more than spare and age everything. */
-frame_id clock_next(struct pager *pg, account_id account)
+/* After three rounds there is none: two may do no more than spare and age
+ * everything. */
+frame_id clock_next(struct pager *pg, account_id account,
+		    struct clock_search *search)
 {
 	struct pager_account *ac = &pg->account[account];
 	uint64_t *vain = account != 0 ? &ac->vain_looks : &pg->vain_looks;
 	uint64_t most = UINT64_C(3) * (account != 0 ? ac->frame_count :
 						      pg->frame_top);
-	frame_id id = account == 0 ? next_cold(pg) : 0;
+	frame_id id = account == 0 ? next_cold(pg, search) : 0;
 
 	while (id == 0 && *vain < most) {
-		if (pg->looks_left == 0) {
-			pg->is_search_due = true;
+		if (search->looks_left == 0) {
+			search->is_cut_short = true;
 			return 0;
 		}
-		pg->looks_left--;
+		search->looks_left--;
 		pg->stats.frames_examined++;
 		++*vain;
-		id = look(pg, account);
+		id = clock_look(pg, account);
 	}
 	*vain = 0;
 	return id;

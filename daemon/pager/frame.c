@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The frame table: getting and putting frames, and nothing about whom to
  * take them from (clock.c). */
-#include "daemon/pager/internal.h"
+#include "daemon/pager/frame.h"
+
+#include "daemon/pager/account.h"
 
 /* The account at or above `account` that has no room for `units` more. */
 static account_id account_in_the_way(const struct pager *pg,
@@ -12,11 +14,8 @@ static account_id account_in_the_way(const struct pager *pg,
 	return account;
 }
 
-/* How many more pages of the segment, `most` at most, have room within all
- * limits and without touching the last quarter of the low watermark: what
- * readahead may take.  (All of the watermark would be too much: under load the
- * pool is below it half of the time.)  With a waiter, who would soon ask for
- * the others too, half of that quarter's rest as well. */
+/* (All of the watermark would be too much: under load the pool is below it half
+ * of the time.) */
 uint32_t frame_room(const struct pager *pg, const struct pager_segment *sg,
 		    bool has_waiter, uint32_t most)
 {
@@ -38,7 +37,6 @@ uint32_t frame_room(const struct pager *pg, const struct pager_segment *sg,
 	return (uint32_t)MIN(room >> sg->order, (uint64_t)most);
 }
 
-/* The account whose limit leaves no room for a page of the segment, or 0. */
 account_id frame_limited_by(const struct pager *pg,
 			    const struct pager_segment *sg)
 {
@@ -103,19 +101,8 @@ void frame_set_flags(struct pager *pg, frame_id id, uint8_t set,
 
 /* ---- lines */
 
-int frame_line_init(struct pager *pg, struct frame_line *line,
-		    const char *name, uint8_t flag)
-{
-	int err = table_init(&line->table, name, sizeof(*line->id),
-			     pg->config.frame_count);
-
-	line->id = line->table.base;
-	line->flag = flag;
-	return err;
-}
-
 /* `offset` from the head. */
-static frame_id *place_of(const struct pager *pg, struct frame_line *line,
+static frame_id *line_place(const struct pager *pg, struct frame_line *line,
 			  uint32_t offset)
 {
 	uint64_t at = (uint64_t)line->head + offset;
@@ -128,7 +115,7 @@ void frame_line_add(struct pager *pg, struct frame_line *line, frame_id id)
 	if (pg->frame[id].flags & line->flag)
 		return;
 	pg->frame[id].flags |= line->flag;
-	*place_of(pg, line, line->count++) = id;
+	*line_place(pg, line, line->count++) = id;
 }
 
 frame_id frame_line_take(struct pager *pg, struct frame_line *line)
@@ -137,7 +124,7 @@ frame_id frame_line_take(struct pager *pg, struct frame_line *line)
 
 	if (line->count == 0)
 		return 0;
-	id = *place_of(pg, line, 0);
+	id = *line_place(pg, line, 0);
 	line->head = (line->head + 1) % pg->config.frame_count;
 	line->count--;
 	pg->frame[id].flags &= (uint8_t)~line->flag;

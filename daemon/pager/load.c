@@ -5,16 +5,18 @@
  * again page by page, so that one bad sector loses one page and a passing
  * fault loses none.  A page that fails twice is LOST; its slot is never used
  * again, unless the store says that only what it contained is lost. */
-#include "daemon/pager/internal.h"
+#include "daemon/pager/load.h"
 
+#include "daemon/pager/frame.h"
+#include "daemon/pager/page.h"
+#include "daemon/pager/waiter.h"
 #include <string.h>
 
 static bool is_swapped(const struct pager *pg, const struct pager_segment *sg,
 		       uint64_t page)
 {
 	return page < sg->page_count &&
-	       page_next_used(pg, sg, page, 1) == page &&
-	       pg->page[sg->first + page].state == PAGE_SWAPPED;
+	       page_state_at(pg, sg, page) == PAGE_SWAPPED;
 }
 
 /* Does the slot of page `i` follow (going backward: precede) that of the page
@@ -197,11 +199,11 @@ static waiter_id waiter_of_one(const struct pager *pg, const struct batch *b,
 	const struct waiter *w = &pg->waiter[id];
 
 	return id != 0 && w->page == b->page[i] && w->hold <= 1 &&
-	       answer_extent(pg, w) == 1 ? id : 0;
+	       waiter_extent(pg, w) == 1 ? id : 0;
 }
 
-static int install(struct pager *pg, const struct batch *b, unsigned first,
-		   unsigned end)
+static int install_run(struct pager *pg, const struct batch *b, unsigned first,
+		       unsigned end)
 {
 	segment_id segment = b->segment[0];
 	const struct pager_segment *sg = &pg->segment[segment];
@@ -224,7 +226,7 @@ static bool load_install(struct pager *pg, struct batch *b, unsigned first,
 {
 	struct pager_segment *sg = &pg->segment[b->segment[0]];
 
-	if (install(pg, b, first, end) != 0)
+	if (install_run(pg, b, first, end) != 0)
 		return false;
 	for (unsigned i = first; i < end; i++) {
 		struct page *p = &pg->page[b->page[i]];
@@ -249,38 +251,6 @@ static unsigned good_end(const struct batch *b, unsigned first)
 	       b->page[end] == b->page[end - 1] + 1)
 		end++;
 	return end;
-}
-
-/* Those who wait for a page of this batch, or have one and wait for this one's
- * as well: see what has become of theirs.  `may_hold`: they may go on to wait
- * for the next batch. */
-static void load_answer(struct pager *pg, batch_id id, bool may_hold)
-{
-	struct batch *b = &pg->batch[id];
-	struct queue all = b->waiting;
-	waiter_id w;
-
-	b->waiting = (struct queue){ 0 };
-	while ((w = waiter_pop(pg, &all)) != 0)
-		fault_go_on(pg, w, may_hold, b->io_ns);
-}
-
-/* Tell of what nobody waits for. */
-static void load_announce(struct pager *pg, batch_id id)
-{
-	const struct batch *b = &pg->batch[id];
-	const struct pager_segment *sg = &pg->segment[b->segment[0]];
-
-	for (unsigned i = 0; b->ahead != 0 && i < b->page_count; i++) {
-		unsigned end = i + 1;
-
-		while (end < b->page_count &&
-		       b->page[end] == b->page[end - 1] + 1)
-			end++;
-		ahead_announce(pg, b->segment[0],
-			       page_index(sg, b->page[i]), end - i);
-		i = end - 1;
-	}
 }
 
 /* Everything has been read (twice, where that was needed). */
@@ -317,7 +287,7 @@ static bool load_settle(struct pager *pg, struct batch *b)
 	return is_complete;
 }
 
-void load_finish(struct pager *pg, batch_id id)
+enum batch_end load_finish(struct pager *pg, batch_id id)
 {
 	struct batch *b = &pg->batch[id];
 	bool is_dying = pg->segment[b->segment[0]].state == SEGMENT_DYING;
@@ -330,18 +300,12 @@ void load_finish(struct pager *pg, batch_id id)
 			b->failed = 0;
 			memset(b->error, 0, sizeof(b->error));
 			batch_start(pg, id);
-			return;
+			return BATCH_GOES_ON;
 		}
 		b->wanted = 0;
 	}
-	if (!load_settle(pg, b)) {
-		pg->stats.install_retries++;
-		pg->must_reinstall = true;
-		/* Who has a page need not wait for others'. */
-		load_answer(pg, id, false);
-		return;
-	}
-	load_answer(pg, id, true);
-	load_announce(pg, id);
-	batch_put(pg, id);
+	if (load_settle(pg, b))
+		return BATCH_SETTLED;
+	pg->stats.install_retries++;
+	return BATCH_STARVED;
 }

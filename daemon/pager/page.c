@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Entries of the page table: the one function that moves a page from state
  * to state, and the counters that go with it. */
-#include "daemon/pager/internal.h"
+#include "daemon/pager/page.h"
+
+#include "daemon/pager/account.h"
+#include "daemon/pager/frame.h"
 
 static const uint8_t page_may_enter[PAGE_STATES] = {
 	[PAGE_ZERO] = BIT(PAGE_RESIDENT),
@@ -179,4 +182,29 @@ uint64_t page_next_used(const struct pager *pg, const struct pager_segment *sg,
 		page = (page / PAGES_PER_CHUNK + 1) * PAGES_PER_CHUNK;
 	}
 	return MIN(page, sg->page_count);
+}
+
+enum page_state page_state_at(const struct pager *pg,
+			      const struct pager_segment *sg, uint64_t page)
+{
+	if (page_next_used(pg, sg, page, 1) != page)
+		return PAGE_ZERO;
+	return (enum page_state)pg->page[sg->first + page].state;
+}
+
+bool page_fill_holes(struct pager *pg, page_id id)
+{
+	struct page *p = &pg->page[id];
+	segment_id segment = pg->frame[p->frame].segment;
+	const struct pager_segment *sg = &pg->segment[segment];
+
+	if (!(p->flags & PAGE_PARTIAL))
+		return true;
+	if (pg->ops->install(pg->ctx, segment, page_index(sg, id) << sg->order,
+			     order_units(sg->order), NULL) != 0) {
+		pg->stats.install_retries++;
+		return false;
+	}
+	p->flags &= (uint8_t)~PAGE_PARTIAL;
+	return true;
 }

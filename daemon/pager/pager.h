@@ -298,7 +298,7 @@ struct pager_stats {
 };
 void pager_stats_get(const struct pager *pg, struct pager_stats *ret_stats);
 
-/* Recount every table and ASSERT the invariants of pager.c.  Slow: walks all
+/* Recount every table and ASSERT the invariants of tables.h.  Slow: walks all
  * frames and all page tables. */
 void pager_check(const struct pager *pg);
 

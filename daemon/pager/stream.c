@@ -57,8 +57,8 @@ static void set_mark(struct stream *st)
 }
 
 /* The next window, behind those `used` steps that are about to be used up. */
-static void grow(struct stream_set *set, struct stream *st, uint32_t used,
-		 uint32_t window_max)
+static void grow_window(struct stream_set *set, struct stream *st,
+			uint32_t used, uint32_t window_max)
 {
 	uint32_t least = STREAM_WINDOW_FIRST;
 
@@ -74,7 +74,7 @@ bool stream_expect(struct stream_set *set, struct stream *st, uint32_t count,
 {
 	if (st->mark == 0 || count < st->mark)
 		return false;
-	grow(set, st, count, window_max);
+	grow_window(set, st, count, window_max);
 	return true;
 }
 
@@ -92,7 +92,7 @@ static void move_on(struct stream_set *set, struct stream *st, uint32_t count,
 		st->mark -= count;
 		return;
 	}
-	grow(set, st, 0, window_max);
+	grow_window(set, st, 0, window_max);
 }
 
 void stream_stop(struct stream *st)
@@ -113,7 +113,7 @@ void stream_drop(struct stream *st)
 
 /* How far behind its goal a reader is looked for: pages that were there anyway
  * may lie between. */
-static uint32_t reach(const struct stream *st)
+static uint32_t reach_of(const struct stream *st)
 {
 	return st->step == 1 || st->step == -1 ?
 		MIN(st->window, (uint32_t)REACH_NEAR) : (uint32_t)REACH_FAR;
@@ -129,7 +129,7 @@ static struct stream *match(struct stream_set *set, uint64_t page,
 		struct stream *st = &set->stream[i];
 		int64_t count = steps_to(st, page);
 
-		if (count < 0 || count > (int64_t)st->goal + reach(st) ||
+		if (count < 0 || count > (int64_t)st->goal + reach_of(st) ||
 		    (found != NULL && count >= *ret_count))
 			continue;
 		found = st;
@@ -192,7 +192,7 @@ static int32_t find_step(const struct stream_set *set, uint64_t page)
 	return (int32_t)found;
 }
 
-static void remember(struct stream_set *set, uint64_t page)
+static void remember_fault(struct stream_set *set, uint64_t page)
 {
 	set->recent[set->recent_next++ % STREAM_RECENT] = page + 1;
 }
@@ -213,13 +213,14 @@ static struct stream *oldest(struct stream_set *set)
 	return found;
 }
 
-static struct stream *begin(struct stream_set *set, enum stream_mode mode,
-			    uint64_t page, uint32_t window_max)
+static struct stream *begin_stream(struct stream_set *set,
+				   enum stream_mode mode, uint64_t page,
+				   uint32_t window_max)
 {
 	int32_t step = find_step(set, page);
 	struct stream *st;
 
-	remember(set, page);
+	remember_fault(set, page);
 	if (step == 0 && mode == STREAM_SEQUENTIAL)
 		step = 1;
 	if (step == 0)
@@ -261,7 +262,7 @@ struct stream *stream_fault(struct stream_set *set, enum stream_mode mode,
 		st = match(set, page, &count);
 		if (st == NULL)
 			return is_recent(set, page) ? NULL :
-				begin(set, mode, page, window_max);
+				begin_stream(set, mode, page, window_max);
 		if (!has_skipped_mark(st, count))
 			break;
 		stream_drop(st);

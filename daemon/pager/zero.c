@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Bringing in pages that are zeros and nowhere: first touches. */
-#include "daemon/pager/internal.h"
+#include "daemon/pager/zero.h"
+
+#include "daemon/pager/frame.h"
+#include "daemon/pager/page.h"
 
 enum { ZERO_UNITS_MAX = 512 };	/* filled in one call: about 0.5 ms */
-
-static bool is_zero(const struct pager *pg, const struct pager_segment *sg,
-		    uint64_t page)
-{
-	return page < sg->page_count &&
-	       (page_next_used(pg, sg, page, 1) != page ||
-		pg->page[sg->first + page].state == PAGE_ZERO);
-}
 
 void zero_cut(const struct pager *pg, struct intake *in)
 {
@@ -19,8 +13,13 @@ void zero_cut(const struct pager *pg, struct intake *in)
 	uint32_t count = 1;
 
 	most = frame_room(pg, sg, in->has_waiter, MIN(in->count, most));
-	while (count < most && is_zero(pg, sg, intake_page(in, count)))
-		count++;
+	for (; count < most; count++) {
+		uint64_t page = intake_page(in, count);
+
+		if (page >= sg->page_count ||
+		    page_state_at(pg, sg, page) != PAGE_ZERO)
+			break;
+	}
 	in->count = count;
 }
 
@@ -74,7 +73,6 @@ bool zero_fill(struct pager *pg, const struct intake *in,
 	for (uint64_t page = low; page < low + in->count; page++)
 		pg->page[sg->first + page].flags |= PAGE_PARTIAL;
 	*ret_account = 0;
-	pg->is_starved = true;
 	pg->stats.install_retries++;
 	return false;
 }

@@ -1,12 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* The pager's tables and the calls between its files; nobody else includes
- * this.
+/* The pager's tables; nobody but its own files includes this.
  *
  * Everything that must outlive the process is in flat tables (common/table.h)
  * linked by index: pages, frames, segments, accounts, waiters, batches.
- * Index 0 is "none" everywhere, so a table of zeros is a valid empty one. */
-#ifndef MEMD_PAGER_INTERNAL_H
-#define MEMD_PAGER_INTERNAL_H
+ * Index 0 is "none" everywhere, so a table of zeros is a valid empty one.
+ *
+ * The files stand on each other, each calls only those above it here:
+ *
+ *   account, frame, page, waiter   entries of the tables
+ *   clock, stream                  policy: whom to evict, what to read ahead
+ *   batch                          I/O of a run of pages
+ *   zero, load, write_back, evict  pages come in, and leave
+ *   ahead                          those that nobody has asked for
+ *   answer, fault, waiting         those that somebody waits for
+ *   advice_act, advice             what clients advise
+ *   segment, teardown              who owns pages
+ *   turn                           what happens, and what is due
+ *
+ * Invariants (check.c recounts them all):
+ *   P1  A page has a frame exactly while RESIDENT, LOADING or EVICTING, and
+ *       the frame names the page.
+ *   P2  free_units + frames of those three states == frame_count.
+ *   P3  A SWAPPED or LOADING page has a slot; a ZERO or LOST one has none.
+ *       No two pages share a slot, and slots in use == slots of pages + slots
+ *       being written.
+ *   P4  A page in a batch is busy (LOADING, EVICTING, or RESIDENT with
+ *       PAGE_WRITING) and names that batch; a busy page is in exactly one.
+ *   P5  Every waiter is in exactly one queue.  The page of a batch's waiter
+ *       is in that batch, or it was there and the waiter may be told of that
+ *       batch's pages too.
+ *   P6  committed <= commit limit when a segment is admitted; charges of an
+ *       account == what its segments and its children use.
+ *   P7  A frame is put only after E1 (write_back.c): no bytes are ever only
+ *       in a frame that has been given away. */
+#ifndef MEMD_PAGER_TABLES_H
+#define MEMD_PAGER_TABLES_H
 
 #include "common/table.h"
 #include "daemon/pager/pager.h"
@@ -117,7 +145,7 @@ struct pager_segment {
 	page_id first;			/* its pages are first, first + 1 … */
 	account_id account;
 	segment_id next, prev;		/* by `first`; next: free list, too */
-	segment_id dying_next;		/* queue */
+	segment_id dying_next;		/* in pager.dying or pager.blocked */
 	uint8_t state;
 	uint8_t order;
 	uint8_t mode;			/* enum stream_mode */
@@ -128,6 +156,7 @@ struct pager_segment {
 	uint64_t pinned_units;		/* of all its pins: see advice.c */
 	uint64_t teardown_cursor;	/* DYING: pages before it are done */
 	uint64_t shed_cursor;		/* … and their entries given back */
+	bool is_dying_queued;		/* DYING: it is in pager.dying */
 	bool is_blocked;		/* DYING: ops.discard refused */
 	bool is_stuck;			/* nothing can be captured from it */
 	bool is_reserved;		/* pager_segment_reserve() */
@@ -137,8 +166,18 @@ struct pager_segment {
 	segment_id ahead_next;
 };
 
-struct queue {			/* of waiters, first come first served */
+/* First come, first served. */
+struct waiter_queue {
 	waiter_id head, tail;
+};
+struct batch_queue {
+	batch_id head, tail;
+};
+struct segment_queue {
+	segment_id head, tail;
+};
+struct account_queue {
+	account_id head, tail;
 };
 
 /* Lists of accounts for which there is something to do, so that nobody looks
@@ -167,7 +206,7 @@ struct pager_account {
 	/* Faults that must wait for it: some are served in their order, and
 	 * those that came when these, and those that have been served and not
 	 * answered, were as many as its limit bears: set aside. */
-	struct queue waiting, set_aside;
+	struct waiter_queue waiting, set_aside;
 	uint32_t near_count;		/* in `waiting` */
 	uint32_t serving_count;		/* served and not answered */
 	uint32_t served_count;		/* since one was brought back */
@@ -228,7 +267,7 @@ struct batch {
 	uint16_t io_pending;		/* submitted, not ended */
 	uint16_t ahead_io;		/* of these, in pager.ahead_io */
 	uint32_t staging_first, staging_count;
-	batch_id next;			/* stalled list, or free list */
+	batch_id next;			/* in a queue, or free list */
 	/* Submission goes on from here when the store was full. */
 	uint16_t cursor_page;
 	uint32_t cursor_unit;
@@ -242,7 +281,7 @@ struct batch {
 	uint64_t settled;		/* nothing is left to do for it */
 	uint64_t ahead;			/* load: nobody has asked for it yet */
 	uint64_t io_ns;
-	struct queue waiting;		/* load */
+	struct waiter_queue waiting;		/* load */
 	page_id page[BATCH_PAGES_MAX];
 	segment_id segment[BATCH_PAGES_MAX];
 	slot_id slot[BATCH_PAGES_MAX];	/* evict: being written */
@@ -251,26 +290,30 @@ struct batch {
 
 enum { ADVICE_MAX = 256 };
 
-/* An advice under way.  Parked while a page of it is busy. */
+enum advice_state {			/* see advice.c */
+	ADVICE_FREE,
+	ADVICE_ACTING,
+	ADVICE_WANTING,
+	ADVICE_ENDING,
+	ADVICE_STATES
+};
+
+/* An advice under way. */
 struct advice {
-	bool is_used;
-	bool is_answered;		/* done() was called; goes on alone */
-	bool is_wanting;		/* parked for lack of a frame */
+	uint8_t state;
 	uint8_t kind;			/* enum pager_advice */
-	uint8_t phase;
+	bool is_answered;		/* done() was called; goes on alone */
 	segment_id segment;
 	uint64_t first, end, cursor;
 	uint64_t cookie, count;
-	uint64_t charged_units;		/* UNPIN: given back at its end */
+	uint64_t charged_units;		/* pins to be given back at its end */
 	int result;
 };
 
-struct account_queue {
-	account_id head, tail;
-};
-
-struct stalled {			/* batches, first come first served */
-	batch_id head, tail;
+/* What is done in one turn at most, and is counted down there. */
+enum {
+	TEARDOWN_UNITS = 96,		/* some 30 us */
+	ADVICE_WORK_PER_TURN = 256,	/* see advice.c */
 };
 
 struct pager {
@@ -300,7 +343,8 @@ struct pager {
 	uint64_t pinned_units;
 	uint64_t reserved_pinned_units;	/* of these: of reserved segments */
 	segment_id segment_free, segment_first;
-	segment_id dying_head, dying_tail;
+	struct segment_queue dying;	/* can go on dying now */
+	struct segment_queue blocked;
 	segment_id segment_hint;	/* look for room behind it first */
 	account_id account_free;
 	waiter_id waiter_free;
@@ -308,8 +352,9 @@ struct pager {
 	batch_id batch_free;
 	uint32_t batches_used;
 	/* To be submitted further; the second when nothing else is. */
-	struct stalled stalled, stalled_ahead;
-	struct queue pool_waiting;
+	struct batch_queue stalled, stalled_ahead;
+	struct batch_queue starved;	/* to be settled when there is memory */
+	struct waiter_queue pool_waiting;
 	uint64_t wanted_units;		/* by a parked PIN */
 	uint64_t committed_units;
 	uint64_t dying_units;		/* of these: will go soon */
@@ -319,21 +364,16 @@ struct pager {
 	frame_id back_hand;
 	frame_id frame_top;		/* entries behind it were never used */
 	uint64_t vain_looks;		/* at frames, since the last victim */
-	uint32_t looks_left;		/* at frames, in this search */
-	bool is_search_due;		/* one has not come to its end */
 	bool is_reclaiming;		/* below low, not yet above high */
-	bool must_reinstall;		/* a batch waits for memory */
-	bool is_starved;		/* a zero-fill waits for memory */
 	uint64_t futile_units;		/* captured in vain since the last */
 	uint64_t futile_until_ns;
 	uint32_t futile_free_slots;
 	struct account_queue accounts[ACCOUNT_LISTS];
 	uint32_t account_waiting;	/* faults in accounts' queues */
-	bool is_teardown_due;		/* a dying segment can go on dying */
 	uint32_t teardown_budget;	/* units that may go in this turn */
 
 	/* Readahead: segments whose streams have not got all they want yet. */
-	segment_id ahead_head, ahead_tail;
+	struct segment_queue ahead;
 	uint32_t ahead_count;
 	uint32_t ahead_io;		/* requests in flight for it */
 	uint32_t ahead_wanted;		/* units it lacked the last time */
@@ -375,181 +415,7 @@ static inline bool page_is_busy(const struct page *p)
 	       (p->flags & PAGE_WRITING) != 0;
 }
 
-/* page.c: entries of the page table. */
-void page_enter(struct pager *pg, struct pager_segment *sg, page_id id,
-		enum page_state next);
-/* Its frame and batch are not needed any more: its bytes are safe elsewhere, or
- * lost. */
-void page_release(struct pager *pg, struct pager_segment *sg, page_id id,
-		  enum page_state next);
-void page_set_slot(struct pager *pg, struct pager_segment *sg, page_id id,
-		   slot_id slot);
-void page_drop_slot(struct pager *pg, struct pager_segment *sg, page_id id);
-/* Give a chain back that no page has (any more), and say so to the store. */
-void page_put_chain(struct pager *pg, slot_id slot);
-void page_set_writing(struct pager *pg, struct pager_segment *sg, page_id id,
-		      bool is_writing);
-/* Resident and whole: what a client may map.  `page` is an index, any. */
-bool page_is_mappable(const struct pager *pg, const struct pager_segment *sg,
-		      uint64_t page);
-/* Somebody uses it. */
-void page_mark_used(struct pager *pg, page_id id);
-/* It stays in memory for now. */
-void page_keep(struct pager *pg, page_id id);
-struct checksum_key page_key(const struct pager *pg,
-			     const struct pager_segment *sg, page_id id);
-/* The first page at or after `page` (index) that may be other than ZERO;
- * sg->page_count when there is none.  Looks at `budget` chunks at most and
- * then returns where it stopped. */
-uint64_t page_next_used(const struct pager *pg, const struct pager_segment *sg,
-			uint64_t page, uint32_t budget);
-
-/* frame.c.  frame_get: 0 when there is none; *ret_account then says whose
- * limit is in the way (0: the pool is empty). */
-frame_id frame_get(struct pager *pg, segment_id segment, page_id page,
-		   account_id *ret_account);
-void frame_put(struct pager *pg, frame_id id);
-uint32_t frame_room(const struct pager *pg, const struct pager_segment *sg,
-		    bool has_waiter, uint32_t most);
-account_id frame_limited_by(const struct pager *pg,
-			    const struct pager_segment *sg);
-void frame_set_flags(struct pager *pg, frame_id id, uint8_t set,
-		     uint8_t clear);
-/* Lines of frames.  _add: if it is not in it yet.  _take: 0 when it is
- * empty. */
-int frame_line_init(struct pager *pg, struct frame_line *line,
-		    const char *name, uint8_t flag) MUST_CHECK;
-void frame_line_add(struct pager *pg, struct frame_line *line, frame_id id);
-frame_id frame_line_take(struct pager *pg, struct frame_line *line);
-
-/* account.c */
-bool account_is_over(const struct pager *pg, account_id account,
-		     uint64_t more_units);
-void account_add_frame(struct pager *pg, account_id account, frame_id id);
-void account_remove_frame(struct pager *pg, account_id account, frame_id id);
-/* The next frame that its clock comes to; 0: it has none. */
-frame_id account_next_frame(struct pager *pg, account_id account);
-/* Its place in a list is the last one, or where it has one already. */
-void account_list_add(struct pager *pg, enum account_list list,
-		      account_id account);
-account_id account_list_take(struct pager *pg, enum account_list list);
-void account_charge_evicting(struct pager *pg, account_id account,
-			     int64_t units);
-int account_map(struct pager *pg, account_id account, uint64_t units)
-	MUST_CHECK;
-void account_unmap(struct pager *pg, account_id account, uint64_t units);
-bool account_contains(const struct pager *pg, account_id outer,
-		      account_id inner);
-uint64_t account_effective_limit(const struct pager_account *ac,
-				 uint64_t units);
-
-/* batch.c: I/O. */
-batch_id batch_get(struct pager *pg, enum batch_kind kind, unsigned order);
-void batch_put(struct pager *pg, batch_id id);
-void batch_start(struct pager *pg, batch_id id);
-/* Somebody waits for it now. */
-void batch_hurry(struct pager *pg, batch_id id);
-void batch_trim_staging(struct pager *pg, struct batch *b);
-void batch_resume_stalled(struct pager *pg);
-void *batch_bytes(struct pager *pg, const struct batch *b, unsigned page);
-
-/* Pages to be brought in: from, from + step … (backward: step < 0), `count` of
- * them.  Somebody may wait for the first. */
-struct intake {
-	segment_id segment;
-	uint64_t from;
-	int32_t step;
-	uint32_t count;
-	bool has_waiter;
-	/* Of the others, each `ahead`-th is one that a stream expects; 0:
-	 * none is. */
-	uint32_t ahead;
-};
-
-static inline bool intake_is_ahead(const struct intake *in, uint32_t i)
-{
-	return in->ahead != 0 && i % in->ahead == 0 &&
-	       !(i == 0 && in->has_waiter);
-}
-
-/* Past the end of the segment where there is no such page. */
-static inline uint64_t intake_page(const struct intake *in, uint32_t i)
-{
-	return in->from + (uint64_t)((int64_t)in->step * i);
-}
-
-/* load.c: SWAPPED pages.  _cut: no more than are SWAPPED and have room, but
- * one, which is.  _start: false when a frame, staging or a batch is missing,
- * *ret_account as frame_get(); else in->count is what has been started. */
-void load_cut(const struct pager *pg, struct intake *in);
-bool load_start(struct pager *pg, struct intake *in, account_id *ret_account,
-		batch_id *ret_batch);
-void load_finish(struct pager *pg, batch_id id);
-
-/* zero.c: the same for ZERO pages, in steps of 1 or -1.  After _fill they are
- * RESIDENT; false when the first got no frame, *ret_account as frame_get(), or
- * when the system had no memory (*ret_account 0; they are PAGE_PARTIAL). */
-void zero_cut(const struct pager *pg, struct intake *in);
-bool zero_fill(struct pager *pg, const struct intake *in,
-	       account_id *ret_account);
-
-/* fault.c */
-void waiter_push(struct pager *pg, struct queue *q, waiter_id id);
-waiter_id waiter_pop(struct pager *pg, struct queue *q);
-void waiter_put(struct pager *pg, waiter_id id);
-void fault_go_on(struct pager *pg, waiter_id id, bool may_hold,
-		 uint64_t io_ns);
-bool fault_retry_waiting(struct pager *pg);
-void fault_fail_waiting(struct pager *pg, struct queue *q, segment_id segment,
-			int error);
-void fault_fail_account(struct pager *pg, account_id account,
-			segment_id segment, int error);
-
-/* evict.c */
-uint32_t evict_run(struct pager *pg, segment_id segment, uint64_t first,
-		   uint32_t count);
-uint32_t evict_some(struct pager *pg, uint32_t units,
-		    account_id account);
-void evict_finish(struct pager *pg, batch_id id);
-bool evict_put_back(struct pager *pg, page_id id);
-void evict_retry_reinstall(struct pager *pg);
-bool evict_is_candidate(const struct pager *pg, page_id id);
-
-/* answer.c.  Both end the waiter. */
-void answer_error(struct pager *pg, waiter_id id, int error, uint64_t io_ns);
-void answer_resident(struct pager *pg, waiter_id id, uint32_t count,
-		     uint64_t io_ns);
-/* How many pages its answer can speak of, its own (which is RESIDENT)
- * included. */
-uint32_t answer_extent(const struct pager *pg, const struct waiter *w);
-
-/* ahead.c: readahead. */
-struct stream *ahead_fault(struct pager *pg, segment_id segment, uint64_t page,
-			   uint32_t client);
-/* A reader who chases is told of pages up to `count` steps further on. */
-void ahead_expect(struct pager *pg, segment_id segment, struct stream *st,
-		  uint32_t count);
-bool ahead_touched(struct pager *pg, segment_id segment, uint64_t first,
-		   uint64_t count);
-bool ahead_run(struct pager *pg);
-void ahead_plan(const struct stream *st, uint32_t first, struct intake *in);
-void ahead_announce(struct pager *pg, segment_id segment, uint64_t first,
-		    uint64_t count);
-void ahead_forget(struct pager *pg, segment_id segment);
-
-/* clock.c: whom to evict. */
-frame_id clock_next(struct pager *pg, account_id account);
-void clock_age(struct pager *pg, segment_id segment, uint64_t page);
-void clock_age_flush(struct pager *pg);
-
-/* segment.c */
-void segment_teardown_all(struct pager *pg);
-uint64_t segment_commit_limit(const struct pager *pg);
-
-/* advice.c */
-void advice_begin_turn(struct pager *pg);
-bool advice_step_all(struct pager *pg);
-bool advice_fail_wanting(struct pager *pg);
-void advice_end_segment(struct pager *pg, segment_id segment);
+/* What all tables occupy now.  Slow: it asks the system. */
+uint64_t tables_memory_bytes(const struct pager *pg);
 
 #endif

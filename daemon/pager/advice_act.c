@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/pager/advice_act.h"
+
+#include "daemon/pager/account.h"
+#include "daemon/pager/evict.h"
+#include "daemon/pager/frame.h"
+#include "daemon/pager/load.h"
+#include "daemon/pager/page.h"
+#include "daemon/pager/write_back.h"
+#include "daemon/pager/zero.h"
+#include <errno.h>
+
+static struct page *page_under(struct pager *pg, const struct advice *ad,
+			       page_id *ret_id)
+{
+	const struct pager_segment *sg = &pg->segment[ad->segment];
+
+	*ret_id = (page_id)(sg->first + ad->cursor);
+	return &pg->page[*ret_id];
+}
+
+static bool is_pinned(const struct pager *pg, const struct page *p)
+{
+	return p->frame != 0 && pg->frame[p->frame].pins != 0;
+}
+
+/* ---- DONTNEED */
+
+static bool is_droppable(const struct pager *pg, const struct page *p)
+{
+	return p->frame != 0 && !page_is_busy(p) && !is_pinned(pg, p);
+}
+
+/* How many neighbours, from the cursor on, have data that can go. */
+static uint64_t droppable_run(const struct pager *pg, const struct advice *ad,
+			      uint64_t most)
+{
+	const struct pager_segment *sg = &pg->segment[ad->segment];
+	uint64_t end = MIN(ad->end, ad->cursor + MAX(most, 1u));
+	uint64_t page = ad->cursor;
+
+	while (page < end && page_next_used(pg, sg, page, 1) == page &&
+	       is_droppable(pg, &pg->page[sg->first + page]))
+		page++;
+	return page - ad->cursor;
+}
+
+static void drop_page(struct pager *pg, struct pager_segment *sg, page_id id)
+{
+	struct page *p = &pg->page[id];
+
+	if (p->frame != 0)
+		frame_put(pg, p->frame);
+	p->frame = 0;
+	p->flags = 0;
+	page_drop_slot(pg, sg, id);
+	page_enter(pg, sg, id, PAGE_ZERO);
+}
+
+/* What is in the data file goes run by run: a punch for each page would cost
+ * far more than all the rest. */
+static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
+				      struct advice_turn *turn)
+{
+	struct pager_segment *sg = &pg->segment[ad->segment];
+	page_id id;
+	const struct page *p = page_under(pg, ad, &id);
+
+	if (p->state == PAGE_ZERO)
+		return STEP_NEXT;
+	if (page_is_busy(p))
+		return STEP_PARK;
+	if (is_pinned(pg, p)) {
+		turn->result = -EBUSY;
+		return STEP_NEXT;
+	}
+	if (p->frame != 0)
+		turn->pages = droppable_run(pg, ad,
+					    turn->most_units >> sg->order);
+	turn->units = turn->pages << sg->order;
+	if (p->frame != 0 &&
+	    pg->ops->discard(pg->ctx, ad->segment, ad->cursor << sg->order,
+			     turn->units) != 0) {
+		turn->result = -EBUSY;
+		return STEP_NEXT;
+	}
+	for (uint64_t i = 0; i < turn->pages; i++)
+		drop_page(pg, sg, id + (page_id)i);
+	ad->count += turn->pages;
+	return STEP_NEXT;
+}
+
+/* ---- COLD */
+
+static enum advice_step cold_page(struct pager *pg, struct advice *ad,
+				  struct advice_turn *turn)
+{
+	page_id id;
+	const struct page *p = page_under(pg, ad, &id);
+
+	(void)turn;
+	if (p->state != PAGE_RESIDENT || is_pinned(pg, p))
+		return STEP_NEXT;
+	frame_set_flags(pg, p->frame, FRAME_COLD,
+			FRAME_REFERENCED | FRAME_FRESH);
+	clock_age(pg, ad->segment, ad->cursor);
+	ad->count++;
+	return STEP_NEXT;
+}
+
+/* ---- PAGEOUT */
+
+static uint32_t candidate_run(const struct pager *pg, const struct advice *ad,
+			      uint64_t most)
+{
+	const struct pager_segment *sg = &pg->segment[ad->segment];
+	uint64_t end = ad->cursor;
+
+	most = MIN(MAX(most, 1u), (uint64_t)BATCH_PAGES_MAX);
+	while (end < ad->end && end - ad->cursor < most &&
+	       page_next_used(pg, sg, end, 1) == end &&
+	       clock_is_candidate(pg, (page_id)(sg->first + end)))
+		end++;
+	return (uint32_t)(end - ad->cursor);
+}
+
+static enum advice_step pageout_page(struct pager *pg, struct advice *ad,
+				     struct advice_turn *turn)
+{
+	page_id id;
+	const struct page *p = page_under(pg, ad, &id);
+	uint32_t taken, run;
+
+	if (p->state != PAGE_RESIDENT)
+		return STEP_NEXT;
+	if (is_pinned(pg, p)) {
+		turn->result = -EBUSY;
+		return STEP_NEXT;
+	}
+	run = candidate_run(pg, ad, turn->most_units >>
+				    pg->segment[ad->segment].order);
+	if (run == 0)
+		return STEP_PARK;
+	taken = evict_run(pg, ad->segment, ad->cursor, run);
+	if (taken == 0)		/* no staging now, or capture refused it */
+		return pg->write_staging.used_count != 0 ? STEP_PARK :
+							   STEP_NEXT;
+	ad->count += taken;
+	turn->pages = taken;
+	turn->units = (uint64_t)taken << pg->segment[ad->segment].order;
+	return STEP_NEXT;
+}
+
+static enum advice_step pageout_wait(struct pager *pg, struct advice *ad,
+				     struct advice_turn *turn)
+{
+	page_id id;
+	const struct page *p = page_under(pg, ad, &id);
+
+	(void)turn;
+	return p->state == PAGE_EVICTING || (p->flags & PAGE_WRITING) ?
+		STEP_PARK : STEP_NEXT;
+}
+
+/* The page at the cursor and those behind it that the advice is about. */
+static struct intake advice_intake(const struct advice *ad)
+{
+	return (struct intake){
+		.segment = ad->segment,
+		.from = ad->cursor,
+		.step = 1,
+		.count = (uint32_t)MIN(ad->end - ad->cursor,
+				       (uint64_t)BATCH_PAGES_MAX),
+		.has_waiter = ad->kind == PAGER_PIN,
+	};
+}
+
+/* Start reading; in->count pages. */
+static bool advice_load(struct pager *pg, const struct advice *ad,
+			struct intake *in, account_id *ret_account)
+{
+	batch_id batch;
+
+	*in = advice_intake(ad);
+	load_cut(pg, in);
+	return load_start(pg, in, ret_account, &batch);
+}
+
+static bool advice_fill(struct pager *pg, const struct advice *ad,
+			account_id *ret_account, struct advice_turn *turn)
+{
+	struct intake in = advice_intake(ad);
+	unsigned order = pg->segment[ad->segment].order;
+
+	in.count = MIN(in.count, MAX((uint32_t)turn->most_units >> order, 1u));
+	zero_cut(pg, &in);
+	turn->units = (uint64_t)in.count << order;
+	return zero_fill(pg, &in, ret_account);
+}
+
+/* ---- WILLNEED: what there is room for, in the background. */
+
+static enum advice_step willneed_page(struct pager *pg, struct advice *ad,
+				      struct advice_turn *turn)
+{
+	account_id account;
+	struct intake in;
+	page_id id;
+
+	if (page_under(pg, ad, &id)->state != PAGE_SWAPPED)
+		return STEP_NEXT;
+	if (frame_room(pg, &pg->segment[ad->segment], false, 1) == 0)
+		return STEP_STOP;
+	if (!advice_load(pg, ad, &in, &account))
+		return STEP_PARK;
+	turn->pages = in.count;
+	turn->units = (uint64_t)in.count << pg->segment[ad->segment].order;
+	ad->count += in.count;
+	return STEP_NEXT;
+}
+
+/* ---- PIN and UNPIN */
+
+/* Have frames freed: the pool's, or, where its limit is in the way, the
+ * account's. */
+static enum advice_step pin_wait(struct pager *pg, const struct advice *ad,
+				 account_id account)
+{
+	uint64_t *wanted = account != 0 ? &pg->account[account].wanted_units :
+					  &pg->wanted_units;
+
+	*wanted = MAX(*wanted, order_units(pg->segment[ad->segment].order));
+	if (account != 0)
+		account_list_add(pg, ACCOUNT_PRESSED, account);
+	return STEP_WANT;
+}
+
+static enum advice_step pin_page(struct pager *pg, struct advice *ad,
+				 struct advice_turn *turn)
+{
+	account_id account;
+	struct intake in;
+	page_id id;
+	const struct page *p = page_under(pg, ad, &id);
+
+	switch ((enum page_state)p->state) {
+	case PAGE_RESIDENT:
+		break;
+	case PAGE_ZERO:
+		if (!advice_fill(pg, ad, &account, turn))
+			return pin_wait(pg, ad, account);
+		break;
+	case PAGE_EVICTING:
+		if (!write_back_cancel(pg, id))
+			return STEP_PARK;
+		break;
+	case PAGE_SWAPPED:
+		if (!advice_load(pg, ad, &in, &account))
+			return pin_wait(pg, ad, account);
+		return STEP_PARK;
+	case PAGE_LOST:
+		turn->result = -EIO;
+		return STEP_STOP;
+	case PAGE_LOADING:
+	case PAGE_STATES:
+		return STEP_PARK;
+	}
+	if (!page_fill_holes(pg, id))
+		return STEP_PARK;
+	if (pg->frame[p->frame].pins == UINT16_MAX) {
+		turn->result = -ENOMEM;
+		return STEP_STOP;
+	}
+	pg->frame[p->frame].pins++;
+	page_mark_used(pg, id);
+	ad->count++;
+	return STEP_NEXT;
+}
+
+static enum advice_step unpin_look(struct pager *pg, struct advice *ad,
+				   struct advice_turn *turn)
+{
+	const struct pager_segment *sg = &pg->segment[ad->segment];
+	page_id id = (page_id)(sg->first + ad->cursor);
+
+	if (page_next_used(pg, sg, ad->cursor, 1) == ad->cursor &&
+	    is_pinned(pg, &pg->page[id]))
+		return STEP_NEXT;
+	turn->result = -EINVAL;
+	return STEP_STOP;
+}
+
+static enum advice_step unpin_take(struct pager *pg, struct advice *ad,
+				   struct advice_turn *turn)
+{
+	page_id id;
+	const struct page *p = page_under(pg, ad, &id);
+
+	(void)turn;
+	ASSERT(is_pinned(pg, p));
+	pg->frame[p->frame].pins--;
+	ad->count++;
+	return STEP_NEXT;
+}
+
+const struct advice_acts advice_acts[] = {
+	[PAGER_WILLNEED] = { .act = willneed_page },
+	[PAGER_DONTNEED] = { .act = dontneed_page },
+	[PAGER_COLD] = { .act = cold_page },
+	[PAGER_PAGEOUT] = { .act = pageout_page, .end = pageout_wait },
+	[PAGER_PIN] = { .act = pin_page, .end = unpin_take },
+	[PAGER_UNPIN] = { .act = unpin_look, .end = unpin_take },
+};

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* Making a pager, and its end. */
+#include "daemon/pager/tables.h"
+
+#include <errno.h>
+
+enum { BATCH_COUNT = 256 };
+
+static int init_line(struct pager *pg, struct frame_line *line,
+		     const char *name, uint8_t flag)
+{
+	int err = table_init(&line->table, name, sizeof(*line->id),
+			     pg->config.frame_count);
+
+	line->id = line->table.base;
+	line->flag = flag;
+	return err;
+}
+
+static int init_tables(struct pager *pg)
+{
+	const struct pager_config *c = &pg->config;
+	uint64_t units = (uint64_t)c->frame_count + c->slot_count;
+	uint64_t pages = units * 4 + (uint64_t)c->segments_max *
+					     PAGES_PER_CHUNK;
+	int err;
+
+	pages = MIN(pages, (uint64_t)UINT32_MAX - PAGES_PER_CHUNK);
+	pages = (pages / PAGES_PER_CHUNK + 1) * PAGES_PER_CHUNK;
+	pg->page_limit = (uint32_t)(pages - PAGES_PER_CHUNK);
+	err = table_init(&pg->page_table, "memd-pages", sizeof(*pg->page),
+			 pages);
+	if (err == 0)
+		err = table_init(&pg->chunk_table, "memd-chunks",
+				 sizeof(*pg->chunk), pages / PAGES_PER_CHUNK);
+	if (err == 0)
+		err = table_init(&pg->frame_table, "memd-frames",
+				 sizeof(*pg->frame), c->frame_count + 1ul);
+	if (err == 0)
+		err = table_init(&pg->segment_table, "memd-segments",
+				 sizeof(*pg->segment), c->segments_max + 1ul);
+	if (err == 0)
+		err = table_init(&pg->account_table, "memd-accounts",
+				 sizeof(*pg->account), c->accounts_max + 1ul);
+	if (err == 0)
+		err = table_init(&pg->waiter_table, "memd-waiters",
+				 sizeof(*pg->waiter), c->faults_max + 1ul);
+	if (err == 0)
+		err = table_init(&pg->batch_table, "memd-batches",
+				 sizeof(*pg->batch), BATCH_COUNT + 1);
+	if (err == 0)
+		err = init_line(pg, &pg->cold_line, "memd-cold",
+				FRAME_IN_COLD);
+	if (err == 0)
+		err = init_line(pg, &pg->slotted_line, "memd-slotted",
+				FRAME_IN_SLOTTED);
+	if (err == 0 && c->slot_count != 0)
+		err = slots_init(&pg->slots, c->slot_count);
+	return err;
+}
+
+static void set_watermarks(struct pager_config *c)
+{
+	if (c->low_watermark == 0)
+		c->low_watermark = MAX(c->frame_count / 32, 4u);
+	if (c->high_watermark <= c->low_watermark)
+		c->high_watermark = c->low_watermark * 2;
+	c->high_watermark = MIN(c->high_watermark, c->frame_count / 2);
+	c->low_watermark = MIN(c->low_watermark, c->high_watermark);
+}
+
+static bool is_valid(const struct pager_config *c)
+{
+	return c->frame_count >= 64 && c->segments_max > 0 &&
+	       c->faults_max > 0 && c->staging != NULL &&
+	       c->staging_bytes >= 512 * 1024 &&
+	       (uint64_t)c->frame_count + c->slot_count <= PAGER_UNITS_MAX;
+}
+
+int pager_create(const struct pager_config *config,
+		 const struct pager_ops *ops, void *ctx,
+		 struct pager **ret_pager)
+{
+	size_t half = config->staging_bytes / 2 / PAGER_UNIT_BYTES *
+		      PAGER_UNIT_BYTES;
+	struct pager *pg;
+	int err;
+
+	if (!is_valid(config))
+		return -EINVAL;
+	pg = calloc(1, sizeof(*pg));
+	if (pg == NULL)
+		return -ENOMEM;
+	pg->config = *config;
+	pg->ops = ops;
+	pg->ctx = ctx;
+	set_watermarks(&pg->config);
+	err = init_tables(pg);
+	if (err != 0) {
+		pager_destroy(pg);
+		return err;
+	}
+	pg->page = pg->page_table.base;
+	pg->chunk = pg->chunk_table.base;
+	pg->frame = pg->frame_table.base;
+	pg->segment = pg->segment_table.base;
+	pg->account = pg->account_table.base;
+	pg->waiter = pg->waiter_table.base;
+	pg->batch = pg->batch_table.base;
+	staging_init(&pg->read_staging, config->staging, half);
+	staging_init(&pg->write_staging, (uint8_t *)config->staging + half,
+		     half);
+	pg->frame_free = pg->segment_free = pg->account_free = 1;
+	pg->waiter_free = pg->batch_free = 1;
+	pg->free_units = config->frame_count;
+	pg->teardown_budget = TEARDOWN_UNITS;
+	pg->advice_work = ADVICE_WORK_PER_TURN;
+	pg->back_hand = 1;
+	*ret_pager = pg;
+	return 0;
+}
+
+void pager_destroy(struct pager *pg)
+{
+	if (pg == NULL)
+		return;
+	slots_fini(&pg->slots);
+	table_fini(&pg->slotted_line.table);
+	table_fini(&pg->cold_line.table);
+	table_fini(&pg->batch_table);
+	table_fini(&pg->waiter_table);
+	table_fini(&pg->account_table);
+	table_fini(&pg->segment_table);
+	table_fini(&pg->frame_table);
+	table_fini(&pg->chunk_table);
+	table_fini(&pg->page_table);
+	free(pg);
+}
+
+uint64_t tables_memory_bytes(const struct pager *pg)
+{
+	return table_memory_bytes(&pg->page_table) +
+	       table_memory_bytes(&pg->chunk_table) +
+	       table_memory_bytes(&pg->frame_table) +
+	       table_memory_bytes(&pg->segment_table) +
+	       table_memory_bytes(&pg->account_table) +
+	       table_memory_bytes(&pg->waiter_table) +
+	       table_memory_bytes(&pg->batch_table) +
+	       table_memory_bytes(&pg->cold_line.table) +
+	       table_memory_bytes(&pg->slotted_line.table) +
+	       table_memory_bytes(&pg->slots.used_map) +
+	       table_memory_bytes(&pg->slots.bad_map) +
+	       table_memory_bytes(&pg->slots.next_table) + sizeof(*pg);
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/* Taking segments down in pieces that nobody notices.
+ *
+ *   T1  A DYING segment is in pager.dying when something of it can go, in
+ *       pager.blocked when ops.discard has refused; or it is in neither and
+ *       waits for I/O of its pages, whose end wakes it. */
+#include "daemon/pager/teardown.h"
+
+#include "daemon/pager/advice.h"
+#include "daemon/pager/ahead.h"
+#include "daemon/pager/frame.h"
+#include "daemon/pager/page.h"
+#include "daemon/pager/segment.h"
+#include "daemon/pager/waiting.h"
+
+/* Forget a page of a dying segment that is not busy. */
+static void page_forget(struct pager *pg, struct pager_segment *sg, page_id id)
+{
+	struct page *p = &pg->page[id];
+
+	if (p->frame != 0) {
+		pg->frame[p->frame].pins = 0;
+		frame_put(pg, p->frame);
+		p->frame = 0;
+	}
+	page_drop_slot(pg, sg, id);
+	p->flags = 0;
+	page_enter(pg, sg, id, PAGE_ZERO);
+}
+
+static bool is_forgettable(const struct pager *pg,
+			   const struct pager_segment *sg, uint64_t page)
+{
+	const struct page *p = &pg->page[sg->first + page];
+
+	return p->state != PAGE_ZERO && !page_is_busy(p);
+}
+
+static void set_blocked(struct pager *pg, struct pager_segment *sg,
+			bool is_blocked)
+{
+	if (sg->is_blocked != is_blocked)
+		segment_charge_dying(pg, sg, is_blocked ? -1 : 1);
+	pg->blocked_count -= sg->is_blocked;
+	sg->is_blocked = is_blocked;
+	pg->blocked_count += sg->is_blocked;
+}
+
+/* Forget the run of forgettable pages that starts at `page`; its data leaves
+ * the file in one go.  Returns its end; `page` when the data would not go. */
+static uint64_t forget_run(struct pager *pg, segment_id id, uint64_t page,
+			   uint64_t most)
+{
+	struct pager_segment *sg = &pg->segment[id];
+	uint64_t end = page;
+	bool has_data = false;
+
+	while (end < sg->page_count && end - page < most &&
+	       page_next_used(pg, sg, end, 1) == end &&
+	       is_forgettable(pg, sg, end)) {
+		has_data |= pg->page[sg->first + end].frame != 0;
+		end++;
+	}
+	if (has_data && pg->ops->discard(pg->ctx, id, page << sg->order,
+					 (end - page) << sg->order) != 0) {
+		set_blocked(pg, sg, true);
+		return page;
+	}
+	for (; page < end; page++)
+		page_forget(pg, sg, (page_id)(sg->first + page));
+	return end;
+}
+
+static uint32_t used_pages(const struct pager_segment *sg)
+{
+	uint32_t sum = 0;
+
+	for (unsigned state = PAGE_ZERO + 1; state < PAGE_STATES; state++)
+		sum += sg->count[state];
+	return sum;
+}
+
+static uint32_t busy_pages(const struct pager_segment *sg)
+{
+	return sg->count[PAGE_LOADING] + sg->count[PAGE_EVICTING] +
+	       sg->writing;
+}
+
+enum {
+	CHUNKS_PER_UNIT = 8,	/* that cost as much to pass over */
+	/* Of the page table, given back at once; as many cost as much as to
+	 * take out a unit.  To ask for some costs as much as four units. */
+	SHED_CHUNKS = 256,
+	SHED_CHUNKS_PER_UNIT = 2,
+	SHED_COST = 4,
+	GONE_COST = 16,		/* whatever it was */
+};
+
+static void teardown_spend(uint32_t *budget, uint64_t cost)
+{
+	*budget -= (uint32_t)MIN((uint64_t)*budget, cost);
+}
+
+/* Give back entries of the page table, which has memory only where it was
+ * touched.  Returns whether that was all. */
+static bool shed_entries(struct pager *pg, struct pager_segment *sg)
+{
+	uint64_t all = segment_table_pages(sg), end = sg->first + all;
+
+	while (pg->teardown_budget > 0 && sg->shed_cursor < all) {
+		uint64_t at = table_next_used(&pg->page_table,
+					      sg->first + sg->shed_cursor);
+		uint64_t count = at >= end ? 0 :
+			MIN(end - at, (uint64_t)SHED_CHUNKS * PAGES_PER_CHUNK);
+
+		if (count != 0)
+			table_discard(&pg->page_table, at, count);
+		sg->shed_cursor = MIN(at, end) + count - sg->first;
+		teardown_spend(&pg->teardown_budget, SHED_COST +
+			       count / PAGES_PER_CHUNK / SHED_CHUNKS_PER_UNIT);
+	}
+	return sg->shed_cursor == all;
+}
+
+/* What one turn has done for a dying segment. */
+enum teardown_end {
+	TEARDOWN_GONE,
+	TEARDOWN_GOES_ON,	/* in the next turn */
+	TEARDOWN_WAITS,		/* for I/O of its pages */
+	TEARDOWN_BLOCKED,	/* ops.discard refused */
+};
+
+/* No page is left: what described them goes, and the data file.  A large one
+ * takes several turns. */
+static enum teardown_end segment_shed(struct pager *pg, segment_id id)
+{
+	uint32_t *budget = &pg->teardown_budget;
+
+	if (!shed_entries(pg, &pg->segment[id]) || *budget == 0 ||
+	    (pg->ops->shed != NULL && !pg->ops->shed(pg->ctx, id, budget)))
+		return TEARDOWN_GOES_ON;
+	teardown_spend(budget, GONE_COST);
+	segment_free(pg, id);
+	return TEARDOWN_GONE;
+}
+
+/* Forget pages of a DYING segment, as many as the turn's budget has room for.
+ * Busy ones are left until their I/O has ended; when none is left the segment
+ * goes.  Where the data will not go all stays as it is: the frames are
+ * charged as long as their memory is taken. */
+static enum teardown_end take_pages_down(struct pager *pg, segment_id id)
+{
+	struct pager_segment *sg = &pg->segment[id];
+	uint32_t *budget = &pg->teardown_budget;
+
+	set_blocked(pg, sg, false);
+	while (*budget > 0 && sg->teardown_cursor < sg->page_count) {
+		uint64_t from = sg->teardown_cursor;
+		uint64_t page = page_next_used(pg, sg, from,
+					       *budget * CHUNKS_PER_UNIT);
+		uint64_t end = page, cost;
+
+		/* To pass over what was never touched is not free either. */
+		teardown_spend(budget, (page - from) / PAGES_PER_CHUNK /
+				       CHUNKS_PER_UNIT);
+		if (*budget == 0) {
+			sg->teardown_cursor = page;
+			break;
+		}
+		if (page < sg->page_count)
+			end = forget_run(pg, id, page,
+					 MAX(*budget >> sg->order, 1u));
+		if (sg->is_blocked)
+			return TEARDOWN_BLOCKED;
+		cost = ((end - page) << sg->order) + 1;
+		if (end == page)
+			end = MIN(page + 1, sg->page_count);
+		teardown_spend(budget, cost);
+		sg->teardown_cursor = end;
+	}
+	if (sg->teardown_cursor < sg->page_count)
+		return TEARDOWN_GOES_ON;
+	if (used_pages(sg) == 0)
+		return segment_shed(pg, id);
+	/* Once more: for busy pages when their I/O has ended, for those that
+	 * were busy only when we passed, now. */
+	sg->teardown_cursor = 0;
+	return used_pages(sg) > busy_pages(sg) ? TEARDOWN_GOES_ON :
+						 TEARDOWN_WAITS;
+}
+
+/* ---- which of them can go on */
+
+static void queue_push(struct pager *pg, struct segment_queue *q,
+		       segment_id id)
+{
+	pg->segment[id].dying_next = 0;
+	if (q->tail != 0)
+		pg->segment[q->tail].dying_next = id;
+	else
+		q->head = id;
+	q->tail = id;
+}
+
+static segment_id queue_pop(struct pager *pg, struct segment_queue *q)
+{
+	segment_id id = q->head;
+
+	if (id == 0)
+		return 0;
+	q->head = pg->segment[id].dying_next;
+	if (q->head == 0)
+		q->tail = 0;
+	return id;
+}
+
+static void enqueue_dying(struct pager *pg, segment_id id)
+{
+	pg->segment[id].is_dying_queued = true;
+	queue_push(pg, &pg->dying, id);
+}
+
+void teardown_wake(struct pager *pg, segment_id id)
+{
+	const struct pager_segment *sg = &pg->segment[id];
+
+	if (sg->state == SEGMENT_DYING && !sg->is_dying_queued &&
+	    !sg->is_blocked)
+		enqueue_dying(pg, id);
+}
+
+/* It is in no queue. */
+static void teardown_step(struct pager *pg, segment_id id)
+{
+	switch (take_pages_down(pg, id)) {
+	case TEARDOWN_GOES_ON:
+		enqueue_dying(pg, id);
+		break;
+	case TEARDOWN_BLOCKED:
+		queue_push(pg, &pg->blocked, id);
+		break;
+	case TEARDOWN_WAITS:
+	case TEARDOWN_GONE:
+		break;
+	}
+}
+
+void teardown_run(struct pager *pg)
+{
+	segment_id last = pg->dying.tail, id = 0;
+
+	while (id != last && pg->teardown_budget > 0) {
+		id = queue_pop(pg, &pg->dying);
+		pg->segment[id].is_dying_queued = false;
+		teardown_spend(&pg->teardown_budget, 1);
+		teardown_step(pg, id);
+	}
+}
+
+uint32_t pager_retry_teardown(struct pager *pg)
+{
+	segment_id id;
+
+	while ((id = queue_pop(pg, &pg->blocked)) != 0)
+		enqueue_dying(pg, id);
+	return pg->blocked_count;
+}
+
+void pager_segment_destroy(struct pager *pg, segment_id segment)
+{
+	struct pager_segment *sg = &pg->segment[segment];
+
+	ASSERT(segment != 0 && sg->state == SEGMENT_LIVE);
+	sg->state = SEGMENT_DYING;
+	pg->dying_count++;
+	pg->pinned_units -= sg->pinned_units;
+	if (sg->is_reserved)
+		pg->reserved_pinned_units -= sg->pinned_units;
+	for (account_id id = sg->account; id != 0;
+	     id = pg->account[id].parent)
+		pg->account[id].pinned_units -= sg->pinned_units;
+	sg->pinned_units = 0;
+	segment_charge_dying(pg, sg, 1);
+	waiting_fail_segment(pg, segment);
+	advice_end_segment(pg, segment);
+	ahead_forget(pg, segment);
+	teardown_step(pg, segment);
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/* What happens to the pager, and what it has to do because of that: its turn.
+ *
+ * What is below tells by its result what has ended, or puts it in a queue; who
+ * is to go on because of that is said here alone.  Deferred work is what stands
+ * in these queues of struct pager:
+ *
+ *   stalled, stalled_ahead   batches, until the store takes more requests
+ *   starved                  batches, until there is memory for their bytes
+ *   dying                    segments of which something can go
+ *   pool_waiting, accounts   faults, until there are frames
+ *   advice                   until no page of it is busy, and there is work
+ *                            left in the turn
+ *   ahead                    segments whose streams want more */
+#include "daemon/pager/account.h"
+#include "daemon/pager/advice.h"
+#include "daemon/pager/ahead.h"
+#include "daemon/pager/batch.h"
+#include "daemon/pager/evict.h"
+#include "daemon/pager/load.h"
+#include "daemon/pager/page.h"
+#include "daemon/pager/segment.h"
+#include "daemon/pager/teardown.h"
+#include "daemon/pager/waiting.h"
+#include "daemon/pager/write_back.h"
+
+enum { LOOKS_PER_SEARCH = 1024 };	/* at frames, in a turn */
+
+bool pager_touched(struct pager *pg, segment_id segment, uint64_t first,
+		   uint64_t count, uint64_t now_ns)
+{
+	const struct pager_segment *sg = &pg->segment[segment];
+
+	pg->now_ns = now_ns;
+	if (segment == 0 || segment > pg->config.segments_max ||
+	    sg->state != SEGMENT_LIVE || first >= sg->page_count)
+		return false;
+	/* A report of more than was ever aged at once is not worth more. */
+	count = MIN(MIN(count, sg->page_count - first), UINT64_C(4096));
+	for (uint64_t page = first; page < first + count; page++) {
+		if (page_next_used(pg, sg, page, 1) != page)
+			continue;
+		page_mark_used(pg, (page_id)(sg->first + page));
+		pg->stats.minor_reported++;
+	}
+	return count != 0 && ahead_touched(pg, segment, first, count);
+}
+
+bool pager_use_resident(struct pager *pg, segment_id segment, uint64_t first,
+			uint64_t count)
+{
+	const struct pager_segment *sg = &pg->segment[segment];
+
+	if (segment == 0 || segment > pg->config.segments_max ||
+	    sg->state != SEGMENT_LIVE || first > sg->page_count ||
+	    count > sg->page_count - first)
+		return false;
+	for (uint64_t page = first; page < first + count; page++)
+		if (!page_is_mappable(pg, sg, page))
+			return false;
+	for (uint64_t page = first; page < first + count; page++)
+		page_mark_used(pg, (page_id)(sg->first + page));
+	return true;
+}
+
+void pager_prefetch(const struct pager *pg, segment_id segment, uint64_t page)
+{
+	const struct pager_segment *sg = &pg->segment[segment];
+	uint64_t at = sg->first + page;
+
+	if (page >= sg->page_count)
+		return;
+	__builtin_prefetch(&pg->page[at]);
+	__builtin_prefetch(&pg->chunk[at / PAGES_PER_CHUNK]);
+}
+
+/* Frames that are free or will be without anybody's doing. */
+static uint64_t coming_units(const struct pager *pg)
+{
+	return (uint64_t)pg->free_units + pg->units[PAGE_EVICTING];
+}
+
+static uint64_t units_of_first(const struct pager *pg,
+			       const struct waiter_queue *q)
+{
+	const struct waiter *w = &pg->waiter[q->head];
+
+	return q->head != 0 ? order_units(pg->segment[w->segment].order) : 0;
+}
+
+/* Frames somebody waits for and nobody has started to free. */
+static uint64_t missing_units(const struct pager *pg)
+{
+	uint64_t need = MAX(units_of_first(pg, &pg->pool_waiting),
+			    pg->wanted_units);
+
+	return need - MIN(need, coming_units(pg));
+}
+
+/* One batch toward the high watermark.  Returns true when it evicted. */
+static bool reclaim_pool(struct pager *pg, struct clock_search *search)
+{
+	uint64_t low = pg->config.low_watermark + pg->ahead_wanted;
+	uint64_t high = pg->config.high_watermark + pg->ahead_wanted;
+	uint64_t coming = coming_units(pg), want;
+
+	if (coming < low)
+		pg->is_reclaiming = true;
+	if (coming >= high)
+		pg->is_reclaiming = false;
+	want = pg->is_reclaiming ? high - coming : 0;
+	want = MAX(want, missing_units(pg));
+	if (want == 0)
+		return false;
+	return evict_some(pg, (uint32_t)MIN(want, (uint64_t)BATCH_PAGES_MAX),
+			  0, search) != 0;
+}
+
+enum { ACCOUNT_BATCH_UNITS = 32 };
+
+/* Frames of an account that must go: it is over its limit, or a fault or a
+ * PIN of its own waits. */
+static uint64_t surplus_units(const struct pager *pg, account_id id)
+{
+	const struct pager_account *ac = &pg->account[id];
+	uint64_t need = MAX(units_of_first(pg, &ac->waiting),
+			    ac->wanted_units);
+	uint64_t limit = account_effective_limit(ac, need);
+	uint64_t staying = ac->used_frames - ac->evicting_frames + need;
+
+	if (!ac->is_used || ac->limit_frames == 0)
+		return 0;
+	return staying - MIN(staying, limit);
+}
+
+/* One batch of an account that has too much.  Returns the frames tried. */
+static uint32_t reclaim_account(struct pager *pg, account_id id,
+				struct clock_search *search)
+{
+	struct pager_account *ac = &pg->account[id];
+	uint64_t surplus = surplus_units(pg, id), batch;
+
+	ac->wanted_units = 0;
+	if (surplus != 0 || ac->waiting.head != 0)
+		account_list_add(pg, ACCOUNT_PRESSED, id);
+	if (surplus == 0)
+		return 0;
+	/* Not so many that those who were just served lose what they got. */
+	batch = MIN(account_effective_limit(ac, 1) / 8,
+		    (uint64_t)ACCOUNT_BATCH_UNITS);
+	surplus = MAX(surplus, batch);
+	return evict_some(pg, (uint32_t)MIN(surplus,
+					    (uint64_t)BATCH_PAGES_MAX),
+			  id, search);
+}
+
+/* Those that have too much in turn, as far as one turn goes.  Returns true when
+ * it has evicted. */
+static bool reclaim_accounts(struct pager *pg, struct clock_search *search)
+{
+	account_id last = pg->accounts[ACCOUNT_PRESSED].tail, id = 0;
+	uint32_t left = BATCH_PAGES_MAX, all = left;
+
+	while (id != last && left > 0 && search->looks_left > 0) {
+		uint32_t tried;
+
+		id = account_list_take(pg, ACCOUNT_PRESSED);
+		search->looks_left--;
+		tried = reclaim_account(pg, id, search);
+		left -= MIN(left, tried);
+	}
+	search->is_cut_short |= id != last;
+	return left < all;
+}
+
+/* Have the faults in accounts' queues looked at once more: their pages may have
+ * come in by others' doing.  Returns true when any moved on. */
+static bool retry_accounts(struct pager *pg)
+{
+	for (account_id id = pg->accounts[ACCOUNT_PRESSED].head; id != 0;
+	     id = pg->account[id].in_list[ACCOUNT_PRESSED].next)
+		account_list_add(pg, ACCOUNT_RETRY, id);
+	return waiting_retry(pg);
+}
+
+/* Nothing is on its way and nothing can be evicted: waiting longer would be
+ * waiting for ever (all is pinned, or the store takes nothing any more).
+ * Returns true when there is something to go on with. */
+static bool fail_hopeless(struct pager *pg)
+{
+	if (pg->batches_used != 0 || pg->dying_count != pg->blocked_count)
+		return false;
+	if (retry_accounts(pg))
+		return true;
+	waiting_fail_hopeless(pg);
+	return advice_fail_wanting(pg);
+}
+
+/* ---- batches that have ended */
+
+static void wake_dying(struct pager *pg, const struct batch *b)
+{
+	if (pg->dying_count == 0)
+		return;
+	for (unsigned i = 0; i < b->page_count; i++)
+		teardown_wake(pg, b->segment[i]);
+}
+
+/* All requests of the batch have ended; or it was starved, and there may be
+ * memory now. */
+static void end_batch(struct pager *pg, batch_id id)
+{
+	struct batch *b = &pg->batch[id];
+	bool is_load = b->kind == BATCH_LOAD;
+	enum batch_end end = is_load ? load_finish(pg, id) :
+				       write_back_finish(pg, id);
+
+	if (end == BATCH_GOES_ON)
+		return;
+	wake_dying(pg, b);
+	/* Who has a page need not wait for others'. */
+	if (is_load)
+		waiting_end_load(pg, b, end == BATCH_SETTLED);
+	if (is_load && end == BATCH_SETTLED)
+		ahead_announce_load(pg, b);
+	batch_close(pg, id, end);
+}
+
+static void retry_starved(struct pager *pg)
+{
+	batch_id last = pg->starved.tail, id = 0;
+
+	while (id != last) {
+		id = batch_take_starved(pg);
+		end_batch(pg, id);
+	}
+}
+
+/* ---- what happens */
+
+void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
+		   uint64_t now_ns)
+{
+	batch_id id;
+
+	pg->now_ns = now_ns;
+	pg->futile_units = 0;	/* a page that came in may leave as it is */
+	id = batch_io_done(pg, io_cookie, result);
+	if (id == 0)
+		return;
+	end_batch(pg, id);
+	(void)waiting_retry(pg);
+	(void)advice_step_all(pg);
+	(void)ahead_run(pg);
+}
+
+bool pager_run(struct pager *pg, uint64_t now_ns)
+{
+	struct clock_search pool = { .looks_left = LOOKS_PER_SEARCH };
+	struct clock_search accounts = pool;
+	uint64_t retries = pg->stats.install_retries;
+	bool is_waiting, is_starved, can_go_on;
+
+	pg->now_ns = now_ns;
+	pg->teardown_budget = TEARDOWN_UNITS;
+	batch_resume_stalled(pg);
+	retry_starved(pg);
+	teardown_run(pg);
+	can_go_on = waiting_retry(pg);
+	pg->wanted_units = 0;
+	advice_begin_turn(pg);
+	can_go_on |= advice_step_all(pg);
+	can_go_on |= reclaim_pool(pg, &pool);
+	can_go_on |= reclaim_accounts(pg, &accounts);
+	can_go_on |= pool.is_cut_short || accounts.is_cut_short;
+	/* Clean and zero pages gave their frames at once. */
+	can_go_on |= waiting_retry(pg);
+	can_go_on |= ahead_run(pg);
+	is_waiting = pg->pool_waiting.head != 0 ||
+		     pg->account_waiting != 0 || pg->advice_count != 0;
+	is_starved = pg->stats.install_retries != retries;
+	if (is_waiting && !can_go_on && !is_starved)
+		can_go_on = fail_hopeless(pg);
+	return can_go_on || pg->dying.head != 0;
+}
+
+bool pager_is_idle(const struct pager *pg)
+{
+	return pg->batches_used == 0;
+}
+
+bool pager_is_waiting(const struct pager *pg)
+{
+	return pg->waiting_count != 0 || pg->advice_count != 0 ||
+	       pg->batches_used != 0;
+}
+
+void pager_stats_get(const struct pager *pg, struct pager_stats *ret_stats)
+{
+	*ret_stats = pg->stats;
+	ret_stats->frame_count = pg->config.frame_count;
+	ret_stats->free_frames = pg->free_units;
+	ret_stats->resident_frames = pg->units[PAGE_RESIDENT];
+	ret_stats->evicting_frames = pg->units[PAGE_EVICTING];
+	ret_stats->loading_frames = pg->units[PAGE_LOADING];
+	ret_stats->pinned_frames = pg->pinned_units;
+	ret_stats->low_watermark = pg->config.low_watermark;
+	ret_stats->high_watermark = pg->config.high_watermark;
+	ret_stats->slot_count = pg->slots.slot_count;
+	ret_stats->free_slots = pg->slots.free_count;
+	ret_stats->quarantined_slots = pg->slots.quarantined_count;
+	ret_stats->committed_units = pg->committed_units;
+	ret_stats->commit_limit_units = segment_commit_limit(pg);
+	ret_stats->faults_waiting = pg->waiting_count;
+	ret_stats->advice_waiting = pg->advice_count;
+	ret_stats->metadata_bytes = tables_memory_bytes(pg);
+}

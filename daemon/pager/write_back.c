@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * E1  A frame is put only when its page's bytes are zero, or in a slot whose
+ *     write has ended well, or unwanted (discarded, segment dying).
+ * E2  A slot is put only when no request for it is in flight.
+ * E3  An EVICTING page's staged bytes are never moved or changed after its
+ *     write was submitted. */
+#include "daemon/pager/write_back.h"
+
+#include "daemon/pager/frame.h"
+#include "daemon/pager/page.h"
+#include <errno.h>
+
+enum { SLOT_LOOKS = 1024 };	/* for a batch */
+
+/* ---- slots to write to */
+
+/* Take the slot of the frame's page, if it keeps one in case it stays
+ * clean. */
+static void reclaim_slot(struct pager *pg, frame_id id)
+{
+	const struct frame *fr = &pg->frame[id];
+	const struct page *p = &pg->page[fr->page];
+
+	if (fr->page == 0 || p->state != PAGE_RESIDENT || p->slot == SLOT_NONE)
+		return;
+	if (p->flags & PAGE_WRITING)
+		frame_line_add(pg, &pg->slotted_line, id);
+	else
+		page_drop_slot(pg, &pg->segment[fr->segment], fr->page);
+}
+
+/* Take such slots until `count` are free.  Where the line is long and most in
+ * it have gone, the rest is for the next time. */
+static void reclaim_slots(struct pager *pg, uint32_t count)
+{
+	uint32_t left = MIN(pg->slotted_line.count, (uint32_t)SLOT_LOOKS);
+
+	for (; left > 0 && pg->slots.free_count < count; left--) {
+		pg->stats.frames_examined++;
+		reclaim_slot(pg, frame_line_take(pg, &pg->slotted_line));
+	}
+}
+
+/* Slots for pages [first, …) of a batch of 4 KiB pages: a run for as many
+ * neighbours as there is one for.  Returns how many have theirs. */
+static uint32_t slots_for_run(struct pager *pg, struct batch *b,
+			      unsigned first)
+{
+	slot_id slot = SLOT_NONE;
+	uint32_t count;
+
+	if (pg->slots.free_count == 0)	/* or there is no store at all */
+		return 0;
+	count = slots_get_run(&pg->slots, b->page_count - first, &slot);
+	for (uint32_t i = 0; i < count; i++)
+		b->slot[first + i] = slot + i;
+	return count;
+}
+
+/* Give every page of the batch slots to be written to; one that can have
+ * none (the medium has failed widely) is marked failed. */
+static void assign_slots(struct pager *pg, struct batch *b)
+{
+	uint32_t units = order_units(b->order);
+	unsigned i = 0;
+
+	if (pg->slots.free_count < b->page_count * units)
+		reclaim_slots(pg, b->page_count * units);
+	while (i < b->page_count) {
+		uint32_t count = 0;
+
+		if (b->order == 0)
+			count = slots_for_run(pg, b, i);
+		else
+			count = slots_get_chain(&pg->slots, units,
+						&b->slot[i]) == 0;
+		if (count == 0) {
+			/* In place, if it has one: torn bytes would be found
+			 * by their checksum, and the page is still here. */
+			b->slot[i] = pg->page[b->page[i]].slot;
+			count = 1;
+		}
+		i += count;
+	}
+	for (i = 0; i < b->page_count; i++) {
+		if (b->slot[i] != SLOT_NONE)
+			b->wanted |= UINT64_C(1) << i;
+		else
+			b->failed |= UINT64_C(1) << i;
+	}
+}
+
+void write_back_start(struct pager *pg, batch_id id)
+{
+	struct batch *b = &pg->batch[id];
+
+	batch_trim_staging(pg, b);
+	if (b->page_count == 0) {
+		batch_put(pg, id);
+		return;
+	}
+	assign_slots(pg, b);
+	pg->stats.written += (uint64_t)__builtin_popcountll(b->wanted);
+	batch_start(pg, id);
+	if (b->io_pending == 0 && !b->is_stalled)
+		batch_close(pg, id, write_back_finish(pg, id));
+}
+
+/* ---- what becomes of them */
+
+/* The write goes on, so that its slot is good if the page stays as it is. */
+bool write_back_cancel(struct pager *pg, page_id id)
+{
+	struct page *p = &pg->page[id];
+	struct batch *b = &pg->batch[p->batch];
+	segment_id segment = pg->frame[p->frame].segment;
+	struct pager_segment *sg = &pg->segment[segment];
+	unsigned i = 0;
+
+	while (b->page[i] != id)
+		i++;
+	ASSERT(i < b->page_count && !(b->settled >> i & 1));
+	if (pg->ops->install(pg->ctx, segment, page_index(sg, id) << sg->order,
+			     order_units(sg->order),
+			     batch_bytes(pg, b, i)) != 0) {
+		/* Units that are back already may have been written to: the
+		 * rest must follow. */
+		b->returning |= UINT64_C(1) << i;
+		pg->stats.install_retries++;
+		return false;
+	}
+	page_enter(pg, sg, id, PAGE_RESIDENT);
+	page_set_writing(pg, sg, id, true);
+	b->put_back |= UINT64_C(1) << i;
+	return true;
+}
+
+/* The write of page i has ended well: its new slot replaces the old one. */
+static void adopt_slot(struct pager *pg, struct batch *b, unsigned i)
+{
+	struct pager_segment *sg = &pg->segment[b->segment[i]];
+	page_id id = b->page[i];
+
+	if (pg->page[id].slot == b->slot[i])
+		return;
+	page_drop_slot(pg, sg, id);
+	page_set_slot(pg, sg, id, b->slot[i]);
+}
+
+/* Full, or without memory or threads for it: no bad medium. */
+static bool is_sparing(int error)
+{
+	return error == -ENOSPC || error == -EAGAIN || error == -ENOMEM ||
+	       error == -ECANCELED;
+}
+
+/* The write of page i has failed, or there was no slot for it: neither slot
+ * is of use. */
+static void abandon_slot(struct pager *pg, struct batch *b, unsigned i)
+{
+	struct pager_segment *sg = &pg->segment[b->segment[i]];
+	page_id id = b->page[i];
+
+	if (pg->page[id].slot == b->slot[i])
+		page_set_slot(pg, sg, id, SLOT_NONE);
+	else
+		page_drop_slot(pg, sg, id);
+	if (b->slot[i] == SLOT_NONE)
+		return;
+	if (is_sparing(b->error[i]))
+		page_put_chain(pg, b->slot[i]);
+	else
+		slots_quarantine_chain(&pg->slots, b->slot[i]);
+	b->slot[i] = SLOT_NONE;
+}
+
+/* Settle page i of a batch whose I/O has ended.  False when its bytes must go
+ * back into the data file and there is no memory for them now. */
+static bool settle_page(struct pager *pg, struct batch *b, unsigned i)
+{
+	segment_id segment = b->segment[i];
+	struct pager_segment *sg = &pg->segment[segment];
+	uint64_t bit = UINT64_C(1) << i;
+	page_id id = b->page[i];
+
+	if (b->failed & bit)
+		abandon_slot(pg, b, i);
+	else
+		adopt_slot(pg, b, i);
+	if (!(b->put_back & bit) && sg->state == SEGMENT_DYING) {
+		if (b->returning & bit)
+			pg->ops->discard(pg->ctx, segment,
+					 page_index(sg, id) << sg->order,
+					 order_units(sg->order));
+		page_drop_slot(pg, sg, id);
+		page_release(pg, sg, id, PAGE_ZERO);
+	} else if (!((b->put_back | b->failed | b->returning) & bit)) {
+		page_release(pg, sg, id, PAGE_SWAPPED);
+	} else {
+		if (!(b->put_back & bit) && !write_back_cancel(pg, id))
+			return false;
+		page_set_writing(pg, sg, id, false);
+		pg->page[id].batch = 0;
+		page_keep(pg, id);
+	}
+	b->settled |= bit;
+	return true;
+}
+
+enum batch_end write_back_finish(struct pager *pg, batch_id id)
+{
+	struct batch *b = &pg->batch[id];
+	enum batch_end end = BATCH_SETTLED;
+
+	for (unsigned i = 0; i < b->page_count; i++)
+		if (!(b->settled >> i & 1) && !settle_page(pg, b, i))
+			end = BATCH_STARVED;
+	return end;
+}
