@@ -96,7 +96,7 @@ int capture_pipes_take(struct capture_pipes *cp, int fd, uint64_t offset,
 static uint64_t pipe_skip(struct capture_pipe *p, uint64_t left_of_unit,
 			  uint64_t left)
 {
-	struct capture_pipe waste;
+	struct capture_pipe waste = { 0 };
 	ssize_t n = -1;
 
 	if (pipe_open(&waste) == 0) {
