@@ -154,5 +154,6 @@ frame_id clock_next(struct pager *pg, account_id account,
 		id = clock_look(pg, account);
 	}
 	*vain = 0;
+	search->is_vain |= id == 0;
 	return id;
 }

@@ -9,6 +9,7 @@
 struct clock_search {
 	uint32_t looks_left;
 	bool is_cut_short;		/* it has not come to its end */
+	bool is_vain;			/* it has, and found nothing */
 };
 
 /* May the page, which has a frame, be taken out? */

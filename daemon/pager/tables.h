@@ -230,6 +230,8 @@ struct pager_account {
 	uint32_t looks_left;		/* … these are, how many more */
 	uint32_t children_left;		/* before its own have their turn */
 	uint64_t vain_looks;		/* since the last victim */
+	uint64_t vain_until_ns;		/* all was looked at, and nothing can
+					 * go: look again then */
 };
 
 /* A fault that is not answered yet: on the pool's queue, on an account's, or

@@ -118,6 +118,10 @@ static bool reclaim_pool(struct pager *pg, struct clock_search *search)
 
 enum { ACCOUNT_BATCH_UNITS = 32 };
 
+/* Of an account that is over its limit, and all of whose frames are pinned: when
+ * it is looked at again, if nobody waits. */
+#define VAIN_NS	UINT64_C(100000000)
+
 /* Frames of an account that must go: it is over its limit, or a fault or a
  * PIN of its own waits. */
 static uint64_t surplus_units(const struct pager *pg, account_id id)
@@ -138,20 +142,27 @@ static uint32_t reclaim_account(struct pager *pg, account_id id,
 				struct clock_search *search)
 {
 	struct pager_account *ac = &pg->account[id];
+	bool is_waited_for = ac->waiting.head != 0 || ac->wanted_units != 0;
 	uint64_t surplus = surplus_units(pg, id), batch;
+	uint32_t tried;
 
 	ac->wanted_units = 0;
 	if (surplus != 0 || ac->waiting.head != 0)
 		account_list_add(pg, ACCOUNT_PRESSED, id);
-	if (surplus == 0)
+	if (surplus == 0 ||
+	    (!is_waited_for && pg->now_ns < ac->vain_until_ns))
 		return 0;
 	/* Not so many that those who were just served lose what they got. */
 	batch = MIN(account_effective_limit(ac, 1) / 8,
 		    (uint64_t)ACCOUNT_BATCH_UNITS);
 	surplus = MAX(surplus, batch);
-	return evict_some(pg, (uint32_t)MIN(surplus,
-					    (uint64_t)BATCH_PAGES_MAX),
-			  id, search);
+	search->is_vain = false;
+	tried = evict_some(pg, (uint32_t)MIN(surplus,
+					     (uint64_t)BATCH_PAGES_MAX),
+			   id, search);
+	if (search->is_vain && tried == 0 && ac->evicting_frames == 0)
+		ac->vain_until_ns = pg->now_ns + VAIN_NS;
+	return tried;
 }
 
 /* Those that have too much in turn, as far as one turn goes.  Returns true when

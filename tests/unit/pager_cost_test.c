@@ -183,6 +183,33 @@ static void vain_searches_end(void **state)
 	finish(w);
 }
 
+/* An account is over its limit, and nothing of it can go: that is found out
+ * once, and not over and over again while nobody waits. */
+static void vain_limits_cost_once(void **state)
+{
+	struct world *w = start(CONFIG(.frame_count = POOL,
+				       .slot_count = POOL));
+	account_id uid = add_account(w, 0, 0);
+	segment_id sg = world_segment(w, POOL / 2, 0, uid);
+	uint64_t before;
+
+	(void)state;
+	touch_pages(w, sg, POOL / 2);
+	w->stuck = sg;
+	pager_account_limit(w->pager, uid, 16, 0);
+	run_turns(w);
+	before = looks(w);
+	for (unsigned turn = 0; turn < 100; turn++)
+		assert_false(pager_run(w->pager, ++w->now_ns));
+	assert_int_equal(looks(w), before);
+	/* Until something may have changed. */
+	w->stuck = 0;
+	w->now_ns += 100000000;
+	run_turns(w);
+	assert_true(looks(w) > before);
+	finish(w);
+}
+
 static void advise_all(struct world *w, segment_id sg, uint64_t count,
 		       enum pager_advice advice)
 {
@@ -502,6 +529,7 @@ int main(void)
 		cmocka_unit_test(searches_are_cut),
 		cmocka_unit_test(searches_of_accounts_are_cut),
 		cmocka_unit_test(vain_searches_end),
+		cmocka_unit_test(vain_limits_cost_once),
 		cmocka_unit_test(stuck_cold_pages_cost_once),
 		cmocka_unit_test(bytes_are_hashed_once),
 		cmocka_unit_test(ranges_are_dropped_in_runs),
