@@ -251,7 +251,7 @@ static void swapfile_give_up(struct swapfile_attempt *at, int err)
 
 /* Open and lock.  -ESTALE: its last owner removed the file while we waited
  * for the lock. */
-static int open_locked(struct swapfile_attempt *at)
+static int swapfile_open_locked(struct swapfile_attempt *at)
 {
 	int err = open_or_create(at);
 
@@ -280,10 +280,10 @@ int swapfile_open(const char *path, uint64_t size_bytes,
 
 	if (err != 0)
 		return err;
-	err = open_locked(&at);
+	err = swapfile_open_locked(&at);
 	for (int i = 1; i < OPEN_TRIES && err == -ESTALE; i++) {
 		swapfile_give_up(&at, err);
-		err = open_locked(&at);
+		err = swapfile_open_locked(&at);
 	}
 	if (err == 0)
 		err = swapfile_check_header(&at);

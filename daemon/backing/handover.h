@@ -40,13 +40,13 @@ struct handover {
 	} run[HANDOVER_RUNS_MAX];
 };
 
-static inline void futex_wake(_Atomic uint32_t *word)
+static inline void handover_wake(_Atomic uint32_t *word)
 {
 	(void)syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 /* timeout_ms 0: for ever. */
-static inline void futex_wait(_Atomic uint32_t *word, uint32_t value,
+static inline void handover_wait(_Atomic uint32_t *word, uint32_t value,
 		       unsigned timeout_ms)
 {
 	struct timespec ts = { .tv_nsec = (long)timeout_ms * 1000000 };

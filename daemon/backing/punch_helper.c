@@ -101,11 +101,11 @@ _Noreturn void punch_helper_run(struct handover *ho, int socket, pid_t parent)
 	shed(socket, parent);
 	for (;;) {
 		while (atomic_load(&ho->asked) == seen)
-			futex_wait(&ho->asked, seen, 0);
+			handover_wait(&ho->asked, seen, 0);
 		seen++;
 		serve(ho);
 		atomic_store(&ho->answered, seen);
-		futex_wake(&ho->answered);
+		handover_wake(&ho->answered);
 	}
 }
 

@@ -242,7 +242,7 @@ static int await_answer(struct puncher *p, uint32_t number,
 		uint32_t claim;
 		char state;
 
-		futex_wait(&ho->answered, number - 1, LOOK_MS);
+		handover_wait(&ho->answered, number - 1, LOOK_MS);
 		if (atomic_load(&ho->answered) == number)
 			break;
 		if (!puncher_is_alive(p)) {
@@ -288,7 +288,7 @@ int puncher_ask(struct puncher *p, enum handover_kind kind,
 	atomic_store(&ho->claim, 0);
 	bind_beside(p);
 	atomic_store(&ho->asked, number);
-	futex_wake(&ho->asked);
+	handover_wake(&ho->asked);
 	return await_answer(p, number, patience_ns, ret_claim);
 }
 

@@ -187,8 +187,8 @@ static struct puncher *take_active(struct punchers *ps)
 }
 
 /* See to it that the active one has the file's descriptor.  0 or -errno. */
-static int introduce(struct punchers *ps, struct puncher *p, uint32_t file,
-		     int fd)
+static int punchers_introduce(struct punchers *ps, struct puncher *p,
+			      uint32_t file, int fd)
 {
 	struct known_file *known = &ps->known[file];
 	int err;
@@ -243,7 +243,7 @@ static void request_add(struct punchers *ps, struct puncher *p,
 		pu->error = -EAGAIN;
 		return;
 	}
-	err = introduce(ps, p, pu->file, pu->fd);
+	err = punchers_introduce(ps, p, pu->file, pu->fd);
 	if (err != 0) {
 		pu->error = err == -ECHILD ? PUNCH_DUE : err;
 		return;

@@ -15,7 +15,8 @@ struct address {
 	UT_hash_handle hh;
 };
 
-static struct address *find(const struct addresses *as, const char *host)
+static struct address *addresses_find(const struct addresses *as,
+				      const char *host)
 {
 	struct address *a;
 
@@ -25,7 +26,7 @@ static struct address *find(const struct addresses *as, const char *host)
 
 uint32_t addresses_count(const struct addresses *as, const char *host)
 {
-	const struct address *a = find(as, host);
+	const struct address *a = addresses_find(as, host);
 
 	return a == NULL ? 0 : a->count;
 }
@@ -38,7 +39,7 @@ static struct address *add_new(struct addresses *as, const char *host)
 		return NULL;
 	snprintf(a->host, sizeof(a->host), "%s", host);
 	HASH_ADD_STR(as->table, host, a);
-	if (find(as, host) == a)
+	if (addresses_find(as, host) == a)
 		return a;
 	free(a);
 	return NULL;
@@ -46,7 +47,7 @@ static struct address *add_new(struct addresses *as, const char *host)
 
 int addresses_add(struct addresses *as, const char *host)
 {
-	struct address *a = find(as, host);
+	struct address *a = addresses_find(as, host);
 
 	if (a == NULL)
 		a = add_new(as, host);
@@ -58,7 +59,7 @@ int addresses_add(struct addresses *as, const char *host)
 
 void addresses_remove(struct addresses *as, const char *host)
 {
-	struct address *a = find(as, host);
+	struct address *a = addresses_find(as, host);
 
 	ASSERT(a != NULL && a->count > 0);
 	if (--a->count > 0)

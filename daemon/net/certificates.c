@@ -28,7 +28,7 @@ static const char *format_day(int64_t at_s, char buf[32])
 }
 
 /* "tls_crl: the list of 'name' " */
-static size_t begin(const struct channel_end *end, char *text)
+static size_t certificate_begin(const struct channel_end *end, char *text)
 {
 	char name[CHANNEL_NAME_BYTES];
 	bool is_list = strcmp(end->setting, "tls_crl") == 0;
@@ -42,7 +42,7 @@ static size_t begin(const struct channel_end *end, char *text)
 enum certificate_state certificate_judge(const struct channel_end *end,
 		char ret_text[CERTIFICATE_TEXT_BYTES])
 {
-	size_t used = begin(end, ret_text);
+	size_t used = certificate_begin(end, ret_text);
 	char *to = ret_text + used, day[32];
 	size_t size = CERTIFICATE_TEXT_BYTES - used;
 	int64_t now_s = time(NULL), days = certificate_days_left(end);

@@ -69,7 +69,7 @@ static bool must_stand_in_line(struct conn *c)
 
 /* Take one message off the front of [*at, in_used).  Returns false when there
  * is not a whole one, or the connection is closed. */
-static bool take_message(struct conn *c, size_t *at)
+static bool conn_take_message(struct conn *c, size_t *at)
 {
 	uint32_t body_max = c->state == CONN_NEW ? HELLO_BODY_MAX :
 						   WIRE_BODY_BYTES_MAX;
@@ -174,7 +174,7 @@ static void take_messages(struct conn *c)
 		skip_payload(c, &at);
 		copy_payload(c, &at);
 		is_whole = !c->is_held && c->payload_left == 0 &&
-			   take_message(c, &at);
+			   conn_take_message(c, &at);
 	}
 	if (c->state == CONN_DEAD)
 		return;

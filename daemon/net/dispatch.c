@@ -24,7 +24,8 @@ static bool is_ours_to_send(uint16_t type)
 			&memd__message_type__descriptor, type) != NULL;
 }
 
-static void refuse_unknown(struct conn *c, const struct wire_header *header)
+static void dispatch_refuse_unknown(struct conn *c,
+				    const struct wire_header *header)
 {
 	if (is_ours_to_send(header->type)) {
 		conn_refuse(c, header->request_id, -EPROTO,
@@ -149,7 +150,7 @@ void dispatch_message(struct conn *c, const struct wire_header *header,
 		return;
 	}
 	if (kind == NULL) {
-		refuse_unknown(c, header);
+		dispatch_refuse_unknown(c, header);
 		return;
 	}
 	if (!check_order(c, header, kind))

@@ -24,10 +24,11 @@ struct reason {
 	const char *where;	/* the socket, and who said so */
 };
 
-static int fail(const struct reason *reason, int err, const char *format, ...)
-	PRINTF_LIKE(3, 4);
+static int listener_fail(const struct reason *reason, int err,
+			 const char *format, ...) PRINTF_LIKE(3, 4);
 
-static int fail(const struct reason *reason, int err, const char *format, ...)
+static int listener_fail(const struct reason *reason, int err,
+			 const char *format, ...)
 {
 	va_list args;
 
@@ -62,20 +63,23 @@ static int take_lock(const char *path, const struct reason *reason)
 			      0600);
 
 		if (fd < 0)
-			return fail(reason, -errno, "%s: %s; make the folder, "
-				    "or choose another socket", name,
-				    strerror(errno));
+			return listener_fail(reason, -errno,
+					     "%s: %s; make the folder, "
+					     "or choose another socket",
+					     name, strerror(errno));
 		if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 			int err = -errno;
 
 			close(fd);
 			if (err == -EWOULDBLOCK)
-				return fail(reason, -EBUSY, "%s: another memd "
-					    "is using it; stop that one, or "
-					    "choose another socket",
-					    reason->where);
-			return fail(reason, err, "%s: %s", name,
-				    strerror(-err));
+				return listener_fail(
+					reason, -EBUSY,
+					"%s: another memd "
+					"is using it; stop that one, or "
+					"choose another socket",
+					reason->where);
+			return listener_fail(reason, err, "%s: %s", name,
+					     strerror(-err));
 		}
 		if (is_named(fd, name))
 			return fd;
@@ -103,25 +107,31 @@ static int clear_stale(const struct sockaddr_un *sun, socklen_t length,
 	int fd, err;
 
 	if (lstat(path, &st) != 0)
-		return errno == ENOENT ? 0 :
-			fail(reason, -errno, "%s: %s", path, strerror(errno));
+		return errno == ENOENT ? 0
+				       : listener_fail(reason, -errno, "%s: %s",
+						       path, strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
-		return fail(reason, -EEXIST, "%s: exists and is not a socket; "
-			    "remove it, or choose another socket",
-			    reason->where);
+		return listener_fail(reason, -EEXIST,
+				     "%s: exists and is not a socket; "
+				     "remove it, or choose another socket",
+				     reason->where);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return fail(reason, -errno, "socket: %s", strerror(errno));
+		return listener_fail(reason, -errno, "socket: %s",
+				     strerror(errno));
 	err = connect(fd, (const struct sockaddr *)sun, length) == 0 ? 0 :
 		-errno;
 	close(fd);
 	if (err != -ECONNREFUSED)
-		return fail(reason, -EBUSY, "%s: another program is listening "
-			    "there; stop it, or choose another socket",
-			    reason->where);
+		return listener_fail(reason, -EBUSY,
+				     "%s: another program is listening "
+				     "there; stop it, or choose another socket",
+				     reason->where);
 	if (unlink(path) != 0)
-		return fail(reason, -errno, "%s: cannot remove the socket a "
-			    "dead memd has left: %s", path, strerror(errno));
+		return listener_fail(reason, -errno,
+				     "%s: cannot remove the socket a "
+				     "dead memd has left: %s",
+				     path, strerror(errno));
 	return 0;
 }
 
@@ -132,16 +142,18 @@ static int set_access(const struct config *config, const char *path,
 
 	if (config->socket_group[0] != '\0' &&
 	    names_await_group(config->socket_group, PATIENCE_MS, &gid) != 0)
-		return fail(reason, -ENOENT, "socket_group: no group \"%s\" "
-			    "here; make it, or give a number",
-			    config->socket_group);
+		return listener_fail(reason, -ENOENT,
+				     "socket_group: no group \"%s\" "
+				     "here; make it, or give a number",
+				     config->socket_group);
 	if (gid != (gid_t)-1 && chown(path, (uid_t)-1, gid) != 0)
-		return fail(reason, -errno, "socket_group: %s: %s; run as "
-			    "root or as a member of the group", path,
-			    strerror(errno));
+		return listener_fail(reason, -errno,
+				     "socket_group: %s: %s; run as "
+				     "root or as a member of the group",
+				     path, strerror(errno));
 	if (chmod(path, (mode_t)config->socket_mode) != 0)
-		return fail(reason, -errno, "socket_mode: %s: %s", path,
-			    strerror(errno));
+		return listener_fail(reason, -errno, "socket_mode: %s: %s",
+				     path, strerror(errno));
 	return 0;
 }
 
@@ -159,15 +171,17 @@ static int bind_to(int fd, const struct config *config,
 	if (err == 0 && is_path)
 		err = set_access(config, sun->sun_path, reason);
 	else if (err == -EADDRINUSE)
-		err = fail(reason, -EBUSY, "%s: another program is listening "
-			   "there; stop it, or choose another socket",
-			   reason->where);
+		err = listener_fail(reason, -EBUSY,
+				    "%s: another program is listening "
+				    "there; stop it, or choose another socket",
+				    reason->where);
 	else if (err != 0)
-		err = fail(reason, err, "%s: %s; choose another socket",
-			   reason->where, strerror(-err));
+		err = listener_fail(reason, err,
+				    "%s: %s; choose another socket",
+				    reason->where, strerror(-err));
 	if (err == 0 && listen(fd, BACKLOG) != 0)
-		err = fail(reason, -errno, "%s: %s", config->socket,
-			   strerror(errno));
+		err = listener_fail(reason, -errno, "%s: %s", config->socket,
+				    strerror(errno));
 	if (err != 0 && is_path)
 		(void)unlink(sun->sun_path);
 	return err;
@@ -202,7 +216,8 @@ int listener_open(const struct config *config, int *ret_lock,
 	fd = err != 0 ? -1 :
 		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (err == 0 && fd < 0)
-		err = fail(&reason, -errno, "socket: %s", strerror(errno));
+		err = listener_fail(&reason, -errno, "socket: %s",
+				    strerror(errno));
 	if (err == 0)
 		err = bind_to(fd, config, &sun, length, is_path, &reason);
 	if (err == 0) {

@@ -171,8 +171,8 @@ static int listen_on(const struct config *config, const struct addrinfo *ai,
 }
 
 /* All addresses: one socket for IPv6 and IPv4, or, without IPv6, for that. */
-static int open_any(const struct config *config, const char *port,
-		    int *ret_fd, const struct reason *reason)
+static int tcp_listener_open_any(const struct config *config, const char *port,
+				 int *ret_fd, const struct reason *reason)
 {
 	in_port_t number = htons((uint16_t)strtoul(port, NULL, 10));
 	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6,
@@ -284,7 +284,7 @@ int tcp_listener_open(const struct config *config, const struct addrinfo *all,
 	if (all != NULL)
 		return open_named(config, all, ret_fds, &reason);
 	if (host[0] == '\0')
-		return open_any(config, port, ret_fds, &reason);
+		return tcp_listener_open_any(config, port, ret_fds, &reason);
 	err = parse_numbers(host, port, &list);
 	if (err != 0)
 		return fail(&reason, -EINVAL, "listen_tcp: %s: %s", host,

@@ -52,7 +52,7 @@ static void wait_for_it(struct tcp_opening *to)
 	to->delay_ms = MIN(to->delay_ms * 2, most_ms);
 }
 
-static void settle(struct tcp_opening *to)
+static void tcp_opening_settle(struct tcp_opening *to)
 {
 	to->server->conns.ops->settle(to->server->conns.ctx);
 }
@@ -104,7 +104,7 @@ static void on_looked_up(evutil_socket_t fd, short what, void *arg)
 	/* An error that trying again does not mend is shown as long. */
 	if (try_name(to) != 0)
 		wait_for_it(to);
-	settle(to);
+	tcp_opening_settle(to);
 }
 
 /* Returns -errno when it cannot even be started. */
@@ -136,7 +136,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 		(void)try_addresses(to, NULL);
 	else if (start_lookup(to) != 0)
 		wait_for_it(to);
-	settle(to);
+	tcp_opening_settle(to);
 }
 
 /* A name that is answered soon is open when memd says that it is ready. */

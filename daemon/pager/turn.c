@@ -118,8 +118,8 @@ static bool reclaim_pool(struct pager *pg, struct clock_search *search)
 
 enum { ACCOUNT_BATCH_UNITS = 32 };
 
-/* Of an account that is over its limit, and all of whose frames are pinned: when
- * it is looked at again, if nobody waits. */
+/* When an account that is over its limit, and all of whose frames are pinned,
+ * is looked at again, if nobody waits. */
 #define VAIN_NS	UINT64_C(100000000)
 
 /* Frames of an account that must go: it is over its limit, or a fault or a

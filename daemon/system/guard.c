@@ -15,7 +15,7 @@ static LIST_HEAD(, guarded) ranges = LIST_HEAD_INITIALIZER(ranges);
 static int spare_fd = -1;
 static struct sigaction before;
 
-static struct guarded *find(uintptr_t address)
+static struct guarded *guard_find(uintptr_t address)
 {
 	struct guarded *g;
 
@@ -35,13 +35,14 @@ static bool cover(struct guarded *g)
 	return true;
 }
 
-static void on_sigbus(int sig, siginfo_t *info, void *context)
+static void guard_on_sigbus(int sig, siginfo_t *info, void *context)
 {
 	struct sigaction end = { .sa_handler = SIG_DFL };
 	int saved = errno;
 
 	(void)context;
-	if (info->si_code <= 0 || !cover(find((uintptr_t)info->si_addr))) {
+	if (info->si_code <= 0 ||
+	    !cover(guard_find((uintptr_t)info->si_addr))) {
 		/* Not of ours: let it have its end, at the right place. */
 		(void)sigaction(sig, &end, NULL);
 		if (info->si_code <= 0)
@@ -69,8 +70,8 @@ static int make_spare(size_t length)
 
 int guard_init(size_t length)
 {
-	struct sigaction sa = { .sa_sigaction = on_sigbus,
-				.sa_flags = SA_SIGINFO };
+	struct sigaction sa = {.sa_sigaction = guard_on_sigbus,
+			       .sa_flags = SA_SIGINFO};
 	int err = make_spare(length);
 
 	if (err != 0)

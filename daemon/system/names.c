@@ -125,7 +125,7 @@ static bool is_of(const struct lookup *lk, enum name_kind kind,
 
 /* Whoever asked may never ask again.  A service that fails says nothing about
  * the name: what was known of it still holds. */
-static void take_answer(struct kept *k)
+static void names_take_answer(struct kept *k)
 {
 	bool is_failure;
 
@@ -152,7 +152,7 @@ static struct kept *find_kept(enum name_kind kind, const char *name)
 	for (size_t i = 0; i < KEPT_MAX; i++) {
 		struct kept *k = &kept[i];
 
-		take_answer(k);
+		names_take_answer(k);
 		if (is_of(k->answer, kind, name) || is_of(k->asked, kind, name))
 			return k;
 		if (k->answer == NULL && k->asked == NULL)
@@ -178,8 +178,8 @@ static bool is_fresh(const struct lookup *lk)
 }
 
 /* The answer of the services, as *ret_lookup when it is 0. */
-static int ask(enum name_kind kind, const char *name,
-	       const struct lookup **ret_lookup)
+static int names_ask(enum name_kind kind, const char *name,
+		     const struct lookup **ret_lookup)
 {
 	struct kept *k;
 
@@ -190,7 +190,7 @@ static int ask(enum name_kind kind, const char *name,
 	k = find_kept(kind, name);
 	if (k == NULL)
 		return -EAGAIN;
-	take_answer(k);
+	names_take_answer(k);
 	if (!is_fresh(k->answer) && k->asked == NULL)
 		k->asked = start(kind, name);
 	if (k->answer == NULL)
@@ -206,7 +206,7 @@ int names_find_group(const char *text, gid_t *ret_gid)
 
 	if (err == 0)
 		return 0;
-	err = ask(NAME_GROUP, text, &lk);
+	err = names_ask(NAME_GROUP, text, &lk);
 	if (err == 0)
 		*ret_gid = lk->gid;
 	return err;
@@ -219,7 +219,7 @@ int names_find_user(const char *text, uid_t *ret_uid, gid_t *ret_gid)
 
 	if (err == 0)
 		return 0;
-	err = ask(NAME_USER, text, &lk);
+	err = names_ask(NAME_USER, text, &lk);
 	if (err == 0) {
 		*ret_uid = lk->uid;
 		*ret_gid = lk->gid;
