@@ -112,96 +112,9 @@ check_man() {
 	xargs mandoc -T lint -W warning <<<"$pages"
 }
 
-# report WHAT: prefix the findings on stdin; fail when there are any.
-report() {
-	! sed "s|^|$1: |" | grep .
-}
-
-check_licence_lines() {
-	text_files -name '*.[ch]' -o -name '*.sh' -o -name '*.proto' -o \
-		-name '*.bats' -o -name CMakeLists.txt -path './CMakeLists.txt' |
-		while read -r file; do
-			head -n 3 "$file" | grep -q SPDX-License-Identifier ||
-				echo "$file"
-		done | report "no SPDX line"
-}
-
-check_blanks() {
-	text_files -name '*.[ch]' -o -name '*.sh' -o -name '*.md' -o \
-		-name '*.txt' -o -name '*.proto' -o -name '*.bats' |
-		xargs grep -nE '[[:blank:]]+$' | report "trailing blanks"
-}
-
-# With tabs of 8; the second and further bytes of a character have no width.
-check_width() {
-	# shellcheck disable=SC2016 # awk's
-	text_files -name '*.[ch]' | LC_ALL=C xargs awk '{
-		gsub(/[\200-\277]/, "")
-		count = split($0, part, "\t")
-		width = length(part[1])
-		for (i = 2; i <= count; i++)
-			width = int(width / 8 + 1) * 8 + length(part[i])
-		if (width > 80)
-			print FILENAME ":" FNR }' |
-		report "wider than 80 columns"
-}
-
-# only PATTERN WHERE...: no C file but those (find patterns) has a line that
-# matches PATTERN.
-only() {
-	local pattern=$1 allowed=() where
-
-	shift
-	for where; do
-		allowed+=(! -path "$where")
-	done
-	find common proto swapstore daemon client examples -name '*.[ch]' \
-		"${allowed[@]}" -print0 | xargs -0 -r grep -nE "$pattern" |
-		report "belongs elsewhere (docs/design.md)"
-}
-
-# layer FOLDER ALLOWED...: files in FOLDER include only from ALLOWED.
-layer() {
-	local folder=$1 joined
-
-	shift
-	joined=$(IFS='|'; echo "$*")
-	grep -rnE --include='*.[ch]' \
-		'^#include "(common|proto|swapstore|daemon|client|tests)/' \
-		"$folder" | grep -vE "#include \"($joined)[/\"]" |
-		report "breaks the order of layers"
-}
-
+# Licence lines, blanks, width, and the rooms.
 check_structure() {
-	local result=0
-
-	check_licence_lines || result=1
-	check_blanks || result=1
-	check_width || result=1
-	only '<liburing' swapstore/store_uring.c || result=1
-	only '<event2?/' 'daemon/*.[ch]' || result=1
-	only '<openssl/' 'proto/channel*.[ch]' || result=1
-	only 'ioctl\(.*UFFDIO_' client/region/uffd.c daemon/backing/alias.c \
-		daemon/keeper/keeper_process.c ||
-		result=1
-	only '\b(splice\(|FALLOC_FL_PUNCH_HOLE)' \
-		daemon/backing/capture_pipes.c \
-		daemon/backing/punch_helper.c || result=1
-	layer common common || result=1
-	layer proto common proto || result=1
-	layer swapstore common proto swapstore || result=1
-	layer daemon/pager common proto swapstore daemon/pager || result=1
-	layer daemon common proto swapstore daemon || result=1
-	# What a library of the engine offers to that of programs, and the names
-	# of all settings.
-	layer client/region common proto client/region || result=1
-	layer client/link common proto client/region client/link \
-		daemon/embedded.h || result=1
-	layer client/fault common proto client/region client/link \
-		client/fault client/include daemon/embedded.h || result=1
-	layer client common proto client daemon/embedded.h \
-		daemon/config/config_keys.h || result=1
-	return "$result"
+	tests/structure.sh
 }
 
 run_check() {
