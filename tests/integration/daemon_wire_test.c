@@ -636,6 +636,7 @@ static void who_takes_no_descriptors_is_closed(void **state)
 {
 	Memd__SegmentAttach attach = MEMD__SEGMENT_ATTACH__INIT;
 	int fd = client_open(&memd, false, NULL);
+	struct pollfd hang_up = { .fd = fd };
 	struct answer a;
 
 	(void)state;
@@ -646,6 +647,9 @@ static void who_takes_no_descriptors_is_closed(void **state)
 	for (unsigned i = 0; i < 100; i++)
 		if (!client_try_send(fd, T(SEGMENT_ATTACH), 3, &attach.base))
 			break;
+	/* Nothing is read before memd has hung up. */
+	assert_int_equal(poll(&hang_up, 1, 60000), 1);
+	assert_true(hang_up.revents & POLLHUP);
 	while (client_try_receive(fd, &a))
 		answer_free(&a);
 	close(fd);
