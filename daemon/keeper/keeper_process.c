@@ -24,8 +24,8 @@
 
 #include "common/checks.h"
 #include "common/clock.h"
+#include "common/uffd_poison.h"
 #include <errno.h>
-#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -44,16 +44,6 @@
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
-
-/* Newer than the headers of Linux 6.1. */
-#ifndef UFFDIO_POISON
-struct uffdio_poison {
-	struct uffdio_range range;
-	__u64 mode;
-	__s64 updated;
-};
-#define UFFDIO_POISON _IOWR(UFFDIO, 0x08, struct uffdio_poison)
-#endif
 
 enum {
 	EVENTS_MAX = 64,
@@ -351,7 +341,7 @@ static bool is_due(const struct keeping *k, const struct kept *kept)
 	       !is_blamed(k, kept->uid);
 }
 
-/* Whom to serve next.  False: nobody. */
+/* Choose the user who is served next.  False: there is none. */
 static bool choose_user(const struct keeping *k, uint32_t *ret_uid)
 {
 	const struct kept *kept;
