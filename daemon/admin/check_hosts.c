@@ -13,26 +13,11 @@
 #include "swapstore/store_remote.h"
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define REACH_NS	UINT64_C(2000000000)
-
-static enum check_answer answer(char *text, enum check_answer what,
-				const char *format, ...) PRINTF_LIKE(3, 4);
-
-static enum check_answer answer(char *text, enum check_answer what,
-				const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, CHECK_TEXT_BYTES, format, args);
-	va_end(args);
-	return what;
-}
 
 /* ---- the address */
 
@@ -64,9 +49,11 @@ enum check_answer check_address(const struct config *config,
 	if (tcp_listener_has_name(config)) {
 		err = look_up_own(config, &all);
 		if (err != 0)
-			return answer(ret_text, ANSWER_WARN, "listen_tcp: %s: "
-				      "%s; memd tries again until it is known",
-				      config->listen_tcp, gai_strerror(err));
+			return check_answer_give(
+				ret_text, ANSWER_WARN,
+				"listen_tcp: %s: "
+				"%s; memd tries again until it is known",
+				config->listen_tcp, gai_strerror(err));
 	}
 	count = tcp_listener_open(config, all, fds, reason, sizeof(reason));
 	if (all != NULL)
@@ -75,8 +62,11 @@ enum check_answer check_address(const struct config *config,
 		close(fds[i]);
 	if (count >= 0)
 		return ANSWER_OK;
-	return answer(ret_text, count == -EADDRNOTAVAIL || count == -ENODEV ?
-		      ANSWER_WARN : ANSWER_FAIL, "%s", reason);
+	return check_answer_give(ret_text,
+				 count == -EADDRNOTAVAIL || count == -ENODEV
+					 ? ANSWER_WARN
+					 : ANSWER_FAIL,
+				 "%s", reason);
 }
 
 /* ---- certificates */
@@ -89,15 +79,17 @@ enum check_answer check_listening(const struct config *config,
 	bool has_tls;
 
 	if (tcp_listener_load_tls(config, &tls, reason, sizeof(reason)) != 0)
-		return answer(ret_text, ANSWER_FAIL, "%s", reason);
+		return check_answer_give(ret_text, ANSWER_FAIL, "%s", reason);
 	has_tls = tls != NULL;
 	channel_context_destroy(tls);
 	if (has_tls)
-		return answer(ret_text, ANSWER_OK, "%s, with certificates",
-			      config->listen_tcp);
-	return answer(ret_text, ANSWER_WARN, "%s, without certificates: set "
-		      "tls_ca, tls_certificate and tls_key",
-		      config->listen_tcp);
+		return check_answer_give(ret_text, ANSWER_OK,
+					 "%s, with certificates",
+					 config->listen_tcp);
+	return check_answer_give(ret_text, ANSWER_WARN,
+				 "%s, without certificates: set "
+				 "tls_ca, tls_certificate and tls_key",
+				 config->listen_tcp);
 }
 
 unsigned check_certificates(const struct config *config,
@@ -144,13 +136,16 @@ enum check_answer check_tls_users(const struct config *config,
 		ASSERT(user != NULL);	/* config_check() refuses it */
 		if (names_await_user(user + 1, CHECK_PATIENCE_MS, &uid,
 				     &gid) != 0)
-			return answer(ret_text, ANSWER_WARN, "tls_users: "
-				      "\"%s\": no user \"%s\" here, "
-				      "so its programs are refused; useradd "
-				      "--system %s, or name another one",
-				      word, user + 1, user + 1);
+			return check_answer_give(
+				ret_text, ANSWER_WARN,
+				"tls_users: "
+				"\"%s\": no user \"%s\" here, "
+				"so its programs are refused; useradd "
+				"--system %s, or name another one",
+				word, user + 1, user + 1);
 	}
-	return answer(ret_text, ANSWER_OK, "tls_users: %u, all known", count);
+	return check_answer_give(ret_text, ANSWER_OK,
+				 "tls_users: %u, all known", count);
 }
 
 enum check_answer check_tcp_user(const struct config *config,
@@ -162,11 +157,14 @@ enum check_answer check_tcp_user(const struct config *config,
 
 	if (user[0] == '\0' ||
 	    names_await_user(user, CHECK_PATIENCE_MS, &uid, &gid) == 0)
-		return answer(ret_text, ANSWER_OK, "tcp_user: known");
-	return answer(ret_text, ANSWER_WARN, "tcp_user: no user \"%s\" "
-		      "here, so programs without certificates are "
-		      "refused; useradd --system %s, or name another one",
-		      user, user);
+		return check_answer_give(ret_text, ANSWER_OK,
+					 "tcp_user: known");
+	return check_answer_give(
+		ret_text, ANSWER_WARN,
+		"tcp_user: no user \"%s\" "
+		"here, so programs without certificates are "
+		"refused; useradd --system %s, or name another one",
+		user, user);
 }
 
 /* ---- is anybody there */
@@ -256,15 +254,20 @@ static enum check_answer reach(struct remote_address *ra, char *text)
 	int err;
 
 	if (why != NULL)
-		return answer(text, ANSWER_WARN, "cannot find the host of %s: "
-			      "%s; check the name", ra->text, why);
+		return check_answer_give(text, ANSWER_WARN,
+					 "cannot find the host of %s: "
+					 "%s; check the name",
+					 ra->text, why);
 	err = connect_any(ra->all, until_ns);
 	if (err != 0)
-		return answer(text, ANSWER_WARN, "nobody answers at %s: %s; "
-			      "start a memd there with listen_tcp, and let "
-			      "firewalls pass its port", ra->text,
-			      strerror(-err));
-	return answer(text, ANSWER_OK, "%s accepts connections", ra->text);
+		return check_answer_give(
+			text, ANSWER_WARN,
+			"nobody answers at %s: %s; "
+			"start a memd there with listen_tcp, and let "
+			"firewalls pass its port",
+			ra->text, strerror(-err));
+	return check_answer_give(text, ANSWER_OK, "%s accepts connections",
+				 ra->text);
 }
 
 /* With certificates it is known only after Hello whether both believe each
@@ -285,10 +288,12 @@ static enum check_answer meet(const char *address, struct channel_context *tls,
 	if (err == 0)
 		swapstore_destroy(store);
 	if (err == 0 || err == -EDQUOT || err == -ENOSPC || err == -ENOMEM)
-		return answer(text, ANSWER_OK, "%s and we believe each other's "
-			      "certificates", address);
-	return answer(text, err == -EACCES ? ANSWER_FAIL : ANSWER_WARN, "%s",
-		      reason);
+		return check_answer_give(text, ANSWER_OK,
+					 "%s and we believe each other's "
+					 "certificates",
+					 address);
+	return check_answer_give(
+		text, err == -EACCES ? ANSWER_FAIL : ANSWER_WARN, "%s", reason);
 }
 
 enum check_answer check_store(const struct config *config, const char *address,
@@ -300,10 +305,10 @@ enum check_answer check_store(const struct config *config, const char *address,
 	enum check_answer what;
 
 	if (engine_store_load_tls(config, &tls, reason, sizeof(reason)) != 0)
-		return answer(ret_text, ANSWER_FAIL, "%s", reason);
+		return check_answer_give(ret_text, ANSWER_FAIL, "%s", reason);
 	if (remote_address_parse(&ra, address, reason, sizeof(reason)) != 0) {
 		channel_context_destroy(tls);
-		return answer(ret_text, ANSWER_FAIL, "%s", reason);
+		return check_answer_give(ret_text, ANSWER_FAIL, "%s", reason);
 	}
 	what = tls != NULL ? meet(address, tls, ret_text) :
 			     reach(&ra, ret_text);

@@ -5,12 +5,11 @@
 #ifndef MEMD_ADMIN_CHECK_HOSTS_H
 #define MEMD_ADMIN_CHECK_HOSTS_H
 
+#include "daemon/admin/check_answer.h"
 #include "daemon/config/config.h"
 #include "proto/channel.h"
 
-enum { CHECK_TEXT_BYTES = 1024, CHECK_PATIENCE_MS = 5000 };
-
-enum check_answer { ANSWER_OK, ANSWER_WARN, ANSWER_FAIL };
+enum { CHECK_PATIENCE_MS = 5000 };
 
 /* Can listen_tcp be listened on now?  Says nothing where it can. */
 enum check_answer check_address(const struct config *config,

@@ -6,7 +6,6 @@
 #include "daemon/net/server.h"
 #include "daemon/system/system.h"
 #include "swapstore/swapstore.h"
-#include <stdarg.h>
 #include <string.h>
 
 enum {
@@ -14,20 +13,6 @@ enum {
 					 * and whom it has ask */
 	TASKS_LEAST = 4,		/* with one helper, and one thread */
 };
-
-static enum check_answer answer(char *text, enum check_answer what,
-				const char *format, ...) PRINTF_LIKE(3, 4);
-
-static enum check_answer answer(char *text, enum check_answer what,
-				const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, CHECK_TEXT_BYTES, format, args);
-	va_end(args);
-	return what;
-}
 
 /* ---- memory */
 
@@ -60,26 +45,33 @@ enum check_answer limits_check_memory(const struct config *config,
 	units_format_size(most, most_text, sizeof(most_text));
 	units_format_size(safe_bytes(config), safe_text, sizeof(safe_text));
 	if (least > most)
-		return answer(ret_text, ANSWER_FAIL, "pool, buffers and "
-			      "tables need %s, there are %s (%s); set "
-			      "pool_size smaller", need_text, most_text,
-			      source);
+		return check_answer_give(
+			ret_text, ANSWER_FAIL,
+			"pool, buffers and "
+			"tables need %s, there are %s (%s); set "
+			"pool_size smaller",
+			need_text, most_text, source);
 	if (is_group && safe_bytes(config) > most)
-		return answer(ret_text, ANSWER_WARN, "pool, buffers and "
-			      "tables need up to %s of the %s there are (%s), "
-			      "at which the kernel kills memd; set "
-			      "MemoryMax=%s, or pool_size and swap_size "
-			      "smaller", need_text, most_text, source,
-			      safe_text);
+		return check_answer_give(
+			ret_text, ANSWER_WARN,
+			"pool, buffers and "
+			"tables need up to %s of the %s there are (%s), "
+			"at which the kernel kills memd; set "
+			"MemoryMax=%s, or pool_size and swap_size "
+			"smaller",
+			need_text, most_text, source, safe_text);
 	if (need > most / 10 * 9)
-		return answer(ret_text, ANSWER_WARN, "pool, buffers and "
-			      "tables need up to %s of the %s there are (%s), "
-			      "which leaves little for others; set pool_size "
-			      "or swap_size smaller", need_text, most_text,
-			      source);
-	return answer(ret_text, ANSWER_OK, "pool, buffers and tables need up "
-		      "to %s of %s (%s); a safe MemoryMax= is %s", need_text,
-		      most_text, source, safe_text);
+		return check_answer_give(
+			ret_text, ANSWER_WARN,
+			"pool, buffers and "
+			"tables need up to %s of the %s there are (%s), "
+			"which leaves little for others; set pool_size "
+			"or swap_size smaller",
+			need_text, most_text, source);
+	return check_answer_give(ret_text, ANSWER_OK,
+				 "pool, buffers and tables need up "
+				 "to %s of %s (%s); a safe MemoryMax= is %s",
+				 need_text, most_text, source, safe_text);
 }
 
 enum check_answer limits_check_memory_high(const struct config *config,
@@ -91,16 +83,20 @@ enum check_answer limits_check_memory_high(const struct config *config,
 			tables_bytes(config);
 
 	if (high >= need)
-		return answer(ret_text, ANSWER_OK, "no limit that memd could "
-			      "reach");
+		return check_answer_give(ret_text, ANSWER_OK,
+					 "no limit that memd could "
+					 "reach");
 	units_format_size(need, need_text, sizeof(need_text));
 	units_format_size(high, high_text, sizeof(high_text));
 	units_format_size(safe_bytes(config), safe_text, sizeof(safe_text));
-	return answer(ret_text, ANSWER_WARN, "above %s (%s) the kernel slows "
-		      "memd down with every page, and all programs with it; "
-		      "pool, buffers and tables need up to %s: set "
-		      "MemoryHigh=infinity, or %s and more, or pool_size "
-		      "smaller", high_text, source, need_text, safe_text);
+	return check_answer_give(
+		ret_text, ANSWER_WARN,
+		"above %s (%s) the kernel slows "
+		"memd down with every page, and all programs with it; "
+		"pool, buffers and tables need up to %s: set "
+		"MemoryHigh=infinity, or %s and more, or pool_size "
+		"smaller",
+		high_text, source, need_text, safe_text);
 }
 
 /* ---- tasks */
@@ -123,18 +119,23 @@ enum check_answer limits_check_tasks(const struct config *config,
 	unsigned long long need = TASKS_OWN + PUNCHERS + io_tasks(config);
 
 	if (limit == UINT64_MAX)
-		return answer(ret_text, ANSWER_OK, "up to %llu processes and "
-			      "threads needed, no limit", need);
+		return check_answer_give(ret_text, ANSWER_OK,
+					 "up to %llu processes and "
+					 "threads needed, no limit",
+					 need);
 	if (limit >= need)
-		return answer(ret_text, ANSWER_OK, "up to %llu processes and "
-			      "threads needed, limit %llu (%s)", need,
-			      (unsigned long long)limit, source);
-	return answer(ret_text, limit < TASKS_LEAST ? ANSWER_FAIL :
-		      ANSWER_WARN, "up to %llu processes and threads needed, "
-		      "limit %llu (%s): memd goes on with fewer, slower; set "
-		      "TasksMax=%llu or more (docker: --pids-limit, "
-		      "ulimit -u)", need, (unsigned long long)limit, source,
-		      2 * need);
+		return check_answer_give(ret_text, ANSWER_OK,
+					 "up to %llu processes and "
+					 "threads needed, limit %llu (%s)",
+					 need, (unsigned long long)limit,
+					 source);
+	return check_answer_give(
+		ret_text, limit < TASKS_LEAST ? ANSWER_FAIL : ANSWER_WARN,
+		"up to %llu processes and threads needed, "
+		"limit %llu (%s): memd goes on with fewer, slower; set "
+		"TasksMax=%llu or more (docker: --pids-limit, "
+		"ulimit -u)",
+		need, (unsigned long long)limit, source, 2 * need);
 }
 
 /* ---- descriptors */
@@ -149,15 +150,19 @@ enum check_answer limits_check_descriptors(const struct config *config,
 	unsigned long long limit = system_descriptor_limit();
 
 	if (limit < SERVER_DESCRIPTORS_LEAST)
-		return answer(ret_text, ANSWER_FAIL, "the limit of open files "
-			      "is %llu, memd needs %d for itself and the first "
-			      "programs; set LimitNOFILE=%llu (ulimit -Hn)",
-			      limit, SERVER_DESCRIPTORS_LEAST, need * 2);
+		return check_answer_give(
+			ret_text, ANSWER_FAIL,
+			"the limit of open files "
+			"is %llu, memd needs %d for itself and the first "
+			"programs; set LimitNOFILE=%llu (ulimit -Hn)",
+			limit, SERVER_DESCRIPTORS_LEAST, need * 2);
 	if (limit < need)
-		return answer(ret_text, ANSWER_WARN, "max_segments and "
-			      "max_sessions need %llu, the limit is %llu; set "
-			      "LimitNOFILE=%llu (ulimit -Hn)", need, limit,
-			      need * 2);
-	return answer(ret_text, ANSWER_OK, "%llu needed, limit %llu", need,
-		      limit);
+		return check_answer_give(
+			ret_text, ANSWER_WARN,
+			"max_segments and "
+			"max_sessions need %llu, the limit is %llu; set "
+			"LimitNOFILE=%llu (ulimit -Hn)",
+			need, limit, need * 2);
+	return check_answer_give(ret_text, ANSWER_OK, "%llu needed, limit %llu",
+				 need, limit);
 }

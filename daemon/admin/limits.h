@@ -5,7 +5,8 @@
 #ifndef MEMD_ADMIN_LIMITS_H
 #define MEMD_ADMIN_LIMITS_H
 
-#include "daemon/admin/check_hosts.h"
+#include "daemon/admin/check_answer.h"
+#include "daemon/config/config.h"
 
 /* Memory: pool, buffers and tables against the machine and memory.max. */
 enum check_answer limits_check_memory(const struct config *config,
