@@ -211,9 +211,9 @@ static int make_sticky(struct accounts *as, struct account *account)
 	return 0;
 }
 
-/* The account's limits come from the configuration again, and change with it.
- * No administrator's limit keeps the account in being any more. */
-static void follow_config(struct accounts *as, struct account *account)
+/* The limits change with the configuration again, and keep the account in being
+ * no more.  The caller holds it, too. */
+void account_reset_limit(struct accounts *as, struct account *account)
 {
 	take_from_config(as, account);
 	apply(as, account);
@@ -240,7 +240,7 @@ int account_set_limit(struct accounts *as, struct account *account,
 	int err;
 
 	if (is_as_configured(as, account, frames, mapped_bytes)) {
-		follow_config(as, account);
+		account_reset_limit(as, account);
 		return 0;
 	}
 	err = make_sticky(as, account);
@@ -251,18 +251,6 @@ int account_set_limit(struct accounts *as, struct account *account,
 	account->source = LIMIT_MEMCTL;
 	apply(as, account);
 	return 0;
-}
-
-/* The caller holds it, too. */
-void account_reset_limit(struct accounts *as, struct account *account)
-{
-	take_from_config(as, account);
-	apply(as, account);
-	if (!account->is_sticky)
-		return;
-	account->is_sticky = false;
-	as->sticky_count--;
-	account_put(as, account);
 }
 
 void accounts_reconfigure(struct accounts *as)
