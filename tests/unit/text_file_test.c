@@ -4,6 +4,7 @@
  * regular file is refused at once, with words that say what it is. */
 #include "common/text_file.h"
 #include "tests/odd_file.h"
+#include "tests/temporary.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -13,15 +14,15 @@
 
 #include <cmocka.h>
 
-static char folder[] = "/tmp/memd-test-XXXXXX";
-static char path[64];
+static char folder[TEMPORARY_BYTES];
+static char path[TEMPORARY_BYTES + 8];
 static char reason[128];
 
 static int make_folder(void **state)
 {
 	(void)state;
 	alarm(60);	/* a FIFO would be waited for */
-	assert_non_null(mkdtemp(folder));
+	assert_non_null(mkdtemp(temporary_template("memd-test", folder)));
 	snprintf(path, sizeof(path), "%s/file", folder);
 	return 0;
 }
