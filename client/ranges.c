@@ -92,8 +92,8 @@ EXPORT int memclient_unpin(struct memclient *mc, void *addr, size_t length)
 	return run_range(mc, COMMAND_UNPIN, addr, length, 0);
 }
 
-/* What is read does not matter, only that the page comes: no race with other
- * threads of the program that write there. */
+/* The value that is read does not matter, only that the page comes.  So it is
+ * no race when other threads of the program write there. */
 __attribute__((noinline, no_sanitize_thread))
 static void read_byte(uintptr_t at)
 {

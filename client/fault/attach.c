@@ -97,7 +97,7 @@ static void take_map(struct requests *rq, struct command *c,
 	char other[128];
 	int err;
 
-	/* Who attaches may say what the pages should be. */
+	/* An attaching program may say how large the pages should be. */
 	if (is_sound(c, reply) && c->page_bytes != 0 &&
 	    c->page_bytes != reply->page_bytes) {
 		snprintf(other, sizeof(other), "the segment has pages of %u "

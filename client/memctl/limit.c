@@ -17,7 +17,7 @@ static void limit_add_scope(struct report *rp, const void *message)
 	report_text(rp, limit->session != 0 ? "session" : "uid");
 }
 
-/* What is absent counts in another row. */
+/* A field that a row does not have belongs to rows of another scope. */
 static const struct report_column limit_columns[] = {
 	COLUMN("SCOPE", "scope", TEXT, .add = limit_add_scope),
 	COLUMN("SESSION", "session", SESSION),

@@ -47,7 +47,7 @@ bool told_take_edge(struct region *r, uint64_t page);
  * now and then, to look whether that is still true. */
 bool told_expects_missing(struct region *r, uint64_t page);
 
-/* What was found when somebody looked. */
+/* A thread has looked: the page was missing, or it was not. */
 void told_note_missing(struct region *r, bool is_missing);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One helper process, as memd sees it: made, handed work, looked after, ended.
- * Whom to give what is punchers.c's business. */
+ * Which helper gets which work is decided in punchers.c. */
 #ifndef MEMD_BACKING_PUNCHER_H
 #define MEMD_BACKING_PUNCHER_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who may administrate memd. */
+/* Administrators of memd: may this peer ask what memctl asks? */
 #ifndef MEMD_NET_ADMINS_H
 #define MEMD_NET_ADMINS_H
 

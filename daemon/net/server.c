@@ -162,9 +162,9 @@ static const char *why_not(const struct server *server,
 	return NULL;
 }
 
-/* Who has had the most time to say Hello makes room for who comes, so that
- * keeping others out takes as many newcomers in a moment as could be here, and
- * not in all of handshake_timeout. */
+/* The newcomer that has had the most time to say Hello makes room for the next
+ * one.  So an attacker keeps others out only by filling all places at once, and
+ * not by filling them slowly within handshake_timeout. */
 static void close_oldest_remote(struct server *server)
 {
 	struct conn *c;

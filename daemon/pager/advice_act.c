@@ -57,7 +57,7 @@ static void drop_page(struct pager *pg, struct pager_segment *sg, page_id id)
 	page_enter(pg, sg, id, PAGE_ZERO);
 }
 
-/* What is in the data file goes run by run: a punch for each page would cost
+/* Pages in the data file are dropped in runs: a punch for each page would cost
  * far more than all the rest. */
 static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
 				      struct advice_turn *turn)

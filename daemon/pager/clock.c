@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whom to evict: a two-handed clock over the frames that have been in use.
+/* Which page is evicted next: a two-handed clock over the frames that have been
+ * in use.
  *
  * The front hand ages: it takes the frame's reference bit away and asks the
  * clients to unmap the page.  Who still uses the page touches it again, which

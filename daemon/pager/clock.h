@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whom to evict. */
+/* The clock: which page is evicted next. */
 #ifndef MEMD_PAGER_CLOCK_H
 #define MEMD_PAGER_CLOCK_H
 

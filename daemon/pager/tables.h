@@ -312,7 +312,7 @@ struct advice {
 	int result;
 };
 
-/* What is done in one turn at most, and is counted down there. */
+/* Limits of the work of one turn. */
 enum {
 	TEARDOWN_UNITS = 96,		/* some 30 us */
 	ADVICE_WORK_PER_TURN = 256,	/* see advice.c */

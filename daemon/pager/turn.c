@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What happens to the pager, and what it has to do because of that: its turn.
  *
- * What is below tells by its result what has ended, or puts it in a queue; who
- * is to go on because of that is said here alone.  Deferred work is what stands
- * in these queues of struct pager:
+ * The files below this one tell by their results what has ended, or put it in
+ * a queue.  Only this file says who goes on because of that.  Deferred work
+ * stands in these queues of struct pager:
  *
  *   stalled, stalled_ahead   batches, until the store takes more requests
  *   starved                  batches, until there is memory for their bytes
