@@ -22,7 +22,7 @@
 #include "daemon/reload.h"
 #include "daemon/net/remote.h"
 #include "daemon/serve/session.h"
-#include "daemon/lend/store_schedule.h"
+#include "daemon/lend/guest_schedule.h"
 #include "daemon/system/system.h"
 #include "daemon/admin/watch.h"
 #include <errno.h>
@@ -77,7 +77,7 @@ static bool needs_turn(const struct daemon *d)
 	       backing_has_spoiled(d->engine.backing) ||
 	       (d->evictor.is_active && !d->evictor.is_waiting) ||
 	       d->replays.is_due || d->map_waits.is_due ||
-	       store_schedule_has_work(&d->stores) ||
+	       guest_schedule_has_work(&d->guests) ||
 	       trace_is_behind(d);
 }
 
@@ -85,7 +85,7 @@ void daemon_settle(struct daemon *d)
 {
 	if (!LIST_EMPTY(&d->mailboxes.awake))
 		(void)mailboxes_poll(d);
-	store_schedule_step(d);
+	guest_schedule_step(d);
 	engine_settle(&d->engine);
 	readies_send(d);
 	server_flush(&d->server);
@@ -111,7 +111,7 @@ static bool needs_another_turn(const struct daemon *d)
 {
 	return !TAILQ_EMPTY(&d->server.conns.list[CONN_DEAD]) ||
 	       d->map_waits.is_due ||
-	       store_schedule_has_work(&d->stores);
+	       guest_schedule_has_work(&d->guests);
 }
 
 static void turn(struct daemon *d)
@@ -122,7 +122,7 @@ static void turn(struct daemon *d)
 	map_waits_step(d);
 	evictor_step(d);
 	replay_step(d);
-	store_schedule_step(d);
+	guest_schedule_step(d);
 	ages_send(d);
 	trace_send(d);
 	accounts_sweep(&d->accounts);
@@ -310,7 +310,7 @@ void daemon_stop(struct daemon *d, const char *why)
 	dismiss(&d->server.conns.list[CONN_NEW]);
 	dismiss(&d->server.conns.list[CONN_LANE]);
 	dismiss(&d->server.conns.list[CONN_MAIN]);
-	stores_end(&d->stores);
+	guests_end(&d->guests);
 	unlink_all(d);
 	daemon_settle(d);
 }
@@ -367,7 +367,7 @@ static void hook_segment_gone(void *ctx, segment_id segment)
 	struct daemon *d = ctx;
 
 	segments_gone(&d->segments, segment);
-	store_room_freed(&d->stores, segment);
+	guest_room_freed(&d->guests, segment);
 	map_waits_wake(&d->map_waits);
 }
 
@@ -570,7 +570,7 @@ static bool conns_let_go(void *ctx, struct conn *c, unsigned *budget)
 static void conns_drained(void *ctx, struct conn *c)
 {
 	(void)ctx;
-	store_schedule_drained(c->session);
+	guest_schedule_drained(c->session);
 }
 
 static uint64_t conns_descriptors(const void *ctx)
@@ -613,7 +613,7 @@ static int start(struct daemon *d, char *reason, size_t size)
 	int err;
 
 	pins_init(&d->pins);
-	stores_init(&d->stores, d);
+	guests_init(&d->guests, d);
 	ages_init(&d->ages);
 	replays_init(&d->replays);
 	map_waits_init(&d->map_waits);
@@ -697,7 +697,7 @@ static void take_down(struct daemon *d)
 	/* Hurried, some may be left. */
 	while (server_bury(&d->server))
 		;
-	stores_fini(&d->stores);
+	guests_fini(&d->guests);
 	map_waits_fini(&d->map_waits);
 	trace_fini(&d->trace);
 	replays_fini(&d->replays);

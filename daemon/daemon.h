@@ -31,9 +31,9 @@
 #include "daemon/net/tcp_opening.h"
 #include "daemon/serve/session.h"
 #include "daemon/stats/stats.h"
-#include "daemon/lend/store_room.h"
+#include "daemon/lend/guest_room.h"
 #include "daemon/admin/store_watch.h"
-#include "daemon/lend/stores.h"
+#include "daemon/lend/guests.h"
 #include "daemon/stats/trace.h"
 
 enum { EXIT_BAD_CONFIG = 2, EXIT_KERNEL_REFUSES = 3 };
@@ -86,7 +86,7 @@ struct daemon {
 	struct evictor evictor;
 	struct replays replays;
 	struct map_waits map_waits;
-	struct stores stores;
+	struct guests guests;
 	struct store_watch store_watch;
 	struct stats stats;
 	uint64_t watched_ns;			/* watch.c has looked last */

@@ -4,7 +4,6 @@
 #include "swapstore/swapfile_checks.h"
 
 #include "common/units.h"
-#include "swapstore/checksum.h"
 #include "swapstore/swapstore.h"
 
 #include <endian.h>
@@ -13,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 enum { LAYOUT_VERSION = 1 };
 
@@ -138,13 +138,18 @@ int swapfile_check_owner(struct swapfile_attempt *at)
 	return 0;
 }
 
+/* A sum over the header's sum and three zeros. */
 static uint64_t header_sum(const union swapfile_header *header)
 {
-	static const struct checksum_key key = { 0 };
 	union swapfile_header copy = *header;
+	uint64_t summed[5] = { 0 };
+	XXH128_hash_t sum;
 
 	copy.field.sum = 0;
-	return checksum_of(&key, &copy, sizeof(copy)).low;
+	sum = XXH3_128bits(&copy, sizeof(copy));
+	summed[0] = sum.low64;
+	summed[1] = sum.high64;
+	return XXH3_128bits(summed, sizeof(summed)).low64;
 }
 
 void swapfile_header_init(union swapfile_header *header)

@@ -12,7 +12,7 @@
  * Requests are queued by swapstore_submit(), handed over in one go by
  * swapstore_flush(), and come back in any order from swapstore_reap().  The
  * store neither knows pages nor keeps checksums: it moves slots.  Which slots
- * are free is slots.h; what a slot must contain is checksum.h.
+ * are free, and what each must contain, the pager knows.
  *
  * Threads: a store belongs to one thread, which makes all calls. */
 #ifndef MEMD_SWAPSTORE_SWAPSTORE_H

@@ -291,20 +291,20 @@ void handle_store_drop(void *room, struct conn *c, uint64_t id,
 {
 	struct daemon *d = room;
 	const Memd__StoreDrop *request = message;
-	struct store *store = stores_find(&d->stores, request->store);
+	struct guest *guest = guests_find(&d->guests, request->store);
 	int err;
 
-	if (store == NULL) {
+	if (guest == NULL) {
 		conn_send_error(c, id, -ENOENT, "no store %u is here; see "
 				"`memctl stores`", request->store);
 		return;
 	}
 	log_event(LOG_LEVEL_NOTICE, "store-drop",
 		  "by_uid=%u by_session=%u store=%u host=%s certificate=\"%s\" "
-		  "uid=%u pages=%llu", c->peer.uid, c->session->id, store->id,
-		  store->host, store->printable_name, store->uid,
-		  (unsigned long long)store_page_count(store));
-	err = stores_drop(store, c, id);
+		  "uid=%u pages=%llu", c->peer.uid, c->session->id, guest->id,
+		  guest->host, guest->printable_name, guest->uid,
+		  (unsigned long long)guest_page_count(guest));
+	err = guests_drop(guest, c, id);
 	if (err != 0)
 		conn_send_error(c, id, err, "too much is under way; try again");
 }

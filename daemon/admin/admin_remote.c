@@ -28,7 +28,7 @@ static bool get_rtt(const struct session *s, uint64_t *ret_ns)
 void admin_remote_fill_status(const struct daemon *d, Memd__StatusReply *reply)
 {
 	const struct session *s;
-	const struct store *store;
+	const struct guest *guest;
 
 	if (d->config.listen_tcp[0] == '\0')
 		return;
@@ -37,9 +37,9 @@ void admin_remote_fill_status(const struct daemon *d, Memd__StatusReply *reply)
 	TAILQ_FOREACH(s, &d->sessions.list, link)
 		reply->remote_clients += s->main->peer.is_remote &&
 					 !s->is_admin_only;
-	TAILQ_FOREACH(store, &d->stores.all, link) {
-		reply->remote_away += store->session == NULL;
-		reply->remote_pages += store_page_count(store);
+	TAILQ_FOREACH(guest, &d->guests.all, link) {
+		reply->remote_away += guest->session == NULL;
+		reply->remote_pages += guest_page_count(guest);
 	}
 }
 
@@ -56,11 +56,11 @@ void admin_remote_fill_session(const struct session *s,
 	info->has_rtt_ns = get_rtt(s, &info->rtt_ns);
 	info->has_in_bytes_per_s = info->has_out_bytes_per_s =
 		info->has_remote_pages = true;
-	if (s->store == NULL)
+	if (s->guest == NULL)
 		return;
-	info->in_bytes_per_s = (uint64_t)s->store->written_bytes_per_s;
-	info->out_bytes_per_s = (uint64_t)s->store->read_bytes_per_s;
-	info->remote_pages = store_page_count(s->store);
+	info->in_bytes_per_s = (uint64_t)s->guest->written_bytes_per_s;
+	info->out_bytes_per_s = (uint64_t)s->guest->read_bytes_per_s;
+	info->remote_pages = guest_page_count(s->guest);
 }
 
 /* What it keeps is charged to its user. */
@@ -70,38 +70,38 @@ void admin_remote_fill_limit(const struct session *s, Memd__Limit *limit)
 
 	limit->has_frames = limit->has_mapped_bytes = false;
 	limit->source = (char *)"uid";
-	if (s->store == NULL)
+	if (s->guest == NULL)
 		return;
 	pager_segment_get(s->daemon->engine.pager,
-			  s->store->segment->pager_id, &info);
+			  s->guest->segment->pager_id, &info);
 	limit->used_frames = info.resident;
-	limit->used_mapped_bytes = segment_length(s->store->segment);
+	limit->used_mapped_bytes = segment_length(s->guest->segment);
 }
 
 /* ---- stores */
 
-static void fill_store(const struct daemon *d, const struct store *store,
+static void fill_guest(const struct daemon *d, const struct guest *guest,
 		       Memd__StoreInfo *row)
 {
 	struct segment_info info;
 
-	pager_segment_get(d->engine.pager, store->segment->pager_id, &info);
+	pager_segment_get(d->engine.pager, guest->segment->pager_id, &info);
 	memd__store_info__init(row);
 	row->has_store = true;
-	row->store = store->id;
-	row->session = store->session != NULL ? store->session->id : 0;
-	row->host = (char *)store->host;
-	row->peer = (char *)store->printable_name;
-	row->uid = store->uid;
-	row->length_bytes = segment_length(store->segment);
+	row->store = guest->id;
+	row->session = guest->session != NULL ? guest->session->id : 0;
+	row->host = (char *)guest->host;
+	row->peer = (char *)guest->printable_name;
+	row->uid = guest->uid;
+	row->length_bytes = segment_length(guest->segment);
 	row->resident_bytes = info.resident * PAGER_UNIT_BYTES;
 	row->swapped_bytes = info.swapped * PAGER_UNIT_BYTES;
-	row->read_bytes = store->read_bytes;
-	row->written_bytes = store->written_bytes;
-	row->has_rtt_ns = get_rtt(store->session, &row->rtt_ns);
-	row->has_idle_ms = store->session == NULL;
+	row->read_bytes = guest->read_bytes;
+	row->written_bytes = guest->written_bytes;
+	row->has_rtt_ns = get_rtt(guest->session, &row->rtt_ns);
+	row->has_idle_ms = guest->session == NULL;
 	if (row->has_idle_ms)
-		row->idle_ms = (clock_now_ns() - store->idle_since_ns) /
+		row->idle_ms = (clock_now_ns() - guest->idle_since_ns) /
 			       1000000;
 }
 
@@ -110,16 +110,16 @@ void handle_stores(void *room, struct conn *c, uint64_t id,
 {
 	struct daemon *d = room;
 	Memd__StoresReply reply = MEMD__STORES_REPLY__INIT;
-	const struct store *store;
+	const struct guest *guest;
 	Memd__StoreInfo *info;
 	struct rows rows;
 
 	(void)message;
-	if (!rows_init(&rows, c, id, d->stores.count, sizeof(*info)))
+	if (!rows_init(&rows, c, id, d->guests.count, sizeof(*info)))
 		return;
 	info = rows.row;
-	TAILQ_FOREACH(store, &d->stores.all, link) {
-		fill_store(d, store, &info[rows.count]);
+	TAILQ_FOREACH(guest, &d->guests.all, link) {
+		fill_guest(d, guest, &info[rows.count]);
 		if (!rows_keep(&rows, &info[rows.count].base))
 			break;
 	}

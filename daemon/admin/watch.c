@@ -36,7 +36,7 @@ static void watch_rates(struct daemon *d, uint64_t elapsed_ns)
 					     s->last_faults, elapsed_ns);
 		s->last_faults = faults;
 	}
-	stores_watch_rates(&d->stores, elapsed_ns);
+	guests_watch_rates(&d->guests, elapsed_ns);
 }
 
 static void watch_starvation(struct daemon *d, uint64_t elapsed_ns)
@@ -324,5 +324,5 @@ void watch_tick(struct daemon *d)
 		sessions_look_again(d);
 	server_close_overdue(&d->server);
 	server_trim(&d->server);
-	stores_expire(&d->stores);
+	guests_expire(&d->guests);
 }

@@ -13,7 +13,7 @@
  *    turn's worth and for one message, however many there are.
  *
  * Only for programs on this host; what other hosts ask for is cut into turns by
- * store_schedule.h. */
+ * guest_schedule.h. */
 #ifndef MEMD_NET_LINE_H
 #define MEMD_NET_LINE_H
 

@@ -40,8 +40,8 @@
 #include "daemon/pager/pager.h"
 #include "daemon/pager/staging.h"
 #include "daemon/pager/stream.h"
-#include "swapstore/checksum.h"
-#include "swapstore/slots.h"
+#include "daemon/pager/checksum.h"
+#include "daemon/pager/slots.h"
 
 typedef uint32_t page_id;	/* index into the page table of all segments */
 typedef uint32_t frame_id;

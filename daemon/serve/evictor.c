@@ -47,7 +47,7 @@ static bool is_store_of(const struct daemon *d, uint32_t session,
 	const struct session *s = session == 0 ? NULL :
 		sessions_find(&d->sessions, session);
 
-	return s != NULL && s->store != NULL && s->store->segment == segment;
+	return s != NULL && s->guest != NULL && s->guest->segment == segment;
 }
 
 static bool is_wanted(const struct daemon *d, const struct segment *segment)

@@ -6,7 +6,7 @@
 #include "daemon/serve/serve_messages.h"
 #include "daemon/serve/paging.h"
 #include "daemon/serve/session.h"
-#include "daemon/lend/store_step.h"
+#include "daemon/lend/guest_step.h"
 
 #include "common/clock.h"
 #include <errno.h>
@@ -246,7 +246,7 @@ void paging_done(struct daemon *d, uint64_t cookie, int result, uint64_t count)
 		evictor_done(d, result, count);
 		return;
 	case PENDING_STORE:
-		store_step_answered(e.store_op, result);
+		guest_step_answered(e.guest_op, result);
 		return;
 	case PENDING_REPLAY:
 		return;			/* it looks at what it brought */

@@ -14,7 +14,7 @@
 
 struct conn;
 struct pin;
-struct store_op;
+struct guest_op;
 
 enum pending_kind {
 	PENDING_FREE, PENDING_FAULT, PENDING_ADVISE, PENDING_PIN,
@@ -36,7 +36,7 @@ struct pending_entry {
 	pid_t pid;			/* FAULT: for the trace */
 	uint32_t session;		/* FAULT: counts it as waiting */
 	struct pin *pin;		/* PIN, UNPIN */
-	struct store_op *store_op;	/* STORE */
+	struct guest_op *guest_op;	/* STORE */
 	LIST_ENTRY(pending_entry) link;	/* of conn, or of the free ones */
 };
 

@@ -14,7 +14,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/serve/record.h"
 #include "proto/limits.h"
-#include "swapstore/checksum.h"
+#include "daemon/pager/checksum.h"
 #include <sys/queue.h>
 #include <sys/types.h>
 

@@ -161,7 +161,7 @@ static void begin_end(struct session *s)
 		conn_close(lane, "its session has ended");
 	while ((lane = LIST_FIRST(&s->lanes)) != NULL)
 		session_remove_lane(s, lane);
-	stores_leave(s);
+	guests_leave(s);
 	trace_stop(&s->daemon->trace, s);
 	mailbox_close(s);
 	keep_what_came(s);
@@ -347,8 +347,8 @@ void session_usage_get(const struct session *s,
 
 	for (a = s->attachments; a != NULL; a = a->hh.next)
 		add_usage(s, a->segment, &sum);
-	if (s->store != NULL)
-		add_usage(s, s->store->segment, &sum);
+	if (s->guest != NULL)
+		add_usage(s, s->guest->segment, &sum);
 	*ret_usage = sum;
 }
 

@@ -49,7 +49,7 @@ struct session {
 	struct mailbox_end mailbox;
 	struct uffd_copy_list copies;	/* of its userfaultfds */
 	bool is_unmapped;		/* it has said Goodbye */
-	struct store *store;		/* of another host; NULL: none */
+	struct guest *guest;		/* on another host; NULL: none */
 	struct attachment *attachments;	/* uthash */
 	uint32_t attached_count;
 	uint32_t pin_count;

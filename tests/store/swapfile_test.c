@@ -9,7 +9,7 @@
 #include "tests/skip.h"
 #include "tests/store/storetest.h"
 
-#include "swapstore/checksum.h"
+#include "daemon/pager/checksum.h"
 #include "swapstore/swapfile.h"
 #include "swapstore/swapfile_checks.h"
 

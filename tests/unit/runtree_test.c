@@ -2,7 +2,7 @@
 /* Proves that the tree finds what a search of the whole bitmap finds: the
  * first run long enough at or after any bit, and the length of the longest,
  * in maps of every density, and that it stays true over all updates. */
-#include "swapstore/runtree.h"
+#include "daemon/pager/runtree.h"
 
 #include "common/bitmap.h"
 

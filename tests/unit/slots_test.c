@@ -3,7 +3,7 @@
  * does: runs of exactly the length asked for whenever there is one, the
  * longest otherwise; chains in few runs; no slot given twice, none forgotten,
  * no bad one given again.  Everything is recounted all along. */
-#include "swapstore/slots.h"
+#include "daemon/pager/slots.h"
 
 #include "common/bitmap.h"
 

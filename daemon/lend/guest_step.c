@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/lend/store_step.h"
+#include "daemon/lend/guest_step.h"
 
 #include "common/clock.h"
 #include "daemon/net/busy_poll.h"
 #include "daemon/daemon.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/serve/session.h"
-#include "daemon/lend/store_op.h"
-#include "daemon/lend/store_schedule.h"
-#include "daemon/lend/stores.h"
+#include "daemon/lend/guest_op.h"
+#include "daemon/lend/guest_schedule.h"
+#include "daemon/lend/guests.h"
 #include <errno.h>
 #include <string.h>
 
@@ -19,15 +19,15 @@
 
 /* ---- replies */
 
-static struct conn *conn_of(const struct store_op *op)
+static struct conn *conn_of(const struct guest_op *op)
 {
-	return op->store->session->main;
+	return op->guest->session->main;
 }
 
 /* Whoever waited waits no longer. */
-static void answered(struct store_op *op)
+static void answered(struct guest_op *op)
 {
-	store_op_stop_reading(op);
+	guest_op_stop_reading(op);
 	op->is_orphan = true;
 }
 
@@ -45,7 +45,7 @@ static const char *explain(int error)
 	}
 }
 
-static void reply_error(struct store_op *op, int error)
+static void reply_error(struct guest_op *op, int error)
 {
 	if (!op->is_orphan)
 		conn_send_error(conn_of(op), op->request_id, error, "%s",
@@ -53,30 +53,30 @@ static void reply_error(struct store_op *op, int error)
 	answered(op);
 }
 
-static void count_done(struct store_op *op)
+static void count_done(struct guest_op *op)
 {
-	struct stats *stats = &op->store->stores->daemon->stats;
-	uint64_t bytes = store_op_bytes(op);
+	struct stats *stats = &op->guest->guests->daemon->stats;
+	uint64_t bytes = guest_op_bytes(op);
 
-	if (op->kind == STORE_OP_READ) {
+	if (op->kind == GUEST_OP_READ) {
 		stats->remote_reads++;
 		stats->remote_read_bytes += bytes;
-		op->store->read_bytes += bytes;
+		op->guest->read_bytes += bytes;
 	} else {
 		stats->remote_writes++;
 		stats->remote_written_bytes += bytes;
-		op->store->written_bytes += bytes;
+		op->guest->written_bytes += bytes;
 	}
 }
 
 /* Reads of one chunk go straight from the frames to the socket. */
-static void reply_bytes(struct store_op *op, const void *bytes)
+static void reply_bytes(struct guest_op *op, const void *bytes)
 {
 	conn_send_payload(conn_of(op), MEMD__MESSAGE_TYPE__TYPE_STORE_BYTES,
-			  op->request_id, bytes, (uint32_t)store_op_bytes(op));
+			  op->request_id, bytes, (uint32_t)guest_op_bytes(op));
 }
 
-static void copy_read(struct store_op *op, const void *frames, size_t at,
+static void copy_read(struct guest_op *op, const void *frames, size_t at,
 		      size_t length)
 {
 	bool is_last = op->done + op->chunk == op->count;
@@ -92,16 +92,16 @@ static void copy_read(struct store_op *op, const void *frames, size_t at,
 }
 
 /* Its frames are here, and stay until the pager is called, or are pinned. */
-static void copy_chunk(struct store_op *op)
+static void copy_chunk(struct guest_op *op)
 {
-	struct daemon *d = op->stores->daemon;
+	struct daemon *d = op->guests->daemon;
 	size_t at = (size_t)op->done * PAGER_UNIT_BYTES;
 	size_t length = (size_t)op->chunk * PAGER_UNIT_BYTES;
 	void *frames = backing_bytes(d->engine.backing,
-				     op->store->segment->pager_id,
+				     op->guest->segment->pager_id,
 				     op->first + op->done);
 
-	if (op->kind == STORE_OP_WRITE)
+	if (op->kind == GUEST_OP_WRITE)
 		memcpy(frames, op->bytes + at, length);
 	else if (!op->is_orphan)
 		copy_read(op, frames, at, length);
@@ -111,21 +111,21 @@ static void copy_chunk(struct store_op *op)
 		return;
 	count_done(op);
 	/* Who has read will soon read the next one. */
-	if (op->kind == STORE_OP_READ) {
+	if (op->kind == GUEST_OP_READ) {
 		awake_note_paging(&d->awake);
 		busy_poll_add(conn_of(op));
 	}
-	if (op->kind == STORE_OP_WRITE)
+	if (op->kind == GUEST_OP_WRITE)
 		conn_send_ok(conn_of(op), op->request_id);
 	answered(op);
 }
 
 /* Neither its page's entry nor its bytes are likely to be in the cache, and to
  * be waited for they take longer than all the rest that is done here. */
-void store_step_prefetch(const struct store *store, uint64_t first)
+void guest_step_prefetch(const struct guest *guest, uint64_t first)
 {
-	const struct engine *e = &store->stores->daemon->engine;
-	segment_id segment = store->segment->pager_id;
+	const struct engine *e = &guest->guests->daemon->engine;
+	segment_id segment = guest->segment->pager_id;
 
 	pager_prefetch(e->pager, segment, first);
 	backing_prefetch(e->backing, segment, first);
@@ -133,18 +133,18 @@ void store_step_prefetch(const struct store *store, uint64_t first)
 
 /* ---- asking the pager */
 
-static void try_later(struct store_op *op)
+static void try_later(struct guest_op *op)
 {
-	store_op_requeue(op);
-	store_schedule_starve(op->store);
+	guest_op_requeue(op);
+	guest_schedule_starve(op->guest);
 }
 
-static void ask(struct store_op *op, uint64_t first, uint64_t count,
+static void ask(struct guest_op *op, uint64_t first, uint64_t count,
 		enum pager_advice advice)
 {
-	struct pending_entry like = { .kind = PENDING_STORE, .store_op = op };
-	struct stores *ss = op->stores;
-	struct daemon *d = ss->daemon;
+	struct pending_entry like = { .kind = PENDING_STORE, .guest_op = op };
+	struct guests *gs = op->guests;
+	struct daemon *d = gs->daemon;
 	uint64_t cookie;
 
 	if (!pending_add(&d->pending, &like, &cookie)) {
@@ -152,73 +152,73 @@ static void ask(struct store_op *op, uint64_t first, uint64_t count,
 		return;
 	}
 	op->is_asked = true;
-	ss->asked_count++;
-	pager_advise(d->engine.pager, op->store->segment->pager_id, first,
+	gs->asked_count++;
+	pager_advise(d->engine.pager, op->guest->segment->pager_id, first,
 		     count, advice, cookie, clock_now_ns());
 	d->engine.wants_run = true;
 }
 
-void store_step_answered(struct store_op *op, int result)
+void guest_step_answered(struct guest_op *op, int result)
 {
-	struct stores *ss = op->stores;
+	struct guests *gs = op->guests;
 
 	op->result = result;
-	ss->asked_count--;
-	TAILQ_INSERT_TAIL(&ss->answered, op, work_link);
+	gs->asked_count--;
+	TAILQ_INSERT_TAIL(&gs->answered, op, work_link);
 }
 
-static void ask_chunk(struct store_op *op, enum pager_advice advice)
+static void ask_chunk(struct guest_op *op, enum pager_advice advice)
 {
 	ask(op, op->first + op->done, op->chunk, advice);
 }
 
 /* What a read of several chunks is put together in. */
-static bool prepare_read(struct store_op *op)
+static bool prepare_read(struct guest_op *op)
 {
-	if (op->kind != STORE_OP_READ || op->is_reading)
+	if (op->kind != GUEST_OP_READ || op->is_reading)
 		return true;
 	if (op->chunk < op->count && op->bytes == NULL)
-		op->bytes = malloc((size_t)store_op_bytes(op));
+		op->bytes = malloc((size_t)guest_op_bytes(op));
 	if (op->chunk < op->count && op->bytes == NULL)
 		return false;
 	op->is_reading = true;
-	op->store->reading_bytes += store_op_bytes(op);
+	op->guest->reading_bytes += guest_op_bytes(op);
 	return true;
 }
 
 /* A chunk has been copied, and is not pinned. */
-static void end_chunk(struct store_op *op)
+static void end_chunk(struct guest_op *op)
 {
 	op->done += op->chunk;
-	store_op_put_chunk(op);
-	op->step = STORE_STEP_PIN;
+	guest_op_put_chunk(op);
+	op->step = GUEST_STEP_PIN;
 	if (op->is_orphan)
-		store_op_finish(op);
+		guest_op_finish(op);
 	else
-		store_op_requeue(op);
+		guest_op_requeue(op);
 }
 
 /* What is here can be read before anybody can take it away. */
-static bool can_read_now(const struct store_op *op)
+static bool can_read_now(const struct guest_op *op)
 {
-	const struct daemon *d = op->stores->daemon;
+	const struct daemon *d = op->guests->daemon;
 
-	return op->kind == STORE_OP_READ &&
+	return op->kind == GUEST_OP_READ &&
 	       pager_use_resident(d->engine.pager,
-				  op->store->segment->pager_id,
+				  op->guest->segment->pager_id,
 				  op->first + op->done, op->chunk);
 }
 
 /* Have its chunk brought in.  Without memory to read into it ends. */
-static uint64_t start_pin(struct store_op *op)
+static uint64_t start_pin(struct guest_op *op)
 {
 	uint64_t copied = 0;
 
 	if (op->chunk == 0)
-		store_op_take_chunk(op);
+		guest_op_take_chunk(op);
 	if (!prepare_read(op)) {
 		reply_error(op, -ENOMEM);
-		store_op_finish(op);
+		guest_op_finish(op);
 	} else if (can_read_now(op)) {
 		copied = op->chunk;
 		copy_chunk(op);
@@ -229,20 +229,20 @@ static uint64_t start_pin(struct store_op *op)
 	return copied;
 }
 
-uint64_t store_step_start(struct store_op *op)
+uint64_t guest_step_start(struct guest_op *op)
 {
 	switch (op->step) {
-	case STORE_STEP_DISCARD:
+	case GUEST_STEP_DISCARD:
 		ask(op, op->range[op->range_idx].first,
 		    op->range[op->range_idx].count, PAGER_DONTNEED);
 		break;
-	case STORE_STEP_CLEAR:
+	case GUEST_STEP_CLEAR:
 		ask_chunk(op, PAGER_DONTNEED);
 		break;
-	case STORE_STEP_UNPIN:
+	case GUEST_STEP_UNPIN:
 		ask_chunk(op, PAGER_UNPIN);
 		break;
-	case STORE_STEP_PIN:
+	case GUEST_STEP_PIN:
 		return start_pin(op);
 	}
 	return 0;
@@ -250,23 +250,23 @@ uint64_t store_step_start(struct store_op *op)
 
 /* ---- its answers */
 
-static void fail(struct store_op *op, int error)
+static void fail(struct guest_op *op, int error)
 {
 	reply_error(op, error);
-	store_op_finish(op);
+	guest_op_finish(op);
 }
 
 /* Not now: with fewer pages at once perhaps, or later. */
-static void wait_for_pins(struct store_op *op)
+static void wait_for_pins(struct guest_op *op)
 {
 	uint64_t now_ns = clock_now_ns();
 
 	if (op->result == -ENOMEM && op->chunk > 1 && !op->was_cleared) {
 		/* What is read in pieces needs a place for them. */
 		op->chunk_max = op->chunk / 2;
-		store_op_stop_reading(op);
-		store_op_put_chunk(op);
-		store_op_requeue(op);
+		guest_op_stop_reading(op);
+		guest_op_put_chunk(op);
+		guest_op_requeue(op);
 		return;
 	}
 	if (op->waiting_since_ns == 0)
@@ -276,34 +276,34 @@ static void wait_for_pins(struct store_op *op)
 		return;
 	}
 	if (!op->was_cleared) {
-		store_op_stop_reading(op);
-		store_op_put_chunk(op);
+		guest_op_stop_reading(op);
+		guest_op_put_chunk(op);
 	}
 	try_later(op);
 }
 
-static void pin_answered(struct store_op *op)
+static void pin_answered(struct guest_op *op)
 {
 	if (op->result == 0) {
 		if (!op->is_orphan || op->was_cleared)
 			copy_chunk(op);
-		op->step = STORE_STEP_UNPIN;
-		(void)store_step_start(op);
+		op->step = GUEST_STEP_UNPIN;
+		(void)guest_step_start(op);
 	} else if (op->is_orphan && !op->was_cleared) {
-		store_op_finish(op);
+		guest_op_finish(op);
 	} else if (op->result == -ENOMEM || op->result == -EBUSY) {
 		wait_for_pins(op);
-	} else if (op->result == -EIO && op->kind == STORE_OP_WRITE &&
+	} else if (op->result == -EIO && op->kind == GUEST_OP_WRITE &&
 		   !op->was_cleared) {
 		op->was_cleared = true;
-		op->step = STORE_STEP_CLEAR;
-		(void)store_step_start(op);
+		op->step = GUEST_STEP_CLEAR;
+		(void)guest_step_start(op);
 	} else {
 		fail(op, op->result);
 	}
 }
 
-static void unpin_answered(struct store_op *op)
+static void unpin_answered(struct guest_op *op)
 {
 	if (op->result == -EBUSY) {
 		try_later(op);
@@ -312,49 +312,49 @@ static void unpin_answered(struct store_op *op)
 	end_chunk(op);
 }
 
-static void clear_answered(struct store_op *op)
+static void clear_answered(struct guest_op *op)
 {
 	if (op->result == -EBUSY) {
 		try_later(op);
 		return;
 	}
-	op->step = STORE_STEP_PIN;
-	store_op_requeue(op);
+	op->step = GUEST_STEP_PIN;
+	guest_op_requeue(op);
 }
 
-static void discard_answered(struct store_op *op)
+static void discard_answered(struct guest_op *op)
 {
 	if (op->is_orphan) {
-		store_op_finish(op);
+		guest_op_finish(op);
 	} else if (op->result == -EBUSY) {
 		try_later(op);
 	} else if (++op->range_idx == op->range_count) {
-		op->stores->daemon->stats.remote_discards++;
-		store_op_finish(op);
+		op->guests->daemon->stats.remote_discards++;
+		guest_op_finish(op);
 	} else {
-		store_op_requeue(op);
+		guest_op_requeue(op);
 	}
 }
 
-void store_step_take_answer(struct store_op *op)
+void guest_step_take_answer(struct guest_op *op)
 {
 	op->is_asked = false;
-	if (op->store == NULL) {
-		store_op_put_chunk(op);
-		store_op_destroy(op);
+	if (op->guest == NULL) {
+		guest_op_put_chunk(op);
+		guest_op_destroy(op);
 		return;
 	}
 	switch (op->step) {
-	case STORE_STEP_PIN:
+	case GUEST_STEP_PIN:
 		pin_answered(op);
 		break;
-	case STORE_STEP_UNPIN:
+	case GUEST_STEP_UNPIN:
 		unpin_answered(op);
 		break;
-	case STORE_STEP_CLEAR:
+	case GUEST_STEP_CLEAR:
 		clear_answered(op);
 		break;
-	case STORE_STEP_DISCARD:
+	case GUEST_STEP_DISCARD:
 		discard_answered(op);
 		break;
 	}

@@ -10,7 +10,7 @@
  *                               └──▶ gone: StoreClose ◀───┘
  *                                    or StoreDrop
  *
- * 1. Requests (store_op.h) are kept in the order in which they came.  One
+ * 1. Requests (guest_op.h) are kept in the order in which they came.  One
  *    starts when no unfinished one before it overlaps it: `blockers` counts
  *    those.  ready are those with blockers == 0 that the pager is not at.
  * 2. What was asked for on a connection that broke, or that another took the
@@ -23,10 +23,10 @@
  *    memory lacks, waits up to PATIENCE, and its store with it, but no other;
  *    then the client is told, who asks again.
  * 5. Nothing of a client's grows without bound: over the limits of
- *    store_flow.h its connection is not read from (conn_hold), and reads start
+ *    guest_flow.h its connection is not read from (conn_hold), and reads start
  *    only while its replies find room. */
-#ifndef MEMD_LEND_STORES_H
-#define MEMD_LEND_STORES_H
+#ifndef MEMD_LEND_GUESTS_H
+#define MEMD_LEND_GUESTS_H
 
 #include "common/checks.h"
 #include "daemon/net/peer.h"
@@ -39,22 +39,22 @@
 struct conn;
 struct daemon;
 struct session;
-struct store_op;
+struct guest_op;
 
 enum {
-	STORE_TOKEN_BYTES = 16,
-	STORE_COUNT_MAX = 512,			/* slots of one request */
+	GUEST_TOKEN_BYTES = 16,
+	GUEST_SLOTS_MAX = 512,			/* slots of one request */
 };
 
-TAILQ_HEAD(store_op_list, store_op);
+TAILQ_HEAD(guest_op_list, guest_op);
 
-struct store {
-	struct stores *stores;
+struct guest {
+	struct guests *guests;
 	uint32_t id;			/* for administrators */
 	struct segment *segment;	/* held as if attached */
 	struct account *account;	/* held */
 	struct session *session;	/* NULL: kept for its return */
-	uint8_t token[STORE_TOKEN_BYTES];
+	uint8_t token[GUEST_TOKEN_BYTES];
 	char host[PEER_HOST_BYTES], network[PEER_HOST_BYTES];
 	char name[PEER_NAME_BYTES];	/* in the certificate */
 	char printable_name[PEER_NAME_BYTES];
@@ -64,26 +64,26 @@ struct store {
 	uint64_t read_bytes, written_bytes;
 	uint64_t last_read_bytes, last_written_bytes;	/* for the rates */
 	double read_bytes_per_s, written_bytes_per_s;
-	struct store_op *receiving;	/* its payload is on the way */
-	struct store_op_list ops, ready;
+	struct guest_op *receiving;	/* its payload is on the way */
+	struct guest_op_list ops, ready;
 	uint32_t op_count;
 	uint64_t held_bytes;		/* of payloads, and of ranges */
 	uint64_t reading_bytes;		/* replies started */
 	bool is_due;
 	bool is_starved;		/* it waits for a moment */
-	TAILQ_ENTRY(store) link;
-	TAILQ_ENTRY(store) due_link;	/* of due, or of starved */
+	TAILQ_ENTRY(guest) link;
+	TAILQ_ENTRY(guest) due_link;	/* of due, or of starved */
 };
 
-TAILQ_HEAD(store_list, store);
+TAILQ_HEAD(guest_list, guest);
 
-struct stores {
+struct guests {
 	struct daemon *daemon;
-	struct store_list all;
-	struct store_list due;		/* with something to start */
-	struct store_list starved;	/* … after a moment */
-	struct store_op_list answered;	/* by the pager */
-	TAILQ_HEAD(, store_room_wait) waiting;	/* for room to be free */
+	struct guest_list all;
+	struct guest_list due;		/* with something to start */
+	struct guest_list starved;	/* … after a moment */
+	struct guest_op_list answered;	/* by the pager */
+	TAILQ_HEAD(, guest_room_wait) waiting;	/* for room to be free */
 	uint32_t count;
 	uint32_t last_id;
 	uint32_t asked_count;		/* ops that the pager is at */
@@ -94,46 +94,46 @@ struct stores {
 };
 
 /* What a client asks for. */
-struct store_wish {
+struct guest_wish {
 	uint32_t slot_count;
 	const uint8_t *token;		/* NULL: a new one */
 };
 
-void stores_init(struct stores *ss, struct daemon *d);
+void guests_init(struct guests *gs, struct daemon *d);
 /* Ends all stores.  The pager must still be there, or never have been. */
-void stores_fini(struct stores *ss);
+void guests_fini(struct guests *gs);
 
 /* Make one for a session, or give it the one it had.  Returns 0, or -errno
  * with a line in ret_reason: -ENOENT (no such store), -EINVAL (not its size),
  * -EDQUOT, -ENOSPC … as segments_add(). */
-int stores_open(struct session *s, const struct store_wish *wish,
+int guests_open(struct session *s, const struct guest_wish *wish,
 		char *ret_reason, size_t reason_size) MUST_CHECK;
 
 /* The session ends: keep its store for a while. */
-void stores_leave(struct session *s);
+void guests_leave(struct session *s);
 
 /* Its bytes go; what was asked for and not done is answered with ECANCELED, and
  * `request_id` with Ok when the store's room is free.  Returns 0; or -EBUSY,
  * -ENOMEM, and it is as it was. */
-int stores_close(struct store *store, uint64_t request_id) MUST_CHECK;
+int guests_close(struct guest *guest, uint64_t request_id) MUST_CHECK;
 
 /* The same, asked for by somebody else, on `c`: a connection that has it is
  * closed, and finds it gone when it comes back. */
-int stores_drop(struct store *store, struct conn *c, uint64_t request_id)
+int guests_drop(struct guest *guest, struct conn *c, uint64_t request_id)
 	MUST_CHECK;
 
-struct store *stores_find(const struct stores *ss, uint32_t id);
+struct guest *guests_find(const struct guests *gs, uint32_t id);
 
 /* memd stops: all of them. */
-void stores_end(struct stores *ss);
+void guests_end(struct guests *gs);
 
 /* Now and then: those that nobody came back for. */
-void stores_expire(struct stores *ss);
+void guests_expire(struct guests *gs);
 
 /* About once a second. */
-void stores_watch_rates(struct stores *ss, uint64_t elapsed_ns);
+void guests_watch_rates(struct guests *gs, uint64_t elapsed_ns);
 
 /* Pages of it that are not zero, wherever they are. */
-uint64_t store_page_count(const struct store *store);
+uint64_t guest_page_count(const struct guest *guest);
 
 #endif

@@ -2,7 +2,7 @@
 /* Slots as bits, chains as an array of successors.  Every change of used_map
  * goes through mark_used() and mark_free(), which keep the tree of free runs
  * in step. */
-#include "swapstore/slots.h"
+#include "daemon/pager/slots.h"
 
 #include "common/bitmap.h"
 

@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /* Flow control of stores (5 of stores.h): how much of what clients ask for may
  * lie here, as payloads and as replies. */
-#ifndef MEMD_LEND_STORE_FLOW_H
-#define MEMD_LEND_STORE_FLOW_H
+#ifndef MEMD_LEND_GUEST_FLOW_H
+#define MEMD_LEND_GUEST_FLOW_H
 
 #include <stdbool.h>
 
-struct store;
-struct store_op;
+struct guest;
+struct guest_op;
 
 enum {
-	STORE_OPS_MAX = 256,			/* unfinished, of one store */
+	GUEST_OPS_MAX = 256,			/* unfinished, of one store */
 	/* Payloads kept for it, and replies made for it: at most, and less
 	 * where there are many stores. */
-	STORE_WRITE_BYTES = 8 * 1024 * 1024,
-	STORE_READ_BYTES = 4 * 1024 * 1024,
+	GUEST_WRITE_BYTES = 8 * 1024 * 1024,
+	GUEST_READ_BYTES = 4 * 1024 * 1024,
 	/* What its output may be longer than that of others: those replies
 	 * and one more, and an Error for each request. */
-	STORE_OUTPUT_BYTES = STORE_READ_BYTES + 2 * 1024 * 1024 +
-			     STORE_OPS_MAX * 2048,
+	GUEST_OUTPUT_BYTES = GUEST_READ_BYTES + 2 * 1024 * 1024 +
+			     GUEST_OPS_MAX * 2048,
 };
 
 /* Its client has asked for something: if that is too much, it is not heard
  * until some is done. */
-void store_flow_hold(const struct store *store);
+void guest_flow_hold(const struct guest *guest);
 
 /* Have its client heard again, if it may be.  That may do anything to the
  * store.  Returns whether it was done. */
-bool store_flow_release(const struct store *store);
+bool guest_flow_release(const struct guest *guest);
 
 /* A reply is made only where the ones before it have gone: will this request,
  * once started, make one; and is there room for it?  There is none in a socket
  * that is full: what it did not take would have to be copied. */
-bool store_flow_needs_room(const struct store_op *op);
-bool store_flow_has_room(const struct store_op *op);
+bool guest_flow_needs_room(const struct guest_op *op);
+bool guest_flow_has_room(const struct guest_op *op);
 
 #endif

@@ -7,25 +7,25 @@
  *   ready ───────────▶ PIN ────────────▶ copy, UNPIN ───────────▶ the next
  *     ▲                 │ no pins                                 chunk, or
  *     └─────────────────┘                                         the end */
-#ifndef MEMD_LEND_STORE_STEP_H
-#define MEMD_LEND_STORE_STEP_H
+#ifndef MEMD_LEND_GUEST_STEP_H
+#define MEMD_LEND_GUEST_STEP_H
 
 #include <stdint.h>
 
-struct store;
-struct store_op;
+struct guest;
+struct guest_op;
 
 /* A read from slot `first` on, which the store has, is about to start. */
-void store_step_prefetch(const struct store *store, uint64_t first);
+void guest_step_prefetch(const struct guest *guest, uint64_t first);
 
 /* It is on no list; what cannot be asked now is ready again, and what is done
  * already is gone.  Returns how many pages were copied at once. */
-uint64_t store_step_start(struct store_op *op);
+uint64_t guest_step_start(struct guest_op *op);
 
 /* The pager has answered.  Called from inside of it. */
-void store_step_answered(struct store_op *op, int result);
+void guest_step_answered(struct guest_op *op, int result);
 
 /* Go on with that.  Not from inside pager calls. */
-void store_step_take_answer(struct store_op *op);
+void guest_step_take_answer(struct guest_op *op);
 
 #endif

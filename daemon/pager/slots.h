@@ -9,12 +9,12 @@
  *   free + used + quarantined == slot_count
  *
  * All state lies in flat tables (table.h), linked by index. */
-#ifndef MEMD_SWAPSTORE_SLOTS_H
-#define MEMD_SWAPSTORE_SLOTS_H
+#ifndef MEMD_PAGER_SLOTS_H
+#define MEMD_PAGER_SLOTS_H
 
 #include "common/checks.h"
 #include "common/table.h"
-#include "swapstore/runtree.h"
+#include "daemon/pager/runtree.h"
 #include <stdint.h>
 
 /* Slot numbers here are 1-based in the sense that 0 means "no slot": slot

@@ -2,7 +2,7 @@
 /* Two one-shot hashes: the bytes, then that sum together with the key.  The
  * key enters with all its 192 bits (a 64-bit seed could not hold them), and
  * the long hash keeps the library's unseeded fast path. */
-#include "swapstore/checksum.h"
+#include "daemon/pager/checksum.h"
 
 #include <string.h>
 #include <xxhash.h>

@@ -5,18 +5,18 @@
 #include "daemon/net/conn_output.h"
 #include "daemon/lend/guest_messages.h"
 #include "daemon/serve/session.h"
-#include "daemon/lend/store_op.h"
-#include "daemon/lend/store_step.h"
-#include "daemon/lend/stores.h"
+#include "daemon/lend/guest_op.h"
+#include "daemon/lend/guest_step.h"
+#include "daemon/lend/guests.h"
 
 #include <errno.h>
 
-static void reply_open(struct conn *c, uint64_t id, const struct store *store)
+static void reply_open(struct conn *c, uint64_t id, const struct guest *guest)
 {
 	Memd__StoreOpenReply reply = MEMD__STORE_OPEN_REPLY__INIT;
 
-	reply.token.data = (uint8_t *)store->token;
-	reply.token.len = sizeof(store->token);
+	reply.token.data = (uint8_t *)guest->token;
+	reply.token.len = sizeof(guest->token);
 	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_STORE_OPEN_REPLY, id,
 		  &reply.base);
 }
@@ -24,7 +24,7 @@ static void reply_open(struct conn *c, uint64_t id, const struct store *store)
 static bool check_open(struct conn *c, uint64_t id,
 		       const Memd__StoreOpen *request)
 {
-	if (c->session->store != NULL)
+	if (c->session->guest != NULL)
 		conn_send_error(c, id, -EBUSY, "StoreOpen: this session has a "
 				"store; it can have one");
 	else if (c->session->is_admin_only)
@@ -34,9 +34,9 @@ static bool check_open(struct conn *c, uint64_t id,
 		conn_send_error(c, id, -EINVAL, "StoreOpen: a store has one "
 				"slot or more");
 	else if (request->has_token &&
-		 request->token.len != STORE_TOKEN_BYTES)
+		 request->token.len != GUEST_TOKEN_BYTES)
 		conn_send_error(c, id, -EINVAL, "StoreOpen: a token has %d "
-				"bytes", STORE_TOKEN_BYTES);
+				"bytes", GUEST_TOKEN_BYTES);
 	else
 		return true;
 	return false;
@@ -47,7 +47,7 @@ void handle_store_open(void *room, struct conn *c, uint64_t id,
 {
 	struct daemon *d = room;
 	const Memd__StoreOpen *request = message;
-	struct store_wish wish = { .slot_count = request->slot_count };
+	struct guest_wish wish = { .slot_count = request->slot_count };
 	char reason[512];
 	int err;
 
@@ -56,11 +56,11 @@ void handle_store_open(void *room, struct conn *c, uint64_t id,
 		return;
 	if (request->has_token)
 		wish.token = request->token.data;
-	err = stores_open(c->session, &wish, reason, sizeof(reason));
+	err = guests_open(c->session, &wish, reason, sizeof(reason));
 	if (err != 0)
 		conn_send_error(c, id, err, "%s", reason);
 	else
-		reply_open(c, id, c->session->store);
+		reply_open(c, id, c->session->guest);
 }
 
 /* Does the session have a store, and that these slots?  Otherwise the client
@@ -68,18 +68,18 @@ void handle_store_open(void *room, struct conn *c, uint64_t id,
 static bool check_range(struct conn *c, uint64_t id, const char *name,
 			const Memd__StoreRange *range)
 {
-	const struct store *store = c->session->store;
+	const struct guest *guest = c->session->guest;
 
-	if (range->count == 0 || range->count > STORE_COUNT_MAX)
+	if (range->count == 0 || range->count > GUEST_SLOTS_MAX)
 		conn_refuse(c, id, -EPROTO, "%s of %u slots; 1 to %d are "
-			    "allowed", name, range->count, STORE_COUNT_MAX);
-	else if (store == NULL)
+			    "allowed", name, range->count, GUEST_SLOTS_MAX);
+	else if (guest == NULL)
 		conn_send_error(c, id, -EINVAL, "%s before StoreOpen", name);
-	else if (range->slot >= store->slot_count ||
-		 range->count > store->slot_count - range->slot)
+	else if (range->slot >= guest->slot_count ||
+		 range->count > guest->slot_count - range->slot)
 		conn_send_error(c, id, -EINVAL, "%s: slots %u + %u are not "
 				"inside the store of %u", name, range->slot,
-				range->count, store->slot_count);
+				range->count, guest->slot_count);
 	else
 		return true;
 	return false;
@@ -90,27 +90,27 @@ void handle_store_read(void *room, struct conn *c, uint64_t id,
 {
 	struct daemon *d = room;
 	const Memd__StoreRange *range = message;
-	struct store_op *op;
+	struct guest_op *op;
 
 	(void)d;
 	if (!check_range(c, id, "StoreRead", range))
 		return;
-	store_step_prefetch(c->session->store, range->slot);
-	op = store_op_create(c->session->store, STORE_OP_READ, id, range->slot,
+	guest_step_prefetch(c->session->guest, range->slot);
+	op = guest_op_create(c->session->guest, GUEST_OP_READ, id, range->slot,
 			     range->count);
 	if (op == NULL)
 		conn_send_error(c, id, -ENOMEM, "no memory");
 	else
-		store_op_submit(op);
+		guest_op_submit(op);
 }
 
 static void write_received(struct conn *c)
 {
-	struct store *store = c->session->store;
-	struct store_op *op = store->receiving;
+	struct guest *guest = c->session->guest;
+	struct guest_op *op = guest->receiving;
 
-	store->receiving = NULL;
-	store_op_submit(op);
+	guest->receiving = NULL;
+	guest_op_submit(op);
 }
 
 void handle_store_write(void *room, struct conn *c, uint64_t id,
@@ -119,8 +119,8 @@ void handle_store_write(void *room, struct conn *c, uint64_t id,
 	struct daemon *d = room;
 	const Memd__StoreRange *range = message;
 	uint64_t bytes = (uint64_t)range->count * PAGER_UNIT_BYTES;
-	struct store *store = c->session->store;
-	struct store_op *op;
+	struct guest *guest = c->session->guest;
+	struct guest_op *op;
 
 	(void)d;
 	if (c->in_skip != bytes) {
@@ -131,16 +131,16 @@ void handle_store_write(void *room, struct conn *c, uint64_t id,
 	}
 	if (!check_range(c, id, "StoreWrite", range))
 		return;
-	op = store_op_create(store, STORE_OP_WRITE, id, range->slot,
+	op = guest_op_create(guest, GUEST_OP_WRITE, id, range->slot,
 			     range->count);
 	if (op != NULL)
 		op->bytes = malloc((size_t)bytes);
 	if (op == NULL || op->bytes == NULL) {
-		store_op_destroy(op);
+		guest_op_destroy(op);
 		conn_send_error(c, id, -ENOMEM, "no memory for the payload");
 		return;
 	}
-	store->receiving = op;
+	guest->receiving = op;
 	conn_take_payload(c, op->bytes, write_received);
 }
 
@@ -148,9 +148,9 @@ void handle_store_write(void *room, struct conn *c, uint64_t id,
 
 static bool check_discard(struct conn *c, const Memd__StoreDiscard *request)
 {
-	const struct store *store = c->session->store;
+	const struct guest *guest = c->session->guest;
 
-	if (store == NULL) {
+	if (guest == NULL) {
 		conn_refuse(c, 0, -EPROTO, "StoreDiscard before StoreOpen");
 		return false;
 	}
@@ -163,30 +163,30 @@ static bool check_discard(struct conn *c, const Memd__StoreDiscard *request)
 	for (size_t i = 0; i < request->n_range; i++) {
 		const Memd__Range *range = request->range[i];
 
-		if (range->count != 0 && range->first < store->slot_count &&
-		    range->count <= store->slot_count - range->first)
+		if (range->count != 0 && range->first < guest->slot_count &&
+		    range->count <= guest->slot_count - range->first)
 			continue;
 		conn_refuse(c, 0, -EPROTO, "StoreDiscard: slots %llu + %llu "
 			    "are not inside the store of %u",
 			    (unsigned long long)range->first,
 			    (unsigned long long)range->count,
-			    store->slot_count);
+			    guest->slot_count);
 		return false;
 	}
 	return true;
 }
 
-static struct store_op *make_discard(struct store *store,
+static struct guest_op *make_discard(struct guest *guest,
 				     const Memd__StoreDiscard *request)
 {
-	struct store_op *op = store_op_create(store, STORE_OP_DISCARD, 0, 0, 0);
+	struct guest_op *op = guest_op_create(guest, GUEST_OP_DISCARD, 0, 0, 0);
 	uint64_t first = UINT64_MAX, end = 0;
 
 	if (op == NULL)
 		return NULL;
 	op->range = calloc(request->n_range, sizeof(*op->range));
 	if (op->range == NULL) {
-		store_op_destroy(op);
+		guest_op_destroy(op);
 		return NULL;
 	}
 	for (size_t i = 0; i < request->n_range; i++) {
@@ -208,16 +208,16 @@ void handle_store_discard(void *room, struct conn *c, uint64_t id,
 {
 	struct daemon *d = room;
 	const Memd__StoreDiscard *request = message;
-	struct store_op *op;
+	struct guest_op *op;
 
 	(void)d;
 	(void)id;
 	if (!check_discard(c, request) || request->n_range == 0)
 		return;
 	/* Without memory the bytes stay a while longer. */
-	op = make_discard(c->session->store, request);
+	op = make_discard(c->session->guest, request);
 	if (op != NULL)
-		store_op_submit(op);
+		guest_op_submit(op);
 }
 
 void handle_store_close(void *room, struct conn *c, uint64_t id,
@@ -228,11 +228,11 @@ void handle_store_close(void *room, struct conn *c, uint64_t id,
 
 	(void)d;
 	(void)message;
-	if (c->session->store == NULL) {
+	if (c->session->guest == NULL) {
 		conn_send_error(c, id, -EINVAL, "StoreClose before StoreOpen");
 		return;
 	}
-	err = stores_close(c->session->store, id);
+	err = guests_close(c->session->guest, id);
 	if (err != 0)
 		conn_send_error(c, id, err, "StoreClose: too much is under "
 				"way; try again");

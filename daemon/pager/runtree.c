@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The tree of clear runs.  `span` is always the number of bits a node stands
  * for; bits past the end of the map count as set. */
-#include "swapstore/runtree.h"
+#include "daemon/pager/runtree.h"
 
 #include "common/bitmap.h"
 

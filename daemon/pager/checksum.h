@@ -4,8 +4,8 @@
  * rots, a write that went elsewhere or never happened, and a mix-up between
  * clients all give another sum.  Not a MAC: it guards against accidents, not
  * against somebody who can write the swap file. */
-#ifndef MEMD_SWAPSTORE_CHECKSUM_H
-#define MEMD_SWAPSTORE_CHECKSUM_H
+#ifndef MEMD_PAGER_CHECKSUM_H
+#define MEMD_PAGER_CHECKSUM_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,8 +6,8 @@
  * given to another before, nor to a client that says it is the same: only the
  * token shows who may come back for it, and who has died does not have that any
  * more. */
-#ifndef MEMD_LEND_STORE_ROOM_H
-#define MEMD_LEND_STORE_ROOM_H
+#ifndef MEMD_LEND_GUEST_ROOM_H
+#define MEMD_LEND_GUEST_ROOM_H
 
 #include "common/checks.h"
 #include "daemon/net/peer.h"
@@ -16,22 +16,22 @@
 #include <stdint.h>
 
 struct conn;
-struct store_room_wait;
-struct stores;
+struct guest_room_wait;
+struct guests;
 
 /* A segment is about to go: answer the request with Ok when it is gone and its
  * room free.  0, -EBUSY or -ENOMEM: nobody would be answered. */
-int store_room_await(struct stores *ss, struct conn *c, uint64_t request_id,
+int guest_room_await(struct guests *gs, struct conn *c, uint64_t request_id,
 		     segment_id segment) MUST_CHECK;
 
 /* ops.segment_gone. */
-void store_room_freed(struct stores *ss, segment_id segment);
+void guest_room_freed(struct guests *gs, segment_id segment);
 
 /* No room (-ENOSPC), or none of this peer's (-EDQUOT): add to the reason how
  * much of it is kept for clients that have gone. */
-void store_room_explain(const struct stores *ss, const struct peer *peer,
+void guest_room_explain(const struct guests *gs, const struct peer *peer,
 			int error, char *reason, size_t reason_size);
 
-void store_room_fini(struct stores *ss);
+void guest_room_fini(struct guests *gs);
 
 #endif

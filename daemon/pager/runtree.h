@@ -10,8 +10,8 @@
  *
  * The bitmap stays the truth: the tree only repeats it, and is told of every
  * change by runtree_update(). */
-#ifndef MEMD_SWAPSTORE_RUNTREE_H
-#define MEMD_SWAPSTORE_RUNTREE_H
+#ifndef MEMD_PAGER_RUNTREE_H
+#define MEMD_PAGER_RUNTREE_H
 
 #include "common/checks.h"
 #include "common/table.h"

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/lend/guests.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/units.h"
+#include "daemon/daemon.h"
+#include "daemon/net/conn_output.h"
+#include "daemon/serve/session.h"
+#include "daemon/lend/guest_op.h"
+#include "daemon/lend/guest_room.h"
+#include "daemon/lend/guest_schedule.h"
+#include "daemon/system/system.h"
+#include <errno.h>
+#include <string.h>
+
+void guests_init(struct guests *gs, struct daemon *d)
+{
+	*gs = (struct guests){ .daemon = d };
+	TAILQ_INIT(&gs->all);
+	TAILQ_INIT(&gs->due);
+	TAILQ_INIT(&gs->starved);
+	TAILQ_INIT(&gs->answered);
+	TAILQ_INIT(&gs->waiting);
+	gs->pinned_max = MAX(d->config.pool_size / PAGER_UNIT_BYTES / 8, 1u);
+}
+
+/* ---- who keeps how much */
+
+static uint64_t bytes_of(const struct guest *guest)
+{
+	return (uint64_t)guest->slot_count * PAGER_UNIT_BYTES;
+}
+
+static int check_sum(uint64_t used, uint64_t more, uint64_t most,
+		     const char *whose, const char *key, char *ret_reason,
+		     size_t reason_size)
+{
+	char more_text[16], used_text[16], most_text[16];
+
+	if (most == 0 || used + more <= most)
+		return 0;
+	snprintf(ret_reason, reason_size, "%s more would pass the limit of "
+		 "%s: %s kept of %s; %s of that memd's configuration",
+		 units_format_size(more, more_text, sizeof(more_text)), whose,
+		 units_format_size(used, used_text, sizeof(used_text)),
+		 units_format_size(most, most_text, sizeof(most_text)), key);
+	return -EDQUOT;
+}
+
+static int check_limits(const struct guests *gs, const struct peer *peer,
+			uint64_t bytes, char *ret_reason, size_t reason_size)
+{
+	const struct config *config = &gs->daemon->config;
+	uint64_t of_name = 0, of_host = 0;
+	const struct guest *guest;
+	int err;
+
+	TAILQ_FOREACH(guest, &gs->all, link) {
+		if (strcmp(guest->name, peer->name) == 0)
+			of_name += bytes_of(guest);
+		if (strcmp(guest->network, peer->network) == 0)
+			of_host += bytes_of(guest);
+	}
+	err = check_sum(of_host, bytes, config->address_stored, "this address",
+			"address_stored", ret_reason, reason_size);
+	if (err == 0 && peer->name[0] != '\0')
+		err = check_sum(of_name, bytes, config->name_stored,
+				"this certificate", "name_stored", ret_reason,
+				reason_size);
+	return err;
+}
+
+/* ---- coming and going */
+
+static void take_place(struct guest *guest, struct session *s)
+{
+	const struct peer *peer = &s->main->peer;
+
+	guest->session = s;
+	s->guest = guest;
+	guest->idle_since_ns = 0;
+	memcpy(guest->host, peer->host, sizeof(guest->host));
+	memcpy(guest->network, peer->network, sizeof(guest->network));
+}
+
+static int add_segment(struct guest *guest, char *ret_reason,
+		       size_t reason_size)
+{
+	struct daemon *d = guest->guests->daemon;
+	struct segment_wish wish = {
+		.name = "",
+		.uid = guest->uid,
+		.gid = (gid_t)-1,
+		.page_count = guest->slot_count,
+		.order = PAGE_ORDER_4K,
+	};
+	int err = accounts_get_uid(&d->accounts, guest->uid, &guest->account);
+
+	if (err != 0) {
+		snprintf(ret_reason, reason_size, "no accounts are left; try "
+			 "again later");
+		return err;
+	}
+	wish.account = guest->account;
+	wish.owner = guest->account;
+	err = segments_add(&d->segments, &wish, &guest->segment, ret_reason,
+			   reason_size);
+	if (err != 0) {
+		account_put(&d->accounts, guest->account);
+		return err;
+	}
+	guest->segment->attached_count++;
+	pager_segment_reserve(d->engine.pager, guest->segment->pager_id);
+	return 0;
+}
+
+static uint32_t take_id(struct guests *gs)
+{
+	do
+		gs->last_id++;
+	while (gs->last_id == 0 || guests_find(gs, gs->last_id) != NULL);
+	return gs->last_id;
+}
+
+static int create(struct session *s, uint32_t slot_count, char *ret_reason,
+		  size_t reason_size)
+{
+	struct guests *gs = &s->daemon->guests;
+	const struct peer *peer = &s->main->peer;
+	struct guest *guest = calloc(1, sizeof(*guest));
+	int err;
+
+	if (guest == NULL) {
+		snprintf(ret_reason, reason_size, "no memory");
+		return -ENOMEM;
+	}
+	guest->guests = gs;
+	guest->id = take_id(gs);
+	guest->slot_count = slot_count;
+	guest->uid = peer->uid;
+	snprintf(guest->name, sizeof(guest->name), "%s", peer->name);
+	system_printable(peer->name, guest->printable_name,
+			 sizeof(guest->printable_name));
+	system_random(guest->token, sizeof(guest->token));
+	TAILQ_INIT(&guest->ops);
+	TAILQ_INIT(&guest->ready);
+	err = check_limits(gs, peer, bytes_of(guest), ret_reason, reason_size);
+	if (err == 0)
+		err = add_segment(guest, ret_reason, reason_size);
+	if (err != 0) {
+		guest_room_explain(gs, peer, err, ret_reason,
+				   reason_size);
+		free(guest);
+		return err;
+	}
+	TAILQ_INSERT_TAIL(&gs->all, guest, link);
+	gs->count++;
+	gs->daemon->stats.stores++;
+	gs->daemon->stats.stores_opened++;
+	take_place(guest, s);
+	return 0;
+}
+
+/* In a time that does not tell how many bytes were right. */
+static bool is_equal(const uint8_t *a, const uint8_t *b, size_t length)
+{
+	unsigned difference = 0;
+
+	for (size_t i = 0; i < length; i++)
+		difference |= (unsigned)(a[i] ^ b[i]);
+	return difference == 0;
+}
+
+static struct guest *find(const struct guests *gs, const uint8_t *token,
+			  const struct peer *peer)
+{
+	struct guest *guest, *found = NULL;
+
+	TAILQ_FOREACH(guest, &gs->all, link)
+		if (is_equal(guest->token, token, GUEST_TOKEN_BYTES) &&
+		    guest->uid == peer->uid &&
+		    strcmp(guest->name, peer->name) == 0)
+			found = guest;
+	return found;
+}
+
+static void detach(struct guest *guest)
+{
+	struct session *s = guest->session;
+
+	if (s == NULL)
+		return;
+	guest_orphan_ops(guest);
+	s->guest = NULL;
+	guest->session = NULL;
+	guest->idle_since_ns = clock_now_ns();
+}
+
+static int resume(struct session *s, const struct guest_wish *wish,
+		  char *ret_reason, size_t reason_size)
+{
+	struct guests *gs = &s->daemon->guests;
+	struct guest *guest = find(gs, wish->token, &s->main->peer);
+	struct session *before;
+
+	if (guest == NULL) {
+		snprintf(ret_reason, reason_size, "no such store of this "
+			 "user: it was closed or dropped, nobody came back for "
+			 "it within store_keep, or memd was started anew");
+		return -ENOENT;
+	}
+	if (guest->slot_count != wish->slot_count) {
+		snprintf(ret_reason, reason_size, "this store has %u slots, "
+			 "not %u", guest->slot_count, wish->slot_count);
+		return -EINVAL;
+	}
+	before = guest->session;
+	detach(guest);
+	if (before != NULL)
+		conn_close(before->main, "another connection has taken over "
+			   "its store");
+	take_place(guest, s);
+	gs->daemon->stats.stores_resumed++;
+	return 0;
+}
+
+int guests_open(struct session *s, const struct guest_wish *wish,
+		char *ret_reason, size_t reason_size)
+{
+	int err = wish->token != NULL ?
+		resume(s, wish, ret_reason, reason_size) :
+		create(s, wish->slot_count, ret_reason, reason_size);
+
+	if (err == 0)
+		log_event(LOG_LEVEL_INFO, wish->token != NULL ?
+			  "store-resume" : "store-open",
+			  "session=%u host=%s uid=%u bytes=%llu", s->id,
+			  s->guest->host, s->guest->uid,
+			  (unsigned long long)bytes_of(s->guest));
+	return err;
+}
+
+static void destroy(struct guest *guest)
+{
+	struct guests *gs = guest->guests;
+	struct daemon *d = gs->daemon;
+
+	if (guest->session != NULL)
+		guest->session->guest = NULL;
+	guest_drop_ops(guest);
+	if (guest->is_due)
+		TAILQ_REMOVE(&gs->due, guest, due_link);
+	if (guest->is_starved)
+		TAILQ_REMOVE(&gs->starved, guest, due_link);
+	TAILQ_REMOVE(&gs->all, guest, link);
+	gs->count--;
+	d->stats.stores--;
+	guest->segment->attached_count--;
+	segments_drop_unused(&d->segments, guest->segment);
+	account_put(&d->accounts, guest->account);
+	free(guest);
+}
+
+static void log_end(const struct guest *guest, const char *why)
+{
+	log_event(LOG_LEVEL_INFO, "store-close",
+		  "host=%s uid=%u bytes=%llu reason=\"%s\"", guest->host,
+		  guest->uid, (unsigned long long)bytes_of(guest), why);
+}
+
+static bool guest_is_blank(const struct guest *guest)
+{
+	return guest->written_bytes == 0 && TAILQ_EMPTY(&guest->ops);
+}
+
+void guests_leave(struct session *s)
+{
+	struct guest *guest = s->guest;
+
+	if (guest == NULL)
+		return;
+	detach(guest);
+	/* Where nothing was ever written there is nothing to come back to. */
+	if (s->daemon->config.store_keep != 0 && !guest_is_blank(guest))
+		return;
+	log_end(guest, "its connection broke");
+	destroy(guest);
+}
+
+int guests_close(struct guest *guest, uint64_t request_id)
+{
+	struct conn *c = guest->session->main;
+	struct guest_op *op;
+	int err = guest_room_await(guest->guests, c, request_id,
+				   guest->segment->pager_id);
+
+	if (err != 0)
+		return err;
+	TAILQ_FOREACH(op, &guest->ops, link)
+		if (!op->is_orphan && op->kind != GUEST_OP_DISCARD)
+			conn_send_error(c, op->request_id, -ECANCELED,
+					"the store was closed");
+	log_end(guest, "closed");
+	destroy(guest);
+	return 0;
+}
+
+int guests_drop(struct guest *guest, struct conn *c, uint64_t request_id)
+{
+	struct session *s = guest->session;
+	int err = guest_room_await(guest->guests, c, request_id,
+				   guest->segment->pager_id);
+
+	if (err != 0)
+		return err;
+	detach(guest);
+	if (s != NULL)
+		conn_refuse(s->main, 0, -ECONNABORTED, "uid %u has dropped "
+			    "this store with `memctl drop-guest`",
+			    c->peer.uid);
+	log_end(guest, "dropped");
+	destroy(guest);
+	return 0;
+}
+
+struct guest *guests_find(const struct guests *gs, uint32_t id)
+{
+	struct guest *guest;
+
+	TAILQ_FOREACH(guest, &gs->all, link)
+		if (guest->id == id)
+			return guest;
+	return NULL;
+}
+
+void guests_end(struct guests *gs)
+{
+	struct guest *guest;
+
+	while ((guest = TAILQ_FIRST(&gs->all)) != NULL)
+		destroy(guest);
+}
+
+void guests_expire(struct guests *gs)
+{
+	uint64_t keep_ns = gs->daemon->config.store_keep * 1000000;
+	uint64_t now_ns = clock_now_ns();
+	struct guest *guest, *next;
+
+	for (guest = TAILQ_FIRST(&gs->all); guest != NULL; guest = next) {
+		next = TAILQ_NEXT(guest, link);
+		if (guest->session != NULL ||
+		    now_ns - guest->idle_since_ns < keep_ns)
+			continue;
+		gs->daemon->stats.stores_expired++;
+		log_end(guest, "nobody came back for it");
+		destroy(guest);
+	}
+}
+
+void guests_fini(struct guests *gs)
+{
+	struct guest_op *op;
+
+	if (gs->daemon == NULL)
+		return;
+	guests_end(gs);
+	while ((op = TAILQ_FIRST(&gs->answered)) != NULL) {
+		TAILQ_REMOVE(&gs->answered, op, work_link);
+		guest_op_destroy(op);
+	}
+	guest_room_fini(gs);
+	guest_schedule_fini(gs);
+}
+
+/* ---- figures */
+
+void guests_watch_rates(struct guests *gs, uint64_t elapsed_ns)
+{
+	struct guest *guest;
+
+	TAILQ_FOREACH(guest, &gs->all, link) {
+		guest->read_bytes_per_s = stats_rate(guest->read_bytes_per_s,
+						     guest->read_bytes,
+						     guest->last_read_bytes,
+						     elapsed_ns);
+		guest->written_bytes_per_s =
+			stats_rate(guest->written_bytes_per_s,
+				   guest->written_bytes,
+				   guest->last_written_bytes, elapsed_ns);
+		guest->last_read_bytes = guest->read_bytes;
+		guest->last_written_bytes = guest->written_bytes;
+	}
+}
+
+uint64_t guest_page_count(const struct guest *guest)
+{
+	struct segment_info info;
+
+	pager_segment_get(guest->guests->daemon->engine.pager,
+			  guest->segment->pager_id, &info);
+	return info.resident + info.swapped;
+}
