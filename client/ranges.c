@@ -54,14 +54,6 @@ static int advise_in_pieces(struct memclient *mc, const struct region *r,
 	return 0;
 }
 
-/* Advice about the segment, or about the range as one: not in pieces. */
-static bool is_whole(int advice)
-{
-	return advice <= MEMCLIENT_ADVICE_RANDOM ||
-	       advice == MEMCLIENT_ADVICE_RECORD ||
-	       advice == MEMCLIENT_ADVICE_REPLAY;
-}
-
 EXPORT int memclient_advise(struct memclient *mc, void *addr, size_t length,
 			    int advice)
 {
@@ -72,12 +64,12 @@ EXPORT int memclient_advise(struct memclient *mc, void *addr, size_t length,
 	if (err != 0)
 		return err;
 	if (advice < MEMCLIENT_ADVICE_NORMAL ||
-	    advice > MEMCLIENT_ADVICE_REPLAY)
+	    advice > MEMCLIENT_ADVICE_PAGEOUT)
 		return errors_set(-EINVAL, "advice %d is none", advice);
 	r = find_range(mc, addr, length);
 	if (r == NULL)
 		return -EINVAL;
-	if (is_whole(advice))
+	if (advice <= MEMCLIENT_ADVICE_RANDOM)	/* of the segment */
 		return run_range(mc, COMMAND_ADVISE, addr, length, advice);
 	return advise_in_pieces(mc, r, start, start + length, advice);
 }

@@ -142,7 +142,7 @@ static int send_command(struct requests *rq, struct command *c)
 	case COMMAND_REQUEST:
 	case COMMAND_MAP:
 		return send_body(rq, c);
-	case COMMAND_ADVISE:	/* it may end a record */
+	case COMMAND_ADVISE:	/* an earlier touch undoes no COLD */
 		send_touched(rq);
 		return send_range(rq, c);
 	case COMMAND_STATS:	/* what we know must be counted first */

@@ -287,36 +287,19 @@ int memclient_attach(struct memclient *mc, const char *name,
 						 * for all who map it */
 #define MEMCLIENT_ADVICE_COLD		5	/* evict these first */
 #define MEMCLIENT_ADVICE_PAGEOUT	6	/* evict now */
-#define MEMCLIENT_ADVICE_RECORD		7	/* note the order of use */
-#define MEMCLIENT_ADVICE_REPLAY		8	/* bring in what was noted */
 
 /* Advise on every page that the range [addr, addr + length) touches
  * (DONTNEED: every page wholly inside it).  SEQUENTIAL, RANDOM and NORMAL hold
  * for the whole segment.  COLD and PAGEOUT do nothing, and return 0, where this
  * connection has the segment attached read-only: others may be using the pages.
  *
- * RECORD makes the daemon note, from now on, in which order pages of the range
- * are faulted in, by whomever, each page once.  It ends with NORMAL on any
- * page of the range, or with 65536 pages.  REPLAY brings those of the noted
- * pages that lie in its range in, in the order noted, as WILLNEED does; where
- * nothing was noted it does nothing.  A segment has one record: the next
- * RECORD forgets it.  That of a named segment stays for the next program that
- * attaches it, that of private memory goes with the memory.  So a program that
- * starts the same way each time says RECORD when it starts with a segment for
- * the first time, NORMAL when it has started, and REPLAY each further time.
- * (Pages that are there before they are touched, mapped or replayed, are noted
- * late or not at all: to record while one replays gives less and less.)
- * Records are hints: the daemon keeps 64, and drops the oldest of the user who
- * has the most.  A replay takes free frames only, and ends where there are
- * none or a limit is reached.
- *
  * Returns 0, or -EINVAL (not inside one region, unknown advice), -EACCES
  * (DONTNEED on a read-only region), -EBUSY (DONTNEED or PAGEOUT on pinned
- * pages; or too many requests are under way), -ENOMEM (RECORD, REPLAY: the
- * daemon's), -ENOTCONN (daemon gone, or the region lost), -ETIMEDOUT.  On
- * failure it may have been done for a part of the range.
- * Blocks until it is done, except WILLNEED and REPLAY; at most timeout_ms for
- * each 256 MiB. */
+ * pages; or too many requests are under way), -ENOTCONN (daemon gone, or the
+ * region lost), -ETIMEDOUT.  On failure it may have been done for a part of the
+ * range.
+ * Blocks until it is done, except WILLNEED; at most timeout_ms for each
+ * 256 MiB. */
 int memclient_advise(struct memclient *mc, void *addr, size_t length,
 		     int advice);
 

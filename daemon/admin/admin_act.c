@@ -94,7 +94,7 @@ void handle_replay(void *room, struct conn *c, uint64_t id,
 	}
 	err = take_ranges(segment, request, &run, &count);
 	if (err == 0)
-		err = replay_start_runs(d, segment, run, count, c, id);
+		err = replay_start(d, segment, run, count, c, id);
 	if (err != 0)
 		conn_send_error(c, id, err, err == -EBUSY ?
 				"as many replays are under way as may be; try "

@@ -70,30 +70,6 @@ static struct attachment *find_range(struct conn *c, uint64_t id,
 	return NULL;
 }
 
-/* Advice that is no business of the pager's.  Returns false when it is. */
-static bool advise_here(struct daemon *d, const struct attachment *a,
-			const Memd__Advise *request, int *ret_result)
-{
-	struct records *records = &d->segments.records;
-
-	switch (request->advice) {
-	case MEMD__ADVICE__ADVICE_RECORD:
-		*ret_result = record_start(records, a->segment, request->first,
-					   request->count);
-		return true;
-	case MEMD__ADVICE__ADVICE_REPLAY:
-		*ret_result = replay_start(d, a->segment, request->first,
-					   request->count);
-		return true;
-	case MEMD__ADVICE__ADVICE_NORMAL:
-		record_stop(records, a->segment, request->first,
-			    request->count);
-		return false;
-	default:
-		return false;
-	}
-}
-
 static int advice_of(Memd__Advice advice, enum pager_advice *ret_advice)
 {
 	static const enum pager_advice table[] = {
@@ -122,18 +98,9 @@ void handle_advise(void *room, struct conn *c, uint64_t id,
 						request->count);
 	enum pager_advice advice;
 	uint64_t cookie;
-	int result;
 
 	if (a == NULL)
 		return;
-	if (advise_here(d, a, request, &result)) {
-		if (result == 0)
-			conn_send_ok(c, id);
-		else
-			conn_send_error(c, id, result, "no memory for a "
-					"record of pages; try again later");
-		return;
-	}
 	if (advice_of(request->advice, &advice) != 0) {
 		conn_send_error(c, id, -EINVAL, "unknown advice %d",
 				(int)request->advice);

@@ -188,19 +188,6 @@ static void trace_ahead(struct daemon *d, const struct attachment *a,
 	trace_add(&d->trace, &event);
 }
 
-/* Pages came in, or were used again: perhaps somebody records that. */
-static void note_pages(struct daemon *d, segment_id segment_number,
-		       uint64_t first, uint64_t count)
-{
-	struct segment *segment;
-
-	if (d->segments.records.open_count == 0)
-		return;
-	segment = segments_find_pager_id(&d->segments, segment_number);
-	if (segment != NULL)
-		record_note(&d->segments.records, segment, first, count);
-}
-
 /* The thread that waits for a page in a cell has it mapped as well. */
 bool paging_install(struct daemon *d, uint64_t cookie, const void *bytes,
 		    size_t length)
@@ -235,8 +222,6 @@ static void note_reply(struct daemon *d, const struct pending_entry *e,
 	/* The pager knows the time only as of its last call. */
 	uint64_t end_ns = MAX(clock_now_ns(), r->end_ns);
 
-	if (r->error == 0)
-		note_pages(d, r->segment, r->first, r->count);
 	if (r->error == 0 || r->error == -EIO)
 		histogram_add(&d->stats.kind[r->kind], end_ns - r->start_ns);
 	if (trace_has_readers(&d->trace))
@@ -295,7 +280,6 @@ void paging_ready(struct daemon *d, uint32_t session,
 	readies_add(d, a, first, count, mark);
 	if (trace_has_readers(&d->trace))
 		trace_ahead(d, a, first, count);
-	note_pages(d, segment_number, first, count);
 }
 
 void paging_age(struct daemon *d, segment_id segment_number, uint64_t first,
@@ -327,7 +311,6 @@ static uint64_t tell_pager(struct daemon *d, const struct attachment *a,
 		if (pager_touched(d->engine.pager, a->segment->pager_id,
 				  range->first, count, now_ns))
 			d->engine.wants_run = true;
-		note_pages(d, a->segment->pager_id, range->first, count);
 		budget -= count;
 	}
 	return most - budget;

@@ -38,8 +38,7 @@ void replays_fini(struct replays *rs)
 /* It has ended; is_short: there was no room for the rest. */
 static void finish(struct daemon *d, struct replay *rp, bool is_short)
 {
-	struct session *s = rp->session == 0 ? NULL :
-			    sessions_find(&d->sessions, rp->session);
+	struct session *s = sessions_find(&d->sessions, rp->session);
 	Memd__ReplayReply reply = MEMD__REPLAY_REPLY__INIT;
 
 	reply.pages = rp->asked_pages;
@@ -102,28 +101,9 @@ static int add(struct daemon *d, struct segment *segment, struct page_run *run,
 	return 0;
 }
 
-int replay_start(struct daemon *d, struct segment *segment, uint64_t first,
-		 uint64_t count)
-{
-	const struct record *record = segment->record;
-	struct page_run *run;
-	struct replay *rp;
-	uint32_t run_count;
-	int err;
-
-	if (record == NULL || record->order.run_count == 0)
-		return 0;
-	run = malloc(record->order.run_count * sizeof(*run));
-	if (run == NULL)
-		return -ENOMEM;
-	run_count = page_order_clip(&record->order, first, count, run);
-	err = add(d, segment, run, run_count, &rp);
-	return err == -EBUSY ? 0 : err;
-}
-
-int replay_start_runs(struct daemon *d, struct segment *segment,
-		      struct page_run *run, uint32_t run_count,
-		      struct conn *c, uint64_t request_id)
+int replay_start(struct daemon *d, struct segment *segment,
+		 struct page_run *run, uint32_t run_count, struct conn *c,
+		 uint64_t request_id)
 {
 	struct replay *rp;
 	int err = add(d, segment, run, run_count, &rp);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Replays: bringing pages in that a record (record.h) or an administrator's
- * file names, in their order, as background work.
+/* Replays: bringing in the pages of a named segment that an administrator
+ * lists, in their order, as background work.
  *
  * A replay is worked off in pieces: the next PIECE_PAGES pages, sorted and
  * merged so that neighbours are read in one request, are asked of the pager as
@@ -33,7 +33,7 @@ struct replay {
 	uint32_t segment_number;	/* it may be gone */
 	segment_id pager_id;
 	uid_t uid;			/* the segment's owner */
-	uint32_t session;		/* who waits for the reply; 0: nobody */
+	uint32_t session;		/* waits for the reply; may be gone */
 	uint64_t request_id;
 	uint64_t asked_pages;
 	struct page_run *run;		/* what is to come, owned */
@@ -53,18 +53,12 @@ struct replays {
 void replays_init(struct replays *rs);
 void replays_fini(struct replays *rs);
 
-/* Replay what the segment has recorded of pages [first, first + count).
- * Nothing recorded, or too many replays under way: does nothing.
- * 0 or -ENOMEM. */
-int replay_start(struct daemon *d, struct segment *segment, uint64_t first,
-		 uint64_t count) MUST_CHECK;
-
 /* Bring in these pages (which lie inside the segment); `run`, from malloc(),
  * is taken.  The reply goes to `c` when all have been asked for.  0, -ENOMEM,
  * -EBUSY (too many). */
-int replay_start_runs(struct daemon *d, struct segment *segment,
-		      struct page_run *run, uint32_t run_count,
-		      struct conn *c, uint64_t request_id) MUST_CHECK;
+int replay_start(struct daemon *d, struct segment *segment,
+		 struct page_run *run, uint32_t run_count, struct conn *c,
+		 uint64_t request_id) MUST_CHECK;
 
 /* Do the next piece of one of them, or end it.  The turn only. */
 void replay_step(struct daemon *d);

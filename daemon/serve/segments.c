@@ -14,7 +14,6 @@ int segments_init(struct segments *ss, struct engine *engine,
 	*ss = (struct segments){ .engine = engine, .accounts = accounts,
 				 .config = config, .next_id = 1 };
 	TAILQ_INIT(&ss->all);
-	records_init(&ss->records);
 	/* Serials seed the checksums: what an earlier memd left in the swap
 	 * file must not pass for ours. */
 	system_random(&ss->next_serial, sizeof(ss->next_serial));
@@ -29,7 +28,6 @@ int segments_init(struct segments *ss, struct engine *engine,
 
 void segments_fini(struct segments *ss)
 {
-	records_fini(&ss->records);
 	free(ss->by_pager_id);
 	free(ss->dying);
 	ss->by_pager_id = NULL;
@@ -307,7 +305,6 @@ static void destroy(struct segments *ss, struct segment *segment)
 {
 	segment_id id = segment->pager_id;
 
-	record_drop(&ss->records, segment);
 	forget_name(ss, segment);
 	HASH_DELETE(by_id, ss->by_id, segment);
 	TAILQ_REMOVE(&ss->all, segment, link);

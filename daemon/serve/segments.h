@@ -12,7 +12,6 @@
 #include "common/checks.h"
 #include "daemon/serve/accounts.h"
 #include "daemon/engine/engine.h"
-#include "daemon/serve/record.h"
 #include "proto/limits.h"
 #include "daemon/pager/checksum.h"
 #include <sys/queue.h>
@@ -40,7 +39,6 @@ struct segment {
 					 * the pager */
 	uint32_t attached_count;
 	LIST_HEAD(, attachment) attachments;
-	struct record *record;		/* NULL: none; see record.h */
 	struct checksum name_sum;	/* keyed: nobody can choose it */
 	TAILQ_ENTRY(segment) link;
 	UT_hash_handle by_id, by_name;	/* by name: not if unlinked */
@@ -59,7 +57,6 @@ struct segments {
 	uint32_t count;
 	uint32_t next_id;
 	uint64_t next_serial;
-	struct records records;
 	struct segment **by_pager_id;	/* [max_segments + 1] */
 	/* Accounts of segments that the pager is still taking down, by the
 	 * pager's number. */

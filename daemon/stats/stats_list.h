@@ -39,7 +39,7 @@ STAT(ages_dropped, "pages", "Such requests dropped: the client does not read")
 STAT(readies_sent, "pages", "Pages that clients were told were read ahead")
 STAT(readies_dropped, "pages", "Of these not told: the client does not read")
 STAT(trace_dropped, "", "Trace events that a reader was too slow for")
-STAT(replays, "", "Replays begun: of records, and of files by memctl")
+STAT(replays, "", "Requests of memctl to replay a part of a file")
 STAT(replayed_pages, "pages", "Pages that they asked for")
 STAT(segments_spoiled, "", "Segments whose data file was changed past memd")
 STAT(segments_locked, "",

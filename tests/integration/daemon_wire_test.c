@@ -429,7 +429,8 @@ static void ranges_cannot_overflow(void **state)
 			client_expect_error(fd, 23, EINVAL, "not inside");
 		}
 	}
-	client_send_advise(fd, 24, segment, 0, 1, (Memd__Advice)77);
+	client_send_advise(fd, 24, segment, 0, 1,
+			   (Memd__Advice)(MEMD__ADVICE__ADVICE_PAGEOUT + 1));
 	client_expect_error(fd, 24, EINVAL, "advice");
 	client_send_range(fd, T(UNPIN), 25, segment, 0, 1);
 	client_expect_error(fd, 25, EINVAL, "not pinned");
