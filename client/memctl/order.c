@@ -12,7 +12,7 @@ void order_init(struct order *o)
 void order_fini(struct order *o)
 {
 	for (uint32_t i = 0; i < o->segment_count; i++)
-		page_order_fini(&o->segment[i].pages);
+		seen_pages_fini(&o->segment[i].seen);
 	free(o->segment);
 	free(o->step);
 	*o = (struct order){ .is_full = true };
@@ -71,8 +71,7 @@ struct order_segment *order_add_segment(struct order *o, uint32_t number,
 	segment += o->segment_count++;
 	*segment = (struct order_segment){ .number = number };
 	snprintf(segment->name, sizeof(segment->name), "%s", name);
-	page_order_init(&segment->pages, ORDER_STEPS_MAX,
-			UINT64_C(0x9e3779b97f4a7c15));
+	seen_pages_init(&segment->seen, ORDER_STEPS_MAX);
 	return segment;
 }
 
@@ -89,7 +88,7 @@ static bool order_extends_last(const struct order *o, uint32_t segment_idx,
 }
 
 void order_add_run(struct order *o, struct order_segment *segment,
-		   struct page_run run)
+		   struct order_run run)
 {
 	uint32_t idx = (uint32_t)(segment - o->segment);
 	struct order_step *step;
@@ -112,12 +111,12 @@ void order_add_run(struct order *o, struct order_segment *segment,
 void order_add(struct order *o, struct order_segment *segment, uint64_t first,
 	       uint64_t count)
 {
-	uint64_t end = MIN(first + count, (uint64_t)PAGE_ORDER_END);
+	uint64_t end = MIN(first + count, (uint64_t)ORDER_PAGE_END);
 
 	for (uint64_t page = first; page < end && !o->is_full; page++) {
-		if (page_order_add(&segment->pages, (uint32_t)page))
-			order_add_run(o, segment, (struct page_run){
+		if (seen_pages_add(&segment->seen, (uint32_t)page))
+			order_add_run(o, segment, (struct order_run){
 					(uint32_t)page, 1 });
-		o->is_full |= segment->pages.is_full;
+		o->is_full |= segment->seen.is_full;
 	}
 }

@@ -11,11 +11,13 @@
 #define MEMD_MEMCTL_ORDER_H
 
 #include "common/checks.h"
-#include "common/page_order.h"
+#include "client/memctl/seen_pages.h"
 #include "proto/limits.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#define ORDER_PAGE_END	UINT32_MAX
 
 enum {
 	ORDER_STEPS_MAX = 4 << 20,
@@ -27,14 +29,19 @@ struct order_segment {
 	char name[WIRE_NAME_BYTES_MAX + 1];	/* empty: private */
 	uint32_t number;		/* of a private one, or if traced */
 	uint64_t page_count;
-	struct page_order pages;	/* while it is traced: to see each
+	struct seen_pages seen;		/* while it is traced: to take each
 					 * page once */
+};
+
+/* Pages [first, first + count); the end is at most ORDER_PAGE_END. */
+struct order_run {
+	uint32_t first, count;
 };
 
 /* Pages of one segment that came one after the other. */
 struct order_step {
 	uint32_t segment_idx;
-	struct page_run run;
+	struct order_run run;
 };
 
 struct order {
@@ -68,7 +75,7 @@ void order_add(struct order *o, struct order_segment *segment, uint64_t first,
 
 /* The same without looking whether they had come. */
 void order_add_run(struct order *o, struct order_segment *segment,
-		   struct page_run run);
+		   struct order_run run);
 
 /* Read a file.  0; or -errno and a line in ret_reason that names the file, and
  * where its content is wrong (-EINVAL) the line. */

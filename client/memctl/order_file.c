@@ -96,19 +96,19 @@ static int order_take_line(const struct order_reader *rd, struct order *o,
 		return order_refuse(rd, "no tab: a line is NAME, tab, first "
 				    "page, tab, count");
 	*tab = '\0';
-	at = order_parse_number(tab + 1, '\t', PAGE_ORDER_END, &first);
+	at = order_parse_number(tab + 1, '\t', ORDER_PAGE_END, &first);
 	if (at == NULL)
 		return order_refuse(rd, "the first page is no number below %u",
-				    PAGE_ORDER_END);
-	if (order_parse_number(at, '\0', PAGE_ORDER_END, &count) == NULL ||
-	    count == 0 || count > PAGE_ORDER_END - first)
+				    ORDER_PAGE_END);
+	if (order_parse_number(at, '\0', ORDER_PAGE_END, &count) == NULL ||
+	    count == 0 || count > ORDER_PAGE_END - first)
 		return order_refuse(rd, "the count is no number from 1 on, or "
-				    "pages beyond %u", PAGE_ORDER_END);
+				    "pages beyond %u", ORDER_PAGE_END);
 	err = order_take_name(rd, o, line, segment_idx);
 	if (err != 0)
 		return err;
 	order_add_run(o, &o->segment[*segment_idx],
-		      (struct page_run){ (uint32_t)first, (uint32_t)count });
+		      (struct order_run){ (uint32_t)first, (uint32_t)count });
 	return o->is_full ? order_refuse(rd, "more than %d lines, or no memory",
 					 ORDER_STEPS_MAX) : 0;
 }

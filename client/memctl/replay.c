@@ -28,7 +28,7 @@ struct replay {
 /* Ask for `count` runs of a segment.  Returns an exit code; failures have been
  * printed. */
 static int replay_ask(struct replay *rp, uint32_t segment_idx,
-		      const struct page_run *run, size_t count)
+		      const struct order_run *run, size_t count)
 {
 	Memd__ReplayRequest request = MEMD__REPLAY_REQUEST__INIT;
 	Memd__Range range[WIRE_RANGES_MAX], *pointer[WIRE_RANGES_MAX];
@@ -66,7 +66,7 @@ static int replay_ask(struct replay *rp, uint32_t segment_idx,
 static int replay_ask_segment(struct replay *rp, const struct order_step *step,
 			      size_t count)
 {
-	struct page_run run[WIRE_RANGES_MAX];
+	struct order_run run[WIRE_RANGES_MAX];
 	size_t run_count = 0;
 
 	for (size_t i = 0; i < count; i++)

@@ -46,39 +46,12 @@ void handle_evict(void *room, struct conn *c, uint64_t id,
 			  (unsigned long long)request->bytes);
 }
 
-/* The ranges, cut to what the segment has.  0, -ENOMEM. */
-static int take_ranges(const struct segment *segment,
-		       const Memd__ReplayRequest *request,
-		       struct page_run **ret_run, uint32_t *ret_count)
-{
-	uint64_t most = MIN(segment->page_count, (uint64_t)PAGE_ORDER_END);
-	struct page_run *run = calloc(request->n_range, sizeof(*run));
-	uint32_t count = 0;
-
-	if (run == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < request->n_range; i++) {
-		const Memd__Range *range = request->range[i];
-
-		if (range->count != 0 && range->first < most)
-			run[count++] = (struct page_run){
-				(uint32_t)range->first,
-				(uint32_t)MIN(range->count,
-					      most - range->first) };
-	}
-	*ret_run = run;
-	*ret_count = count;
-	return 0;
-}
-
 void handle_replay(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
 	struct daemon *d = room;
 	const Memd__ReplayRequest *request = message;
-	struct segment *segment;
-	struct page_run *run;
-	uint32_t count;
+	const struct segment *segment;
 	int err;
 
 	if (request->n_range == 0 || request->n_range > WIRE_RANGES_MAX) {
@@ -92,9 +65,7 @@ void handle_replay(void *room, struct conn *c, uint64_t id,
 				"see `memctl segments`");
 		return;
 	}
-	err = take_ranges(segment, request, &run, &count);
-	if (err == 0)
-		err = replay_start(d, segment, run, count, c, id);
+	err = replay_start(d, segment, request->range, request->n_range, c, id);
 	if (err != 0)
 		conn_send_error(c, id, err, err == -EBUSY ?
 				"as many replays are under way as may be; try "

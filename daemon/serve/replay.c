@@ -19,11 +19,10 @@ void replays_init(struct replays *rs)
 	TAILQ_INIT(&rs->all);
 }
 
-static void destroy(struct replays *rs, struct replay *rp)
+static void replay_destroy(struct replays *rs, struct replay *rp)
 {
 	TAILQ_REMOVE(&rs->all, rp, link);
 	rs->count--;
-	free(rp->run);
 	free(rp);
 }
 
@@ -32,13 +31,13 @@ void replays_fini(struct replays *rs)
 	struct replay *rp;
 
 	while ((rp = TAILQ_FIRST(&rs->all)) != NULL)
-		destroy(rs, rp);
+		replay_destroy(rs, rp);
 }
 
-/* It has ended; is_short: there was no room for the rest. */
-static void finish(struct daemon *d, struct replay *rp, bool is_short)
+/* is_short: there was no room for the rest. */
+static void replay_end(struct daemon *d, struct replay *rp, bool is_short)
 {
-	struct session *s = sessions_find(&d->sessions, rp->session);
+	const struct session *s = sessions_find(&d->sessions, rp->session);
 	Memd__ReplayReply reply = MEMD__REPLAY_REPLY__INIT;
 
 	reply.pages = rp->asked_pages;
@@ -47,13 +46,66 @@ static void finish(struct daemon *d, struct replay *rp, bool is_short)
 	if (s != NULL)
 		conn_send(s->main, MEMD__MESSAGE_TYPE__TYPE_REPLAY_REPLY,
 			  rp->request_id, &reply.base);
-	destroy(&d->replays, rp);
+	replay_destroy(&d->replays, rp);
+}
+
+/* ---- sorting */
+
+static int replay_compare_runs(const void *a, const void *b)
+{
+	const struct page_run *x = a, *y = b;
+
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+/* How many runs the first piece has, of `count` > 0. */
+static uint32_t replay_measure_piece(const struct page_run *run,
+				     uint32_t count)
+{
+	uint64_t pages = run[0].count;
+	uint32_t n = 1;
+
+	while (n < count && pages + run[n].count <= REPLAY_PIECE_PAGES)
+		pages += run[n++].count;
+	return n;
+}
+
+/* Merge sorted runs into `to`, which may be where they are or before.  Returns
+ * how many there are then. */
+static uint32_t replay_merge_runs(const struct page_run *from, uint32_t count,
+				  struct page_run *to)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t end = from[i].first + from[i].count;
+
+		if (kept > 0 &&
+		    from[i].first <= to[kept - 1].first + to[kept - 1].count)
+			to[kept - 1].count = MAX(to[kept - 1].count,
+						 end - to[kept - 1].first);
+		else
+			to[kept++] = from[i];
+	}
+	return kept;
+}
+
+uint32_t replay_sort_runs(struct page_run *run, uint32_t count)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t at = 0, n; at < count; at += n) {
+		n = replay_measure_piece(&run[at], count - at);
+		qsort(&run[at], n, sizeof(*run), replay_compare_runs);
+		kept += replay_merge_runs(&run[at], n, &run[kept]);
+	}
+	return kept;
 }
 
 /* ---- starting */
 
-static struct replay *find(const struct replays *rs,
-			   const struct segment *segment)
+static struct replay *replays_find(const struct replays *rs,
+				   const struct segment *segment)
 {
 	struct replay *rp;
 
@@ -63,112 +115,76 @@ static struct replay *find(const struct replays *rs,
 	return NULL;
 }
 
-static bool has_room(const struct replays *rs, uid_t uid)
+/* Add the range, cut to what the segment has. */
+static void replay_add_range(struct replay *rp, const struct segment *segment,
+			     const Memd__Range *range)
 {
-	const struct replay *rp;
-	uint32_t count = 0;
-
-	TAILQ_FOREACH(rp, &rs->all, link)
-		count += rp->uid == uid;
-	return rs->count < REPLAYS_MAX && count < REPLAYS_OF_USER_MAX;
+	if (range->count != 0 && range->first < segment->page_count)
+		rp->run[rp->run_count++] = (struct page_run){
+			range->first,
+			MIN(range->count, segment->page_count - range->first) };
 }
 
-/* Takes `run`, even when it fails. */
-static int add(struct daemon *d, struct segment *segment, struct page_run *run,
-	       uint32_t run_count, struct replay **ret_replay)
+int replay_start(struct daemon *d, const struct segment *segment,
+		 Memd__Range *const *range, size_t range_count,
+		 const struct conn *c, uint64_t request_id)
 {
-	struct replay *before = find(&d->replays, segment);
-	struct replay *rp;
+	struct replay *rp = replays_find(&d->replays, segment);
 
-	if (before != NULL)
-		finish(d, before, false);
-	rp = has_room(&d->replays, segment->uid) ? calloc(1, sizeof(*rp)) :
-						   NULL;
-	if (rp == NULL) {
-		free(run);
-		return has_room(&d->replays, segment->uid) ? -ENOMEM : -EBUSY;
-	}
+	if (rp != NULL)
+		replay_end(d, rp, false);
+	if (d->replays.count == REPLAYS_MAX)
+		return -EBUSY;
+	rp = calloc(1, sizeof(*rp) + range_count * sizeof(rp->run[0]));
+	if (rp == NULL)
+		return -ENOMEM;
 	rp->segment_number = segment->id;
-	rp->pager_id = segment->pager_id;
-	rp->uid = segment->uid;
-	rp->run = run;
-	rp->run_count = run_count;
+	rp->session = c->session->id;
+	rp->request_id = request_id;
+	for (size_t i = 0; i < range_count; i++)
+		replay_add_range(rp, segment, range[i]);
+	rp->run_count = replay_sort_runs(rp->run, rp->run_count);
 	TAILQ_INSERT_TAIL(&d->replays.all, rp, link);
 	d->replays.count++;
 	d->replays.is_due = true;
 	d->stats.replays++;
-	*ret_replay = rp;
-	return 0;
-}
-
-int replay_start(struct daemon *d, struct segment *segment,
-		 struct page_run *run, uint32_t run_count, struct conn *c,
-		 uint64_t request_id)
-{
-	struct replay *rp;
-	int err = add(d, segment, run, run_count, &rp);
-
-	if (err != 0)
-		return err;
-	rp->session = c->session->id;
-	rp->request_id = request_id;
 	return 0;
 }
 
 /* ---- working it off */
 
-/* Cut the next piece off the runs.  Returns false when nothing is left. */
-static bool next_piece(struct replay *rp)
+/* Units that a replay of the segment may have now: free ones above the
+ * watermark, as far as its account, and all above it, may have them. */
+static uint64_t replay_room(const struct daemon *d,
+			    const struct segment *segment,
+			    const struct pager_stats *stats)
 {
-	uint32_t left = REPLAY_PIECE_PAGES, count = 0;
+	uint64_t room = stats->free_frames -
+			MIN(stats->free_frames, stats->low_watermark);
+	struct account_info info;
 
-	while (left > 0 && rp->run_idx < rp->run_count) {
-		const struct page_run *run = &rp->run[rp->run_idx];
-		uint32_t pages = MIN(run->count - rp->run_page, left);
-
-		rp->piece[count++] = (struct page_run){
-			run->first + rp->run_page, pages };
-		left -= pages;
-		rp->run_page += pages;
-		if (rp->run_page == run->count) {
-			rp->run_page = 0;
-			rp->run_idx++;
-		}
-	}
-	rp->piece_count = page_runs_sort(rp->piece, count);
-	rp->piece_idx = 0;
-	return count != 0;
-}
-
-/* Units that the account, and all above it, may have besides what it has. */
-static uint64_t account_room(const struct daemon *d, account_id account)
-{
-	uint64_t room = UINT64_MAX;
-
-	while (account != 0) {
-		struct account_info info;
-
-		pager_account_get(d->engine.pager, account, &info);
+	for (account_id id = segment->account->id; id != 0; id = info.parent) {
+		pager_account_get(d->engine.pager, id, &info);
 		if (info.limit_frames != 0)
 			room = MIN(room, info.limit_frames -
 				   MIN(info.used_frames, info.limit_frames));
-		account = info.parent;
 	}
 	return room;
 }
 
-/* Ask for the first pages of the piece, `most` in all.  Returns how many; 0:
+/* Ask for the next pages, `most` at most, of one run.  Returns how many; 0:
  * the table of requests is full. */
-static uint32_t ask(struct daemon *d, struct replay *rp, uint64_t most)
+static uint64_t replay_advise_run(struct daemon *d, struct replay *rp,
+				  const struct segment *segment, uint64_t most)
 {
-	struct page_run *run = &rp->piece[rp->piece_idx];
-	uint32_t pages = (uint32_t)MIN((uint64_t)run->count, most);
+	struct page_run *run = &rp->run[rp->run_idx];
+	uint64_t pages = MIN(run->count, most);
 	struct pending_entry like = { .kind = PENDING_REPLAY };
 	uint64_t cookie;
 
 	if (!pending_add(&d->pending, &like, &cookie))
 		return 0;
-	pager_advise(d->engine.pager, rp->pager_id, run->first, pages,
+	pager_advise(d->engine.pager, segment->pager_id, run->first, pages,
 		     PAGER_WILLNEED, cookie, clock_now_ns());
 	d->engine.wants_run = true;
 	d->stats.replayed_pages += pages;
@@ -176,56 +192,54 @@ static uint32_t ask(struct daemon *d, struct replay *rp, uint64_t most)
 	run->first += pages;
 	run->count -= pages;
 	if (run->count == 0)
-		rp->piece_idx++;
+		rp->run_idx++;
 	return pages;
 }
 
 /* Ask for as much as `room` units allow.  Returns false when nothing is
  * left. */
-static bool ask_some(struct daemon *d, struct replay *rp, unsigned order,
-		     uint64_t room)
+static bool replay_advise(struct daemon *d, struct replay *rp,
+			  const struct segment *segment, uint64_t room)
 {
-	uint64_t most = MAX((uint64_t)RUN_UNITS_MAX >> order, 1u);
-	uint64_t left = room >> order;
+	uint64_t most = MAX((uint64_t)RUN_UNITS_MAX >> segment->order, 1u);
+	uint64_t left = room >> segment->order;
 
-	for (unsigned n = 0; n < RUNS_AT_ONCE && left > 0; n++) {
-		uint32_t pages;
+	for (unsigned n = 0; n < RUNS_AT_ONCE && left > 0 &&
+			     rp->run_idx < rp->run_count; n++) {
+		uint64_t pages = replay_advise_run(d, rp, segment,
+						   MIN(most, left));
 
-		if (rp->piece_idx == rp->piece_count && !next_piece(rp))
-			return false;
-		pages = ask(d, rp, MIN(most, left));
 		if (pages == 0) {
 			d->replays.is_due = false;
 			break;
 		}
 		left -= pages;
 	}
-	return rp->piece_idx < rp->piece_count || rp->run_idx < rp->run_count;
+	return rp->run_idx < rp->run_count;
 }
 
-static void step(struct daemon *d, struct replay *rp,
-		 const struct pager_stats *stats)
+static void replay_take_turn(struct daemon *d, struct replay *rp,
+			     const struct pager_stats *stats)
 {
 	const struct segment *segment =
-		segments_find_pager_id(&d->segments, rp->pager_id);
-	uint64_t room = stats->free_frames -
-			MIN(stats->free_frames, stats->low_watermark);
+		segments_find_id(&d->segments, rp->segment_number);
+	uint64_t room, page_units;
 
-	if (segment == NULL || segment->id != rp->segment_number ||
-	    d->is_stopping) {
-		finish(d, rp, false);
+	if (segment == NULL || d->is_stopping) {
+		replay_end(d, rp, false);
 		return;
 	}
-	room = MIN(room, account_room(d, segment->account->id));
-	if (room < UINT64_C(1) << segment->order) {
-		finish(d, rp, true);
+	room = replay_room(d, segment, stats);
+	page_units = UINT64_C(1) << segment->order;
+	if (room < page_units) {
+		replay_end(d, rp, true);
 		return;
 	}
 	/* At least one page, however large. */
 	room = MIN(room, MAX(REPLAY_LOADING_UNITS - stats->loading_frames,
-			     UINT64_C(1) << segment->order));
-	if (!ask_some(d, rp, segment->order, room)) {
-		finish(d, rp, false);
+			     page_units));
+	if (!replay_advise(d, rp, segment, room)) {
+		replay_end(d, rp, false);
 		return;
 	}
 	TAILQ_REMOVE(&d->replays.all, rp, link);
@@ -243,6 +257,6 @@ void replay_step(struct daemon *d)
 	d->replays.is_due = stats.loading_frames < REPLAY_LOADING_UNITS &&
 			    stats.advice_waiting < ADVICE_WAITING_MAX;
 	if (d->replays.is_due)
-		step(d, TAILQ_FIRST(&d->replays.all), &stats);
+		replay_take_turn(d, TAILQ_FIRST(&d->replays.all), &stats);
 	d->replays.is_due &= d->replays.count != 0;
 }

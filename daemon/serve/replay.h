@@ -2,19 +2,23 @@
 /* Replays: bringing in the pages of a named segment that an administrator
  * lists, in their order, as background work.
  *
- * A replay is worked off in pieces: the next PIECE_PAGES pages, sorted and
- * merged so that neighbours are read in one request, are asked of the pager as
- * WILLNEED.  It is a hint and behaves like one: it waits while the pager reads
+ * The list is cut into pieces of REPLAY_PIECE_PAGES at most (a longer run is a
+ * piece of its own), and each piece is sorted, so that neighbours are read in
+ * one request.  The pager is asked for its runs as WILLNEED.  A replay is a
+ * hint and behaves like one: it waits while the pager reads
  * REPLAY_LOADING_UNITS or more for whomever, so that faults find buffers, and
  * ends for good where it would take the pool's last free frames or more than
- * its owner's limits allow.  So it never makes a page leave. */
+ * the limits of the segment's owner allow.  So no page leaves for a replay.
+ *
+ *   count == replays on the list <= REPLAYS_MAX */
 #ifndef MEMD_SERVE_REPLAY_H
 #define MEMD_SERVE_REPLAY_H
 
 #include "common/checks.h"
-#include "common/page_order.h"
-#include "daemon/pager/pager.h"
+#include "proto/memd.pb-c.h"
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 struct conn;
@@ -23,44 +27,47 @@ struct segment;
 
 enum {
 	REPLAYS_MAX = 64,		/* under way at once */
-	REPLAYS_OF_USER_MAX = 16,	/* of them, of one owner's segments */
 	REPLAY_PIECE_PAGES = 512,
 	REPLAY_LOADING_UNITS = 256,
 };
 
-/* At most one for each segment: a new one replaces the old. */
+/* Pages [first, first + count). */
+struct page_run {
+	uint64_t first, count;
+};
+
+/* At most one for each segment: a new one ends the old. */
 struct replay {
 	uint32_t segment_number;	/* it may be gone */
-	segment_id pager_id;
-	uid_t uid;			/* the segment's owner */
 	uint32_t session;		/* waits for the reply; may be gone */
 	uint64_t request_id;
 	uint64_t asked_pages;
-	struct page_run *run;		/* what is to come, owned */
-	uint32_t run_count, run_idx;
-	uint32_t run_page;		/* of run[run_idx]: the next one */
-	struct page_run piece[REPLAY_PIECE_PAGES];
-	uint32_t piece_count, piece_idx;
 	TAILQ_ENTRY(replay) link;
+	uint32_t run_count, run_idx;
+	struct page_run run[];		/* from run_idx on: to be asked for */
 };
 
 struct replays {
 	TAILQ_HEAD(, replay) all;	/* the first has the next turn */
 	uint32_t count;
-	bool is_due;			/* the next piece may be possible */
+	bool is_due;			/* perhaps there is room for more */
 };
 
 void replays_init(struct replays *rs);
 void replays_fini(struct replays *rs);
 
-/* Bring in these pages (which lie inside the segment); `run`, from malloc(),
- * is taken.  The reply goes to `c` when all have been asked for.  0, -ENOMEM,
- * -EBUSY (too many). */
-int replay_start(struct daemon *d, struct segment *segment,
-		 struct page_run *run, uint32_t run_count, struct conn *c,
-		 uint64_t request_id) MUST_CHECK;
+/* Bring in those of the pages that the segment has.  The reply goes to the
+ * session of `c` when all have been asked for, or the replay has ended.
+ * 0, -ENOMEM, -EBUSY (too many). */
+int replay_start(struct daemon *d, const struct segment *segment,
+		 Memd__Range *const *range, size_t range_count,
+		 const struct conn *c, uint64_t request_id) MUST_CHECK;
 
-/* Do the next piece of one of them, or end it.  The turn only. */
+/* Sort each piece, and merge what touches or overlaps in it.  Returns how many
+ * runs are left. */
+uint32_t replay_sort_runs(struct page_run *run, uint32_t count);
+
+/* Ask for some pages of one replay, or end it.  The turn only. */
 void replay_step(struct daemon *d);
 
 /* The pager has done something: perhaps what a replay waited for. */
