@@ -98,7 +98,9 @@ static bool step(struct daemon *d)
 
 	TAILQ_REMOVE(&ws->all, wait, link);
 	ws->is_trying = true;
-	if (e.conn != NULL)
+	/* Who has left gets nothing, and least of all what stays behind; where
+	 * memd is stopping, that is everybody. */
+	if (e.conn != NULL && e.conn->state != CONN_DEAD)
 		try_again(d, &e, wait);
 	ws->is_trying = false;
 	free(wait);

@@ -265,6 +265,41 @@ static void stopping_in_the_middle_of_work_is_orderly(void **state)
 	}
 }
 
+/* Also while somebody waits for room that another one gives up: what he asked
+ * for is not made any more, or nobody would take it down again. */
+static void stopping_makes_nothing_that_was_waited_for(void **state)
+{
+	enum { ROUNDS = 12, OTHERS = 512, LENGTH = 56 << 20, STEP = 96 };
+	static int others[OTHERS];
+
+	(void)state;
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		Memd__SegmentDetach detach = MEMD__SEGMENT_DETACH__INIT;
+		struct testmemd tm;
+		int mine, waiting;
+
+		start(&tm, "--uid-sessions=1024", "--readahead=0");
+		mine = client_open_bare(&tm);
+		/* To let go of them takes a while. */
+		for (unsigned k = 0; k < OTHERS; k++)
+			others[k] = client_open_bare(&tm);
+		waiting = client_open_bare(&tm);
+		close(client_map(mine, LENGTH, 4096, &detach.segment));
+		for (uint64_t page = 0; page < 2 * STEP + i * STEP; page++) {
+			client_send_fault(mine, 5, detach.segment, page);
+			assert_int_equal(client_receive_fault(mine, 5, page),
+					 0);
+		}
+		client_send(mine, T(SEGMENT_DETACH), 6, &detach.base);
+		client_send_create(waiting, 7, "waited-for", LENGTH, 0600);
+		assert_int_equal(testmemd_stop(&tm), 0);
+		for (unsigned k = 0; k < OTHERS; k++)
+			close(others[k]);
+		close(mine);
+		close(waiting);
+	}
+}
+
 /* ---- swap files */
 
 static void without_direct_io_it_works_and_warns(void **state)
@@ -463,6 +498,7 @@ int main(void)
 		cmocka_unit_test(limits_of_the_file_follow_a_reload),
 		cmocka_unit_test(stopping_tells_the_clients),
 		cmocka_unit_test(stopping_in_the_middle_of_work_is_orderly),
+		cmocka_unit_test(stopping_makes_nothing_that_was_waited_for),
 		cmocka_unit_test(without_direct_io_it_works_and_warns),
 		cmocka_unit_test(two_do_not_fight_over_a_socket),
 		cmocka_unit_test(what_a_killed_one_left_is_cleared),
