@@ -129,7 +129,8 @@ struct conn {
 	bool must_repeat;		/* NEW: its message is taken again, */
 	bool is_repeating;		/* and it is on the server's list */
 	bool is_in_line;		/* it waits for its turn: line.h */
-	bool is_paging;			/* its last message was */
+	bool is_paging;			/* its last message was; */
+	bool was_dear;			/* but no cheap one: line.h */
 	bool takes_descriptors;		/* Userfaultfd may still come */
 	int descriptor[CONN_DESCRIPTORS_MAX];	/* came, not taken yet */
 	unsigned descriptor_count;

@@ -67,6 +67,12 @@ static bool must_stand_in_line(struct conn *c)
 	return true;
 }
 
+/* May what `c` says next be read, or handled?  If not it stands in line. */
+static bool may_go_on(struct conn *c)
+{
+	return (c->is_paging && !c->was_dear) || !must_stand_in_line(c);
+}
+
 /* Take one message off the front of [*at, in_used).  Returns false when there
  * is not a whole one, or the connection is closed. */
 static bool conn_take_message(struct conn *c, size_t *at)
@@ -99,8 +105,9 @@ static bool conn_take_message(struct conn *c, size_t *at)
 		return false;
 	}
 	c->is_paging = dispatch_is_paging(h.type);
-	if (!c->is_paging && must_stand_in_line(c))
+	if (!may_go_on(c))
 		return false;
+	c->was_dear = false;
 	c->all->stats->messages_in++;
 	c->in_skip = h.payload_bytes;
 	dispatch_message(c, &h, c->in + *at + WIRE_HEADER_BYTES);
@@ -264,7 +271,7 @@ void conn_receive(struct conn *c)
 	ASSERT(c->state != CONN_DEAD);
 	if (c->channel != NULL)
 		receive_remote(c);
-	else if (c->is_paging || !must_stand_in_line(c))
+	else if (may_go_on(c))
 		(void)receive(c);
 }
 

@@ -8,7 +8,8 @@
  *    come, first served, and is not read from (conn_hold) meanwhile.  The same
  *    if it becomes over while there are messages left.
  * 2. A connection whose last message was part of paging is read from at once,
- *    and such messages do not wait.
+ *    and such messages do not wait; but what comes after one that was dear
+ *    does (was_dear).
  * 3. Between two turns the loop looks at all sockets.  So a fault waits for one
  *    turn's worth and for one message, however many there are.
  *

@@ -15,6 +15,8 @@
 enum {
 	TOUCHED_PAGES_MAX = 4096,
 	TOUCHED_IN_CELL_MAX = 64,	/* many cells are looked into at once */
+	/* As are messages; after one that costs more the next one waits. */
+	TOUCHED_CHEAP_MAX = TOUCHED_IN_CELL_MAX,
 };
 
 /* ---- faults */
@@ -327,6 +329,7 @@ static void take_touched(struct daemon *d, struct conn *c,
 	if (a == NULL)
 		return;
 	pages = tell_pager(d, a, touched, most);
+	c->was_dear |= pages > TOUCHED_CHEAP_MAX;
 	/* The figures are the client's word; at least keep them in bounds. */
 	faults = MIN(touched->fault_count, pages);
 	if (faults == 0)

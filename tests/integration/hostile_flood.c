@@ -199,6 +199,31 @@ void hostile_vain_unpins(struct neighbour *nb)
 	flood(nb, &b, fd);
 }
 
+/* ---- touches */
+
+/* Each of as many pages as memd looks at for one message. */
+void hostile_touched(struct neighbour *nb)
+{
+	enum { PAGES = 4096 };
+	int fd = client_open(nb->memd, false, NULL);
+	static struct bundle b;
+	Memd__Touched touched = MEMD__TOUCHED__INIT;
+	Memd__Range range = MEMD__RANGE__INIT, *ranges = &range;
+
+	range.count = PAGES;
+	touched.n_range = 1;
+	touched.range = &ranges;
+	close(client_map(fd, (uint64_t)PAGES * PAGE_BYTES, PAGE_BYTES,
+			 &touched.segment));
+	for (uint64_t page = 0; page < PAGES; page++) {
+		client_send_fault(fd, 5, touched.segment, page);
+		assert_int_equal(client_receive_fault(fd, 5, page), 0);
+	}
+	for (unsigned i = 0; i < BUNDLE_MESSAGES; i++)
+		bundle_add(&b, T(TOUCHED), &touched.base);
+	flood(nb, &b, fd);
+}
+
 /* ---- segments */
 
 /* Make them, with names if they are to stay without a session. */
