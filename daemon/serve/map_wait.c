@@ -60,8 +60,8 @@ int map_wait_add(struct daemon *d, struct conn *c, uint64_t request_id,
 	wait->length = memd__segment_create__pack(create, wait->packed);
 	c->session->requests_waiting++;
 	/* One that is tried again keeps its place. */
-	if (ws->is_trying)
-		TAILQ_INSERT_HEAD(&ws->all, wait, link);
+	if (ws->is_trying && ws->next != NULL)
+		TAILQ_INSERT_BEFORE(ws->next, wait, link);
 	else
 		TAILQ_INSERT_TAIL(&ws->all, wait, link);
 	return 0;
@@ -69,6 +69,7 @@ int map_wait_add(struct daemon *d, struct conn *c, uint64_t request_id,
 
 void map_waits_wake(struct map_waits *ws)
 {
+	ws->is_woken = true;
 	ws->is_due = !TAILQ_EMPTY(&ws->all);
 }
 
@@ -88,15 +89,28 @@ static void try_again(struct daemon *d, const struct pending_entry *e,
 	memd__segment_create__free_unpacked(create, NULL);
 }
 
-/* Take the first one.  Returns false when it has to wait on. */
-static bool step(struct daemon *d)
+/* The one whose turn it is; NULL: all have been tried. */
+static struct map_wait *take_next(struct map_waits *ws)
+{
+	struct map_wait *wait;
+
+	if (ws->next == NULL && ws->is_woken) {
+		ws->is_woken = false;
+		ws->next = TAILQ_FIRST(&ws->all);
+	}
+	wait = ws->next;
+	if (wait == NULL)
+		return NULL;
+	ws->next = TAILQ_NEXT(wait, link);
+	TAILQ_REMOVE(&ws->all, wait, link);
+	return wait;
+}
+
+static void step(struct daemon *d, struct map_wait *wait)
 {
 	struct map_waits *ws = &d->map_waits;
-	struct map_wait *wait = TAILQ_FIRST(&ws->all);
 	struct pending_entry e = pending_take(&d->pending, wait->cookie);
-	struct map_wait *next = TAILQ_NEXT(wait, link);
 
-	TAILQ_REMOVE(&ws->all, wait, link);
 	ws->is_trying = true;
 	/* Who has left gets nothing, and least of all what stays behind; where
 	 * memd is stopping, that is everybody. */
@@ -104,13 +118,18 @@ static bool step(struct daemon *d)
 		try_again(d, &e, wait);
 	ws->is_trying = false;
 	free(wait);
-	return TAILQ_FIRST(&ws->all) == next;
 }
 
 void map_waits_step(struct daemon *d)
 {
 	struct map_waits *ws = &d->map_waits;
+	struct map_wait *wait;
 
-	for (unsigned n = 0; n < TRIES_PER_TURN && ws->is_due; n++)
-		ws->is_due = !TAILQ_EMPTY(&ws->all) && step(d);
+	for (unsigned n = 0; n < TRIES_PER_TURN && ws->is_due; n++) {
+		wait = take_next(ws);
+		if (wait != NULL)
+			step(d, wait);
+		ws->is_due = ws->next != NULL ||
+			     (ws->is_woken && !TAILQ_EMPTY(&ws->all));
+	}
 }

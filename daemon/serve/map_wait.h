@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests for segments that do not fit yet, but will when what is being taken
- * down has gone: they wait for that, first come first served, and are then
- * dealt with as if they had just come.  Everything else of their sessions goes
- * on meanwhile. */
+ * down has gone: they wait for that, and are then dealt with as if they had
+ * just come.  Each time that something has gone all of them are tried, in the
+ * order in which they came: who lacks more than that, or waits for his own
+ * limit, does not keep the others.  Everything else of their sessions goes on
+ * meanwhile. */
 #ifndef MEMD_SERVE_MAP_WAIT_H
 #define MEMD_SERVE_MAP_WAIT_H
 
@@ -18,8 +20,11 @@ struct map_wait;
 
 struct map_waits {
 	TAILQ_HEAD(, map_wait) all;
-	bool is_due;			/* a segment has gone */
-	bool is_trying;			/* the first one, once more */
+	struct map_wait *next;		/* to be tried; NULL: all have been */
+	bool is_woken;			/* a segment has gone since the first
+					 * one was tried */
+	bool is_due;			/* there is somebody to be tried */
+	bool is_trying;			/* the one before `next`, once more */
 };
 
 void map_waits_init(struct map_waits *ws);

@@ -10,6 +10,7 @@
 #include "tests/integration/store_hosts.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -265,6 +266,84 @@ static void start_user(struct scene *s, struct testmemd *user, bool has_mirror)
 	write_all(s, 1);
 }
 
+/* ---- room */
+
+static struct memclient *open_user(const struct testmemd *user,
+				   uint32_t timeout_ms)
+{
+	struct memclient_options o = { .size = sizeof(o),
+				       .timeout_ms = timeout_ms };
+	struct memclient *mc;
+
+	if (memclient_open(user->socket, &o, &mc) != 0)
+		fail_msg("%s", memclient_error(NULL));
+	return mc;
+}
+
+static void *map_again(void *arg)
+{
+	struct scene *s = arg;
+	void *at;
+	int err = memclient_map(s->mc, (size_t)PAGES * PAGE, NULL, &at);
+
+	if (err != 0)
+		printf("%s\n", memclient_error(s->mc));
+	return (void *)(intptr_t)err;
+}
+
+/* One program's pages are on their way from a host that does not answer: what
+ * he has unmapped stays charged to him, and what he maps next waits for that.
+ * Another who waits for what is his own does not wait for it. */
+static void room_of_others_is_not_waited_for(void **state)
+{
+	enum { OTHER_TIMEOUT_MS = 10000, TOUCHED = 1024 };
+	struct scene s = { .mc = NULL };
+	char address[64];
+	const char *const flags[] = { "--store=remote", address,
+		"--pool-size=32M", "--swap-size=56M", "--session-mapped=30M",
+		NULL };
+	struct testmemd user;
+	struct memclient *other;
+	uint8_t *at;
+	void *result;
+	pthread_t thread;
+
+	(void)state;
+	store_hosts_start(&s.hosts, 0);
+	snprintf(address, sizeof(address), "--store-address=127.0.0.1:%u",
+		 s.hosts.port[0]);
+	assert_int_equal(testmemd_start(&user, flags), 0);
+	s.mc = open_user(&user, PATIENCE_S * 1000);
+	other = open_user(&user, OTHER_TIMEOUT_MS);
+	map(&s);
+	write_all(&s, 1);
+	page_out(&s, PAGES);
+	assert_int_equal(kill(s.hosts.memd[0].pid, SIGSTOP), 0);
+	assert_int_equal(memclient_advise(s.mc, s.memory, 256 * PAGE,
+					  MEMCLIENT_ADVICE_WILLNEED), 0);
+	assert_int_equal(memclient_unmap(s.mc, s.memory), 0);
+	assert_int_equal(pthread_create(&thread, NULL, map_again, &s), 0);
+	usleep(300000);
+	for (unsigned i = 0; i < 4; i++) {
+		int err = memclient_map(other, (size_t)PAGES * PAGE, NULL,
+					(void **)&at);
+
+		if (err != 0)
+			fail_msg("%s", memclient_error(other));
+		for (uint32_t page = 0; page < TOUCHED; page++)
+			at[(size_t)page * PAGE] = 1;
+		assert_int_equal(memclient_unmap(other, at), 0);
+	}
+	assert_int_equal(pthread_tryjoin_np(thread, NULL), EBUSY);
+	assert_int_equal(kill(s.hosts.memd[0].pid, SIGCONT), 0);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_int_equal((intptr_t)result, 0);
+	memclient_close(other);
+	memclient_close(s.mc);
+	assert_int_equal(testmemd_stop(&user), 0);
+	store_hosts_stop(&s.hosts);
+}
+
 /* Lines "EVENT address=…" of one of the others. */
 static unsigned count_events(const struct scene *s, unsigned c,
 			     const struct testmemd *user, const char *event)
@@ -399,6 +478,7 @@ int main(void)
 		cmocka_unit_test(loss_is_logged),
 		cmocka_unit_test(filling_is_logged),
 		cmocka_unit_test(loss_of_both_is_logged),
+		cmocka_unit_test(room_of_others_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
