@@ -308,6 +308,7 @@ void watch_tick(struct daemon *d)
 	watch_starvation(d, elapsed_ns);
 	watch_data_files(d);
 	watch_stuck_punches(d);
+	engine_look_again(&d->engine);
 	watch_keeper(d);
 	watch_helpers(d);
 	watch_refusals(d);

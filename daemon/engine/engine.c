@@ -385,6 +385,12 @@ static void flush(struct engine *e)
 		e->must_flush = false;
 }
 
+void engine_look_again(struct engine *e)
+{
+	if (pager_is_over_limits(e->pager))
+		e->wants_run = true;
+}
+
 unsigned engine_poll_data_files(struct engine *e)
 {
 	unsigned returned = backing_poll(e->backing);

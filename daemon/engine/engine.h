@@ -86,6 +86,9 @@ unsigned engine_reap(struct engine *e);
  * background work goes on. */
 void engine_settle(struct engine *e);
 
+/* Now and then: what could not go when it was looked at may be able to. */
+void engine_look_again(struct engine *e);
+
 /* Now and then: see whether punches that were stuck have come back, and take
  * down further what they were in the way of.  Returns how many have. */
 unsigned engine_poll_data_files(struct engine *e);

@@ -302,6 +302,11 @@ void pager_stats_get(const struct pager *pg, struct pager_stats *ret_stats);
  * frames and all page tables. */
 void pager_check(const struct pager *pg);
 
+/* Is an account over its limit, although nothing of it could go of late?  It is
+ * looked at again in a call of pager_run() some time later, which somebody must
+ * see to. */
+bool pager_is_over_limits(const struct pager *pg);
+
 /* Is there a fault, an advice or I/O that has not ended?  Cheap, as opposed
  * to pager_stats_get(), which asks the system how large the tables are. */
 bool pager_is_waiting(const struct pager *pg);

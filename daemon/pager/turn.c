@@ -300,6 +300,11 @@ bool pager_is_idle(const struct pager *pg)
 	return pg->batches_used == 0;
 }
 
+bool pager_is_over_limits(const struct pager *pg)
+{
+	return pg->accounts[ACCOUNT_PRESSED].head != 0;
+}
+
 bool pager_is_waiting(const struct pager *pg)
 {
 	return pg->waiting_count != 0 || pg->advice_count != 0 ||

@@ -291,6 +291,35 @@ static void lowering_a_limit_evicts_and_loses_nothing(void **state)
 	expect_nothing_left();
 }
 
+/* Nobody asks for anything any more when they can go. */
+static void a_limit_below_what_is_pinned_holds_afterwards(void **state)
+{
+	enum { PINNED = 1000, LIMIT = 100 };
+	Memd__Limit limit = MEMD__LIMIT__INIT;
+	Memd__HelloReply *reply;
+	int fd = client_open(&memd, false, &reply);
+	uint32_t segment;
+
+	(void)state;
+	close(client_map(fd, 8 * MIB, 4096, &segment));
+	pin(fd, segment, 0, PINNED);
+	limit.has_session = limit.has_frames = true;
+	limit.session = reply->session;
+	limit.frames = LIMIT;
+	client_send(admin, T(LIMIT_SET), 51, &limit.base);
+	client_expect_ok(admin, 51);
+	assert_int_equal(client_counter(admin, "resident_frames"), PINNED);
+	unpin(fd, segment, 0, PINNED);
+	for (int i = 0; client_counter(admin, "resident_frames") > LIMIT;
+	     i++) {
+		assert_true(i < 1000);
+		poll(NULL, 0, 10);
+	}
+	memd__hello_reply__free_unpacked(reply, NULL);
+	close(fd);
+	expect_nothing_left();
+}
+
 static void faults_show_in_trace_and_histograms(void **state)
 {
 	Memd__TraceRequest request = MEMD__TRACE_REQUEST__INIT;
@@ -485,6 +514,7 @@ int main(void)
 		cmocka_unit_test(pins_under_way_are_let_go),
 		cmocka_unit_test(eviction_takes_what_was_asked),
 		cmocka_unit_test(lowering_a_limit_evicts_and_loses_nothing),
+		cmocka_unit_test(a_limit_below_what_is_pinned_holds_afterwards),
 		cmocka_unit_test(faults_show_in_trace_and_histograms),
 		cmocka_unit_test(writing_past_memd_is_noticed),
 		cmocka_unit_test(huge_pages_made_past_memd_are_an_error),
