@@ -38,7 +38,8 @@ struct fault {
 	struct region *region;
 	uint64_t page;
 	uintptr_t address;		/* in the page: what was touched */
-	uint64_t request_id;		/* asked: of the Fault message */
+	uint64_t request_id;		/* asked: of the Fault message, */
+	uint64_t asked_ns;		/* which was sent then */
 	uint64_t deadline_ns;		/* then it is late; late: then free */
 	uint64_t retry_ns;		/* delayed: then it is wanted again */
 	unsigned try_count;

@@ -176,12 +176,16 @@ static void forgive(struct paging *pg, struct fault *f)
 }
 
 /* The daemon is there and has not answered yet: its disk, or the other host
- * that has the page, is slow.  As with the kernel's swap, that is no error. */
+ * that has the page, is slow.  As with the kernel's swap, that is no error.  It
+ * may have answered before, and the page had left again, or there was no room:
+ * one that does only that answers soon. */
 static bool is_worked_on(const struct paging *pg, const struct fault *f)
 {
 	const struct session *s = pg->session;
+	bool is_slow = !f->was_answered ||
+		       s->now_ns - f->asked_ns >= timeout_ns(pg) / 4;
 
-	return s->is_up && f->state == FAULT_ASKED && !f->was_answered &&
+	return s->is_up && f->state == FAULT_ASKED && is_slow &&
 	       s->heard_ns + timeout_ns(pg) > s->now_ns;
 }
 

@@ -4,6 +4,13 @@
 
 enum { POSTS_MAX = 4 };
 
+static void enter_asked(struct faults *fs, const struct session *s,
+			struct fault *f, uint64_t id)
+{
+	f->asked_ns = s->now_ns;
+	fault_enter_asked(fs, f, id);
+}
+
 /* One Fault message: the wanted pages of the region of `first`. */
 static int send_all_of(struct faults *fs, struct session *s,
 		       struct fault *first)
@@ -32,7 +39,7 @@ static int send_all_of(struct faults *fs, struct session *s,
 	err = link_send(&s->link, MEMD__MESSAGE_TYPE__TYPE_FAULT, id,
 			&message.base);
 	for (size_t i = 0; err == 0 && i < count; i++)
-		fault_enter_asked(fs, chosen[i], id);
+		enter_asked(fs, s, chosen[i], id);
 	return err;
 }
 
@@ -55,7 +62,7 @@ static bool post_one(struct faults *fs, struct session *s, struct box *b,
 	if (box_post(b, MEMD__MESSAGE_TYPE__TYPE_FAULT, id, &message.base,
 		     &is_asleep) != 0)
 		return false;
-	fault_enter_asked(fs, f, id);
+	enter_asked(fs, s, f, id);
 	*must_ring |= is_asleep;
 	return true;
 }

@@ -549,6 +549,33 @@ static void slow_is_not_silent(void **state)
 	memclient_close(mc);
 }
 
+/* Nor is one that had said of the page that it is there, when it had left again
+ * already. */
+static void slow_after_an_answer_is_not_silent(void **state)
+{
+	struct memclient *mc = open_client(&fake, SHORT_MS);
+	uint8_t *p = half_filled(mc, MEMCLIENT_FAULT_THREAD);
+	struct memclient_stats s = { .size = sizeof(s) };
+	pthread_t thread;
+
+	(void)state;
+	fake.control->mode = FAKE_LIE;
+	assert_int_equal(pthread_create(&thread, NULL, read_slowly,
+					p + LENGTH / 2), 0);
+	usleep(SHORT_MS * 1000 / 8);
+	fake.control->mode = FAKE_SLOW;
+	fake.control->probes = 0;
+	while (fake.control->probes < 16)
+		usleep(1000);
+	assert_int_equal(pthread_tryjoin_np(thread, NULL), EBUSY);
+	fake.control->mode = FAKE_GOOD;
+	fake_answer_held(&fake);
+	pthread_join(thread, NULL);
+	assert_int_equal(memclient_stats(mc, &s), 0);
+	assert_int_equal(s.pages_lost, 0);
+	memclient_close(mc);
+}
+
 static void age_brings_a_poisoned_page_back(void **state)
 {
 	struct memclient *mc = open_client(&fake, SHORT_MS);
@@ -602,6 +629,7 @@ int main(void)
 		CLIENT_TEST(&fake, many_that_are_refused_go_on),
 		CLIENT_TEST(&fake, silence_ends_in_sigbus),
 		CLIENT_TEST(&fake, slow_is_not_silent),
+		CLIENT_TEST(&fake, slow_after_an_answer_is_not_silent),
 		CLIENT_TEST(&fake, age_brings_a_poisoned_page_back),
 	};
 
