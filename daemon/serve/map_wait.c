@@ -8,7 +8,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { TRIES_PER_TURN = 2 };	/* each makes a segment */
+enum {
+	TRIES_PER_TURN = 2,		/* each makes a segment */
+	/* At once, of all.  What waits for the pager finds room in the table
+	 * of pending requests, too. */
+	WAITS_MAX = 1024,
+};
 
 struct map_wait {
 	uint64_t cookie;		/* pending */
@@ -23,10 +28,10 @@ void map_waits_init(struct map_waits *ws)
 	TAILQ_INIT(&ws->all);
 }
 
-static void drop(struct map_waits *ws, struct map_wait *wait)
+static void take_out(struct map_waits *ws, struct map_wait *wait)
 {
 	TAILQ_REMOVE(&ws->all, wait, link);
-	free(wait);
+	ws->count--;
 }
 
 void map_waits_fini(struct map_waits *ws)
@@ -35,8 +40,10 @@ void map_waits_fini(struct map_waits *ws)
 
 	if (ws->all.tqh_last == NULL)
 		return;
-	while ((wait = TAILQ_FIRST(&ws->all)) != NULL)
-		drop(ws, wait);
+	while ((wait = TAILQ_FIRST(&ws->all)) != NULL) {
+		take_out(ws, wait);
+		free(wait);
+	}
 }
 
 int map_wait_add(struct daemon *d, struct conn *c, uint64_t request_id,
@@ -48,7 +55,8 @@ int map_wait_add(struct daemon *d, struct conn *c, uint64_t request_id,
 	size_t length = memd__segment_create__get_packed_size(create);
 	struct map_wait *wait;
 
-	if (c->session->requests_waiting >= SESSION_REQUESTS_MAX)
+	if (c->session->requests_waiting >= SESSION_REQUESTS_MAX ||
+	    ws->count >= WAITS_MAX)
 		return -EBUSY;
 	wait = malloc(sizeof(*wait) + length);
 	if (wait == NULL)
@@ -59,6 +67,7 @@ int map_wait_add(struct daemon *d, struct conn *c, uint64_t request_id,
 	}
 	wait->length = memd__segment_create__pack(create, wait->packed);
 	c->session->requests_waiting++;
+	ws->count++;
 	/* One that is tried again keeps its place. */
 	if (ws->is_trying && ws->next != NULL)
 		TAILQ_INSERT_BEFORE(ws->next, wait, link);
@@ -102,7 +111,7 @@ static struct map_wait *take_next(struct map_waits *ws)
 	if (wait == NULL)
 		return NULL;
 	ws->next = TAILQ_NEXT(wait, link);
-	TAILQ_REMOVE(&ws->all, wait, link);
+	take_out(ws, wait);
 	return wait;
 }
 

@@ -20,6 +20,7 @@ struct map_wait;
 
 struct map_waits {
 	TAILQ_HEAD(, map_wait) all;
+	uint32_t count;
 	struct map_wait *next;		/* to be tried; NULL: all have been */
 	bool is_woken;			/* a segment has gone since the first
 					 * one was tried */
