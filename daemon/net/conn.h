@@ -141,6 +141,9 @@ struct conn {
 	struct output out;
 	bool is_dirty;			/* on the server's dirty list */
 	bool is_full;			/* its socket or channel took no more */
+	bool is_deaf;			/* nobody reads its replies, which are
+					 * dropped: what it said before is
+					 * still to be read */
 	bool is_busy_polled;		/* on busy_poll.h's list, */
 	uint64_t read_ns;		/* and when it last read */
 	char reason[128];		/* DEAD: why */

@@ -51,7 +51,7 @@ static void *queue(struct conn *c, uint16_t type, uint64_t request_id,
 	ssize_t packed;
 	uint8_t *to;
 
-	if (c->state == CONN_DEAD)
+	if (c->state == CONN_DEAD || c->is_deaf)
 		return NULL;
 	if (conn_backlog(c) + length > output_max(c)) {
 		c->all->stats->slow_readers++;
@@ -87,7 +87,7 @@ void conn_send_fd(struct conn *c, uint16_t type, uint64_t request_id,
 {
 	int err;
 
-	if (c->state == CONN_DEAD)
+	if (c->state == CONN_DEAD || c->is_deaf)
 		return;
 	err = output_attach_fd(&c->out, c->fd, fd);
 	if (err == -EAGAIN)
@@ -196,6 +196,18 @@ void conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
 		close_unsent(c, err);
 }
 
+/* A program that has left may have said Goodbye before, behind messages that
+ * wait in line.  That it has left is seen at the end of what it said. */
+static bool grow_deaf(struct conn *c, int err)
+{
+	if ((err != -EPIPE && err != -ECONNRESET) || c->state != CONN_MAIN ||
+	    c->channel != NULL)
+		return false;
+	c->is_deaf = true;
+	output_fini(&c->out);
+	return true;
+}
+
 void conn_flush(struct conn *c)
 {
 	struct stats *stats = c->all->stats;
@@ -209,6 +221,8 @@ void conn_flush(struct conn *c)
 	else
 		err = output_send_channel(&c->out, c->channel,
 					  &stats->bytes_out, &stats->sends);
+	if (grow_deaf(c, err))
+		err = 0;
 	c->is_full = conn_backlog(c) > 0;
 	if (err != 0)
 		close_unsent(c, err);

@@ -258,6 +258,32 @@ static void dropped_at_goodbye(void **state)
 	end_program(pid, go);
 }
 
+/* However much was asked for before, and although nobody takes the answers. */
+static void goodbye_is_heard_at_the_end(void **state)
+{
+	enum { ROUNDS = 20, REQUESTS = 100 };
+	uint8_t bytes[(REQUESTS + 1) * WIRE_HEADER_BYTES];
+
+	(void)state;
+	for (unsigned i = 0; i <= REQUESTS; i++)
+		assert_int_equal(wire_pack(i < REQUESTS ? T(SESSION_STATS) :
+							  T(GOODBYE),
+					   i < REQUESTS ? i + 1 : 0, NULL, 0,
+					   bytes + (size_t)i *
+						   WIRE_HEADER_BYTES,
+					   WIRE_HEADER_BYTES),
+				 WIRE_HEADER_BYTES);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		int fd = client_open(&tm, false, NULL);
+		uint32_t segment;
+
+		close(client_map(fd, 1 << 16, 4096, &segment));
+		client_send_bytes(fd, bytes, sizeof(bytes));
+		close(fd);
+		await_copies(0);
+	}
+}
+
 static void a_new_keeper_knows_all(void **state)
 {
 	pid_t first = find_keeper(), pid, second;
@@ -497,6 +523,7 @@ int main(void)
 		cmocka_unit_test(nobody_shares_without),
 		cmocka_unit_test(kept_as_long_as_the_memory),
 		cmocka_unit_test(dropped_at_goodbye),
+		cmocka_unit_test(goodbye_is_heard_at_the_end),
 		cmocka_unit_test(a_new_keeper_knows_all),
 		cmocka_unit_test(the_same_is_kept_once),
 		cmocka_unit_test(sent_once),
