@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/embedded.h"
+#include "daemon/engine/memd_engine.h"
 
 #include "common/descriptor.h"
 #include "common/thread.h"
+#include "daemon/config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/net/peer.h"
 #include "daemon/system/system.h"
@@ -41,7 +42,7 @@ struct memd_engine {
 	int start_error;
 	char *reason;			/* the caller's, while it starts */
 	size_t reason_size;
-	struct daemon *daemon;		/* the thread's, but for must_stop */
+	struct daemon *daemon;		/* the thread's */
 	char swap_file[CONFIG_TEXT_BYTES];	/* nobody named another */
 };
 
@@ -107,7 +108,7 @@ static void *thread_main(void *arg)
 		/* When the loop fails there is nobody to tell: faults time
 		 * out, and say so. */
 		(void)!daemon_serve(engine->daemon);
-		while (atomic_load(&engine->daemon->must_stop) == 0)
+		while (!daemon_is_asked_to_stop(engine->daemon))
 			usleep(LOOK_MS * 1000);
 		daemon_destroy(engine->daemon);
 		sem_post(&engine->ended);
@@ -326,7 +327,7 @@ EXPORT void memd_engine_stop(struct memd_engine *engine)
 {
 	if (engine == NULL)
 		return;
-	atomic_store(&engine->daemon->must_stop, 1);
+	daemon_ask_to_stop(engine->daemon);
 	/* Where there is no descriptor for it, the tick sees it too. */
 	do
 		wake(engine);

@@ -2,6 +2,7 @@
 /* memd: what to do, from the command line. */
 #include "daemon/admin/check.h"
 #include "daemon/daemon.h"
+#include "daemon/keeper/keeper.h"
 #include "daemon/keeper/keeper_process.h"
 #include "daemon/config/options.h"
 #include "daemon/backing/punch_helper.h"

@@ -4,7 +4,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/net/certificates.h"
-#include "daemon/daemon.h"
+#include "daemon/parts.h"
+#include "daemon/serve/turn_out.h"
 #include "daemon/engine/engine_store.h"
 #include "daemon/admin/limits.h"
 #include "daemon/system/names.h"
@@ -15,6 +16,8 @@
 #include <string.h>
 #include <time.h>
 
+#define DAY_NS	(UINT64_C(86400) * 1000000000)
+
 enum { KEYS_BYTES = 512 };
 
 enum { START_PATIENCE_MS = 1000 };	/* for each name to be known */
@@ -24,20 +27,21 @@ static void look_at_limits(struct daemon *d)
 {
 	char text[CHECK_TEXT_BYTES];
 
-	if (limits_check_tasks(&d->config, text) != ANSWER_OK)
+	if (limits_check_tasks(&d->settings.config, text) != ANSWER_OK)
 		log_event(LOG_LEVEL_WARNING, "few-tasks", "reason=\"%s\"",
 			  text);
-	d->memory_high[0] = '\0';
-	if (limits_check_memory_high(&d->config, text) == ANSWER_OK)
+	d->admin.memory_high[0] = '\0';
+	if (limits_check_memory_high(&d->settings.config, text) == ANSWER_OK)
 		return;
-	snprintf(d->memory_high, sizeof(d->memory_high), "%.500s", text);
+	snprintf(d->admin.memory_high, sizeof(d->admin.memory_high), "%.500s",
+		 text);
 	log_event(LOG_LEVEL_WARNING, "memory-high", "reason=\"%s\"", text);
 }
 
 /* A program's administrators are those of /etc/group: no threads for that. */
 static int find_admin_group(struct daemon *d, unsigned patience_ms)
 {
-	const char *group = d->config.admin_group;
+	const char *group = d->settings.config.admin_group;
 
 	return d->is_embedded ? system_find_group(group, &d->admins.group) :
 		names_await_group(group, patience_ms, &d->admins.group);
@@ -45,7 +49,7 @@ static int find_admin_group(struct daemon *d, unsigned patience_ms)
 
 static void find_admins(struct daemon *d, unsigned patience_ms)
 {
-	const char *group = d->config.admin_group;
+	const char *group = d->settings.config.admin_group;
 	int err = group[0] == '\0' ? 0 : find_admin_group(d, patience_ms);
 
 	d->admins.has_group = group[0] != '\0' && err == 0;
@@ -68,15 +72,15 @@ void reload_apply(struct daemon *d)
 	/* Once programs are served, nobody may wait. */
 	unsigned patience_ms = d->base == NULL ? START_PATIENCE_MS : 0;
 	enum log_level level;
-	int err = log_level_parse(d->config.log_level, &level);
+	int err = log_level_parse(d->settings.config.log_level, &level);
 
 	ASSERT(err == 0);	/* the table allows no other words */
 	log_set_level(level);
 	find_admins(d, patience_ms);
 	if (!d->is_embedded)
 		look_at_limits(d);
-	if (d->config.listen_tcp[0] != '\0' && !d->is_embedded)
-		remote_warn_users(&d->config, patience_ms);
+	if (d->settings.config.listen_tcp[0] != '\0' && !d->is_embedded)
+		remote_warn_users(&d->settings.config, patience_ms);
 }
 
 /* Not an error: it may be anybody's. */
@@ -86,7 +90,7 @@ void reload_warn_environment(const struct daemon *d)
 	const struct config_key *key;
 	size_t idx = 0;
 
-	if (d->origin->is_bare)
+	if (d->settings.origin->is_bare)
 		return;
 	while ((key = config_find_misspelt(&idx, variable,
 					   sizeof(variable))) != NULL)
@@ -125,14 +129,14 @@ static void merge(struct config *next, const struct config *config,
 	memcpy(next->file, config->file, sizeof(next->file));
 }
 
-/* Returns 0, or -errno with d->reload_error. */
+/* Returns 0, or -errno with d->settings.reload_error. */
 static int load_certificates(struct daemon *d, const struct config *config,
 			     struct channel_context **ret_listening,
 			     struct channel_context **ret_store)
 {
 	struct channel_context *listening = NULL, *store = NULL;
-	char *reason = d->reload_error;
-	const size_t size = sizeof(d->reload_error);
+	char *reason = d->settings.reload_error;
+	const size_t size = sizeof(d->settings.reload_error);
 	int err = engine_store_load_tls(config, &store, reason, size);
 
 	if (err == 0)
@@ -153,27 +157,40 @@ static int load_certificates(struct daemon *d, const struct config *config,
 	return 0;
 }
 
+static void say_certificates(struct daemon *d)
+{
+	certificates_log(server_certificates(&d->server, d->engine.tls));
+	d->certificates_said_ns = clock_now_ns();
+}
+
+void reload_say_certificates(struct daemon *d)
+{
+	if (d->certificates_said_ns == 0 ||
+	    clock_now_ns() - d->certificates_said_ns >= DAY_NS)
+		say_certificates(d);
+}
+
 static void use_certificates(struct daemon *d,
 			     struct channel_context *listening,
 			     struct channel_context *store)
 {
 	server_use_tls(&d->server, listening);
-	sessions_look_again(d);
+	sessions_look_again(&d->serve);
 	engine_store_use_tls(&d->engine, store);
-	certificates_log(daemon_tls(d));
-	d->certificates_said_ns = clock_now_ns();
+	say_certificates(d);
 }
 
 /* All of it, or nothing: settings and certificates that do not belong together
  * must not be in use, nor settings that `memctl config` does not show.  Returns
- * 0, or -errno with d->reload_error. */
+ * 0, or -errno with d->settings.reload_error. */
 static int take_over(struct daemon *d)
 {
 	char changed[KEYS_BYTES] = "", restart[KEYS_BYTES] = "";
 	struct channel_context *listening, *store;
-	struct config config, next = d->config;
-	int err = config_load(d->origin, &config, d->reload_error,
-			      sizeof(d->reload_error));
+	struct config config, next = d->settings.config;
+	struct settings *st = &d->settings;
+	int err = config_load(st->origin, &config, st->reload_error,
+			      sizeof(st->reload_error));
 
 	if (err != 0)
 		return err;
@@ -181,8 +198,8 @@ static int take_over(struct daemon *d)
 	err = load_certificates(d, &next, &listening, &store);
 	if (err != 0)
 		return err;
-	d->config = next;
-	d->waiting = config;
+	d->settings.config = next;
+	d->settings.waiting = config;
 	log_event(LOG_LEVEL_NOTICE, "reloaded",
 		  "changed=\"%s\" needs_restart=\"%s\"", changed, restart);
 	reload_apply(d);
@@ -192,27 +209,22 @@ static int take_over(struct daemon *d)
 
 static void note_success(struct daemon *d)
 {
-	d->reload_error[0] = '\0';
-	d->reload_refused_s = 0;
+	d->settings.reload_error[0] = '\0';
+	d->settings.reload_refused_s = 0;
 	d->stats.reloads++;
 }
 
 static void note_refusal(struct daemon *d)
 {
-	if (d->reload_refused_s == 0)
-		d->reload_refused_s = time(NULL);
+	if (d->settings.reload_refused_s == 0)
+		d->settings.reload_refused_s = time(NULL);
 	d->stats.reload_errors++;
 	/* A program's stderr is its own. */
 	if (d->is_embedded)
 		return;
 	log_event(LOG_LEVEL_ERROR, "reload-refused", "reason=\"%s\" kept="
-		  "\"the old settings and certificates\"", d->reload_error);
-}
-
-bool reload_is_waiting(const struct daemon *d, const struct config_key *key)
-{
-	return !key->is_reloadable &&
-	       !config_is_equal(&d->config, &d->waiting, key);
+		  "\"the old settings and certificates\"",
+		  d->settings.reload_error);
 }
 
 void reload_config(struct daemon *d)
@@ -223,8 +235,8 @@ void reload_config(struct daemon *d)
 		note_refusal(d);
 	} else {
 		note_success(d);
-		accounts_reconfigure(&d->accounts);
-		d->engine.wants_run = true;
+		accounts_reconfigure(&d->serve.accounts);
+		engine_wake(&d->engine);
 	}
 	notify_send_surely("READY=1");
 }
@@ -233,7 +245,8 @@ void reload_certificates(struct daemon *d)
 {
 	struct channel_context *listening, *store;
 
-	if (load_certificates(d, &d->config, &listening, &store) != 0) {
+	if (load_certificates(d, &d->settings.config, &listening,
+			      &store) != 0) {
 		note_refusal(d);
 		return;
 	}

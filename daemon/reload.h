@@ -3,18 +3,15 @@
 #ifndef MEMD_DAEMON_RELOAD_H
 #define MEMD_DAEMON_RELOAD_H
 
-#include <stdbool.h>
-
-struct config_key;
 struct daemon;
 
 void reload_config(struct daemon *d);
 
-/* Does a setting have another value since, that a restart would take over? */
-bool reload_is_waiting(const struct daemon *d, const struct config_key *key);
-
 /* Read only the certificates again, with the settings as they are. */
 void reload_certificates(struct daemon *d);
+
+/* Say in the log, once a day, how long certificates are good for. */
+void reload_say_certificates(struct daemon *d);
 
 /* Make settings that live outside struct config follow it. */
 void reload_apply(struct daemon *d);

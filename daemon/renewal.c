@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/renewal.h"
 
-#include "daemon/daemon.h"
-#include "daemon/engine/engine_store.h"
-#include "daemon/reload.h"
+#include "daemon/config/config.h"
 #include <string.h>
 #include <sys/stat.h>
 
@@ -42,16 +40,16 @@ void renewal_init(struct renewal *r, const struct config *config)
 
 /* A certificate without its key yet is refused, and tried again when the key is
  * there: that is another change. */
-void renewal_tick(struct daemon *d)
+bool renewal_is_due(struct renewal *r, const struct config *config)
 {
 	struct renewal now;
 
-	if (d->config.tls_ca[0] == '\0')
-		return;
-	memcpy(&now, &d->renewal, sizeof(now));
-	look_at_all(&now, &d->config);
-	if (memcmp(&now, &d->renewal, sizeof(now)) == 0)
-		return;
-	memcpy(&d->renewal, &now, sizeof(now));
-	reload_certificates(d);
+	if (config->tls_ca[0] == '\0')
+		return false;
+	memcpy(&now, r, sizeof(now));
+	look_at_all(&now, config);
+	if (memcmp(&now, r, sizeof(now)) == 0)
+		return false;
+	memcpy(r, &now, sizeof(now));
+	return true;
 }

@@ -4,11 +4,11 @@
 #ifndef MEMD_DAEMON_RENEWAL_H
 #define MEMD_DAEMON_RENEWAL_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 #include <time.h>
 
 struct config;
-struct daemon;
 
 enum { RENEWAL_FILES = 4 };
 
@@ -25,7 +25,7 @@ struct renewal {
 /* Before they are read for the first time. */
 void renewal_init(struct renewal *r, const struct config *config);
 
-/* Once a second: read them again if any is another one. */
-void renewal_tick(struct daemon *d);
+/* Once a second: is any of them another file than it was? */
+bool renewal_is_due(struct renewal *r, const struct config *config);
 
 #endif

@@ -14,8 +14,8 @@
  *    └─────────────────────────────────────┴───────────────────┘
  *
  * MAPPED is an answer without a frame: the page is there and mapped already
- * where it was touched, and there is nothing else to say (daemon/embedded.h).
- * Only an engine in the client's own process can have done that.
+ * where it was touched, and there is nothing else to say.  Only an engine in
+ * the client's own process can have done that (daemon/engine/memd_engine.h).
  *
  * M1  A cell is its taker's from TAKEN until it is FREE again, but for the
  *     daemon's turn between ASKED (or LEFT) and ANSWERED, MAPPED

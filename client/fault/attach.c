@@ -112,7 +112,7 @@ static void take_map(struct requests *rq, struct command *c,
 			text = map_error_text(err);
 	}
 	if (err != 0)
-		session_detach(rq->session, reply->segment);
+		session_send_detach(rq->session, reply->segment);
 	c->ret_length = reply->length_bytes;
 	request_finish(rq, c, err, text);
 }
@@ -133,7 +133,7 @@ void attach_take_reply(struct requests *rq, uint64_t id,
 		request_finish(rq, c, is_sound(c, reply) ? 0 : -EPROTO,
 			       "the daemon sent no proper segment");
 	} else if (fd >= 0) {	/* who asked has given up: undo */
-		session_detach(rq->session, reply->segment);
+		session_send_detach(rq->session, reply->segment);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -159,6 +159,6 @@ void attach_unmap(struct paging *pg, struct direct *d, struct command *c)
 	space_unmap(pg->space, r);
 	/* Joining: when the reply comes, see rejoin.c. */
 	if (is_live)
-		session_detach(pg->session, segment);
+		session_send_detach(pg->session, segment);
 	command_finish(pg->commands, c, 0, "");
 }

@@ -9,7 +9,7 @@
 #define MEMD_CLIENT_FAULT_DIRECT_H
 
 #include "client/fault/mailbox.h"
-#include "daemon/embedded.h"
+#include "daemon/engine/memd_engine.h"
 
 struct direct {
 	struct box *box;	/* in which pages are asked for */

@@ -149,7 +149,7 @@ void rejoin_take_reply(struct rejoin *rj, uint64_t id,
 				    reply->segment);
 		atomic_store(&r->state, REGION_LIVE);
 	} else {	/* or it stays attached while the session lives */
-		session_detach(s, reply->segment);
+		session_send_detach(s, reply->segment);
 		if (r != NULL)
 			refuse_region(rj, r, err);
 	}

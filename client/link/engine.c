@@ -3,7 +3,7 @@
 
 #include "client/link/address.h"
 #include "client/link/errors.h"
-#include "daemon/embedded.h"
+#include "daemon/engine/memd_engine.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>

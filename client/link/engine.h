@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Addresses that need no daemon here: "embedded:…" and "tcp://…".  The engine
  * behind them is a library of its own, opened when it is asked for (see
- * daemon/embedded.h): so whoever uses a daemon links nothing of it.
+ * daemon/engine/memd_engine.h): so whoever uses a daemon links nothing of it.
  *
  * Threads: those that open and close connections. */
 #ifndef MEMD_CLIENT_LINK_ENGINE_H

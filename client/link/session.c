@@ -43,7 +43,7 @@ size_t session_request_idx(uint64_t request_id)
 	return request_id & 0xffff;
 }
 
-void session_detach(struct session *s, uint32_t segment)
+void session_send_detach(struct session *s, uint32_t segment)
 {
 	Memd__SegmentDetach m = MEMD__SEGMENT_DETACH__INIT;
 

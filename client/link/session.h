@@ -78,6 +78,6 @@ enum request_kind session_request_kind(uint64_t request_id);
 size_t session_request_idx(uint64_t request_id);
 
 /* Undo what a SegmentReply said. */
-void session_detach(struct session *s, uint32_t segment);
+void session_send_detach(struct session *s, uint32_t segment);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Administration that changes something, or goes on for a while. */
-#include "daemon/daemon.h"
+#include "daemon/admin/admin.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/admin/admin_messages.h"
 #include "daemon/serve/session.h"
@@ -13,14 +13,15 @@
 void handle_trace(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct admin *ad = room;
 	const Memd__TraceRequest *request = message;
 	const struct whom whom = { (pid_t)request->pid, request->session };
 	int err;
 
-	if (!whom_check(d, c, id, &whom))
+	if (!sessions_check_whom(&ad->serve->sessions, c, id, &whom))
 		return;
-	err = trace_start(&d->trace, c->session, &whom);
+	err = trace_subscribe(&ad->serve->trace, &c->session->tracing, c,
+			      &whom);
 	if (err != 0)
 		conn_send_error(c, id, err, "no memory for the trace");
 	else
@@ -30,13 +31,14 @@ void handle_trace(void *room, struct conn *c, uint64_t id,
 void handle_evict(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct admin *ad = room;
 	const Memd__EvictRequest *request = message;
 	const struct whom whom = { (pid_t)request->pid, request->session };
 
-	if (!whom_check(d, c, id, &whom))
+	if (!sessions_check_whom(&ad->serve->sessions, c, id, &whom))
 		return;
-	if (evictor_start(d, c, id, &whom, request->bytes) != 0)
+	if (evictor_start(&ad->serve->evictor, c, id, &whom,
+			  request->bytes) != 0)
 		conn_send_error(c, id, -EBUSY, "an eviction is under way "
 				"already; try again when it has ended");
 	else
@@ -49,7 +51,7 @@ void handle_evict(void *room, struct conn *c, uint64_t id,
 void handle_replay(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct admin *ad = room;
 	const Memd__ReplayRequest *request = message;
 	const struct segment *segment;
 	int err;
@@ -59,13 +61,14 @@ void handle_replay(void *room, struct conn *c, uint64_t id,
 			    "are allowed", request->n_range, WIRE_RANGES_MAX);
 		return;
 	}
-	segment = segments_find_name(&d->segments, request->name);
+	segment = segments_find_name(&ad->serve->segments, request->name);
 	if (segment == NULL) {
 		conn_send_error(c, id, -ENOENT, "no segment has this name; "
 				"see `memctl segments`");
 		return;
 	}
-	err = replay_start(d, segment, request->range, request->n_range, c, id);
+	err = replay_start(&ad->serve->replays, segment, request->range,
+			   request->n_range, c, id);
 	if (err != 0)
 		conn_send_error(c, id, err, err == -EBUSY ?
 				"as many replays are under way as may be; try "
@@ -81,19 +84,19 @@ static unsigned count_sessions(const struct sessions *sessions,
 	unsigned count = 0;
 
 	TAILQ_FOREACH(s, &sessions->list, link)
-		count += whom_is_session(whom, s);
+		count += session_is(s, whom);
 	return count;
 }
 
 /* The only session meant.  NULL: that has been answered. */
-static struct session *find_one(struct daemon *d, struct conn *c, uint64_t id,
+static struct session *find_one(struct admin *ad, struct conn *c, uint64_t id,
 				const struct whom *whom)
 {
 	unsigned count;
 
-	if (!whom_check(d, c, id, whom))
+	if (!sessions_check_whom(&ad->serve->sessions, c, id, whom))
 		return NULL;
-	count = count_sessions(&d->sessions, whom);
+	count = count_sessions(&ad->serve->sessions, whom);
 	if (count > 1) {
 		conn_send_error(c, id, -EINVAL, "pid %d has %u sessions: name "
 				"one of them, which `memctl ps --long` shows",
@@ -101,12 +104,12 @@ static struct session *find_one(struct daemon *d, struct conn *c, uint64_t id,
 		return NULL;
 	}
 	return whom->session != 0 ?
-		sessions_find(&d->sessions, whom->session) :
-		sessions_find_pid(&d->sessions, whom->pid);
+		sessions_find(&ad->serve->sessions, whom->session) :
+		sessions_find_pid(&ad->serve->sessions, whom->pid);
 }
 
 /* The account meant, held for the caller. */
-static int find_account(struct daemon *d, struct conn *c, uint64_t id,
+static int find_account(struct admin *ad, struct conn *c, uint64_t id,
 			const Memd__Limit *limit, struct account **ret_account)
 {
 	const struct whom whom = { (pid_t)limit->pid, limit->session };
@@ -120,13 +123,14 @@ static int find_account(struct daemon *d, struct conn *c, uint64_t id,
 		return -EINVAL;
 	}
 	if (!has_session) {
-		err = accounts_get_uid(&d->accounts, limit->uid, ret_account);
+		err = accounts_get_uid(&ad->serve->accounts, limit->uid,
+				       ret_account);
 		if (err != 0)
 			conn_send_error(c, id, err, "no account for uid %u: "
 					"%s", limit->uid, strerror(-err));
 		return err;
 	}
-	s = find_one(d, c, id, &whom);
+	s = find_one(ad, c, id, &whom);
 	if (s == NULL)
 		return -ESRCH;
 	if (s->main->peer.is_remote) {
@@ -142,14 +146,14 @@ static int find_account(struct daemon *d, struct conn *c, uint64_t id,
 }
 
 /* A limit that the message does not name stays. */
-static int set_limit(struct daemon *d, struct account *account,
+static int set_limit(struct admin *ad, struct account *account,
 		     const Memd__Limit *limit)
 {
 	if (limit->reset) {
-		account_reset_limit(&d->accounts, account);
+		account_reset_limit(&ad->serve->accounts, account);
 		return 0;
 	}
-	return account_set_limit(&d->accounts, account,
+	return account_set_limit(&ad->serve->accounts, account,
 				 limit->has_frames ? limit->frames :
 						     account->frames,
 				 limit->has_mapped_bytes ?
@@ -175,15 +179,15 @@ static bool check_limit(struct conn *c, uint64_t id, const Memd__Limit *limit)
 void handle_limit_set(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct admin *ad = room;
 	const Memd__Limit *limit = message;
 	struct account *account;
 	int err;
 
 	if (!check_limit(c, id, limit) ||
-	    find_account(d, c, id, limit, &account) != 0)
+	    find_account(ad, c, id, limit, &account) != 0)
 		return;
-	err = set_limit(d, account, limit);
+	err = set_limit(ad, account, limit);
 	if (err != 0) {
 		conn_send_error(c, id, err, "too many users have limits of "
 				"their own; take some back (memctl limit set "
@@ -198,14 +202,14 @@ void handle_limit_set(void *room, struct conn *c, uint64_t id,
 			  limit_source_name(account->source));
 		conn_send_ok(c, id);
 	}
-	account_put(&d->accounts, account);
-	d->engine.wants_run = true;
+	account_put(&ad->serve->accounts, account);
+	engine_wake(ad->engine);
 }
 
 /* ---- ending sessions */
 
 /* NULL: that has been answered. */
-static struct session *find_victim(struct daemon *d, struct conn *c,
+static struct session *find_victim(struct admin *ad, struct conn *c,
 				   uint64_t id, const struct whom *whom)
 {
 	struct session *s;
@@ -214,7 +218,7 @@ static struct session *find_victim(struct daemon *d, struct conn *c,
 		conn_send_error(c, id, -EINVAL, "give a session or a pid");
 		return NULL;
 	}
-	s = find_one(d, c, id, whom);
+	s = find_one(ad, c, id, whom);
 	if (s != NULL && s == c->session) {
 		conn_send_error(c, id, -EINVAL, "session %u is the one that "
 				"asks: name another one", s->id);
@@ -239,10 +243,10 @@ static void reply_disconnected(struct conn *c, uint64_t id,
 void handle_disconnect(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct admin *ad = room;
 	const Memd__Disconnect *request = message;
 	const struct whom whom = { (pid_t)request->pid, request->session };
-	struct session *s = find_victim(d, c, id, &whom);
+	struct session *s = find_victim(ad, c, id, &whom);
 
 	if (s == NULL)
 		return;
@@ -260,9 +264,9 @@ void handle_disconnect(void *room, struct conn *c, uint64_t id,
 void handle_store_drop(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct admin *ad = room;
 	const Memd__StoreDrop *request = message;
-	struct guest *guest = guests_find(&d->guests, request->store);
+	struct guest *guest = guests_find(ad->guests, request->store);
 	int err;
 
 	if (guest == NULL) {

@@ -36,7 +36,8 @@ static const struct message_kind admin_messages[] = {
 	  FROM_ANYWHERE, false },
 };
 
-void admin_messages_add(struct conns *all)
+void admin_messages_add(struct conns *all, struct admin *room)
 {
-	dispatch_add(all, admin_messages, ARRAY_SIZE(admin_messages));
+	dispatch_add(all, admin_messages, ARRAY_SIZE(admin_messages),
+		     room);
 }

@@ -7,12 +7,14 @@
 
 #include "daemon/net/dispatch.h"
 
+struct admin;
+
 message_handler handle_status, handle_sessions, handle_segments,
 	handle_stores, handle_store_drop, handle_maps, handle_counters,
 	handle_fault_stats, handle_trace, handle_evict, handle_replay,
 	handle_disconnect, handle_limit_set, handle_limits, handle_config;
 
 /* Have them handled here. */
-void admin_messages_add(struct conns *all);
+void admin_messages_add(struct conns *all, struct admin *room);
 
 #endif

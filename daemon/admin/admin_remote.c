@@ -3,7 +3,7 @@
 #include "daemon/admin/admin_remote.h"
 
 #include "common/clock.h"
-#include "daemon/daemon.h"
+#include "daemon/admin/admin.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/admin/admin_messages.h"
 #include "daemon/admin/rows.h"
@@ -25,19 +25,19 @@ static bool get_rtt(const struct session *s, uint64_t *ret_ns)
 	return true;
 }
 
-void admin_remote_fill_status(const struct daemon *d, Memd__StatusReply *reply)
+void admin_remote_fill_status(const struct admin *ad, Memd__StatusReply *reply)
 {
 	const struct session *s;
 	const struct guest *guest;
 
-	if (d->config.listen_tcp[0] == '\0')
+	if (ad->settings->config.listen_tcp[0] == '\0')
 		return;
 	reply->has_remote_clients = reply->has_remote_away =
 		reply->has_remote_pages = true;
-	TAILQ_FOREACH(s, &d->sessions.list, link)
+	TAILQ_FOREACH(s, &ad->serve->sessions.list, link)
 		reply->remote_clients += s->main->peer.is_remote &&
 					 !s->is_admin_only;
-	TAILQ_FOREACH(guest, &d->guests.all, link) {
+	TAILQ_FOREACH(guest, &ad->guests->all, link) {
 		reply->remote_away += guest->session == NULL;
 		reply->remote_pages += guest_page_count(guest);
 	}
@@ -72,7 +72,7 @@ void admin_remote_fill_limit(const struct session *s, Memd__Limit *limit)
 	limit->source = (char *)"uid";
 	if (s->guest == NULL)
 		return;
-	pager_segment_get(s->daemon->engine.pager,
+	pager_segment_get(s->all->segments->engine->pager,
 			  s->guest->segment->pager_id, &info);
 	limit->used_frames = info.resident;
 	limit->used_mapped_bytes = segment_length(s->guest->segment);
@@ -80,12 +80,12 @@ void admin_remote_fill_limit(const struct session *s, Memd__Limit *limit)
 
 /* ---- stores */
 
-static void fill_guest(const struct daemon *d, const struct guest *guest,
+static void fill_guest(const struct admin *ad, const struct guest *guest,
 		       Memd__StoreInfo *row)
 {
 	struct segment_info info;
 
-	pager_segment_get(d->engine.pager, guest->segment->pager_id, &info);
+	pager_segment_get(ad->engine->pager, guest->segment->pager_id, &info);
 	memd__store_info__init(row);
 	row->has_store = true;
 	row->store = guest->id;
@@ -108,18 +108,18 @@ static void fill_guest(const struct daemon *d, const struct guest *guest,
 void handle_stores(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct admin *ad = room;
 	Memd__StoresReply reply = MEMD__STORES_REPLY__INIT;
 	const struct guest *guest;
 	Memd__StoreInfo *info;
 	struct rows rows;
 
 	(void)message;
-	if (!rows_init(&rows, c, id, d->guests.count, sizeof(*info)))
+	if (!rows_init(&rows, c, id, ad->guests->count, sizeof(*info)))
 		return;
 	info = rows.row;
-	TAILQ_FOREACH(guest, &d->guests.all, link) {
-		fill_guest(d, guest, &info[rows.count]);
+	TAILQ_FOREACH(guest, &ad->guests->all, link) {
+		fill_guest(ad, guest, &info[rows.count]);
 		if (!rows_keep(&rows, &info[rows.count].base))
 			break;
 	}

@@ -6,11 +6,11 @@
 #include "daemon/net/peer.h"
 #include "proto/wire.h"
 
-struct daemon;
+struct admin;
 struct session;
 
 /* How many, and how much they keep.  Nothing where memd does not listen. */
-void admin_remote_fill_status(const struct daemon *d,
+void admin_remote_fill_status(const struct admin *ad,
 			      Memd__StatusReply *reply);
 
 /* Of a session of another host: who and how.  The row borrows `peer`. */

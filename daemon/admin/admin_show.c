@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Administration that only looks; at memd as a whole in admin_status.c. */
 #include "daemon/admin/admin_remote.h"
-#include "daemon/daemon.h"
+#include "daemon/admin/admin.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/admin/admin_messages.h"
-#include "daemon/reload.h"
 #include "daemon/admin/rows.h"
 #include "daemon/serve/session.h"
 #include "daemon/serve/whom.h"
@@ -54,24 +53,24 @@ static void fill_session(const struct session *s, struct session_row *row)
 void handle_sessions(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct admin *ad = room;
 	Memd__SessionsReply reply = MEMD__SESSIONS_REPLY__INIT;
 	struct session_row *row;
 	const struct session *s;
 	struct rows rows;
 
 	(void)message;
-	if (!rows_init(&rows, c, id, d->sessions.count, sizeof(*row)))
+	if (!rows_init(&rows, c, id, ad->serve->sessions.count, sizeof(*row)))
 		return;
 	row = rows.row;
-	TAILQ_FOREACH(s, &d->sessions.list, link) {
+	TAILQ_FOREACH(s, &ad->serve->sessions.list, link) {
 		if (s->is_admin_only)	/* maps nothing: the asking memctl */
 			continue;
 		fill_session(s, &row[rows.count]);
 		if (!rows_keep(&rows, &row[rows.count].info.base))
 			break;
 	}
-	reply.pool_bytes = d->config.pool_size;
+	reply.pool_bytes = ad->settings->config.pool_size;
 	reply.n_session = rows.count;
 	reply.session = (Memd__SessionInfo **)rows.pointer;
 	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_SESSIONS_REPLY, id, &reply.base);
@@ -80,13 +79,13 @@ void handle_sessions(void *room, struct conn *c, uint64_t id,
 
 /* ---- segments */
 
-static void fill_segment(const struct daemon *d, const struct segment *segment,
+static void fill_segment(const struct admin *ad, const struct segment *segment,
 			 Memd__SegmentInfo *row)
 {
 	uint64_t page_bytes = segment_page_bytes(segment);
 	struct segment_info info;
 
-	pager_segment_get(d->engine.pager, segment->pager_id, &info);
+	pager_segment_get(ad->engine->pager, segment->pager_id, &info);
 	memd__segment_info__init(row);
 	row->segment = segment->id;
 	row->name = (char *)segment->name;
@@ -117,42 +116,42 @@ static void reply_segments(struct conn *c, uint64_t id, struct rows *rows)
 void handle_segments(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct admin *ad = room;
 	const struct segment *segment;
 	Memd__SegmentInfo *info;
 	struct rows rows;
 
 	(void)message;
-	if (!rows_init(&rows, c, id, d->segments.count, sizeof(*info)))
+	if (!rows_init(&rows, c, id, ad->serve->segments.count, sizeof(*info)))
 		return;
 	info = rows.row;
-	TAILQ_FOREACH(segment, &d->segments.all, link) {
-		fill_segment(d, segment, &info[rows.count]);
+	TAILQ_FOREACH(segment, &ad->serve->segments.all, link) {
+		fill_segment(ad, segment, &info[rows.count]);
 		if (!rows_keep(&rows, &info[rows.count].base))
 			break;
 	}
 	reply_segments(c, id, &rows);
 }
 
-static size_t attached_by(const struct daemon *d, const struct whom *whom)
+static size_t attached_by(const struct admin *ad, const struct whom *whom)
 {
 	const struct session *s;
 	size_t count = 0;
 
-	TAILQ_FOREACH(s, &d->sessions.list, link)
-		if (whom_is_session(whom, s))
+	TAILQ_FOREACH(s, &ad->serve->sessions.list, link)
+		if (session_is(s, whom))
 			count += s->attached_count;
 	return count;
 }
 
-static void add_maps(const struct daemon *d, const struct session *s,
+static void add_maps(const struct admin *ad, const struct session *s,
 		     struct rows *rows)
 {
 	Memd__SegmentInfo *info = rows->row;
 	const struct attachment *a;
 
 	for (a = s->attachments; a != NULL; a = a->hh.next) {
-		fill_segment(d, a->segment, &info[rows->count]);
+		fill_segment(ad, a->segment, &info[rows->count]);
 		info[rows->count].has_read_only = true;
 		info[rows->count].read_only = a->is_read_only;
 		info[rows->count].has_address = a->address != 0;
@@ -165,7 +164,7 @@ static void add_maps(const struct daemon *d, const struct session *s,
 void handle_maps(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct admin *ad = room;
 	const Memd__MapsRequest *request = message;
 	const struct whom whom = { (pid_t)request->pid, request->session };
 	const struct session *s;
@@ -175,14 +174,14 @@ void handle_maps(void *room, struct conn *c, uint64_t id,
 		conn_send_error(c, id, -EINVAL, "give a pid or a session");
 		return;
 	}
-	if (!whom_check(d, c, id, &whom))
+	if (!sessions_check_whom(&ad->serve->sessions, c, id, &whom))
 		return;
-	if (!rows_init(&rows, c, id, attached_by(d, &whom),
+	if (!rows_init(&rows, c, id, attached_by(ad, &whom),
 		       sizeof(Memd__SegmentInfo)))
 		return;
-	TAILQ_FOREACH(s, &d->sessions.list, link)
-		if (whom_is_session(&whom, s))
-			add_maps(d, s, &rows);
+	TAILQ_FOREACH(s, &ad->serve->sessions.list, link)
+		if (session_is(s, &whom))
+			add_maps(ad, s, &rows);
 	reply_segments(c, id, &rows);
 }
 
@@ -191,12 +190,12 @@ void handle_maps(void *room, struct conn *c, uint64_t id,
 void handle_counters(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct admin *ad = room;
 	struct stats_figure figure[STATS_FIGURES_MAX];
 	Memd__Counter counter[STATS_FIGURES_MAX];
 	Memd__Counter *pointer[STATS_FIGURES_MAX];
 	Memd__CountersReply reply = MEMD__COUNTERS_REPLY__INIT;
-	size_t count = stats_collect(&d->stats, &d->engine, figure);
+	size_t count = stats_collect(ad->stats, ad->engine, figure);
 
 	(void)message;
 	for (size_t i = 0; i < count; i++) {
@@ -248,16 +247,16 @@ static void fill_kind(struct kind_row *row, const char *name,
 void handle_fault_stats(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct admin *ad = room;
 	struct kind_row row[FAULT_KINDS + 1];
 	Memd__FaultKind *pointer[FAULT_KINDS + 1];
 	Memd__FaultStatsReply reply = MEMD__FAULT_STATS_REPLY__INIT;
 
 	(void)message;
-	fill_kind(&row[0], "minor", &d->stats.minor);
+	fill_kind(&row[0], "minor", &ad->stats->minor);
 	for (size_t i = 0; i < FAULT_KINDS; i++)
 		fill_kind(&row[i + 1], fault_kind_name((enum fault_kind)i),
-			  &d->stats.kind[i]);
+			  &ad->stats->kind[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++)
 		pointer[i] = &row[i].kind;
 	reply.n_kind = ARRAY_SIZE(row);
@@ -271,8 +270,9 @@ void handle_fault_stats(void *room, struct conn *c, uint64_t id,
 void handle_config(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
-	char (*text)[CONFIG_TEXT_BYTES] = d->config_text;
+	struct admin *ad = room;
+	const struct config *config = &ad->settings->config;
+	char (*text)[CONFIG_TEXT_BYTES] = ad->config_text;
 	Memd__ConfigKey key[CONFIG_KEYS], *pointer[CONFIG_KEYS];
 	Memd__ConfigReply reply = MEMD__CONFIG_REPLY__INIT;
 
@@ -282,18 +282,18 @@ void handle_config(void *room, struct conn *c, uint64_t id,
 
 		memd__config_key__init(&key[i]);
 		key[i].name = (char *)from->name;
-		key[i].value = config_format(&d->config, from, text[i],
+		key[i].value = config_format(config, from, text[i],
 					     sizeof(text[i]));
 		key[i].source = (char *)
-			config_source_name(d->config.source[i]);
+			config_source_name(ad->settings->config.source[i]);
 		key[i].reloadable = from->is_reloadable;
 		key[i].help = (char *)from->help;
 		key[i].default_value = (char *)from->default_text;
-		if (reload_is_waiting(d, from))
+		if (settings_is_waiting(ad->settings, from))
 			key[i].waiting_value =
-				config_format(&d->waiting, from,
-					      d->waiting_text[i],
-					      sizeof(d->waiting_text[i]));
+				config_format(&ad->settings->waiting, from,
+					      ad->waiting_text[i],
+					      sizeof(ad->waiting_text[i]));
 		pointer[i] = &key[i];
 	}
 	reply.n_key = CONFIG_KEYS;
@@ -301,14 +301,14 @@ void handle_config(void *room, struct conn *c, uint64_t id,
 	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_CONFIG_REPLY, id, &reply.base);
 }
 
-static void fill_limit(const struct daemon *d, const struct account *account,
+static void fill_limit(const struct admin *ad, const struct account *account,
 		       Memd__Limit *limit)
 {
 	struct account_info info;
 	bool is_own = account->own_frames != 0 &&
 		      account_frames(account) == account->own_frames;
 
-	pager_account_get(d->engine.pager, account->id, &info);
+	pager_account_get(ad->engine->pager, account->id, &info);
 	memd__limit__init(limit);
 	limit->has_session = account->session != 0;
 	limit->session = account->session;
@@ -326,10 +326,10 @@ static void fill_limit(const struct daemon *d, const struct account *account,
 						  account->source);
 }
 
-static void add_session(const struct daemon *d, Memd__Limit *limit)
+static void add_session(const struct admin *ad, Memd__Limit *limit)
 {
 	const struct session *s = limit->session == 0 ? NULL :
-		sessions_find(&d->sessions, limit->session);
+		sessions_find(&ad->serve->sessions, limit->session);
 
 	if (s == NULL)
 		return;
@@ -344,7 +344,7 @@ static void add_session(const struct daemon *d, Memd__Limit *limit)
 void handle_limits(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct admin *ad = room;
 	Memd__LimitsReply reply = MEMD__LIMITS_REPLY__INIT;
 	const struct account *account;
 	Memd__Limit *limit;
@@ -352,14 +352,14 @@ void handle_limits(void *room, struct conn *c, uint64_t id,
 	size_t count = 0;
 
 	(void)message;
-	TAILQ_FOREACH(account, &d->accounts.live, link)
+	TAILQ_FOREACH(account, &ad->serve->accounts.live, link)
 		count++;
 	if (!rows_init(&rows, c, id, count, sizeof(*limit)))
 		return;
 	limit = rows.row;
-	TAILQ_FOREACH(account, &d->accounts.live, link) {
-		fill_limit(d, account, &limit[rows.count]);
-		add_session(d, &limit[rows.count]);
+	TAILQ_FOREACH(account, &ad->serve->accounts.live, link) {
+		fill_limit(ad, account, &limit[rows.count]);
+		add_session(ad, &limit[rows.count]);
 		if (!rows_keep(&rows, &limit[rows.count].base))
 			break;
 	}

@@ -3,7 +3,7 @@
  * full it is, and where it listens. */
 #include "daemon/admin/admin_remote.h"
 #include "daemon/net/certificates.h"
-#include "daemon/daemon.h"
+#include "daemon/admin/admin.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/admin/admin_messages.h"
 #include "daemon/engine/engine_store.h"
@@ -69,11 +69,12 @@ struct certificate_info {
 	Memd__CertificateInfo info[CHANNEL_ENDS], *pointer[CHANNEL_ENDS];
 };
 
-static void fill_certificates(const struct daemon *d,
+static void fill_certificates(const struct admin *ad,
 			      struct certificate_info *at,
 			      Memd__StatusReply *reply)
 {
-	const struct channel_context *tls = daemon_tls(d);
+	const struct channel_context *tls =
+		server_certificates(ad->server, ad->engine->tls);
 	unsigned count = tls == NULL ? 0 : channel_context_ends(tls, at->end);
 
 	for (unsigned i = 0; i < count; i++) {
@@ -91,12 +92,12 @@ static void fill_certificates(const struct daemon *d,
 }
 
 /* Without those who only look. */
-static uint64_t count_clients(const struct daemon *d)
+static uint64_t count_clients(const struct admin *ad)
 {
 	const struct session *s;
 	uint64_t count = 0;
 
-	TAILQ_FOREACH(s, &d->sessions.list, link)
+	TAILQ_FOREACH(s, &ad->serve->sessions.list, link)
 		count += !s->is_admin_only;
 	return count;
 }
@@ -104,7 +105,7 @@ static uint64_t count_clients(const struct daemon *d)
 void handle_status(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct admin *ad = room;
 	Memd__StatusReply reply = MEMD__STATUS_REPLY__INIT;
 	char *reason[VERDICT_REASONS_MAX];
 	char about_store[ENGINE_STORE_TEXT_BYTES];
@@ -114,29 +115,29 @@ void handle_status(void *room, struct conn *c, uint64_t id,
 	struct verdict verdict;
 
 	(void)message;
-	verdict_get(d, &verdict);
+	verdict_get(ad, &verdict);
 	for (size_t i = 0; i < verdict.reason_count; i++)
 		reason[i] = verdict.reason[i];
-	pager_stats_get(d->engine.pager, &ps);
+	pager_stats_get(ad->engine->pager, &ps);
 	fill_frames(&ps, &reply);
 	reply.verdict = (char *)verdict_name(verdict.level);
 	reply.n_reason = verdict.reason_count;
 	reply.reason = reason;
 	reply.server = "memd " MEMD_VERSION;
 	reply.pid = (uint32_t)getpid();
-	reply.uptime_ms = (clock_now_ns() - d->started_ns) / 1000000;
-	reply.store = (char *)d->engine.store->ops->name;
-	if (engine_store_describe(&d->engine, about_store)[0] != '\0')
+	reply.uptime_ms = (clock_now_ns() - ad->started_ns) / 1000000;
+	reply.store = (char *)ad->engine->store->ops->name;
+	if (engine_store_describe(ad->engine, about_store)[0] != '\0')
 		reply.store_reason = about_store;
-	if (d->engine.has_swapfile)
-		reply.swap_file = d->engine.swap_path;
-	reply.sessions = count_clients(d);
-	reply.segments = d->segments.count;
-	reply.faults = stats_fault_count(&d->stats);
-	admin_remote_fill_status(d, &reply);
-	fill_listening(&d->server, &listening, &reply);
-	fill_certificates(d, &certificates, &reply);
-	if (d->config.file[0] != '\0')
-		reply.config_file = d->config.file;
+	if (ad->engine->has_swapfile)
+		reply.swap_file = ad->engine->swap_path;
+	reply.sessions = count_clients(ad);
+	reply.segments = ad->serve->segments.count;
+	reply.faults = stats_fault_count(ad->stats);
+	admin_remote_fill_status(ad, &reply);
+	fill_listening(ad->server, &listening, &reply);
+	fill_certificates(ad, &certificates, &reply);
+	if (ad->settings->config.file[0] != '\0')
+		reply.config_file = (char *)ad->settings->config.file;
 	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, id, &reply.base);
 }

@@ -4,8 +4,7 @@
 #include "common/log.h"
 #include "common/units.h"
 #include "daemon/net/certificates.h"
-#include "daemon/daemon.h"
-#include "daemon/reload.h"
+#include "daemon/admin/admin.h"
 #include "swapstore/store_mirror.h"
 #include "swapstore/store_remote.h"
 #include <stdarg.h>
@@ -99,10 +98,10 @@ static const char *place_of(const struct engine *e)
 	return e->has_swapfile ? e->swap_path : "the other memd";
 }
 
-static void judge_store(const struct daemon *d, const struct pager_stats *ps,
+static void judge_store(const struct admin *ad, const struct pager_stats *ps,
 			struct verdict *v)
 {
-	const struct engine *e = &d->engine;
+	const struct engine *e = ad->engine;
 
 	if (store_is_remote(e->store))
 		judge_remote(e->store, v);
@@ -143,14 +142,14 @@ static void judge_store(const struct daemon *d, const struct pager_stats *ps,
 		    ULL(ps->pages_lost));
 }
 
-static void judge_memory(const struct daemon *d, const struct pager_stats *ps,
+static void judge_memory(const struct admin *ad, const struct pager_stats *ps,
 			 struct verdict *v)
 {
-	if (d->starved_ns >= STARVED_NS)
+	if (ad->watch.starved_ns >= STARVED_NS)
 		add(v, VERDICT_DEGRADED, "faults have waited %llu s for a free "
 		    "frame: make pool_size larger, or lower limits "
 		    "(memctl limit); %llu of %llu frames are pinned",
-		    ULL((d->starved_ns + 500000000) / 1000000000),
+		    ULL((ad->watch.starved_ns + 500000000) / 1000000000),
 		    ULL(ps->pinned_frames),
 		    ULL(ps->frame_count));
 	if (ps->committed_units > ps->commit_limit_units / 20 * 19)
@@ -162,8 +161,8 @@ static void judge_memory(const struct daemon *d, const struct pager_stats *ps,
 		add(v, VERDICT_WARN, "%llu of %llu frames are pinned; "
 		    "programs may pin half, other hosts an eighth",
 		    ULL(ps->pinned_frames), ULL(ps->frame_count));
-	if (d->memory_high[0] != '\0')
-		add(v, VERDICT_WARN, "%s", d->memory_high);
+	if (ad->memory_high[0] != '\0')
+		add(v, VERDICT_WARN, "%s", ad->memory_high);
 	if (ps->install_retries != 0)
 		add(v, VERDICT_WARN, "%llu times the system had no memory for "
 		    "a page of the pool: make pool_size smaller or memd's "
@@ -174,13 +173,13 @@ static void judge_memory(const struct daemon *d, const struct pager_stats *ps,
 		    ULL(ps->capture_errors));
 }
 
-static void judge_settings(const struct daemon *d, struct verdict *v)
+static void judge_settings(const struct admin *ad, struct verdict *v)
 {
 	char list[VERDICT_REASON_BYTES / 2] = "";
 	size_t used = 0;
 
 	for (size_t i = 0; i < CONFIG_KEYS && used < sizeof(list); i++)
-		if (reload_is_waiting(d, &config_keys[i]))
+		if (settings_is_waiting(ad->settings, &config_keys[i]))
 			used += (size_t)snprintf(list + used,
 						 sizeof(list) - used, "%s%s",
 						 used == 0 ? "" : ", ",
@@ -190,38 +189,38 @@ static void judge_settings(const struct daemon *d, struct verdict *v)
 		    "`memctl config` shows both values", list);
 }
 
-static void judge_clients(const struct daemon *d, struct verdict *v)
+static void judge_clients(const struct admin *ad, struct verdict *v)
 {
-	if (d->stats.segments_spoiled != 0)
+	if (ad->stats->segments_spoiled != 0)
 		add(v, VERDICT_WARN, "%llu segments had their data file "
 		    "written to past memd by a client: see the log",
-		    ULL(d->stats.segments_spoiled));
-	if (backing_stuck_count(d->engine.backing) != 0)
+		    ULL(ad->stats->segments_spoiled));
+	if (backing_stuck_count(ad->engine->backing) != 0)
 		add(v, VERDICT_DEGRADED, "%u data files are kept locked by "
 		    "clients, and their frames with them: see the log for "
-		    "whom to end", backing_stuck_count(d->engine.backing));
-	if (backing_missing_helpers(d->engine.backing) != 0)
+		    "whom to end", backing_stuck_count(ad->engine->backing));
+	if (backing_missing_helpers(ad->engine->backing) != 0)
 		add(v, VERDICT_WARN, "%u helper processes are missing, and "
 		    "cannot be made: raise TasksMax or the limit of processes",
-		    backing_missing_helpers(d->engine.backing));
-	if (d->server.is_paused)
+		    backing_missing_helpers(ad->engine->backing));
+	if (ad->server->is_paused)
 		add(v, VERDICT_DEGRADED, "no descriptor is left for new "
 		    "connections: raise LimitNOFILE");
-	if (d->tcp_opening.is_waiting)
+	if (ad->tcp_opening->is_waiting)
 		add(v, VERDICT_DEGRADED, "other hosts cannot connect: %s; memd "
-		    "tries again", d->tcp_opening.reason);
-	if (d->sessions.count >= d->config.max_sessions)
+		    "tries again", ad->tcp_opening->reason);
+	if (ad->serve->sessions.count >= ad->settings->config.max_sessions)
 		add(v, VERDICT_WARN, "%u programs are connected, as many as "
-		    "max_sessions allows", d->sessions.count);
+		    "max_sessions allows", ad->serve->sessions.count);
 	if (log_is_behind())
 		add(v, VERDICT_WARN, "nobody reads memd's log: %llu lines have "
 		    "been dropped; look at what its stderr, or the journal, "
 		    "is connected to", ULL(log_dropped_count()));
 }
 
-static void judge_reload(const struct daemon *d, struct verdict *v)
+static void judge_reload(const struct admin *ad, struct verdict *v)
 {
-	time_t since_s = (time_t)d->reload_refused_s;
+	time_t since_s = (time_t)ad->settings->reload_refused_s;
 	struct tm tm = { 0 };
 	char since[32];
 
@@ -229,13 +228,15 @@ static void judge_reload(const struct daemon *d, struct verdict *v)
 		return;
 	strftime(since, sizeof(since), "%F %T", localtime_r(&since_s, &tm));
 	add(v, VERDICT_WARN, "the last reload was refused, the old settings "
-	    "and certificates hold since %s: %s", since, d->reload_error);
+	    "and certificates hold since %s: %s", since,
+	    ad->settings->reload_error);
 }
 
-static void judge_certificates(const struct daemon *d, struct verdict *v)
+static void judge_certificates(const struct admin *ad, struct verdict *v)
 {
 	struct channel_end ends[CHANNEL_ENDS];
-	const struct channel_context *tls = daemon_tls(d);
+	const struct channel_context *tls =
+		server_certificates(ad->server, ad->engine->tls);
 	unsigned count = tls == NULL ? 0 : channel_context_ends(tls, ends);
 
 	for (unsigned i = 0; i < count; i++) {
@@ -250,17 +251,17 @@ static void judge_certificates(const struct daemon *d, struct verdict *v)
 	}
 }
 
-void verdict_get(const struct daemon *d, struct verdict *ret_verdict)
+void verdict_get(const struct admin *ad, struct verdict *ret_verdict)
 {
 	struct pager_stats ps;
 
 	ret_verdict->level = VERDICT_OK;
 	ret_verdict->reason_count = 0;
-	pager_stats_get(d->engine.pager, &ps);
-	judge_store(d, &ps, ret_verdict);
-	judge_memory(d, &ps, ret_verdict);
-	judge_clients(d, ret_verdict);
-	judge_settings(d, ret_verdict);
-	judge_reload(d, ret_verdict);
-	judge_certificates(d, ret_verdict);
+	pager_stats_get(ad->engine->pager, &ps);
+	judge_store(ad, &ps, ret_verdict);
+	judge_memory(ad, &ps, ret_verdict);
+	judge_clients(ad, ret_verdict);
+	judge_settings(ad, ret_verdict);
+	judge_reload(ad, ret_verdict);
+	judge_certificates(ad, ret_verdict);
 }

@@ -6,7 +6,7 @@
 
 #include "common/checks.h"
 
-struct daemon;
+struct admin;
 
 enum verdict_level { VERDICT_OK, VERDICT_WARN, VERDICT_DEGRADED };
 
@@ -18,7 +18,7 @@ struct verdict {
 	char reason[VERDICT_REASONS_MAX][VERDICT_REASON_BYTES];
 };
 
-void verdict_get(const struct daemon *d, struct verdict *ret_verdict);
+void verdict_get(const struct admin *ad, struct verdict *ret_verdict);
 const char *verdict_name(enum verdict_level level);
 
 #endif

@@ -8,6 +8,7 @@
 #define MEMD_ENGINE_ENGINE_H
 
 #include "common/checks.h"
+#include "common/clock.h"
 #include "daemon/config/config.h"
 #include "daemon/backing/backing.h"
 #include "daemon/pager/pager.h"
@@ -63,7 +64,7 @@ struct engine {
 	uint64_t submit_retries;
 };
 
-/* Make everything; inside of a program (embedded.h) without processes of its
+/* Make everything; inside of a program (memd_engine.h) without processes of its
  * own, as there is nobody to be on guard against.  On failure -errno and a line
  * in ret_reason. */
 int engine_init(struct engine *e, const struct config *config,
@@ -92,6 +93,22 @@ void engine_look_again(struct engine *e);
 /* Now and then: see whether punches that were stuck have come back, and take
  * down further what they were in the way of.  Returns how many have. */
 unsigned engine_poll_data_files(struct engine *e);
+
+/* The pager may have work. */
+static inline void engine_wake(struct engine *e)
+{
+	e->wants_run = true;
+}
+
+/* pager_advise(), now. */
+static inline void engine_advise(struct engine *e, segment_id segment,
+				 uint64_t first, uint64_t count,
+				 enum pager_advice advice, uint64_t cookie)
+{
+	pager_advise(e->pager, segment, first, count, advice, cookie,
+		     clock_now_ns());
+	engine_wake(e);
+}
 
 /* No page of any segment has I/O in flight. */
 bool engine_is_idle(const struct engine *e);

@@ -2,9 +2,8 @@
 /* memd's side of the keeper: see keeper.h. */
 #include "daemon/keeper/keeper.h"
 
-#include "daemon/serve/accounts.h"
+#include "daemon/segments/accounts.h"
 #include "daemon/keeper/keeper_process.h"
-#include "daemon/serve/session.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -130,9 +129,12 @@ static void lose(struct keeper *k)
 }
 
 int keeper_init(struct keeper *k, struct event_base *base,
-		struct accounts *accounts, struct pins *pins)
+		struct accounts *accounts,
+		void (*release_pins)(void *ctx, struct pin_list *pins),
+		void *ctx)
 {
-	*k = (struct keeper){ .base = base, .accounts = accounts, .pins = pins,
+	*k = (struct keeper){ .base = base, .accounts = accounts,
+			      .release_pins = release_pins, .ctx = ctx,
 			      .socket = -1, .is_on = true };
 	TAILQ_INIT(&k->queue);
 	return start(k);
@@ -199,7 +201,7 @@ static void replace_ended(struct keeper *k, const struct uffd_copy *c)
 	HASH_FIND(of_file, k->ended, &c->file, sizeof(c->file), old);
 	if (old == NULL || old->account != c->account)
 		return;
-	pins_orphan_kept(k->pins, &old->pins);
+	k->release_pins(k->ctx, &old->pins);
 	old->is_unmapped = true;
 	enqueue(k, old);
 }
@@ -215,7 +217,7 @@ static void release(struct keeper *k, struct uffd_copy *c)
 		leave_ended(k, c);
 	else
 		c->account->foreign_descriptors--;
-	pins_orphan_kept(k->pins, &c->pins);
+	k->release_pins(k->ctx, &c->pins);
 	account_put(k->accounts, c->account);
 	HASH_DEL(k->copies, c);
 	if (c->state != COPY_FOREIGN && c->fd >= 0)
@@ -285,8 +287,8 @@ static enum kind kind_of(int fd)
 	return IS_FOREIGN;
 }
 
-static struct uffd_copy *make(struct keeper *k, struct session *s, int fd,
-			      bool is_userfaultfd)
+static struct uffd_copy *make(struct keeper *k, struct account *uid_account,
+			      int fd, bool is_userfaultfd)
 {
 	struct uffd_copy *c = calloc(1, sizeof(*c)), *found;
 	struct stat st;
@@ -304,17 +306,17 @@ static struct uffd_copy *make(struct keeper *k, struct session *s, int fd,
 		free(c);
 		return NULL;
 	}
-	c->account = s->account->parent;
+	c->account = uid_account;
 	account_hold(c->account);
 	return c;
 }
 
-static void add_lifeline(struct session *s, int fd)
+static void add_lifeline(const struct uffd_copy_list *copies, int fd)
 {
 	struct uffd_copy *c;
 
 	/* The first that came is the one that a thread answers for. */
-	LIST_FOREACH(c, &s->copies, session_link)
+	LIST_FOREACH(c, copies, session_link)
 		if (LIST_NEXT(c, session_link) == NULL && c->lifeline < 0) {
 			c->lifeline = fd;
 			return;
@@ -323,16 +325,17 @@ static void add_lifeline(struct session *s, int fd)
 }
 
 /* The descriptor stays open if there is no memory to note it: K5. */
-static int add_one(struct keeper *k, struct session *s, int fd)
+static int add_one(struct keeper *k, struct uffd_copy_list *copies,
+		   struct account *uid_account, int fd)
 {
 	enum kind kind = kind_of(fd);
 	struct uffd_copy *c;
 
 	if (kind == IS_PIPE) {
-		add_lifeline(s, fd);
+		add_lifeline(copies, fd);
 		return 0;
 	}
-	c = make(k, s, fd, kind == IS_USERFAULTFD);
+	c = make(k, uid_account, fd, kind == IS_USERFAULTFD);
 	if (c == NULL)
 		return -ENOMEM;
 	c->state = kind == IS_USERFAULTFD ? COPY_LIVE : COPY_FOREIGN;
@@ -341,7 +344,7 @@ static int add_one(struct keeper *k, struct session *s, int fd)
 		c->account->foreign_descriptors++;
 		return -EBADF;
 	}
-	LIST_INSERT_HEAD(&s->copies, c, session_link);
+	LIST_INSERT_HEAD(copies, c, session_link);
 	enqueue(k, c);
 	replace_ended(k, c);
 	return 0;
@@ -353,13 +356,13 @@ bool keeper_trusts(const struct account *uid_account, uint64_t most_ended)
 	       uid_account->ended_copies <= most_ended;
 }
 
-int keeper_add(struct keeper *k, struct session *s, const int *fds,
-	       unsigned count)
+int keeper_add(struct keeper *k, struct uffd_copy_list *copies,
+	       struct account *uid_account, const int *fds, unsigned count)
 {
 	int err = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		int err_one = add_one(k, s, fds[i]);
+		int err_one = add_one(k, copies, uid_account, fds[i]);
 
 		err = err != 0 ? err : err_one;
 	}
@@ -367,11 +370,12 @@ int keeper_add(struct keeper *k, struct session *s, const int *fds,
 	return err;
 }
 
-void keeper_end_session(struct keeper *k, struct session *s, bool is_unmapped)
+void keeper_end_session(struct keeper *k, struct uffd_copy_list *copies,
+			bool is_unmapped)
 {
 	struct uffd_copy *c;
 
-	while ((c = LIST_FIRST(&s->copies)) != NULL) {
+	while ((c = LIST_FIRST(copies)) != NULL) {
 		enter(k, c, COPY_ENDED);
 		c->is_unmapped = is_unmapped;
 		if (c->is_gone)
@@ -388,7 +392,7 @@ void keeper_release_pins(struct keeper *k)
 	struct uffd_copy *c;
 
 	for (c = k->copies; c != NULL; c = c->hh.next)
-		pins_orphan_kept(k->pins, &c->pins);
+		k->release_pins(k->ctx, &c->pins);
 }
 
 uint32_t keeper_descriptors(const struct keeper *k)

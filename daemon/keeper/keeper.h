@@ -38,7 +38,6 @@
 #define MEMD_KEEPER_KEEPER_H
 
 #include "common/checks.h"
-#include "daemon/serve/pin.h"
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdbool.h>
@@ -51,7 +50,9 @@
 
 struct account;
 struct accounts;
-struct session;
+struct pin;
+
+LIST_HEAD(pin_list, pin);
 
 /* live ──> ended ──> freed (K2)
  *  └─── Goodbye ──────┘
@@ -90,7 +91,8 @@ struct keeper {
 	struct event readable, writable;
 	struct event_base *base;	/* borrowed */
 	struct accounts *accounts;	/* borrowed */
-	struct pins *pins;		/* borrowed */
+	void (*release_pins)(void *ctx, struct pin_list *pins);
+	void *ctx;			/* borrowed */
 	uint64_t last_serial;
 	uint32_t count[COPY_STATES];
 	bool is_lacking;		/* the keeper had no room for some */
@@ -102,18 +104,22 @@ struct keeper {
 /* The flag with which memd's program becomes a keeper. */
 #define KEEPER_FLAG "--keeper"
 
-/* Start the process.  0, or -errno: -ENOENT (no /proc), -EAGAIN … */
+/* Start the process.  release_pins: what a copy kept pinned need not be any
+ * more, and leaves the list.  0, or -errno: -ENOENT (no /proc), -EAGAIN … */
 int keeper_init(struct keeper *k, struct event_base *base,
-		struct accounts *accounts, struct pins *pins) MUST_CHECK;
+		struct accounts *accounts,
+		void (*release_pins)(void *ctx, struct pin_list *pins),
+		void *ctx) MUST_CHECK;
 
 /* Close memd's copies; the keeper goes on as long as it must. */
 void keeper_fini(struct keeper *k);
 
-/* Copies with `fds`, userfaultfds and perhaps a pipe, the lifeline of the first
- * of them; all are the keeper's from now on, on failure too.
- * 0, -EBADF (one is no userfaultfd), -ENOMEM. */
-int keeper_add(struct keeper *k, struct session *s, const int *fds,
-	       unsigned count) MUST_CHECK;
+/* Add to the copies of a session those of `fds`, userfaultfds and perhaps a
+ * pipe, the lifeline of the first of them; all are the keeper's from now on, on
+ * failure too.  0, -EBADF (one is no userfaultfd), -ENOMEM. */
+int keeper_add(struct keeper *k, struct uffd_copy_list *copies,
+	       struct account *uid_account, const int *fds, unsigned count)
+	MUST_CHECK;
 
 /* May descriptors be taken from this user?  Not after some that were no
  * userfaultfds (K5), nor when more than `most_ended` are kept for programs of
@@ -121,7 +127,8 @@ int keeper_add(struct keeper *k, struct session *s, const int *fds,
 bool keeper_trusts(const struct account *uid_account, uint64_t most_ended);
 
 /* The session ends; is_unmapped: it has said Goodbye. */
-void keeper_end_session(struct keeper *k, struct session *s, bool is_unmapped);
+void keeper_end_session(struct keeper *k, struct uffd_copy_list *copies,
+			bool is_unmapped);
 
 /* Once a second: see that there is a keeper.  Returns 0, 1 where a new one was
  * made, or -errno: there is none. */

@@ -3,17 +3,15 @@
 
 #include "common/checks.h"
 #include "daemon/net/conn_input.h"
-#include "daemon/daemon.h"
 #include "daemon/serve/session.h"
-#include "daemon/lend/guest_op.h"
-#include "daemon/lend/guests.h"
+#include "daemon/lend/guest.h"
 
-/* `most`, but of all stores together no more than a quarter of the pool, of
- * replies and of requests each: what many clients leave lying here must not
+/* `most`, but of all guests together no more than a quarter of the pool, of
+ * replies and of requests each: what many of them leave lying here must not
  * become more than what they may keep.  The longest request must fit. */
 static size_t share(const struct guests *gs, size_t most)
 {
-	uint64_t part = gs->daemon->config.pool_size / 4 / MAX(gs->count, 1u);
+	uint64_t part = gs->config->pool_size / 4 / MAX(gs->count, 1u);
 
 	return (size_t)MIN((uint64_t)most,
 			   MAX(part, GUEST_SLOTS_MAX * PAGER_UNIT_BYTES));
@@ -22,12 +20,12 @@ static size_t share(const struct guests *gs, size_t most)
 static size_t backlog_max(const struct guest *guest)
 {
 	return share(guest->guests, GUEST_READ_BYTES) +
-	       (size_t)guest->guests->daemon->config.session_output / 2;
+	       (size_t)guest->guests->config->session_output / 2;
 }
 
 /* Has the client asked for so much that it should wait, `parts` of what is
  * allowed? */
-static bool is_over(const struct guest *guest, unsigned parts)
+static bool is_over_limit(const struct guest *guest, unsigned parts)
 {
 	return guest->op_count >= GUEST_OPS_MAX / parts ||
 	       guest->held_bytes >=
@@ -38,14 +36,14 @@ static bool is_over(const struct guest *guest, unsigned parts)
 
 void guest_flow_hold(const struct guest *guest)
 {
-	if (is_over(guest, 1))
+	if (is_over_limit(guest, 1))
 		conn_hold(guest->session->main);
 }
 
 bool guest_flow_release(const struct guest *guest)
 {
 	if (guest->session == NULL || !guest->session->main->is_held ||
-	    guest->session->main->state == CONN_DEAD || is_over(guest, 2))
+	    guest->session->main->state == CONN_DEAD || is_over_limit(guest, 2))
 		return false;
 	conn_release(guest->session->main);
 	return true;

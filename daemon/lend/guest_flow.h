@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Flow control of stores (5 of stores.h): how much of what clients ask for may
- * lie here, as payloads and as replies. */
+/* Flow control (5 of guest.h): how much of what guests ask for may lie here, as
+ * payloads and as replies. */
 #ifndef MEMD_LEND_GUEST_FLOW_H
 #define MEMD_LEND_GUEST_FLOW_H
 
@@ -10,9 +10,9 @@ struct guest;
 struct guest_op;
 
 enum {
-	GUEST_OPS_MAX = 256,			/* unfinished, of one store */
+	GUEST_OPS_MAX = 256,			/* unfinished, of one guest */
 	/* Payloads kept for it, and replies made for it: at most, and less
-	 * where there are many stores. */
+	 * where there are many guests. */
 	GUEST_WRITE_BYTES = 8 * 1024 * 1024,
 	GUEST_READ_BYTES = 4 * 1024 * 1024,
 	/* What its output may be longer than that of others: those replies
@@ -21,12 +21,12 @@ enum {
 			     GUEST_OPS_MAX * 2048,
 };
 
-/* Its client has asked for something: if that is too much, it is not heard
- * until some is done. */
+/* It has asked for something: if that is too much, it is not heard until some
+ * is done. */
 void guest_flow_hold(const struct guest *guest);
 
-/* Have its client heard again, if it may be.  That may do anything to the
- * store.  Returns whether it was done. */
+/* Have it heard again, if it may be.  That may do anything to the guest.
+ * Returns whether it was done. */
 bool guest_flow_release(const struct guest *guest);
 
 /* A reply is made only where the ones before it have gone: will this request,

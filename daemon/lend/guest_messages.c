@@ -17,7 +17,8 @@ static const struct message_kind guest_messages[] = {
 	  FROM_ELSEWHERE, false },
 };
 
-void guest_messages_add(struct conns *all)
+void guest_messages_add(struct conns *all, struct guests *room)
 {
-	dispatch_add(all, guest_messages, ARRAY_SIZE(guest_messages));
+	dispatch_add(all, guest_messages, ARRAY_SIZE(guest_messages),
+		     room);
 }

@@ -7,10 +7,12 @@
 
 #include "daemon/net/dispatch.h"
 
+struct guests;
+
 message_handler handle_store_open, handle_store_read, handle_store_write,
 	handle_store_discard, handle_store_close;
 
 /* Have them handled here. */
-void guest_messages_add(struct conns *all);
+void guest_messages_add(struct conns *all, struct guests *room);
 
 #endif

@@ -3,8 +3,7 @@
 
 #include "common/checks.h"
 #include "daemon/lend/guest_flow.h"
-#include "daemon/lend/guest_schedule.h"
-#include "daemon/lend/guests.h"
+#include "daemon/lend/guest_due.h"
 #include <stdlib.h>
 
 enum { CHUNK_PAGES = 256 };	/* at once of one op */
@@ -50,7 +49,7 @@ static uint32_t count_blockers(const struct guest_op *op)
 static void set_ready(struct guest_op *op)
 {
 	TAILQ_INSERT_TAIL(&op->guest->ready, op, work_link);
-	guest_schedule_add(op->guest);
+	guest_due_add(op->guest);
 }
 
 static void unblock(const struct guest_op *op)
@@ -65,17 +64,12 @@ static void unblock(const struct guest_op *op)
 void guest_op_requeue(struct guest_op *op)
 {
 	TAILQ_INSERT_HEAD(&op->guest->ready, op, work_link);
-	/* Also where its store is due already, and found to be in want. */
+	/* Also where its guest is due already, and found to be in want. */
 	op->guests->is_full = false;
-	guest_schedule_add(op->guest);
+	guest_due_add(op->guest);
 }
 
 /* ---- its chunk, its reply */
-
-uint64_t guest_op_bytes(const struct guest_op *op)
-{
-	return op->count * PAGER_UNIT_BYTES;
-}
 
 /* What the client has put into our memory with it. */
 static uint64_t held_bytes(const struct guest_op *op)
@@ -171,7 +165,7 @@ void guest_op_finish(struct guest_op *op)
 	TAILQ_REMOVE(&guest->ops, op, link);
 	guest->op_count--;
 	guest->held_bytes -= held_bytes(op);
-	guest_schedule_add(guest);
+	guest_due_add(guest);
 	guest_op_destroy(op);
 }
 

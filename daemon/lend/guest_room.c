@@ -3,10 +3,9 @@
 
 #include "common/clock.h"
 #include "common/units.h"
-#include "daemon/daemon.h"
 #include "daemon/net/conn_output.h"
+#include "daemon/serve/pending.h"
 #include "daemon/serve/session.h"
-#include "daemon/lend/guests.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,7 @@ int guest_room_await(struct guests *gs, struct conn *c, uint64_t request_id,
 		     segment_id segment)
 {
 	struct pending_entry like = {
-		.kind = PENDING_STORE_CLOSE,
+		.kind = PENDING_GUEST_CLOSE,
 		.conn = c,
 		.request_id = request_id,
 	};
@@ -30,7 +29,7 @@ int guest_room_await(struct guests *gs, struct conn *c, uint64_t request_id,
 	if (wait == NULL)
 		return -ENOMEM;
 	wait->segment = segment;
-	if (!pending_add(&gs->daemon->pending, &like, &wait->cookie)) {
+	if (!pending_add(gs->pending, &like, &wait->cookie)) {
 		free(wait);
 		return -EBUSY;
 	}
@@ -38,7 +37,8 @@ int guest_room_await(struct guests *gs, struct conn *c, uint64_t request_id,
 	return 0;
 }
 
-static struct guest_room_wait *find(const struct guests *gs, segment_id segment)
+static struct guest_room_wait *find_wait(const struct guests *gs,
+					 segment_id segment)
 {
 	struct guest_room_wait *wait;
 
@@ -50,12 +50,12 @@ static struct guest_room_wait *find(const struct guests *gs, segment_id segment)
 
 void guest_room_freed(struct guests *gs, segment_id segment)
 {
-	struct guest_room_wait *wait = find(gs, segment);
+	struct guest_room_wait *wait = find_wait(gs, segment);
 	struct pending_entry e;
 
 	if (wait == NULL)
 		return;
-	e = pending_take(&gs->daemon->pending, wait->cookie);
+	e = pending_take(gs->pending, wait->cookie);
 	TAILQ_REMOVE(&gs->waiting, wait, link);
 	free(wait);
 	if (e.conn != NULL)
@@ -86,7 +86,7 @@ static bool is_in_the_way(const struct guest *guest, const struct peer *peer,
 void guest_room_explain(const struct guests *gs, const struct peer *peer,
 			int error, char *reason, size_t reason_size)
 {
-	uint64_t keep_ns = gs->daemon->config.store_keep * 1000000;
+	uint64_t keep_ns = gs->config->store_keep * 1000000;
 	uint64_t bytes = 0, first_ns = UINT64_MAX, now_ns = clock_now_ns();
 	size_t length = strnlen(reason, reason_size);
 	const struct guest *guest;

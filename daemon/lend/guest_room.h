@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The room that stores take: who is told when it is free, and what is said to
- * those who find none.  What a store has, and its limits, are stores.h's.
+/* The room that guests take: who is told when it is free, and what is said to
+ * those who find none.  What a guest has, and its limits, are guests.h's.
  *
- * A store whose client has gone keeps its room for store_keep.  It cannot be
- * given to another before, nor to a client that says it is the same: only the
+ * A guest whose connection broke keeps its room for store_keep.  It cannot be
+ * given to another before, nor to a host that says it is the same: only the
  * token shows who may come back for it, and who has died does not have that any
  * more. */
 #ifndef MEMD_LEND_GUEST_ROOM_H
@@ -11,13 +11,12 @@
 
 #include "common/checks.h"
 #include "daemon/net/peer.h"
-#include "daemon/serve/segments.h"
+#include "daemon/lend/guest.h"
 #include <stddef.h>
 #include <stdint.h>
 
 struct conn;
 struct guest_room_wait;
-struct guests;
 
 /* A segment is about to go: answer the request with Ok when it is gone and its
  * room free.  0, -EBUSY or -ENOMEM: nobody would be answered. */

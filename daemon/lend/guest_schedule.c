@@ -2,35 +2,17 @@
 #include "daemon/lend/guest_schedule.h"
 
 #include "common/checks.h"
-#include "daemon/daemon.h"
 #include "daemon/serve/session.h"
+#include "daemon/lend/guest_due.h"
 #include "daemon/lend/guest_flow.h"
-#include "daemon/lend/guest_op.h"
 #include "daemon/lend/guest_step.h"
-#include "daemon/lend/guests.h"
 #include <errno.h>
 
 enum {
 	STEP_PAGES = 256,	/* copied before others have their turn */
-	/* Ops that the pager is at, of all stores: no more than it takes. */
+	/* Ops that the pager is at, of all guests: no more than it takes. */
 	ASKED_MAX = PAGER_ADVICE_RESERVED,
-	RETRY_MS = 10,
 };
-
-void guest_schedule_add(struct guest *guest)
-{
-	if (guest->is_due || guest->is_starved)
-		return;
-	guest->is_due = true;
-	guest->guests->is_full = false;
-	TAILQ_INSERT_TAIL(&guest->guests->due, guest, due_link);
-}
-
-static void unset_due(struct guests *gs, struct guest *guest)
-{
-	TAILQ_REMOVE(&gs->due, guest, due_link);
-	guest->is_due = false;
-}
 
 static bool has_pin_room(const struct guests *gs, const struct guest_op *op)
 {
@@ -41,7 +23,7 @@ static bool has_pin_room(const struct guests *gs, const struct guest_op *op)
 /* The first that can start.  *ret_lacks_pins: one only waits for these.  A read
  * that finds no room for its reply keeps those after it waiting: short ones
  * would take what becomes free, and a long one never have its turn. */
-static struct guest_op *pick(const struct guests *gs,
+static struct guest_op *pick_op(const struct guests *gs,
 			     const struct guest *guest, bool *ret_lacks_pins)
 {
 	bool is_output_full = false;
@@ -59,7 +41,7 @@ static struct guest_op *pick(const struct guests *gs,
 	return NULL;
 }
 
-/* One request of the store that has waited longest.  Returns how many pages
+/* One request of the guest that has waited longest.  Returns how many pages
  * were copied. */
 static uint64_t start_one(struct guests *gs)
 {
@@ -70,15 +52,15 @@ static uint64_t start_one(struct guests *gs)
 
 		if (guest == NULL)
 			return 0;
-		unset_due(gs, guest);
-		op = pick(gs, guest, &lacks_pins);
+		guest_due_remove(gs, guest);
+		op = pick_op(gs, guest, &lacks_pins);
 		if (op != NULL) {
 			TAILQ_REMOVE(&guest->ready, op, work_link);
-			guest_schedule_add(guest);
+			guest_due_add(guest);
 			return guest_step_start(op);
 		}
 		if (lacks_pins)
-			guest_schedule_add(guest);
+			guest_due_add(guest);
 		if (guest_flow_release(guest))
 			return 0;
 	}
@@ -97,9 +79,8 @@ bool guest_schedule_has_work(const struct guests *gs)
 	return !TAILQ_EMPTY(&gs->answered) || can_start(gs);
 }
 
-void guest_schedule_step(struct daemon *d)
+void guest_schedule_step(struct guests *gs)
 {
-	struct guests *gs = &d->guests;
 	uint64_t left = STEP_PAGES, cost;
 	struct guest_op *op;
 
@@ -122,56 +103,5 @@ void guest_schedule_drained(struct session *s)
 
 	if (guest != NULL &&
 	    (s->main->is_held || !TAILQ_EMPTY(&guest->ready)))
-		guest_schedule_add(guest);
-}
-
-/* ---- waiting for pins */
-
-static void on_retry(evutil_socket_t fd, short what, void *arg)
-{
-	struct guests *gs = arg;
-	struct guest *guest;
-
-	(void)fd;
-	(void)what;
-	while ((guest = TAILQ_FIRST(&gs->starved)) != NULL) {
-		TAILQ_REMOVE(&gs->starved, guest, due_link);
-		guest->is_starved = false;
-		guest_schedule_add(guest);
-	}
-	daemon_settle(gs->daemon);
-}
-
-static int make_retry(struct guests *gs)
-{
-	if (gs->has_retry)
-		return 0;
-	if (event_assign(&gs->retry, gs->daemon->base, -1, 0, on_retry, gs) !=
-	    0)
-		return -ENOMEM;
-	(void)event_priority_set(&gs->retry, PRIORITY_ADMIN);
-	gs->has_retry = true;
-	return 0;
-}
-
-/* Without a timer it would not be woken: then it goes on at once. */
-void guest_schedule_starve(struct guest *guest)
-{
-	const struct timeval delay = { .tv_usec = RETRY_MS * 1000 };
-	struct guests *gs = guest->guests;
-
-	if (guest->is_starved || make_retry(gs) != 0 ||
-	    (!event_pending(&gs->retry, EV_TIMEOUT, NULL) &&
-	     event_add(&gs->retry, &delay) != 0))
-		return;
-	if (guest->is_due)
-		unset_due(gs, guest);
-	guest->is_starved = true;
-	TAILQ_INSERT_TAIL(&gs->starved, guest, due_link);
-}
-
-void guest_schedule_fini(struct guests *gs)
-{
-	if (gs->has_retry)
-		(void)event_del(&gs->retry);
+		guest_due_add(guest);
 }

@@ -2,13 +2,13 @@
 #include "daemon/lend/guest_step.h"
 
 #include "common/clock.h"
+#include "daemon/net/awake.h"
 #include "daemon/net/busy_poll.h"
-#include "daemon/daemon.h"
 #include "daemon/net/conn_output.h"
+#include "daemon/serve/pending.h"
 #include "daemon/serve/session.h"
 #include "daemon/lend/guest_op.h"
-#include "daemon/lend/guest_schedule.h"
-#include "daemon/lend/guests.h"
+#include "daemon/lend/guest_due.h"
 #include <errno.h>
 #include <string.h>
 
@@ -25,13 +25,13 @@ static struct conn *conn_of(const struct guest_op *op)
 }
 
 /* Whoever waited waits no longer. */
-static void answered(struct guest_op *op)
+static void end_waiting(struct guest_op *op)
 {
 	guest_op_stop_reading(op);
 	op->is_orphan = true;
 }
 
-static const char *explain(int error)
+static const char *explain_to_guest(int error)
 {
 	switch (error) {
 	case -EIO:
@@ -49,13 +49,13 @@ static void reply_error(struct guest_op *op, int error)
 {
 	if (!op->is_orphan)
 		conn_send_error(conn_of(op), op->request_id, error, "%s",
-				explain(error));
-	answered(op);
+				explain_to_guest(error));
+	end_waiting(op);
 }
 
 static void count_done(struct guest_op *op)
 {
-	struct stats *stats = &op->guest->guests->daemon->stats;
+	struct stats *stats = op->guest->guests->stats;
 	uint64_t bytes = guest_op_bytes(op);
 
 	if (op->kind == GUEST_OP_READ) {
@@ -94,10 +94,10 @@ static void copy_read(struct guest_op *op, const void *frames, size_t at,
 /* Its frames are here, and stay until the pager is called, or are pinned. */
 static void copy_chunk(struct guest_op *op)
 {
-	struct daemon *d = op->guests->daemon;
+	struct guests *gs = op->guests;
 	size_t at = (size_t)op->done * PAGER_UNIT_BYTES;
 	size_t length = (size_t)op->chunk * PAGER_UNIT_BYTES;
-	void *frames = backing_bytes(d->engine.backing,
+	void *frames = backing_bytes(gs->engine->backing,
 				     op->guest->segment->pager_id,
 				     op->first + op->done);
 
@@ -112,19 +112,19 @@ static void copy_chunk(struct guest_op *op)
 	count_done(op);
 	/* Who has read will soon read the next one. */
 	if (op->kind == GUEST_OP_READ) {
-		awake_note_paging(&d->awake);
+		awake_note_paging(gs->awake);
 		busy_poll_add(conn_of(op));
 	}
 	if (op->kind == GUEST_OP_WRITE)
 		conn_send_ok(conn_of(op), op->request_id);
-	answered(op);
+	end_waiting(op);
 }
 
 /* Neither its page's entry nor its bytes are likely to be in the cache, and to
  * be waited for they take longer than all the rest that is done here. */
 void guest_step_prefetch(const struct guest *guest, uint64_t first)
 {
-	const struct engine *e = &guest->guests->daemon->engine;
+	const struct engine *e = guest->guests->engine;
 	segment_id segment = guest->segment->pager_id;
 
 	pager_prefetch(e->pager, segment, first);
@@ -136,26 +136,24 @@ void guest_step_prefetch(const struct guest *guest, uint64_t first)
 static void try_later(struct guest_op *op)
 {
 	guest_op_requeue(op);
-	guest_schedule_starve(op->guest);
+	guest_due_starve(op->guest);
 }
 
-static void ask(struct guest_op *op, uint64_t first, uint64_t count,
+static void ask_pages_of(struct guest_op *op, uint64_t first, uint64_t count,
 		enum pager_advice advice)
 {
-	struct pending_entry like = { .kind = PENDING_STORE, .guest_op = op };
+	struct pending_entry like = { .kind = PENDING_GUEST, .guest_op = op };
 	struct guests *gs = op->guests;
-	struct daemon *d = gs->daemon;
 	uint64_t cookie;
 
-	if (!pending_add(&d->pending, &like, &cookie)) {
+	if (!pending_add(gs->pending, &like, &cookie)) {
 		try_later(op);
 		return;
 	}
 	op->is_asked = true;
 	gs->asked_count++;
-	pager_advise(d->engine.pager, op->guest->segment->pager_id, first,
-		     count, advice, cookie, clock_now_ns());
-	d->engine.wants_run = true;
+	engine_advise(gs->engine, op->guest->segment->pager_id, first, count,
+		      advice, cookie);
 }
 
 void guest_step_answered(struct guest_op *op, int result)
@@ -169,7 +167,7 @@ void guest_step_answered(struct guest_op *op, int result)
 
 static void ask_chunk(struct guest_op *op, enum pager_advice advice)
 {
-	ask(op, op->first + op->done, op->chunk, advice);
+	ask_pages_of(op, op->first + op->done, op->chunk, advice);
 }
 
 /* What a read of several chunks is put together in. */
@@ -201,10 +199,8 @@ static void end_chunk(struct guest_op *op)
 /* What is here can be read before anybody can take it away. */
 static bool can_read_now(const struct guest_op *op)
 {
-	const struct daemon *d = op->guests->daemon;
-
 	return op->kind == GUEST_OP_READ &&
-	       pager_use_resident(d->engine.pager,
+	       pager_use_resident(op->guests->engine->pager,
 				  op->guest->segment->pager_id,
 				  op->first + op->done, op->chunk);
 }
@@ -233,7 +229,7 @@ uint64_t guest_step_start(struct guest_op *op)
 {
 	switch (op->step) {
 	case GUEST_STEP_DISCARD:
-		ask(op, op->range[op->range_idx].first,
+		ask_pages_of(op, op->range[op->range_idx].first,
 		    op->range[op->range_idx].count, PAGER_DONTNEED);
 		break;
 	case GUEST_STEP_CLEAR:
@@ -250,7 +246,7 @@ uint64_t guest_step_start(struct guest_op *op)
 
 /* ---- its answers */
 
-static void fail(struct guest_op *op, int error)
+static void guest_op_fail(struct guest_op *op, int error)
 {
 	reply_error(op, error);
 	guest_op_finish(op);
@@ -272,7 +268,7 @@ static void wait_for_pins(struct guest_op *op)
 	if (op->waiting_since_ns == 0)
 		op->waiting_since_ns = now_ns;
 	if (now_ns - op->waiting_since_ns > PATIENCE_NS && !op->was_cleared) {
-		fail(op, op->result == -EBUSY ? -ENOMEM : op->result);
+		guest_op_fail(op, op->result == -EBUSY ? -ENOMEM : op->result);
 		return;
 	}
 	if (!op->was_cleared) {
@@ -299,7 +295,7 @@ static void pin_answered(struct guest_op *op)
 		op->step = GUEST_STEP_CLEAR;
 		(void)guest_step_start(op);
 	} else {
-		fail(op, op->result);
+		guest_op_fail(op, op->result);
 	}
 }
 
@@ -329,7 +325,7 @@ static void discard_answered(struct guest_op *op)
 	} else if (op->result == -EBUSY) {
 		try_later(op);
 	} else if (++op->range_idx == op->range_count) {
-		op->guests->daemon->stats.remote_discards++;
+		op->guests->stats->remote_discards++;
 		guest_op_finish(op);
 	} else {
 		guest_op_requeue(op);

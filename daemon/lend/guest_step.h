@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is done for a request of a store: asking the pager, copying, replying.
+/* What is done for a request of a guest: asking the pager, copying, replying.
  *
  * Pages to be read that are here are copied at once.  All others:
  *
@@ -15,7 +15,7 @@
 struct guest;
 struct guest_op;
 
-/* A read from slot `first` on, which the store has, is about to start. */
+/* A read from slot `first` on, which the guest has, is about to start. */
 void guest_step_prefetch(const struct guest *guest, uint64_t first);
 
 /* It is on no list; what cannot be asked now is ready again, and what is done

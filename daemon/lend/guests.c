@@ -4,25 +4,24 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/units.h"
-#include "daemon/daemon.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/serve/session.h"
 #include "daemon/lend/guest_op.h"
 #include "daemon/lend/guest_room.h"
-#include "daemon/lend/guest_schedule.h"
+#include "daemon/lend/guest_due.h"
 #include "daemon/system/system.h"
 #include <errno.h>
 #include <string.h>
 
-void guests_init(struct guests *gs, struct daemon *d)
+void guests_init(struct guests *gs)
 {
-	*gs = (struct guests){ .daemon = d };
+	gs->is_ready = true;
 	TAILQ_INIT(&gs->all);
 	TAILQ_INIT(&gs->due);
 	TAILQ_INIT(&gs->starved);
 	TAILQ_INIT(&gs->answered);
 	TAILQ_INIT(&gs->waiting);
-	gs->pinned_max = MAX(d->config.pool_size / PAGER_UNIT_BYTES / 8, 1u);
+	gs->pinned_max = MAX(gs->config->pool_size / PAGER_UNIT_BYTES / 8, 1u);
 }
 
 /* ---- who keeps how much */
@@ -48,10 +47,10 @@ static int check_sum(uint64_t used, uint64_t more, uint64_t most,
 	return -EDQUOT;
 }
 
-static int check_limits(const struct guests *gs, const struct peer *peer,
+static int check_guest_limits(const struct guests *gs, const struct peer *peer,
 			uint64_t bytes, char *ret_reason, size_t reason_size)
 {
-	const struct config *config = &gs->daemon->config;
+	const struct config *config = gs->config;
 	uint64_t of_name = 0, of_host = 0;
 	const struct guest *guest;
 	int err;
@@ -79,6 +78,7 @@ static void take_place(struct guest *guest, struct session *s)
 
 	guest->session = s;
 	s->guest = guest;
+	s->guest_segment = guest->segment;
 	guest->idle_since_ns = 0;
 	memcpy(guest->host, peer->host, sizeof(guest->host));
 	memcpy(guest->network, peer->network, sizeof(guest->network));
@@ -87,7 +87,7 @@ static void take_place(struct guest *guest, struct session *s)
 static int add_segment(struct guest *guest, char *ret_reason,
 		       size_t reason_size)
 {
-	struct daemon *d = guest->guests->daemon;
+	struct guests *gs = guest->guests;
 	struct segment_wish wish = {
 		.name = "",
 		.uid = guest->uid,
@@ -95,7 +95,7 @@ static int add_segment(struct guest *guest, char *ret_reason,
 		.page_count = guest->slot_count,
 		.order = PAGE_ORDER_4K,
 	};
-	int err = accounts_get_uid(&d->accounts, guest->uid, &guest->account);
+	int err = accounts_get_uid(gs->accounts, guest->uid, &guest->account);
 
 	if (err != 0) {
 		snprintf(ret_reason, reason_size, "no accounts are left; try "
@@ -104,18 +104,18 @@ static int add_segment(struct guest *guest, char *ret_reason,
 	}
 	wish.account = guest->account;
 	wish.owner = guest->account;
-	err = segments_add(&d->segments, &wish, &guest->segment, ret_reason,
+	err = segments_add(gs->segments, &wish, &guest->segment, ret_reason,
 			   reason_size);
 	if (err != 0) {
-		account_put(&d->accounts, guest->account);
+		account_put(gs->accounts, guest->account);
 		return err;
 	}
 	guest->segment->attached_count++;
-	pager_segment_reserve(d->engine.pager, guest->segment->pager_id);
+	pager_segment_reserve(gs->engine->pager, guest->segment->pager_id);
 	return 0;
 }
 
-static uint32_t take_id(struct guests *gs)
+static uint32_t take_guest_id(struct guests *gs)
 {
 	do
 		gs->last_id++;
@@ -123,10 +123,10 @@ static uint32_t take_id(struct guests *gs)
 	return gs->last_id;
 }
 
-static int create(struct session *s, uint32_t slot_count, char *ret_reason,
-		  size_t reason_size)
+static int guest_create(struct guests *gs, struct session *s,
+			uint32_t slot_count, char *ret_reason,
+			size_t reason_size)
 {
-	struct guests *gs = &s->daemon->guests;
 	const struct peer *peer = &s->main->peer;
 	struct guest *guest = calloc(1, sizeof(*guest));
 	int err;
@@ -136,7 +136,7 @@ static int create(struct session *s, uint32_t slot_count, char *ret_reason,
 		return -ENOMEM;
 	}
 	guest->guests = gs;
-	guest->id = take_id(gs);
+	guest->id = take_guest_id(gs);
 	guest->slot_count = slot_count;
 	guest->uid = peer->uid;
 	snprintf(guest->name, sizeof(guest->name), "%s", peer->name);
@@ -145,7 +145,8 @@ static int create(struct session *s, uint32_t slot_count, char *ret_reason,
 	system_random(guest->token, sizeof(guest->token));
 	TAILQ_INIT(&guest->ops);
 	TAILQ_INIT(&guest->ready);
-	err = check_limits(gs, peer, bytes_of(guest), ret_reason, reason_size);
+	err = check_guest_limits(gs, peer, bytes_of(guest), ret_reason,
+				 reason_size);
 	if (err == 0)
 		err = add_segment(guest, ret_reason, reason_size);
 	if (err != 0) {
@@ -156,8 +157,8 @@ static int create(struct session *s, uint32_t slot_count, char *ret_reason,
 	}
 	TAILQ_INSERT_TAIL(&gs->all, guest, link);
 	gs->count++;
-	gs->daemon->stats.stores++;
-	gs->daemon->stats.stores_opened++;
+	gs->stats->stores++;
+	gs->stats->stores_opened++;
 	take_place(guest, s);
 	return 0;
 }
@@ -172,8 +173,9 @@ static bool is_equal(const uint8_t *a, const uint8_t *b, size_t length)
 	return difference == 0;
 }
 
-static struct guest *find(const struct guests *gs, const uint8_t *token,
-			  const struct peer *peer)
+static struct guest *find_by_token(const struct guests *gs,
+				   const uint8_t *token,
+				   const struct peer *peer)
 {
 	struct guest *guest, *found = NULL;
 
@@ -185,7 +187,7 @@ static struct guest *find(const struct guests *gs, const uint8_t *token,
 	return found;
 }
 
-static void detach(struct guest *guest)
+static void guest_detach(struct guest *guest)
 {
 	struct session *s = guest->session;
 
@@ -193,15 +195,16 @@ static void detach(struct guest *guest)
 		return;
 	guest_orphan_ops(guest);
 	s->guest = NULL;
+	s->guest_segment = NULL;
 	guest->session = NULL;
 	guest->idle_since_ns = clock_now_ns();
 }
 
-static int resume(struct session *s, const struct guest_wish *wish,
-		  char *ret_reason, size_t reason_size)
+static int guest_resume(struct guests *gs, struct session *s,
+			const struct guest_wish *wish, char *ret_reason,
+			size_t reason_size)
 {
-	struct guests *gs = &s->daemon->guests;
-	struct guest *guest = find(gs, wish->token, &s->main->peer);
+	struct guest *guest = find_by_token(gs, wish->token, &s->main->peer);
 	struct session *before;
 
 	if (guest == NULL) {
@@ -216,21 +219,23 @@ static int resume(struct session *s, const struct guest_wish *wish,
 		return -EINVAL;
 	}
 	before = guest->session;
-	detach(guest);
+	guest_detach(guest);
 	if (before != NULL)
 		conn_close(before->main, "another connection has taken over "
 			   "its store");
 	take_place(guest, s);
-	gs->daemon->stats.stores_resumed++;
+	gs->stats->stores_resumed++;
 	return 0;
 }
 
-int guests_open(struct session *s, const struct guest_wish *wish,
-		char *ret_reason, size_t reason_size)
+int guests_open(struct guests *gs, struct session *s,
+		const struct guest_wish *wish, char *ret_reason,
+		size_t reason_size)
 {
 	int err = wish->token != NULL ?
-		resume(s, wish, ret_reason, reason_size) :
-		create(s, wish->slot_count, ret_reason, reason_size);
+		guest_resume(gs, s, wish, ret_reason, reason_size) :
+		guest_create(gs, s, wish->slot_count, ret_reason,
+			     reason_size);
 
 	if (err == 0)
 		log_event(LOG_LEVEL_INFO, wish->token != NULL ?
@@ -241,13 +246,14 @@ int guests_open(struct session *s, const struct guest_wish *wish,
 	return err;
 }
 
-static void destroy(struct guest *guest)
+static void guest_destroy(struct guest *guest)
 {
 	struct guests *gs = guest->guests;
-	struct daemon *d = gs->daemon;
 
-	if (guest->session != NULL)
+	if (guest->session != NULL) {
 		guest->session->guest = NULL;
+		guest->session->guest_segment = NULL;
+	}
 	guest_drop_ops(guest);
 	if (guest->is_due)
 		TAILQ_REMOVE(&gs->due, guest, due_link);
@@ -255,14 +261,14 @@ static void destroy(struct guest *guest)
 		TAILQ_REMOVE(&gs->starved, guest, due_link);
 	TAILQ_REMOVE(&gs->all, guest, link);
 	gs->count--;
-	d->stats.stores--;
+	gs->stats->stores--;
 	guest->segment->attached_count--;
-	segments_drop_unused(&d->segments, guest->segment);
-	account_put(&d->accounts, guest->account);
+	segments_drop_unused(gs->segments, guest->segment);
+	account_put(gs->accounts, guest->account);
 	free(guest);
 }
 
-static void log_end(const struct guest *guest, const char *why)
+static void log_guest_end(const struct guest *guest, const char *why)
 {
 	log_event(LOG_LEVEL_INFO, "store-close",
 		  "host=%s uid=%u bytes=%llu reason=\"%s\"", guest->host,
@@ -278,14 +284,12 @@ void guests_leave(struct session *s)
 {
 	struct guest *guest = s->guest;
 
-	if (guest == NULL)
-		return;
-	detach(guest);
+	guest_detach(guest);
 	/* Where nothing was ever written there is nothing to come back to. */
-	if (s->daemon->config.store_keep != 0 && !guest_is_blank(guest))
+	if (guest->guests->config->store_keep != 0 && !guest_is_blank(guest))
 		return;
-	log_end(guest, "its connection broke");
-	destroy(guest);
+	log_guest_end(guest, "its connection broke");
+	guest_destroy(guest);
 }
 
 int guests_close(struct guest *guest, uint64_t request_id)
@@ -301,8 +305,8 @@ int guests_close(struct guest *guest, uint64_t request_id)
 		if (!op->is_orphan && op->kind != GUEST_OP_DISCARD)
 			conn_send_error(c, op->request_id, -ECANCELED,
 					"the store was closed");
-	log_end(guest, "closed");
-	destroy(guest);
+	log_guest_end(guest, "closed");
+	guest_destroy(guest);
 	return 0;
 }
 
@@ -314,13 +318,13 @@ int guests_drop(struct guest *guest, struct conn *c, uint64_t request_id)
 
 	if (err != 0)
 		return err;
-	detach(guest);
+	guest_detach(guest);
 	if (s != NULL)
 		conn_refuse(s->main, 0, -ECONNABORTED, "uid %u has dropped "
 			    "this store with `memctl drop-guest`",
 			    c->peer.uid);
-	log_end(guest, "dropped");
-	destroy(guest);
+	log_guest_end(guest, "dropped");
+	guest_destroy(guest);
 	return 0;
 }
 
@@ -339,12 +343,12 @@ void guests_end(struct guests *gs)
 	struct guest *guest;
 
 	while ((guest = TAILQ_FIRST(&gs->all)) != NULL)
-		destroy(guest);
+		guest_destroy(guest);
 }
 
 void guests_expire(struct guests *gs)
 {
-	uint64_t keep_ns = gs->daemon->config.store_keep * 1000000;
+	uint64_t keep_ns = gs->config->store_keep * 1000000;
 	uint64_t now_ns = clock_now_ns();
 	struct guest *guest, *next;
 
@@ -353,9 +357,9 @@ void guests_expire(struct guests *gs)
 		if (guest->session != NULL ||
 		    now_ns - guest->idle_since_ns < keep_ns)
 			continue;
-		gs->daemon->stats.stores_expired++;
-		log_end(guest, "nobody came back for it");
-		destroy(guest);
+		gs->stats->stores_expired++;
+		log_guest_end(guest, "nobody came back for it");
+		guest_destroy(guest);
 	}
 }
 
@@ -363,7 +367,7 @@ void guests_fini(struct guests *gs)
 {
 	struct guest_op *op;
 
-	if (gs->daemon == NULL)
+	if (!gs->is_ready)
 		return;
 	guests_end(gs);
 	while ((op = TAILQ_FIRST(&gs->answered)) != NULL) {
@@ -371,7 +375,7 @@ void guests_fini(struct guests *gs)
 		guest_op_destroy(op);
 	}
 	guest_room_fini(gs);
-	guest_schedule_fini(gs);
+	guest_due_fini(gs);
 }
 
 /* ---- figures */
@@ -398,7 +402,7 @@ uint64_t guest_page_count(const struct guest *guest)
 {
 	struct segment_info info;
 
-	pager_segment_get(guest->guests->daemon->engine.pager,
+	pager_segment_get(guest->guests->engine->pager,
 			  guest->segment->pager_id, &info);
 	return info.resident + info.swapped;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Messages of other hosts that keep pages here. */
 #include "daemon/net/conn_input.h"
-#include "daemon/daemon.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/lend/guest_messages.h"
 #include "daemon/serve/session.h"
@@ -45,18 +44,17 @@ static bool check_open(struct conn *c, uint64_t id,
 void handle_store_open(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct guests *gs = room;
 	const Memd__StoreOpen *request = message;
 	struct guest_wish wish = { .slot_count = request->slot_count };
 	char reason[512];
 	int err;
 
-	(void)d;
 	if (!check_open(c, id, request))
 		return;
 	if (request->has_token)
 		wish.token = request->token.data;
-	err = guests_open(c->session, &wish, reason, sizeof(reason));
+	err = guests_open(gs, c->session, &wish, reason, sizeof(reason));
 	if (err != 0)
 		conn_send_error(c, id, err, "%s", reason);
 	else
@@ -88,11 +86,10 @@ static bool check_range(struct conn *c, uint64_t id, const char *name,
 void handle_store_read(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
 	const Memd__StoreRange *range = message;
 	struct guest_op *op;
 
-	(void)d;
+	(void)room;
 	if (!check_range(c, id, "StoreRead", range))
 		return;
 	guest_step_prefetch(c->session->guest, range->slot);
@@ -116,13 +113,12 @@ static void write_received(struct conn *c)
 void handle_store_write(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
 	const Memd__StoreRange *range = message;
 	uint64_t bytes = (uint64_t)range->count * PAGER_UNIT_BYTES;
 	struct guest *guest = c->session->guest;
 	struct guest_op *op;
 
-	(void)d;
+	(void)room;
 	if (c->in_skip != bytes) {
 		conn_refuse(c, id, -EPROTO, "StoreWrite of %u slots with %llu "
 			    "bytes", range->count,
@@ -206,11 +202,10 @@ static struct guest_op *make_discard(struct guest *guest,
 void handle_store_discard(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
 	const Memd__StoreDiscard *request = message;
 	struct guest_op *op;
 
-	(void)d;
+	(void)room;
 	(void)id;
 	if (!check_discard(c, request) || request->n_range == 0)
 		return;
@@ -223,10 +218,9 @@ void handle_store_discard(void *room, struct conn *c, uint64_t id,
 void handle_store_close(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
 	int err;
 
-	(void)d;
+	(void)room;
 	(void)message;
 	if (c->session->guest == NULL) {
 		conn_send_error(c, id, -EINVAL, "StoreClose before StoreOpen");

@@ -90,7 +90,7 @@ struct conns {
 	struct stats *stats;
 	struct event_base *base;
 	const struct conns_ops *ops;
-	void *ctx;			/* of the ops, and of all handlers */
+	void *ctx;			/* of the ops */
 	struct conn_list list[CONN_STATES];
 	uint32_t count[CONN_STATES];
 	struct conn_list dirty;		/* with output to be sent */
@@ -105,8 +105,10 @@ struct conns {
 	uint32_t remote_newcomers;	/* in NEW */
 	uint32_t refusals_unsaid;	/* since the last line in the log */
 	uint64_t refusal_said_ns;
-	const struct message_kind *kind[MESSAGE_TYPES_MAX];	/* by type;
-					 * see dispatch.h */
+	struct {
+		const struct message_kind *kind;
+		void *room;		/* of who handles it */
+	} handler[MESSAGE_TYPES_MAX];	/* by type; see dispatch.h */
 	uint8_t unpack[UNPACK_BYTES];	/* for one message at a time */
 };
 

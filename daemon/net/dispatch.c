@@ -8,11 +8,12 @@
 #define T(name) MEMD__MESSAGE_TYPE__TYPE_##name
 
 void dispatch_add(struct conns *all, const struct message_kind *kinds,
-		  size_t count)
+		  size_t count, void *room)
 {
 	for (size_t i = 0; i < count; i++) {
 		ASSERT(kinds[i].type < MESSAGE_TYPES_MAX);
-		all->kind[kinds[i].type] = &kinds[i];
+		all->handler[kinds[i].type].kind = &kinds[i];
+		all->handler[kinds[i].type].room = room;
 	}
 }
 
@@ -138,7 +139,8 @@ void dispatch_message(struct conn *c, const struct wire_header *header,
 {
 	struct conns *all = c->all;
 	const struct message_kind *kind =
-		header->type < MESSAGE_TYPES_MAX ? all->kind[header->type] :
+		header->type < MESSAGE_TYPES_MAX ?
+			all->handler[header->type].kind :
 						   NULL;
 	const void *message = NULL;
 	struct wire_arena arena;
@@ -166,5 +168,6 @@ void dispatch_message(struct conn *c, const struct wire_header *header,
 			return;
 		}
 	}
-	kind->handle(all->ctx, c, header->request_id, message);
+	kind->handle(all->handler[header->type].room, c, header->request_id,
+		     message);
 }

@@ -8,9 +8,8 @@
 #include "proto/wire.h"
 
 /* Answers request `id` of `c` now, or sees to it that it will be.  `message` is
- * valid until it returns.  c->session is NULL for Hello and Join only.  `ctx`
- * is that of the ops. */
-typedef void message_handler(void *ctx, struct conn *c, uint64_t id,
+ * valid until it returns.  c->session is NULL for Hello and Join only. */
+typedef void message_handler(void *room, struct conn *c, uint64_t id,
 			     const void *message);
 
 /* Where a message may come: on connections in these states. */
@@ -38,9 +37,9 @@ struct message_kind {
 	bool has_payload;
 };
 
-/* Handle these, too. */
+/* Have these handled, too, in `room`. */
 void dispatch_add(struct conns *all, const struct message_kind *kinds,
-		  size_t count);
+		  size_t count, void *room);
 
 /* Is a message of this type part of paging, and cheap?  It never stands in
  * line (line.h). */

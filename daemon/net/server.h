@@ -60,6 +60,15 @@ int server_load_tls(const struct server *server, const struct config *config,
 /* Take `tls`: from now on newcomers from other hosts see these. */
 void server_use_tls(struct server *server, struct channel_context *tls);
 
+/* The certificates in use, the listener's or the store's, which are made of the
+ * same files; NULL: none. */
+static inline const struct channel_context *
+server_certificates(const struct server *server,
+		    const struct channel_context *of_store)
+{
+	return server->tls != NULL ? server->tls : of_store;
+}
+
 /* No more newcomers; our socket is removed.  May be called again. */
 void server_stop_listening(struct server *server);
 

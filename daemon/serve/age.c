@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/age.h"
 
-#include "daemon/daemon.h"
 #include "daemon/net/conn_output.h"
-#include "daemon/serve/session.h"
+#include "daemon/stats/stats.h"
 
-void ages_init(struct ages *as)
+void ages_init(struct ages *as, struct stats *stats)
 {
+	as->stats = stats;
 	TAILQ_INIT(&as->queued);
 }
 
-static bool grow(struct age_list *list)
+static bool age_list_grow(struct age_list *list)
 {
 	uint32_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
 	struct age_range *ranges;
@@ -27,11 +27,9 @@ static bool grow(struct age_list *list)
 	return true;
 }
 
-void ages_add(struct daemon *d, struct attachment *a, uint64_t first,
+void ages_add(struct ages *as, struct age_list *list, uint64_t first,
 	      uint64_t count)
 {
-	struct age_list *list = &a->age;
-
 	if (list->count > 0) {
 		struct age_range *last = &list->ranges[list->count - 1];
 
@@ -45,58 +43,54 @@ void ages_add(struct daemon *d, struct attachment *a, uint64_t first,
 			return;
 		}
 	}
-	if (!grow(list)) {
-		d->stats.ages_dropped += count;
+	if (!age_list_grow(list)) {
+		as->stats->ages_dropped += count;
 		return;
 	}
+	if (list->count == 0)
+		TAILQ_INSERT_TAIL(&as->queued, list, link);
 	list->ranges[list->count++] = (struct age_range){ first, count };
-	if (!list->is_queued) {
-		list->is_queued = true;
-		TAILQ_INSERT_TAIL(&d->ages.queued, a, age.link);
-	}
 }
 
-void ages_forget(struct ages *as, struct attachment *a)
+void ages_forget(struct ages *as, struct age_list *list)
 {
-	if (a->age.is_queued)
-		TAILQ_REMOVE(&as->queued, a, age.link);
-	free(a->age.ranges);
-	a->age = (struct age_list){ 0 };
+	if (list->count > 0)
+		TAILQ_REMOVE(&as->queued, list, link);
+	free(list->ranges);
+	*list = (struct age_list){ 0 };
 }
 
-static void send_list(struct daemon *d, struct attachment *a)
+static void age_list_send(struct ages *as, const struct age_list *list)
 {
 	Memd__Range range[WIRE_RANGES_MAX], *pointer[WIRE_RANGES_MAX];
 	Memd__Age age = MEMD__AGE__INIT;
 	uint64_t pages = 0;
 
-	for (uint32_t i = 0; i < a->age.count; i++) {
+	for (uint32_t i = 0; i < list->count; i++) {
 		memd__range__init(&range[i]);
-		range[i].first = a->age.ranges[i].first;
-		range[i].count = a->age.ranges[i].count;
+		range[i].first = list->ranges[i].first;
+		range[i].count = list->ranges[i].count;
 		pointer[i] = &range[i];
 		pages += range[i].count;
 	}
-	if (conn_is_clogged(a->session->main)) {
-		d->stats.ages_dropped += pages;
+	if (conn_is_clogged(list->to)) {
+		as->stats->ages_dropped += pages;
 		return;
 	}
-	age.segment = a->segment_number;
-	age.n_range = a->age.count;
+	age.segment = list->segment_number;
+	age.n_range = list->count;
 	age.range = pointer;
-	conn_send(a->session->main, MEMD__MESSAGE_TYPE__TYPE_AGE, 0,
-		  &age.base);
-	d->stats.ages_sent += pages;
+	conn_send(list->to, MEMD__MESSAGE_TYPE__TYPE_AGE, 0, &age.base);
+	as->stats->ages_sent += pages;
 }
 
-void ages_send(struct daemon *d)
+void ages_send(struct ages *as)
 {
-	struct attachment *a;
+	struct age_list *list;
 
-	while ((a = TAILQ_FIRST(&d->ages.queued)) != NULL) {
-		TAILQ_REMOVE(&d->ages.queued, a, age.link);
-		a->age.is_queued = false;
-		send_list(d, a);
-		a->age.count = 0;
+	while ((list = TAILQ_FIRST(&as->queued)) != NULL) {
+		TAILQ_REMOVE(&as->queued, list, link);
+		age_list_send(as, list);
+		list->count = 0;
 	}
 }

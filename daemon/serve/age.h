@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-struct attachment;
-struct daemon;
+struct conn;
+struct stats;
 
 struct age_range {
 	uint64_t first, count;
@@ -19,26 +19,28 @@ struct age_range {
 
 /* Of one attachment. */
 struct age_list {
-	struct age_range *ranges;
+	struct conn *to;
+	uint32_t segment_number;
+	struct age_range *ranges;	/* owned */
 	uint32_t count, capacity;
-	bool is_queued;
-	TAILQ_ENTRY(attachment) link;
+	TAILQ_ENTRY(age_list) link;	/* while it has any */
 };
 
 struct ages {
-	TAILQ_HEAD(, attachment) queued;
+	struct stats *stats;		/* borrowed */
+	TAILQ_HEAD(, age_list) queued;
 };
 
-void ages_init(struct ages *as);
+void ages_init(struct ages *as, struct stats *stats);
 
 /* May be called from inside the pager. */
-void ages_add(struct daemon *d, struct attachment *a, uint64_t first,
+void ages_add(struct ages *as, struct age_list *list, uint64_t first,
 	      uint64_t count);
 
 /* The attachment goes. */
-void ages_forget(struct ages *as, struct attachment *a);
+void ages_forget(struct ages *as, struct age_list *list);
 
 /* Send what has gathered. */
-void ages_send(struct daemon *d);
+void ages_send(struct ages *as);
 
 #endif

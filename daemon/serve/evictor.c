@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/evictor.h"
 
-#include "common/clock.h"
-#include "daemon/daemon.h"
 #include "daemon/net/conn_output.h"
+#include "daemon/serve/pending.h"
 #include "daemon/serve/session.h"
 #include <errno.h>
 
@@ -11,82 +10,86 @@
  * either. */
 #define PIECE_BYTES_MIN	(UINT64_C(1) << 20)
 
-int evictor_start(struct daemon *d, struct conn *c, uint64_t request_id,
+int evictor_start(struct evictor *ev, struct conn *c, uint64_t request_id,
 		  const struct whom *whom, uint64_t bytes)
 {
-	if (d->evictor.is_active)
+	if (ev->is_active)
 		return -EBUSY;
-	d->evictor = (struct evictor){
-		.is_active = true,
-		.session = c->session->id,
-		.request_id = request_id,
-		.whom = *whom,
-		.bytes_left = bytes == 0 ? UINT64_MAX : bytes,
-	};
+	ev->is_active = true;
+	ev->is_waiting = false;
+	ev->session = c->session->id;
+	ev->request_id = request_id;
+	ev->whom = *whom;
+	ev->bytes_left = bytes == 0 ? UINT64_MAX : bytes;
+	ev->evicted_bytes = ev->page_bytes = 0;
+	ev->segment_number = 0;
+	ev->next_page = 0;
 	return 0;
 }
 
-static void finish(struct daemon *d)
+void evictor_stop(struct evictor *ev)
 {
-	struct session *s = sessions_find(&d->sessions,
-						d->evictor.session);
+	ev->bytes_left = 0;
+}
+
+static void evictor_finish(struct evictor *ev)
+{
+	struct session *s = sessions_find(ev->sessions, ev->session);
 	Memd__EvictReply reply = MEMD__EVICT_REPLY__INIT;
 
-	d->evictor.is_active = false;
+	ev->is_active = false;
 	if (s == NULL)
 		return;
-	reply.evicted_bytes = d->evictor.evicted_bytes;
+	reply.evicted_bytes = ev->evicted_bytes;
 	conn_send(s->main, MEMD__MESSAGE_TYPE__TYPE_EVICT_REPLY,
-		  d->evictor.request_id, &reply.base);
+		  ev->request_id, &reply.base);
 }
 
 /* What another host keeps here nobody has attached. */
-static bool is_store_of(const struct daemon *d, uint32_t session,
-			const struct segment *segment)
+static bool is_guests(const struct evictor *ev, const struct segment *segment)
 {
-	const struct session *s = session == 0 ? NULL :
-		sessions_find(&d->sessions, session);
+	const struct session *s = ev->whom.session == 0 ? NULL :
+		sessions_find(ev->sessions, ev->whom.session);
 
-	return s != NULL && s->guest != NULL && s->guest->segment == segment;
+	return s != NULL && s->guest_segment == segment;
 }
 
-static bool is_wanted(const struct daemon *d, const struct segment *segment)
+static bool is_to_be_evicted(const struct evictor *ev,
+			     const struct segment *segment)
 {
-	const struct evictor *ev = &d->evictor;
 	const struct attachment *a;
 
-	if (whom_is_everybody(&ev->whom) ||
-	    is_store_of(d, ev->whom.session, segment))
+	if (whom_is_everybody(&ev->whom) || is_guests(ev, segment))
 		return true;
 	LIST_FOREACH(a, &segment->attachments, of_segment)
-		if (whom_is_session(&ev->whom, a->session))
+		if (session_is(a->session, &ev->whom))
 			return true;
 	return false;
 }
 
-static uint64_t resident_pages(const struct daemon *d,
+static uint64_t resident_pages(const struct evictor *ev,
 			       const struct segment *segment)
 {
 	struct segment_info info;
 
-	pager_segment_get(d->engine.pager, segment->pager_id, &info);
+	pager_segment_get(ev->engine->pager, segment->pager_id, &info);
 	return info.resident;
 }
 
 /* The first segment at or after the place where the job stands that has
  * something to evict; NULL at the end. */
-static struct segment *find_next(struct daemon *d)
+static struct segment *find_next(struct evictor *ev)
 {
-	struct evictor *ev = &d->evictor;
 	struct segment *segment;
 
-	TAILQ_FOREACH(segment, &d->segments.all, link) {
+	TAILQ_FOREACH(segment, &ev->segments->all, link) {
 		bool is_here = segment->id == ev->segment_number;
 
 		if (segment->id < ev->segment_number ||
 		    (is_here && ev->next_page >= segment->page_count))
 			continue;
-		if (!is_wanted(d, segment) || resident_pages(d, segment) == 0)
+		if (!is_to_be_evicted(ev, segment) ||
+		    resident_pages(ev, segment) == 0)
 			continue;
 		if (!is_here)
 			ev->next_page = 0;
@@ -96,21 +99,20 @@ static struct segment *find_next(struct daemon *d)
 	return NULL;
 }
 
-void evictor_step(struct daemon *d)
+void evictor_step(struct evictor *ev)
 {
-	struct evictor *ev = &d->evictor;
 	struct pending_entry like = { .kind = PENDING_EVICT };
 	struct segment *segment;
 	uint64_t cookie, pages, first;
 
-	if (!ev->is_active || ev->is_waiting)
+	if (!evictor_is_due(ev))
 		return;
-	segment = ev->bytes_left == 0 || d->is_stopping ? NULL : find_next(d);
+	segment = ev->bytes_left == 0 ? NULL : find_next(ev);
 	if (segment == NULL) {
-		finish(d);
+		evictor_finish(ev);
 		return;
 	}
-	if (!pending_add(&d->pending, &like, &cookie))
+	if (!pending_add(ev->pending, &like, &cookie))
 		return;
 	ev->page_bytes = segment_page_bytes(segment);
 	pages = MAX(MAX(ev->bytes_left, PIECE_BYTES_MIN) / ev->page_bytes, 1u);
@@ -118,14 +120,12 @@ void evictor_step(struct daemon *d)
 	pages = MIN(pages, segment->page_count - first);
 	ev->next_page = first + pages;
 	ev->is_waiting = true;
-	pager_advise(d->engine.pager, segment->pager_id, first, pages,
-		     PAGER_PAGEOUT, cookie, clock_now_ns());
-	d->engine.wants_run = true;
+	engine_advise(ev->engine, segment->pager_id, first, pages,
+		      PAGER_PAGEOUT, cookie);
 }
 
-void evictor_done(struct daemon *d, int result, uint64_t pages)
+void evictor_done(struct evictor *ev, int result, uint64_t pages)
 {
-	struct evictor *ev = &d->evictor;
 	uint64_t bytes = pages * ev->page_bytes;
 
 	(void)result;			/* pinned or gone: the next piece */

@@ -11,9 +11,18 @@
 #include <stdint.h>
 
 struct conn;
-struct daemon;
+struct engine;
+struct pending_table;
+struct segments;
+struct sessions;
 
 struct evictor {
+	/* Borrowed. */
+	struct engine *engine;
+	struct pending_table *pending;
+	const struct segments *segments;
+	const struct sessions *sessions;
+
 	bool is_active;
 	bool is_waiting;		/* for the pager */
 	uint32_t session;		/* who asked; may be gone */
@@ -27,13 +36,21 @@ struct evictor {
 };
 
 /* Begin; the answer goes to `c`.  -EBUSY: another job is under way. */
-int evictor_start(struct daemon *d, struct conn *c, uint64_t request_id,
+int evictor_start(struct evictor *ev, struct conn *c, uint64_t request_id,
 		  const struct whom *whom, uint64_t bytes) MUST_CHECK;
 
+/* memd stops: evict no more. */
+void evictor_stop(struct evictor *ev);
+
+static inline bool evictor_is_due(const struct evictor *ev)
+{
+	return ev->is_active && !ev->is_waiting;
+}
+
 /* Do the next piece, or end.  The turn only. */
-void evictor_step(struct daemon *d);
+void evictor_step(struct evictor *ev);
 
 /* The pager has ended a piece. */
-void evictor_done(struct daemon *d, int result, uint64_t pages);
+void evictor_done(struct evictor *ev, int result, uint64_t pages);
 
 #endif

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Advice and pins: from messages to the pager, and its answers back.  They may
  * take long: what was asked is in the table of pending requests meanwhile. */
-#include "daemon/daemon.h"
+#include "daemon/serve/serve.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/serve/serve_messages.h"
 #include "daemon/serve/paging.h"
-#include "daemon/serve/session.h"
-#include "daemon/lend/guest_step.h"
 
 #include "common/clock.h"
 #include <errno.h>
 #include <string.h>
 
-static const char *explain(int error)
+static const char *explain_advice(int error)
 {
 	switch (error) {
 	case -EINVAL:
@@ -33,7 +31,7 @@ static const char *explain(int error)
 }
 
 /* Remember the request; NULL conn afterwards means it went. */
-static bool remember(struct daemon *d, struct conn *c, uint64_t id,
+static bool remember_request(struct serve *sv, struct conn *c, uint64_t id,
 		     enum pending_kind kind, struct pin *pin,
 		     uint64_t *ret_cookie)
 {
@@ -41,8 +39,8 @@ static bool remember(struct daemon *d, struct conn *c, uint64_t id,
 				      .request_id = id, .pin = pin };
 
 	if (c->session->requests_waiting >= SESSION_REQUESTS_MAX ||
-	    !pending_add(&d->pending, &like, ret_cookie)) {
-		conn_send_error(c, id, -EBUSY, "%s", explain(-EBUSY));
+	    !pending_add(&sv->pending, &like, ret_cookie)) {
+		conn_send_error(c, id, -EBUSY, "%s", explain_advice(-EBUSY));
 		return false;
 	}
 	c->session->requests_waiting++;
@@ -50,7 +48,7 @@ static bool remember(struct daemon *d, struct conn *c, uint64_t id,
 }
 
 /* The attachment and a range inside it, or NULL and the client knows. */
-static struct attachment *find_range(struct conn *c, uint64_t id,
+static struct attachment *find_attached(struct conn *c, uint64_t id,
 				     uint32_t segment_number, uint64_t first,
 				     uint64_t count)
 {
@@ -91,9 +89,9 @@ static int advice_of(Memd__Advice advice, enum pager_advice *ret_advice)
 void handle_advise(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct serve *sv = room;
 	const Memd__Advise *request = message;
-	const struct attachment *a = find_range(c, id, request->segment,
+	const struct attachment *a = find_attached(c, id, request->segment,
 						request->first,
 						request->count);
 	enum pager_advice advice;
@@ -119,11 +117,10 @@ void handle_advise(void *room, struct conn *c, uint64_t id,
 		conn_send_ok(c, id);
 		return;
 	}
-	if (!remember(d, c, id, PENDING_ADVISE, NULL, &cookie))
+	if (!remember_request(sv, c, id, PENDING_ADVISE, NULL, &cookie))
 		return;
-	pager_advise(d->engine.pager, a->segment->pager_id, request->first,
-		     request->count, advice, cookie, clock_now_ns());
-	d->engine.wants_run = true;
+	engine_advise(sv->engine, a->segment->pager_id, request->first,
+		     request->count, advice, cookie);
 }
 
 /* However it has attached it: what is pinned is taken from its owner's and
@@ -137,9 +134,9 @@ static bool may_write(const struct conn *c, const struct segment *segment)
 void handle_pin(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct serve *sv = room;
 	const Memd__Pin *request = message;
-	struct attachment *a = find_range(c, id, request->segment,
+	struct attachment *a = find_attached(c, id, request->segment,
 					  request->first, request->count);
 	struct pin *pin;
 	uint64_t cookie;
@@ -154,38 +151,37 @@ void handle_pin(void *room, struct conn *c, uint64_t id,
 				a->segment->mode);
 		return;
 	}
-	if (c->session->pin_count >= SESSION_PINS_MAX) {
+	if (c->session->pins.count >= SESSION_PINS_MAX) {
 		conn_send_error(c, id, -ENOMEM, "this session has pinned %u "
 				"ranges; no more are allowed",
-				c->session->pin_count);
+				c->session->pins.count);
 		return;
 	}
-	pin = pin_add(&d->pins, a, request->first, request->count);
+	pin = pin_add(&sv->pins, &a->pins, request->first, request->count);
 	if (pin == NULL) {
 		conn_send_error(c, id, -ENOMEM, "no memory");
 		return;
 	}
-	if (!remember(d, c, id, PENDING_PIN, pin, &cookie)) {
-		pin_asked(&d->pins, pin, false);
+	if (!remember_request(sv, c, id, PENDING_PIN, pin, &cookie)) {
+		pin_asked(&sv->pins, pin, false);
 		return;
 	}
-	pager_advise(d->engine.pager, a->segment->pager_id, request->first,
-		     request->count, PAGER_PIN, cookie, clock_now_ns());
-	d->engine.wants_run = true;
+	engine_advise(sv->engine, a->segment->pager_id, request->first,
+		     request->count, PAGER_PIN, cookie);
 }
 
 void handle_unpin(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct serve *sv = room;
 	const Memd__Pin *request = message;
-	struct attachment *a = find_range(c, id, request->segment,
+	struct attachment *a = find_attached(c, id, request->segment,
 					  request->first, request->count);
 	struct pin *pin;
 
 	if (a == NULL)
 		return;
-	pin = pin_find(&d->pins, a, request->first, request->count);
+	pin = pin_find(&sv->pins, &a->pins, request->first, request->count);
 	if (pin == NULL) {
 		conn_send_error(c, id, -EINVAL, "this session has not pinned "
 				"exactly pages %llu + %llu of segment %u",
@@ -194,26 +190,26 @@ void handle_unpin(void *room, struct conn *c, uint64_t id,
 				request->segment);
 		return;
 	}
-	pin_orphan(&d->pins, pin);
+	pin_orphan(&sv->pins, pin);
 	conn_send_ok(c, id);
 }
 
-void paging_done(struct daemon *d, uint64_t cookie, int result, uint64_t count)
+void paging_done(struct serve *sv, uint64_t cookie, int result, uint64_t count)
 {
-	struct pending_entry e = pending_take(&d->pending, cookie);
+	struct pending_entry e = pending_take(&sv->pending, cookie);
 
 	switch (e.kind) {
 	case PENDING_PIN:
-		pin_asked(&d->pins, e.pin, result == 0);
+		pin_asked(&sv->pins, e.pin, result == 0);
 		break;
 	case PENDING_UNPIN:
-		pin_released(&d->pins, e.pin, result);
+		pin_released(&sv->pins, e.pin, result);
 		return;
 	case PENDING_EVICT:
-		evictor_done(d, result, count);
+		evictor_done(&sv->evictor, result, count);
 		return;
-	case PENDING_STORE:
-		guest_step_answered(e.guest_op, result);
+	case PENDING_GUEST:
+		sv->guest_answered(e.guest_op, result);
 		return;
 	case PENDING_REPLAY:
 		return;			/* it looks at what it brought */
@@ -227,5 +223,5 @@ void paging_done(struct daemon *d, uint64_t cookie, int result, uint64_t count)
 		conn_send_ok(e.conn, e.request_id);
 	else
 		conn_send_error(e.conn, e.request_id, result, "%s",
-				explain(result));
+				explain_advice(result));
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Faults and touches: from messages to the pager, and the pager's answers back
  * to whoever asked. */
-#include "daemon/daemon.h"
+#include "daemon/net/awake.h"
+#include "daemon/serve/serve.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/serve/serve_messages.h"
 #include "daemon/serve/paging.h"
-#include "daemon/serve/session.h"
 
 #include "common/clock.h"
 #include <errno.h>
@@ -48,7 +48,7 @@ static void reply_fault(const struct asker *by, uint32_t segment_number,
 		reply.mark = r->mark;
 	}
 	if (by->is_in_cell)
-		mailbox_answer(by->conn->session, by->cell,
+		mailbox_answer(&by->conn->session->mailbox, by->cell,
 			       MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY, by->id,
 			       &reply.base);
 	else
@@ -75,7 +75,7 @@ static uint32_t tag_of(const struct session *s)
 	return s->capabilities & MEMD__CAPABILITY__CAP_READY ? s->id : 0;
 }
 
-static void ask_pager(struct daemon *d, const struct asker *by,
+static void ask_pager(struct serve *sv, const struct asker *by,
 		      const struct attachment *a, uint64_t page,
 		      uint64_t now_ns)
 {
@@ -93,42 +93,42 @@ static void ask_pager(struct daemon *d, const struct asker *by,
 	};
 	uint64_t cookie;
 
-	if (c->session->faults_waiting >= d->config.session_faults ||
-	    !pending_add(&d->pending, &like, &cookie)) {
+	if (c->session->faults_waiting >= sv->config->session_faults ||
+	    !pending_add(&sv->pending, &like, &cookie)) {
 		refuse_fault(by, a->segment_number, page, -EBUSY);
 		return;
 	}
 	c->session->faults_waiting++;
-	pager_fault(d->engine.pager, a->segment->pager_id, page,
+	pager_fault(sv->engine->pager, a->segment->pager_id, page,
 		    tag_of(c->session), cookie, now_ns);
-	d->engine.wants_run = true;
+	engine_wake(sv->engine);
 }
 
 /* fault->access is nobody's business here: the pager finds by checksum what has
  * been written to. */
-static void ask_pages(struct daemon *d, const struct asker *by,
+static void ask_pages(struct serve *sv, const struct asker *by,
 		      const Memd__Fault *fault)
 {
 	const struct attachment *a = session_find(by->conn->session,
 						  fault->segment);
 	uint64_t now_ns = clock_now_ns();
 
-	d->stats.faults_asked += fault->n_page;
+	sv->stats->faults_asked += fault->n_page;
 	for (size_t i = 0; i < fault->n_page; i++) {
 		uint64_t page = fault->page[i];
 
 		if (a == NULL || page >= a->segment->page_count)
 			refuse_fault(by, fault->segment, page, -EFAULT);
 		else
-			ask_pager(d, by, a, page, now_ns);
+			ask_pager(sv, by, a, page, now_ns);
 	}
-	awake_note_paging(&d->awake);
+	awake_note_paging(sv->awake);
 }
 
 void handle_fault(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct serve *sv = room;
 	const Memd__Fault *fault = message;
 	const struct asker by = { .conn = c, .id = id };
 
@@ -138,19 +138,19 @@ void handle_fault(void *room, struct conn *c, uint64_t id,
 			    WIRE_FAULTS_MAX);
 		return;
 	}
-	ask_pages(d, &by, fault);
+	ask_pages(sv, &by, fault);
 }
 
-void handle_fault_in_cell(struct daemon *d, struct conn *c, unsigned cell,
+void handle_fault_in_cell(struct serve *sv, struct conn *c, unsigned cell,
 			  uint64_t id, const void *message)
 {
 	const struct asker by = { .conn = c, .id = id, .is_in_cell = true,
 				  .cell = (uint8_t)cell };
 
-	ask_pages(d, &by, message);
+	ask_pages(sv, &by, message);
 }
 
-static void trace_fault(struct daemon *d, const struct pending_entry *e,
+static void trace_fault(struct serve *sv, const struct pending_entry *e,
 			const struct pager_reply *r, uint64_t end_ns)
 {
 	struct trace_event event = {
@@ -169,11 +169,11 @@ static void trace_fault(struct daemon *d, const struct pending_entry *e,
 		.error = r->error,
 	};
 
-	trace_add(&d->trace, &event);
+	trace_add(&sv->trace, &event);
 }
 
 /* No fault, but part of the order in which a program's pages come. */
-static void trace_ahead(struct daemon *d, const struct attachment *a,
+static void trace_ahead(struct serve *sv, const struct attachment *a,
 			uint64_t first, uint64_t count)
 {
 	struct trace_event event = {
@@ -187,50 +187,50 @@ static void trace_ahead(struct daemon *d, const struct attachment *a,
 		.ready_count = count,
 	};
 
-	trace_add(&d->trace, &event);
+	trace_add(&sv->trace, &event);
 }
 
 /* The thread that waits for a page in a cell has it mapped as well. */
-bool paging_install(struct daemon *d, uint64_t cookie, const void *bytes,
+bool paging_install(struct serve *sv, uint64_t cookie, const void *bytes,
 		    size_t length)
 {
-	struct pending_entry *e = pending_find(&d->pending, cookie);
+	struct pending_entry *e = pending_find(&sv->pending, cookie);
 	const struct memd_engine_page page = {
 		.cell = e->cell,
 		.segment = e->segment_number,
 		.page = e->page,
 		.bytes = bytes,
 		.length = length,
-		.uffd = d->program.uffd,
+		.uffd = sv->program->uffd,
 	};
 	struct session *s = e->conn != NULL ? e->conn->session : NULL;
 
-	if (d->program.install == NULL || s == NULL || !e->is_in_cell ||
-	    mailbox_is_library(s, e->cell) ||
-	    d->program.install(d->program.ctx, &page) != 0)
+	if (sv->program->install == NULL || s == NULL || !e->is_in_cell ||
+	    mailbox_is_library(&s->mailbox, e->cell) ||
+	    sv->program->install(sv->program->ctx, &page) != 0)
 		return false;
-	mailbox_answer_mapped(s, e->cell);
+	mailbox_answer_mapped(&s->mailbox, e->cell);
 	e->is_answered = true;
-	d->stats.pages_mapped++;
-	if (d->program.make_way != NULL && d->pending.used == 1)
-		d->program.make_way(d->program.ctx, e->cell);
+	sv->stats->pages_mapped++;
+	if (sv->program->make_way != NULL && sv->pending.used == 1)
+		sv->program->make_way(sv->program->ctx, e->cell);
 	return true;
 }
 
 /* Afterwards, as somebody waited for the reply. */
-static void note_reply(struct daemon *d, const struct pending_entry *e,
+static void note_reply(struct serve *sv, const struct pending_entry *e,
 		       const struct pager_reply *r)
 {
 	/* The pager knows the time only as of its last call. */
 	uint64_t end_ns = MAX(clock_now_ns(), r->end_ns);
 
 	if (r->error == 0 || r->error == -EIO)
-		histogram_add(&d->stats.kind[r->kind], end_ns - r->start_ns);
-	if (trace_has_readers(&d->trace))
-		trace_fault(d, e, r, end_ns);
+		histogram_add(&sv->stats->kind[r->kind], end_ns - r->start_ns);
+	if (trace_has_readers(&sv->trace))
+		trace_fault(sv, e, r, end_ns);
 }
 
-static void reply(struct daemon *d, const struct pending_entry *e,
+static void reply(struct serve *sv, const struct pending_entry *e,
 		  const struct pager_reply *r)
 {
 	const struct asker by = { .conn = e->conn, .id = e->request_id,
@@ -244,32 +244,32 @@ static void reply(struct daemon *d, const struct pending_entry *e,
 	if (!e->is_answered)
 		reply_fault(&by, e->segment_number, r);
 	/* Whoever got a page will soon want the next one. */
-	awake_note_paging(&d->awake);
+	awake_note_paging(sv->awake);
 }
 
-void paging_reply(struct daemon *d, const struct pager_reply *r)
+void paging_reply(struct serve *sv, const struct pager_reply *r)
 {
-	struct pending_entry e = pending_take(&d->pending, r->cookie);
+	struct pending_entry e = pending_take(&sv->pending, r->cookie);
 
 	ASSERT(e.kind == PENDING_FAULT);
 	if (e.conn != NULL && e.conn->session != NULL) {
-		reply(d, &e, r);
+		reply(sv, &e, r);
 	} else {
 		/* A lane that has gone; its session need not have. */
-		struct session *s = sessions_find(&d->sessions, e.session);
+		struct session *s = sessions_find(&sv->sessions, e.session);
 
 		if (s != NULL)
 			s->faults_waiting--;
 	}
-	note_reply(d, &e, r);
+	note_reply(sv, &e, r);
 }
 
-void paging_ready(struct daemon *d, uint32_t session,
+void paging_ready(struct serve *sv, uint32_t session,
 		  segment_id segment_number, uint64_t first, uint64_t count,
 		  uint64_t mark)
 {
 	const struct segment *segment =
-		segments_find_pager_id(&d->segments, segment_number);
+		segments_find_pager_id(&sv->segments, segment_number);
 	struct attachment *a;
 
 	if (segment == NULL)
@@ -279,27 +279,30 @@ void paging_ready(struct daemon *d, uint32_t session,
 			break;
 	if (a == NULL)
 		return;
-	readies_add(d, a, first, count, mark);
-	if (trace_has_readers(&d->trace))
-		trace_ahead(d, a, first, count);
+	if (a->ready == NULL)
+		a->ready = ready_list_create(a->session->main,
+					     a->segment_number);
+	readies_add(&sv->readies, a->ready, first, count, mark);
+	if (trace_has_readers(&sv->trace))
+		trace_ahead(sv, a, first, count);
 }
 
-void paging_age(struct daemon *d, segment_id segment_number, uint64_t first,
+void paging_age(struct serve *sv, segment_id segment_number, uint64_t first,
 		uint64_t count)
 {
 	const struct segment *segment =
-		segments_find_pager_id(&d->segments, segment_number);
+		segments_find_pager_id(&sv->segments, segment_number);
 	struct attachment *a;
 
 	if (segment == NULL)
 		return;
 	LIST_FOREACH(a, &segment->attachments, of_segment)
-		ages_add(d, a, first, count);
+		ages_add(&sv->ages, &a->age, first, count);
 }
 
 /* ---- touches */
 
-static uint64_t tell_pager(struct daemon *d, const struct attachment *a,
+static uint64_t tell_pager(struct serve *sv, const struct attachment *a,
 			   const Memd__Touched *touched, uint64_t most)
 {
 	uint64_t budget = most, now_ns = clock_now_ns();
@@ -310,15 +313,15 @@ static uint64_t tell_pager(struct daemon *d, const struct attachment *a,
 
 		if (!segment_has_range(a->segment, range->first, count))
 			continue;
-		if (pager_touched(d->engine.pager, a->segment->pager_id,
+		if (pager_touched(sv->engine->pager, a->segment->pager_id,
 				  range->first, count, now_ns))
-			d->engine.wants_run = true;
+			engine_wake(sv->engine);
 		budget -= count;
 	}
 	return most - budget;
 }
 
-static void take_touched(struct daemon *d, struct conn *c,
+static void take_touched(struct serve *sv, struct conn *c,
 			 const Memd__Touched *touched, uint64_t most)
 {
 	const struct attachment *a = session_find(c->session,
@@ -328,24 +331,24 @@ static void take_touched(struct daemon *d, struct conn *c,
 	/* It has no reply: of a segment just detached, nobody cares. */
 	if (a == NULL)
 		return;
-	pages = tell_pager(d, a, touched, most);
+	pages = tell_pager(sv, a, touched, most);
 	c->was_dear |= pages > TOUCHED_CHEAP_MAX;
 	/* The figures are the client's word; at least keep them in bounds. */
 	faults = MIN(touched->fault_count, pages);
 	if (faults == 0)
 		return;
-	d->stats.faults_minor += faults;
+	sv->stats->faults_minor += faults;
 	c->session->faults_minor += faults;
-	histogram_add_many(&d->stats.minor,
+	histogram_add_many(&sv->stats->minor,
 			   MIN(touched->total_ns, UINT64_C(1) << 40) / faults,
 			   faults);
-	awake_note_paging(&d->awake);
+	awake_note_paging(sv->awake);
 }
 
 void handle_touched(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct serve *sv = room;
 	const Memd__Touched *touched = message;
 
 	if (touched->n_range > WIRE_RANGES_MAX)
@@ -353,11 +356,11 @@ void handle_touched(void *room, struct conn *c, uint64_t id,
 			    "%d are allowed", touched->n_range,
 			    WIRE_RANGES_MAX);
 	else
-		take_touched(d, c, touched, TOUCHED_PAGES_MAX);
+		take_touched(sv, c, touched, TOUCHED_PAGES_MAX);
 }
 
-void handle_touched_in_cell(struct daemon *d, struct conn *c,
+void handle_touched_in_cell(struct serve *sv, struct conn *c,
 			    const void *message)
 {
-	take_touched(d, c, message, TOUCHED_IN_CELL_MAX);
+	take_touched(sv, c, message, TOUCHED_IN_CELL_MAX);
 }

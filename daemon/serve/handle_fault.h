@@ -5,11 +5,11 @@
 
 #include "daemon/net/conn.h"
 
-struct daemon;
+struct serve;
 
-void handle_fault_in_cell(struct daemon *d, struct conn *c, unsigned cell,
+void handle_fault_in_cell(struct serve *sv, struct conn *c, unsigned cell,
 			  uint64_t id, const void *message);
-void handle_touched_in_cell(struct daemon *d, struct conn *c,
+void handle_touched_in_cell(struct serve *sv, struct conn *c,
 			    const void *message);
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Segments: create, attach, detach, unlink. */
-#include "daemon/daemon.h"
+#include "daemon/serve/serve.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/serve/serve_messages.h"
 #include "daemon/system/names.h"
-#include "daemon/serve/session.h"
 #include "daemon/system/system.h"
 
 #include "common/log.h"
@@ -40,13 +39,13 @@ static void reply_unattached(struct conn *c, uint64_t id,
 }
 
 /* Returns 0, or -errno: nothing was sent. */
-static int reply_attached(struct daemon *d, struct conn *c, uint64_t id,
+static int reply_attached(struct serve *sv, struct conn *c, uint64_t id,
 			  const struct segment *segment, bool is_read_only)
 {
 	Memd__SegmentReply reply;
 	int fd = is_read_only ?
-		backing_open_read_only(d->engine.backing, segment->pager_id) :
-		backing_fd(d->engine.backing, segment->pager_id);
+		backing_open_read_only(sv->engine->backing, segment->pager_id) :
+		backing_fd(sv->engine->backing, segment->pager_id);
 
 	if (fd < 0)
 		return fd;
@@ -59,7 +58,7 @@ static int reply_attached(struct daemon *d, struct conn *c, uint64_t id,
 }
 
 /* Attach and reply.  Returns 0, or -errno when the reply is an Error. */
-static int attach(struct daemon *d, struct conn *c, uint64_t id,
+static int attach(struct serve *sv, struct conn *c, uint64_t id,
 		  struct segment *segment, bool is_read_only)
 {
 	struct attachment *a;
@@ -74,7 +73,7 @@ static int attach(struct daemon *d, struct conn *c, uint64_t id,
 	}
 	/* K1 of keeper.h: what is shared is mapped by nobody whose death would
 	 * leave zeros in it. */
-	if (segment->name[0] != '\0' && d->keeper.is_on &&
+	if (segment->name[0] != '\0' && sv->keeper->is_on &&
 	    LIST_EMPTY(&c->session->copies)) {
 		conn_send_error(c, id, -EPERM, "memd has no copy of this "
 				"program's userfaultfd (message Userfaultfd): "
@@ -92,7 +91,7 @@ static int attach(struct daemon *d, struct conn *c, uint64_t id,
 		conn_send_error(c, id, err, "attach: %s", strerror(-err));
 	if (err != 0)
 		return err;
-	err = reply_attached(d, c, id, segment, is_read_only);
+	err = reply_attached(sv, c, id, segment, is_read_only);
 	if (err == 0)
 		return 0;
 	conn_send_error(c, id, err, "attach: data file: %s", strerror(-err));
@@ -101,29 +100,29 @@ static int attach(struct daemon *d, struct conn *c, uint64_t id,
 }
 
 /* Attach what was made in the same request: both or neither. */
-static void attach_new(struct daemon *d, struct conn *c, uint64_t id,
+static void attach_new(struct serve *sv, struct conn *c, uint64_t id,
 		       struct segment *segment)
 {
 	uint32_t number = segment->id;
 
-	if (attach(d, c, id, segment, false) == 0)
+	if (attach(sv, c, id, segment, false) == 0)
 		return;
 	/* A private one may have gone with its attachment. */
-	segment = segments_find_id(&d->segments, number);
+	segment = segments_find_id(&sv->segments, number);
 	if (segment != NULL)
-		segments_unlink(&d->segments, segment);
+		segments_unlink(&sv->segments, segment);
 }
 
 /* ---- create */
 
-static int check_mapper(struct daemon *d, struct conn *c, uint64_t id)
+static int check_mapper(struct serve *sv, struct conn *c, uint64_t id)
 {
 	if (c->session->is_admin_only) {
 		conn_send_error(c, id, -EPERM, "this session was opened for "
 				"administration only");
 		return -EPERM;
 	}
-	if (!server_has_descriptors(&d->server, RESERVE_FOR_CONNECTIONS)) {
+	if (!server_has_descriptors(sv->server, RESERVE_FOR_CONNECTIONS)) {
 		conn_send_error(c, id, -EMFILE, "memd has no descriptor left; "
 				"raise its LimitNOFILE");
 		return -EMFILE;
@@ -132,7 +131,7 @@ static int check_mapper(struct daemon *d, struct conn *c, uint64_t id)
 }
 
 /* The owner's group: a group that the client is a member of. */
-static int find_group(const struct daemon *d, struct conn *c, uint64_t id,
+static int find_group(const struct serve *sv, struct conn *c, uint64_t id,
 		      const char *text, gid_t *ret_gid)
 {
 	int err;
@@ -142,7 +141,7 @@ static int find_group(const struct daemon *d, struct conn *c, uint64_t id,
 		return 0;
 	}
 	err = strlen(text) > WIRE_NAME_BYTES_MAX ? -EINVAL :
-		d->is_embedded ? system_find_group(text, ret_gid) :
+		sv->is_embedded ? system_find_group(text, ret_gid) :
 					 names_find_group(text, ret_gid);
 	if (err == -EAGAIN) {
 		conn_send_error(c, id, err, "group \"%.64s\" is being looked "
@@ -182,7 +181,7 @@ static const char *find_fault(const Memd__SegmentCreate *create,
 	return NULL;
 }
 
-static void use_existing(struct daemon *d, struct conn *c, uint64_t id,
+static void use_existing(struct serve *sv, struct conn *c, uint64_t id,
 			 const Memd__SegmentCreate *create,
 			 const struct segment_wish *wish,
 			 struct segment *segment)
@@ -205,22 +204,22 @@ static void use_existing(struct daemon *d, struct conn *c, uint64_t id,
 				(unsigned long long)
 				segment_page_bytes(segment));
 	else if (create->attach)
-		(void)attach(d, c, id, segment, false);
+		(void)attach(sv, c, id, segment, false);
 	else
 		reply_unattached(c, id, segment);
 }
 
-static void create_new(struct daemon *d, struct conn *c, uint64_t id,
+static void create_new(struct serve *sv, struct conn *c, uint64_t id,
 		       const Memd__SegmentCreate *create,
 		       const struct segment_wish *wish)
 {
 	struct segment *segment;
 	char reason[512], size[16], name[WIRE_NAME_BYTES_MAX + 1];
-	int err = segments_add(&d->segments, wish, &segment, reason,
+	int err = segments_add(&sv->segments, wish, &segment, reason,
 			       sizeof(reason));
 
 	if (err == -EINPROGRESS) {
-		err = map_wait_add(d, c, id, create);
+		err = map_wait_add(&sv->map_waits, c, id, create);
 		if (err == 0)
 			return;
 		snprintf(reason, sizeof(reason), "too many requests wait; try "
@@ -239,7 +238,7 @@ static void create_new(struct daemon *d, struct conn *c, uint64_t id,
 				    sizeof(size)),
 		  (unsigned long long)segment_page_bytes(segment));
 	if (create->attach)
-		attach_new(d, c, id, segment);
+		attach_new(sv, c, id, segment);
 	else
 		reply_unattached(c, id, segment);
 }
@@ -247,7 +246,7 @@ static void create_new(struct daemon *d, struct conn *c, uint64_t id,
 void handle_segment_create(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct serve *sv = room;
 	const Memd__SegmentCreate *create = message;
 	const char *name = create->name != NULL ? create->name : "";
 	const char *fault = find_fault(create, name);
@@ -262,24 +261,24 @@ void handle_segment_create(void *room, struct conn *c, uint64_t id,
 		conn_send_error(c, id, -EINVAL, "SegmentCreate: %s", fault);
 		return;
 	}
-	if (check_mapper(d, c, id) != 0 ||
-	    find_group(d, c, id, create->group, &wish.gid) != 0)
+	if (check_mapper(sv, c, id) != 0 ||
+	    find_group(sv, c, id, create->group, &wish.gid) != 0)
 		return;
 	wish.order = (unsigned)segment_order(create->page_bytes);
 	wish.page_count = DIV_ROUND_UP(create->length_bytes,
 				       create->page_bytes);
 	wish.account = name[0] != '\0' ? uid_account : c->session->account;
 	if (name[0] != '\0')
-		existing = segments_find_name(&d->segments, name);
+		existing = segments_find_name(&sv->segments, name);
 	if (existing != NULL)
-		use_existing(d, c, id, create, &wish, existing);
+		use_existing(sv, c, id, create, &wish, existing);
 	else
-		create_new(d, c, id, create, &wish);
+		create_new(sv, c, id, create, &wish);
 }
 
 /* ---- the rest */
 
-static struct segment *find_named(struct daemon *d, struct conn *c,
+static struct segment *find_named(struct serve *sv, struct conn *c,
 				  uint64_t id, const char *name)
 {
 	struct segment *segment;
@@ -289,7 +288,7 @@ static struct segment *find_named(struct daemon *d, struct conn *c,
 				"no '/' and no control characters");
 		return NULL;
 	}
-	segment = segments_find_name(&d->segments, name);
+	segment = segments_find_name(&sv->segments, name);
 	if (segment == NULL)
 		conn_send_error(c, id, -ENOENT, "no segment has the name "
 				"\"%s\"", name);
@@ -299,15 +298,15 @@ static struct segment *find_named(struct daemon *d, struct conn *c,
 void handle_segment_attach(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct serve *sv = room;
 	const Memd__SegmentAttach *request = message;
 	unsigned want = request->read_only ? PEER_READ :
 					     PEER_READ | PEER_WRITE;
 	struct segment *segment;
 
-	if (check_mapper(d, c, id) != 0)
+	if (check_mapper(sv, c, id) != 0)
 		return;
-	segment = find_named(d, c, id, request->name);
+	segment = find_named(sv, c, id, request->name);
 	if (segment == NULL)
 		return;
 	if (!peer_may(&c->peer, segment->uid, segment->gid, segment->mode,
@@ -320,17 +319,16 @@ void handle_segment_attach(void *room, struct conn *c, uint64_t id,
 				request->read_only ? "read" : "write");
 		return;
 	}
-	(void)attach(d, c, id, segment, request->read_only);
+	(void)attach(sv, c, id, segment, request->read_only);
 }
 
 void handle_segment_detach(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
 	const Memd__SegmentDetach *request = message;
 	struct attachment *a = session_find(c->session, request->segment);
 
-	(void)d;
+	(void)room;
 	if (a == NULL) {
 		conn_send_error(c, id, -EINVAL, "segment %u is not attached "
 				"by this session", request->segment);
@@ -343,11 +341,10 @@ void handle_segment_detach(void *room, struct conn *c, uint64_t id,
 void handle_segment_mapped(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
 	const Memd__SegmentMapped *mapped = message;
 	struct attachment *a = session_find(c->session, mapped->segment);
 
-	(void)d;
+	(void)room;
 	(void)id;
 	if (a != NULL)
 		a->address = mapped->address;
@@ -380,10 +377,10 @@ static void log_unlink(const struct conn *c, const struct segment *segment)
 void handle_segment_unlink(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct serve *sv = room;
 	const Memd__SegmentUnlink *request = message;
 	Memd__SegmentUnlinkReply reply = MEMD__SEGMENT_UNLINK_REPLY__INIT;
-	struct segment *segment = find_named(d, c, id, request->name);
+	struct segment *segment = find_named(sv, c, id, request->name);
 
 	if (segment == NULL)
 		return;
@@ -397,7 +394,7 @@ void handle_segment_unlink(void *room, struct conn *c, uint64_t id,
 	reply.segment = segment->id;
 	reply.length_bytes = segment_length(segment);
 	reply.attached = segment->attached_count;
-	segments_unlink(&d->segments, segment);
+	segments_unlink(&sv->segments, segment);
 	if (request->count)
 		conn_send(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK_REPLY, id,
 			  &reply.base);

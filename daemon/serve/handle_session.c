@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Hello, Join and a session's own figures. */
 #include "daemon/net/conn_descriptors.h"
-#include "daemon/daemon.h"
+#include "daemon/net/admins.h"
+#include "daemon/serve/serve.h"
 #include "daemon/net/conn_input.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/serve/serve_messages.h"
 #include "daemon/net/remote.h"
-#include "daemon/serve/session.h"
 #include "daemon/system/system.h"
 
 #include "common/log.h"
@@ -43,9 +43,9 @@ static bool check_version(struct conn *c, uint64_t id, uint32_t version_major,
 }
 
 /* Those of other hosts do not take the places of programs here. */
-static uint32_t sessions_of(const struct daemon *d, const struct peer *peer)
+static uint32_t sessions_of(const struct serve *sv, const struct peer *peer)
 {
-	const struct account *account = accounts_find_uid(&d->accounts,
+	const struct account *account = accounts_find_uid(&sv->accounts,
 							  peer->uid);
 
 	if (account == NULL)
@@ -56,37 +56,38 @@ static uint32_t sessions_of(const struct daemon *d, const struct peer *peer)
 }
 
 /* Nor can all of them together. */
-static bool are_too_many_hosts(const struct daemon *d, const struct peer *peer)
+static bool are_too_many_hosts(const struct serve *sv, const struct peer *peer)
 {
 	return peer->is_remote &&
-	       d->sessions.remote_count >= MAX(d->config.max_sessions / 2, 1u);
+	       sv->sessions.remote_count >=
+			MAX(sv->config->max_sessions / 2, 1u);
 }
 
-static bool check_room(struct daemon *d, struct conn *c, uint64_t id,
+static bool check_room(struct serve *sv, struct conn *c, uint64_t id,
 		       bool is_admin_only)
 {
-	uint64_t most = d->config.max_sessions;
-	bool is_admin = is_admin_only && admins_have(&d->admins, &c->peer);
+	uint64_t most = sv->config->max_sessions;
+	bool is_admin = is_admin_only && admins_have(sv->admins, &c->peer);
 	char text[256];
 
-	if (!is_admin && are_too_many_hosts(d, &c->peer)) {
+	if (!is_admin && are_too_many_hosts(sv, &c->peer)) {
 		refuse_hello(c, id, -EAGAIN, "as many programs of other hosts "
 			     "are connected as half of max_sessions allows; "
 			     "try again later");
 		return false;
 	}
-	if (d->sessions.count >= most + (is_admin ? ADMIN_RESERVE : 0)) {
+	if (sv->sessions.count >= most + (is_admin ? ADMIN_RESERVE : 0)) {
 		snprintf(text, sizeof(text), "%u programs are connected, as "
 			 "many as max_sessions allows; try again later",
-			 d->sessions.count);
+			 sv->sessions.count);
 		refuse_hello(c, id, -EAGAIN, text);
 		return false;
 	}
 	if (!is_admin &&
-	    sessions_of(d, &c->peer) >= d->config.uid_sessions) {
+	    sessions_of(sv, &c->peer) >= sv->config->uid_sessions) {
 		snprintf(text, sizeof(text), "%u programs of uid %u are "
 			 "connected, as many as uid_sessions allows",
-			 sessions_of(d, &c->peer), c->peer.uid);
+			 sessions_of(sv, &c->peer), c->peer.uid);
 		refuse_hello(c, id, -EAGAIN, text);
 		return false;
 	}
@@ -95,7 +96,7 @@ static bool check_room(struct daemon *d, struct conn *c, uint64_t id,
 
 /* Who on another host is it?  Whoever has come so far has a certificate of our
  * CA, and is told what else is wrong. */
-static bool check_remote(struct daemon *d, struct conn *c, uint64_t id,
+static bool check_remote(struct serve *sv, struct conn *c, uint64_t id,
 			 bool is_admin_only)
 {
 	char reason[REMOTE_REASON_BYTES];
@@ -104,9 +105,9 @@ static bool check_remote(struct daemon *d, struct conn *c, uint64_t id,
 	if (!c->peer.is_remote)
 		return true;
 	/* A reload may have come since the handshake. */
-	err = channel_verify(c->channel, d->server.tls, reason);
+	err = channel_verify(c->channel, sv->server->tls, reason);
 	if (err == 0)
-		err = remote_identify(&d->config, c->channel, &c->peer,
+		err = remote_identify(sv->config, c->channel, &c->peer,
 				      reason, sizeof(reason));
 	if (err == 0)
 		return true;
@@ -114,9 +115,9 @@ static bool check_remote(struct daemon *d, struct conn *c, uint64_t id,
 		conn_repeat(c);
 		return false;
 	}
-	remote_refused(&d->server.conns, &c->peer, reason);
+	remote_refused(&sv->server->conns, &c->peer, reason);
 	if (is_admin_only && c->peer.name[0] != '\0' &&
-	    !admins_have(&d->admins, &c->peer))
+	    !admins_have(sv->admins, &c->peer))
 		remote_explain_no_admin(&c->peer, reason, sizeof(reason));
 	conn_refuse(c, id, -EACCES, "%s", reason);
 	return false;
@@ -124,19 +125,19 @@ static bool check_remote(struct daemon *d, struct conn *c, uint64_t id,
 
 /* Who runs memd may use it, nobody too: where that is one user, and not what
  * all those are called whom this user namespace does not know. */
-static bool serves_nobody(const struct daemon *d)
+static bool serves_nobody(const struct serve *sv)
 {
-	return strcmp(d->config.allow_nobody, "yes") == 0 ||
+	return strcmp(sv->config->allow_nobody, "yes") == 0 ||
 	       (geteuid() == PEER_NOBODY && system_knows_all_users());
 }
 
-static bool check_peer(struct daemon *d, struct conn *c, uint64_t id)
+static bool check_peer(struct serve *sv, struct conn *c, uint64_t id)
 {
-	if (d->is_stopping) {
+	if (sv->is_stopping) {
 		refuse_hello(c, id, -ESHUTDOWN, "memd is stopping");
 		return false;
 	}
-	if (c->peer.uid == PEER_NOBODY && !serves_nobody(d)) {
+	if (c->peer.uid == PEER_NOBODY && !serves_nobody(sv)) {
 		refuse_hello(c, id, -EACCES, "uid 65534 (nobody, or a user "
 			     "this user namespace does not know) is not "
 			     "served; set allow_nobody = yes if it should be");
@@ -146,49 +147,49 @@ static bool check_peer(struct daemon *d, struct conn *c, uint64_t id)
 }
 
 /* The memory inside of a program is that program's alone; others may look. */
-static bool check_inside(const struct daemon *d, struct conn *c, uint64_t id,
+static bool check_inside(const struct serve *sv, struct conn *c, uint64_t id,
 			 bool is_admin_only)
 {
-	if (!d->is_embedded || c->peer.pid == getpid() ||
-	    (is_admin_only && admins_have(&d->admins, &c->peer)))
+	if (!sv->is_embedded || c->peer.pid == getpid() ||
+	    (is_admin_only && admins_have(sv->admins, &c->peer)))
 		return true;
 	refuse_hello(c, id, -EACCES, "this is the memory of another program");
 	return false;
 }
 
-static bool has_mailboxes(const struct daemon *d)
+static bool has_mailboxes(const struct serve *sv)
 {
-	return strcmp(d->config.mailbox, "yes") == 0;
+	return strcmp(sv->config->mailbox, "yes") == 0;
 }
 
-static uint64_t capabilities(const struct session *s)
+static uint64_t capabilities(const struct serve *sv, const struct session *s)
 {
 	uint64_t bits = s->main->peer.is_remote ?
 		MEMD__CAPABILITY__CAP_STORE : CAPABILITIES;
 
 	if (s->main->is_admin)
 		bits |= MEMD__CAPABILITY__CAP_ADMIN;
-	if (has_mailboxes(s->daemon) && !s->main->peer.is_remote)
+	if (has_mailboxes(sv) && !s->main->peer.is_remote)
 		bits |= MEMD__CAPABILITY__CAP_MAILBOX;
-	if (s->daemon->keeper.is_on && !s->main->peer.is_remote)
+	if (sv->keeper->is_on && !s->main->peer.is_remote)
 		bits |= MEMD__CAPABILITY__CAP_USERFAULTFD;
 	return bits;
 }
 
-static void reply_hello(struct daemon *d, const struct session *s, uint64_t id)
+static void reply_hello(struct serve *sv, const struct session *s, uint64_t id)
 {
 	Memd__HelloReply reply = MEMD__HELLO_REPLY__INIT;
 
 	reply.version_major = WIRE_VERSION_MAJOR;
 	reply.version_minor = WIRE_VERSION_MINOR;
 	reply.has_capabilities = true;
-	reply.capabilities = capabilities(s);
-	reply.instance = d->instance;
+	reply.capabilities = capabilities(sv, s);
+	reply.instance = sv->instance;
 	reply.session = s->id;
 	reply.token.data = (uint8_t *)s->token;
 	reply.token.len = sizeof(s->token);
 	reply.has_pool_bytes = true;
-	reply.pool_bytes = d->config.pool_size;
+	reply.pool_bytes = sv->config->pool_size;
 	reply.server = "memd " MEMD_VERSION;
 	conn_send(s->main, MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY, id,
 		  &reply.base);
@@ -216,7 +217,7 @@ static void log_open(const struct session *s)
 void handle_hello(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct serve *sv = room;
 	const Memd__Hello *hello = message;
 	struct session_wish wish = {
 		.command = hello->command != NULL ? hello->command : "",
@@ -229,18 +230,18 @@ void handle_hello(void *room, struct conn *c, uint64_t id,
 
 	if (!check_version(c, id, hello->version_major,
 			   hello->version_minor) ||
-	    !check_remote(d, c, id, wish.is_admin_only) ||
-	    !check_peer(d, c, id))
+	    !check_remote(sv, c, id, wish.is_admin_only) ||
+	    !check_peer(sv, c, id))
 		return;
 	if (strlen(wish.command) > WIRE_NAME_BYTES_MAX) {
 		conn_refuse(c, id, -EPROTO, "Hello: command is longer than "
 			    "%d bytes", WIRE_NAME_BYTES_MAX);
 		return;
 	}
-	if (!check_room(d, c, id, wish.is_admin_only) ||
-	    !check_inside(d, c, id, wish.is_admin_only))
+	if (!check_room(sv, c, id, wish.is_admin_only) ||
+	    !check_inside(sv, c, id, wish.is_admin_only))
 		return;
-	err = session_create(d, c, &wish, &s);
+	err = session_create(&sv->sessions, c, &wish, &s);
 	if (err != 0) {
 		refuse_hello(c, id, err, err == -EAGAIN ?
 			     "no accounts are left; try again later" :
@@ -248,7 +249,7 @@ void handle_hello(void *room, struct conn *c, uint64_t id,
 		return;
 	}
 	log_open(s);
-	reply_hello(d, s, id);
+	reply_hello(sv, s, id);
 }
 
 /* In a time that does not tell how many bytes were right. */
@@ -267,13 +268,13 @@ static bool token_is_equal(const struct session *s,
 void handle_join(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct serve *sv = room;
 	const Memd__Join *join = message;
 	struct session *s;
 
 	if (!check_version(c, id, join->version_major, 0))
 		return;
-	s = sessions_find(&d->sessions, join->session);
+	s = sessions_find(&sv->sessions, join->session);
 	if (s == NULL || s->main->state != CONN_MAIN ||
 	    s->main->peer.uid != c->peer.uid ||
 	    s->main->peer.pid != c->peer.pid ||
@@ -282,7 +283,7 @@ void handle_join(void *room, struct conn *c, uint64_t id,
 			     "process, or a wrong token");
 		return;
 	}
-	if (s->lane_count >= d->config.session_lanes) {
+	if (s->lane_count >= sv->config->session_lanes) {
 		char text[128];
 
 		snprintf(text, sizeof(text), "Join: this session has %u "
@@ -295,7 +296,7 @@ void handle_join(void *room, struct conn *c, uint64_t id,
 	conn_send_ok(c, id);
 }
 
-static const char *explain(int error)
+static const char *explain_mailbox(int error)
 {
 	switch (error) {
 	case -EOPNOTSUPP:
@@ -311,15 +312,17 @@ static const char *explain(int error)
 void handle_mailbox(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct serve *sv = room;
 	Memd__MailboxReply reply = MEMD__MAILBOX_REPLY__INIT;
 	int fd = -1;
-	int err = has_mailboxes(d) ? mailbox_open(c->session, &fd) :
+	int err = has_mailboxes(sv) ? mailbox_open(&sv->mailboxes,
+							&c->session->mailbox,
+							c, &fd) :
 				     -EOPNOTSUPP;
 
 	(void)message;
 	if (err != 0) {
-		conn_send_error(c, id, err, "%s", explain(err));
+		conn_send_error(c, id, err, "%s", explain_mailbox(err));
 		return;
 	}
 	reply.cell_count = MAILBOX_CELLS;
@@ -330,10 +333,11 @@ void handle_mailbox(void *room, struct conn *c, uint64_t id,
 
 void handle_ring(void *room, struct conn *c, uint64_t id, const void *message)
 {
-	(void)room;
+	struct serve *sv = room;
+
 	(void)id;
 	(void)message;
-	mailbox_ring(c->session);
+	mailbox_ring(&sv->mailboxes, &c->session->mailbox);
 }
 
 static const char *explain_copies(int error)
@@ -357,10 +361,10 @@ static const char *explain_copies(int error)
 void handle_userfaultfd(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
-	struct daemon *d = room;
+	struct serve *sv = room;
 	/* As many programs, with two each, as may be here. */
 	bool is_trusted = keeper_trusts(c->session->account->parent,
-					d->config.uid_sessions * 2);
+					sv->config->uid_sessions * 2);
 	int err = is_trusted ? -EMFILE : -EDQUOT;
 
 	(void)message;
@@ -370,7 +374,8 @@ void handle_userfaultfd(void *room, struct conn *c, uint64_t id,
 	}
 	conn_descriptors_allow(c, false);
 	if (c->descriptor_count > 0)
-		err = keeper_add(&d->keeper, c->session, c->descriptor,
+		err = keeper_add(sv->keeper, &c->session->copies,
+				 c->session->account->parent, c->descriptor,
 				 c->descriptor_count);
 	if (err == 0 && c->has_lost_descriptors)
 		err = -EMFILE;

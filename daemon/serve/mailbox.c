@@ -3,9 +3,9 @@
 #include "daemon/serve/mailbox.h"
 
 #include "common/clock.h"
-#include "daemon/daemon.h"
+#include "daemon/net/awake.h"
 #include "daemon/net/conn_output.h"
-#include "daemon/serve/session.h"
+#include "daemon/stats/stats.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -21,8 +21,12 @@ enum {
 	IDLE_NS = 10000000,
 };
 
-int mailboxes_init(struct mailboxes *ms, bool is_guarded)
+int mailboxes_init(struct mailboxes *ms, const struct config *config,
+		   struct stats *stats, struct awake *awake, bool is_guarded)
 {
+	ms->config = config;
+	ms->stats = stats;
+	ms->loop = awake;
 	LIST_INIT(&ms->awake);
 	return is_guarded ? guard_init(sizeof(struct mailbox)) : 0;
 }
@@ -36,7 +40,7 @@ void mailboxes_fini(struct mailboxes *ms)
 /* ---- made and gone */
 
 /* With all its memory, so that where there is none it is an error here. */
-static int make_file(int *ret_fd)
+static int make_mailbox_file(int *ret_fd)
 {
 	int fd = memfd_create("memd-mailbox", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -54,15 +58,15 @@ static int make_file(int *ret_fd)
 	return 0;
 }
 
-int mailbox_open(struct session *s, int *ret_fd)
+int mailbox_open(struct mailboxes *ms, struct mailbox_end *end,
+		 struct conn *main, int *ret_fd)
 {
-	struct mailbox_end *end = &s->mailbox;
 	struct mailbox *shared;
 	int fd = -1, err;
 
 	if (end->shared != NULL)
 		return -EEXIST;
-	err = make_file(&fd);
+	err = make_mailbox_file(&fd);
 	if (err != 0)
 		return err;
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
@@ -74,55 +78,51 @@ int mailbox_open(struct session *s, int *ret_fd)
 	/* Helper processes must not keep it. */
 	(void)madvise(shared, sizeof(*shared), MADV_DONTFORK);
 	atomic_store(&shared->daemon_sleeps, 1);
-	*end = (struct mailbox_end){ .session = s, .shared = shared };
+	*end = (struct mailbox_end){ .all = ms, .main = main,
+				     .shared = shared };
 	guard_add(&end->guarded, shared, sizeof(*shared));
-	s->daemon->stats.mailboxes++;
+	ms->stats->mailboxes++;
 	*ret_fd = fd;
 	return 0;
 }
 
-void mailbox_close(struct session *s)
+void mailbox_close(struct mailbox_end *end)
 {
-	struct mailbox_end *end = &s->mailbox;
-
 	if (end->shared == NULL)
 		return;
 	if (end->is_awake)
 		LIST_REMOVE(end, link);
 	guard_remove(&end->guarded);
 	munmap(end->shared, sizeof(*end->shared));
-	s->daemon->stats.mailboxes--;
+	end->all->stats->mailboxes--;
 	*end = (struct mailbox_end){ 0 };
 }
 
-static void wake(struct mailbox_end *end)
+static void mailbox_wake(struct mailbox_end *end)
 {
 	atomic_store(&end->shared->daemon_sleeps, 0);
 	end->asked_ns = clock_now_ns();
 	if (end->is_awake)
 		return;
 	end->is_awake = true;
-	LIST_INSERT_HEAD(&end->session->daemon->mailboxes.awake, end, link);
-	awake_look_again(&end->session->daemon->awake);
+	LIST_INSERT_HEAD(&end->all->awake, end, link);
+	awake_look_again(end->all->loop);
 }
 
-void mailbox_ring(struct session *s)
+void mailbox_ring(struct mailboxes *ms, struct mailbox_end *end)
 {
-	struct mailbox_end *end = &s->mailbox;
-	struct daemon *d = s->daemon;
-
-	d->stats.mailbox_rings++;
+	ms->stats->mailbox_rings++;
 	if (end->shared == NULL)
 		return;
-	wake(end);
+	mailbox_wake(end);
 	/* Only what is found in it is worth more than one look. */
-	awake_look_again(&d->awake);
+	awake_look_again(ms->loop);
 }
 
 void mailbox_check_guard(const struct mailbox_end *end)
 {
 	if (end->guarded.is_lost)
-		conn_close(end->session->main, "punched holes into its "
+		conn_close(end->main, "punched holes into its "
 			   "mailbox, and there is no memory to fill them");
 }
 
@@ -138,9 +138,9 @@ void mailbox_note_cpu(struct mailbox *m)
 
 /* ---- answers, M3 */
 
-bool mailbox_is_library(const struct session *s, unsigned cell)
+bool mailbox_is_library(const struct mailbox_end *end, unsigned cell)
 {
-	return atomic_load(&s->mailbox.shared->cell[cell].is_library) != 0;
+	return atomic_load(&end->shared->cell[cell].is_library) != 0;
 }
 
 static void wake_asker(struct mailbox_cell *cell)
@@ -150,70 +150,70 @@ static void wake_asker(struct mailbox_cell *cell)
 			      NULL, NULL, 0);
 }
 
-static void wake_library(struct session *s, unsigned idx)
+static void wake_library(struct mailbox_end *end, unsigned idx)
 {
-	struct mailbox *m = s->mailbox.shared;
+	struct mailbox *m = end->shared;
 
 	atomic_fetch_or(&m->answered, UINT64_C(1) << idx);
 	if (atomic_load(&m->library_sleeps) != 0 &&
 	    atomic_exchange(&m->library_sleeps, 0) != 0)
-		conn_send(s->main, MEMD__MESSAGE_TYPE__TYPE_RING, 0, NULL);
+		conn_send(end->main, MEMD__MESSAGE_TYPE__TYPE_RING, 0, NULL);
 }
 
 /* Whoever got a page is likely to ask for more. */
-static void note_answer(struct session *s)
+static void note_answer(struct mailbox_end *end)
 {
-	mailbox_note_cpu(s->mailbox.shared);
-	if (s->daemon->config.busy_poll != 0)
-		wake(&s->mailbox);
+	mailbox_note_cpu(end->shared);
+	if (end->all->config->busy_poll != 0)
+		mailbox_wake(end);
 }
 
 /* `state`: ANSWERED or MAPPED. */
-static void hand_back(struct session *s, unsigned idx, uint32_t state)
+static void hand_back(struct mailbox_end *end, unsigned idx, uint32_t state)
 {
-	struct mailbox_cell *cell = &s->mailbox.shared->cell[idx];
+	struct mailbox_cell *cell = &end->shared->cell[idx];
 	uint32_t asked = CELL_ASKED, left = CELL_LEFT;
 	/* Now: afterwards the cell is the client's, and soon another's. */
 	bool is_library = atomic_load(&cell->is_library) != 0;
 
 	if (atomic_compare_exchange_strong(&cell->state, &asked, state)) {
 		if (is_library)
-			wake_library(s, idx);
+			wake_library(end, idx);
 		else
 			wake_asker(cell);
 	} else {
 		(void)atomic_compare_exchange_strong(&cell->state, &left,
 						     CELL_FREE);
 	}
-	mailbox_check_guard(&s->mailbox);
+	mailbox_check_guard(end);
 }
 
-void mailbox_answer(struct session *s, unsigned idx, uint16_t type,
+void mailbox_answer(struct mailbox_end *end, unsigned idx, uint16_t type,
 		    uint64_t request_id, const ProtobufCMessage *message)
 {
-	struct mailbox_cell *cell = &s->mailbox.shared->cell[idx];
+	struct mailbox_cell *cell = &end->shared->cell[idx];
 	ssize_t packed;
 
 	/* Before the answer, which may be followed by the next question. */
-	note_answer(s);
+	note_answer(end);
 	if (atomic_load(&cell->state) == CELL_ASKED) {
 		packed = wire_pack(type, request_id, message, 0, cell->frame,
 				   sizeof(cell->frame));
 		cell->frame_bytes = packed > 0 ? (uint32_t)packed : 0;
 	}
-	hand_back(s, idx, CELL_ANSWERED);
+	hand_back(end, idx, CELL_ANSWERED);
 }
 
-void mailbox_answer_mapped(struct session *s, unsigned idx)
+void mailbox_answer_mapped(struct mailbox_end *end, unsigned idx)
 {
-	bool is_awake = s->mailbox.is_awake;
+	bool is_awake = end->is_awake;
 
 	/* Whoever looks anyway need not be told first. */
 	if (!is_awake)
-		note_answer(s);
-	hand_back(s, idx, CELL_MAPPED);
+		note_answer(end);
+	hand_back(end, idx, CELL_MAPPED);
 	if (is_awake)
-		note_answer(s);
+		note_answer(end);
 }
 
 /* ---- sleeping, M2 */
@@ -232,9 +232,9 @@ static bool fall_asleep(struct mailbox_end *end)
 	return true;
 }
 
-void mailboxes_doze(struct daemon *d, uint64_t now_ns)
+void mailboxes_doze(struct mailboxes *ms, uint64_t now_ns)
 {
-	struct mailbox_end *end = LIST_FIRST(&d->mailboxes.awake);
+	struct mailbox_end *end = LIST_FIRST(&ms->awake);
 
 	while (end != NULL) {
 		struct mailbox_end *next = LIST_NEXT(end, link);
@@ -245,9 +245,9 @@ void mailboxes_doze(struct daemon *d, uint64_t now_ns)
 	}
 }
 
-bool mailboxes_sleep(struct daemon *d)
+bool mailboxes_sleep(struct mailboxes *ms)
 {
-	struct mailbox_end *end = LIST_FIRST(&d->mailboxes.awake);
+	struct mailbox_end *end = LIST_FIRST(&ms->awake);
 	bool is_quiet = true;
 
 	while (end != NULL) {

@@ -18,12 +18,15 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
-struct daemon;
-struct session;
+struct awake;
+struct config;
+struct conn;
+struct stats;
 
 /* A session's, inside it. */
 struct mailbox_end {
-	struct session *session;
+	struct mailboxes *all;
+	struct conn *main;		/* of the session */
 	struct mailbox *shared;		/* NULL: none */
 	struct guarded guarded;		/* the same */
 	uint64_t seen;			/* asked, and not looked into yet */
@@ -34,34 +37,41 @@ struct mailbox_end {
 };
 
 struct mailboxes {
+	const struct config *config;	/* borrowed, as the next two */
+	struct stats *stats;
+	struct awake *loop;
 	LIST_HEAD(, mailbox_end) awake;
 };
 
 /* is_guarded: against clients that take memory out of theirs (guard.h).
  * Returns 0 or -errno. */
-int mailboxes_init(struct mailboxes *ms, bool is_guarded) MUST_CHECK;
+int mailboxes_init(struct mailboxes *ms, const struct config *config,
+		   struct stats *stats, struct awake *awake, bool is_guarded)
+	MUST_CHECK;
 void mailboxes_fini(struct mailboxes *ms);
 
 /* Make the session's.  *ret_fd is for the client; the caller closes it.
  * Returns 0, -EEXIST, -ENOMEM, -EMFILE. */
-int mailbox_open(struct session *s, int *ret_fd) MUST_CHECK;
-void mailbox_close(struct session *s);
+int mailbox_open(struct mailboxes *ms, struct mailbox_end *end,
+		 struct conn *main, int *ret_fd) MUST_CHECK;
+/* Accepts one that is not open. */
+void mailbox_close(struct mailbox_end *end);
 
 /* The client says that there is something in it. */
-void mailbox_ring(struct session *s);
+void mailbox_ring(struct mailboxes *ms, struct mailbox_end *end);
 
 /* Let those that have not been used for a while ring from now on. */
-void mailboxes_doze(struct daemon *d, uint64_t now_ns);
+void mailboxes_doze(struct mailboxes *ms, uint64_t now_ns);
 
 /* Nothing was asked for long enough: let all clients ring from now on.
  * Returns false when one has asked meanwhile. */
-bool mailboxes_sleep(struct daemon *d);
+bool mailboxes_sleep(struct mailboxes *ms);
 
 /* Does the client's library wait for the answer, and not one of its threads? */
-bool mailbox_is_library(const struct session *s, unsigned cell);
+bool mailbox_is_library(const struct mailbox_end *end, unsigned cell);
 
 /* Reply to what came in cell `cell`. */
-void mailbox_answer(struct session *s, unsigned cell, uint16_t type,
+void mailbox_answer(struct mailbox_end *end, unsigned cell, uint16_t type,
 		    uint64_t request_id, const ProtobufCMessage *message);
 
 /* The client took memory out of it, there is no more, and so its questions are
@@ -72,6 +82,6 @@ void mailbox_check_guard(const struct mailbox_end *end);
 void mailbox_note_cpu(struct mailbox *m);
 
 /* The page that was asked for in cell `cell` is mapped where it was touched. */
-void mailbox_answer_mapped(struct session *s, unsigned cell);
+void mailbox_answer_mapped(struct mailbox_end *end, unsigned cell);
 
 #endif

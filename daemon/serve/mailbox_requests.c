@@ -4,9 +4,8 @@
 #include "daemon/serve/mailbox_requests.h"
 
 #include "common/clock.h"
-#include "daemon/daemon.h"
+#include "daemon/serve/serve.h"
 #include "daemon/serve/handle_fault.h"
-#include "daemon/serve/session.h"
 #include <errno.h>
 #include <string.h>
 
@@ -16,15 +15,15 @@ enum {
 	CELLS_PER_LOOK = 16,
 };
 
-static void answer_error(struct session *s, unsigned idx, uint64_t request_id,
-			 int error)
+static void answer_error(struct mailbox_end *end, unsigned idx,
+			 uint64_t request_id, int error)
 {
 	Memd__Error message = MEMD__ERROR__INIT;
 
 	message.code = (uint32_t)-error;
 	message.text = (char *)"only a Fault of one page, or Touched, may be "
 			       "put into a mailbox";
-	mailbox_answer(s, idx, MEMD__MESSAGE_TYPE__TYPE_ERROR, request_id,
+	mailbox_answer(end, idx, MEMD__MESSAGE_TYPE__TYPE_ERROR, request_id,
 		       &message.base);
 }
 
@@ -48,8 +47,9 @@ static uint32_t copy_frame(const struct mailbox_cell *cell,
 	return bytes;
 }
 
-static const void *unpack(struct daemon *d, const struct wire_header *header,
-			  const uint8_t *frame)
+static const void *unpack_cell(struct serve *sv,
+			       const struct wire_header *header,
+			       const uint8_t *frame)
 {
 	const ProtobufCMessageDescriptor *descriptor =
 		header->type == MEMD__MESSAGE_TYPE__TYPE_FAULT ?
@@ -59,8 +59,8 @@ static const void *unpack(struct daemon *d, const struct wire_header *header,
 	if (header->type != MEMD__MESSAGE_TYPE__TYPE_FAULT &&
 	    header->type != MEMD__MESSAGE_TYPE__TYPE_TOUCHED)
 		return NULL;
-	wire_arena_init(&arena, d->server.conns.unpack,
-			sizeof(d->server.conns.unpack));
+	wire_arena_init(&arena, sv->server->conns.unpack,
+			sizeof(sv->server->conns.unpack));
 	return wire_unpack(descriptor, &arena, frame + WIRE_HEADER_BYTES,
 			   header->body_bytes);
 }
@@ -73,9 +73,9 @@ static bool is_refused(const struct wire_header *header, const void *message)
 		((const Memd__Fault *)message)->n_page != 1);
 }
 
-static void take_cell(struct session *s, unsigned idx)
+static void take_cell(struct serve *sv, struct mailbox_end *end, unsigned idx)
 {
-	struct mailbox_cell *cell = &s->mailbox.shared->cell[idx];
+	struct mailbox_cell *cell = &end->shared->cell[idx];
 	uint32_t asked = CELL_ASKED, left = CELL_LEFT;
 	uint32_t state = atomic_load(&cell->state);
 	struct wire_header header = { 0 };
@@ -88,22 +88,22 @@ static void take_cell(struct session *s, unsigned idx)
 	if (state != CELL_ASKED)
 		return;
 	if (copy_frame(cell, frame, &header) != 0)
-		message = unpack(s->daemon, &header, frame);
+		message = unpack_cell(sv, &header, frame);
 	if (is_refused(&header, message)) {
-		answer_error(s, idx, header.request_id, -EPROTO);
+		answer_error(end, idx, header.request_id, -EPROTO);
 	} else if (header.type == MEMD__MESSAGE_TYPE__TYPE_TOUCHED) {
-		handle_touched_in_cell(s->daemon, s->main, message);
+		handle_touched_in_cell(sv, end->main, message);
 		(void)atomic_compare_exchange_strong(&cell->state, &asked,
 						     CELL_FREE);
 	} else {
-		handle_fault_in_cell(s->daemon, s->main, idx,
-				     header.request_id, message);
+		handle_fault_in_cell(sv, end->main, idx, header.request_id,
+				     message);
 	}
 }
 
 /* A round is what was asked when it began: what is asked meanwhile comes after
  * it, so that no cell waits for another one for ever. */
-static unsigned look_into(struct mailbox_end *end)
+static unsigned look_into(struct serve *sv, struct mailbox_end *end)
 {
 	struct mailbox *m = end->shared;
 	unsigned count = 0;
@@ -118,8 +118,8 @@ static unsigned look_into(struct mailbox_end *end)
 		unsigned idx = (unsigned)__builtin_ctzll(end->seen);
 
 		end->seen &= end->seen - 1;
-		if (end->session->main->state == CONN_MAIN)
-			take_cell(end->session, idx);
+		if (end->main->state == CONN_MAIN)
+			take_cell(sv, end, idx);
 	}
 	end->asked_ns = clock_now_ns();
 	end->is_used = true;
@@ -127,15 +127,15 @@ static unsigned look_into(struct mailbox_end *end)
 	return count;
 }
 
-unsigned mailboxes_poll(struct daemon *d)
+unsigned mailboxes_poll(struct serve *sv)
 {
 	struct mailbox_end *end;
 	unsigned count = 0;
 
 	/* Nothing below opens, closes or puts to sleep a mailbox. */
-	LIST_FOREACH(end, &d->mailboxes.awake, link)
-		count += look_into(end);
-	d->stats.mailbox_requests += count;
-	d->stats.messages_in += count;
+	LIST_FOREACH(end, &sv->mailboxes.awake, link)
+		count += look_into(sv, end);
+	sv->stats->mailbox_requests += count;
+	sv->stats->messages_in += count;
 	return count;
 }

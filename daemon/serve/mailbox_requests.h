@@ -3,10 +3,10 @@
 #ifndef MEMD_SERVE_MAILBOX_REQUESTS_H
 #define MEMD_SERVE_MAILBOX_REQUESTS_H
 
-struct daemon;
+struct serve;
 
 /* Look into all that are awake, a bit into each.  Returns how many requests
  * were there. */
-unsigned mailboxes_poll(struct daemon *d);
+unsigned mailboxes_poll(struct serve *sv);
 
 #endif

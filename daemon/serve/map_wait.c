@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/map_wait.h"
 
-#include "daemon/daemon.h"
 #include "daemon/net/conn_output.h"
-#include "daemon/serve/serve_messages.h"
+#include "daemon/serve/pending.h"
 #include "daemon/serve/session.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -24,11 +23,10 @@ struct map_wait {
 
 void map_waits_init(struct map_waits *ws)
 {
-	*ws = (struct map_waits){ 0 };
 	TAILQ_INIT(&ws->all);
 }
 
-static void take_out(struct map_waits *ws, struct map_wait *wait)
+static void map_wait_take_out(struct map_waits *ws, struct map_wait *wait)
 {
 	TAILQ_REMOVE(&ws->all, wait, link);
 	ws->count--;
@@ -41,15 +39,14 @@ void map_waits_fini(struct map_waits *ws)
 	if (ws->all.tqh_last == NULL)
 		return;
 	while ((wait = TAILQ_FIRST(&ws->all)) != NULL) {
-		take_out(ws, wait);
+		map_wait_take_out(ws, wait);
 		free(wait);
 	}
 }
 
-int map_wait_add(struct daemon *d, struct conn *c, uint64_t request_id,
+int map_wait_add(struct map_waits *ws, struct conn *c, uint64_t request_id,
 		 const Memd__SegmentCreate *create)
 {
-	struct map_waits *ws = &d->map_waits;
 	const struct pending_entry like = { .kind = PENDING_MAP, .conn = c,
 					    .request_id = request_id };
 	size_t length = memd__segment_create__get_packed_size(create);
@@ -61,7 +58,7 @@ int map_wait_add(struct daemon *d, struct conn *c, uint64_t request_id,
 	wait = malloc(sizeof(*wait) + length);
 	if (wait == NULL)
 		return -ENOMEM;
-	if (!pending_add(&d->pending, &like, &wait->cookie)) {
+	if (!pending_add(ws->pending, &like, &wait->cookie)) {
 		free(wait);
 		return -EBUSY;
 	}
@@ -82,7 +79,8 @@ void map_waits_wake(struct map_waits *ws)
 	ws->is_due = !TAILQ_EMPTY(&ws->all);
 }
 
-static void try_again(struct daemon *d, const struct pending_entry *e,
+static void try_again(const struct map_waits *ws,
+		      const struct pending_entry *e,
 		      const struct map_wait *wait)
 {
 	Memd__SegmentCreate *create = memd__segment_create__unpack(
@@ -94,12 +92,12 @@ static void try_again(struct daemon *d, const struct pending_entry *e,
 				"for the request");
 		return;
 	}
-	handle_segment_create(d, e->conn, e->request_id, create);
+	ws->take(ws->ctx, e->conn, e->request_id, create);
 	memd__segment_create__free_unpacked(create, NULL);
 }
 
 /* The one whose turn it is; NULL: all have been tried. */
-static struct map_wait *take_next(struct map_waits *ws)
+static struct map_wait *map_wait_take_next(struct map_waits *ws)
 {
 	struct map_wait *wait;
 
@@ -111,33 +109,31 @@ static struct map_wait *take_next(struct map_waits *ws)
 	if (wait == NULL)
 		return NULL;
 	ws->next = TAILQ_NEXT(wait, link);
-	take_out(ws, wait);
+	map_wait_take_out(ws, wait);
 	return wait;
 }
 
-static void step(struct daemon *d, struct map_wait *wait)
+static void map_wait_try(struct map_waits *ws, struct map_wait *wait)
 {
-	struct map_waits *ws = &d->map_waits;
-	struct pending_entry e = pending_take(&d->pending, wait->cookie);
+	struct pending_entry e = pending_take(ws->pending, wait->cookie);
 
 	ws->is_trying = true;
 	/* Who has left gets nothing, and least of all what stays behind; where
 	 * memd is stopping, that is everybody. */
 	if (e.conn != NULL && e.conn->state != CONN_DEAD)
-		try_again(d, &e, wait);
+		try_again(ws, &e, wait);
 	ws->is_trying = false;
 	free(wait);
 }
 
-void map_waits_step(struct daemon *d)
+void map_waits_step(struct map_waits *ws)
 {
-	struct map_waits *ws = &d->map_waits;
 	struct map_wait *wait;
 
 	for (unsigned n = 0; n < TRIES_PER_TURN && ws->is_due; n++) {
-		wait = take_next(ws);
+		wait = map_wait_take_next(ws);
 		if (wait != NULL)
-			step(d, wait);
+			map_wait_try(ws, wait);
 		ws->is_due = ws->next != NULL ||
 			     (ws->is_woken && !TAILQ_EMPTY(&ws->all));
 	}

@@ -15,10 +15,15 @@
 #include <sys/queue.h>
 
 struct conn;
-struct daemon;
 struct map_wait;
+struct pending_table;
 
 struct map_waits {
+	struct pending_table *pending;	/* borrowed */
+	/* Deal with a request as if it had just come. */
+	void (*take)(void *ctx, struct conn *c, uint64_t request_id,
+		     const void *create);
+	void *ctx;
 	TAILQ_HEAD(, map_wait) all;
 	uint32_t count;
 	struct map_wait *next;		/* to be tried; NULL: all have been */
@@ -28,17 +33,18 @@ struct map_waits {
 	bool is_trying;			/* the one before `next`, once more */
 };
 
+/* The caller fills in what is borrowed, and `take`. */
 void map_waits_init(struct map_waits *ws);
 void map_waits_fini(struct map_waits *ws);
 
 /* Have the request wait.  Returns 0; or -EBUSY (too many requests), -ENOMEM. */
-int map_wait_add(struct daemon *d, struct conn *c, uint64_t request_id,
+int map_wait_add(struct map_waits *ws, struct conn *c, uint64_t request_id,
 		 const Memd__SegmentCreate *create) MUST_CHECK;
 
 /* What was being taken down has gone, or will not go. */
 void map_waits_wake(struct map_waits *ws);
 
 /* Try those that wait again, as far as one turn goes.  The turn only. */
-void map_waits_step(struct daemon *d);
+void map_waits_step(struct map_waits *ws);
 
 #endif

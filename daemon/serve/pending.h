@@ -18,9 +18,9 @@ struct guest_op;
 
 enum pending_kind {
 	PENDING_FREE, PENDING_FAULT, PENDING_ADVISE, PENDING_PIN,
-	PENDING_UNPIN, PENDING_EVICT, PENDING_REPLAY, PENDING_STORE,
+	PENDING_UNPIN, PENDING_EVICT, PENDING_REPLAY, PENDING_GUEST,
 	/* The pager does not know of these. */
-	PENDING_STORE_CLOSE, PENDING_MAP,
+	PENDING_GUEST_CLOSE, PENDING_MAP,
 };
 
 struct pending_entry {
@@ -36,7 +36,7 @@ struct pending_entry {
 	pid_t pid;			/* FAULT: for the trace */
 	uint32_t session;		/* FAULT: counts it as waiting */
 	struct pin *pin;		/* PIN, UNPIN */
-	struct guest_op *guest_op;	/* STORE */
+	struct guest_op *guest_op;	/* GUEST */
 	LIST_ENTRY(pending_entry) link;	/* of conn, or of the free ones */
 };
 

@@ -1,31 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/pin.h"
 
-#include "common/clock.h"
-#include "daemon/daemon.h"
-#include "daemon/serve/session.h"
+#include "daemon/engine/engine.h"
+#include "daemon/serve/pending.h"
+#include "daemon/segments/segments.h"
 #include "daemon/system/system.h"
 #include <errno.h>
 
 /* Each is at most a turn's work of the pager. */
 enum { RELEASES_PER_TURN = 8 };
 
-void pins_init(struct pins *ps)
+void pins_init(struct pins *ps, struct engine *engine,
+	       struct pending_table *pending, struct segments *segments)
 {
+	ps->engine = engine;
+	ps->pending = pending;
+	ps->segments = segments;
 	TAILQ_INIT(&ps->orphans);
 	system_random(ps->key, sizeof(ps->key));
 }
 
-static struct pin_list *bucket_of(const struct pins *ps, struct attachment *a,
-				  uint64_t first, uint64_t count)
+static struct pin_list *pin_bucket(const struct pins *ps,
+				   const struct pin_owner *owner,
+				   uint64_t first, uint64_t count)
 {
 	uint64_t sum = first * (ps->key[0] | 1) + count * (ps->key[1] | 1) +
-		       a->segment_number * (ps->key[2] | 1);
+		       owner->segment_number * (ps->key[2] | 1);
 
-	return &a->session->pins[sum >> (64 - PIN_BUCKET_BITS)];
+	return &owner->book->bucket[sum >> (64 - PIN_BUCKET_BITS)];
 }
 
-struct pin *pin_add(const struct pins *ps, struct attachment *a,
+struct pin *pin_add(const struct pins *ps, struct pin_owner *owner,
 		    uint64_t first, uint64_t count)
 {
 	struct pin *pin = calloc(1, sizeof(*pin));
@@ -33,31 +38,32 @@ struct pin *pin_add(const struct pins *ps, struct attachment *a,
 	if (pin == NULL)
 		return NULL;
 	*pin = (struct pin){
-		.owner = a,
-		.segment_number = a->segment_number,
-		.pager_id = a->segment->pager_id,
+		.owner = owner,
+		.segment_number = owner->segment_number,
+		.pager_id = owner->pager_id,
 		.first = first,
 		.count = count,
 		.is_busy = true,
 	};
-	LIST_INSERT_HEAD(&a->pins, pin, link);
-	LIST_INSERT_HEAD(bucket_of(ps, a, first, count), pin, range_link);
-	a->session->pin_count++;
+	LIST_INSERT_HEAD(&owner->pins, pin, link);
+	LIST_INSERT_HEAD(pin_bucket(ps, owner, first, count), pin,
+			 range_link);
+	owner->book->count++;
 	return pin;
 }
 
-static void disown(struct pin *pin)
+static void pin_disown(struct pin *pin)
 {
 	LIST_REMOVE(pin, link);
 	LIST_REMOVE(pin, range_link);
-	pin->owner->session->pin_count--;
+	pin->owner->book->count--;
 	pin->owner = NULL;
 }
 
 static void pin_free(struct pin *pin)
 {
 	if (pin->owner != NULL)
-		disown(pin);
+		pin_disown(pin);
 	free(pin);
 }
 
@@ -71,34 +77,34 @@ void pin_asked(struct pins *ps, struct pin *pin, bool is_held)
 		TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
 }
 
-struct pin *pin_find(const struct pins *ps, struct attachment *a,
+struct pin *pin_find(const struct pins *ps, const struct pin_owner *owner,
 		     uint64_t first, uint64_t count)
 {
 	struct pin *pin;
 
-	LIST_FOREACH(pin, bucket_of(ps, a, first, count), range_link)
-		if (pin->is_held && pin->owner == a && pin->first == first &&
-		    pin->count == count)
+	LIST_FOREACH(pin, pin_bucket(ps, owner, first, count), range_link)
+		if (pin->is_held && pin->owner == owner &&
+		    pin->first == first && pin->count == count)
 			return pin;
 	return NULL;
 }
 
 void pin_orphan(struct pins *ps, struct pin *pin)
 {
-	disown(pin);
+	pin_disown(pin);
 	if (!pin->is_busy)
 		TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
 }
 
-void pins_keep_all(struct pin_list *kept, struct attachment *a)
+void pins_keep_all(struct pin_list *kept, struct pin_owner *owner)
 {
 	struct pin *pin, *next;
 
-	for (pin = LIST_FIRST(&a->pins); pin != NULL; pin = next) {
+	for (pin = LIST_FIRST(&owner->pins); pin != NULL; pin = next) {
 		next = LIST_NEXT(pin, link);
 		if (pin->is_busy)
 			continue;
-		disown(pin);
+		pin_disown(pin);
 		LIST_INSERT_HEAD(kept, pin, link);
 	}
 }
@@ -113,11 +119,11 @@ void pins_orphan_kept(struct pins *ps, struct pin_list *kept)
 	}
 }
 
-void pins_orphan_all(struct pins *ps, struct attachment *a)
+void pins_orphan_all(struct pins *ps, struct pin_owner *owner)
 {
 	struct pin *pin;
 
-	while ((pin = LIST_FIRST(&a->pins)) != NULL)
+	while ((pin = LIST_FIRST(&owner->pins)) != NULL)
 		pin_orphan(ps, pin);
 }
 
@@ -130,37 +136,36 @@ void pin_released(struct pins *ps, struct pin *pin, int result)
 		TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
 }
 
-static void release(struct daemon *d, struct pin *pin)
+static void pin_release(struct pins *ps, struct pin *pin)
 {
-	struct segment *segment = segments_find_pager_id(&d->segments,
+	struct segment *segment = segments_find_pager_id(ps->segments,
 							 pin->pager_id);
 	struct pending_entry like = { .kind = PENDING_UNPIN, .pin = pin };
 	uint64_t cookie;
 
 	if (segment != NULL && segment->id == pin->segment_number &&
-	    !pending_add(&d->pending, &like, &cookie))
+	    !pending_add(ps->pending, &like, &cookie))
 		return;
-	TAILQ_REMOVE(&d->pins.orphans, pin, orphan_link);
+	TAILQ_REMOVE(&ps->orphans, pin, orphan_link);
 	if (segment == NULL || segment->id != pin->segment_number) {
 		pin_free(pin);		/* the segment is gone */
 		return;
 	}
 	pin->is_busy = true;
-	pager_advise(d->engine.pager, pin->pager_id, pin->first, pin->count,
-		     PAGER_UNPIN, cookie, clock_now_ns());
-	d->engine.wants_run = true;
+	engine_advise(ps->engine, pin->pager_id, pin->first, pin->count,
+		      PAGER_UNPIN, cookie);
 }
 
-void pins_release(struct daemon *d)
+void pins_release(struct pins *ps)
 {
-	struct pin *last = TAILQ_LAST(&d->pins.orphans, pin_queue), *pin;
+	struct pin *last = TAILQ_LAST(&ps->orphans, pin_queue), *pin;
 
 	/* Those that must be tried again come behind the last one. */
 	for (unsigned n = 0; n < RELEASES_PER_TURN; n++) {
-		pin = TAILQ_FIRST(&d->pins.orphans);
+		pin = TAILQ_FIRST(&ps->orphans);
 		if (pin == NULL)
 			return;
-		release(d, pin);
+		pin_release(ps, pin);
 		if (pin == last)
 			return;
 	}

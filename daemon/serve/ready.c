@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/ready.h"
 
-#include "daemon/daemon.h"
 #include "daemon/net/conn_output.h"
-#include "daemon/serve/session.h"
+#include "daemon/stats/stats.h"
 
-void readies_init(struct readies *rs)
+void readies_init(struct readies *rs, struct stats *stats)
 {
+	rs->stats = stats;
 	TAILQ_INIT(&rs->queued);
 }
 
-static bool is_empty(const struct ready_list *list)
+static bool ready_list_is_empty(const struct ready_list *list)
 {
 	return list->range_count == 0;
 }
 
-static void send_list(struct daemon *d, struct ready_list *list)
+static void ready_list_send(struct readies *rs, struct ready_list *list)
 {
-	const struct attachment *a = list->attachment;
 	Memd__Range range[READY_RANGES_MAX], *pointer[READY_RANGES_MAX];
 	Memd__Ready ready = MEMD__READY__INIT;
 	uint64_t pages = 0;
@@ -29,27 +28,28 @@ static void send_list(struct daemon *d, struct ready_list *list)
 		pointer[i] = &range[i];
 		pages += range[i].count;
 	}
-	ready.segment = a->segment_number;
+	ready.segment = list->segment_number;
 	ready.n_range = list->range_count;
 	ready.range = pointer;
 	ready.n_mark = list->mark_count;
 	ready.mark = list->mark;
-	if (conn_is_clogged(a->session->main)) {
-		d->stats.readies_dropped += pages;
+	if (conn_is_clogged(list->to)) {
+		rs->stats->readies_dropped += pages;
 	} else {
-		conn_send(a->session->main, MEMD__MESSAGE_TYPE__TYPE_READY, 0,
+		conn_send(list->to, MEMD__MESSAGE_TYPE__TYPE_READY, 0,
 			  &ready.base);
-		d->stats.readies_sent += pages;
+		rs->stats->readies_sent += pages;
 	}
 	list->range_count = list->mark_count = 0;
 }
 
 /* Neighbours are told as one; in either direction, as readers go. */
-static bool extend(struct ready_list *list, uint64_t first, uint64_t count)
+static bool ready_list_extend(struct ready_list *list, uint64_t first,
+			      uint64_t count)
 {
 	uint32_t last = list->range_count - 1;
 
-	if (is_empty(list))
+	if (ready_list_is_empty(list))
 		return false;
 	if (list->range[last].first + list->range[last].count == first) {
 		list->range[last].count += count;
@@ -63,30 +63,30 @@ static bool extend(struct ready_list *list, uint64_t first, uint64_t count)
 	return false;
 }
 
-static struct ready_list *list_of(struct attachment *a)
+struct ready_list *ready_list_create(struct conn *to, uint32_t segment_number)
 {
-	if (a->ready == NULL)
-		a->ready = calloc(1, sizeof(*a->ready));
-	if (a->ready != NULL)
-		a->ready->attachment = a;
-	return a->ready;
+	struct ready_list *list = calloc(1, sizeof(*list));
+
+	if (list != NULL) {
+		list->to = to;
+		list->segment_number = segment_number;
+	}
+	return list;
 }
 
-void readies_add(struct daemon *d, struct attachment *a, uint64_t first,
+void readies_add(struct readies *rs, struct ready_list *list, uint64_t first,
 		 uint64_t count, uint64_t mark)
 {
-	struct ready_list *list = list_of(a);
-
 	if (list == NULL) {
-		d->stats.readies_dropped += count;
+		rs->stats->readies_dropped += count;
 		return;
 	}
 	if (list->range_count == READY_RANGES_MAX ||
 	    list->mark_count == READY_MARKS_MAX)
-		send_list(d, list);
-	else if (is_empty(list))
-		TAILQ_INSERT_TAIL(&d->readies.queued, list, link);
-	if (!extend(list, first, count)) {
+		ready_list_send(rs, list);
+	else if (ready_list_is_empty(list))
+		TAILQ_INSERT_TAIL(&rs->queued, list, link);
+	if (!ready_list_extend(list, first, count)) {
 		list->range[list->range_count].first = first;
 		list->range[list->range_count++].count = count;
 	}
@@ -94,20 +94,19 @@ void readies_add(struct daemon *d, struct attachment *a, uint64_t first,
 		list->mark[list->mark_count++] = mark;
 }
 
-void readies_forget(struct readies *rs, struct attachment *a)
+void readies_forget(struct readies *rs, struct ready_list *list)
 {
-	if (a->ready != NULL && !is_empty(a->ready))
-		TAILQ_REMOVE(&rs->queued, a->ready, link);
-	free(a->ready);
-	a->ready = NULL;
+	if (list != NULL && !ready_list_is_empty(list))
+		TAILQ_REMOVE(&rs->queued, list, link);
+	free(list);
 }
 
-void readies_send(struct daemon *d)
+void readies_send(struct readies *rs)
 {
 	struct ready_list *list;
 
-	while ((list = TAILQ_FIRST(&d->readies.queued)) != NULL) {
-		TAILQ_REMOVE(&d->readies.queued, list, link);
-		send_list(d, list);
+	while ((list = TAILQ_FIRST(&rs->queued)) != NULL) {
+		TAILQ_REMOVE(&rs->queued, list, link);
+		ready_list_send(rs, list);
 	}
 }

@@ -10,8 +10,8 @@
 #include "proto/limits.h"
 #include <sys/queue.h>
 
-struct attachment;
-struct daemon;
+struct conn;
+struct stats;
 
 enum { READY_RANGES_MAX = 64, READY_MARKS_MAX = WIRE_MARKS_MAX };
 
@@ -22,24 +22,30 @@ struct ready_list {
 	} range[READY_RANGES_MAX];
 	uint64_t mark[READY_MARKS_MAX];
 	uint32_t range_count, mark_count;
-	struct attachment *attachment;
+	struct conn *to;
+	uint32_t segment_number;
 	TAILQ_ENTRY(ready_list) link;		/* while it has any */
 };
 
 struct readies {
+	struct stats *stats;			/* borrowed */
 	TAILQ_HEAD(, ready_list) queued;
 };
 
-void readies_init(struct readies *rs);
+void readies_init(struct readies *rs, struct stats *stats);
 
-/* As pager_ops.ready.  May be called from inside the pager. */
-void readies_add(struct daemon *d, struct attachment *a, uint64_t first,
+/* Of an attachment that is to be told through `to`; NULL: out of memory. */
+struct ready_list *ready_list_create(struct conn *to, uint32_t segment_number);
+
+/* As pager_ops.ready; list NULL: nobody is told.  May be called from inside the
+ * pager. */
+void readies_add(struct readies *rs, struct ready_list *list, uint64_t first,
 		 uint64_t count, uint64_t mark);
 
-/* The attachment goes. */
-void readies_forget(struct readies *rs, struct attachment *a);
+/* The attachment goes; NULL is allowed. */
+void readies_forget(struct readies *rs, struct ready_list *list);
 
 /* Send what has gathered. */
-void readies_send(struct daemon *d);
+void readies_send(struct readies *rs);
 
 #endif

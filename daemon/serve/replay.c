@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/replay.h"
 
-#include "common/clock.h"
-#include "daemon/daemon.h"
 #include "daemon/net/conn_output.h"
+#include "daemon/serve/pending.h"
 #include "daemon/serve/session.h"
+#include "daemon/stats/stats.h"
 #include <errno.h>
 
 enum {
@@ -15,7 +15,6 @@ enum {
 
 void replays_init(struct replays *rs)
 {
-	*rs = (struct replays){ 0 };
 	TAILQ_INIT(&rs->all);
 }
 
@@ -30,14 +29,22 @@ void replays_fini(struct replays *rs)
 {
 	struct replay *rp;
 
+	if (rs->all.tqh_last == NULL)
+		return;		/* never set up */
 	while ((rp = TAILQ_FIRST(&rs->all)) != NULL)
 		replay_destroy(rs, rp);
 }
 
-/* is_short: there was no room for the rest. */
-static void replay_end(struct daemon *d, struct replay *rp, bool is_short)
+void replays_stop(struct replays *rs)
 {
-	const struct session *s = sessions_find(&d->sessions, rp->session);
+	rs->is_stopping = true;
+	rs->is_due = rs->count != 0;
+}
+
+/* is_short: there was no room for the rest. */
+static void replay_end(struct replays *rs, struct replay *rp, bool is_short)
+{
+	const struct session *s = sessions_find(rs->sessions, rp->session);
 	Memd__ReplayReply reply = MEMD__REPLAY_REPLY__INIT;
 
 	reply.pages = rp->asked_pages;
@@ -46,7 +53,7 @@ static void replay_end(struct daemon *d, struct replay *rp, bool is_short)
 	if (s != NULL)
 		conn_send(s->main, MEMD__MESSAGE_TYPE__TYPE_REPLAY_REPLY,
 			  rp->request_id, &reply.base);
-	replay_destroy(&d->replays, rp);
+	replay_destroy(rs, rp);
 }
 
 /* ---- sorting */
@@ -125,15 +132,15 @@ static void replay_add_range(struct replay *rp, const struct segment *segment,
 			MIN(range->count, segment->page_count - range->first) };
 }
 
-int replay_start(struct daemon *d, const struct segment *segment,
+int replay_start(struct replays *rs, const struct segment *segment,
 		 Memd__Range *const *range, size_t range_count,
 		 const struct conn *c, uint64_t request_id)
 {
-	struct replay *rp = replays_find(&d->replays, segment);
+	struct replay *rp = replays_find(rs, segment);
 
 	if (rp != NULL)
-		replay_end(d, rp, false);
-	if (d->replays.count == REPLAYS_MAX)
+		replay_end(rs, rp, false);
+	if (rs->count == REPLAYS_MAX)
 		return -EBUSY;
 	rp = calloc(1, sizeof(*rp) + range_count * sizeof(rp->run[0]));
 	if (rp == NULL)
@@ -144,10 +151,10 @@ int replay_start(struct daemon *d, const struct segment *segment,
 	for (size_t i = 0; i < range_count; i++)
 		replay_add_range(rp, segment, range[i]);
 	rp->run_count = replay_sort_runs(rp->run, rp->run_count);
-	TAILQ_INSERT_TAIL(&d->replays.all, rp, link);
-	d->replays.count++;
-	d->replays.is_due = true;
-	d->stats.replays++;
+	TAILQ_INSERT_TAIL(&rs->all, rp, link);
+	rs->count++;
+	rs->is_due = true;
+	rs->stats->replays++;
 	return 0;
 }
 
@@ -155,7 +162,7 @@ int replay_start(struct daemon *d, const struct segment *segment,
 
 /* Units that a replay of the segment may have now: free ones above the
  * watermark, as far as its account, and all above it, may have them. */
-static uint64_t replay_room(const struct daemon *d,
+static uint64_t replay_room(const struct replays *rs,
 			    const struct segment *segment,
 			    const struct pager_stats *stats)
 {
@@ -164,7 +171,7 @@ static uint64_t replay_room(const struct daemon *d,
 	struct account_info info;
 
 	for (account_id id = segment->account->id; id != 0; id = info.parent) {
-		pager_account_get(d->engine.pager, id, &info);
+		pager_account_get(rs->engine->pager, id, &info);
 		if (info.limit_frames != 0)
 			room = MIN(room, info.limit_frames -
 				   MIN(info.used_frames, info.limit_frames));
@@ -174,7 +181,7 @@ static uint64_t replay_room(const struct daemon *d,
 
 /* Ask for the next pages, `most` at most, of one run.  Returns how many; 0:
  * the table of requests is full. */
-static uint64_t replay_advise_run(struct daemon *d, struct replay *rp,
+static uint64_t replay_advise_run(struct replays *rs, struct replay *rp,
 				  const struct segment *segment, uint64_t most)
 {
 	struct page_run *run = &rp->run[rp->run_idx];
@@ -182,12 +189,11 @@ static uint64_t replay_advise_run(struct daemon *d, struct replay *rp,
 	struct pending_entry like = { .kind = PENDING_REPLAY };
 	uint64_t cookie;
 
-	if (!pending_add(&d->pending, &like, &cookie))
+	if (!pending_add(rs->pending, &like, &cookie))
 		return 0;
-	pager_advise(d->engine.pager, segment->pager_id, run->first, pages,
-		     PAGER_WILLNEED, cookie, clock_now_ns());
-	d->engine.wants_run = true;
-	d->stats.replayed_pages += pages;
+	engine_advise(rs->engine, segment->pager_id, run->first, pages,
+		      PAGER_WILLNEED, cookie);
+	rs->stats->replayed_pages += pages;
 	rp->asked_pages += pages;
 	run->first += pages;
 	run->count -= pages;
@@ -198,7 +204,7 @@ static uint64_t replay_advise_run(struct daemon *d, struct replay *rp,
 
 /* Ask for as much as `room` units allow.  Returns false when nothing is
  * left. */
-static bool replay_advise(struct daemon *d, struct replay *rp,
+static bool replay_advise(struct replays *rs, struct replay *rp,
 			  const struct segment *segment, uint64_t room)
 {
 	uint64_t most = MAX((uint64_t)RUN_UNITS_MAX >> segment->order, 1u);
@@ -206,11 +212,11 @@ static bool replay_advise(struct daemon *d, struct replay *rp,
 
 	for (unsigned n = 0; n < RUNS_AT_ONCE && left > 0 &&
 			     rp->run_idx < rp->run_count; n++) {
-		uint64_t pages = replay_advise_run(d, rp, segment,
+		uint64_t pages = replay_advise_run(rs, rp, segment,
 						   MIN(most, left));
 
 		if (pages == 0) {
-			d->replays.is_due = false;
+			rs->is_due = false;
 			break;
 		}
 		left -= pages;
@@ -218,45 +224,45 @@ static bool replay_advise(struct daemon *d, struct replay *rp,
 	return rp->run_idx < rp->run_count;
 }
 
-static void replay_take_turn(struct daemon *d, struct replay *rp,
+static void replay_take_turn(struct replays *rs, struct replay *rp,
 			     const struct pager_stats *stats)
 {
 	const struct segment *segment =
-		segments_find_id(&d->segments, rp->segment_number);
+		segments_find_id(rs->segments, rp->segment_number);
 	uint64_t room, page_units;
 
-	if (segment == NULL || d->is_stopping) {
-		replay_end(d, rp, false);
+	if (segment == NULL || rs->is_stopping) {
+		replay_end(rs, rp, false);
 		return;
 	}
-	room = replay_room(d, segment, stats);
+	room = replay_room(rs, segment, stats);
 	page_units = UINT64_C(1) << segment->order;
 	if (room < page_units) {
-		replay_end(d, rp, true);
+		replay_end(rs, rp, true);
 		return;
 	}
 	/* At least one page, however large. */
 	room = MIN(room, MAX(REPLAY_LOADING_UNITS - stats->loading_frames,
 			     page_units));
-	if (!replay_advise(d, rp, segment, room)) {
-		replay_end(d, rp, false);
+	if (!replay_advise(rs, rp, segment, room)) {
+		replay_end(rs, rp, false);
 		return;
 	}
-	TAILQ_REMOVE(&d->replays.all, rp, link);
-	TAILQ_INSERT_TAIL(&d->replays.all, rp, link);
+	TAILQ_REMOVE(&rs->all, rp, link);
+	TAILQ_INSERT_TAIL(&rs->all, rp, link);
 }
 
-void replay_step(struct daemon *d)
+void replay_step(struct replays *rs)
 {
 	struct pager_stats stats;
 
-	if (!d->replays.is_due)
+	if (!rs->is_due)
 		return;
-	pager_stats_get(d->engine.pager, &stats);
+	pager_stats_get(rs->engine->pager, &stats);
 	/* What is under way will end, and replays_wake() follow. */
-	d->replays.is_due = stats.loading_frames < REPLAY_LOADING_UNITS &&
+	rs->is_due = stats.loading_frames < REPLAY_LOADING_UNITS &&
 			    stats.advice_waiting < ADVICE_WAITING_MAX;
-	if (d->replays.is_due)
-		replay_take_turn(d, TAILQ_FIRST(&d->replays.all), &stats);
-	d->replays.is_due &= d->replays.count != 0;
+	if (rs->is_due)
+		replay_take_turn(rs, TAILQ_FIRST(&rs->all), &stats);
+	rs->is_due &= rs->count != 0;
 }

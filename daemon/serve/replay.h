@@ -22,8 +22,12 @@
 #include <sys/queue.h>
 
 struct conn;
-struct daemon;
+struct engine;
+struct pending_table;
 struct segment;
+struct segments;
+struct sessions;
+struct stats;
 
 enum {
 	REPLAYS_MAX = 64,		/* under way at once */
@@ -48,6 +52,14 @@ struct replay {
 };
 
 struct replays {
+	/* Borrowed; to be filled in before replays_init(). */
+	struct engine *engine;
+	struct pending_table *pending;
+	const struct segments *segments;
+	const struct sessions *sessions;
+	struct stats *stats;
+
+	bool is_stopping;
 	TAILQ_HEAD(, replay) all;	/* the first has the next turn */
 	uint32_t count;
 	bool is_due;			/* perhaps there is room for more */
@@ -56,10 +68,13 @@ struct replays {
 void replays_init(struct replays *rs);
 void replays_fini(struct replays *rs);
 
+/* memd stops: all of them end with their next step. */
+void replays_stop(struct replays *rs);
+
 /* Bring in those of the pages that the segment has.  The reply goes to the
  * session of `c` when all have been asked for, or the replay has ended.
  * 0, -ENOMEM, -EBUSY (too many). */
-int replay_start(struct daemon *d, const struct segment *segment,
+int replay_start(struct replays *rs, const struct segment *segment,
 		 Memd__Range *const *range, size_t range_count,
 		 const struct conn *c, uint64_t request_id) MUST_CHECK;
 
@@ -68,7 +83,7 @@ int replay_start(struct daemon *d, const struct segment *segment,
 uint32_t replay_sort_runs(struct page_run *run, uint32_t count);
 
 /* Ask for some pages of one replay, or end it.  The turn only. */
-void replay_step(struct daemon *d);
+void replay_step(struct replays *rs);
 
 /* The pager has done something: perhaps what a replay waited for. */
 static inline void replays_wake(struct replays *rs)

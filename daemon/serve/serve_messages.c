@@ -41,7 +41,8 @@ static const struct message_kind serve_messages[] = {
 	  false, FROM_HERE, false },
 };
 
-void serve_messages_add(struct conns *all)
+void serve_messages_add(struct conns *all, struct serve *room)
 {
-	dispatch_add(all, serve_messages, ARRAY_SIZE(serve_messages));
+	dispatch_add(all, serve_messages, ARRAY_SIZE(serve_messages),
+		     room);
 }

@@ -7,6 +7,8 @@
 
 #include "daemon/net/dispatch.h"
 
+struct serve;
+
 message_handler handle_hello, handle_join, handle_mailbox, handle_ring,
 	handle_userfaultfd, handle_goodbye, handle_segment_create,
 	handle_segment_attach, handle_segment_detach, handle_segment_unlink,
@@ -14,6 +16,6 @@ message_handler handle_hello, handle_join, handle_mailbox, handle_ring,
 	handle_pin, handle_unpin, handle_session_stats;
 
 /* Have them handled here. */
-void serve_messages_add(struct conns *all);
+void serve_messages_add(struct conns *all, struct serve *room);
 
 #endif

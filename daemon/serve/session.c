@@ -5,15 +5,15 @@
 #include "common/log.h"
 #include "daemon/net/conn_descriptors.h"
 #include "daemon/net/conn_output.h"
-#include "daemon/daemon.h"
-#include "daemon/net/remote.h"
+#include "daemon/net/admins.h"
+#include "daemon/serve/pending.h"
 #include "daemon/system/system.h"
 #include <errno.h>
 #include <string.h>
 
 void sessions_init(struct sessions *ss)
 {
-	*ss = (struct sessions){ .next_id = 1 };
+	ss->next_id = 1;
 	TAILQ_INIT(&ss->list);
 }
 
@@ -33,6 +33,24 @@ struct session *sessions_find_pid(const struct sessions *ss, pid_t pid)
 		if (s->main->peer.pid == pid && !s->main->peer.is_remote)
 			return s;
 	return NULL;
+}
+
+bool sessions_check_whom(const struct sessions *ss, struct conn *c,
+			 uint64_t id, const struct whom *whom)
+{
+	if (whom_is_everybody(whom))
+		return true;
+	if (whom->session != 0 && sessions_find(ss, whom->session) != NULL)
+		return true;
+	if (whom->session == 0 && sessions_find_pid(ss, whom->pid) != NULL)
+		return true;
+	if (whom->session != 0)
+		conn_send_error(c, id, -ESRCH, "no session %u is connected; "
+				"see `memctl ps`", whom->session);
+	else
+		conn_send_error(c, id, -ESRCH, "no program with pid %d is "
+				"connected; see `memctl ps`", whom->pid);
+	return false;
 }
 
 static uint32_t take_session_id(struct sessions *ss)
@@ -63,7 +81,7 @@ static void name_command(struct session *s, const char *command)
 			 sizeof(s->command));
 }
 
-int session_create(struct daemon *d, struct conn *c,
+int session_create(struct sessions *ss, struct conn *c,
 		   const struct session_wish *wish,
 		   struct session **ret_session)
 {
@@ -72,61 +90,62 @@ int session_create(struct daemon *d, struct conn *c,
 
 	if (s == NULL)
 		return -ENOMEM;
-	s->daemon = d;
-	s->id = take_session_id(&d->sessions);
-	if (!add_to_hash(&d->sessions, s)) {
+	s->all = ss;
+	s->id = take_session_id(ss);
+	if (!add_to_hash(ss, s)) {
 		free(s);
 		return -ENOMEM;
 	}
-	err = accounts_add_session(&d->accounts, c->peer.uid, s->id,
+	err = accounts_add_session(ss->accounts, c->peer.uid, s->id,
 				   wish->most_frames, &s->account);
 	if (err != 0) {
-		HASH_DELETE(by_id, d->sessions.by_id, s);
+		HASH_DELETE(by_id, ss->by_id, s);
 		free(s);
 		return err;
 	}
 	s->account->parent->session_count++;
 	s->account->parent->remote_session_count += c->peer.is_remote;
-	d->sessions.remote_count += c->peer.is_remote;
+	ss->remote_count += c->peer.is_remote;
 	s->main = c;
 	LIST_INIT(&s->lanes);
 	LIST_INIT(&s->copies);
 	name_command(s, wish->command);
 	system_random(s->token, sizeof(s->token));
 	s->capabilities = wish->capabilities;
-	c->is_admin = admins_have(&d->admins, &c->peer);
+	c->is_admin = admins_have(ss->admins, &c->peer);
 	s->is_admin_only = wish->is_admin_only;
 	s->connected_ns = clock_now_ns();
 	c->session = s;
 	conn_enter(c, CONN_MAIN);
-	conn_descriptors_allow(c, d->keeper.is_on && !c->peer.is_remote &&
+	conn_descriptors_allow(c, ss->keeper->is_on && !c->peer.is_remote &&
 				  !s->is_admin_only &&
 				  keeper_trusts(s->account->parent,
-						d->config.uid_sessions * 2));
+						ss->config->uid_sessions * 2));
 	(void)event_priority_set(&c->readable, s->is_admin_only ?
 				 PRIORITY_ADMIN : PRIORITY_PAGING);
 	(void)event_priority_set(&c->writable, s->is_admin_only ?
 				 PRIORITY_ADMIN : PRIORITY_PAGING);
-	TAILQ_INSERT_TAIL(&d->sessions.list, s, link);
-	d->sessions.count++;
-	d->stats.sessions_opened++;
+	TAILQ_INSERT_TAIL(&ss->list, s, link);
+	ss->count++;
+	ss->stats->sessions_opened++;
 	*ret_session = s;
 	return 0;
 }
 
-static void detach_all(struct session *s, struct attachment *a)
+static void attachment_end(struct session *s, struct attachment *a)
 {
 	struct segment *segment = a->segment;
+	struct sessions *ss = s->all;
 
-	pins_orphan_all(&s->daemon->pins, a);
-	ages_forget(&s->daemon->ages, a);
-	readies_forget(&s->daemon->readies, a);
+	pins_orphan_all(ss->pins, &a->pins);
+	ages_forget(ss->ages, &a->age);
+	readies_forget(ss->readies, a->ready);
 	HASH_DEL(s->attachments, a);
 	s->attached_count--;
 	LIST_REMOVE(a, of_segment);
 	segment->attached_count--;
 	free(a);
-	segments_drop_unused(&s->daemon->segments, segment);
+	segments_drop_unused(ss->segments, segment);
 }
 
 /* Descriptors of a message that never came whole: nobody else may close them,
@@ -136,7 +155,8 @@ static void keep_what_came(struct session *s)
 	struct conn *c = s->main;
 
 	if (c->descriptor_count > 0)
-		(void)!keeper_add(&s->daemon->keeper, s, c->descriptor,
+		(void)!keeper_add(s->all->keeper, &s->copies,
+				  s->account->parent, c->descriptor,
 				  c->descriptor_count);
 	c->descriptor_count = 0;
 }
@@ -146,13 +166,13 @@ static void keep_pins(struct session *s, struct attachment *a)
 {
 	struct uffd_copy *copy = LIST_FIRST(&s->copies);
 
-	if (copy != NULL && !s->is_unmapped && !s->daemon->is_stopping &&
+	if (copy != NULL && !s->is_unmapped && !s->all->is_stopping &&
 	    a->segment->name[0] != '\0')
-		pins_keep_all(&copy->pins, a);
+		pins_keep_all(&copy->pins, &a->pins);
 }
 
 /* From now on nobody asks for anything in its name. */
-static void begin_end(struct session *s)
+static void session_begin_end(struct session *s)
 {
 	struct conn *lane;
 
@@ -161,34 +181,36 @@ static void begin_end(struct session *s)
 		conn_close(lane, "its session has ended");
 	while ((lane = LIST_FIRST(&s->lanes)) != NULL)
 		session_remove_lane(s, lane);
-	guests_leave(s);
-	trace_stop(&s->daemon->trace, s);
-	mailbox_close(s);
+	if (s->guest != NULL)
+		s->all->guest_leaves(s);
+	trace_unsubscribe(s->all->trace, s->tracing);
+	s->tracing = NULL;
+	mailbox_close(&s->mailbox);
 	keep_what_came(s);
 }
 
-static bool destroy(struct session *s, unsigned *budget)
+static bool session_end(struct session *s, unsigned *budget)
 {
-	struct daemon *d = s->daemon;
+	struct sessions *ss = s->all;
 
 	if (!s->is_ending)
-		begin_end(s);
+		session_begin_end(s);
 	for (; s->attachments != NULL && *budget > 0; --*budget) {
 		keep_pins(s, s->attachments);
-		detach_all(s, s->attachments);
+		attachment_end(s, s->attachments);
 	}
 	if (s->attachments != NULL)
 		return false;
 	/* Its copies are as good as ever until here. */
-	keeper_end_session(&d->keeper, s, s->is_unmapped);
+	keeper_end_session(ss->keeper, &s->copies, s->is_unmapped);
 	s->account->parent->session_count--;
 	s->account->parent->remote_session_count -= s->main->peer.is_remote;
-	d->sessions.remote_count -= s->main->peer.is_remote;
-	account_put(&d->accounts, s->account);
-	TAILQ_REMOVE(&d->sessions.list, s, link);
-	HASH_DELETE(by_id, d->sessions.by_id, s);
-	d->sessions.count--;
-	d->stats.sessions_closed++;
+	ss->remote_count -= s->main->peer.is_remote;
+	account_put(ss->accounts, s->account);
+	TAILQ_REMOVE(&ss->list, s, link);
+	HASH_DELETE(by_id, ss->by_id, s);
+	ss->count--;
+	ss->stats->sessions_closed++;
 	free(s);
 	return true;
 }
@@ -196,7 +218,7 @@ static bool destroy(struct session *s, unsigned *budget)
 /* A connection costs as much as some attachments. */
 enum { LET_GO_COST = 8 };
 
-static void log_end(const struct conn *c)
+static void log_session_end(const struct conn *c)
 {
 	const struct session *s = c->session;
 
@@ -227,11 +249,11 @@ bool session_let_go(struct conn *c, unsigned *budget)
 
 	if (!is_main || !s->is_ending) {
 		*budget -= MIN(*budget, (unsigned)LET_GO_COST);
-		log_end(c);
+		log_session_end(c);
 		pending_orphan(c);
 	}
 	if (is_main)
-		return destroy(s, budget);
+		return session_end(s, budget);
 	if (s != NULL)
 		session_remove_lane(s, c);
 	return true;
@@ -245,7 +267,7 @@ void session_add_lane(struct session *s, struct conn *c)
 	(void)event_priority_set(&c->writable, PRIORITY_PAGING);
 	LIST_INSERT_HEAD(&s->lanes, c, lane_link);
 	s->lane_count++;
-	s->daemon->stats.lanes_opened++;
+	s->all->stats->lanes_opened++;
 }
 
 void session_remove_lane(struct session *s, struct conn *c)
@@ -269,7 +291,7 @@ static int add_attachment(struct session *s, struct segment *segment,
 {
 	struct attachment *a;
 
-	if (s->attached_count >= s->daemon->config.session_segments)
+	if (s->attached_count >= s->all->config->session_segments)
 		return -EDQUOT;
 	a = calloc(1, sizeof(*a));
 	if (a == NULL)
@@ -278,7 +300,12 @@ static int add_attachment(struct session *s, struct segment *segment,
 	a->session = s;
 	a->segment = segment;
 	a->is_read_only = true;
-	LIST_INIT(&a->pins);
+	LIST_INIT(&a->pins.pins);
+	a->pins.book = &s->pins;
+	a->pins.segment_number = segment->id;
+	a->pins.pager_id = segment->pager_id;
+	a->age.to = s->main;
+	a->age.segment_number = segment->id;
 	HASH_ADD(hh, s->attachments, segment_number,
 		 sizeof(a->segment_number), a);
 	if (session_find(s, segment->id) != a) {
@@ -314,7 +341,7 @@ int session_attach(struct session *s, struct segment *segment,
 void session_detach(struct session *s, struct attachment *a)
 {
 	if (--a->count == 0)
-		detach_all(s, a);
+		attachment_end(s, a);
 }
 
 uint64_t session_fault_count(const struct session *s)
@@ -332,7 +359,8 @@ static void add_usage(const struct session *s, const struct segment *segment,
 	uint64_t page_bytes = segment_page_bytes(segment);
 	struct segment_info info;
 
-	pager_segment_get(s->daemon->engine.pager, segment->pager_id, &info);
+	pager_segment_get(s->all->segments->engine->pager, segment->pager_id,
+			  &info);
 	sum->mapped_bytes += segment_length(segment);
 	sum->resident_bytes += info.resident * page_bytes;
 	sum->swapped_bytes += info.swapped * page_bytes;
@@ -347,56 +375,7 @@ void session_usage_get(const struct session *s,
 
 	for (a = s->attachments; a != NULL; a = a->hh.next)
 		add_usage(s, a->segment, &sum);
-	if (s->guest != NULL)
-		add_usage(s, s->guest->segment, &sum);
+	if (s->guest_segment != NULL)
+		add_usage(s, s->guest_segment, &sum);
 	*ret_usage = sum;
-}
-
-/* ---- after a reload */
-
-/* Did the reload turn it out?  With a line in ret_reason. */
-static bool is_turned_out(struct daemon *d, const struct conn *c,
-			  char *ret_reason, size_t reason_size)
-{
-	struct peer again = c->peer;
-	int err;
-
-	if (channel_verify(c->channel, d->server.tls, ret_reason) == -EACCES)
-		return true;
-	err = remote_identify(&d->config, c->channel, &again, ret_reason,
-			      reason_size);
-	/* Who is being looked up stays until that is known. */
-	d->sessions.must_look_again |= err == -EAGAIN;
-	return err != 0 && err != -EAGAIN;
-}
-
-/* What it has stored stays for store_keep: with a new certificate of the same
- * name it may come back. */
-static void turn_out(struct conn *c, const char *reason)
-{
-	char name[PEER_NAME_BYTES];
-
-	log_event(LOG_LEVEL_WARNING, "remote-turned-out",
-		  "session=%u host=%s certificate=\"%s\" reason=\"%s\"",
-		  c->session->id, c->peer.host,
-		  system_printable(c->peer.name, name, sizeof(name)), reason);
-	conn_refuse(c, 0, -EACCES, "not let in any more: %s", reason);
-}
-
-/* Those who have not said Hello yet are looked at when they do. */
-void sessions_look_again(struct daemon *d)
-{
-	char reason[REMOTE_REASON_BYTES];
-	struct conn *c, *next;
-
-	d->sessions.must_look_again = false;
-	for (c = TAILQ_FIRST(&d->server.conns.list[CONN_MAIN]); c != NULL;
-	     c = next) {
-		next = TAILQ_NEXT(c, link);
-		if (!c->peer.is_remote)
-			continue;
-		c->is_admin = admins_have(&d->admins, &c->peer);
-		if (is_turned_out(d, c, reason, sizeof(reason)))
-			turn_out(c, reason);
-	}
 }

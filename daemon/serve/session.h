@@ -12,7 +12,13 @@
 #include "daemon/pager/pager.h"
 #include "daemon/serve/pin.h"
 #include "daemon/serve/ready.h"
-#include "daemon/serve/segments.h"
+#include "daemon/segments/segments.h"
+#include "daemon/serve/trace.h"
+#include "daemon/serve/whom.h"
+
+struct admins;
+struct guest;
+struct sessions;
 
 enum {
 	SESSION_TOKEN_BYTES = 16,
@@ -28,7 +34,7 @@ struct attachment {
 	uint32_t count;
 	bool is_read_only;		/* all of them */
 	uint64_t address;		/* the client's word; 0: none yet */
-	struct pin_list pins;
+	struct pin_owner pins;
 	struct age_list age;
 	struct ready_list *ready;	/* owned; NULL: none yet */
 	LIST_ENTRY(attachment) of_segment;
@@ -36,7 +42,7 @@ struct attachment {
 };
 
 struct session {
-	struct daemon *daemon;
+	struct sessions *all;
 	uint32_t id;
 	struct conn *main;
 	LIST_HEAD(, conn) lanes;
@@ -49,11 +55,11 @@ struct session {
 	struct mailbox_end mailbox;
 	struct uffd_copy_list copies;	/* of its userfaultfds */
 	bool is_unmapped;		/* it has said Goodbye */
-	struct guest *guest;		/* on another host; NULL: none */
+	struct guest *guest;		/* on another host; NULL: none, */
+	struct segment *guest_segment;	/* of its pages; as well */
 	struct attachment *attachments;	/* uthash */
 	uint32_t attached_count;
-	uint32_t pin_count;
-	struct pin_list pins[PIN_BUCKETS];	/* by their ranges */
+	struct pin_book pins;
 	uint32_t faults_waiting, requests_waiting;
 	uint64_t faults[FAULT_KINDS], faults_minor;
 	uint64_t last_faults;		/* for the rate */
@@ -76,6 +82,21 @@ struct session_wish {
 };
 
 struct sessions {
+	/* Borrowed; to be filled in before sessions_init(). */
+	const struct config *config;
+	struct stats *stats;
+	struct accounts *accounts;
+	struct segments *segments;
+	struct keeper *keeper;
+	struct pins *pins;
+	struct ages *ages;
+	struct readies *readies;
+	struct trace *trace;
+	const struct admins *admins;
+	/* One that has a guest's pages ends. */
+	void (*guest_leaves)(struct session *s);
+
+	bool is_stopping;		/* who ends now keeps no pins */
 	struct session_list list;
 	struct session *by_id;		/* uthash */
 	uint32_t count, next_id;
@@ -89,12 +110,18 @@ struct session *sessions_find(const struct sessions *ss, uint32_t id);
 /* On this host. */
 struct session *sessions_find_pid(const struct sessions *ss, pid_t pid);
 
-/* After a reload: disconnect those from other hosts who would not be let in any
- * more. */
-void sessions_look_again(struct daemon *d);
+static inline bool session_is(const struct session *s, const struct whom *whom)
+{
+	return whom_is(whom, s->main->peer.pid, s->id);
+}
+
+/* Is it everybody, or somebody who is connected?  If not, request `id` has been
+ * answered. */
+bool sessions_check_whom(const struct sessions *ss, struct conn *c,
+			 uint64_t id, const struct whom *whom);
 
 /* Turn a NEW connection into a session.  0, -ENOMEM, -EAGAIN. */
-int session_create(struct daemon *d, struct conn *c,
+int session_create(struct sessions *ss, struct conn *c,
 		   const struct session_wish *wish,
 		   struct session **ret_session) MUST_CHECK;
 

@@ -9,10 +9,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct conn;
-struct daemon;
-struct session;
-
 struct whom {
 	pid_t pid;		/* 0: not by that */
 	uint32_t session;	/* 0: not by that; both 0: everybody */
@@ -23,12 +19,12 @@ static inline bool whom_is_everybody(const struct whom *whom)
 	return whom->pid == 0 && whom->session == 0;
 }
 
-bool whom_is(const struct whom *whom, pid_t pid, uint32_t session);
-bool whom_is_session(const struct whom *whom, const struct session *s);
-
-/* Is it everybody, or somebody who is connected?  If not, request `id` has been
- * answered. */
-bool whom_check(struct daemon *d, struct conn *c, uint64_t id,
-		const struct whom *whom);
+static inline bool whom_is(const struct whom *whom, pid_t pid,
+			   uint32_t session)
+{
+	if (whom->session != 0)
+		return whom->session == session;
+	return whom->pid == 0 || whom->pid == pid;
+}
 
 #endif

@@ -2,7 +2,7 @@
 /* Proves that a segment whose data file cannot be made leaves nothing behind
  * that anybody trips over, even where the pager takes it down later: its
  * account stays as long as it is charged. */
-#include "daemon/serve/segments.h"
+#include "daemon/segments/segments.h"
 
 #include "tests/skip.h"
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The fault trace: a ring of the last faults with where their time went, read
  * by administrators at their own pace.  Nothing is kept while nobody reads. */
-#ifndef MEMD_STATS_TRACE_H
-#define MEMD_STATS_TRACE_H
+#ifndef MEMD_SERVE_TRACE_H
+#define MEMD_SERVE_TRACE_H
 
 #include "common/checks.h"
 #include "daemon/serve/whom.h"
@@ -11,8 +11,8 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
-struct daemon;
-struct session;
+struct conn;
+struct stats;
 
 struct trace_event {
 	uint64_t time_ns;
@@ -27,7 +27,7 @@ struct trace_event {
 };
 
 struct trace_reader {
-	struct session *session;
+	struct conn *to;
 	struct whom whom;
 	uint64_t position;		/* of the next event to be sent */
 	uint64_t dropped;
@@ -35,13 +35,14 @@ struct trace_reader {
 };
 
 struct trace {
+	struct stats *stats;		/* borrowed */
 	struct trace_event *events;	/* ring; made for the first reader */
 	uint64_t capacity;
 	uint64_t end;			/* events ever added */
 	LIST_HEAD(, trace_reader) readers;
 };
 
-void trace_init(struct trace *t, uint64_t capacity);
+void trace_init(struct trace *t, struct stats *stats, uint64_t capacity);
 void trace_fini(struct trace *t);
 
 static inline bool trace_has_readers(const struct trace *t)
@@ -51,12 +52,17 @@ static inline bool trace_has_readers(const struct trace *t)
 
 void trace_add(struct trace *t, const struct trace_event *event);
 
-/* 0, -ENOMEM.  Asked again, only the filter changes. */
-int trace_start(struct trace *t, struct session *s, const struct whom *whom)
-	MUST_CHECK;
-void trace_stop(struct trace *t, struct session *s);
+/* Let `to` have what happens from now on.  *reader, of its session, is NULL; or
+ * else only the filter changes.  0, -ENOMEM. */
+int trace_subscribe(struct trace *t, struct trace_reader **reader,
+		    struct conn *to, const struct whom *whom) MUST_CHECK;
+/* NULL is allowed. */
+void trace_unsubscribe(struct trace *t, struct trace_reader *reader);
+
+/* Is there something for readers that keep up? */
+bool trace_is_behind(const struct trace *t);
 
 /* Send readers what is new, as far as they keep up. */
-void trace_send(struct daemon *d);
+void trace_send(struct trace *t);
 
 #endif

@@ -13,8 +13,8 @@
  * that it serves itself.
  *
  * This is what libmemd-engine.so gives to libmemclient. */
-#ifndef MEMD_DAEMON_EMBEDDED_H
-#define MEMD_DAEMON_EMBEDDED_H
+#ifndef MEMD_ENGINE_MEMD_ENGINE_H
+#define MEMD_ENGINE_MEMD_ENGINE_H
 
 #include <stddef.h>
 #include <stdint.h>

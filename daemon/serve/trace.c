@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/stats/trace.h"
+#include "daemon/serve/trace.h"
 
-#include "daemon/daemon.h"
 #include "daemon/net/conn_output.h"
-#include "daemon/serve/session.h"
+#include "daemon/stats/stats.h"
 #include <errno.h>
 
 enum { EVENTS_PER_MESSAGE = 128 };
 
-void trace_init(struct trace *t, uint64_t capacity)
+void trace_init(struct trace *t, struct stats *stats, uint64_t capacity)
 {
-	*t = (struct trace){ .capacity = capacity };
+	*t = (struct trace){ .stats = stats, .capacity = capacity };
 	LIST_INIT(&t->readers);
 }
 
@@ -26,9 +25,10 @@ void trace_add(struct trace *t, const struct trace_event *event)
 	t->end++;
 }
 
-int trace_start(struct trace *t, struct session *s, const struct whom *whom)
+int trace_subscribe(struct trace *t, struct trace_reader **ret_reader,
+		    struct conn *to, const struct whom *whom)
 {
-	struct trace_reader *reader = s->tracing;
+	struct trace_reader *reader = *ret_reader;
 
 	if (reader != NULL) {
 		reader->whom = *whom;
@@ -41,28 +41,27 @@ int trace_start(struct trace *t, struct session *s, const struct whom *whom)
 		free(reader);
 		return -ENOMEM;
 	}
-	reader->session = s;
+	reader->to = to;
 	reader->whom = *whom;
 	reader->position = t->end;
 	LIST_INSERT_HEAD(&t->readers, reader, link);
-	s->tracing = reader;
+	*ret_reader = reader;
 	return 0;
 }
 
-void trace_stop(struct trace *t, struct session *s)
+void trace_unsubscribe(struct trace *t, struct trace_reader *reader)
 {
-	if (s->tracing == NULL)
+	if (reader == NULL)
 		return;
-	LIST_REMOVE(s->tracing, link);
-	free(s->tracing);
-	s->tracing = NULL;
+	LIST_REMOVE(reader, link);
+	free(reader);
 	if (LIST_EMPTY(&t->readers)) {
 		free(t->events);
 		t->events = NULL;
 	}
 }
 
-static void fill(const struct trace_event *from, Memd__TraceEvent *to)
+static void fill_event(const struct trace_event *from, Memd__TraceEvent *to)
 {
 	memd__trace_event__init(to);
 	to->time_ns = from->time_ns;
@@ -85,25 +84,23 @@ static void fill(const struct trace_event *from, Memd__TraceEvent *to)
 }
 
 /* The ring has gone round since the reader was last served. */
-static void skip_overwritten(struct daemon *d, struct trace_reader *reader)
+static void skip_overwritten(const struct trace *t, struct trace_reader *reader)
 {
-	struct trace *t = &d->trace;
 	uint64_t behind = t->end - reader->position;
 
 	if (behind <= t->capacity)
 		return;
 	reader->dropped += behind - t->capacity;
-	d->stats.trace_dropped += behind - t->capacity;
+	t->stats->trace_dropped += behind - t->capacity;
 	reader->position = t->end - t->capacity;
 }
 
 /* One message.  Returns false when there was nothing to say. */
-static bool send_some(struct daemon *d, struct trace_reader *reader)
+static bool send_events(const struct trace *t, struct trace_reader *reader)
 {
 	Memd__TraceEvent event[EVENTS_PER_MESSAGE];
 	Memd__TraceEvent *pointer[EVENTS_PER_MESSAGE];
 	Memd__TraceEvents message = MEMD__TRACE_EVENTS__INIT;
-	struct trace *t = &d->trace;
 	size_t n = 0;
 
 	while (n < EVENTS_PER_MESSAGE && reader->position < t->end) {
@@ -112,7 +109,7 @@ static bool send_some(struct daemon *d, struct trace_reader *reader)
 
 		if (!whom_is(&reader->whom, from->pid, from->session))
 			continue;
-		fill(from, &event[n]);
+		fill_event(from, &event[n]);
 		pointer[n] = &event[n];
 		n++;
 	}
@@ -123,21 +120,31 @@ static bool send_some(struct daemon *d, struct trace_reader *reader)
 	message.has_dropped = reader->dropped != 0;
 	message.dropped = reader->dropped;
 	reader->dropped = 0;
-	conn_send(reader->session->main,
-		  MEMD__MESSAGE_TYPE__TYPE_TRACE_EVENTS, 0, &message.base);
+	conn_send(reader->to, MEMD__MESSAGE_TYPE__TYPE_TRACE_EVENTS, 0,
+		  &message.base);
 	return true;
 }
 
-void trace_send(struct daemon *d)
+bool trace_is_behind(const struct trace *t)
+{
+	const struct trace_reader *reader;
+
+	LIST_FOREACH(reader, &t->readers, link)
+		if (reader->position < t->end && !conn_is_clogged(reader->to))
+			return true;
+	return false;
+}
+
+void trace_send(struct trace *t)
 {
 	struct trace_reader *reader;
 
-	LIST_FOREACH(reader, &d->trace.readers, link) {
-		skip_overwritten(d, reader);
-		while (reader->position < d->trace.end &&
-		       !conn_is_clogged(reader->session->main) &&
-		       reader->session->main->state == CONN_MAIN)
-			if (!send_some(d, reader))
+	LIST_FOREACH(reader, &t->readers, link) {
+		skip_overwritten(t, reader);
+		while (reader->position < t->end &&
+		       !conn_is_clogged(reader->to) &&
+		       reader->to->state == CONN_MAIN)
+			if (!send_events(t, reader))
 				break;
 	}
 }

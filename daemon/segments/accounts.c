@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/serve/accounts.h"
+#include "daemon/segments/accounts.h"
 
 #include "common/units.h"
 #include <errno.h>
@@ -90,8 +90,8 @@ static void take_from_config(const struct accounts *as,
 		config->session_mapped : config->uid_mapped;
 }
 
-static int add(struct accounts *as, const struct account *like,
-	       struct account **ret_account)
+static int account_add(struct accounts *as, const struct account *like,
+		       struct account **ret_account)
 {
 	struct account *account = malloc(sizeof(*account));
 	account_id parent = like->parent != NULL ? like->parent->id : 0;
@@ -132,7 +132,7 @@ int accounts_get_uid(struct accounts *as, uid_t uid,
 		*ret_account = account;
 		return 0;
 	}
-	err = add(as, &(struct account){ .uid = uid }, &account);
+	err = account_add(as, &(struct account){ .uid = uid }, &account);
 	if (err != 0)
 		return err;
 	/* A hash that finds no memory does not have it. */
@@ -155,7 +155,7 @@ int accounts_add_session(struct accounts *as, uid_t uid, uint32_t session,
 
 	if (err != 0)
 		return err;
-	err = add(as, &like, ret_account);
+	err = account_add(as, &like, ret_account);
 	if (err != 0)
 		account_put(as, like.parent);
 	return err;

@@ -7,8 +7,8 @@
  * An account lives as long as somebody holds it: sessions, segments (until the
  * pager says they are gone), and the administrator who has set a limit for a
  * uid. */
-#ifndef MEMD_SERVE_ACCOUNTS_H
-#define MEMD_SERVE_ACCOUNTS_H
+#ifndef MEMD_SEGMENTS_ACCOUNTS_H
+#define MEMD_SEGMENTS_ACCOUNTS_H
 
 #include "common/checks.h"
 #include "daemon/config/config.h"

@@ -6,11 +6,11 @@
  * Numbers on the wire come from a counter, so one that has gone cannot mean
  * another segment until four thousand million have been made; and a session
  * can only use numbers it has attached. */
-#ifndef MEMD_SERVE_SEGMENTS_H
-#define MEMD_SERVE_SEGMENTS_H
+#ifndef MEMD_SEGMENTS_SEGMENTS_H
+#define MEMD_SEGMENTS_SEGMENTS_H
 
 #include "common/checks.h"
-#include "daemon/serve/accounts.h"
+#include "daemon/segments/accounts.h"
 #include "daemon/engine/engine.h"
 #include "proto/limits.h"
 #include "daemon/pager/checksum.h"

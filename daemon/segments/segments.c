@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/serve/segments.h"
+#include "daemon/segments/segments.h"
 
 #include "common/units.h"
 #include "daemon/system/system.h"
@@ -92,7 +92,7 @@ struct segment *segments_find_pager_id(const struct segments *ss,
 	return ss->by_pager_id[id];
 }
 
-static uint32_t take_id(struct segments *ss)
+static uint32_t take_segment_id(struct segments *ss)
 {
 	uint32_t id;
 
@@ -104,8 +104,9 @@ static uint32_t take_id(struct segments *ss)
 
 /* ---- refusals, with their numbers */
 
-static void explain(const struct segments *ss, const struct segment_wish *wish,
-		    int err, char *text, size_t size)
+static void explain_no_room(const struct segments *ss,
+			    const struct segment_wish *wish, int err,
+			    char *text, size_t size)
 {
 	uint64_t bytes = wish->page_count * PAGER_UNIT_BYTES << wish->order;
 	char want[16], used[16], limit[16];
@@ -175,7 +176,7 @@ static int check_counts(const struct segments *ss,
 		if (ss->count < ss->config->max_segments &&
 		    is_room_coming(ss, wish))
 			return -EINPROGRESS;
-		explain(ss, wish, -EAGAIN, ret_reason, reason_size);
+		explain_no_room(ss, wish, -EAGAIN, ret_reason, reason_size);
 		return -EAGAIN;
 	}
 	/* One owner must not cost the others a wait for every new file. */
@@ -201,8 +202,8 @@ static int check_counts(const struct segments *ss,
 
 /* Have the pager take it down, at once or by and by.  As long as that lasts it
  * is charged to its account, which must not go. */
-static void take_down(struct segments *ss, segment_id id,
-		      struct account *account)
+static void segment_take_down(struct segments *ss, segment_id id,
+			      struct account *account)
 {
 	account_hold(account);
 	ss->dying[id] = account;
@@ -228,7 +229,7 @@ static int add_to_pager(struct segments *ss, const struct segment_wish *wish,
 			  wish->page_count * PAGER_UNIT_BYTES << wish->order,
 			  wish->uid, file_name);
 	if (err != 0)
-		take_down(ss, segment->pager_id, wish->account);
+		segment_take_down(ss, segment->pager_id, wish->account);
 	return err;
 }
 
@@ -271,15 +272,15 @@ int segments_add(struct segments *ss, const struct segment_wish *wish,
 		err = -EINPROGRESS;
 	if (err != 0) {
 		if (err != -EINPROGRESS)
-			explain(ss, wish, err, ret_reason, reason_size);
+			explain_no_room(ss, wish, err, ret_reason, reason_size);
 		free(segment);
 		return err;
 	}
-	segment->id = take_id(ss);
+	segment->id = take_segment_id(ss);
 	snprintf(segment->name, sizeof(segment->name), "%s", wish->name);
 	if (!add_to_hashes(ss, segment)) {
-		take_down(ss, segment->pager_id, wish->account);
-		explain(ss, wish, -ENOMEM, ret_reason, reason_size);
+		segment_take_down(ss, segment->pager_id, wish->account);
+		explain_no_room(ss, wish, -ENOMEM, ret_reason, reason_size);
 		free(segment);
 		return -ENOMEM;
 	}
@@ -301,7 +302,7 @@ int segments_add(struct segments *ss, const struct segment_wish *wish,
 	return 0;
 }
 
-static void destroy(struct segments *ss, struct segment *segment)
+static void segment_destroy(struct segments *ss, struct segment *segment)
 {
 	segment_id id = segment->pager_id;
 
@@ -312,7 +313,7 @@ static void destroy(struct segments *ss, struct segment *segment)
 	ss->count--;
 	segment->owner->segment_count--;
 	account_put(ss->accounts, segment->owner);
-	take_down(ss, id, segment->account);
+	segment_take_down(ss, id, segment->account);
 	account_put(ss->accounts, segment->account);
 	free(segment);
 }
@@ -333,7 +334,7 @@ void segments_drop_unused(struct segments *ss, struct segment *segment)
 
 	if (segment->attached_count == 0 &&
 	    (is_private || segment->is_unlinked))
-		destroy(ss, segment);
+		segment_destroy(ss, segment);
 }
 
 void segments_unlink(struct segments *ss, struct segment *segment)

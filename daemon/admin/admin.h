@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* What memctl asks, and changes. */
+#ifndef MEMD_ADMIN_ADMIN_H
+#define MEMD_ADMIN_ADMIN_H
+
+#include "daemon/admin/watch.h"
+#include "daemon/config/settings.h"
+#include "daemon/lend/guests.h"
+#include "daemon/net/server.h"
+#include "daemon/net/tcp_opening.h"
+#include "daemon/serve/serve.h"
+
+struct admin {
+	/* Borrowed; to be filled in before it is used. */
+	const struct settings *settings;
+	struct stats *stats;
+	struct engine *engine;
+	struct server *server;
+	const struct tcp_opening *tcp_opening;
+	struct serve *serve;
+	struct guests *guests;
+
+	struct watch watch;
+	uint64_t started_ns;
+	char memory_high[512];		/* why that is too little; empty: it
+					 * is not */
+	char config_text[CONFIG_KEYS][CONFIG_TEXT_BYTES];	/* being */
+	char waiting_text[CONFIG_KEYS][CONFIG_TEXT_BYTES];	/* shown */
+};
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/serve/serve.h"
+
+#include "daemon/serve/serve_messages.h"
+#include "daemon/system/system.h"
+
+/* Advice and pins waiting, besides faults. */
+enum { REQUESTS_WAITING_MAX = 4096 };
+
+static void init_sessions(struct serve *sv)
+{
+	sv->sessions = (struct sessions){
+		.config = sv->config,
+		.stats = sv->stats,
+		.accounts = &sv->accounts,
+		.segments = &sv->segments,
+		.keeper = sv->keeper,
+		.pins = &sv->pins,
+		.ages = &sv->ages,
+		.readies = &sv->readies,
+		.trace = &sv->trace,
+		.admins = sv->admins,
+		.guest_leaves = sv->guest_leaves,
+	};
+	sessions_init(&sv->sessions);
+}
+
+static void init_background(struct serve *sv)
+{
+	sv->evictor = (struct evictor){
+		.engine = sv->engine,
+		.pending = &sv->pending,
+		.segments = &sv->segments,
+		.sessions = &sv->sessions,
+	};
+	sv->replays = (struct replays){
+		.engine = sv->engine,
+		.pending = &sv->pending,
+		.segments = &sv->segments,
+		.sessions = &sv->sessions,
+		.stats = sv->stats,
+	};
+	replays_init(&sv->replays);
+	sv->map_waits = (struct map_waits){
+		.pending = &sv->pending,
+		.take = handle_segment_create,
+		.ctx = sv,
+	};
+	map_waits_init(&sv->map_waits);
+	sv->spoil = (struct spoil){
+		.engine = sv->engine,
+		.segments = &sv->segments,
+		.stats = sv->stats,
+	};
+}
+
+int serve_init(struct serve *sv)
+{
+	int err;
+
+	system_random(&sv->instance, sizeof(sv->instance));
+	pins_init(&sv->pins, sv->engine, &sv->pending, &sv->segments);
+	ages_init(&sv->ages, sv->stats);
+	readies_init(&sv->readies, sv->stats);
+	trace_init(&sv->trace, sv->stats, sv->config->trace_events);
+	init_sessions(sv);
+	init_background(sv);
+	serve_messages_add(&sv->server->conns, sv);
+	err = mailboxes_init(&sv->mailboxes, sv->config, sv->stats, sv->awake,
+			     !sv->is_embedded);
+	if (err != 0)
+		return err;
+	return pending_init(&sv->pending, (uint32_t)sv->config->max_faults +
+					  REQUESTS_WAITING_MAX);
+}
+
+int serve_start(struct serve *sv)
+{
+	accounts_init(&sv->accounts, sv->engine->pager, sv->config);
+	return segments_init(&sv->segments, sv->engine, &sv->accounts,
+			     sv->config);
+}
+
+static void unlink_all(struct segments *ss)
+{
+	struct segment *segment, *next;
+
+	for (segment = TAILQ_FIRST(&ss->all); segment != NULL;
+	     segment = next) {
+		next = TAILQ_NEXT(segment, link);
+		segments_unlink(ss, segment);
+	}
+}
+
+void serve_stop(struct serve *sv)
+{
+	sv->is_stopping = sv->sessions.is_stopping = true;
+	evictor_stop(&sv->evictor);
+	replays_stop(&sv->replays);
+	unlink_all(&sv->segments);
+}
+
+void serve_end(struct serve *sv)
+{
+	map_waits_fini(&sv->map_waits);
+	trace_fini(&sv->trace);
+	replays_fini(&sv->replays);
+	if (sv->engine->pager != NULL && sv->segments.dying_count == 0) {
+		accounts_sweep(&sv->accounts);
+		accounts_fini(&sv->accounts);
+	} else if (sv->engine->pager != NULL) {
+		accounts_abandon(&sv->accounts);
+	}
+	segments_fini(&sv->segments);
+}
+
+void serve_fini(struct serve *sv)
+{
+	pending_fini(&sv->pending);
+	mailboxes_fini(&sv->mailboxes);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/serve/spoil.h"
+
+#include "common/log.h"
+#include "daemon/engine/engine.h"
+#include "daemon/net/conn_output.h"
+#include "daemon/serve/session.h"
+#include "daemon/stats/stats.h"
+#include "daemon/system/system.h"
+#include <errno.h>
+
+/* Segments looked at in one second, so that thousands of them cost nobody a
+ * fault. */
+enum { SEGMENTS_PER_TICK = 512 };
+
+/* A page that is in the data file but not in a frame was put there by a
+ * client, with write(2) or through a mapping without userfaultfd.  The pager
+ * cannot tell its bytes from its own, and the pool's size means nothing to
+ * it. */
+static bool was_written_past(const struct spoil *sp,
+			     const struct segment *segment)
+{
+	struct segment_info info;
+	uint64_t present = backing_present_units(sp->engine->backing,
+						 segment->pager_id);
+
+	pager_segment_get(sp->engine->pager, segment->pager_id, &info);
+	return present > (info.resident + info.loading + info.evicting)
+			 << segment->order;
+}
+
+/* Whose it is has done it. */
+static void close_owner(const struct segment *segment, const char *what)
+{
+	struct attachment *a;
+
+	LIST_FOREACH(a, &segment->attachments, of_segment)
+		conn_refuse(a->session->main, 0, -EIO,
+			    "the data file of segment %u %s", segment->id,
+			    what);
+}
+
+/* One of those who attached it has done it, and nobody knows who: the others
+ * lose this segment, but nothing else of theirs.  Their faults in it are
+ * refused from now on. */
+static void detach_everybody(struct segment *segment)
+{
+	struct attachment *a = LIST_FIRST(&segment->attachments);
+
+	while (a != NULL) {
+		struct attachment *next = LIST_NEXT(a, of_segment);
+
+		a->count = 1;
+		session_detach(a->session, a);
+		a = next;
+	}
+}
+
+static void note_spoiled(struct spoil *sp, struct segment *segment,
+			 const char *reason)
+{
+	char name[WIRE_NAME_BYTES_MAX + 1];
+
+	segment->is_spoiled = true;
+	sp->stats->segments_spoiled++;
+	log_event(LOG_LEVEL_WARNING, "segment-spoiled",
+		  "segment=%u name=\"%s\" uid=%u reason=\"%s\"", segment->id,
+		  system_printable(segment->name, name, sizeof(name)),
+		  segment->uid, reason);
+}
+
+static void spoil_segment(struct spoil *sp, struct segment *segment)
+{
+	note_spoiled(sp, segment, "a client wrote to its data file past memd");
+	if (segment->name[0] == '\0')
+		close_owner(segment, "was written to past memd");
+	else
+		detach_everybody(segment);
+}
+
+/* Nothing can be taken out of it any more: it goes as soon as nobody has it. */
+static void let_segment_go(struct spoil *sp, struct segment *segment,
+			   const char *what)
+{
+	if (segment->name[0] == '\0') {
+		close_owner(segment, what);
+	} else {
+		bool is_attached = segment->attached_count != 0;
+
+		/* Where nobody has it, it goes with its name. */
+		segments_unlink(sp->segments, segment);
+		if (is_attached)
+			detach_everybody(segment);
+	}
+}
+
+void spoil_look(struct spoil *sp)
+{
+	struct segment *segment = TAILQ_FIRST(&sp->segments->all), *next;
+	unsigned looked = 0;
+
+	/* An unlinked segment goes with its last attachment. */
+	for (; segment != NULL; segment = next) {
+		next = TAILQ_NEXT(segment, link);
+		if (segment->id < sp->cursor)
+			continue;
+		if (looked++ == SEGMENTS_PER_TICK) {
+			sp->cursor = segment->id;
+			return;
+		}
+		if (!segment->is_spoiled && was_written_past(sp, segment))
+			spoil_segment(sp, segment);
+	}
+	sp->cursor = 0;
+}
+
+/* ---- locks */
+
+/* It is one of those who may write to it; a private segment has one. */
+static void log_suspects(const struct segment *segment)
+{
+	char name[WIRE_NAME_BYTES_MAX + 1];
+	const struct attachment *a;
+
+	(void)system_printable(segment->name, name, sizeof(name));
+	LIST_FOREACH(a, &segment->attachments, of_segment) {
+		const struct session *s = a->session;
+
+		if (!a->is_read_only)
+			log_event(LOG_LEVEL_WARNING, "segment-locked",
+				  "segment=%u name=\"%s\" session=%u pid=%d "
+				  "uid=%u command=\"%s\" reason=\"a write(2) "
+				  "to its data file does not end\"",
+				  segment->id, name, s->id,
+				  s->main->peer.pid, s->main->peer.uid,
+				  s->command);
+	}
+}
+
+/* What is the session's alone goes with it.  Each of these files may be locked
+ * as well: memd does not walk into one trap after the other. */
+static void shun_private(struct spoil *sp, const struct session *s)
+{
+	const struct attachment *a;
+
+	for (a = s->attachments; a != NULL; a = a->hh.next)
+		if (a->segment->name[0] == '\0')
+			backing_shun(sp->engine->backing, a->segment->pager_id);
+}
+
+/* Its pages cannot be had, and which of them are still there nobody knows: it
+ * goes, as far as the client lets go of it. */
+static void give_up_locked(struct spoil *sp, struct segment *segment)
+{
+	const struct attachment *a;
+
+	log_suspects(segment);
+	segment->is_spoiled = true;
+	sp->stats->segments_locked++;
+	if (segment->name[0] == '\0')
+		LIST_FOREACH(a, &segment->attachments, of_segment)
+			shun_private(sp, a->session);
+	let_segment_go(sp, segment,
+		       "is kept locked by a write(2) that does not end");
+}
+
+/* What was to be captured is zeroed. */
+static void give_up_huge(struct spoil *sp, struct segment *segment)
+{
+	note_spoiled(sp, segment, "a client made huge pages of its data file");
+	let_segment_go(sp, segment, "was made of huge pages by a client "
+	       "(MADV_COLLAPSE)");
+}
+
+/* Found when it was being taken down already. */
+static void note_locked(struct spoil *sp, segment_id id)
+{
+	sp->stats->segments_locked++;
+	log_event(LOG_LEVEL_WARNING, "segment-locked",
+		  "uid=%u reason=\"a write(2) to the data file of a segment "
+		  "that is gone does not end\"",
+		  backing_owner(sp->engine->backing, id));
+}
+
+void spoil_take(struct spoil *sp)
+{
+	enum backing_spoil why;
+	segment_id id;
+
+	while ((id = backing_take_spoiled(sp->engine->backing, &why)) != 0) {
+		struct segment *segment = segments_find_pager_id(sp->segments,
+								 id);
+
+		if (why == BACKING_HUGE && segment != NULL)
+			give_up_huge(sp, segment);
+		else if (why == BACKING_LOCKED && segment != NULL)
+			give_up_locked(sp, segment);
+		else if (why == BACKING_LOCKED)
+			note_locked(sp, id);
+	}
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/* Every room is made, and told of those that it needs; and taken down. */
+#include "daemon/start.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/admin/admin_messages.h"
+#include "daemon/admin/limits.h"
+#include "daemon/lend/guest_messages.h"
+#include "daemon/lend/guest_room.h"
+#include "daemon/lend/guest_schedule.h"
+#include "daemon/lend/guest_step.h"
+#include "daemon/loop.h"
+#include "daemon/parts.h"
+#include "daemon/reload.h"
+#include "daemon/serve/paging.h"
+#include "daemon/serve/serve_messages.h"
+#include "daemon/stop.h"
+#include "daemon/turn.h"
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+/* ---- what the engine tells */
+
+static bool hook_install(void *ctx, uint64_t cookie, const void *bytes,
+			 size_t length)
+{
+	struct daemon *d = ctx;
+
+	return paging_install(&d->serve, cookie, bytes, length);
+}
+
+static void hook_reply(void *ctx, const struct pager_reply *reply)
+{
+	struct daemon *d = ctx;
+
+	paging_reply(&d->serve, reply);
+}
+
+static void hook_ready(void *ctx, uint32_t client, segment_id segment,
+		       uint64_t first, uint64_t count, uint64_t mark)
+{
+	struct daemon *d = ctx;
+
+	paging_ready(&d->serve, client, segment, first, count, mark);
+}
+
+static void hook_age(void *ctx, segment_id segment, uint64_t first,
+		     uint64_t count)
+{
+	struct daemon *d = ctx;
+
+	paging_age(&d->serve, segment, first, count);
+}
+
+static void hook_done(void *ctx, uint64_t cookie, int result, uint64_t count)
+{
+	struct daemon *d = ctx;
+
+	paging_done(&d->serve, cookie, result, count);
+}
+
+static void hook_segment_gone(void *ctx, segment_id segment)
+{
+	struct daemon *d = ctx;
+
+	segments_gone(&d->serve.segments, segment);
+	guest_room_freed(&d->guests, segment);
+	map_waits_wake(&d->serve.map_waits);
+}
+
+static void hook_settle(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	replays_wake(&d->serve.replays);
+	turn_settle(d);
+}
+
+/* SIGTERM or SIGINT before there is a loop to tell. */
+static volatile sig_atomic_t stop_signal;
+
+static void note_stop_signal(int number)
+{
+	stop_signal = number;
+}
+
+static bool hook_is_cancelled(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	return d->is_embedded ? atomic_load(&d->must_stop) != 0 :
+				stop_signal != 0;
+}
+
+static const struct engine_hooks hooks = {
+	.install = hook_install,
+	.reply = hook_reply,
+	.ready = hook_ready,
+	.age = hook_age,
+	.done = hook_done,
+	.segment_gone = hook_segment_gone,
+	.is_cancelled = hook_is_cancelled,
+	.settle = hook_settle,
+};
+
+/* ---- what connections want */
+
+static void on_conns_settle(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	/* An embedded one is told by a knock at its socket. */
+	if (atomic_load(&d->must_stop) != 0 && !d->is_stopping)
+		stop_begin(d, "none");
+	turn_settle(d);
+}
+
+static void on_conns_turn(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	turn_ask(d);
+}
+
+static bool conns_let_go(void *ctx, struct conn *c, unsigned *budget)
+{
+	(void)ctx;
+	return session_let_go(c, budget);
+}
+
+static void conns_drained(void *ctx, struct conn *c)
+{
+	(void)ctx;
+	guest_schedule_drained(c->session);
+}
+
+static uint64_t conns_descriptors(const void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	return d->serve.segments.count + d->serve.segments.dying_count +
+	       keeper_descriptors(&d->keeper);
+}
+
+static const struct conns_ops conns_ops = {
+	.settle = on_conns_settle,
+	.ask_for_turn = on_conns_turn,
+	.let_go = conns_let_go,
+	.drained = conns_drained,
+	.descriptors = conns_descriptors,
+};
+
+/* ---- starting: what has no name in the outside world */
+
+static int make_base(struct daemon *d)
+{
+	d->base = event_base_new();
+	if (d->base == NULL)
+		return -ENOMEM;
+	d->server.conns.base = d->base;
+	return event_base_priority_init(d->base, PRIORITIES) != 0 ? -ENOMEM :
+								    0;
+}
+
+/* While it starts memd ends at once, but for the swap file, which takes long
+ * to make and must not be left half made.  To reload is too early. */
+static void await_signals(const struct daemon *d)
+{
+	struct sigaction hold = { .sa_handler = SIG_IGN };
+
+	if (d->is_embedded)
+		return;
+	(void)sigaction(SIGHUP, &hold, NULL);
+	if (strcmp(d->settings.config.store, "remote") == 0)
+		return;
+	hold.sa_handler = note_stop_signal;
+	(void)sigaction(SIGTERM, &hold, NULL);
+	(void)sigaction(SIGINT, &hold, NULL);
+}
+
+static void release_pins(void *ctx, struct pin_list *pins)
+{
+	struct serve *sv = ctx;
+
+	pins_orphan_kept(&sv->pins, pins);
+}
+
+static void fill_serve(struct daemon *d)
+{
+	d->serve = (struct serve){
+		.config = &d->settings.config,
+		.stats = &d->stats,
+		.engine = &d->engine,
+		.server = &d->server,
+		.admins = &d->admins,
+		.awake = &d->awake,
+		.keeper = &d->keeper,
+		.program = &d->program,
+		.is_embedded = d->is_embedded,
+		.guest_answered = guest_step_answered,
+		.guest_leaves = guests_leave,
+	};
+}
+
+static void fill_guests(struct daemon *d)
+{
+	d->guests = (struct guests){
+		.config = &d->settings.config,
+		.stats = &d->stats,
+		.engine = &d->engine,
+		.conns = &d->server.conns,
+		.awake = &d->awake,
+		.pending = &d->serve.pending,
+		.accounts = &d->serve.accounts,
+		.segments = &d->serve.segments,
+	};
+}
+
+static void fill_admin(struct daemon *d)
+{
+	d->admin = (struct admin){
+		.settings = &d->settings,
+		.stats = &d->stats,
+		.engine = &d->engine,
+		.server = &d->server,
+		.tcp_opening = &d->tcp_opening,
+		.serve = &d->serve,
+		.guests = &d->guests,
+		.watch = {
+			.stats = &d->stats,
+			.engine = &d->engine,
+			.keeper = &d->keeper,
+			.sessions = &d->serve.sessions,
+			.spoil = &d->serve.spoil,
+			.guests = &d->guests,
+			.is_embedded = d->is_embedded,
+			.watched_ns = clock_now_ns(),
+		},
+		.started_ns = clock_now_ns(),
+	};
+}
+
+static void init_net(struct daemon *d)
+{
+	struct conns *all = &d->server.conns;
+
+	server_init(&d->server);
+	d->server.is_embedded = d->is_embedded;
+	all->config = &d->settings.config;
+	all->stats = &d->stats;
+	all->ops = &conns_ops;
+	all->ctx = d;
+	d->admins.config = &d->settings.config;
+	d->admins.is_embedded = d->is_embedded;
+	d->awake.config = &d->settings.config;
+}
+
+static int init_rooms(struct daemon *d, char *reason, size_t size)
+{
+	int err;
+
+	fill_serve(d);
+	fill_guests(d);
+	fill_admin(d);
+	init_net(d);
+	guests_init(&d->guests);
+	guest_messages_add(&d->server.conns, &d->guests);
+	admin_messages_add(&d->server.conns, &d->admin);
+	reload_apply(d);
+	reload_warn_environment(d);
+	err = serve_init(&d->serve);
+	if (err != 0)
+		snprintf(reason, size, "mailboxes and requests: %s",
+			 strerror(-err));
+	return err;
+}
+
+static int init_loop(struct daemon *d, char *reason, size_t size)
+{
+	int err = make_base(d);
+
+	if (err == 0)
+		err = turn_init(d);
+	if (err == 0)
+		err = loop_init(d);
+	if (err != 0)
+		snprintf(reason, size, "event loop: %s", strerror(-err));
+	return err;
+}
+
+static int init_engine(struct daemon *d, char *reason, size_t size)
+{
+	int err;
+
+	renewal_init(&d->renewal, &d->settings.config);
+	await_signals(d);
+	err = engine_init(&d->engine, &d->settings.config, d->is_embedded,
+			  accounts_most(&d->settings.config), &hooks, d,
+			  reason, size);
+	if (err != 0)
+		return err;
+	err = loop_catch_signals(d);
+	if (err == 0 && hook_is_cancelled(d))
+		err = -ECANCELED;
+	if (err != 0) {
+		snprintf(reason, size, "%s", strerror(-err));
+		return err;
+	}
+	store_watch_init(&d->admin.watch.store_watch, d->engine.store);
+	err = serve_start(&d->serve);
+	if (err == 0)
+		err = engine_watch(&d->engine, d->base, PRIORITY_PAGING,
+				   PRIORITY_BACKGROUND);
+	if (err != 0)
+		snprintf(reason, size, "cannot start: %s", strerror(-err));
+	return err;
+}
+
+static int init_keeper(struct daemon *d, char *reason, size_t size)
+{
+	int err;
+
+	if (d->is_embedded)
+		return 0;
+	err = keeper_init(&d->keeper, d->base, &d->serve.accounts,
+			  release_pins, &d->serve);
+	if (err != 0)
+		snprintf(reason, size, "cannot start the process that keeps "
+			 "clients' userfaultfds (/proc/self/exe): %s",
+			 strerror(-err));
+	return err;
+}
+
+/* ---- starting: what has */
+
+/* With fewer it could start, and then let nobody in. */
+static int check_descriptors(const struct daemon *d, char *reason, size_t size)
+{
+	char text[CHECK_TEXT_BYTES];
+
+	if (d->is_embedded ||
+	    limits_check_descriptors(&d->settings.config, text) != ANSWER_FAIL)
+		return 0;
+	snprintf(reason, size, "%s", text);
+	return -EMFILE;
+}
+
+static int open_doors(struct daemon *d, char *reason, size_t size)
+{
+	int err = server_listen(&d->server, reason, size);
+
+	if (err == 0)
+		err = tcp_opening_begin(&d->tcp_opening, &d->server, reason,
+					size);
+	if (err != 0)
+		return err;
+	err = loop_start_tick(d);
+	if (err != 0)
+		snprintf(reason, size, "event loop: %s", strerror(-err));
+	return err;
+}
+
+int start_all(struct daemon *d, char *reason, size_t size)
+{
+	int err = init_rooms(d, reason, size);
+
+	if (err == 0)
+		err = check_descriptors(d, reason, size);
+	if (err == 0)
+		err = init_loop(d, reason, size);
+	if (err == 0)
+		err = init_engine(d, reason, size);
+	if (err == 0)
+		err = init_keeper(d, reason, size);
+	if (err == 0)
+		err = open_doors(d, reason, size);
+	if (err == 0)
+		reload_say_certificates(d);
+	return err;
+}
+
+const char *start_stopped_by(void)
+{
+	return stop_signal == SIGINT ? "SIGINT" : "SIGTERM";
+}
+
+/* After the loop: nobody is served any more. */
+void start_undo(struct daemon *d)
+{
+	tcp_opening_end(&d->tcp_opening);
+	server_stop_listening(&d->server);
+	/* Hurried, some may be left. */
+	while (server_bury(&d->server))
+		;
+	guests_fini(&d->guests);
+	keeper_fini(&d->keeper);
+	serve_end(&d->serve);
+	engine_fini(&d->engine);
+	serve_fini(&d->serve);
+	if (d->base != NULL)
+		event_base_free(d->base);
+}
