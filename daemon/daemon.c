@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/units.h"
+#include "daemon/config/exit_status.h"
 #include "daemon/parts.h"
 #include "daemon/start.h"
 #include "daemon/system/notify.h"

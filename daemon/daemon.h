@@ -12,8 +12,6 @@ struct config_origin;
 struct daemon;
 struct memd_engine_program;
 
-enum { EXIT_BAD_CONFIG = 2, EXIT_KERNEL_REFUSES = 3 };
-
 /* Start, run until told to stop, stop.  Returns memd's exit status. */
 int daemon_run(const struct config_origin *origin, const struct config *config);
 

@@ -4,6 +4,7 @@
 #include "daemon/daemon.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/keeper_process.h"
+#include "daemon/config/exit_status.h"
 #include "daemon/config/options.h"
 #include "daemon/backing/punch_helper.h"
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/config/options.h"
 
-#include "daemon/daemon.h"
+#include "daemon/config/exit_status.h"
 #include <argp.h>
 #include <limits.h>
 #include <string.h>
