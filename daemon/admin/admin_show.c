@@ -195,7 +195,8 @@ void handle_counters(void *room, struct conn *c, uint64_t id,
 	Memd__Counter counter[STATS_FIGURES_MAX];
 	Memd__Counter *pointer[STATS_FIGURES_MAX];
 	Memd__CountersReply reply = MEMD__COUNTERS_REPLY__INIT;
-	size_t count = stats_collect(ad->stats, ad->engine, figure);
+	size_t count = stats_collect(ad->stats, ad->engine->pager,
+				     ad->engine->store, figure);
 
 	(void)message;
 	for (size_t i = 0; i < count; i++) {

@@ -4,14 +4,14 @@
 #define COUNTER	false
 #define GAUGE	true
 
-size_t stats_collect(const struct stats *stats, const struct engine *engine,
+size_t stats_collect(const struct stats *stats, const struct pager *pager,
+		     const struct swapstore *store,
 		     struct stats_figure *ret_figures)
 {
-	const struct swapstore *store = engine->store;
-	struct pager_stats pager;
+	struct pager_stats ps;
 	size_t n = 0;
 
-	pager_stats_get(engine->pager, &pager);
+	pager_stats_get(pager, &ps);
 #define STAT(name, unit, help)						\
 	ret_figures[n++] = (struct stats_figure){			\
 		#name, unit, help, COUNTER, stats->name };
@@ -20,7 +20,7 @@ size_t stats_collect(const struct stats *stats, const struct engine *engine,
 		#name, unit, help, GAUGE, stats->name };
 #define PAGER(name, kind, unit, help)					\
 	ret_figures[n++] = (struct stats_figure){			\
-		#name, unit, help, kind, pager.name };
+		#name, unit, help, kind, ps.name };
 #define STORE(name, kind, unit, help)					\
 	ret_figures[n++] = (struct stats_figure){			\
 		"store_" #name, unit, help, kind, store->name };

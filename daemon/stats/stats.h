@@ -5,7 +5,8 @@
 #define MEMD_STATS_STATS_H
 
 #include "common/histogram.h"
-#include "daemon/engine/engine.h"
+#include "daemon/pager/pager.h"
+#include "swapstore/swapstore.h"
 
 struct stats {
 #define STAT(name, unit, help)	uint64_t name;
@@ -34,7 +35,8 @@ struct stats_figure {
 enum { STATS_FIGURES_MAX = 128 };
 
 /* Fill in all figures; returns how many. */
-size_t stats_collect(const struct stats *stats, const struct engine *engine,
+size_t stats_collect(const struct stats *stats, const struct pager *pager,
+		     const struct swapstore *store,
 		     struct stats_figure *ret_figures);
 
 /* Faults answered of all kinds, minor ones too. */
