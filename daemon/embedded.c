@@ -5,6 +5,7 @@
 #include "common/thread.h"
 #include "daemon/config/config.h"
 #include "daemon/daemon.h"
+#include "daemon/net/listener.h"
 #include "daemon/net/peer.h"
 #include "daemon/system/system.h"
 #include <errno.h>
@@ -18,7 +19,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #ifndef CLOSE_RANGE_UNSHARE
@@ -294,22 +294,10 @@ EXPORT int memd_engine_start_in(const struct memd_engine_program *program,
 /* A connection, whoever makes it, makes the loop look at must_stop. */
 static void wake(const struct memd_engine *engine)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	size_t length = strlen(engine->config.socket);
-	int fd = descriptor_raise(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
-					 SOCK_NONBLOCK, 0));
+	int fd = listener_connect(&engine->config);
 
-	memcpy(sun.sun_path, engine->config.socket, length);
-	if (sun.sun_path[0] == '@')
-		sun.sun_path[0] = '\0';
-	else
-		length++;
-	if (fd < 0)
-		return;
-	(void)connect(fd, (const struct sockaddr *)&sun,
-		      (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-				  length));
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 }
 
 static bool has_ended(struct memd_engine *engine)

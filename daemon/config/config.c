@@ -197,9 +197,9 @@ static const char *units_of(const struct config_key *key, const char *text)
 }
 
 /* Of `key = value # comment` all after the sign comes here. */
-static int refuse(const struct config_key *key, const char *text,
-		  enum config_source source, char *ret_reason,
-		  size_t reason_size)
+static int config_refuse(const struct config_key *key, const char *text,
+			 enum config_source source, char *ret_reason,
+			 size_t reason_size)
 {
 	bool has_comment = source == CONFIG_FILE && strchr(text, '#') != NULL;
 	char allowed[256];
@@ -218,7 +218,8 @@ static int set_text(struct config *config, const struct config_key *key,
 {
 	if (strlen(text) >= CONFIG_TEXT_BYTES ||
 	    (key->kind == CONFIG_CHOICE && !is_choice(key, text)))
-		return refuse(key, text, source, ret_reason, reason_size);
+		return config_refuse(key, text, source, ret_reason,
+				     reason_size);
 	snprintf(text_at(config, key), CONFIG_TEXT_BYTES, "%s", text);
 	return 0;
 }
@@ -238,8 +239,8 @@ int config_set(struct config *config, const struct config_key *key,
 	} else {
 		if (parse_number(key, text, &value) != 0 ||
 		    value < key->least || value > key->most)
-			return refuse(key, text, source, ret_reason,
-				      reason_size);
+			return config_refuse(key, text, source, ret_reason,
+					     reason_size);
 		*number_at(config, key) = value;
 	}
 	config->source[key - config_keys] = source;

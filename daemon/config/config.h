@@ -6,6 +6,7 @@
 #define MEMD_CONFIG_CONFIG_H
 
 #include "common/checks.h"
+#include "common/reason.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -84,6 +85,14 @@ int config_set(struct config *config, const struct config_key *key,
  * Returns 0; or -EINVAL, -ENOMEM with one line in ret_reason. */
 int config_check(const struct config *config, char *ret_reason,
 		 size_t reason_size) MUST_CHECK;
+
+/* Take listen_tcp apart: HOST:PORT, [IPV6]:PORT or :PORT, where no host means
+ * all addresses.  Looks no name up.  Returns 0, or -EINVAL. */
+enum { CONFIG_HOST_BYTES = 256, CONFIG_PORT_BYTES = 32 };
+int config_parse_listen(const struct config *config,
+			char ret_host[CONFIG_HOST_BYTES],
+			char ret_port[CONFIG_PORT_BYTES],
+			const struct reason *reason) MUST_CHECK;
 
 /* NULL: no such key. */
 const struct config_key *config_find(const char *name);

@@ -5,9 +5,8 @@
 #include "daemon/config/config.h"
 
 #include "common/units.h"
+#include "daemon/config/words.h"
 #include "daemon/pager/pager.h"
-#include "daemon/net/remote.h"
-#include "daemon/net/tcp_listener.h"
 #include "proto/remote_address.h"
 #include <errno.h>
 #include <string.h>
@@ -15,199 +14,213 @@
 /* The largest page must fit, with another one on its way. */
 #define STORE_MIRRORED_BEHIND_MIN	(4u << 20)
 
-static int check_socket(const struct config *config, char *ret_reason,
-			size_t reason_size)
-{
-	char note[CONFIG_NOTE_BYTES];
+struct config_checkup {
+	const struct config *config;
+	struct reason reason;
+	char note[CONFIG_NOTE_BYTES], other_note[CONFIG_NOTE_BYTES];
+};
 
-	config_note(config, &config_keys[CONFIG_KEY_socket], note,
-		    sizeof(note));
-	if (config->socket[0] != '/' &&
-	    (config->socket[0] != '@' || config->socket[1] == '\0')) {
-		snprintf(ret_reason, reason_size, "socket: \"%s\" is not "
-			 "allowed; give an absolute path or @name%s",
-			 config->socket, note);
-		return -EINVAL;
-	}
-	if (strlen(config->socket) > 107) {
-		snprintf(ret_reason, reason_size, "socket: %zu bytes are too "
-			 "long for a socket's address; give at most 107%s",
-			 strlen(config->socket), note);
-		return -EINVAL;
-	}
+static const char *note_of(struct config_checkup *cu, size_t key_idx)
+{
+	return config_note(cu->config, &config_keys[key_idx], cu->note,
+			   sizeof(cu->note));
+}
+
+static const char *note_of_other(struct config_checkup *cu, size_t key_idx)
+{
+	return config_note(cu->config, &config_keys[key_idx], cu->other_note,
+			   sizeof(cu->other_note));
+}
+
+static int config_check_watermarks(struct config_checkup *cu)
+{
+	const struct config *config = cu->config;
+
+	if (config->low_watermark < config->high_watermark)
+		return 0;
+	return reason_give(&cu->reason, -EINVAL, "low_watermark: %llu%s is not "
+			   "below high_watermark, which is %llu%s",
+			   (unsigned long long)config->low_watermark,
+			   note_of(cu, CONFIG_KEY_low_watermark),
+			   (unsigned long long)config->high_watermark,
+			   note_of_other(cu, CONFIG_KEY_high_watermark));
+}
+
+/* What one pager cannot count is refused here, where it can be said. */
+static int config_check_sizes(struct config_checkup *cu)
+{
+	const struct config *config = cu->config;
+	char pool[16], swap[16];
+
+	if (config->pool_size / PAGER_UNIT_BYTES +
+	    config->swap_size / PAGER_UNIT_BYTES <= PAGER_UNITS_MAX)
+		return 0;
+	return reason_give(&cu->reason, -EINVAL, "pool_size: %s%s and a "
+			   "swap_size of %s%s are too much together; they can "
+			   "be 16T less 8K",
+			   units_format_size(config->pool_size, pool,
+					     sizeof(pool)),
+			   note_of(cu, CONFIG_KEY_pool_size),
+			   units_format_size(config->swap_size, swap,
+					     sizeof(swap)),
+			   note_of_other(cu, CONFIG_KEY_swap_size));
+}
+
+static int config_check_socket(struct config_checkup *cu)
+{
+	const char *path = cu->config->socket;
+	const char *note = note_of(cu, CONFIG_KEY_socket);
+
+	if (path[0] != '/' && (path[0] != '@' || path[1] == '\0'))
+		return reason_give(&cu->reason, -EINVAL, "socket: \"%s\" is "
+				   "not allowed; give an absolute path or "
+				   "@name%s", path, note);
+	if (strlen(path) > 107)
+		return reason_give(&cu->reason, -EINVAL, "socket: %zu bytes "
+				   "are too long for a socket's address; give "
+				   "at most 107%s", strlen(path), note);
 	return 0;
 }
 
-static int check_store(const struct config *config, char *ret_reason,
-		       size_t reason_size)
+static int config_check_store(struct config_checkup *cu)
 {
+	const struct config *config = cu->config;
 	bool is_remote = strcmp(config->store, "remote") == 0;
-	char note[CONFIG_NOTE_BYTES], mirror_note[CONFIG_NOTE_BYTES];
 
-	if (is_remote && config->store_address[0] == '\0') {
-		snprintf(ret_reason, reason_size, "store_address: store = "
-			 "remote%s needs it; give the HOST:PORT of the other "
-			 "memd",
-			 config_note(config, &config_keys[CONFIG_KEY_store],
-				     note, sizeof(note)));
-		return -EINVAL;
-	}
+	if (is_remote && config->store_address[0] == '\0')
+		return reason_give(&cu->reason, -EINVAL, "store_address: store "
+				   "= remote%s needs it; give the HOST:PORT of "
+				   "the other memd",
+				   note_of(cu, CONFIG_KEY_store));
 	if (config->store_mirror[0] != '\0' &&
-	    config->write_behind < STORE_MIRRORED_BEHIND_MIN) {
-		snprintf(ret_reason, reason_size, "write_behind: with "
-			 "store_mirror%s at least 4M%s",
-			 config_note(config,
-				     &config_keys[CONFIG_KEY_store_mirror],
-				     mirror_note, sizeof(mirror_note)),
-			 config_note(config,
-				     &config_keys[CONFIG_KEY_write_behind],
-				     note, sizeof(note)));
-		return -EINVAL;
-	}
+	    config->write_behind < STORE_MIRRORED_BEHIND_MIN)
+		return reason_give(&cu->reason, -EINVAL, "write_behind: with "
+				   "store_mirror%s at least 4M%s",
+				   note_of_other(cu, CONFIG_KEY_store_mirror),
+				   note_of(cu, CONFIG_KEY_write_behind));
 	if (config->swap_file[0] != '/' && strcmp(config->store, "mem") != 0 &&
-	    !is_remote) {
-		snprintf(ret_reason, reason_size, "swap_file: \"%s\" is not "
-			 "allowed; give an absolute path%s", config->swap_file,
-			 config_note(config,
-				     &config_keys[CONFIG_KEY_swap_file], note,
-				     sizeof(note)));
-		return -EINVAL;
-	}
+	    !is_remote)
+		return reason_give(&cu->reason, -EINVAL, "swap_file: \"%s\" is "
+				   "not allowed; give an absolute path%s",
+				   config->swap_file,
+				   note_of(cu, CONFIG_KEY_swap_file));
 	return 0;
 }
 
 /* ---- other hosts */
 
-static int check_host(const struct config *config, const char *address,
-		      size_t key_idx, char *ret_reason, size_t reason_size)
+int config_parse_listen(const struct config *config,
+			char ret_host[CONFIG_HOST_BYTES],
+			char ret_port[CONFIG_PORT_BYTES],
+			const struct reason *reason)
 {
-	char why[CHANNEL_REASON_BYTES], note[CONFIG_NOTE_BYTES];
-	struct remote_address ra = { 0 };
-	int err = 0;
+	const char *text = config->listen_tcp, *colon = strrchr(text, ':');
+	char note[CONFIG_NOTE_BYTES];
+	size_t length = colon == NULL ? 0 : (size_t)(colon - text);
 
-	if (address[0] != '\0')
-		err = remote_address_parse(&ra, address, why, sizeof(why));
-	remote_address_fini(&ra);
-	if (err != 0)
-		snprintf(ret_reason, reason_size, "%s: %s%s",
-			 config_keys[key_idx].name, why,
-			 config_note(config, &config_keys[key_idx], note,
-				     sizeof(note)));
-	return err;
+	if (colon != NULL && length >= 2 && text[0] == '[' &&
+	    text[length - 1] == ']') {
+		text++;
+		length -= 2;
+	} else if (colon != NULL && memchr(text, ':', length) != NULL) {
+		colon = NULL;	/* an IPv6 address without brackets */
+	}
+	config_note(config, &config_keys[CONFIG_KEY_listen_tcp], note,
+		    sizeof(note));
+	if (colon == NULL || colon[1] == '\0' ||
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1))
+		return reason_give(reason, -EINVAL, "listen_tcp: \"%s\" is no "
+				   "address; write HOST:PORT, [IPV6]:PORT or "
+				   ":PORT%s", config->listen_tcp, note);
+	if (strtoul(colon + 1, NULL, 10) > UINT16_MAX)
+		return reason_give(reason, -EINVAL, "listen_tcp: \"%s\": the "
+				   "port is too large; the largest is 65535%s",
+				   config->listen_tcp, note);
+	snprintf(ret_host, CONFIG_HOST_BYTES, "%.*s", (int)length, text);
+	snprintf(ret_port, CONFIG_PORT_BYTES, "%lu",
+		 strtoul(colon + 1, NULL, 10));
+	return 0;
 }
 
-static int check_hosts(const struct config *config, char *ret_reason,
-		       size_t reason_size)
+static int config_check_store_host(struct config_checkup *cu,
+				   const char *address, size_t key_idx)
 {
-	int err = check_host(config, config->store_address,
-			     CONFIG_KEY_store_address, ret_reason,
-			     reason_size);
+	char why[CHANNEL_REASON_BYTES];
+	struct remote_address ra = { 0 };
+	int err = address[0] == '\0' ? 0 :
+		remote_address_parse(&ra, address, why, sizeof(why));
+
+	remote_address_fini(&ra);
+	return err == 0 ? 0 :
+		reason_give(&cu->reason, err, "%s: %s%s",
+			    config_keys[key_idx].name, why,
+			    note_of(cu, key_idx));
+}
+
+static int config_check_hosts(struct config_checkup *cu)
+{
+	const struct config *config = cu->config;
+	char host[CONFIG_HOST_BYTES], port[CONFIG_PORT_BYTES];
+	int err = config_check_store_host(cu, config->store_address,
+					  CONFIG_KEY_store_address);
 
 	if (err == 0)
-		err = check_host(config, config->store_mirror,
-				 CONFIG_KEY_store_mirror, ret_reason,
-				 reason_size);
+		err = config_check_store_host(cu, config->store_mirror,
+					      CONFIG_KEY_store_mirror);
 	if (err == 0 && config->listen_tcp[0] != '\0')
-		err = tcp_listener_check(config, ret_reason, reason_size);
+		err = config_parse_listen(config, host, port, &cu->reason);
 	return err;
 }
 
 /* Half of them is a mistake, and must not mean none. */
-static int check_tls(const struct config *config, char *ret_reason,
-		     size_t reason_size)
+static int config_check_tls(struct config_checkup *cu)
 {
-	const char *missing = NULL;
+	const struct config *config = cu->config;
+	bool has_ca = config->tls_ca[0] != '\0';
+	bool has_certificate = config->tls_certificate[0] != '\0';
+	bool has_key = config->tls_key[0] != '\0';
 
-	if (config->tls_key[0] == '\0')
-		missing = "tls_key";
-	if (config->tls_certificate[0] == '\0')
-		missing = "tls_certificate";
-	if (config->tls_ca[0] == '\0')
-		missing = "tls_ca";
-	if (missing == NULL ||
-	    (config->tls_ca[0] == '\0' && config->tls_key[0] == '\0' &&
-	     config->tls_certificate[0] == '\0'))
+	if (has_ca == has_certificate && has_ca == has_key)
 		return 0;
-	snprintf(ret_reason, reason_size, "%s: not set; tls_ca, "
-		 "tls_certificate and tls_key go together: set all three, or "
-		 "none", missing);
-	return -EINVAL;
+	return reason_give(&cu->reason, -EINVAL, "%s: not set; tls_ca, "
+			   "tls_certificate and tls_key go together: set all "
+			   "three, or none",
+			   !has_ca ? "tls_ca" : !has_certificate ?
+			   "tls_certificate" : "tls_key");
 }
 
 /* Users may come and go; but words without one mean nothing. */
-static int check_tls_users(const struct config *config, char *ret_reason,
-			   size_t reason_size)
+static int config_check_tls_users(struct config_checkup *cu)
 {
-	const char *words = config->tls_users, *word;
-	char note[CONFIG_NOTE_BYTES];
+	const char *words = cu->config->tls_users, *word;
 	size_t length;
 
-	while ((length = remote_list_next(&words, &word)) != 0) {
+	while ((length = words_next(&words, &word)) != 0) {
 		const char *sign = memchr(word, '=', length);
 
-		if (sign != NULL && sign != word && sign + 1 < word + length)
-			continue;
-		snprintf(ret_reason, reason_size, "tls_users: \"%.*s\" says "
-			 "nothing; write NAME=USER%s", (int)length, word,
-			 config_note(config,
-				     &config_keys[CONFIG_KEY_tls_users], note,
-				     sizeof(note)));
-		return -EINVAL;
+		if (sign == NULL || sign == word || sign + 1 == word + length)
+			return reason_give(&cu->reason, -EINVAL, "tls_users: "
+					   "\"%.*s\" says nothing; write "
+					   "NAME=USER%s", (int)length, word,
+					   note_of(cu, CONFIG_KEY_tls_users));
 	}
 	return 0;
-}
-
-/* What one pager cannot count is refused here, where it can be said. */
-static int check_sizes(const struct config *config, char *ret_reason,
-		       size_t reason_size)
-{
-	char pool[16], swap[16];
-	char pool_note[CONFIG_NOTE_BYTES], swap_note[CONFIG_NOTE_BYTES];
-
-	if (config->pool_size / PAGER_UNIT_BYTES +
-	    config->swap_size / PAGER_UNIT_BYTES <= PAGER_UNITS_MAX)
-		return 0;
-	snprintf(ret_reason, reason_size, "pool_size: %s%s and a swap_size of "
-		 "%s%s are too much together; they can be 16T less 8K",
-		 units_format_size(config->pool_size, pool, sizeof(pool)),
-		 config_note(config, &config_keys[CONFIG_KEY_pool_size],
-			     pool_note, sizeof(pool_note)),
-		 units_format_size(config->swap_size, swap, sizeof(swap)),
-		 config_note(config, &config_keys[CONFIG_KEY_swap_size],
-			     swap_note, sizeof(swap_note)));
-	return -EINVAL;
 }
 
 int config_check(const struct config *config, char *ret_reason,
 		 size_t reason_size)
 {
-	const struct config_key *low = &config_keys[CONFIG_KEY_low_watermark];
-	const struct config_key *high =
-		&config_keys[CONFIG_KEY_high_watermark];
-	char low_note[CONFIG_NOTE_BYTES], high_note[CONFIG_NOTE_BYTES];
-	int err;
+	static int (*const checks[])(struct config_checkup *cu) = {
+		config_check_watermarks, config_check_sizes,
+		config_check_socket, config_check_store, config_check_hosts,
+		config_check_tls, config_check_tls_users,
+	};
+	struct config_checkup cu = {
+		.config = config, .reason = { ret_reason, reason_size },
+	};
+	int err = 0;
 
-	if (config->low_watermark >= config->high_watermark) {
-		snprintf(ret_reason, reason_size,
-			 "low_watermark: %llu%s is not below high_watermark, "
-			 "which is %llu%s",
-			 (unsigned long long)config->low_watermark,
-			 config_note(config, low, low_note, sizeof(low_note)),
-			 (unsigned long long)config->high_watermark,
-			 config_note(config, high, high_note,
-				     sizeof(high_note)));
-		return -EINVAL;
-	}
-	err = check_sizes(config, ret_reason, reason_size);
-	if (err == 0)
-		err = check_socket(config, ret_reason, reason_size);
-	if (err == 0)
-		err = check_store(config, ret_reason, reason_size);
-	if (err == 0)
-		err = check_hosts(config, ret_reason, reason_size);
-	if (err == 0)
-		err = check_tls(config, ret_reason, reason_size);
-	if (err == 0)
-		err = check_tls_users(config, ret_reason, reason_size);
+	for (size_t i = 0; i < ARRAY_SIZE(checks) && err == 0; i++)
+		err = checks[i](&cu);
 	return err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/net/admins.h"
 
-#include "daemon/net/remote.h"
+#include "daemon/config/words.h"
 #include "daemon/system/system.h"
 #include <string.h>
 #include <unistd.h>
@@ -23,8 +23,8 @@ bool admins_have(const struct admins *admins, const struct peer *peer)
 	 * user: only its certificate does. */
 	if (peer->is_remote)
 		return peer->name[0] != '\0' &&
-		       remote_list_has(admins->config->tls_admins,
-				       peer->name);
+		       words_have(admins->config->tls_admins,
+				  peer->name);
 	return peer->uid == 0 || is_own_user(admins, peer->uid) ||
 	       (admins->has_group && peer_is_in_group(peer, admins->group));
 }

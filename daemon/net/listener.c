@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/net/listener.h"
 
+#include "common/descriptor.h"
 #include "daemon/system/names.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/file.h>
@@ -17,26 +17,6 @@ enum {
 	BACKLOG = 4096,		/* net.core.somaxconn may make it less */
 	PATIENCE_MS = 10000,
 };
-
-struct reason {
-	char *text;
-	size_t size;
-	const char *where;	/* the socket, and who said so */
-};
-
-static int listener_fail(const struct reason *reason, int err,
-			 const char *format, ...) PRINTF_LIKE(3, 4);
-
-static int listener_fail(const struct reason *reason, int err,
-			 const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(reason->text, reason->size, format, args);
-	va_end(args);
-	return err;
-}
 
 static void lock_path(const char *path, char *ret, size_t size)
 {
@@ -53,7 +33,8 @@ static bool is_named(int fd, const char *name)
 	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
-static int take_lock(const char *path, const struct reason *reason)
+static int take_lock(const char *path, const char *where,
+		     const struct reason *reason)
 {
 	char name[CONFIG_TEXT_BYTES + 8];
 
@@ -63,23 +44,20 @@ static int take_lock(const char *path, const struct reason *reason)
 			      0600);
 
 		if (fd < 0)
-			return listener_fail(reason, -errno,
-					     "%s: %s; make the folder, "
-					     "or choose another socket",
-					     name, strerror(errno));
+			return reason_give(reason, -errno, "%s: %s; make the "
+					   "folder, or choose another socket",
+					   name, strerror(errno));
 		if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 			int err = -errno;
 
 			close(fd);
 			if (err == -EWOULDBLOCK)
-				return listener_fail(
-					reason, -EBUSY,
-					"%s: another memd "
-					"is using it; stop that one, or "
-					"choose another socket",
-					reason->where);
-			return listener_fail(reason, err, "%s: %s", name,
-					     strerror(-err));
+				return reason_give(
+					reason, -EBUSY, "%s: another memd is "
+					"using it; stop that one, or choose "
+					"another socket", where);
+			return reason_give(reason, err, "%s: %s", name,
+					   strerror(-err));
 		}
 		if (is_named(fd, name))
 			return fd;
@@ -100,38 +78,35 @@ void listener_unlock(const char *path, int lock_fd)
 /* A socket nobody listens on is what a killed memd leaves behind.  Anything
  * else is somebody's. */
 static int clear_stale(const struct sockaddr_un *sun, socklen_t length,
-		       const struct reason *reason)
+		       const char *where, const struct reason *reason)
 {
 	const char *path = sun->sun_path;
 	struct stat st;
 	int fd, err;
 
 	if (lstat(path, &st) != 0)
-		return errno == ENOENT ? 0
-				       : listener_fail(reason, -errno, "%s: %s",
-						       path, strerror(errno));
+		return errno == ENOENT ? 0 :
+			reason_give(reason, -errno, "%s: %s", path,
+				    strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
-		return listener_fail(reason, -EEXIST,
-				     "%s: exists and is not a socket; "
-				     "remove it, or choose another socket",
-				     reason->where);
+		return reason_give(reason, -EEXIST, "%s: exists and is not a "
+				   "socket; remove it, or choose another "
+				   "socket", where);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return listener_fail(reason, -errno, "socket: %s",
-				     strerror(errno));
+		return reason_give(reason, -errno, "socket: %s",
+				   strerror(errno));
 	err = connect(fd, (const struct sockaddr *)sun, length) == 0 ? 0 :
 		-errno;
 	close(fd);
 	if (err != -ECONNREFUSED)
-		return listener_fail(reason, -EBUSY,
-				     "%s: another program is listening "
-				     "there; stop it, or choose another socket",
-				     reason->where);
+		return reason_give(reason, -EBUSY, "%s: another program is "
+				   "listening there; stop it, or choose "
+				   "another socket", where);
 	if (unlink(path) != 0)
-		return listener_fail(reason, -errno,
-				     "%s: cannot remove the socket a "
-				     "dead memd has left: %s",
-				     path, strerror(errno));
+		return reason_give(reason, -errno, "%s: cannot remove the "
+				   "socket a dead memd has left: %s", path,
+				   strerror(errno));
 	return 0;
 }
 
@@ -142,24 +117,23 @@ static int set_access(const struct config *config, const char *path,
 
 	if (config->socket_group[0] != '\0' &&
 	    names_await_group(config->socket_group, PATIENCE_MS, &gid) != 0)
-		return listener_fail(reason, -ENOENT,
-				     "socket_group: no group \"%s\" "
-				     "here; make it, or give a number",
-				     config->socket_group);
+		return reason_give(reason, -ENOENT, "socket_group: no group "
+				   "\"%s\" here; make it, or give a number",
+				   config->socket_group);
 	if (gid != (gid_t)-1 && chown(path, (uid_t)-1, gid) != 0)
-		return listener_fail(reason, -errno,
-				     "socket_group: %s: %s; run as "
-				     "root or as a member of the group",
-				     path, strerror(errno));
+		return reason_give(reason, -errno, "socket_group: %s: %s; run "
+				   "as root or as a member of the group", path,
+				   strerror(errno));
 	if (chmod(path, (mode_t)config->socket_mode) != 0)
-		return listener_fail(reason, -errno, "socket_mode: %s: %s",
-				     path, strerror(errno));
+		return reason_give(reason, -errno, "socket_mode: %s: %s", path,
+				   strerror(errno));
 	return 0;
 }
 
 static int bind_to(int fd, const struct config *config,
 		   const struct sockaddr_un *sun, socklen_t length,
-		   bool is_path, const struct reason *reason)
+		   bool is_path, const char *where,
+		   const struct reason *reason)
 {
 	int err = 0;
 
@@ -171,19 +145,49 @@ static int bind_to(int fd, const struct config *config,
 	if (err == 0 && is_path)
 		err = set_access(config, sun->sun_path, reason);
 	else if (err == -EADDRINUSE)
-		err = listener_fail(reason, -EBUSY,
-				    "%s: another program is listening "
-				    "there; stop it, or choose another socket",
-				    reason->where);
+		err = reason_give(reason, -EBUSY, "%s: another program is "
+				  "listening there; stop it, or choose another "
+				  "socket", where);
 	else if (err != 0)
-		err = listener_fail(reason, err,
-				    "%s: %s; choose another socket",
-				    reason->where, strerror(-err));
+		err = reason_give(reason, err, "%s: %s; choose another socket",
+				  where, strerror(-err));
 	if (err == 0 && listen(fd, BACKLOG) != 0)
-		err = listener_fail(reason, -errno, "%s: %s", config->socket,
-				    strerror(errno));
+		err = reason_give(reason, -errno, "%s: %s", config->socket,
+				  strerror(errno));
 	if (err != 0 && is_path)
 		(void)unlink(sun->sun_path);
+	return err;
+}
+
+/* Where the settings say; returns its length. */
+static socklen_t listener_address(const struct config *config,
+				  struct sockaddr_un *ret_sun)
+{
+	size_t length = strlen(config->socket);
+
+	*ret_sun = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	ASSERT(length < sizeof(ret_sun->sun_path));
+	memcpy(ret_sun->sun_path, config->socket, length);
+	if (ret_sun->sun_path[0] == '@')
+		ret_sun->sun_path[0] = '\0';
+	else
+		length++;	/* a path carries its NUL */
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+}
+
+int listener_connect(const struct config *config)
+{
+	struct sockaddr_un sun;
+	socklen_t length = listener_address(config, &sun);
+	int err, fd = descriptor_raise(socket(AF_UNIX, SOCK_STREAM |
+					      SOCK_CLOEXEC | SOCK_NONBLOCK,
+					      0));
+
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&sun, length) == 0)
+		return fd;
+	err = -errno;
+	if (fd >= 0)
+		close(fd);
 	return err;
 }
 
@@ -192,34 +196,29 @@ int listener_open(const struct config *config, int *ret_lock,
 {
 	char note[CONFIG_NOTE_BYTES];
 	char where[CONFIG_TEXT_BYTES + CONFIG_NOTE_BYTES];
-	const struct reason reason = { ret_reason, reason_size, where };
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	const struct reason reason = { ret_reason, reason_size };
 	bool is_path = config->socket[0] == '/';
-	socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-				       strlen(config->socket));
+	struct sockaddr_un sun;
+	socklen_t length = listener_address(config, &sun);
 	int fd, err = 0, lock = -1;
 
 	snprintf(where, sizeof(where), "%s%s", config->socket,
 		 config_note(config, &config_keys[CONFIG_KEY_socket], note,
 			     sizeof(note)));
-	ASSERT(strlen(config->socket) < sizeof(sun.sun_path));
-	memcpy(sun.sun_path, config->socket, strlen(config->socket));
 	if (is_path) {
-		length++;
-		lock = take_lock(config->socket, &reason);
+		lock = take_lock(config->socket, where, &reason);
 		if (lock < 0)
 			return lock;
-		err = clear_stale(&sun, length, &reason);
-	} else {
-		sun.sun_path[0] = '\0';
+		err = clear_stale(&sun, length, where, &reason);
 	}
 	fd = err != 0 ? -1 :
 		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (err == 0 && fd < 0)
-		err = listener_fail(&reason, -errno, "socket: %s",
-				    strerror(errno));
+		err = reason_give(&reason, -errno, "socket: %s",
+				  strerror(errno));
 	if (err == 0)
-		err = bind_to(fd, config, &sun, length, is_path, &reason);
+		err = bind_to(fd, config, &sun, length, is_path, where,
+			      &reason);
 	if (err == 0) {
 		*ret_lock = lock;
 		return fd;

@@ -15,6 +15,10 @@ enum { LISTENER_TEXT_BYTES = 128 };	/* for any address, Unix or TCP */
 int listener_open(const struct config *config, int *ret_lock,
 		  char *ret_reason, size_t reason_size) MUST_CHECK;
 
+/* Connect to whoever listens there, without waiting.  Returns a descriptor, or
+ * -errno. */
+int listener_connect(const struct config *config) MUST_CHECK;
+
 /* "unix:/run/memd/memd.sock", "unix:@name" of a bound socket; libmemclient
  * takes it for an address. */
 void listener_show(int fd, char *ret_text, size_t text_size);

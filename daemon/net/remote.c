@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/config/words.h"
 #include "daemon/system/names.h"
 #include "daemon/system/system.h"
 #include "proto/channel.h"
@@ -13,9 +14,6 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { SEPARATORS_BYTES = 4 };
-static const char separators[SEPARATORS_BYTES] = " \t,";
 
 #define REFUSED_LOG_NS	UINT64_C(100000000)
 
@@ -57,53 +55,14 @@ void remote_peer_init(struct peer *peer, const struct sockaddr *address,
 	set_network(peer, address, text == host);
 }
 
-size_t remote_list_next(const char **list, const char **ret_word)
-{
-	size_t length;
-
-	*list += strspn(*list, separators);
-	length = strcspn(*list, separators);
-	*ret_word = *list;
-	*list += length;
-	return length;
-}
-
-bool remote_list_has(const char *words, const char *name)
-{
-	const char *word;
-	size_t length;
-
-	while ((length = remote_list_next(&words, &word)) != 0)
-		if (length == strlen(name) && memcmp(word, name, length) == 0)
-			return true;
-	return false;
-}
-
-bool remote_list_get(const char *words, const char *name, char *ret_value,
-		     size_t value_size)
-{
-	size_t length, name_length = strlen(name);
-	const char *word;
-
-	while ((length = remote_list_next(&words, &word)) != 0)
-		if (length > name_length && word[name_length] == '=' &&
-		    memcmp(word, name, name_length) == 0) {
-			snprintf(ret_value, value_size, "%.*s",
-				 (int)(length - name_length - 1),
-				 word + name_length + 1);
-			return true;
-		}
-	return false;
-}
-
 /* Whose limits count for a certificate: the one tls_users says, or the user
  * of that name.  Numbers are users only where an administrator wrote them.
  * Returns whether tls_users says it. */
 static bool find_user_text(const struct config *config, const char *name,
 			   char *ret_user, size_t size)
 {
-	if (remote_list_get(config->tls_users, name, ret_user, size) ||
-	    remote_list_get(config->tls_users, "*", ret_user, size))
+	if (words_get(config->tls_users, name, ret_user, size) ||
+	    words_get(config->tls_users, "*", ret_user, size))
 		return true;
 	snprintf(ret_user, size, "%s", name);
 	return false;
@@ -122,7 +81,7 @@ static int find_user(const struct config *config, struct peer *peer,
 		return 0;
 	/* Who administrates needs no user of that name, but some account;
 	 * only not where another one was meant. */
-	if (is_said || !remote_list_has(config->tls_admins, peer->name))
+	if (is_said || !words_have(config->tls_admins, peer->name))
 		return err == -EAGAIN ? err : -EACCES;
 	peer->uid = geteuid();
 	peer->gid = getegid();
@@ -204,7 +163,7 @@ void remote_warn_users(const struct config *config, unsigned patience_ms)
 	const char *words = config->tls_users, *word;
 	size_t length;
 
-	while ((length = remote_list_next(&words, &word)) != 0) {
+	while ((length = words_next(&words, &word)) != 0) {
 		char user[CONFIG_TEXT_BYTES];
 		const char *sign = memchr(word, '=', length);
 

@@ -30,16 +30,6 @@ int remote_identify(const struct config *config, const struct channel *channel,
 void remote_explain_no_admin(const struct peer *peer, char *ret_text,
 			     size_t text_size);
 
-/* The next word of a list, which is moved behind it.  Returns its length; 0:
- * there is none.  Blanks or commas are between words. */
-size_t remote_list_next(const char **list, const char **ret_word);
-
-/* Is `name` one of the words, or, with a value: the `VALUE` of `name=VALUE`
- * among them, copied to ret_value? */
-bool remote_list_has(const char *words, const char *name);
-bool remote_list_get(const char *words, const char *name, char *ret_value,
-		     size_t value_size);
-
 /* Log which users of tls_users and tcp_user are not here: those who should be
  * them are refused until they are. */
 void remote_warn_users(const struct config *config, unsigned patience_ms);

@@ -8,75 +8,13 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 512, HOST_BYTES = 256, PORT_BYTES = 32 };
-
-struct reason {
-	char *text;
-	size_t size;
-};
-
-static int fail(const struct reason *reason, int err, const char *format, ...)
-	PRINTF_LIKE(3, 4);
-
-static int fail(const struct reason *reason, int err, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(reason->text, reason->size, format, args);
-	va_end(args);
-	return err;
-}
+enum { BACKLOG = 512 };
 
 /* ---- addresses */
-
-/* HOST:PORT, [V6]:PORT, :PORT. */
-static int split(const char *text, char *host, char *port,
-		 const struct reason *reason)
-{
-	const char *whole = text, *colon = strrchr(text, ':');
-	size_t length = colon == NULL ? 0 : (size_t)(colon - text);
-
-	if (colon != NULL && length >= 2 && text[0] == '[' &&
-	    text[length - 1] == ']') {
-		text++;
-		length -= 2;
-	} else if (colon != NULL && memchr(text, ':', length) != NULL) {
-		colon = NULL;	/* an IPv6 address without brackets */
-	}
-	if (colon == NULL || colon[1] == '\0' ||
-	    strspn(colon + 1, "0123456789") != strlen(colon + 1))
-		return fail(reason, -EINVAL, "listen_tcp: \"%s\" is no "
-			    "address; write HOST:PORT, [IPV6]:PORT or :PORT",
-			    whole);
-	if (strtoul(colon + 1, NULL, 10) > UINT16_MAX)
-		return fail(reason, -EINVAL, "listen_tcp: \"%s\": the port is "
-			    "too large; the largest is 65535", whole);
-	snprintf(host, HOST_BYTES, "%.*s", (int)length, text);
-	snprintf(port, PORT_BYTES, "%lu", strtoul(colon + 1, NULL, 10));
-	return 0;
-}
-
-int tcp_listener_check(const struct config *config, char *ret_reason,
-		       size_t reason_size)
-{
-	char host[HOST_BYTES], port[PORT_BYTES], note[CONFIG_NOTE_BYTES];
-	const struct reason reason = { ret_reason, reason_size };
-	int err = split(config->listen_tcp, host, port, &reason);
-	size_t used = err != 0 ? strlen(ret_reason) : 0;
-
-	if (err != 0)
-		snprintf(ret_reason + used, reason_size - used, "%s",
-			 config_note(config,
-				     &config_keys[CONFIG_KEY_listen_tcp], note,
-				     sizeof(note)));
-	return err;
-}
 
 bool tcp_listener_is_loopback(int fd)
 {
@@ -88,23 +26,24 @@ bool tcp_listener_is_loopback(int fd)
 }
 
 /* The port is the one the kernel chose where the settings say 0. */
-static void find_bound(int fd, char host[HOST_BYTES], char port[PORT_BYTES])
+static void find_bound(int fd, char host[CONFIG_HOST_BYTES],
+		       char port[CONFIG_PORT_BYTES])
 {
 	struct sockaddr_storage address;
 	socklen_t length = sizeof(address);
 
 	if (getsockname(fd, (struct sockaddr *)&address, &length) != 0 ||
 	    getnameinfo((const struct sockaddr *)&address, length, host,
-			HOST_BYTES, port, PORT_BYTES,
+			CONFIG_HOST_BYTES, port, CONFIG_PORT_BYTES,
 			NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-		snprintf(host, HOST_BYTES, "?");
-		snprintf(port, PORT_BYTES, "?");
+		snprintf(host, CONFIG_HOST_BYTES, "?");
+		snprintf(port, CONFIG_PORT_BYTES, "?");
 	}
 }
 
 void tcp_listener_describe(int fd, char *ret_text, size_t text_size)
 {
-	char host[HOST_BYTES], port[PORT_BYTES];
+	char host[CONFIG_HOST_BYTES], port[CONFIG_PORT_BYTES];
 
 	find_bound(fd, host, port);
 	snprintf(ret_text, text_size, "address=%s port=%s", host, port);
@@ -112,7 +51,7 @@ void tcp_listener_describe(int fd, char *ret_text, size_t text_size)
 
 void tcp_listener_show(int fd, char *ret_text, size_t text_size)
 {
-	char host[HOST_BYTES], port[PORT_BYTES];
+	char host[CONFIG_HOST_BYTES], port[CONFIG_PORT_BYTES];
 	bool is_six;
 
 	find_bound(fd, host, port);
@@ -135,10 +74,11 @@ static int check_access(const struct config *config,
 	if (has_tls(config) || remote_address_is_loopback(address) ||
 	    strcmp(config->insecure_tcp, "yes") == 0)
 		return 0;
-	return fail(reason, -EACCES, "listen_tcp: %s is not a loopback "
-		    "address, and there are no certificates; set tls_ca, "
-		    "tls_certificate and tls_key, or, where nobody else is on "
-		    "the network, insecure_tcp = yes", config->listen_tcp);
+	return reason_give(reason, -EACCES, "listen_tcp: %s is not a loopback "
+			   "address, and there are no certificates; set "
+			   "tls_ca, tls_certificate and tls_key, or, where "
+			   "nobody else is on the network, insecure_tcp = yes",
+			   config->listen_tcp);
 }
 
 /* ---- sockets */
@@ -151,8 +91,8 @@ static int listen_on(const struct config *config, const struct addrinfo *ai,
 			SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
-		return fail(reason, -errno, "listen_tcp: socket: %s",
-			    strerror(errno));
+		return reason_give(reason, -errno, "listen_tcp: socket: %s",
+				   strerror(errno));
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (ai->ai_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY,
@@ -163,11 +103,12 @@ static int listen_on(const struct config *config, const struct addrinfo *ai,
 		return fd;
 	err = -errno;
 	close(fd);
-	return fail(reason, err, "listen_tcp: %s: %s%s", config->listen_tcp,
-		    strerror(-err), err == -EADDRINUSE ?
-			"; stop the program that listens there, or choose "
-			"another port" : err == -EADDRNOTAVAIL ?
-			"; this host does not have it yet" : "");
+	return reason_give(reason, err, "listen_tcp: %s: %s%s",
+			   config->listen_tcp, strerror(-err),
+			   err == -EADDRINUSE ?
+			   "; stop the program that listens there, or choose "
+			   "another port" : err == -EADDRNOTAVAIL ?
+			   "; this host does not have it yet" : "");
 }
 
 /* All addresses: one socket for IPv6 and IPv4, or, without IPv6, for that. */
@@ -249,10 +190,10 @@ static int parse_numbers(const char *host, const char *port,
 
 bool tcp_listener_has_name(const struct config *config)
 {
-	char host[HOST_BYTES] = "", port[PORT_BYTES] = "";
+	char host[CONFIG_HOST_BYTES] = "", port[CONFIG_PORT_BYTES] = "";
 	struct addrinfo *list;
 
-	if (split(config->listen_tcp, host, port, &no_reason) != 0 ||
+	if (config_parse_listen(config, host, port, &no_reason) != 0 ||
 	    host[0] == '\0')
 		return false;
 	if (parse_numbers(host, port, &list) != 0)
@@ -264,8 +205,8 @@ bool tcp_listener_has_name(const struct config *config)
 int tcp_listener_look_up(const struct config *config,
 			 struct remote_lookup **ret_lookup)
 {
-	char host[HOST_BYTES] = "", port[PORT_BYTES] = "";
-	int err = split(config->listen_tcp, host, port, &no_reason);
+	char host[CONFIG_HOST_BYTES] = "", port[CONFIG_PORT_BYTES] = "";
+	int err = config_parse_listen(config, host, port, &no_reason);
 
 	return err != 0 ? err : remote_lookup_start(host, port, ret_lookup);
 }
@@ -275,9 +216,9 @@ int tcp_listener_open(const struct config *config, const struct addrinfo *all,
 		      size_t reason_size)
 {
 	const struct reason reason = { ret_reason, reason_size };
-	char host[HOST_BYTES] = "", port[PORT_BYTES] = "";
+	char host[CONFIG_HOST_BYTES] = "", port[CONFIG_PORT_BYTES] = "";
 	struct addrinfo *list;
-	int count, err = split(config->listen_tcp, host, port, &reason);
+	int count, err = config_parse_listen(config, host, port, &reason);
 
 	if (err != 0)
 		return err;
@@ -287,8 +228,8 @@ int tcp_listener_open(const struct config *config, const struct addrinfo *all,
 		return tcp_listener_open_any(config, port, ret_fds, &reason);
 	err = parse_numbers(host, port, &list);
 	if (err != 0)
-		return fail(&reason, -EINVAL, "listen_tcp: %s: %s", host,
-			    gai_strerror(err));
+		return reason_give(&reason, -EINVAL, "listen_tcp: %s: %s", host,
+				   gai_strerror(err));
 	count = open_named(config, list, ret_fds, &reason);
 	freeaddrinfo(list);
 	return count;

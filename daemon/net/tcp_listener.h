@@ -14,11 +14,6 @@ struct remote_lookup;
 
 enum { TCP_LISTENERS_MAX = 4 };
 
-/* Does listen_tcp, which is not empty, look like an address?  Looks no name up.
- * Returns 0; or -EINVAL with a line in ret_reason. */
-int tcp_listener_check(const struct config *config, char *ret_reason,
-		       size_t reason_size) MUST_CHECK;
-
 /* Is there a name in listen_tcp that must be looked up? */
 bool tcp_listener_has_name(const struct config *config);
 
