@@ -6,6 +6,7 @@
 #include "common/units.h"
 #include "daemon/config/exit_status.h"
 #include "daemon/parts.h"
+#include "daemon/reload.h"
 #include "daemon/start.h"
 #include "daemon/system/notify.h"
 #include "daemon/system/system.h"
@@ -18,16 +19,6 @@
 
 /* At the start, when nobody else waits. */
 enum { LOG_PATIENCE_MS = 200 };
-
-static void warn_copies(const char *path)
-{
-	char text[2 * CONFIG_TEXT_BYTES];
-
-	swapfile_warn_copies(path, text, sizeof(text));
-	if (text[0] != '\0')
-		log_event(LOG_LEVEL_WARNING, "swap-copied", "reason=\"%s\"",
-			  text);
-}
 
 static void tell_started(const struct daemon *d)
 {
@@ -42,16 +33,7 @@ static void tell_started(const struct daemon *d)
 		  units_format_size(config->swap_size, swap, sizeof(swap)),
 		  d->engine.store->ops->name,
 		  config->file[0] != '\0' ? config->file : "none");
-	if (d->engine.store_reason[0] != '\0')
-		log_event(LOG_LEVEL_WARNING, "store-fallback",
-			  "store=%s reason=\"%s\"", d->engine.store->ops->name,
-			  d->engine.store_reason);
-	if (d->engine.has_swapfile && !d->engine.swapfile.is_direct)
-		log_event(LOG_LEVEL_WARNING, "swap-not-direct",
-			  "file=%s reason=\"its file system has no O_DIRECT\"",
-			  d->engine.swap_path);
-	if (d->engine.has_swapfile)
-		warn_copies(d->engine.swap_path);
+	reload_warn(d, FINDING_STARTED);
 	/* Who waits for that may look at the log next. */
 	log_writer_flush(LOG_PATIENCE_MS);
 	notify_send_surely("READY=1\nSTATUS=Ready");

@@ -7,10 +7,8 @@
 #include "daemon/parts.h"
 #include "daemon/serve/turn_out.h"
 #include "daemon/engine/engine_store.h"
-#include "daemon/admin/limits.h"
 #include "daemon/system/names.h"
 #include "daemon/system/notify.h"
-#include "daemon/net/remote.h"
 #include "daemon/system/system.h"
 #include <errno.h>
 #include <string.h>
@@ -22,20 +20,26 @@ enum { KEYS_BYTES = 512 };
 
 enum { START_PATIENCE_MS = 1000 };	/* for each name to be known */
 
-/* Limits of the system's that memd can live with, but badly. */
-static void look_at_limits(struct daemon *d)
+/* Once programs are served, nobody may wait. */
+static unsigned patience_of(const struct daemon *d)
 {
-	char text[CHECK_TEXT_BYTES];
+	return d->base == NULL ? START_PATIENCE_MS : 0;
+}
 
-	if (limits_check_tasks(&d->settings.config, text) != ANSWER_OK)
-		log_event(LOG_LEVEL_WARNING, "few-tasks", "reason=\"%s\"",
-			  text);
-	d->admin.memory_high[0] = '\0';
-	if (limits_check_memory_high(&d->settings.config, text) == ANSWER_OK)
+/* A program's stderr is its own. */
+void reload_warn(const struct daemon *d, enum finding_moment moment)
+{
+	const struct config *config = &d->settings.config;
+	struct findings_ask ask = { .config = config };
+
+	if (d->is_embedded)
 		return;
-	snprintf(d->admin.memory_high, sizeof(d->admin.memory_high), "%.500s",
-		 text);
-	log_event(LOG_LEVEL_WARNING, "memory-high", "reason=\"%s\"", text);
+	if (moment == FINDING_STARTED)
+		ask = engine_findings(&d->engine, config);
+	ask.moment = moment;
+	ask.patience_ms = patience_of(d);
+	ask.report = findings_log;
+	findings_ask(&ask);
 }
 
 /* A program's administrators are those of /etc/group: no threads for that. */
@@ -51,14 +55,15 @@ static void find_admins(struct daemon *d, unsigned patience_ms)
 {
 	const char *group = d->settings.config.admin_group;
 	int err = group[0] == '\0' ? 0 : find_admin_group(d, patience_ms);
+	struct findings_ask ask = { .config = &d->settings.config,
+				    .report = findings_log };
 
 	d->admins.has_group = group[0] != '\0' && err == 0;
 	d->admins.is_group_due = err == -EAGAIN;
-	if (err != 0 && err != -EAGAIN)
-		log_event(LOG_LEVEL_NOTICE, "admin-group",
-			  "group=\"%s\" reason=\"there is no such group\" "
-			  "cure=\"groupadd --system %s, then reload\"", group,
-			  group);
+	if (err == 0 || err == -EAGAIN)
+		return;
+	ask.error = err;
+	findings_ask_one(&ask, FINDING_admin_group);
 }
 
 void reload_find_admins(struct daemon *d)
@@ -69,36 +74,13 @@ void reload_find_admins(struct daemon *d)
 
 void reload_apply(struct daemon *d)
 {
-	/* Once programs are served, nobody may wait. */
-	unsigned patience_ms = d->base == NULL ? START_PATIENCE_MS : 0;
 	enum log_level level;
 	int err = log_level_parse(d->settings.config.log_level, &level);
 
 	ASSERT(err == 0);	/* the table allows no other words */
 	log_set_level(level);
-	find_admins(d, patience_ms);
-	if (!d->is_embedded)
-		look_at_limits(d);
-	if (d->settings.config.listen_tcp[0] != '\0' && !d->is_embedded)
-		remote_warn_users(&d->settings.config, patience_ms);
-}
-
-/* Not an error: it may be anybody's. */
-void reload_warn_environment(const struct daemon *d)
-{
-	char variable[96], meant[64], shown[96];
-	const struct config_key *key;
-	size_t idx = 0;
-
-	if (d->settings.origin->is_bare)
-		return;
-	while ((key = config_find_misspelt(&idx, variable,
-					   sizeof(variable))) != NULL)
-		log_event(LOG_LEVEL_WARNING, "environment",
-			  "name=\"%s\" reason=\"no such setting; did you mean "
-			  "%s?\"", system_printable(variable, shown,
-						   sizeof(shown)),
-			  config_variable(key, meant, sizeof(meant)));
+	find_admins(d, patience_of(d));
+	reload_warn(d, FINDING_SETTINGS);
 }
 
 /* Append a key's name to a list that is for people. */

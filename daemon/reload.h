@@ -3,6 +3,8 @@
 #ifndef MEMD_DAEMON_RELOAD_H
 #define MEMD_DAEMON_RELOAD_H
 
+#include "daemon/findings/findings.h"
+
 struct daemon;
 
 void reload_config(struct daemon *d);
@@ -20,7 +22,7 @@ void reload_apply(struct daemon *d);
  * there is one. */
 void reload_find_admins(struct daemon *d);
 
-/* Log variables of the environment that look like settings misspelt. */
-void reload_warn_environment(const struct daemon *d);
+/* Log what may be wrong with the machine and the settings. */
+void reload_warn(const struct daemon *d, enum finding_moment moment);
 
 #endif

@@ -5,7 +5,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/admin/admin_messages.h"
-#include "daemon/admin/limits.h"
 #include "daemon/lend/guest_messages.h"
 #include "daemon/lend/guest_room.h"
 #include "daemon/lend/guest_schedule.h"
@@ -229,6 +228,7 @@ static void fill_admin(struct daemon *d)
 		.serve = &d->serve,
 		.guests = &d->guests,
 		.watch = {
+			.config = &d->settings.config,
 			.stats = &d->stats,
 			.engine = &d->engine,
 			.keeper = &d->keeper,
@@ -269,7 +269,6 @@ static int init_rooms(struct daemon *d, char *reason, size_t size)
 	guest_messages_add(&d->server.conns, &d->guests);
 	admin_messages_add(&d->server.conns, &d->admin);
 	reload_apply(d);
-	reload_warn_environment(d);
 	err = serve_init(&d->serve);
 	if (err != 0)
 		snprintf(reason, size, "mailboxes and requests: %s",
@@ -338,13 +337,9 @@ static int init_keeper(struct daemon *d, char *reason, size_t size)
 /* With fewer it could start, and then let nobody in. */
 static int check_descriptors(const struct daemon *d, char *reason, size_t size)
 {
-	char text[CHECK_TEXT_BYTES];
-
-	if (d->is_embedded ||
-	    limits_check_descriptors(&d->settings.config, text) != ANSWER_FAIL)
-		return 0;
-	snprintf(reason, size, "%s", text);
-	return -EMFILE;
+	return d->is_embedded ? 0 :
+		findings_refuse(&d->settings.config, FINDING_descriptors,
+				-EMFILE, reason, size);
 }
 
 static int open_doors(struct daemon *d, char *reason, size_t size)

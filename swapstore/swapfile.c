@@ -374,26 +374,16 @@ static bool is_copied(const char *path)
 	return is;
 }
 
-void swapfile_warn_copies(const char *path, char *ret_text, size_t text_size)
+enum swapfile_copies swapfile_copies(const char *path)
 {
 	char folder[1024];
 	struct statfs fs;
 
-	ret_text[0] = '\0';
 	swapfile_folder(path, folder, sizeof(folder));
 	if (statfs(folder, &fs) != 0 || fs.f_type != BTRFS_SUPER_MAGIC)
-		return;
-	if (is_copied(path))
-		snprintf(ret_text, text_size, "%s was made with copy-on-write, "
-			 "so writes to it can fail when the disk is full; "
-			 "remove it while memd is stopped, memd makes one "
-			 "without", path);
-	else
-		snprintf(ret_text, text_size, "%s is on btrfs: after a "
-			 "snapshot of its subvolume, or a reflink copy, writes "
-			 "to it need new room and fail when the disk is full; "
-			 "put swap_file on a subvolume that nobody takes "
-			 "snapshots of, or on ext4 or xfs", path);
+		return SWAPFILE_COPIES_NEVER;
+	return is_copied(path) ? SWAPFILE_COPIES_ALWAYS :
+				 SWAPFILE_COPIES_SHARED;
 }
 
 void swapfile_close(struct swapfile *sf, const char *path, bool remove)

@@ -55,9 +55,13 @@ int swapfile_probe(const char *path, uint64_t size_bytes, char *ret_reason,
 		   size_t reason_size) MUST_CHECK;
 
 /* Where the file system copies what is written (btrfs), preallocated room is
- * not room for certain: one line that says when it is not.  Empty elsewhere.
- * The file may be there or not yet. */
-void swapfile_warn_copies(const char *path, char *ret_text, size_t text_size);
+ * not room for certain: not for a file that was made with copies, and for none
+ * while a snapshot or a reflink shares it.  The file may be there or not
+ * yet. */
+enum swapfile_copies {
+	SWAPFILE_COPIES_NEVER, SWAPFILE_COPIES_SHARED, SWAPFILE_COPIES_ALWAYS
+};
+enum swapfile_copies swapfile_copies(const char *path);
 
 /* Close; removes the file when `remove`, unless `path` means another file by
  * now.  A store that took sf->fd closes it itself: set sf->fd to -1 then, and

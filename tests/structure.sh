@@ -13,8 +13,9 @@ cd -- "$root" || exit 1
 
 # From the ground up.
 daemon_rooms=(common proto swapstore daemon/pager daemon/config daemon/system
-	daemon/stats daemon/backing daemon/engine daemon/segments daemon/net
-	daemon/keeper daemon/serve daemon/lend daemon/admin daemon)
+	daemon/stats daemon/backing daemon/findings daemon/engine
+	daemon/segments daemon/net daemon/keeper daemon/serve daemon/lend
+	daemon/admin daemon)
 # What a library of the engine offers to that of programs, and the names of all
 # settings, stand below.
 client_rooms=(common proto daemon/engine/memd_engine.h client/include client/region

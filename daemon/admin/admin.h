@@ -22,8 +22,6 @@ struct admin {
 
 	struct watch watch;
 	uint64_t started_ns;
-	char memory_high[512];		/* why that is too little; empty: it
-					 * is not */
 	char config_text[CONFIG_KEYS][CONFIG_TEXT_BYTES];	/* being */
 	char waiting_text[CONFIG_KEYS][CONFIG_TEXT_BYTES];	/* shown */
 };

@@ -10,4 +10,11 @@
 /* Returns the exit status: 0 when nothing is FAIL, else 1. */
 int check_all(const struct config_origin *origin, FILE *to);
 
+/* The part that is about other hosts: can they be listened for, how long are
+ * the certificates good for, does the memd answer that is to keep pages?  Takes
+ * two seconds at most for each other memd, and for the name of listen_tcp as
+ * long as its resolver does. */
+struct findings_ask;
+void check_hosts(struct findings_ask *ask);
+
 #endif

@@ -108,29 +108,12 @@ static void judge_store(const struct admin *ad, const struct pager_stats *ps,
 	for (unsigned c = 0; store_is_mirror(e->store) &&
 			     c < STORE_MIRROR_CHILDREN; c++)
 		judge_mirrored(e->store, c, v);
-	if (strcmp(e->store->ops->name, "mem") == 0)
-		add(v, VERDICT_WARN, "swap is kept in memory (store = mem), "
-		    "which saves none: for tests only");
-	if (e->store_reason[0] != '\0')
-		add(v, VERDICT_WARN, "%s; the slower store sync is used: allow "
-		    "io_uring (sysctl kernel.io_uring_disabled=0, or the "
-		    "container's seccomp profile), or set store = sync to "
-		    "accept it", e->store_reason);
-	if (e->has_swapfile && !e->swapfile.is_direct)
-		add(v, VERDICT_WARN, "the file system of %s has no O_DIRECT: "
-		    "swapped pages stay in the page cache too; move swap_file "
-		    "to ext4 or xfs", e->swap_path);
 	if (ps->quarantined_slots != 0 || ps->write_errors != 0)
 		add(v, VERDICT_DEGRADED, "%llu writes to the swap file failed, "
 		    "%llu slots are given up; no page was lost by that: check "
 		    "the disk under %s, then restart memd",
 		    ULL(ps->write_errors), ULL(ps->quarantined_slots),
 		    place_of(e));
-	if (e->store->refused != 0)
-		add(v, VERDICT_WARN, "%llu reads and writes had to be waited "
-		    "for, as the kernel had no thread for them: raise TasksMax "
-		    "(docker: --pids-limit), see `memd --check`",
-		    ULL(e->store->refused));
 	if (ps->read_errors != 0 || ps->checksum_errors != 0)
 		add(v, VERDICT_DEGRADED, "%llu reads from the swap file failed "
 		    "and %llu pages had a wrong checksum: check the disk under "
@@ -161,8 +144,6 @@ static void judge_memory(const struct admin *ad, const struct pager_stats *ps,
 		add(v, VERDICT_WARN, "%llu of %llu frames are pinned; "
 		    "programs may pin half, other hosts an eighth",
 		    ULL(ps->pinned_frames), ULL(ps->frame_count));
-	if (ad->memory_high[0] != '\0')
-		add(v, VERDICT_WARN, "%s", ad->memory_high);
 	if (ps->install_retries != 0)
 		add(v, VERDICT_WARN, "%llu times the system had no memory for "
 		    "a page of the pool: make pool_size smaller or memd's "
@@ -199,13 +180,9 @@ static void judge_clients(const struct admin *ad, struct verdict *v)
 		add(v, VERDICT_DEGRADED, "%u data files are kept locked by "
 		    "clients, and their frames with them: see the log for "
 		    "whom to end", backing_stuck_count(ad->engine->backing));
-	if (backing_missing_helpers(ad->engine->backing) != 0)
-		add(v, VERDICT_WARN, "%u helper processes are missing, and "
-		    "cannot be made: raise TasksMax or the limit of processes",
-		    backing_missing_helpers(ad->engine->backing));
 	if (ad->server->is_paused)
 		add(v, VERDICT_DEGRADED, "no descriptor is left for new "
-		    "connections: raise LimitNOFILE");
+		    "connections: " CURE_DESCRIPTORS);
 	if (ad->tcp_opening->is_waiting)
 		add(v, VERDICT_DEGRADED, "other hosts cannot connect: %s; memd "
 		    "tries again", ad->tcp_opening->reason);
@@ -228,27 +205,33 @@ static void judge_reload(const struct admin *ad, struct verdict *v)
 		return;
 	strftime(since, sizeof(since), "%F %T", localtime_r(&since_s, &tm));
 	add(v, VERDICT_WARN, "the last reload was refused, the old settings "
-	    "and certificates hold since %s: %s", since,
-	    ad->settings->reload_error);
+	    "and certificates hold since %s: %s", since, ad->settings->reload_error);
 }
 
-static void judge_certificates(const struct admin *ad, struct verdict *v)
+static void verdict_report(void *ctx, const struct finding *f)
 {
-	struct channel_end ends[CHANNEL_ENDS];
-	const struct channel_context *tls =
-		server_certificates(ad->server, ad->engine->tls);
-	unsigned count = tls == NULL ? 0 : channel_context_ends(tls, ends);
+	static const enum verdict_level levels[] = {
+		[FINDING_WARN] = VERDICT_WARN,
+		[FINDING_FAIL] = VERDICT_DEGRADED,
+	};
+	char line[FINDING_TEXT_BYTES];
 
-	for (unsigned i = 0; i < count; i++) {
-		char text[CERTIFICATE_TEXT_BYTES];
-		enum certificate_state state = certificate_judge(&ends[i],
-								 text);
+	if (f->level != FINDING_OK)
+		add(ctx, levels[f->level], "%s",
+		    finding_line(f, line, sizeof(line)));
+}
 
-		if (state != CERTIFICATE_GOOD)
-			add(v, state == CERTIFICATE_BAD ? VERDICT_DEGRADED :
-							  VERDICT_WARN,
-			    "%s", text);
-	}
+static void judge_machine(const struct admin *ad, struct verdict *v)
+{
+	struct findings_ask ask = engine_findings(
+		ad->engine, &ad->settings->config);
+
+	ask.moment = FINDING_STATUS;
+	ask.report = verdict_report;
+	ask.ctx = v;
+	findings_ask(&ask);
+	certificates_say(&ask, server_certificates(ad->server,
+						   ad->engine->tls));
 }
 
 void verdict_get(const struct admin *ad, struct verdict *ret_verdict)
@@ -258,10 +241,10 @@ void verdict_get(const struct admin *ad, struct verdict *ret_verdict)
 	ret_verdict->level = VERDICT_OK;
 	ret_verdict->reason_count = 0;
 	pager_stats_get(ad->engine->pager, &ps);
+	judge_machine(ad, ret_verdict);
 	judge_store(ad, &ps, ret_verdict);
 	judge_memory(ad, &ps, ret_verdict);
 	judge_clients(ad, ret_verdict);
 	judge_settings(ad, ret_verdict);
 	judge_reload(ad, ret_verdict);
-	judge_certificates(ad, ret_verdict);
 }

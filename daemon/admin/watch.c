@@ -66,16 +66,21 @@ static void watch_keeper(struct watch *w)
 			  strerror(-result));
 }
 
+static void watch_log(const struct watch *w, enum finding_id id)
+{
+	struct findings_ask ask = engine_findings(w->engine, w->config);
+
+	ask.report = findings_log;
+	findings_ask_one(&ask, id);
+}
+
 /* Once is enough: the counter tells how often. */
 static void watch_refusals(struct watch *w)
 {
 	uint64_t refused = w->engine->store->refused;
 
 	if (refused != 0 && w->io_refused == 0)
-		log_event(LOG_LEVEL_WARNING, "io-refused",
-			  "reason=\"the kernel has no threads for reads and "
-			  "writes, memd waits for them itself\" cure=\"raise "
-			  "TasksMax (docker: --pids-limit)\"");
+		watch_log(w, FINDING_io_refused);
 	w->io_refused = refused;
 }
 
@@ -90,9 +95,7 @@ static void watch_helpers(struct watch *w)
 			  "been ended\"", (unsigned long long)
 			  (renewed - w->stats->helpers_renewed));
 	if (missing > w->missing_helpers)
-		log_event(LOG_LEVEL_WARNING, "helpers-missing",
-			  "count=%u cure=\"raise TasksMax, or the limit of "
-			  "processes; memd goes on trying\"", missing);
+		watch_log(w, FINDING_missing_helpers);
 	w->stats->helpers_renewed = renewed;
 	w->missing_helpers = missing;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct config;
 struct engine;
 struct guests;
 struct keeper;
@@ -18,6 +19,7 @@ struct stats;
 
 struct watch {
 	/* Borrowed; to be filled in before it is used. */
+	const struct config *config;
 	struct stats *stats;
 	struct engine *engine;
 	struct keeper *keeper;

@@ -2,9 +2,7 @@
 #include "daemon/engine/engine.h"
 
 #include "common/clock.h"
-#include "common/units.h"
 #include "daemon/engine/engine_store.h"
-#include "daemon/system/system.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -149,44 +147,16 @@ static const struct pager_ops ops = {
 
 /* ---- making it */
 
-static int check_memory(const struct config *config, char *ret_reason,
-			size_t reason_size)
-{
-	char source[512], pool[16], staging[16], limit[16];
-	uint64_t most = system_memory_bytes(source, sizeof(source));
-
-	if (config->pool_size + config->staging_size <= most)
-		return 0;
-	snprintf(ret_reason, reason_size,
-		 "pool_size: %s and %s of buffers are more than the %s of "
-		 "memory there are (%s); make pool_size smaller",
-		 units_format_size(config->pool_size, pool, sizeof(pool)),
-		 units_format_size(config->staging_size, staging,
-				   sizeof(staging)),
-		 units_format_size(most, limit, sizeof(limit)), source);
-	return -ENOMEM;
-}
-
 static int make_backing(struct engine *e, const struct config *config,
 			bool has_helpers, char *ret_reason, size_t reason_size)
 {
 	int err = backing_create((uint32_t)config->max_segments, has_helpers,
 				 &e->backing);
 
-	if (err == 0)
-		return 0;
 	e->is_refused_by_kernel = err == -ENOSYS || err == -EPERM ||
 				  err == -EACCES || err == -EOPNOTSUPP;
-	snprintf(ret_reason, reason_size, "%s: %s; %s",
-		 err == -EAGAIN ? "helper processes" : "userfaultfd",
-		 strerror(-err),
-		 err == -EAGAIN ? "raise TasksMax or the limit of processes" :
-		 err == -EOPNOTSUPP ? "memd needs Linux 5.14 or newer" :
-		 err == -ENOSYS ? "use a kernel with CONFIG_USERFAULTFD" :
-		 e->is_refused_by_kernel ?
-			"allow it in the container's seccomp profile" :
-			"run `memd --check`");
-	return err;
+	return findings_refuse(config, FINDING_userfaultfd, err, ret_reason,
+			       reason_size);
 }
 
 static int make_staging(struct engine *e, const struct config *config,
@@ -255,7 +225,8 @@ int engine_init(struct engine *e, const struct config *config,
 	int err;
 
 	*e = (struct engine){ .hooks = hooks, .ctx = ctx };
-	err = check_memory(config, ret_reason, reason_size);
+	err = findings_refuse(config, FINDING_memory, -ENOMEM, ret_reason,
+			      reason_size);
 	if (err == 0)
 		err = make_backing(e, config, !is_embedded, ret_reason,
 				   reason_size);
@@ -419,4 +390,16 @@ void engine_settle(struct engine *e)
 bool engine_is_idle(const struct engine *e)
 {
 	return e->store->in_flight == 0 && pager_is_idle(e->pager);
+}
+
+struct findings_ask engine_findings(const struct engine *e,
+				    const struct config *config)
+{
+	return (struct findings_ask){
+		.config = config,
+		.error = e->uring_error,
+		.is_cached = e->has_swapfile && !e->swapfile.is_direct,
+		.io_refused = e->store->refused,
+		.missing_helpers = backing_missing_helpers(e->backing),
+	};
 }

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "daemon/config/config.h"
 #include "daemon/backing/backing.h"
+#include "daemon/findings/findings.h"
 #include "daemon/pager/pager.h"
 #include "proto/channel.h"
 #include "swapstore/swapfile.h"
@@ -48,8 +49,8 @@ struct engine {
 	bool has_swapfile;
 	bool is_refused_by_kernel;	/* why engine_init() failed */
 	char swap_path[CONFIG_TEXT_BYTES];
-	char store_reason[256];		/* why not uring; empty: it is, or
-					 * nobody asked for it */
+	int uring_error;		/* why not uring; 0: it is, or nobody
+					 * asked for it */
 	void *staging;
 	size_t staging_bytes;
 	const struct engine_hooks *hooks;
@@ -93,6 +94,10 @@ void engine_look_again(struct engine *e);
 /* Now and then: see whether punches that were stuck have come back, and take
  * down further what they were in the way of.  Returns how many have. */
 unsigned engine_poll_data_files(struct engine *e);
+
+/* What is known already of what may be wrong with the machine. */
+struct findings_ask engine_findings(const struct engine *e,
+				    const struct config *config);
 
 /* The pager may have work. */
 static inline void engine_wake(struct engine *e)

@@ -20,34 +20,28 @@ static int make_file_store(struct engine *e, const struct config *config,
 {
 	struct swapfile *sf = &e->swapfile;
 	struct swapstore_buffers buffers = { e->staging, e->staging_bytes };
-	bool is_auto = strcmp(config->store, "auto") == 0;
 	int err;
 
-	if (is_auto || strcmp(config->store, "uring") == 0) {
+	if (strcmp(config->store, "sync") != 0) {
 		err = store_uring_create(sf->fd, sf->slots_offset,
 					 sf->slot_count, &buffers,
 					 (unsigned)config->queue_depth,
 					 &e->store);
 		if (err == 0)
 			return 0;
-		snprintf(e->store_reason, sizeof(e->store_reason),
-			 "io_uring: %s", strerror(-err));
-		if (!is_auto) {
-			snprintf(ret_reason, reason_size,
-				 "store: uring: %s; allow io_uring (sysctl "
-				 "kernel.io_uring_disabled=0, or the "
-				 "container's seccomp profile) or set "
-				 "store = sync", strerror(-err));
+		e->uring_error = err;
+		err = findings_refuse(config, FINDING_io_uring, err,
+				      ret_reason, reason_size);
+		if (err != 0)
 			return err;
-		}
 	}
 	err = store_sync_create(sf->fd, sf->slots_offset, sf->slot_count,
 				(unsigned)config->io_threads, &e->store);
 	if (err != 0)
 		snprintf(ret_reason, reason_size, "store: sync: %s%s",
 			 strerror(-err), err == -EAGAIN ?
-				"; there is no thread to be had: raise "
-				"TasksMax or the limit of processes" : "");
+				"; there is no thread to be had: " CURE_TASKS :
+				"");
 	return err;
 }
 
@@ -324,6 +318,8 @@ const char *engine_store_describe(const struct engine *e,
 	else if (store_is_remote(e->store))
 		describe_remote(e, e->store, buf, ENGINE_STORE_TEXT_BYTES);
 	else
-		snprintf(buf, ENGINE_STORE_TEXT_BYTES, "%s", e->store_reason);
+		snprintf(buf, ENGINE_STORE_TEXT_BYTES, "%s%s",
+			 e->uring_error != 0 ? "io_uring: " : "",
+			 e->uring_error != 0 ? strerror(-e->uring_error) : "");
 	return buf;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/net/certificates.h"
 
-#include "common/log.h"
 #include "daemon/system/system.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -39,8 +38,8 @@ static size_t certificate_begin(const struct channel_end *end, char *text)
 	return strlen(text);
 }
 
-enum certificate_state certificate_judge(const struct channel_end *end,
-		char ret_text[CERTIFICATE_TEXT_BYTES])
+enum finding_level certificate_judge(const struct channel_end *end,
+				     char ret_text[CERTIFICATE_TEXT_BYTES])
 {
 	size_t used = certificate_begin(end, ret_text);
 	char *to = ret_text + used, day[32];
@@ -50,43 +49,42 @@ enum certificate_state certificate_judge(const struct channel_end *end,
 	if (now_s < end->from_s) {
 		snprintf(to, size, "is not good before %s: are the clocks "
 			 "right?", format_day(end->from_s, day));
-		return CERTIFICATE_BAD;
+		return FINDING_FAIL;
 	}
 	if (now_s >= end->until_s) {
 		snprintf(to, size, "ended on %s, and new connections are "
 			 "refused: put a new one there and reload",
 			 format_day(end->until_s, day));
-		return CERTIFICATE_BAD;
+		return FINDING_FAIL;
 	}
 	if (end->until_s == INT64_MAX) {
 		snprintf(to, size, "has no end");
-		return CERTIFICATE_GOOD;
+		return FINDING_OK;
 	}
 	if (days < CERTIFICATES_WARN_DAYS) {
 		snprintf(to, size, "ends in %" PRId64 " day%s, on %s: put a "
 			 "new one there and reload", days,
 			 days == 1 ? "" : "s", format_day(end->until_s, day));
-		return CERTIFICATE_ENDS;
+		return FINDING_WARN;
 	}
 	snprintf(to, size, "is good for %" PRId64 " days, until %s", days,
 		 format_day(end->until_s, day));
-	return CERTIFICATE_GOOD;
+	return FINDING_OK;
 }
 
 /* --check is often run by root for a memd that runs as its own user. */
-bool certificate_key_is_shared(const struct channel_context *context,
-			       char ret_text[CERTIFICATE_TEXT_BYTES])
+static void certificates_say_owner(struct findings_ask *ask,
+				   const struct channel_context *context)
 {
 	uid_t owner = channel_context_key_owner(context), memd;
 	gid_t gid;
 
 	if (owner == 0 || owner == geteuid() ||
 	    (system_find_user("memd", &memd, &gid) == 0 && owner == memd))
-		return false;
-	snprintf(ret_text, CERTIFICATE_TEXT_BYTES, "tls_key: the key belongs "
-		 "to uid %u, who can be this memd with it: chown it to the "
-		 "user that memd runs as, or to root", (unsigned)owner);
-	return true;
+		return;
+	finding_warn(ask, "tls_key: the key belongs to uid %u, who can be this "
+		     "memd with it\nchown it to the user that memd runs as, or "
+		     "to root", (unsigned)owner);
 }
 
 /* ---- a reload */
@@ -97,7 +95,7 @@ static bool is_bad(const struct channel_end *ends, unsigned count,
 	for (unsigned i = 0; i < count; i++)
 		if (strcmp(ends[i].setting, setting) == 0)
 			return certificate_judge(&ends[i], text) ==
-			       CERTIFICATE_BAD;
+			       FINDING_FAIL;
 	return false;
 }
 
@@ -116,7 +114,7 @@ int certificates_check(const struct channel_context *now,
 	old_count = now == NULL ? 0 : channel_context_ends(now, old);
 	new_count = channel_context_ends(next, new);
 	for (unsigned i = 0; i < new_count; i++) {
-		if (certificate_judge(&new[i], text) != CERTIFICATE_BAD ||
+		if (certificate_judge(&new[i], text) != FINDING_FAIL ||
 		    is_bad(old, old_count, new[i].setting, ignored))
 			continue;
 		snprintf(ret_reason, reason_size, "%s", text);
@@ -125,20 +123,35 @@ int certificates_check(const struct channel_context *now,
 	return 0;
 }
 
-/* ---- the log */
+/* ---- findings */
+
+void certificates_say(struct findings_ask *ask,
+		      const struct channel_context *tls)
+{
+	static const struct finding_kind
+		ends_kind = { "certificates", "certificate-ends", 0, NULL },
+		owner_kind = { "certificates", "key-owner", 0, NULL };
+	struct channel_end ends[CHANNEL_ENDS];
+	unsigned count = tls == NULL ? 0 : channel_context_ends(tls, ends);
+
+	ask->kind = &ends_kind;
+	for (unsigned i = 0; i < count; i++) {
+		char text[CERTIFICATE_TEXT_BYTES];
+		enum finding_level level = certificate_judge(&ends[i], text);
+
+		snprintf(ask->fields, sizeof(ask->fields), "days=%" PRId64 " ",
+			 certificate_days_left(&ends[i]));
+		finding_say(ask, level, "%s", text);
+	}
+	ask->kind = &owner_kind;
+	ask->fields[0] = '\0';
+	if (count > 0)
+		certificates_say_owner(ask, tls);
+}
 
 void certificates_log(const struct channel_context *tls)
 {
-	struct channel_end ends[CHANNEL_ENDS];
-	unsigned count = tls == NULL ? 0 : channel_context_ends(tls, ends);
-	char text[CERTIFICATE_TEXT_BYTES];
+	struct findings_ask ask = { .report = findings_log };
 
-	if (count > 0 && certificate_key_is_shared(tls, text))
-		log_event(LOG_LEVEL_WARNING, "key-owner", "reason=\"%s\"",
-			  text);
-	for (unsigned i = 0; i < count; i++)
-		if (certificate_judge(&ends[i], text) != CERTIFICATE_GOOD)
-			log_event(LOG_LEVEL_WARNING, "certificate-ends",
-				  "days=%" PRId64 " reason=\"%s\"",
-				  certificate_days_left(&ends[i]), text);
+	certificates_say(&ask, tls);
 }

@@ -2,6 +2,7 @@
 #include "daemon/net/listener.h"
 
 #include "common/descriptor.h"
+#include "daemon/findings/findings.h"
 #include "daemon/system/names.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -117,9 +118,8 @@ static int set_access(const struct config *config, const char *path,
 
 	if (config->socket_group[0] != '\0' &&
 	    names_await_group(config->socket_group, PATIENCE_MS, &gid) != 0)
-		return reason_give(reason, -ENOENT, "socket_group: no group "
-				   "\"%s\" here; make it, or give a number",
-				   config->socket_group);
+		return findings_refuse(config, FINDING_socket_group, -ENOENT,
+				       reason->text, reason->size);
 	if (gid != (gid_t)-1 && chown(path, (uid_t)-1, gid) != 0)
 		return reason_give(reason, -errno, "socket_group: %s: %s; run "
 				   "as root or as a member of the group", path,

@@ -140,42 +140,6 @@ int remote_identify(const struct config *config, const struct channel *channel,
 	return err == -EAGAIN ? err : -EACCES;
 }
 
-/* No error: a user may be made later, and memd has others to serve. */
-static void warn_user(const char *setting, const char *user,
-		      unsigned patience_ms)
-{
-	char shown[PEER_NAME_BYTES];
-	uid_t uid;
-	gid_t gid;
-	int err = names_await_user(user, patience_ms, &uid, &gid);
-
-	if (err == 0 || err == -EAGAIN)
-		return;
-	system_printable(user, shown, sizeof(shown));
-	log_event(LOG_LEVEL_WARNING, "user-unknown", "setting=%s user=\"%s\" "
-		  "reason=\"there is no such user: who should be it is "
-		  "refused\" cure=\"useradd --system %s, or name another one "
-		  "and reload\"", setting, shown, shown);
-}
-
-void remote_warn_users(const struct config *config, unsigned patience_ms)
-{
-	const char *words = config->tls_users, *word;
-	size_t length;
-
-	while ((length = words_next(&words, &word)) != 0) {
-		char user[CONFIG_TEXT_BYTES];
-		const char *sign = memchr(word, '=', length);
-
-		ASSERT(sign != NULL);	/* config_check() refuses it */
-		snprintf(user, sizeof(user), "%.*s",
-			 (int)(word + length - sign - 1), sign + 1);
-		warn_user("tls_users", user, patience_ms);
-	}
-	if (config->tcp_user[0] != '\0')
-		warn_user("tcp_user", config->tcp_user, patience_ms);
-}
-
 /* Never without a certificate: whoever reaches the port can come as tcp_user,
  * which therefore says whose limits count and no more; on loopback, too, where
  * a Unix socket would tell who it is. */

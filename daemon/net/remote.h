@@ -30,10 +30,6 @@ int remote_identify(const struct config *config, const struct channel *channel,
 void remote_explain_no_admin(const struct peer *peer, char *ret_text,
 			     size_t text_size);
 
-/* Log which users of tls_users and tcp_user are not here: those who should be
- * them are refused until they are. */
-void remote_warn_users(const struct config *config, unsigned patience_ms);
-
 /* Count and log a refusal; of many a second not every one has a line. */
 void remote_refused(struct conns *all, const struct peer *peer,
 		    const char *reason);

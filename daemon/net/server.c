@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/findings/findings.h"
 #include "daemon/net/conn_open.h"
 #include "daemon/net/conn_input.h"
 #include "daemon/net/conn_output.h"
@@ -41,7 +42,7 @@ void server_init(struct server *server)
 bool server_has_descriptors(const struct server *server, uint64_t reserve)
 {
 	const struct conns *all = &server->conns;
-	uint64_t used = SERVER_DESCRIPTORS_OWN +
+	uint64_t used = DESCRIPTORS_OWN +
 			all->ops->descriptors(all->ctx);
 
 	for (size_t i = 0; i < CONN_STATES; i++)

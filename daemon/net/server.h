@@ -11,9 +11,6 @@ struct server;
 
 enum {
 	LISTENERS_MAX = 8,
-	SERVER_DESCRIPTORS_OF_SESSION = 4,	/* one of them its socket */
-	SERVER_DESCRIPTORS_OWN = 64,	/* files, ring, pipes, logs … */
-	SERVER_DESCRIPTORS_LEAST = 80,	/* and for the first programs */
 };
 
 struct listener {

@@ -977,8 +977,8 @@ static void another_users_key_is_told_of(void **state)
 	assert_int_equal(chown(certs_path("server.key"), 65533, 0), 0);
 	reload(&s);
 	assert_int_equal(testmemd_log_count(&s.tm, "warning key-owner "
-					    "reason=\"tls_key: the key belongs "
-					    "to uid 65533"), 1);
+					    "reason=\"certificates: tls_key: "
+					    "the key belongs to uid 65533"), 1);
 	(void)testmemd_run(flags, output, sizeof(output));
 	assert_non_null(strstr(output, "warn  certificates: tls_key: the key "
 			       "belongs to uid 65533"));

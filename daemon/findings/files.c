@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* Findings about files: memd's socket, and where pages go that leave the
+ * pool. */
+#include "daemon/findings/findings.h"
+
+#include "common/units.h"
+#include "swapstore/swapfile.h"
+#include "swapstore/swapstore.h"
+#include <errno.h>
+#include <libgen.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CURE_IO_URING							\
+	"allow it (sysctl kernel.io_uring_disabled=0, or the "		\
+	"container's seccomp profile), or set store = sync"
+
+static bool is_something_else(const char *path)
+{
+	struct stat st;
+
+	return path[0] == '/' && lstat(path, &st) == 0 &&
+	       !S_ISSOCK(st.st_mode);
+}
+
+void finding_socket(struct findings_ask *ask)
+{
+	const char *path = ask->config->socket, *folder;
+	char copy[CONFIG_TEXT_BYTES];
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	folder = dirname(copy);
+	if (ask->is_running)
+		finding_ok(ask, "%s: a memd is running there", path);
+	else if (is_something_else(path))
+		finding_fail(ask, "%s: exists and is not a socket\nremove it, "
+			     "or choose another socket", path);
+	else if (path[0] == '@')
+		finding_ok(ask, "%s is free", path);
+	else if (access(folder, W_OK | X_OK) == 0)
+		finding_ok(ask, "%s can be made", path);
+	else
+		finding_say(ask, errno == ENOENT ? FINDING_FAIL : FINDING_WARN,
+			    "%s: %s\ninstall -d -m 0755 -o %u %s", folder,
+			    strerror(errno), geteuid(), folder);
+}
+
+/* ---- the store */
+
+void finding_mem(struct findings_ask *ask)
+{
+	if (strcmp(ask->config->store, "mem") == 0)
+		finding_warn(ask, "mem keeps swap in memory, which saves none: "
+			     "for tests only\nset store = auto");
+}
+
+/* Returns 0, or -errno. */
+static int try_io_uring(const struct config *config, bool *ret_is_registered)
+{
+	struct swapstore_buffers buffers = {
+		.length_bytes = (size_t)config->staging_size,
+	};
+	int fd = memfd_create("memd:check", MFD_CLOEXEC);
+	struct swapstore *store;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	buffers.base = mmap(NULL, buffers.length_bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	err = buffers.base == MAP_FAILED ? -ENOMEM :
+	      store_uring_create(fd, 0, 1, &buffers,
+				 (unsigned)config->queue_depth, &store);
+	if (err == 0) {
+		*ret_is_registered = store_uring_has_fixed_buffers(store);
+		swapstore_destroy(store);
+	} else {
+		close(fd);
+	}
+	if (buffers.base != MAP_FAILED)
+		munmap(buffers.base, buffers.length_bytes);
+	return err;
+}
+
+void finding_io_uring(struct findings_ask *ask)
+{
+	const char *store = ask->config->store;
+	bool is_wanted = strcmp(store, "uring") == 0, is_registered = true;
+	int err = ask->error;
+	char size[16];
+
+	units_format_size(ask->config->staging_size, size, sizeof(size));
+	if (!is_wanted && strcmp(store, "auto") != 0)
+		return;
+	if (ask->moment == FINDING_CHECK)
+		err = try_io_uring(ask->config, &is_registered);
+	if (err != 0 && is_wanted)
+		finding_fail(ask, "%s\n" CURE_IO_URING, strerror(-err));
+	else if (err != 0)
+		finding_warn(ask, "%s: the slower store sync is used\n"
+			     CURE_IO_URING " to accept it", strerror(-err));
+	else if (is_registered)
+		finding_ok(ask, "works, with registered buffers");
+	else
+		finding_warn(ask, "works, but its buffers of %s cannot be "
+			     "registered, so it copies more\nset "
+			     "LimitMEMLOCK=64M (ulimit -l 65536)", size);
+}
+
+/* ---- the swap file */
+
+static bool has_swap_file(const struct config *config)
+{
+	return strcmp(config->store, "mem") != 0 &&
+	       strcmp(config->store, "remote") != 0;
+}
+
+void finding_swap_cached(struct findings_ask *ask)
+{
+	if (ask->is_cached)
+		finding_warn(ask, "the file system of %s has no O_DIRECT: "
+			     "swapped pages stay in the page cache too\nmove "
+			     "swap_file to ext4 or xfs",
+			     ask->config->swap_file);
+}
+
+void finding_swap_copies(struct findings_ask *ask)
+{
+	const char *path = ask->config->swap_file;
+	enum swapfile_copies copies = SWAPFILE_COPIES_NEVER;
+
+	if (has_swap_file(ask->config))
+		copies = swapfile_copies(path);
+	if (copies == SWAPFILE_COPIES_ALWAYS)
+		finding_warn(ask, "%s was made with copy-on-write, so writes "
+			     "to it can fail when the disk is full\nremove it "
+			     "while memd is stopped, memd makes one without",
+			     path);
+	else if (copies == SWAPFILE_COPIES_SHARED)
+		finding_warn(ask, "%s is on btrfs: after a snapshot of its "
+			     "subvolume, or a reflink copy, writes to it need "
+			     "new room and fail when the disk is full\nput "
+			     "swap_file on a subvolume that nobody takes "
+			     "snapshots of, or on ext4 or xfs", path);
+}
+
+void finding_swap_file(struct findings_ask *ask)
+{
+	const struct config *config = ask->config;
+	char reason[FINDING_TEXT_BYTES], size[16];
+	int err;
+
+	if (!has_swap_file(config))
+		return;
+	units_format_size(config->swap_size, size, sizeof(size));
+	err = swapfile_probe(config->swap_file, config->swap_size, reason,
+			     sizeof(reason));
+	/* The running memd holds it, perhaps as another user. */
+	if (ask->is_running &&
+	    (err == -EBUSY || err == -EACCES || err == -EPERM))
+		finding_ok(ask, "%s: in use by the memd that is running",
+			   config->swap_file);
+	else if (err != 0)
+		finding_fail(ask, "%s", reason);
+	else
+		finding_ok(ask, "%s can be used, and there is room for %s",
+			   config->swap_file, size);
+}
