@@ -205,7 +205,8 @@ static void judge_reload(const struct admin *ad, struct verdict *v)
 		return;
 	strftime(since, sizeof(since), "%F %T", localtime_r(&since_s, &tm));
 	add(v, VERDICT_WARN, "the last reload was refused, the old settings "
-	    "and certificates hold since %s: %s", since, ad->settings->reload_error);
+	    "and certificates hold since %s: %s", since,
+	    ad->settings->reload_error);
 }
 
 static void verdict_report(void *ctx, const struct finding *f)
@@ -223,8 +224,8 @@ static void verdict_report(void *ctx, const struct finding *f)
 
 static void judge_machine(const struct admin *ad, struct verdict *v)
 {
-	struct findings_ask ask = engine_findings(
-		ad->engine, &ad->settings->config);
+	struct findings_ask ask = engine_findings(ad->engine,
+						  &ad->settings->config);
 
 	ask.moment = FINDING_STATUS;
 	ask.report = verdict_report;

@@ -131,8 +131,8 @@ static int check_mapper(struct serve *sv, struct conn *c, uint64_t id)
 }
 
 /* The owner's group: a group that the client is a member of. */
-static int find_group(const struct serve *sv, struct conn *c, uint64_t id,
-		      const char *text, gid_t *ret_gid)
+static int find_segment_group(const struct serve *sv, struct conn *c,
+			      uint64_t id, const char *text, gid_t *ret_gid)
 {
 	int err;
 
@@ -262,7 +262,7 @@ void handle_segment_create(void *room, struct conn *c, uint64_t id,
 		return;
 	}
 	if (check_mapper(sv, c, id) != 0 ||
-	    find_group(sv, c, id, create->group, &wish.gid) != 0)
+	    find_segment_group(sv, c, id, create->group, &wish.gid) != 0)
 		return;
 	wish.order = (unsigned)segment_order(create->page_bytes);
 	wish.page_count = DIV_ROUND_UP(create->length_bytes,
