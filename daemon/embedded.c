@@ -67,7 +67,7 @@ static int leave_table(int keep)
 	return 0;
 }
 
-static int begin(struct memd_engine *engine)
+static int engine_begin(struct memd_engine *engine)
 {
 	int err;
 
@@ -94,14 +94,14 @@ static int begin(struct memd_engine *engine)
 	return err == -ENOSYS ? -EPERM : err;
 }
 
-static void *thread_main(void *arg)
+static void *engine_thread_main(void *arg)
 {
 	struct memd_engine *engine = arg;
 	int err;
 
 	(void)prctl(PR_SET_NAME, "memd-engine");
 	thread_settle();
-	err = begin(engine);
+	err = engine_begin(engine);
 	engine->start_error = err;
 	sem_post(&engine->started);
 	if (err == 0) {
@@ -237,7 +237,7 @@ static int launch(struct memd_engine *engine, char *ret_reason,
 
 	engine->reason = ret_reason;
 	engine->reason_size = reason_size;
-	err = thread_start(&engine->thread, STACK_BYTES, thread_main,
+	err = thread_start(&engine->thread, STACK_BYTES, engine_thread_main,
 			   engine);
 	if (err != 0)
 		return fail(ret_reason, reason_size, err, "a thread: %s",

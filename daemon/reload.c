@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/net/listening.h"
 #include "daemon/net/certificates.h"
 #include "daemon/parts.h"
 #include "daemon/serve/turn_out.h"

@@ -5,10 +5,12 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/admin/admin_messages.h"
+#include "daemon/engine/engine_init.h"
 #include "daemon/lend/guest_messages.h"
 #include "daemon/lend/guest_room.h"
 #include "daemon/lend/guest_schedule.h"
 #include "daemon/lend/guest_step.h"
+#include "daemon/net/listening.h"
 #include "daemon/loop.h"
 #include "daemon/parts.h"
 #include "daemon/reload.h"
@@ -20,54 +22,7 @@
 #include <signal.h>
 #include <string.h>
 
-/* ---- what the engine tells */
-
-static bool hook_install(void *ctx, uint64_t cookie, const void *bytes,
-			 size_t length)
-{
-	struct daemon *d = ctx;
-
-	return paging_install(&d->serve, cookie, bytes, length);
-}
-
-static void hook_reply(void *ctx, const struct pager_reply *reply)
-{
-	struct daemon *d = ctx;
-
-	paging_reply(&d->serve, reply);
-}
-
-static void hook_ready(void *ctx, uint32_t client, segment_id segment,
-		       uint64_t first, uint64_t count, uint64_t mark)
-{
-	struct daemon *d = ctx;
-
-	paging_ready(&d->serve, client, segment, first, count, mark);
-}
-
-static void hook_age(void *ctx, segment_id segment, uint64_t first,
-		     uint64_t count)
-{
-	struct daemon *d = ctx;
-
-	paging_age(&d->serve, segment, first, count);
-}
-
-static void hook_done(void *ctx, uint64_t cookie, int result, uint64_t count)
-{
-	struct daemon *d = ctx;
-
-	paging_done(&d->serve, cookie, result, count);
-}
-
-static void hook_segment_gone(void *ctx, segment_id segment)
-{
-	struct daemon *d = ctx;
-
-	segments_gone(&d->serve.segments, segment);
-	guest_room_freed(&d->guests, segment);
-	map_waits_wake(&d->serve.map_waits);
-}
+/* ---- what the engine asks */
 
 static void hook_settle(void *ctx)
 {
@@ -93,15 +48,25 @@ static bool hook_is_cancelled(void *ctx)
 				stop_signal != 0;
 }
 
-static const struct engine_hooks hooks = {
-	.install = hook_install,
-	.reply = hook_reply,
-	.ready = hook_ready,
-	.age = hook_age,
-	.done = hook_done,
-	.segment_gone = hook_segment_gone,
+static const struct engine_hooks engine_hooks = {
+	.install = paging_install,
 	.is_cancelled = hook_is_cancelled,
 	.settle = hook_settle,
+};
+
+/* ---- what is told of guests */
+
+static void on_segment_gone(void *ctx, segment_id segment)
+{
+	struct daemon *d = ctx;
+
+	guest_room_freed(&d->guests, segment);
+}
+
+static const struct serve_hooks serve_hooks = {
+	.guest_leaves = guests_leave,
+	.guest_answered = guest_step_answered,
+	.segment_gone = on_segment_gone,
 };
 
 /* ---- what connections want */
@@ -198,8 +163,8 @@ static void fill_serve(struct daemon *d)
 		.keeper = &d->keeper,
 		.program = &d->program,
 		.is_embedded = d->is_embedded,
-		.guest_answered = guest_step_answered,
-		.guest_leaves = guests_leave,
+		.hooks = &serve_hooks,
+		.hooks_ctx = d,
 	};
 }
 
@@ -291,13 +256,20 @@ static int init_loop(struct daemon *d, char *reason, size_t size)
 
 static int init_engine(struct daemon *d, char *reason, size_t size)
 {
+	const struct engine_setup setup = {
+		.config = &d->settings.config,
+		.is_embedded = d->is_embedded,
+		.accounts_max = accounts_most(&d->settings.config),
+		.hooks = &engine_hooks,
+		.ctx = d,
+		.callbacks = &paging_callbacks,
+		.callbacks_ctx = &d->serve,
+	};
 	int err;
 
 	renewal_init(&d->renewal, &d->settings.config);
 	await_signals(d);
-	err = engine_init(&d->engine, &d->settings.config, d->is_embedded,
-			  accounts_most(&d->settings.config), &hooks, d,
-			  reason, size);
+	err = engine_init(&d->engine, &setup, reason, size);
 	if (err != 0)
 		return err;
 	err = loop_catch_signals(d);

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/net/listening.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/parts.h"
 #include "daemon/system/notify.h"

@@ -19,20 +19,13 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-/* Called from inside pager calls; must not call the pager. */
+/* What the engine asks of its owner. */
 struct engine_hooks {
-	/* Put a page into its data file in another way than the engine's own:
-	 * install_for of struct pager_ops.  False: it has not been done, or
-	 * not wholly. */
+	/* From inside the pager, with the ctx of its callbacks: put a page into
+	 * its data file in another way than the engine's own, as install_for
+	 * of struct pager_ops.  False: it has not been done, or not wholly. */
 	bool (*install)(void *ctx, uint64_t cookie, const void *bytes,
 			size_t length);
-	void (*reply)(void *ctx, const struct pager_reply *reply);
-	void (*ready)(void *ctx, uint32_t client, segment_id segment,
-		      uint64_t first, uint64_t count, uint64_t mark);
-	void (*age)(void *ctx, segment_id segment, uint64_t first,
-		    uint64_t count);
-	void (*done)(void *ctx, uint64_t cookie, int result, uint64_t count);
-	void (*segment_gone)(void *ctx, segment_id segment);
 	/* While the engine is made: does nobody want it any more? */
 	bool (*is_cancelled)(void *ctx);
 	/* After completions: let out what has been queued. */
@@ -55,6 +48,8 @@ struct engine {
 	size_t staging_bytes;
 	const struct engine_hooks *hooks;
 	void *ctx;
+	const struct pager_callbacks *up;
+	void *up_ctx;
 	struct event store_event;
 	struct event background;
 	bool is_watching;
@@ -65,16 +60,8 @@ struct engine {
 	uint64_t submit_retries;
 };
 
-/* Make everything; inside of a program (memd_engine.h) without processes of its
- * own, as there is nobody to be on guard against.  On failure -errno and a line
- * in ret_reason. */
-int engine_init(struct engine *e, const struct config *config,
-		bool is_embedded, uint32_t accounts_max,
-		const struct engine_hooks *hooks, void *ctx, char *ret_reason,
-		size_t reason_size) MUST_CHECK;
-
-/* Accepts a failed engine.  Waits for I/O in flight. */
-void engine_fini(struct engine *e);
+/* What the engine does for its pager; ctx: the engine. */
+extern const struct pager_ops engine_pager_ops;
 
 /* Take part in the event loop: completions at `io_priority`, background work
  * at `background_priority`. */

@@ -58,7 +58,7 @@ static int make_mem_store(struct engine *e, const struct config *config,
 
 /* ---- another memd */
 
-static int load_tls(const struct config *config,
+static int read_certificates(const struct config *config,
 		    struct channel_context **ret_tls, char *ret_reason,
 		    size_t reason_size)
 {
@@ -132,7 +132,7 @@ int engine_store_load_tls(const struct config *config,
 	*ret_tls = NULL;
 	if (strcmp(config->store, "remote") != 0)
 		return 0;
-	err = load_tls(config, ret_tls, ret_reason, reason_size);
+	err = read_certificates(config, ret_tls, ret_reason, reason_size);
 	if (err != 0 || *ret_tls != NULL)
 		return err;
 	err = check_plain(config, config->store_address, ret_reason,

@@ -3,7 +3,8 @@
 #include "daemon/keeper/keeper.h"
 
 #include "daemon/segments/accounts.h"
-#include "daemon/keeper/keeper_process.h"
+#include "daemon/keeper/descriptor_kind.h"
+#include "daemon/keeper/keeper_message.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -50,24 +51,24 @@ static int spawn(int socket, pid_t *ret_pid)
 	return -error;
 }
 
-static void pump(struct keeper *k);
-static void take_messages(struct keeper *k);
+static void keeper_pump(struct keeper *k);
+static void keeper_take_messages(struct keeper *k);
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void on_keeper_readable(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	take_messages(arg);
+	keeper_take_messages(arg);
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
+static void on_keeper_writable(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	pump(arg);
+	keeper_pump(arg);
 }
 
-static int start(struct keeper *k)
+static int keeper_start(struct keeper *k)
 {
 	int pair[2], err;
 
@@ -83,9 +84,9 @@ static int start(struct keeper *k)
 	}
 	k->socket = pair[0];
 	(void)event_assign(&k->readable, k->base, k->socket,
-			   EV_READ | EV_PERSIST, on_readable, k);
+			   EV_READ | EV_PERSIST, on_keeper_readable, k);
 	(void)event_assign(&k->writable, k->base, k->socket, EV_WRITE,
-			   on_writable, k);
+			   on_keeper_writable, k);
 	if (event_add(&k->readable, NULL) != 0)
 		return -ENOMEM;
 	return 0;
@@ -106,7 +107,7 @@ static void dequeue(struct keeper *k, struct uffd_copy *c)
 }
 
 /* It has died: a new one has to be told everything. */
-static void lose(struct keeper *k)
+static void keeper_lose(struct keeper *k)
 {
 	struct uffd_copy *c;
 
@@ -137,10 +138,10 @@ int keeper_init(struct keeper *k, struct event_base *base,
 			      .release_pins = release_pins, .ctx = ctx,
 			      .socket = -1, .is_on = true };
 	TAILQ_INIT(&k->queue);
-	return start(k);
+	return keeper_start(k);
 }
 
-static void tell_again(struct keeper *k)
+static void keeper_tell_again(struct keeper *k)
 {
 	struct uffd_copy *c;
 
@@ -148,7 +149,7 @@ static void tell_again(struct keeper *k)
 	for (c = k->copies; c != NULL; c = c->hh.next)
 		if (c->told == COPY_UNTOLD && c->state != COPY_FOREIGN)
 			enqueue(k, c);
-	pump(k);
+	keeper_pump(k);
 }
 
 int keeper_tick(struct keeper *k)
@@ -161,19 +162,20 @@ int keeper_tick(struct keeper *k)
 		k->ended_pid = 0;
 	if (k->pid != 0) {
 		if (k->is_lacking)
-			tell_again(k);
+			keeper_tell_again(k);
 		return 0;
 	}
-	err = start(k);
+	err = keeper_start(k);
 	if (err != 0)
 		return err;
-	pump(k);
+	keeper_pump(k);
 	return 1;
 }
 
 /* ---- copies */
 
-static void enter(struct keeper *k, struct uffd_copy *c, enum copy_state next)
+static void uffd_copy_enter(struct keeper *k, struct uffd_copy *c,
+			    enum copy_state next)
 {
 	ASSERT(c->state == COPY_LIVE && next == COPY_ENDED);
 	k->count[c->state]--;
@@ -207,7 +209,7 @@ static void replace_ended(struct keeper *k, const struct uffd_copy *c)
 }
 
 /* Its address space is gone, or the keeper has it still: K4. */
-static void release(struct keeper *k, struct uffd_copy *c)
+static void uffd_copy_release(struct keeper *k, struct uffd_copy *c)
 {
 	dequeue(k, c);
 	k->count[c->state]--;
@@ -228,15 +230,15 @@ static void release(struct keeper *k, struct uffd_copy *c)
 }
 
 /* Who is served no more may still be running: the keeper has to have it all. */
-static void tell_all(struct keeper *k)
+static void keeper_tell_all(struct keeper *k)
 {
 	struct pollfd p = { .fd = k->socket, .events = POLLOUT };
 
-	pump(k);
+	keeper_pump(k);
 	while (k->pid != 0 && !TAILQ_EMPTY(&k->queue) &&
 	       poll(&p, 1, LAST_WORDS_MS) > 0 &&
 	       (p.revents & (POLLERR | POLLHUP)) == 0)
-		pump(k);
+		keeper_pump(k);
 }
 
 void keeper_fini(struct keeper *k)
@@ -245,9 +247,9 @@ void keeper_fini(struct keeper *k)
 
 	if (!k->is_on)
 		return;
-	tell_all(k);
+	keeper_tell_all(k);
 	HASH_ITER(hh, k->copies, c, next)
-		release(k, c);
+		uffd_copy_release(k, c);
 	if (k->pid != 0) {
 		(void)event_del(&k->readable);
 		(void)event_del(&k->writable);
@@ -256,39 +258,9 @@ void keeper_fini(struct keeper *k)
 	k->is_on = false;
 }
 
-/* Has it been through UFFDIO_API?  Before, nothing can be asked of it.  (It has
- * to be non-blocking, too, or this says that it has not.) */
-static bool is_ready(int fd)
-{
-	struct pollfd p = { .fd = fd };
-
-	return poll(&p, 1, 0) == 0;
-}
-
-enum kind { IS_USERFAULTFD, IS_PIPE, IS_FOREIGN };
-
-/* Asked of /proc, as anything else would ask the file system that the client
- * serves.  No file can have these names: a path begins with a slash. */
-static enum kind kind_of(int fd)
-{
-	static const char uffd[] = "anon_inode:[userfaultfd]";
-	static const char pipe[] = "pipe:[";
-	char path[64], target[sizeof(uffd)];
-	ssize_t length;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	length = readlink(path, target, sizeof(target));
-	if (length == sizeof(uffd) - 1 &&
-	    memcmp(target, uffd, sizeof(uffd) - 1) == 0 && is_ready(fd))
-		return IS_USERFAULTFD;
-	if (length > (ssize_t)sizeof(pipe) &&
-	    memcmp(target, pipe, sizeof(pipe) - 1) == 0)
-		return IS_PIPE;
-	return IS_FOREIGN;
-}
-
-static struct uffd_copy *make(struct keeper *k, struct account *uid_account,
-			      int fd, bool is_userfaultfd)
+static struct uffd_copy *uffd_copy_make(struct keeper *k,
+					struct account *uid_account, int fd,
+					bool is_userfaultfd)
 {
 	struct uffd_copy *c = calloc(1, sizeof(*c)), *found;
 	struct stat st;
@@ -328,14 +300,14 @@ static void add_lifeline(const struct uffd_copy_list *copies, int fd)
 static int add_one(struct keeper *k, struct uffd_copy_list *copies,
 		   struct account *uid_account, int fd)
 {
-	enum kind kind = kind_of(fd);
+	enum descriptor_kind kind = descriptor_kind_of(fd);
 	struct uffd_copy *c;
 
 	if (kind == IS_PIPE) {
 		add_lifeline(copies, fd);
 		return 0;
 	}
-	c = make(k, uid_account, fd, kind == IS_USERFAULTFD);
+	c = uffd_copy_make(k, uid_account, fd, kind == IS_USERFAULTFD);
 	if (c == NULL)
 		return -ENOMEM;
 	c->state = kind == IS_USERFAULTFD ? COPY_LIVE : COPY_FOREIGN;
@@ -366,7 +338,7 @@ int keeper_add(struct keeper *k, struct uffd_copy_list *copies,
 
 		err = err != 0 ? err : err_one;
 	}
-	pump(k);
+	keeper_pump(k);
 	return err;
 }
 
@@ -376,15 +348,15 @@ void keeper_end_session(struct keeper *k, struct uffd_copy_list *copies,
 	struct uffd_copy *c;
 
 	while ((c = LIST_FIRST(copies)) != NULL) {
-		enter(k, c, COPY_ENDED);
+		uffd_copy_enter(k, c, COPY_ENDED);
 		c->is_unmapped = is_unmapped;
 		if (c->is_gone)
-			release(k, c);
+			uffd_copy_release(k, c);
 		else
 			enqueue(k, c);
 	}
 	if (k->is_on)
-		pump(k);
+		keeper_pump(k);
 }
 
 void keeper_release_pins(struct keeper *k)
@@ -404,7 +376,7 @@ uint32_t keeper_descriptors(const struct keeper *k)
 
 /* ---- telling */
 
-static int send_message(const struct keeper *k, enum keeper_kind kind,
+static int keeper_send(const struct keeper *k, enum keeper_kind kind,
 			const struct uffd_copy *c)
 {
 	struct keeper_message m = { .serial = c->serial, .kind = kind,
@@ -434,7 +406,7 @@ static int send_message(const struct keeper *k, enum keeper_kind kind,
 }
 
 /* memd's is closed before the keeper hears of it: K4. */
-static int tell_dropped(struct keeper *k, struct uffd_copy *c)
+static int keeper_tell_dropped(struct keeper *k, struct uffd_copy *c)
 {
 	int err = 0;
 
@@ -442,33 +414,33 @@ static int tell_dropped(struct keeper *k, struct uffd_copy *c)
 		close(c->fd);
 	c->fd = -1;
 	if (c->told != COPY_UNTOLD)
-		err = send_message(k, KEEPER_DROP, c);
+		err = keeper_send(k, KEEPER_DROP, c);
 	if (err == 0)
-		release(k, c);
+		uffd_copy_release(k, c);
 	return err;
 }
 
 /* What it has to know of this copy and does not know yet. */
-static int tell(struct keeper *k, struct uffd_copy *c)
+static int keeper_tell(struct keeper *k, struct uffd_copy *c)
 {
 	int err = 0;
 
 	if (c->told == COPY_UNTOLD && c->fd >= 0) {
-		err = send_message(k, KEEPER_KEEP, c);
+		err = keeper_send(k, KEEPER_KEEP, c);
 		if (err == 0)
 			c->told = COPY_TOLD_KEEP;
 	}
 	if (err != 0 || c->state != COPY_ENDED)
 		return err;
 	if (c->is_unmapped)
-		return tell_dropped(k, c);
-	err = send_message(k, KEEPER_ENDED, c);
+		return keeper_tell_dropped(k, c);
+	err = keeper_send(k, KEEPER_ENDED, c);
 	if (err == 0)
 		c->told = COPY_TOLD_ENDED;
 	return err;
 }
 
-static void pump(struct keeper *k)
+static void keeper_pump(struct keeper *k)
 {
 	struct uffd_copy *c;
 
@@ -476,7 +448,7 @@ static void pump(struct keeper *k)
 		int err;
 
 		dequeue(k, c);
-		err = tell(k, c);
+		err = keeper_tell(k, c);
 		if (err == 0)
 			continue;
 		enqueue(k, c);
@@ -489,7 +461,8 @@ static void pump(struct keeper *k)
 
 /* ---- hearing */
 
-static void take_message(struct keeper *k, const struct keeper_message *m)
+static void keeper_take_message(struct keeper *k,
+				const struct keeper_message *m)
 {
 	struct uffd_copy *c;
 
@@ -497,7 +470,7 @@ static void take_message(struct keeper *k, const struct keeper_message *m)
 	if (c == NULL)
 		return;		/* dropped meanwhile */
 	if (m->kind == KEEPER_GONE && c->state == COPY_ENDED) {
-		release(k, c);
+		uffd_copy_release(k, c);
 	} else if (m->kind == KEEPER_GONE) {
 		c->is_gone = true;	/* its session ends in a moment */
 		dequeue(k, c);
@@ -507,17 +480,17 @@ static void take_message(struct keeper *k, const struct keeper_message *m)
 	}
 }
 
-static void take_messages(struct keeper *k)
+static void keeper_take_messages(struct keeper *k)
 {
 	for (unsigned i = 0; i < MESSAGES_PER_TURN; i++) {
 		struct keeper_message m;
 		ssize_t n = recv(k->socket, &m, sizeof(m), MSG_DONTWAIT);
 
 		if (n == (ssize_t)sizeof(m)) {
-			take_message(k, &m);
+			keeper_take_message(k, &m);
 		} else if (n == 0 || (n < 0 && errno != EAGAIN &&
 				      errno != EINTR)) {
-			lose(k);
+			keeper_lose(k);
 			return;
 		} else {
 			return;

@@ -23,7 +23,7 @@ struct guest_room_wait;
 int guest_room_await(struct guests *gs, struct conn *c, uint64_t request_id,
 		     segment_id segment) MUST_CHECK;
 
-/* ops.segment_gone. */
+/* As pager_callbacks.segment_gone. */
 void guest_room_freed(struct guests *gs, segment_id segment);
 
 /* No room (-ENOSPC), or none of this peer's (-EDQUOT): add to the reason how

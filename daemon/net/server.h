@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where connections come in, and what is done to all of them. */
+/* All connections, the sockets where they come in, and what is done to all of
+ * them. */
 #ifndef MEMD_NET_SERVER_H
 #define MEMD_NET_SERVER_H
 
@@ -39,24 +40,6 @@ struct server {
 /* The caller fills in what `conns` needs of the rest. */
 void server_init(struct server *server);
 
-/* Listen: on the sockets systemd passed, else on the one of the
- * configuration.  On failure -errno and a line in ret_reason. */
-int server_listen(struct server *server, char *ret_reason, size_t reason_size)
-	MUST_CHECK;
-
-/* Listen there for other hosts, too.  Takes fd.  Returns 0 or -errno. */
-int server_add_tcp_listener(struct server *server, int fd) MUST_CHECK;
-
-/* Read the certificates that the listening sockets are to have with another
- * configuration; *ret_tls NULL: none.  Returns 0, or -errno with a line in
- * ret_reason. */
-int server_load_tls(const struct server *server, const struct config *config,
-		    struct channel_context **ret_tls, char *ret_reason,
-		    size_t reason_size) MUST_CHECK;
-
-/* Take `tls`: from now on newcomers from other hosts see these. */
-void server_use_tls(struct server *server, struct channel_context *tls);
-
 /* The certificates in use, the listener's or the store's, which are made of the
  * same files; NULL: none. */
 static inline const struct channel_context *
@@ -65,9 +48,6 @@ server_certificates(const struct server *server,
 {
 	return server->tls != NULL ? server->tls : of_store;
 }
-
-/* No more newcomers; our socket is removed.  May be called again. */
-void server_stop_listening(struct server *server);
 
 /* Send what is queued on all connections. */
 void server_flush(struct server *server);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/net/listening.h"
 #include "daemon/net/tcp_opening.h"
 
 #include "common/log.h"

@@ -130,7 +130,7 @@ static void advice_end(struct pager *pg, struct advice *ad, int result)
 	clock_age_flush(pg);
 	advice_enter(pg, ad, ADVICE_FREE);
 	if (!done.is_answered)
-		pg->ops->done(pg->ctx, done.cookie, result, done.count);
+		pg->up->done(pg->up_ctx, done.cookie, result, done.count);
 }
 
 /* The second walk: over [first, end). */
@@ -363,7 +363,7 @@ static bool advise_now(struct pager *pg, const struct advice *ad)
 	default:
 		return false;
 	}
-	pg->ops->done(pg->ctx, ad->cookie, 0, ad->end - ad->first);
+	pg->up->done(pg->up_ctx, ad->cookie, 0, ad->end - ad->first);
 	return true;
 }
 
@@ -403,28 +403,28 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 	pg->now_ns = now_ns;
 	if (segment == 0 || segment > pg->config.segments_max ||
 	    sg->state != SEGMENT_LIVE) {
-		pg->ops->done(pg->ctx, cookie, -EFAULT, 0);
+		pg->up->done(pg->up_ctx, cookie, -EFAULT, 0);
 		return;
 	}
 	if (count == 0 || first >= sg->page_count ||
 	    count > sg->page_count - first) {
-		pg->ops->done(pg->ctx, cookie, -EINVAL, 0);
+		pg->up->done(pg->up_ctx, cookie, -EINVAL, 0);
 		return;
 	}
 	if (advise_now(pg, &ad))
 		return;
 	err = advice_check(pg, &ad);
 	if (err != 0) {
-		pg->ops->done(pg->ctx, cookie, err, 0);
+		pg->up->done(pg->up_ctx, cookie, err, 0);
 		return;
 	}
 	if (advice == PAGER_WILLNEED && willneed_count(pg) >= WILLNEED_MAX) {
-		pg->ops->done(pg->ctx, cookie, 0, 0);	/* only advice */
+		pg->up->done(pg->up_ctx, cookie, 0, 0);	/* only advice */
 		return;
 	}
 	slot = find_free(pg, sg->is_reserved);
 	if (slot == NULL) {
-		pg->ops->done(pg->ctx, cookie, -EBUSY, 0);
+		pg->up->done(pg->up_ctx, cookie, -EBUSY, 0);
 		return;
 	}
 	*slot = ad;
@@ -433,7 +433,7 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 		pin_charge(pg, segment, (int64_t)(count << sg->order));
 	if (advice == PAGER_WILLNEED) {
 		slot->is_answered = true;
-		pg->ops->done(pg->ctx, cookie, 0, 0);
+		pg->up->done(pg->up_ctx, cookie, 0, 0);
 	}
 	(void)advice_step(pg, slot, &work);
 }

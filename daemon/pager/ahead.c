@@ -205,7 +205,7 @@ static void announce_run(struct pager *pg, segment_id segment, uint64_t first,
 		frame_set_flags(pg, pg->page[sg->first + page].frame, 0,
 				FRAME_FRESH);
 	mark = stream_choose_mark(&sg->streams, first, count, PAGER_NO_PAGE);
-	pg->ops->ready(pg->ctx, st->client, segment, first, count, mark);
+	pg->up->ready(pg->up_ctx, st->client, segment, first, count, mark);
 }
 
 /* Pages of [first, first + count) that have come in: tell whose they are. */

@@ -25,7 +25,7 @@ static void answer_waiter(struct pager *pg, waiter_id id,
 	if (reply.error == 0 || reply.error == -EIO)
 		pg->stats.faults[w->kind]++;
 	waiter_put(pg, id);
-	pg->ops->reply(pg->ctx, &reply);
+	pg->up->reply(pg->up_ctx, &reply);
 }
 
 void answer_failed(struct pager *pg, waiter_id id, int error)

@@ -34,7 +34,7 @@ static frame_id front_of(const struct pager *pg, frame_id id)
 void clock_age_flush(struct pager *pg)
 {
 	if (pg->age_count != 0)
-		pg->ops->age(pg->ctx, pg->age_segment, pg->age_first,
+		pg->up->age(pg->up_ctx, pg->age_segment, pg->age_first,
 			     pg->age_count);
 	pg->age_count = 0;
 }

@@ -3,8 +3,9 @@
  *
  * It has no sockets, no clock and no system calls.  What happens is told to
  * it by calls (a fault, an I/O completion, the time); what it wants done it
- * asks of its owner through struct pager_ops.  The same code therefore runs
- * in the daemon, in the simulator and in a unit test.
+ * asks for through struct pager_ops, and whom it serves it answers through
+ * struct pager_callbacks.  The same code therefore runs in the daemon, in the
+ * simulator and in a unit test.
  *
  * Sizes here are in pages of the segment, or, where a name says `units`, in
  * 4 KiB units: a page of order n is 2^n units, takes 2^n frames of the pool
@@ -106,8 +107,6 @@ struct pager_ops {
 	 * more may exceed it by what it costs.  Returns whether that was all;
 	 * else asked again.  NULL: there is nothing. */
 	bool (*shed)(void *ctx, segment_id segment, uint32_t *budget);
-	/* The segment is no more: nothing of it is in flight. */
-	void (*segment_gone)(void *ctx, segment_id segment);
 	/* Queue one request of the swap store; -EAGAIN: asked again after
 	 * the next completion.  The cookie goes to pager_io_done(). */
 	int (*submit)(void *ctx, const struct swap_io *io);
@@ -117,6 +116,10 @@ struct pager_ops {
 	/* Is it known that what this slot contained is lost?  Then a page that
 	 * is still in memory is not left to it.  NULL: never. */
 	bool (*is_slot_lost)(void *ctx, uint32_t slot);
+};
+
+/* What the pager tells those it serves.  The same rules hold. */
+struct pager_callbacks {
 	/* Answer a fault. */
 	void (*reply)(void *ctx, const struct pager_reply *reply);
 	/* These pages have become resident ahead of a reader of `client`, who
@@ -128,6 +131,8 @@ struct pager_ops {
 		    uint64_t count);
 	/* A deferred request (pager_advise …) has ended. */
 	void (*done)(void *ctx, uint64_t cookie, int result, uint64_t count);
+	/* The segment is no more: nothing of it is in flight. */
+	void (*segment_gone)(void *ctx, segment_id segment);
 };
 
 struct pager_config {
@@ -148,7 +153,8 @@ struct pager_config {
 
 /* Returns 0, or -EINVAL, -ENOMEM. */
 int pager_create(const struct pager_config *config,
-		 const struct pager_ops *ops, void *ctx,
+		 const struct pager_ops *ops, void *ops_ctx,
+		 const struct pager_callbacks *callbacks, void *callbacks_ctx,
 		 struct pager **ret_pager) MUST_CHECK;
 
 /* No I/O may be in flight. */
@@ -199,8 +205,8 @@ void pager_segment_reserve(struct pager *pg, segment_id segment);
 
 /* Its faults in flight are answered -EFAULT.  Its frames and slots become free
  * at once, or, of a large segment, piece by piece in pager_run(), or, where
- * I/O is in flight, as that ends; then ops.segment_gone.  The id must not be
- * used any more.  Where ops.discard refuses, the segment's frames stay taken
+ * I/O is in flight, as that ends; then callbacks.segment_gone.  The id must not
+ * be used any more.  Where ops.discard refuses, the segment's frames stay taken
  * until pager_retry_teardown(). */
 void pager_segment_destroy(struct pager *pg, segment_id segment);
 
@@ -220,14 +226,14 @@ void pager_segment_get(const struct pager *pg, segment_id segment,
 
 /* ---- what happens */
 
-/* A client misses a page.  Answered through ops.reply, perhaps before this
- * returns, exactly once.
+/* A client misses a page.  Answered through callbacks.reply, exactly once,
+ * perhaps before this returns.
  *
  * To read and to write are the same: what is dirty is found by checksum when
  * the page leaves.
  *
- * client    whom ops.ready is to tell what is read ahead for it; 0: nobody.
- *           Then no more is read than what the answer can speak of.
+ * client    whom callbacks.ready is to tell what is read ahead for it; 0:
+ *           nobody.  Then no more is read than what the answer can speak of.
  *
  * A client may also ask for a page that is there, when it has come to the end
  * of what it was told of: the answer says what is behind it. */
@@ -263,8 +269,8 @@ enum pager_advice {
 	PAGER_PIN, PAGER_UNPIN
 };
 
-/* Do `advice` to pages [first, first + count).  Ends through ops.done, perhaps
- * before this returns; `count` there is how many pages were acted on.
+/* Do `advice` to pages [first, first + count).  Ends through callbacks.done,
+ * perhaps before this returns; `count` there is how many pages were acted on.
  * Results: 0, -EINVAL (range; UNPIN of what is not pinned), -EBUSY (pinned, or
  * too many requests; UNPIN while a PIN or UNPIN of the same pages is under
  * way), -ENOMEM (more pins than half the pool or than the account's limit

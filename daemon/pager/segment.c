@@ -181,7 +181,7 @@ void segment_free(struct pager *pg, segment_id id)
 	pg->dying_count--;
 	*sg = (struct pager_segment){ .next = pg->segment_free };
 	pg->segment_free = id;
-	pg->ops->segment_gone(pg->ctx, id);
+	pg->up->segment_gone(pg->up_ctx, id);
 }
 
 void pager_segment_get(const struct pager *pg, segment_id segment,

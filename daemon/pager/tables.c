@@ -78,7 +78,8 @@ static bool is_valid(const struct pager_config *c)
 }
 
 int pager_create(const struct pager_config *config,
-		 const struct pager_ops *ops, void *ctx,
+		 const struct pager_ops *ops, void *ops_ctx,
+		 const struct pager_callbacks *callbacks, void *callbacks_ctx,
 		 struct pager **ret_pager)
 {
 	size_t half = config->staging_bytes / 2 / PAGER_UNIT_BYTES *
@@ -93,7 +94,9 @@ int pager_create(const struct pager_config *config,
 		return -ENOMEM;
 	pg->config = *config;
 	pg->ops = ops;
-	pg->ctx = ctx;
+	pg->ctx = ops_ctx;
+	pg->up = callbacks;
+	pg->up_ctx = callbacks_ctx;
 	set_watermarks(&pg->config);
 	err = init_tables(pg);
 	if (err != 0) {

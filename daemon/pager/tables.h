@@ -321,7 +321,9 @@ enum {
 struct pager {
 	struct pager_config config;
 	const struct pager_ops *ops;
-	void *ctx;
+	void *ctx;			/* of the ops */
+	const struct pager_callbacks *up;
+	void *up_ctx;
 	uint64_t now_ns;
 
 	struct table page_table, chunk_table, frame_table, segment_table,

@@ -27,7 +27,7 @@ static void refuse_at_once(struct pager *pg, segment_id segment, uint64_t page,
 		.end_ns = pg->now_ns,
 	};
 
-	pg->ops->reply(pg->ctx, &reply);
+	pg->up->reply(pg->up_ctx, &reply);
 }
 
 /* Faults of an account that are served at the same time.  An instruction may

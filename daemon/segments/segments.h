@@ -106,7 +106,7 @@ struct segment *segments_find_id(const struct segments *ss, uint32_t id);
 struct segment *segments_find_pager_id(const struct segments *ss,
 				       segment_id id);
 
-/* ops.segment_gone. */
+/* As pager_callbacks.segment_gone. */
 void segments_gone(struct segments *ss, segment_id id);
 
 /* A name that may be given: 1 to 255 bytes, no '/' or control characters. */

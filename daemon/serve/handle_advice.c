@@ -194,8 +194,9 @@ void handle_unpin(void *room, struct conn *c, uint64_t id,
 	conn_send_ok(c, id);
 }
 
-void paging_done(struct serve *sv, uint64_t cookie, int result, uint64_t count)
+void paging_done(void *serve, uint64_t cookie, int result, uint64_t count)
 {
+	struct serve *sv = serve;
 	struct pending_entry e = pending_take(&sv->pending, cookie);
 
 	switch (e.kind) {
@@ -209,7 +210,7 @@ void paging_done(struct serve *sv, uint64_t cookie, int result, uint64_t count)
 		evictor_done(&sv->evictor, result, count);
 		return;
 	case PENDING_GUEST:
-		sv->guest_answered(e.guest_op, result);
+		sv->hooks->guest_answered(e.guest_op, result);
 		return;
 	case PENDING_REPLAY:
 		return;			/* it looks at what it brought */

@@ -191,9 +191,10 @@ static void trace_ahead(struct serve *sv, const struct attachment *a,
 }
 
 /* The thread that waits for a page in a cell has it mapped as well. */
-bool paging_install(struct serve *sv, uint64_t cookie, const void *bytes,
+bool paging_install(void *serve, uint64_t cookie, const void *bytes,
 		    size_t length)
 {
+	struct serve *sv = serve;
 	struct pending_entry *e = pending_find(&sv->pending, cookie);
 	const struct memd_engine_page page = {
 		.cell = e->cell,
@@ -247,8 +248,9 @@ static void reply(struct serve *sv, const struct pending_entry *e,
 	awake_note_paging(sv->awake);
 }
 
-void paging_reply(struct serve *sv, const struct pager_reply *r)
+static void paging_reply(void *serve, const struct pager_reply *r)
 {
+	struct serve *sv = serve;
 	struct pending_entry e = pending_take(&sv->pending, r->cookie);
 
 	ASSERT(e.kind == PENDING_FAULT);
@@ -264,10 +266,11 @@ void paging_reply(struct serve *sv, const struct pager_reply *r)
 	note_reply(sv, &e, r);
 }
 
-void paging_ready(struct serve *sv, uint32_t session,
-		  segment_id segment_number, uint64_t first, uint64_t count,
-		  uint64_t mark)
+static void paging_ready(void *serve, uint32_t session,
+			 segment_id segment_number, uint64_t first,
+			 uint64_t count, uint64_t mark)
 {
+	struct serve *sv = serve;
 	const struct segment *segment =
 		segments_find_pager_id(&sv->segments, segment_number);
 	struct attachment *a;
@@ -287,9 +290,10 @@ void paging_ready(struct serve *sv, uint32_t session,
 		trace_ahead(sv, a, first, count);
 }
 
-void paging_age(struct serve *sv, segment_id segment_number, uint64_t first,
-		uint64_t count)
+static void paging_age(void *serve, segment_id segment_number, uint64_t first,
+		       uint64_t count)
 {
+	struct serve *sv = serve;
 	const struct segment *segment =
 		segments_find_pager_id(&sv->segments, segment_number);
 	struct attachment *a;
@@ -299,6 +303,23 @@ void paging_age(struct serve *sv, segment_id segment_number, uint64_t first,
 	LIST_FOREACH(a, &segment->attachments, of_segment)
 		ages_add(&sv->ages, &a->age, first, count);
 }
+
+static void paging_segment_gone(void *serve, segment_id segment)
+{
+	struct serve *sv = serve;
+
+	segments_gone(&sv->segments, segment);
+	sv->hooks->segment_gone(sv->hooks_ctx, segment);
+	map_waits_wake(&sv->map_waits);
+}
+
+const struct pager_callbacks paging_callbacks = {
+	.reply = paging_reply,
+	.ready = paging_ready,
+	.age = paging_age,
+	.done = paging_done,
+	.segment_gone = paging_segment_gone,
+};
 
 /* ---- touches */
 

@@ -6,18 +6,14 @@
 
 #include "daemon/pager/pager.h"
 
-struct serve;
-
 /* Inside of a program: install_for of struct pager_ops, where the page was
  * touched.  False: not done, or not wholly. */
-bool paging_install(struct serve *sv, uint64_t cookie, const void *bytes,
+bool paging_install(void *serve, uint64_t cookie, const void *bytes,
 		    size_t length);
-void paging_reply(struct serve *sv, const struct pager_reply *reply);
-void paging_ready(struct serve *sv, uint32_t session, segment_id segment,
-		  uint64_t first, uint64_t count, uint64_t mark);
-void paging_age(struct serve *sv, segment_id segment, uint64_t first,
-		uint64_t count);
-void paging_done(struct serve *sv, uint64_t cookie, int result,
-		 uint64_t count);
+
+/* ctx: the struct serve. */
+extern const struct pager_callbacks paging_callbacks;
+
+void paging_done(void *serve, uint64_t cookie, int result, uint64_t count);
 
 #endif

@@ -37,8 +37,8 @@ void readies_init(struct readies *rs, struct stats *stats);
 /* Of an attachment that is to be told through `to`; NULL: out of memory. */
 struct ready_list *ready_list_create(struct conn *to, uint32_t segment_number);
 
-/* As pager_ops.ready; list NULL: nobody is told.  May be called from inside the
- * pager. */
+/* As pager_callbacks.ready; list NULL: nobody is told.  May be called from
+ * inside the pager. */
 void readies_add(struct readies *rs, struct ready_list *list, uint64_t first,
 		 uint64_t count, uint64_t mark);
 

@@ -20,7 +20,7 @@ static void init_sessions(struct serve *sv)
 		.readies = &sv->readies,
 		.trace = &sv->trace,
 		.admins = sv->admins,
-		.guest_leaves = sv->guest_leaves,
+		.guest_leaves = sv->hooks->guest_leaves,
 	};
 	sessions_init(&sv->sessions);
 }

@@ -19,6 +19,16 @@
 #include "daemon/serve/spoil.h"
 #include "daemon/serve/trace.h"
 
+/* What those who lend memory to other hosts want to know. */
+struct serve_hooks {
+	/* The session of a guest ends. */
+	void (*guest_leaves)(struct session *s);
+	/* From inside the pager: what it was asked for a guest is done. */
+	void (*guest_answered)(struct guest_op *op, int result);
+	/* From inside the pager, as pager_callbacks.segment_gone. */
+	void (*segment_gone)(void *ctx, segment_id segment);
+};
+
 struct serve {
 	/* Borrowed; to be filled in before serve_init(). */
 	const struct config *config;
@@ -30,9 +40,8 @@ struct serve {
 	struct keeper *keeper;
 	const struct memd_engine_program *program;	/* install NULL: none */
 	bool is_embedded;
-	/* What the pager was asked for a guest has been answered. */
-	void (*guest_answered)(struct guest_op *op, int result);
-	void (*guest_leaves)(struct session *s);
+	const struct serve_hooks *hooks;
+	void *hooks_ctx;
 
 	bool is_stopping;
 	uint64_t instance;		/* random */

@@ -14,10 +14,13 @@ static const struct pager_ops sim_ops = {
 	.install_for = answer_install_for,
 	.capture = datafile_capture,
 	.discard = datafile_discard,
-	.segment_gone = answer_gone,
 	.submit = disk_submit,
 	.discard_slots = disk_discard_slots,
 	.is_slot_lost = disk_is_slot_lost,
+};
+
+static const struct pager_callbacks sim_callbacks = {
+	.segment_gone = answer_gone,
 	.reply = answer_fault,
 	.ready = answer_ready,
 	.age = client_age,
@@ -106,7 +109,8 @@ static void world_init(struct sim *sim, void *staging)
 	sim->now_ns = 1;
 	disk_init(sim);
 	describe(sim);
-	err = pager_create(&sim->profile.config, &sim_ops, sim, &sim->pager);
+	err = pager_create(&sim->profile.config, &sim_ops, sim,
+			   &sim_callbacks, sim, &sim->pager);
 	if (err != 0)
 		sim_fail(sim, "pager_create: %s", strerror(-err));
 	for (uint32_t n = rng_between(&sim->rng, 1, 4); n > 0; n--)

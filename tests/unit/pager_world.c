@@ -216,9 +216,12 @@ static const struct pager_ops ops = {
 	.capture = on_capture,
 	.discard = on_discard,
 	.shed = on_shed,
-	.segment_gone = on_gone,
 	.submit = on_submit,
 	.is_slot_lost = on_is_slot_lost,
+};
+
+static const struct pager_callbacks callbacks = {
+	.segment_gone = on_gone,
 	.reply = on_reply,
 	.ready = on_ready,
 	.age = on_age,
@@ -248,7 +251,8 @@ void world_create(struct world *w, const struct pager_config *config)
 	w->config.staging = aligned_alloc(UNIT, w->config.staging_bytes);
 	assert_non_null(w->slots);
 	assert_non_null(w->config.staging);
-	assert_int_equal(pager_create(&w->config, &ops, w, &w->pager), 0);
+	assert_int_equal(pager_create(&w->config, &ops, w, &callbacks, w,
+				      &w->pager), 0);
 }
 
 void world_destroy(struct world *w)

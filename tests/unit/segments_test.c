@@ -46,6 +46,9 @@ static void on_reply(void *ctx, const struct pager_reply *reply)
 static const struct pager_ops ops = {
 	.install = on_install,
 	.discard = on_discard,
+};
+
+static const struct pager_callbacks callbacks = {
 	.segment_gone = on_gone,
 	.reply = on_reply,
 };
@@ -66,7 +69,8 @@ static void start(void)
 	if (err != 0)
 		skip_case("data files: %s", strerror(-err));
 	config.max_segments = config.uid_segments = 8;
-	assert_int_equal(pager_create(&pager, &ops, NULL, &engine.pager), 0);
+	assert_int_equal(pager_create(&pager, &ops, NULL, &callbacks, NULL,
+				      &engine.pager), 0);
 	accounts_init(&accounts, engine.pager, &config);
 	assert_int_equal(segments_init(&segments, &engine, &accounts, &config),
 			 0);
