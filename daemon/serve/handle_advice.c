@@ -170,6 +170,24 @@ void handle_pin(void *room, struct conn *c, uint64_t id,
 		     request->count, PAGER_PIN, cookie);
 }
 
+/* Answered when it is done, so that the pages can be paged out at once.  Where
+ * too much is under way it is done later, but surely. */
+static void unpin(struct serve *sv, struct conn *c, uint64_t id,
+		  struct pin *pin)
+{
+	const struct pending_entry like = { .kind = PENDING_UNPIN, .conn = c,
+					    .request_id = id, .pin = pin };
+
+	bool has_room = c->session->requests_waiting < SESSION_REQUESTS_MAX;
+
+	c->session->requests_waiting++;
+	if (has_room && pin_unpin(&sv->pins, pin, &like))
+		return;
+	c->session->requests_waiting--;
+	pin_orphan(&sv->pins, pin);
+	conn_send_ok(c, id);
+}
+
 void handle_unpin(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
@@ -190,8 +208,7 @@ void handle_unpin(void *room, struct conn *c, uint64_t id,
 				request->segment);
 		return;
 	}
-	pin_orphan(&sv->pins, pin);
-	conn_send_ok(c, id);
+	unpin(sv, c, id, pin);
 }
 
 void paging_done(void *serve, uint64_t cookie, int result, uint64_t count)
@@ -204,8 +221,10 @@ void paging_done(void *serve, uint64_t cookie, int result, uint64_t count)
 		pin_asked(&sv->pins, e.pin, result == 0);
 		break;
 	case PENDING_UNPIN:
+		/* What has to be tried again has been, as far as he knows. */
 		pin_released(&sv->pins, e.pin, result);
-		return;
+		result = 0;
+		break;
 	case PENDING_EVICT:
 		evictor_done(&sv->evictor, result, count);
 		return;

@@ -89,6 +89,21 @@ struct pin *pin_find(const struct pins *ps, const struct pin_owner *owner,
 	return NULL;
 }
 
+bool pin_unpin(struct pins *ps, struct pin *pin,
+	       const struct pending_entry *like)
+{
+	uint64_t cookie;
+
+	ASSERT(pin->is_held && !pin->is_busy);
+	if (!pending_add(ps->pending, like, &cookie))
+		return false;
+	pin_disown(pin);
+	pin->is_busy = true;
+	engine_advise(ps->engine, pin->pager_id, pin->first, pin->count,
+		      PAGER_UNPIN, cookie);
+	return true;
+}
+
 void pin_orphan(struct pins *ps, struct pin *pin)
 {
 	pin_disown(pin);

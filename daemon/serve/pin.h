@@ -18,6 +18,7 @@
 #include <sys/queue.h>
 
 struct engine;
+struct pending_entry;
 struct pending_table;
 struct segments;
 
@@ -73,6 +74,11 @@ void pin_asked(struct pins *ps, struct pin *pin, bool is_held);
 /* A held pin of exactly this range, or NULL. */
 struct pin *pin_find(const struct pins *ps, const struct pin_owner *owner,
 		     uint64_t first, uint64_t count);
+
+/* Unpin its pages now; `like` says who is told when that is done.  Returns
+ * false when the table of requests is full.  Not from inside pager calls. */
+bool pin_unpin(struct pins *ps, struct pin *pin,
+	       const struct pending_entry *like) MUST_CHECK;
 
 void pin_orphan(struct pins *ps, struct pin *pin);
 void pins_orphan_all(struct pins *ps, struct pin_owner *owner);
