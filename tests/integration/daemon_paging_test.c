@@ -437,6 +437,27 @@ static void huge_pages_made_past_memd_are_an_error(void **state)
 	expect_nothing_left();
 }
 
+/* Whoever has been told that pages are unpinned may have them paged out. */
+static void unpinned_pages_go_at_once(void **state)
+{
+	enum { PAGES = 4000 };
+	int fd = client_open(&memd, false, NULL);
+	uint32_t segment;
+	int data = client_map(fd, PAGES * 4096, 4096, &segment);
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		pin(fd, segment, 0, PAGES);
+		unpin(fd, segment, 0, PAGES);
+		client_send_advise(fd, 9, segment, PAGES - 1, 1,
+				   MEMD__ADVICE__ADVICE_PAGEOUT);
+		client_expect_ok(fd, 9);
+	}
+	close(fd);
+	close(data);
+	expect_nothing_left();
+}
+
 /* And what cannot be taken out of a named segment must not stay in the pool
  * for ever. */
 static void named_segments_of_huge_pages_go(void **state)
@@ -519,6 +540,7 @@ int main(void)
 		cmocka_unit_test(writing_past_memd_is_noticed),
 		cmocka_unit_test(huge_pages_made_past_memd_are_an_error),
 		cmocka_unit_test(named_segments_of_huge_pages_go),
+		cmocka_unit_test(unpinned_pages_go_at_once),
 	};
 	const struct CMUnitTest bytes[] = {
 		cmocka_unit_test(bytes_come_back_4k),
