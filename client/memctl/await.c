@@ -15,6 +15,7 @@ struct awaiting {
 	const struct memctl *mc;
 	uint64_t until_ns;		/* UINT64_MAX: no end */
 	unsigned denials;		/* in a row */
+	bool has_failed;
 	struct failure failure;		/* the last one */
 };
 
@@ -56,18 +57,30 @@ static uint32_t await_timeout_ms(const struct awaiting *aw)
 		(uint32_t)MIN(left_ms, (uint64_t)aw->mc->timeout_ms);
 }
 
+/* Why this try failed; but that it was cut short by the end of the waiting says
+ * less than why the one before it failed. */
+static void await_note_failure(struct awaiting *aw,
+			       const struct failure *failure)
+{
+	if (aw->has_failed && clock_now_ns() >= aw->until_ns)
+		return;
+	aw->has_failed = true;
+	aw->failure = *failure;
+	aw->denials = await_is_denial(failure) ? aw->denials + 1 : 0;
+}
+
 static int await_try_once(struct awaiting *aw, ProtobufCMessage **ret_reply)
 {
 	struct connection *c = NULL;
+	struct failure failure;
 	int err = connection_open(aw->mc->address, await_timeout_ms(aw), &c,
-				  &aw->failure);
+				  &failure);
 
 	if (err == 0)
-		err = connection_ask(c, ASK_STATUS, NULL, ret_reply,
-				     &aw->failure);
+		err = connection_ask(c, ASK_STATUS, NULL, ret_reply, &failure);
 	connection_close(c);
-	aw->denials = err != 0 && await_is_denial(&aw->failure) ?
-		aw->denials + 1 : 0;
+	if (err != 0)
+		await_note_failure(aw, &failure);
 	return err;
 }
 
