@@ -39,6 +39,7 @@ enum { PATIENCE_S = DYING_PATIENCE_MS / 1000, LEAST_TIMEOUT_MS = 300 };
 
 static struct dying *common;
 static uint64_t rng;
+static unsigned early_deaths;		/* before the victim was ready */
 
 static uint64_t draw(uint64_t below)
 {
@@ -239,8 +240,10 @@ static bool let_die(const struct testmemd *tm, const struct dying_death *death,
 		/* What the one before it had was not free yet.  It may have
 		 * filled none of the pages, or some. */
 		if (is_early && WIFSIGNALED(status) &&
-		    WTERMSIG(status) == SIGKILL)
+		    WTERMSIG(status) == SIGKILL) {
+			early_deaths++;
 			return true;
+		}
 		printf("the victim (%s) is not ready: status %#x\n",
 		       dying_way_name(death->way), (unsigned)status);
 		return false;
@@ -368,6 +371,14 @@ static bool sharers_die(unsigned deaths)
 	is_right &= check_counters(&tm);
 	for (unsigned i = 0; i < DYING_WAYS; i++)
 		printf("%6u %s\n", count[i], dying_way_name(i));
+	if (early_deaths > 0)
+		printf("%6u of them out of memory before they were ready\n",
+		       early_deaths);
+	/* Then it would prove nothing. */
+	if (early_deaths > 4 && early_deaths > count[DYING_OOM] / 2) {
+		printf("too many of them\n");
+		is_right = false;
+	}
 	if (count[DYING_THREAD_FIRST] > 0 &&
 	    atomic_load(&common->thread_ended) == 0)
 		printf("skip: the library's thread dies first: ptrace is not "
