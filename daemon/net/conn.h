@@ -133,6 +133,7 @@ struct conn {
 	bool is_in_line;		/* it waits for its turn: line.h */
 	bool is_paging;			/* its last message was; */
 	bool was_dear;			/* but no cheap one: line.h */
+	uint32_t work;			/* of this piece: conn_note_work() */
 	bool takes_descriptors;		/* Userfaultfd may still come */
 	int descriptor[CONN_DESCRIPTORS_MAX];	/* came, not taken yet */
 	unsigned descriptor_count;
@@ -157,6 +158,17 @@ struct conn {
 	LIST_ENTRY(conn) lane_link;	/* LANE: of its session */
 	TAILQ_ENTRY(conn) busy_poll_link;
 };
+
+/* A message of paging has cost so many faults' worth.  A client can send a
+ * thousand of them in one piece: once it has had CONN_WORK_MAX, what it says
+ * next stands in line. */
+enum { CONN_WORK_MAX = 64 };
+
+static inline void conn_note_work(struct conn *c, uint32_t faults)
+{
+	c->work += MIN(faults, UINT32_C(2) * CONN_WORK_MAX);
+	c->was_dear |= c->work > CONN_WORK_MAX;
+}
 
 void conns_init(struct conns *all);
 

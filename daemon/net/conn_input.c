@@ -107,6 +107,8 @@ static bool conn_take_message(struct conn *c, size_t *at)
 	c->is_paging = dispatch_is_paging(h.type);
 	if (!may_go_on(c))
 		return false;
+	if (c->was_dear)
+		c->work = 0;
 	c->was_dear = false;
 	c->all->stats->messages_in++;
 	c->in_skip = h.payload_bytes;
@@ -269,10 +271,12 @@ static void receive_remote(struct conn *c)
 void conn_receive(struct conn *c)
 {
 	ASSERT(c->state != CONN_DEAD);
-	if (c->channel != NULL)
+	if (c->channel != NULL) {
 		receive_remote(c);
-	else if (may_go_on(c))
+	} else if (may_go_on(c)) {
+		c->work = 0;
 		(void)receive(c);
+	}
 }
 
 /* ---- not now */

@@ -3,11 +3,15 @@
 
 #include "common/clock.h"
 
+/* Where there is no memory to ask for the next turn there is only this one:
+ * what comes next begins another. */
 static void ask_for_turn(struct conns *all)
 {
 	const struct timeval now = { 0 };
 
-	(void)event_add(&all->line_turn, &now);
+	if (event_add(&all->line_turn, &now) != 0 &&
+	    TAILQ_EMPTY(&all->in_line))
+		all->line_until_ns = 0;
 }
 
 bool line_lets_pass(struct conns *all, const struct conn *c)

@@ -8,8 +8,8 @@
  *    come, first served, and is not read from (conn_hold) meanwhile.  The same
  *    if it becomes over while there are messages left.
  * 2. A connection whose last message was part of paging is read from at once,
- *    and such messages do not wait; but what comes after one that was dear
- *    does (was_dear).
+ *    and such messages do not wait; but what comes after many faults' worth of
+ *    them in one piece does (conn_note_work()).
  * 3. Between two turns the loop looks at all sockets.  So a fault waits for one
  *    turn's worth and for one message, however many there are.
  *

@@ -59,7 +59,7 @@ static void close_overdue(struct conn_list *list, uint64_t now_ns,
 
 	for (c = TAILQ_FIRST(list); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
-		if (c->since_ns == 0 ||
+		if (c->since_ns == 0 || c->is_in_line ||
 		    now_ns - c->since_ns < timeout_ms * 1000000)
 			continue;
 		c->all->stats->timeouts++;

@@ -15,8 +15,7 @@
 enum {
 	TOUCHED_PAGES_MAX = 4096,
 	TOUCHED_IN_CELL_MAX = 64,	/* many cells are looked into at once */
-	/* As are messages; after one that costs more the next one waits. */
-	TOUCHED_CHEAP_MAX = TOUCHED_IN_CELL_MAX,
+	TOUCHED_PER_FAULT = 64,		/* cost as much as one fault */
 };
 
 /* ---- faults */
@@ -139,6 +138,7 @@ void handle_fault(void *room, struct conn *c, uint64_t id,
 		return;
 	}
 	ask_pages(sv, &by, fault);
+	conn_note_work(c, (uint32_t)fault->n_page);
 }
 
 void handle_fault_in_cell(struct serve *sv, struct conn *c, unsigned cell,
@@ -353,7 +353,7 @@ static void take_touched(struct serve *sv, struct conn *c,
 	if (a == NULL)
 		return;
 	pages = tell_pager(sv, a, touched, most);
-	c->was_dear |= pages > TOUCHED_CHEAP_MAX;
+	conn_note_work(c, 1 + (uint32_t)(pages / TOUCHED_PER_FAULT));
 	/* The figures are the client's word; at least keep them in bounds. */
 	faults = MIN(touched->fault_count, pages);
 	if (faults == 0)

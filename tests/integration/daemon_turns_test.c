@@ -199,6 +199,8 @@ static struct hostile hostile[] = {
 	  MESSAGES_PER_ANSWER, false, true },
 	{ "touching", hostile_touched, FLOOD_ROUNDS, MESSAGES_PER_ANSWER,
 	  false, true },
+	{ "faulting", hostile_fault_hits, FLOOD_ROUNDS, MESSAGES_PER_ANSWER,
+	  false, true },
 	{ "mapping segments", hostile_map_segments, 10, MESSAGES_PER_ANSWER,
 	  false, true },
 	{ "unmapping segments", hostile_unmap_segments, 10,

@@ -29,8 +29,9 @@ neighbour_life hostile_sessions, hostile_many_sessions;
 /* Pins that come and go; unpinning what is not pinned, where as many pins as a
  * session may have are. */
 neighbour_life hostile_pins, hostile_vain_unpins;
-/* Many pages that it says it has touched. */
-neighbour_life hostile_touched;
+/* Many pages that it says it has touched; faults of pages that are there, many
+ * at once. */
+neighbour_life hostile_touched, hostile_fault_hits;
 /* HOSTILE_SEGMENTS that are mapped; unmapped; that go with their session; names
  * that nothing has, where so many have one. */
 neighbour_life hostile_map_segments, hostile_unmap_segments,

@@ -201,6 +201,19 @@ void hostile_vain_unpins(struct neighbour *nb)
 
 /* ---- touches */
 
+/* A segment all of whose pages are there. */
+static uint32_t make_resident(int fd, uint64_t pages)
+{
+	uint32_t segment;
+
+	close(client_map(fd, pages * PAGE_BYTES, PAGE_BYTES, &segment));
+	for (uint64_t page = 0; page < pages; page++) {
+		client_send_fault(fd, 5, segment, page);
+		assert_int_equal(client_receive_fault(fd, 5, page), 0);
+	}
+	return segment;
+}
+
 /* Each of as many pages as memd looks at for one message. */
 void hostile_touched(struct neighbour *nb)
 {
@@ -213,14 +226,26 @@ void hostile_touched(struct neighbour *nb)
 	range.count = PAGES;
 	touched.n_range = 1;
 	touched.range = &ranges;
-	close(client_map(fd, (uint64_t)PAGES * PAGE_BYTES, PAGE_BYTES,
-			 &touched.segment));
-	for (uint64_t page = 0; page < PAGES; page++) {
-		client_send_fault(fd, 5, touched.segment, page);
-		assert_int_equal(client_receive_fault(fd, 5, page), 0);
-	}
+	touched.segment = make_resident(fd, PAGES);
 	for (unsigned i = 0; i < BUNDLE_MESSAGES; i++)
 		bundle_add(&b, T(TOUCHED), &touched.base);
+	flood(nb, &b, fd);
+}
+
+void hostile_fault_hits(struct neighbour *nb)
+{
+	int fd = client_open(nb->memd, false, NULL);
+	static struct bundle b;
+	Memd__Fault fault = MEMD__FAULT__INIT;
+	uint64_t page[WIRE_FAULTS_MAX];
+
+	for (unsigned i = 0; i < WIRE_FAULTS_MAX; i++)
+		page[i] = i;
+	fault.n_page = WIRE_FAULTS_MAX;
+	fault.page = page;
+	fault.segment = make_resident(fd, WIRE_FAULTS_MAX);
+	for (unsigned i = 0; i < BUNDLE_MESSAGES / 4; i++)
+		bundle_add(&b, T(FAULT), &fault.base);
 	flood(nb, &b, fd);
 }
 
