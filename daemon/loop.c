@@ -49,7 +49,7 @@ static bool look_around(struct daemon *d)
 	if (!was_in_flight)
 		return is_busy && d->engine.store->in_flight == 0;
 	if (engine_reap(&d->engine) != 0) {
-		replays_wake(&d->serve.replays);
+		serve_wake(&d->serve);
 		turn_settle(d);
 		is_busy = true;
 	}
@@ -144,9 +144,7 @@ static void loop_tick(struct daemon *d)
 		stop_begin(d, "none");
 	if (watch_tick(&d->admin.watch))
 		keep_house(d);
-	/* What they wait for may turn out to be kept by a client. */
-	map_waits_wake(&d->serve.map_waits);
-	replays_wake(&d->serve.replays);
+	serve_tick(&d->serve);
 	if (!d->is_stopping)
 		tell_status(d);
 	notify_retry();

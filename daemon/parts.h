@@ -7,6 +7,7 @@
 #ifndef MEMD_DAEMON_PARTS_H
 #define MEMD_DAEMON_PARTS_H
 
+#include "common/deferred.h"
 #include "daemon/admin/admin.h"
 #include "daemon/config/settings.h"
 #include "daemon/engine/engine.h"
@@ -31,6 +32,8 @@ struct daemon {
 
 	struct event_base *base;
 	struct event turn, tick;
+	struct deferred deferred;	/* for the turn */
+	struct deferred_work bury;	/* DEAD connections */
 	struct event on_term, on_int, on_hup;
 	bool is_stopping;
 	bool is_hurried;

@@ -28,7 +28,7 @@ static void hook_settle(void *ctx)
 {
 	struct daemon *d = ctx;
 
-	replays_wake(&d->serve.replays);
+	serve_wake(&d->serve);
 	turn_settle(d);
 }
 
@@ -85,6 +85,7 @@ static void on_conns_turn(void *ctx)
 {
 	struct daemon *d = ctx;
 
+	defer(&d->deferred, &d->bury);
 	turn_ask(d);
 }
 
@@ -161,6 +162,7 @@ static void fill_serve(struct daemon *d)
 		.admins = &d->admins,
 		.awake = &d->awake,
 		.keeper = &d->keeper,
+		.deferred = &d->deferred,
 		.program = &d->program,
 		.is_embedded = d->is_embedded,
 		.hooks = &serve_hooks,
@@ -179,7 +181,9 @@ static void fill_guests(struct daemon *d)
 		.pending = &d->serve.pending,
 		.accounts = &d->serve.accounts,
 		.segments = &d->serve.segments,
+		.deferred = &d->deferred,
 	};
+	guest_schedule_init(&d->guests);
 }
 
 static void fill_admin(struct daemon *d)
@@ -226,6 +230,7 @@ static int init_rooms(struct daemon *d, char *reason, size_t size)
 {
 	int err;
 
+	turn_init_work(d);
 	fill_serve(d);
 	fill_guests(d);
 	fill_admin(d);

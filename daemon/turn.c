@@ -7,30 +7,22 @@
 #include "daemon/serve/mailbox_requests.h"
 #include <errno.h>
 
-static bool needs_turn(const struct daemon *d)
+static void let_out(struct daemon *d)
 {
-	return d->is_stopping ||
-	       !TAILQ_EMPTY(&d->server.conns.list[CONN_DEAD]) ||
-	       !TAILQ_EMPTY(&d->serve.ages.queued) ||
-	       !TAILQ_EMPTY(&d->serve.accounts.unused) ||
-	       !TAILQ_EMPTY(&d->serve.pins.orphans) ||
-	       backing_has_spoiled(d->engine.backing) ||
-	       evictor_is_due(&d->serve.evictor) ||
-	       d->serve.replays.is_due || d->serve.map_waits.is_due ||
-	       guest_schedule_has_work(&d->guests) ||
-	       trace_is_behind(&d->serve.trace);
+	guest_schedule_step(&d->guests);
+	engine_settle(&d->engine);
+	spoil_wake(&d->serve.spoil);
+	readies_send(&d->serve.readies);
+	server_flush(&d->server);
 }
 
 void turn_settle(struct daemon *d)
 {
 	if (!LIST_EMPTY(&d->serve.mailboxes.awake))
 		(void)mailboxes_poll(&d->serve);
-	guest_schedule_step(&d->guests);
-	engine_settle(&d->engine);
-	readies_send(&d->serve.readies);
-	server_flush(&d->server);
-	if (needs_turn(d))
-		event_active(&d->turn, EV_TIMEOUT, 0);
+	let_out(d);
+	if (!deferred_is_empty(&d->deferred) || d->is_stopping)
+		turn_ask(d);
 }
 
 /* Segments whose data files are kept locked will not go, and are not waited
@@ -46,34 +38,24 @@ static void end_if_idle(struct daemon *d)
 		(void)event_base_loopbreak(d->base);
 }
 
-/* Is there more to do than one turn does? */
-static bool needs_another_turn(const struct daemon *d)
+static void bury(void *arg)
 {
-	return !TAILQ_EMPTY(&d->server.conns.list[CONN_DEAD]) ||
-	       d->serve.map_waits.is_due ||
-	       guest_schedule_has_work(&d->guests);
+	struct daemon *d = arg;
+
+	(void)server_bury(&d->server);
+	if (!TAILQ_EMPTY(&d->server.conns.list[CONN_DEAD]))
+		defer(&d->deferred, &d->bury);
 }
 
 static void turn_run(struct daemon *d)
 {
 	const struct timeval at_once = { 0 };
 
-	spoil_take(&d->serve.spoil);
-	(void)server_bury(&d->server);
-	pins_release(&d->serve.pins);
-	map_waits_step(&d->serve.map_waits);
-	evictor_step(&d->serve.evictor);
-	replay_step(&d->serve.replays);
-	guest_schedule_step(&d->guests);
-	ages_send(&d->serve.ages);
-	trace_send(&d->serve.trace);
-	accounts_sweep(&d->serve.accounts);
-	engine_settle(&d->engine);
-	readies_send(&d->serve.readies);
-	server_flush(&d->server);
+	deferred_run(&d->deferred);
+	let_out(d);
 	/* With event_active() nothing else would come between two turns, not
 	 * even a look at the sockets. */
-	if (needs_another_turn(d))
+	if (!deferred_is_empty(&d->deferred))
 		(void)event_add(&d->turn, &at_once);
 	if (d->is_stopping)
 		end_if_idle(d);
@@ -84,6 +66,12 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	turn_run(arg);
+}
+
+void turn_init_work(struct daemon *d)
+{
+	deferred_init(&d->deferred);
+	d->bury = (struct deferred_work){ .run = bury, .ctx = d };
 }
 
 int turn_init(struct daemon *d)

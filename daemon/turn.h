@@ -10,6 +10,9 @@
 
 struct daemon;
 
+/* Before anything can be deferred. */
+void turn_init_work(struct daemon *d);
+
 /* When there is a base for events.  0 or -EINVAL. */
 int turn_init(struct daemon *d) MUST_CHECK;
 

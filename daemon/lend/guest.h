@@ -28,6 +28,7 @@
 #ifndef MEMD_LEND_GUEST_H
 #define MEMD_LEND_GUEST_H
 
+#include "common/deferred.h"
 #include "daemon/net/peer.h"
 #include "daemon/pager/pager.h"
 #include <event2/event_struct.h>
@@ -141,7 +142,9 @@ struct guests {
 	struct pending_table *pending;
 	struct accounts *accounts;
 	struct segments *segments;
+	struct deferred *deferred;
 
+	struct deferred_work work;	/* more than one turn does */
 	bool is_ready;			/* guests_init() has been called */
 	struct guest_list all;
 	struct guest_list due;		/* with something to start */

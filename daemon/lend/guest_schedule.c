@@ -74,7 +74,7 @@ static bool can_start(const struct guests *gs)
 	       gs->asked_count < ASKED_MAX;
 }
 
-bool guest_schedule_has_work(const struct guests *gs)
+static bool guests_have_work(const struct guests *gs)
 {
 	return !TAILQ_EMPTY(&gs->answered) || can_start(gs);
 }
@@ -84,7 +84,7 @@ void guest_schedule_step(struct guests *gs)
 	uint64_t left = STEP_PAGES, cost;
 	struct guest_op *op;
 
-	while (left > 0 && guest_schedule_has_work(gs)) {
+	while (left > 0 && guests_have_work(gs)) {
 		op = TAILQ_FIRST(&gs->answered);
 		if (op == NULL) {
 			cost = 1 + start_one(gs);
@@ -95,6 +95,18 @@ void guest_schedule_step(struct guests *gs)
 		TAILQ_REMOVE(&gs->answered, op, work_link);
 		guest_step_take_answer(op);
 	}
+	if (guests_have_work(gs))
+		defer(gs->deferred, &gs->work);
+}
+
+static void guests_go_on(void *arg)
+{
+	guest_schedule_step(arg);
+}
+
+void guest_schedule_init(struct guests *gs)
+{
+	gs->work = (struct deferred_work){ .run = guests_go_on, .ctx = gs };
 }
 
 void guest_schedule_drained(struct session *s)

@@ -7,10 +7,11 @@
 
 #include "daemon/lend/guest.h"
 
-/* Go on with what can go on; a bounded piece.  Not from inside pager calls. */
+void guest_schedule_init(struct guests *gs);
+
+/* Go on with what can go on; a bounded piece, and the rest in the next turn.
+ * Not from inside pager calls. */
 void guest_schedule_step(struct guests *gs);
-/* There is more to do at once. */
-bool guest_schedule_has_work(const struct guests *gs);
 
 /* The session's replies have been sent, as far as they go. */
 void guest_schedule_drained(struct session *s);

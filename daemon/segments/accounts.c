@@ -24,14 +24,6 @@ uint32_t accounts_most(const struct config *config)
 	return 2 * (uint32_t)config->max_sessions + STICKY_MAX + 64;
 }
 
-void accounts_init(struct accounts *as, struct pager *pager,
-		   const struct config *config)
-{
-	*as = (struct accounts){ .pager = pager, .config = config };
-	TAILQ_INIT(&as->live);
-	TAILQ_INIT(&as->unused);
-}
-
 void accounts_fini(struct accounts *as)
 {
 	struct account *account;
@@ -175,6 +167,7 @@ void account_put(struct accounts *as, struct account *account)
 		HASH_DELETE(by_uid, as->by_uid, account);
 	TAILQ_REMOVE(&as->live, account, link);
 	TAILQ_INSERT_TAIL(&as->unused, account, link);
+	defer(as->deferred, &as->work);
 }
 
 void accounts_sweep(struct accounts *as)
@@ -190,6 +183,21 @@ void accounts_sweep(struct accounts *as)
 		if (parent != NULL)
 			account_put(as, parent);
 	}
+}
+
+static void sweep(void *arg)
+{
+	accounts_sweep(arg);
+}
+
+void accounts_init(struct accounts *as, struct pager *pager,
+		   const struct config *config, struct deferred *deferred)
+{
+	*as = (struct accounts){ .pager = pager, .config = config };
+	TAILQ_INIT(&as->live);
+	TAILQ_INIT(&as->unused);
+	as->deferred = deferred;
+	as->work = (struct deferred_work){ .run = sweep, .ctx = as };
 }
 
 static void apply(struct accounts *as, struct account *account)

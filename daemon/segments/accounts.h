@@ -11,6 +11,7 @@
 #define MEMD_SEGMENTS_ACCOUNTS_H
 
 #include "common/checks.h"
+#include "common/deferred.h"
 #include "daemon/config/config.h"
 #include "daemon/pager/pager.h"
 #include <sys/queue.h>
@@ -47,6 +48,8 @@ TAILQ_HEAD(account_list, account);
 
 struct accounts {
 	struct pager *pager;
+	struct deferred *deferred;	/* borrowed */
+	struct deferred_work work;	/* accounts_sweep() */
 	const struct config *config;
 	struct account_list live;
 	struct account *by_uid;		/* uthash */
@@ -58,7 +61,7 @@ struct accounts {
 uint32_t accounts_most(const struct config *config);
 
 void accounts_init(struct accounts *as, struct pager *pager,
-		   const struct config *config);
+		   const struct config *config, struct deferred *deferred);
 /* Nobody may hold any account any more but the administrator. */
 void accounts_fini(struct accounts *as);
 

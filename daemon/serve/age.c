@@ -4,12 +4,6 @@
 #include "daemon/net/conn_output.h"
 #include "daemon/stats/stats.h"
 
-void ages_init(struct ages *as, struct stats *stats)
-{
-	as->stats = stats;
-	TAILQ_INIT(&as->queued);
-}
-
 static bool age_list_grow(struct age_list *list)
 {
 	uint32_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
@@ -47,8 +41,10 @@ void ages_add(struct ages *as, struct age_list *list, uint64_t first,
 		as->stats->ages_dropped += count;
 		return;
 	}
-	if (list->count == 0)
+	if (list->count == 0) {
 		TAILQ_INSERT_TAIL(&as->queued, list, link);
+		defer(as->deferred, &as->work);
+	}
 	list->ranges[list->count++] = (struct age_range){ first, count };
 }
 
@@ -84,8 +80,9 @@ static void age_list_send(struct ages *as, const struct age_list *list)
 	as->stats->ages_sent += pages;
 }
 
-void ages_send(struct ages *as)
+static void ages_send(void *arg)
 {
+	struct ages *as = arg;
 	struct age_list *list;
 
 	while ((list = TAILQ_FIRST(&as->queued)) != NULL) {
@@ -93,4 +90,12 @@ void ages_send(struct ages *as)
 		age_list_send(as, list);
 		list->count = 0;
 	}
+}
+
+void ages_init(struct ages *as, struct stats *stats, struct deferred *deferred)
+{
+	as->stats = stats;
+	as->deferred = deferred;
+	as->work = (struct deferred_work){ .run = ages_send, .ctx = as };
+	TAILQ_INIT(&as->queued);
 }

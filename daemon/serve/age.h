@@ -6,6 +6,7 @@
 #define MEMD_SERVE_AGE_H
 
 #include "common/checks.h"
+#include "common/deferred.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -27,11 +28,14 @@ struct age_list {
 };
 
 struct ages {
-	struct stats *stats;		/* borrowed */
+	struct stats *stats;		/* borrowed, as the next one */
+	struct deferred *deferred;
+	struct deferred_work work;	/* sends what has gathered */
 	TAILQ_HEAD(, age_list) queued;
 };
 
-void ages_init(struct ages *as, struct stats *stats);
+void ages_init(struct ages *as, struct stats *stats,
+	       struct deferred *deferred);
 
 /* May be called from inside the pager. */
 void ages_add(struct ages *as, struct age_list *list, uint64_t first,
@@ -39,8 +43,5 @@ void ages_add(struct ages *as, struct age_list *list, uint64_t first,
 
 /* The attachment goes. */
 void ages_forget(struct ages *as, struct age_list *list);
-
-/* Send what has gathered. */
-void ages_send(struct ages *as);
 
 #endif

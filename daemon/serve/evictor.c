@@ -10,6 +10,12 @@
  * either. */
 #define PIECE_BYTES_MIN	(UINT64_C(1) << 20)
 
+void evictor_wake(struct evictor *ev)
+{
+	if (ev->is_active && !ev->is_waiting)
+		defer(ev->deferred, &ev->work);
+}
+
 int evictor_start(struct evictor *ev, struct conn *c, uint64_t request_id,
 		  const struct whom *whom, uint64_t bytes)
 {
@@ -24,6 +30,7 @@ int evictor_start(struct evictor *ev, struct conn *c, uint64_t request_id,
 	ev->evicted_bytes = ev->page_bytes = 0;
 	ev->segment_number = 0;
 	ev->next_page = 0;
+	evictor_wake(ev);
 	return 0;
 }
 
@@ -99,14 +106,13 @@ static struct segment *find_next(struct evictor *ev)
 	return NULL;
 }
 
-void evictor_step(struct evictor *ev)
+static void evictor_step(void *arg)
 {
+	struct evictor *ev = arg;
 	struct pending_entry like = { .kind = PENDING_EVICT };
 	struct segment *segment;
 	uint64_t cookie, pages, first;
 
-	if (!evictor_is_due(ev))
-		return;
 	segment = ev->bytes_left == 0 ? NULL : find_next(ev);
 	if (segment == NULL) {
 		evictor_finish(ev);
@@ -124,6 +130,11 @@ void evictor_step(struct evictor *ev)
 		      PAGER_PAGEOUT, cookie);
 }
 
+void evictor_init(struct evictor *ev)
+{
+	ev->work = (struct deferred_work){ .run = evictor_step, .ctx = ev };
+}
+
 void evictor_done(struct evictor *ev, int result, uint64_t pages)
 {
 	uint64_t bytes = pages * ev->page_bytes;
@@ -133,4 +144,5 @@ void evictor_done(struct evictor *ev, int result, uint64_t pages)
 	ev->evicted_bytes += bytes;
 	if (ev->bytes_left != UINT64_MAX)
 		ev->bytes_left -= MIN(bytes, ev->bytes_left);
+	evictor_wake(ev);
 }

@@ -6,6 +6,7 @@
 #define MEMD_SERVE_EVICTOR_H
 
 #include "common/checks.h"
+#include "common/deferred.h"
 #include "daemon/serve/whom.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,12 +18,14 @@ struct segments;
 struct sessions;
 
 struct evictor {
-	/* Borrowed. */
+	/* Borrowed; to be filled in before evictor_init(). */
 	struct engine *engine;
 	struct pending_table *pending;
 	const struct segments *segments;
 	const struct sessions *sessions;
+	struct deferred *deferred;
 
+	struct deferred_work work;	/* the next piece, or the end */
 	bool is_active;
 	bool is_waiting;		/* for the pager */
 	uint32_t session;		/* who asked; may be gone */
@@ -35,6 +38,8 @@ struct evictor {
 	uint64_t next_page;
 };
 
+void evictor_init(struct evictor *ev);
+
 /* Begin; the answer goes to `c`.  -EBUSY: another job is under way. */
 int evictor_start(struct evictor *ev, struct conn *c, uint64_t request_id,
 		  const struct whom *whom, uint64_t bytes) MUST_CHECK;
@@ -42,13 +47,8 @@ int evictor_start(struct evictor *ev, struct conn *c, uint64_t request_id,
 /* memd stops: evict no more. */
 void evictor_stop(struct evictor *ev);
 
-static inline bool evictor_is_due(const struct evictor *ev)
-{
-	return ev->is_active && !ev->is_waiting;
-}
-
-/* Do the next piece, or end.  The turn only. */
-void evictor_step(struct evictor *ev);
+/* The table of requests may have room again. */
+void evictor_wake(struct evictor *ev);
 
 /* The pager has ended a piece. */
 void evictor_done(struct evictor *ev, int result, uint64_t pages);

@@ -21,11 +21,6 @@ struct map_wait {
 	uint8_t packed[];		/* the request */
 };
 
-void map_waits_init(struct map_waits *ws)
-{
-	TAILQ_INIT(&ws->all);
-}
-
 static void map_wait_take_out(struct map_waits *ws, struct map_wait *wait)
 {
 	TAILQ_REMOVE(&ws->all, wait, link);
@@ -76,7 +71,8 @@ int map_wait_add(struct map_waits *ws, struct conn *c, uint64_t request_id,
 void map_waits_wake(struct map_waits *ws)
 {
 	ws->is_woken = true;
-	ws->is_due = !TAILQ_EMPTY(&ws->all);
+	if (!TAILQ_EMPTY(&ws->all))
+		defer(ws->deferred, &ws->work);
 }
 
 static void try_again(const struct map_waits *ws,
@@ -126,15 +122,23 @@ static void map_wait_try(struct map_waits *ws, struct map_wait *wait)
 	free(wait);
 }
 
-void map_waits_step(struct map_waits *ws)
+static void map_waits_step(void *arg)
 {
-	struct map_wait *wait;
+	struct map_waits *ws = arg;
 
-	for (unsigned n = 0; n < TRIES_PER_TURN && ws->is_due; n++) {
-		wait = map_wait_take_next(ws);
-		if (wait != NULL)
-			map_wait_try(ws, wait);
-		ws->is_due = ws->next != NULL ||
-			     (ws->is_woken && !TAILQ_EMPTY(&ws->all));
+	for (unsigned n = 0; n < TRIES_PER_TURN; n++) {
+		struct map_wait *wait = map_wait_take_next(ws);
+
+		if (wait == NULL)
+			return;
+		map_wait_try(ws, wait);
 	}
+	if (ws->next != NULL || (ws->is_woken && !TAILQ_EMPTY(&ws->all)))
+		defer(ws->deferred, &ws->work);
+}
+
+void map_waits_init(struct map_waits *ws)
+{
+	ws->work = (struct deferred_work){ .run = map_waits_step, .ctx = ws };
+	TAILQ_INIT(&ws->all);
 }

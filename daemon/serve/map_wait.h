@@ -9,6 +9,7 @@
 #define MEMD_SERVE_MAP_WAIT_H
 
 #include "common/checks.h"
+#include "common/deferred.h"
 #include "proto/memd.pb-c.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +20,9 @@ struct map_wait;
 struct pending_table;
 
 struct map_waits {
-	struct pending_table *pending;	/* borrowed */
+	struct pending_table *pending;	/* borrowed, as the next one */
+	struct deferred *deferred;
+	struct deferred_work work;	/* tries some of them */
 	/* Deal with a request as if it had just come. */
 	void (*take)(void *ctx, struct conn *c, uint64_t request_id,
 		     const void *create);
@@ -29,7 +32,6 @@ struct map_waits {
 	struct map_wait *next;		/* to be tried; NULL: all have been */
 	bool is_woken;			/* a segment has gone since the first
 					 * one was tried */
-	bool is_due;			/* there is somebody to be tried */
 	bool is_trying;			/* the one before `next`, once more */
 };
 
@@ -43,8 +45,5 @@ int map_wait_add(struct map_waits *ws, struct conn *c, uint64_t request_id,
 
 /* What was being taken down has gone, or will not go. */
 void map_waits_wake(struct map_waits *ws);
-
-/* Try those that wait again, as far as one turn goes.  The turn only. */
-void map_waits_step(struct map_waits *ws);
 
 #endif

@@ -10,14 +10,11 @@
 /* Each is at most a turn's work of the pager. */
 enum { RELEASES_PER_TURN = 8 };
 
-void pins_init(struct pins *ps, struct engine *engine,
-	       struct pending_table *pending, struct segments *segments)
+/* It is held, and not being unpinned. */
+static void pins_queue(struct pins *ps, struct pin *pin)
 {
-	ps->engine = engine;
-	ps->pending = pending;
-	ps->segments = segments;
-	TAILQ_INIT(&ps->orphans);
-	system_random(ps->key, sizeof(ps->key));
+	TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
+	defer(ps->deferred, &ps->work);
 }
 
 static struct pin_list *pin_bucket(const struct pins *ps,
@@ -74,7 +71,7 @@ void pin_asked(struct pins *ps, struct pin *pin, bool is_held)
 	if (!is_held)
 		pin_free(pin);
 	else if (pin->owner == NULL)
-		TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
+		pins_queue(ps, pin);
 }
 
 struct pin *pin_find(const struct pins *ps, const struct pin_owner *owner,
@@ -108,7 +105,7 @@ void pin_orphan(struct pins *ps, struct pin *pin)
 {
 	pin_disown(pin);
 	if (!pin->is_busy)
-		TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
+		pins_queue(ps, pin);
 }
 
 void pins_keep_all(struct pin_list *kept, struct pin_owner *owner)
@@ -130,7 +127,7 @@ void pins_orphan_kept(struct pins *ps, struct pin_list *kept)
 
 	while ((pin = LIST_FIRST(kept)) != NULL) {
 		LIST_REMOVE(pin, link);
-		TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
+		pins_queue(ps, pin);
 	}
 }
 
@@ -148,10 +145,11 @@ void pin_released(struct pins *ps, struct pin *pin, int result)
 	if (result != -EBUSY)
 		pin_free(pin);
 	else			/* it is tried again */
-		TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
+		pins_queue(ps, pin);
 }
 
-static void pin_release(struct pins *ps, struct pin *pin)
+/* False: the table of requests is full. */
+static bool pin_release(struct pins *ps, struct pin *pin)
 {
 	struct segment *segment = segments_find_pager_id(ps->segments,
 							 pin->pager_id);
@@ -160,28 +158,47 @@ static void pin_release(struct pins *ps, struct pin *pin)
 
 	if (segment != NULL && segment->id == pin->segment_number &&
 	    !pending_add(ps->pending, &like, &cookie))
-		return;
+		return false;
 	TAILQ_REMOVE(&ps->orphans, pin, orphan_link);
 	if (segment == NULL || segment->id != pin->segment_number) {
 		pin_free(pin);		/* the segment is gone */
-		return;
+		return true;
 	}
 	pin->is_busy = true;
 	engine_advise(ps->engine, pin->pager_id, pin->first, pin->count,
 		      PAGER_UNPIN, cookie);
+	return true;
 }
 
-void pins_release(struct pins *ps)
+void pins_wake(struct pins *ps)
 {
+	if (!TAILQ_EMPTY(&ps->orphans))
+		defer(ps->deferred, &ps->work);
+}
+
+static void pins_release(void *arg)
+{
+	struct pins *ps = arg;
 	struct pin *last = TAILQ_LAST(&ps->orphans, pin_queue), *pin;
 
 	/* Those that must be tried again come behind the last one. */
 	for (unsigned n = 0; n < RELEASES_PER_TURN; n++) {
 		pin = TAILQ_FIRST(&ps->orphans);
-		if (pin == NULL)
-			return;
-		pin_release(ps, pin);
-		if (pin == last)
+		if (pin == NULL || !pin_release(ps, pin) || pin == last)
 			return;
 	}
+	pins_wake(ps);
+}
+
+void pins_init(struct pins *ps, struct engine *engine,
+	       struct pending_table *pending, struct segments *segments,
+	       struct deferred *deferred)
+{
+	ps->engine = engine;
+	ps->pending = pending;
+	ps->segments = segments;
+	ps->deferred = deferred;
+	ps->work = (struct deferred_work){ .run = pins_release, .ctx = ps };
+	TAILQ_INIT(&ps->orphans);
+	system_random(ps->key, sizeof(ps->key));
 }

@@ -12,6 +12,7 @@
 #define MEMD_SERVE_PIN_H
 
 #include "common/checks.h"
+#include "common/deferred.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/pager/pager.h"
 #include <stdbool.h>
@@ -54,15 +55,18 @@ struct pin {
 TAILQ_HEAD(pin_queue, pin);
 
 struct pins {
-	struct engine *engine;		/* borrowed, as the next two */
+	struct engine *engine;		/* borrowed, as the next three */
 	struct pending_table *pending;
 	struct segments *segments;
+	struct deferred *deferred;
+	struct deferred_work work;	/* unpins some of the orphans */
 	struct pin_queue orphans;	/* held, and not being unpinned yet */
 	uint64_t key[3];		/* nobody can choose buckets */
 };
 
 void pins_init(struct pins *ps, struct engine *engine,
-	       struct pending_table *pending, struct segments *segments);
+	       struct pending_table *pending, struct segments *segments,
+	       struct deferred *deferred);
 
 /* A pin that is being asked for.  NULL: out of memory. */
 struct pin *pin_add(const struct pins *ps, struct pin_owner *owner,
@@ -87,8 +91,9 @@ void pins_orphan_all(struct pins *ps, struct pin_owner *owner);
 void pins_keep_all(struct pin_list *kept, struct pin_owner *owner);
 void pins_orphan_kept(struct pins *ps, struct pin_list *kept);
 
-/* Unpin what orphans hold, some of them.  The turn only. */
-void pins_release(struct pins *ps);
+/* The table of requests may have room again. */
+void pins_wake(struct pins *ps);
+
 /* The pager has answered that. */
 void pin_released(struct pins *ps, struct pin *pin, int result);
 

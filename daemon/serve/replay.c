@@ -13,11 +13,6 @@ enum {
 	ADVICE_WAITING_MAX = 16,	/* of anybody's, in the pager */
 };
 
-void replays_init(struct replays *rs)
-{
-	TAILQ_INIT(&rs->all);
-}
-
 static void replay_destroy(struct replays *rs, struct replay *rp)
 {
 	TAILQ_REMOVE(&rs->all, rp, link);
@@ -38,7 +33,7 @@ void replays_fini(struct replays *rs)
 void replays_stop(struct replays *rs)
 {
 	rs->is_stopping = true;
-	rs->is_due = rs->count != 0;
+	replays_wake(rs);
 }
 
 /* is_short: there was no room for the rest. */
@@ -153,7 +148,7 @@ int replay_start(struct replays *rs, const struct segment *segment,
 	rp->run_count = replay_sort_runs(rp->run, rp->run_count);
 	TAILQ_INSERT_TAIL(&rs->all, rp, link);
 	rs->count++;
-	rs->is_due = true;
+	replays_wake(rs);
 	rs->stats->replays++;
 	return 0;
 }
@@ -216,7 +211,7 @@ static bool replay_advise(struct replays *rs, struct replay *rp,
 						   MIN(most, left));
 
 		if (pages == 0) {
-			rs->is_due = false;
+			rs->is_table_full = true;
 			break;
 		}
 		left -= pages;
@@ -252,17 +247,24 @@ static void replay_take_turn(struct replays *rs, struct replay *rp,
 	TAILQ_INSERT_TAIL(&rs->all, rp, link);
 }
 
-void replay_step(struct replays *rs)
+static void replays_step(void *arg)
 {
+	struct replays *rs = arg;
 	struct pager_stats stats;
 
-	if (!rs->is_due)
-		return;
 	pager_stats_get(rs->engine->pager, &stats);
 	/* What is under way will end, and replays_wake() follow. */
-	rs->is_due = stats.loading_frames < REPLAY_LOADING_UNITS &&
-			    stats.advice_waiting < ADVICE_WAITING_MAX;
-	if (rs->is_due)
-		replay_take_turn(rs, TAILQ_FIRST(&rs->all), &stats);
-	rs->is_due &= rs->count != 0;
+	if (rs->count == 0 || stats.loading_frames >= REPLAY_LOADING_UNITS ||
+	    stats.advice_waiting >= ADVICE_WAITING_MAX)
+		return;
+	rs->is_table_full = false;
+	replay_take_turn(rs, TAILQ_FIRST(&rs->all), &stats);
+	if (!rs->is_table_full)
+		replays_wake(rs);
+}
+
+void replays_init(struct replays *rs)
+{
+	rs->work = (struct deferred_work){ .run = replays_step, .ctx = rs };
+	TAILQ_INIT(&rs->all);
 }

@@ -15,6 +15,7 @@
 #define MEMD_SERVE_REPLAY_H
 
 #include "common/checks.h"
+#include "common/deferred.h"
 #include "proto/memd.pb-c.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,11 +59,13 @@ struct replays {
 	const struct segments *segments;
 	const struct sessions *sessions;
 	struct stats *stats;
+	struct deferred *deferred;
 
+	struct deferred_work work;	/* some pages of one of them */
 	bool is_stopping;
+	bool is_table_full;		/* of requests */
 	TAILQ_HEAD(, replay) all;	/* the first has the next turn */
 	uint32_t count;
-	bool is_due;			/* perhaps there is room for more */
 };
 
 void replays_init(struct replays *rs);
@@ -82,13 +85,11 @@ int replay_start(struct replays *rs, const struct segment *segment,
  * runs are left. */
 uint32_t replay_sort_runs(struct page_run *run, uint32_t count);
 
-/* Ask for some pages of one replay, or end it.  The turn only. */
-void replay_step(struct replays *rs);
-
 /* The pager has done something: perhaps what a replay waited for. */
 static inline void replays_wake(struct replays *rs)
 {
-	rs->is_due = rs->count != 0;
+	if (rs->count != 0)
+		defer(rs->deferred, &rs->work);
 }
 
 #endif

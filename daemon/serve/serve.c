@@ -32,17 +32,21 @@ static void init_background(struct serve *sv)
 		.pending = &sv->pending,
 		.segments = &sv->segments,
 		.sessions = &sv->sessions,
+		.deferred = sv->deferred,
 	};
+	evictor_init(&sv->evictor);
 	sv->replays = (struct replays){
 		.engine = sv->engine,
 		.pending = &sv->pending,
 		.segments = &sv->segments,
 		.sessions = &sv->sessions,
 		.stats = sv->stats,
+		.deferred = sv->deferred,
 	};
 	replays_init(&sv->replays);
 	sv->map_waits = (struct map_waits){
 		.pending = &sv->pending,
+		.deferred = sv->deferred,
 		.take = handle_segment_create,
 		.ctx = sv,
 	};
@@ -51,7 +55,9 @@ static void init_background(struct serve *sv)
 		.engine = sv->engine,
 		.segments = &sv->segments,
 		.stats = sv->stats,
+		.deferred = sv->deferred,
 	};
+	spoil_init(&sv->spoil);
 }
 
 int serve_init(struct serve *sv)
@@ -59,10 +65,12 @@ int serve_init(struct serve *sv)
 	int err;
 
 	system_random(&sv->instance, sizeof(sv->instance));
-	pins_init(&sv->pins, sv->engine, &sv->pending, &sv->segments);
-	ages_init(&sv->ages, sv->stats);
+	pins_init(&sv->pins, sv->engine, &sv->pending, &sv->segments,
+		  sv->deferred);
+	ages_init(&sv->ages, sv->stats, sv->deferred);
 	readies_init(&sv->readies, sv->stats);
-	trace_init(&sv->trace, sv->stats, sv->config->trace_events);
+	trace_init(&sv->trace, sv->stats, sv->deferred,
+		   sv->config->trace_events);
 	init_sessions(sv);
 	init_background(sv);
 	serve_messages_add(&sv->server->conns, sv);
@@ -76,9 +84,25 @@ int serve_init(struct serve *sv)
 
 int serve_start(struct serve *sv)
 {
-	accounts_init(&sv->accounts, sv->engine->pager, sv->config);
+	accounts_init(&sv->accounts, sv->engine->pager, sv->config,
+		      sv->deferred);
 	return segments_init(&sv->segments, sv->engine, &sv->accounts,
 			     sv->config);
+}
+
+void serve_tick(struct serve *sv)
+{
+	/* What they wait for may turn out to be kept by a client. */
+	map_waits_wake(&sv->map_waits);
+	serve_wake(sv);
+	trace_wake(&sv->trace);
+}
+
+void serve_wake(struct serve *sv)
+{
+	replays_wake(&sv->replays);
+	evictor_wake(&sv->evictor);
+	pins_wake(&sv->pins);
 }
 
 static void unlink_all(struct segments *ss)

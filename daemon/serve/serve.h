@@ -38,6 +38,7 @@ struct serve {
 	struct admins *admins;
 	struct awake *awake;
 	struct keeper *keeper;
+	struct deferred *deferred;
 	const struct memd_engine_program *program;	/* install NULL: none */
 	bool is_embedded;
 	const struct serve_hooks *hooks;
@@ -69,6 +70,12 @@ void serve_end(struct serve *sv);
 /* After it: what its answers went through.  Both accept one that was only
  * filled in. */
 void serve_fini(struct serve *sv);
+
+/* Once a second. */
+void serve_tick(struct serve *sv);
+
+/* I/O has ended: what waits in the background may go on. */
+void serve_wake(struct serve *sv);
 
 /* memd stops: nobody new, no new work, all names go. */
 void serve_stop(struct serve *sv);

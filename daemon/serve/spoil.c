@@ -182,8 +182,9 @@ static void note_locked(struct spoil *sp, segment_id id)
 		  backing_owner(sp->engine->backing, id));
 }
 
-void spoil_take(struct spoil *sp)
+static void spoil_take(void *arg)
 {
+	struct spoil *sp = arg;
 	enum backing_spoil why;
 	segment_id id;
 
@@ -198,4 +199,15 @@ void spoil_take(struct spoil *sp)
 		else if (why == BACKING_LOCKED)
 			note_locked(sp, id);
 	}
+}
+
+void spoil_wake(struct spoil *sp)
+{
+	if (backing_has_spoiled(sp->engine->backing))
+		defer(sp->deferred, &sp->work);
+}
+
+void spoil_init(struct spoil *sp)
+{
+	sp->work = (struct deferred_work){ .run = spoil_take, .ctx = sp };
 }

@@ -7,12 +7,6 @@
 
 enum { EVENTS_PER_MESSAGE = 128 };
 
-void trace_init(struct trace *t, struct stats *stats, uint64_t capacity)
-{
-	*t = (struct trace){ .stats = stats, .capacity = capacity };
-	LIST_INIT(&t->readers);
-}
-
 void trace_fini(struct trace *t)
 {
 	free(t->events);
@@ -23,6 +17,7 @@ void trace_add(struct trace *t, const struct trace_event *event)
 {
 	t->events[t->end % t->capacity] = *event;
 	t->end++;
+	defer(t->deferred, &t->work);
 }
 
 int trace_subscribe(struct trace *t, struct trace_reader **ret_reader,
@@ -125,18 +120,10 @@ static bool send_events(const struct trace *t, struct trace_reader *reader)
 	return true;
 }
 
-bool trace_is_behind(const struct trace *t)
+/* As far as they keep up. */
+static void trace_send(void *arg)
 {
-	const struct trace_reader *reader;
-
-	LIST_FOREACH(reader, &t->readers, link)
-		if (reader->position < t->end && !conn_is_clogged(reader->to))
-			return true;
-	return false;
-}
-
-void trace_send(struct trace *t)
-{
+	struct trace *t = arg;
 	struct trace_reader *reader;
 
 	LIST_FOREACH(reader, &t->readers, link) {
@@ -147,4 +134,13 @@ void trace_send(struct trace *t)
 			if (!send_events(t, reader))
 				break;
 	}
+}
+
+void trace_init(struct trace *t, struct stats *stats,
+		struct deferred *deferred, uint64_t capacity)
+{
+	*t = (struct trace){ .stats = stats, .deferred = deferred,
+			     .capacity = capacity };
+	t->work = (struct deferred_work){ .run = trace_send, .ctx = t };
+	LIST_INIT(&t->readers);
 }

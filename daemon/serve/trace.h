@@ -5,6 +5,7 @@
 #define MEMD_SERVE_TRACE_H
 
 #include "common/checks.h"
+#include "common/deferred.h"
 #include "daemon/serve/whom.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,14 +36,17 @@ struct trace_reader {
 };
 
 struct trace {
-	struct stats *stats;		/* borrowed */
+	struct stats *stats;		/* borrowed, as the next one */
+	struct deferred *deferred;
+	struct deferred_work work;	/* sends readers what is new */
 	struct trace_event *events;	/* ring; made for the first reader */
 	uint64_t capacity;
 	uint64_t end;			/* events ever added */
 	LIST_HEAD(, trace_reader) readers;
 };
 
-void trace_init(struct trace *t, struct stats *stats, uint64_t capacity);
+void trace_init(struct trace *t, struct stats *stats,
+		struct deferred *deferred, uint64_t capacity);
 void trace_fini(struct trace *t);
 
 static inline bool trace_has_readers(const struct trace *t)
@@ -59,10 +63,11 @@ int trace_subscribe(struct trace *t, struct trace_reader **reader,
 /* NULL is allowed. */
 void trace_unsubscribe(struct trace *t, struct trace_reader *reader);
 
-/* Is there something for readers that keep up? */
-bool trace_is_behind(const struct trace *t);
-
-/* Send readers what is new, as far as they keep up. */
-void trace_send(struct trace *t);
+/* Readers may keep up again. */
+static inline void trace_wake(struct trace *t)
+{
+	if (trace_has_readers(t))
+		defer(t->deferred, &t->work);
+}
 
 #endif

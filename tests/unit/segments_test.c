@@ -13,6 +13,7 @@ enum { STAGING_BYTES = 1 << 20, PAGES = 8192 };
 
 static struct engine engine;
 static struct accounts accounts;
+static struct deferred deferred;
 static struct segments segments;
 static struct config config;
 
@@ -71,7 +72,8 @@ static void start(void)
 	config.max_segments = config.uid_segments = 8;
 	assert_int_equal(pager_create(&pager, &ops, NULL, &callbacks, NULL,
 				      &engine.pager), 0);
-	accounts_init(&accounts, engine.pager, &config);
+	deferred_init(&deferred);
+	accounts_init(&accounts, engine.pager, &config, &deferred);
 	assert_int_equal(segments_init(&segments, &engine, &accounts, &config),
 			 0);
 }
