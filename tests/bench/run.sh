@@ -299,49 +299,50 @@ measure() {
 	[ -s "$out/performance.json" ]
 }
 
-# table FORM PART COLUMN...: right-aligned are the COLUMNs.
+# table FORM PART COLUMNS [GROUP]: right-aligned are the COLUMNS; only the rows
+# of the GROUP.
 table() {
 	local form=$1 part=$2
 
-	jq -r --arg form "$form" --arg part "$part" \
+	jq -r --arg form "$form" --arg part "$part" --arg group "${4-}" \
 		-f "$root/tests/bench/table.jq" "$out/performance.json" |
-		if [ "$form,$#" = text,3 ]; then
+		if [ "$form" = text ] && [ -n "${3-}" ]; then
 			column -t -s "$(printf '\t')" -R "$3"
 		else
 			cat
 		fi
 }
 
-# heading FORM WORD...
-heading() {
-	echo
-	[ "$1" = text ] || printf '### %s\n\n' "${*:2}"
-}
-
 tables() {
 	table "$1" head
 	if $has_paging; then
-		heading "$1" "How long does an access take with memd, and with" \
-			"the kernel's swap?"
+		echo
 		table "$1" work 3,4,5,6,7,8,9,10,11,12,13
 	fi
 	if $has_remote; then
-		heading "$1" "How long does a page of another host take, and" \
-			"the same bytes by bare TCP?"
+		echo
 		table "$1" remote 3,4,5,6,7
 	fi
 }
 
-# In docs/performance.md, all between the markers is ours.
+# In docs/performance.md, what is between two markers is ours: a table for each
+# question.
 publish() {
-	local page=$root/docs/performance.md
+	local page=$root/docs/performance.md name
 
-	{ echo && tables markdown && echo; } >"$work/tables" &&
-		sed -e '/^<!-- figures -->/,/^<!-- end of figures -->/ {
-			/^<!-- /!d }' -e "/^<!-- figures -->/r $work/tables" \
-			"$page" >"$work/page" &&
-		cp -- "$work/page" "$page" &&
-		say "published in docs/performance.md"
+	cp -- "$page" "$work/page" || return
+	for name in machine no-disk new-memory in-order random many remote; do
+		{ echo && case $name in
+		machine)	table markdown head ;;
+		remote)		table markdown remote ;;
+		*)		table markdown work '' "$name" ;;
+		esac && echo; } >"$work/table" || return
+		sed -i -e "/^<!-- figures: $name -->/,/^<!-- end -->/ {
+			/^<!-- /!d }" \
+			-e "/^<!-- figures: $name -->/r $work/table" \
+			"$work/page" || return
+	done
+	cp -- "$work/page" "$page" && say "published in docs/performance.md"
 }
 
 main() {

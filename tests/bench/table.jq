@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-# Tables of performance.json, for run.sh.  $part: head, work or remote; $form:
-# text (cells with tabs between them, for column(1)) or markdown.
+# Tables of performance.json, for run.sh.  $part: head, work or remote; $group:
+# only these rows of work (empty: all); $form: text (cells with tabs between
+# them, for column(1)) or markdown.
 
 def pad($digits): if length <= $digits then
 	"0" * ($digits + 1 - length) + . else . end;
@@ -26,6 +27,13 @@ def job: .work +
 	(if .threads > 1 then ", \(.threads) threads" else "" end) +
 	(if .processes > 1 then ", \(.processes) processes" else "" end);
 
+# The question of docs/performance.md that a row answers.
+def group: .work as $work | if .threads > 1 or .processes > 1 then "many"
+	elif $work | test("^(rand|zipf)-") then "random"
+	elif $work | IN("first-touch", "fill") then "new-memory"
+	elif $work | IN("zero-fault", "minor", "pool-hit") then "no-disk"
+	else "in-order" end;
+
 def is_same($a): .work == $a.work and .threads == $a.threads and
 	.processes == $a.processes and .memory_percent == $a.memory_percent;
 
@@ -38,7 +46,8 @@ def work: .results as $all |
 	["work", "on", "ns an access", "least–most", "p50", "p99", "p99.9",
 	 "accesses/s", "faults/s", "CPU µs an access", "MiB in", "MiB out",
 	 "× kernel"],
-	($all[] | kernel_of($all) as $kernel |
+	($all[] | select($group == "" or group == $group) |
+	kernel_of($all) as $kernel |
 	[job, titles[.on], (.mean_ns.median | number),
 	 "\(.mean_ns.min | number)–\(.mean_ns.max | number)"] +
 	([.p50_ns.median, .p99_ns.median, .p999_ns.median,
