@@ -3,10 +3,10 @@
  * from is config_file.c. */
 #include "daemon/config/config.h"
 
-#include "common/spelling.h"
 #include "common/units.h"
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -64,6 +64,32 @@ const struct config_key *config_find(const char *name)
 	return NULL;
 }
 
+/* How many characters have to be put in, taken out or changed (Levenshtein, one
+ * row at a time); UINT_MAX for what is longer than any key. */
+static unsigned distance_to(const char *name, const char *key)
+{
+	unsigned row[64];
+	size_t name_len = strlen(name), key_len = strlen(key);
+
+	if (name_len >= ARRAY_SIZE(row) || key_len >= ARRAY_SIZE(row))
+		return UINT_MAX;
+	for (size_t j = 0; j <= key_len; j++)
+		row[j] = (unsigned)j;
+	for (size_t i = 1; i <= name_len; i++) {
+		unsigned diagonal = row[0];
+
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= key_len; j++) {
+			unsigned change = diagonal +
+					  (name[i - 1] != key[j - 1]);
+
+			diagonal = row[j];
+			row[j] = MIN(change, 1 + MIN(row[j], row[j - 1]));
+		}
+	}
+	return row[key_len];
+}
+
 /* Not further than `most` changes away. */
 static const struct config_key *find_within(const char *name, unsigned most)
 {
@@ -71,7 +97,7 @@ static const struct config_key *find_within(const char *name, unsigned most)
 	unsigned best_distance = most + 1;
 
 	for (size_t i = 0; i < CONFIG_KEYS; i++) {
-		unsigned d = spelling_distance(name, config_keys[i].name);
+		unsigned d = distance_to(name, config_keys[i].name);
 
 		if (d < best_distance) {
 			best_distance = d;
@@ -93,13 +119,12 @@ const struct config_key *config_find_near(const char *name)
 static const struct config_key *find_meant(const char *variable)
 {
 	const struct config_key *key;
-	char name[64], exact[64];
+	char name[64] = "", exact[64];
 	size_t n = 0;
 
 	for (const char *p = variable + strlen("MEMD_");
 	     *p != '\0' && n + 1 < sizeof(name); p++)
 		name[n++] = (char)tolower((unsigned char)*p);
-	name[n] = '\0';
 	key = find_within(name, (unsigned)MIN(n / 3, 4u));
 	if (key == NULL ||
 	    strcmp(config_variable(key, exact, sizeof(exact)), variable) == 0)
