@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The tests' own daemon: see client_fake_daemon.h. */
 #include "tests/integration/client_fake_daemon.h"
-#include "proto/wire.h"
+#include "tests/integration/wire_peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -213,25 +211,10 @@ static void evict(struct segment *s, uint64_t page)
 
 /* ---- messages out */
 
-static void send_fds(int fd, const void *bytes, size_t length, const int *fds,
-		     size_t fd_count)
+/* Whoever is gone does not matter. */
+static void send_bytes(int fd, const void *bytes, size_t length)
 {
-	union {
-		char bytes[CMSG_SPACE(8 * sizeof(int))];
-		struct cmsghdr aligned;
-	} c;
-	struct iovec iov = { (void *)bytes, length };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (fd_count > 0) {
-		m.msg_control = &c;
-		m.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-		c.aligned.cmsg_level = SOL_SOCKET;
-		c.aligned.cmsg_type = SCM_RIGHTS;
-		c.aligned.cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-		memcpy(CMSG_DATA(&c.aligned), fds, fd_count * sizeof(int));
-	}
-	(void)!sendmsg(fd, &m, MSG_NOSIGNAL);
+	(void)!wire_peer_send_bytes(fd, bytes, length);
 }
 
 static void reply_fd(int fd, uint16_t type, uint64_t id,
@@ -241,7 +224,10 @@ static void reply_fd(int fd, uint16_t type, uint64_t id,
 	ssize_t n = wire_pack(type, id, m, 0, out, sizeof(out));
 
 	must(n > 0, "pack");
-	send_fds(fd, out, (size_t)n, &with, with >= 0);
+	if (with < 0)
+		send_bytes(fd, out, (size_t)n);
+	else
+		(void)!wire_peer_send_fds(fd, out, (size_t)n, &with, 1);
 }
 
 static void reply(int fd, uint16_t type, uint64_t id, const ProtobufCMessage *m)
@@ -255,12 +241,12 @@ static void reply_error(int fd, uint64_t id, int code, const char *text)
 
 	m.code = (uint32_t)code;
 	m.text = (char *)text;
-	reply(fd, MEMD__MESSAGE_TYPE__TYPE_ERROR, id, &m.base);
+	reply(fd, T(ERROR), id, &m.base);
 }
 
 static void reply_ok(int fd, uint64_t id)
 {
-	reply(fd, MEMD__MESSAGE_TYPE__TYPE_OK, id, NULL);
+	reply(fd, T(OK), id, NULL);
 }
 
 static void send_garbage(int fd)
@@ -269,7 +255,7 @@ static void send_garbage(int fd)
 
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (char)(i * 7919);
-	send_fds(fd, bytes, sizeof(bytes), NULL, 0);
+	send_bytes(fd, bytes, sizeof(bytes));
 }
 
 /* ---- hello */
@@ -308,11 +294,10 @@ static void take_hello(int fd, uint64_t id)
 	m.token.data = token;
 	m.token.len = atomic_load(&control->hello) == FAKE_HELLO_SHORT_TOKEN ?
 		      3 : sizeof(token);
-	n = wire_pack(MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY, id, &m.base, 0, out,
-		      sizeof(out));
+	n = wire_pack(T(HELLO_REPLY), id, &m.base, 0, out, sizeof(out));
 	if (atomic_load(&control->hello) == FAKE_HELLO_VERSION)
 		out[4] = 9;
-	send_fds(fd, out, (size_t)n, NULL, 0);
+	send_bytes(fd, out, (size_t)n);
 }
 
 /* ---- segments, messages */
@@ -329,7 +314,7 @@ static void reply_segment(int fd, uint64_t id, const struct segment *s,
 	m.read_only = read_only;
 	if (atomic_load(&control->file) == FAKE_FILE_ODD_PAGE_SIZE)
 		m.page_bytes = 12345;
-	reply_fd(fd, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_REPLY, id, &m.base, with);
+	reply_fd(fd, T(SEGMENT_REPLY), id, &m.base, with);
 }
 
 static void attach(int conn, uint64_t id, struct segment *s, int read_only)
@@ -427,7 +412,7 @@ static void take_stats(int fd, uint64_t id)
 		if (segments[i].number != 0)
 			m.mapped_bytes += segments[i].length;
 	m.faults_minor = atomic_load(&control->touched_faults);
-	reply(fd, MEMD__MESSAGE_TYPE__TYPE_SESSION_STATS_REPLY, id, &m.base);
+	reply(fd, T(SESSION_STATS_REPLY), id, &m.base);
 }
 
 static void take_touched(const Memd__Touched *m)
@@ -451,24 +436,23 @@ static void reply_fault(int fd, uint64_t id, const struct segment *s,
 	m.first = first;
 	m.count = count;
 	m.error = (uint32_t)error;
-	reply(fd, MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY, id, &m.base);
+	reply(fd, T(FAULT_REPLY), id, &m.base);
 }
 
 static void send_many_fds(int fd)
 {
 	uint8_t out[WIRE_HEADER_BYTES];
 	int fds[8] = { fd, fd, fd, fd, fd, fd, fd, fd };
-	ssize_t n = wire_pack(MEMD__MESSAGE_TYPE__TYPE_OK, 0, NULL, 0, out,
-			      sizeof(out));
+	ssize_t n = wire_pack(T(OK), 0, NULL, 0, out, sizeof(out));
 
-	send_fds(fd, out, (size_t)n, fds, 8);
+	(void)!wire_peer_send_fds(fd, out, (size_t)n, fds, 8);
 }
 
 /* What is no answer at all.  True when there will be no other. */
 static int send_nonsense(struct conn *c, uint64_t id)
 {
 	struct wire_header h = { .version_major = 1, .request_id = id,
-				 .type = MEMD__MESSAGE_TYPE__TYPE_FAULT_REPLY,
+				 .type = T(FAULT_REPLY),
 				 .body_bytes = UINT32_MAX };
 	uint8_t out[WIRE_HEADER_BYTES + 8];
 
@@ -485,11 +469,11 @@ static int send_nonsense(struct conn *c, uint64_t id)
 		h.body_bytes = 8;
 		wire_header_pack(&h, out);
 		memset(out + WIRE_HEADER_BYTES, 0xff, 8);
-		send_fds(c->fd, out, sizeof(out), NULL, 0);
+		send_bytes(c->fd, out, sizeof(out));
 		return 1;
 	case FAKE_OVERSIZED:
 		wire_header_pack(&h, out);
-		send_fds(c->fd, out, WIRE_HEADER_BYTES, NULL, 0);
+		send_bytes(c->fd, out, WIRE_HEADER_BYTES);
 		return 1;
 	case FAKE_MANY_FDS:
 		send_many_fds(c->fd);
@@ -600,25 +584,25 @@ static void take_join(struct conn *c, uint64_t id, const Memd__Join *m)
 static const ProtobufCMessageDescriptor *descriptor_of(uint16_t type)
 {
 	switch (type) {
-	case MEMD__MESSAGE_TYPE__TYPE_HELLO:
+	case T(HELLO):
 		return &memd__hello__descriptor;
-	case MEMD__MESSAGE_TYPE__TYPE_JOIN:
+	case T(JOIN):
 		return &memd__join__descriptor;
-	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_CREATE:
+	case T(SEGMENT_CREATE):
 		return &memd__segment_create__descriptor;
-	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_ATTACH:
+	case T(SEGMENT_ATTACH):
 		return &memd__segment_attach__descriptor;
-	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_DETACH:
+	case T(SEGMENT_DETACH):
 		return &memd__segment_detach__descriptor;
-	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK:
+	case T(SEGMENT_UNLINK):
 		return &memd__segment_unlink__descriptor;
-	case MEMD__MESSAGE_TYPE__TYPE_FAULT:
+	case T(FAULT):
 		return &memd__fault__descriptor;
-	case MEMD__MESSAGE_TYPE__TYPE_TOUCHED:
+	case T(TOUCHED):
 		return &memd__touched__descriptor;
-	case MEMD__MESSAGE_TYPE__TYPE_ADVISE:
+	case T(ADVISE):
 		return &memd__advise__descriptor;
-	case MEMD__MESSAGE_TYPE__TYPE_PIN:
+	case T(PIN):
 		return &memd__pin__descriptor;
 	default:
 		return NULL;
@@ -686,43 +670,43 @@ static void take_message(int conn, const struct wire_header *h, const void *m)
 	struct conn *c = &conns[conn];
 
 	switch (h->type) {
-	case MEMD__MESSAGE_TYPE__TYPE_HELLO:
+	case T(HELLO):
 		take_hello(c->fd, h->request_id);
 		break;
-	case MEMD__MESSAGE_TYPE__TYPE_JOIN:
+	case T(JOIN):
 		take_join(c, h->request_id, m);
 		break;
-	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_CREATE:
+	case T(SEGMENT_CREATE):
 		take_create(conn, h->request_id, m);
 		break;
-	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_ATTACH:
+	case T(SEGMENT_ATTACH):
 		take_attach(conn, h->request_id, m);
 		break;
-	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK:
+	case T(SEGMENT_UNLINK):
 		take_unlink(c->fd, h->request_id,
 			    ((const Memd__SegmentUnlink *)m)->name);
 		break;
-	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_DETACH:
+	case T(SEGMENT_DETACH):
 		take_detach(conn, h->request_id, m);
 		break;
-	case MEMD__MESSAGE_TYPE__TYPE_FAULT:
+	case T(FAULT):
 		take_fault(c, h->request_id, m);
 		break;
-	case MEMD__MESSAGE_TYPE__TYPE_TOUCHED:
+	case T(TOUCHED):
 		take_touched(m);
 		break;
-	case MEMD__MESSAGE_TYPE__TYPE_ADVISE:
+	case T(ADVISE):
 		take_advise(c->fd, h->request_id, m);
 		break;
-	case MEMD__MESSAGE_TYPE__TYPE_PIN:
+	case T(PIN):
 		take_pin(c->fd, h->request_id, m);
 		break;
-	case MEMD__MESSAGE_TYPE__TYPE_SESSION_STATS:
+	case T(SESSION_STATS):
 		take_stats(c->fd, h->request_id);
 		break;
 	default:
 		if (h->request_id != 0 &&
-		    h->type != MEMD__MESSAGE_TYPE__TYPE_ERROR)
+		    h->type != T(ERROR))
 			reply_ok(c->fd, h->request_id);
 		break;
 	}
@@ -817,8 +801,7 @@ static void age_all(void)
 		for (size_t j = 0; j < CONNS; j++)
 			if (conns[j].fd != 0 && !conns[j].is_lane)
 				reply(conns[j].fd,
-				      MEMD__MESSAGE_TYPE__TYPE_AGE, 0,
-				      &m.base);
+				      T(AGE), 0, &m.base);
 	}
 }
 
@@ -895,25 +878,12 @@ static void serve(int listener, int wake_fd)
 
 /* ---- the test's side */
 
-static int listen_at(const char *address)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	const char *name = address + strlen("unix:@");
-	socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-				       1 + strlen(name));
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	memcpy(sa.sun_path + 1, name, strlen(name));
-	must(fd >= 0 && bind(fd, (struct sockaddr *)&sa, length) == 0 &&
-	     listen(fd, 64) == 0, "listen");
-	return fd;
-}
-
 void fake_restart(struct fake *f)
 {
 	int pipes[2];
-	int listener = listen_at(f->address);
+	int listener = wire_peer_listen(f->address + strlen("unix:"));
 
+	must(listener >= 0, "listen");
 	must(pipe2(pipes, O_CLOEXEC) == 0, "pipe");
 	f->wake_fd = pipes[1];
 	atomic_store(&f->control->attached, 0);

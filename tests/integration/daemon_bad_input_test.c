@@ -4,6 +4,7 @@
  * 2 for settings, 1 for what is found at the start.  And that a failed start
  * leaves nothing behind. */
 #include "tests/integration/testmemd.h"
+#include "tests/integration/wire_peer.h"
 #include "tests/odd_file.h"
 #include "tests/skip.h"
 
@@ -26,7 +27,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -341,7 +341,6 @@ static void socket_place_must_be_free(void **state)
 	const char *flags[] = { inside("--socket=", "taken"),
 				inside("--swap-file=", "swap"),
 				"--pool-size=4M", "--swap-size=8M", NULL };
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	struct stat st;
 	int fd;
 
@@ -352,11 +351,8 @@ static void socket_place_must_be_free(void **state)
 	assert_int_equal(stat(inside("", "taken"), &st), 0);
 	assert_int_equal(unlink(inside("", "taken")), 0);
 	/* Somebody else's, and alive. */
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s",
-		 inside("", "taken"));
-	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
-	assert_int_equal(listen(fd, 1), 0);
+	fd = wire_peer_listen(inside("", "taken"));
+	assert_true(fd >= 0);
 	expect(testmemd_run(flags, output, sizeof(output)), STATUS_FAILED,
 	       "another program is listening");
 	assert_int_equal(stat(inside("", "taken"), &st), 0);

@@ -12,7 +12,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -21,59 +20,29 @@
 #define UFFD_USER_MODE_ONLY 1
 #endif
 
-enum { PATIENCE_S = 60, POLLS_MAX = 6000 };
-
-void answer_free(struct answer *a)
-{
-	free(a->body);
-	if (a->fd >= 0)
-		close(a->fd);
-	*a = (struct answer){ .fd = -1 };
-}
+enum { POLLS_MAX = 6000 };
 
 int client_connect(const struct testmemd *tm)
 {
-	struct timeval patience = { .tv_sec = PATIENCE_S };
 	int fd = testmemd_connect(tm);
 
 	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
-				    sizeof(patience)), 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
-				    sizeof(patience)), 0);
+	assert_int_equal(wire_peer_limit_waits(fd), 0);
 	return fd;
-}
-
-static bool try_send_bytes(int fd, const void *bytes, size_t length)
-{
-	const uint8_t *at = bytes;
-
-	while (length > 0) {
-		ssize_t n = send(fd, at, length, MSG_NOSIGNAL);
-
-		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
-			return false;
-		assert_true(n > 0);
-		at += n;
-		length -= (size_t)n;
-	}
-	return true;
 }
 
 void client_send_bytes(int fd, const void *bytes, size_t length)
 {
-	assert_true(try_send_bytes(fd, bytes, length));
+	assert_int_equal(wire_peer_send_bytes(fd, bytes, length), 0);
 }
 
 bool client_try_send(int fd, uint16_t type, uint64_t id,
 		     const ProtobufCMessage *message)
 {
-	static uint8_t packed[WIRE_BODY_BYTES_MAX + WIRE_HEADER_BYTES];
-	ssize_t length = wire_pack(type, id, message, 0, packed,
-				   sizeof(packed));
+	int err = wire_peer_send(fd, type, id, message);
 
-	assert_true(length > 0);
-	return try_send_bytes(fd, packed, (size_t)length);
+	assert_true(err == 0 || err == -EPIPE || err == -ECONNRESET);
+	return err == 0;
 }
 
 void client_send(int fd, uint16_t type, uint64_t id,
@@ -82,51 +51,16 @@ void client_send(int fd, uint16_t type, uint64_t id,
 	assert_true(client_try_send(fd, type, id, message));
 }
 
-/* Fill `to`; a descriptor on the way goes to *ret_fd.  False: the end. */
-static bool receive_bytes(int fd, void *to, size_t length, int *ret_fd)
-{
-	uint8_t *at = to;
-
-	while (length > 0) {
-		char control[CMSG_SPACE(sizeof(int))];
-		struct iovec iov = { at, length };
-		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
-				      .msg_control = control,
-				      .msg_controllen = sizeof(control) };
-		struct cmsghdr *cmsg;
-		ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-
-		if (n == 0 || (n < 0 && errno == ECONNRESET))
-			return false;
-		assert_true(n > 0);
-		cmsg = CMSG_FIRSTHDR(&msg);
-		if (cmsg != NULL && cmsg->cmsg_type == SCM_RIGHTS) {
-			assert_int_equal(*ret_fd, -1);
-			memcpy(ret_fd, CMSG_DATA(cmsg), sizeof(int));
-		}
-		at += n;
-		length -= (size_t)n;
-	}
-	return true;
-}
-
 bool client_try_receive(int fd, struct answer *ret_answer)
 {
-	uint8_t header[WIRE_HEADER_BYTES];
+	int err = wire_peer_receive(fd, ret_answer);
 
-	*ret_answer = (struct answer){ .fd = -1 };
-	if (!receive_bytes(fd, header, sizeof(header), &ret_answer->fd))
+	assert_true(err == 0 || err == -ECONNRESET);
+	if (err != 0)
 		return false;
-	assert_int_equal(wire_header_unpack(header, WIRE_REPLY_BYTES_MAX,
-					    &ret_answer->header), 0);
 	assert_int_equal(ret_answer->header.version_major,
 			 WIRE_VERSION_MAJOR);
 	assert_int_equal(ret_answer->header.payload_bytes, 0);
-	ret_answer->body = malloc(ret_answer->header.body_bytes + 1);
-	assert_non_null(ret_answer->body);
-	assert_true(receive_bytes(fd, ret_answer->body,
-				  ret_answer->header.body_bytes,
-				  &ret_answer->fd));
 	return true;
 }
 
@@ -199,26 +133,11 @@ void client_expect_end(int fd)
 
 bool client_try_send_fds(int fd, uint16_t type, const int *fds, unsigned count)
 {
-	union {
-		char bytes[CMSG_SPACE(CLIENT_FDS_MAX * sizeof(int))];
-		struct cmsghdr aligned;
-	} control = { .bytes = { 0 } };
 	uint8_t packed[WIRE_HEADER_BYTES];
-	struct iovec iov = { packed, sizeof(packed) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
-			      .msg_control = &control,
-			      .msg_controllen = CMSG_SPACE(count *
-							   sizeof(int)) };
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 
-	assert_true(count <= CLIENT_FDS_MAX);
 	assert_int_equal(wire_pack(type, 0, NULL, 0, packed, sizeof(packed)),
 			 sizeof(packed));
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
-	memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
-	return sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)sizeof(packed);
+	return wire_peer_send_fds(fd, packed, sizeof(packed), fds, count) == 0;
 }
 
 void client_hand_over(int fd)
@@ -236,14 +155,11 @@ void client_hand_over(int fd)
 static int say_hello(const struct testmemd *tm, bool is_admin_only,
 		     Memd__HelloReply **ret_reply)
 {
-	Memd__Hello hello = MEMD__HELLO__INIT;
+	Memd__Hello hello = wire_peer_hello("daemon test");
 	Memd__HelloReply *reply;
 	struct answer a;
 	int fd = client_connect(tm);
 
-	hello.version_major = WIRE_VERSION_MAJOR;
-	hello.version_minor = WIRE_VERSION_MINOR;
-	hello.command = "daemon test";
 	hello.has_admin_only = true;
 	hello.admin_only = is_admin_only;
 	client_send(fd, T(HELLO), 1, &hello.base);

@@ -5,22 +5,8 @@
 #ifndef MEMD_TESTS_DAEMON_CLIENT_H
 #define MEMD_TESTS_DAEMON_CLIENT_H
 
-#include "proto/memd.pb-c.h"
-#include "proto/wire.h"
 #include "tests/integration/testmemd.h"
-#include <stdbool.h>
-#include <stdint.h>
-
-#define T(name) MEMD__MESSAGE_TYPE__TYPE_##name
-
-/* One message from memd. */
-struct answer {
-	struct wire_header header;
-	uint8_t *body;
-	int fd;			/* -1: none came with it */
-};
-
-void answer_free(struct answer *a);
+#include "tests/integration/wire_peer.h"
 
 /* Connect; no word said yet. */
 int client_connect(const struct testmemd *tm);
@@ -58,7 +44,6 @@ int client_open(const struct testmemd *tm, bool is_admin_only,
 int client_open_bare(const struct testmemd *tm);
 
 /* A message without body, with descriptors.  False: it could not be sent. */
-enum { CLIENT_FDS_MAX = 4 };
 bool client_try_send_fds(int fd, uint16_t type, const int *fds, unsigned count);
 
 /* Hand over a userfaultfd of this process. */

@@ -333,7 +333,7 @@ static void odd_numbers_are_endured(void **state)
 	struct uffdio_api api = { .api = UFFD_API };
 	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK |
 				1 /* UFFD_USER_MODE_ONLY */);
-	int four[CLIENT_FDS_MAX] = { uffd, uffd, uffd, uffd }, fd;
+	int four[4] = { uffd, uffd, uffd, uffd }, fd;
 
 	(void)state;
 	assert_true(uffd >= 0);

@@ -414,17 +414,6 @@ static void abstract_sockets_serve(void **state)
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
-static int bind_listener(const char *path)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
-	assert_int_equal(listen(fd, 8), 0);
-	return fd;
-}
-
 /* As systemd does it: descriptor 3, and LISTEN_PID is the one who is told. */
 static void exec_activated(int listener, const char *swap_flag)
 {
@@ -455,7 +444,8 @@ static void sockets_of_systemd_are_used_and_kept(void **state)
 	assert_non_null(mkdtemp(temporary_template("memd-test", dir)));
 	snprintf(place.socket, sizeof(place.socket), "%s/sock", dir);
 	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s/swap", dir);
-	listener = bind_listener(place.socket);
+	listener = wire_peer_listen(place.socket);
+	assert_true(listener >= 0);
 	pid = fork();
 	if (pid == 0)
 		exec_activated(listener, swap_flag);

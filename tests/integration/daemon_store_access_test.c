@@ -131,7 +131,7 @@ static void one_address_has_its_share(void **state)
 /* Programs on this host find a place though others have taken all theirs. */
 static void hosts_get_half_of_the_sessions(void **state)
 {
-	Memd__Hello hello = MEMD__HELLO__INIT;
+	Memd__Hello hello = wire_peer_hello("one too many");
 	struct testmemd tm;
 	int fd[3], here;
 
@@ -139,9 +139,6 @@ static void hosts_get_half_of_the_sessions(void **state)
 	store_start(&tm, "--max-sessions=4");
 	for (int i = 0; i < 2; i++)
 		fd[i] = store_session(&tm);
-	hello.version_major = WIRE_VERSION_MAJOR;
-	hello.version_minor = WIRE_VERSION_MINOR;
-	hello.command = "one too many";
 	fd[2] = store_connect(&tm);
 	client_send(fd[2], T(HELLO), 1, &hello.base);
 	client_expect_error(fd[2], 1, EAGAIN, NULL);

@@ -15,12 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-enum { PATIENCE_S = 60, SLOTS = 8 * 256 };
+enum { SLOTS = 8 * 256 };
 
 #define OURS	"2001:db8:0:1:"
 #define OTHERS	"2001:db8:0:2:"
@@ -59,22 +58,17 @@ static int come_from(const struct testmemd *tm, const char *address)
 {
 	struct sockaddr_in6 from = address_of(address, 0);
 	struct sockaddr_in6 to = address_of(OTHERS ":1", store_port(tm));
-	struct timeval patience = { .tv_sec = PATIENCE_S };
-	Memd__Hello hello = MEMD__HELLO__INIT;
+	Memd__Hello hello = wire_peer_hello("network test");
 	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct answer a;
 	uint16_t type;
 
 	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
-				    sizeof(patience)), 0);
+	assert_int_equal(wire_peer_limit_waits(fd), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-	hello.version_major = WIRE_VERSION_MAJOR;
-	hello.version_minor = WIRE_VERSION_MINOR;
 	hello.has_capabilities = true;
 	hello.capabilities = MEMD__CAPABILITY__CAP_STORE;
-	hello.command = "network test";
 	if (!client_try_send(fd, T(HELLO), 1, &hello.base) ||
 	    !store_try_receive(fd, &a)) {
 		close(fd);

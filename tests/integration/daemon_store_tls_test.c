@@ -88,14 +88,6 @@ static void end(struct served *s)
 
 /* ---- a client with a certificate */
 
-static void await(const struct channel *ch)
-{
-	struct pollfd pfd = { .fd = ch->fd,
-			      .events = ch->wants_write ? POLLOUT : POLLIN };
-
-	assert_int_equal(poll(&pfd, 1, PATIENCE_MS), 1);
-}
-
 /* Returns false when memd would not have it. */
 static bool tls_connect(const struct served *s, const char *file,
 			struct channel *ret_ch)
@@ -108,46 +100,8 @@ static bool tls_connect(const struct served *s, const char *file,
 	assert_int_equal(channel_open(ret_ch, fd, context, "localhost"), 0);
 	channel_context_destroy(context);
 	while ((err = channel_handshake(ret_ch)) == -EAGAIN)
-		await(ret_ch);
+		assert_true(channel_await(ret_ch));
 	return err == 0;
-}
-
-static bool try_send(struct channel *ch, const void *bytes, size_t length)
-{
-	const uint8_t *at = bytes;
-
-	while (length > 0) {
-		ssize_t n = channel_send(ch, at, length);
-
-		if (n == -EAGAIN) {
-			await(ch);
-			continue;
-		}
-		if (n < 0)
-			return false;
-		at += n;
-		length -= (size_t)n;
-	}
-	return true;
-}
-
-static bool try_receive(struct channel *ch, void *to, size_t length)
-{
-	uint8_t *at = to;
-
-	while (length > 0) {
-		ssize_t n = channel_recv(ch, at, length);
-
-		if (n == -EAGAIN) {
-			await(ch);
-			continue;
-		}
-		if (n <= 0)
-			return false;
-		at += n;
-		length -= (size_t)n;
-	}
-	return true;
 }
 
 static bool say(struct channel *ch, uint16_t type, uint64_t id,
@@ -159,8 +113,8 @@ static bool say(struct channel *ch, uint16_t type, uint64_t id,
 				   sizeof(packed));
 
 	assert_true(length > 0);
-	return try_send(ch, packed, (size_t)length) &&
-	       try_send(ch, payload, payload_bytes);
+	return channel_send_all(ch, packed, (size_t)length) &&
+	       channel_send_all(ch, payload, payload_bytes);
 }
 
 static bool hear(struct channel *ch, struct answer *ret_answer)
@@ -169,7 +123,7 @@ static bool hear(struct channel *ch, struct answer *ret_answer)
 	size_t length;
 
 	*ret_answer = (struct answer){ .fd = -1 };
-	if (!try_receive(ch, header, sizeof(header)))
+	if (!channel_receive_all(ch, header, sizeof(header)))
 		return false;
 	assert_int_equal(wire_header_unpack(header, WIRE_REPLY_BYTES_MAX,
 					    &ret_answer->header), 0);
@@ -177,7 +131,7 @@ static bool hear(struct channel *ch, struct answer *ret_answer)
 		 ret_answer->header.payload_bytes;
 	ret_answer->body = malloc(length + 1);
 	assert_non_null(ret_answer->body);
-	assert_true(try_receive(ch, ret_answer->body, length));
+	assert_true(channel_receive_all(ch, ret_answer->body, length));
 	return true;
 }
 
@@ -202,11 +156,8 @@ static int hear_code(struct channel *ch, uint16_t type)
 
 static bool say_hello(struct channel *ch)
 {
-	Memd__Hello hello = MEMD__HELLO__INIT;
+	Memd__Hello hello = wire_peer_hello("tls test");
 
-	hello.version_major = WIRE_VERSION_MAJOR;
-	hello.version_minor = WIRE_VERSION_MINOR;
-	hello.command = "tls test";
 	return say(ch, T(HELLO), 1, &hello.base, NULL, 0);
 }
 
@@ -372,12 +323,12 @@ static void ask_in_one_record(struct channel *ch, const uint8_t *bytes,
 	packed = wire_pack(T(STORE_WRITE), 10, &range.base, (uint32_t)length,
 			   header, sizeof(header));
 	assert_true(packed > 0);
-	assert_true(try_send(ch, header, (size_t)packed));
-	assert_true(try_send(ch, bytes, length - END_BYTES));
+	assert_true(channel_send_all(ch, header, (size_t)packed));
+	assert_true(channel_send_all(ch, bytes, length - END_BYTES));
 	memcpy(record, bytes + length - END_BYTES, END_BYTES);
 	used = END_BYTES + pack_reads(record + END_BYTES, read_count,
 				      sizeof(record) - END_BYTES);
-	assert_true(try_send(ch, record, used));
+	assert_true(channel_send_all(ch, record, used));
 }
 
 static void expect_reads(struct channel *ch, const uint8_t *bytes,

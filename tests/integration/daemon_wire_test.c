@@ -23,12 +23,9 @@ static int admin = -1;		/* a session that must never notice */
 
 static size_t pack_hello(uint8_t *to, size_t size)
 {
-	Memd__Hello hello = MEMD__HELLO__INIT;
+	Memd__Hello hello = wire_peer_hello("prefix");
 	ssize_t length;
 
-	hello.version_major = WIRE_VERSION_MAJOR;
-	hello.version_minor = WIRE_VERSION_MINOR;
-	hello.command = "prefix";
 	length = wire_pack(T(HELLO), 1, &hello.base, 0, to, size);
 	assert_true(length > 0);
 	return (size_t)length;
@@ -149,15 +146,14 @@ static void everything_before_hello_is_refused(void **state)
 
 static void long_command_is_refused(void **state)
 {
-	Memd__Hello hello = MEMD__HELLO__INIT;
+	Memd__Hello hello;
 	char command[300];
 	int fd = client_connect(&memd);
 
 	(void)state;
 	memset(command, 'x', sizeof(command) - 1);
 	command[sizeof(command) - 1] = '\0';
-	hello.version_major = WIRE_VERSION_MAJOR;
-	hello.command = command;
+	hello = wire_peer_hello(command);
 	client_send(fd, T(HELLO), 1, &hello.base);
 	client_expect_error(fd, 1, EPROTO, "command");
 	client_expect_end(fd);

@@ -97,12 +97,9 @@ static void flood(struct neighbour *nb, const struct bundle *b, int fd)
 
 static int begin_session(struct neighbour *nb)
 {
-	Memd__Hello hello = MEMD__HELLO__INIT;
+	Memd__Hello hello = wire_peer_hello("hostile");
 	int fd = client_connect(nb->memd);
 
-	hello.version_major = WIRE_VERSION_MAJOR;
-	hello.version_minor = WIRE_VERSION_MINOR;
-	hello.command = (char *)"hostile";
 	client_send(fd, T(HELLO), 1, &hello.base);
 	return fd;
 }

@@ -10,18 +10,16 @@
  * killed or two minutes have passed.  Each request but Hello adds a line to
  * LOG.  Scenarios are in the table at the end. */
 #include "common/checks.h"
-#include "proto/wire.h"
+#include "tests/integration/wire_peer.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define KIB	UINT64_C(1024)
@@ -46,48 +44,15 @@ struct scenario {
 
 static FILE *log_file;
 
-/* ------------------------------------------------------------------ bytes */
-
-static bool read_all(int fd, void *to, size_t length)
+static bool send_bytes(struct peer *peer, const void *bytes, size_t length)
 {
-	for (uint8_t *p = to; length > 0;) {
-		ssize_t n = read(fd, p, length);
-
-		if (n <= 0)
-			return false;
-		p += n;
-		length -= (size_t)n;
-	}
-	return true;
-}
-
-static bool write_all(int fd, const void *from, size_t length)
-{
-	for (const uint8_t *p = from; length > 0;) {
-		ssize_t n = send(fd, p, length, MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return false;
-		p += n;
-		length -= (size_t)n;
-	}
-	return true;
-}
-
-static bool send_message(int fd, uint16_t type, uint64_t id,
-			 const ProtobufCMessage *message)
-{
-	static uint8_t buf[WIRE_HEADER_BYTES + WIRE_REPLY_BYTES_MAX];
-	ssize_t length = wire_pack(type, id, message, 0, buf, sizeof(buf));
-
-	ASSERT(length > 0);
-	return write_all(fd, buf, (size_t)length);
+	return wire_peer_send_bytes(peer->fd, bytes, length) == 0;
 }
 
 static bool answer(struct peer *peer, uint16_t type,
 		   const ProtobufCMessage *message)
 {
-	return send_message(peer->fd, type, peer->id, message);
+	return wire_peer_send(peer->fd, type, peer->id, message) == 0;
 }
 
 static bool answer_error(struct peer *peer, uint32_t code, const char *text)
@@ -96,12 +61,12 @@ static bool answer_error(struct peer *peer, uint32_t code, const char *text)
 
 	error.code = code;
 	error.text = (char *)text;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_ERROR, &error.base);
+	return answer(peer, T(ERROR), &error.base);
 }
 
 static bool answer_ok(struct peer *peer)
 {
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_OK, NULL);
+	return answer(peer, T(OK), NULL);
 }
 
 /* ------------------------------------------------------------ good answers */
@@ -118,7 +83,7 @@ static bool hello_ok(struct peer *peer)
 	reply.token.data = token;
 	reply.token.len = sizeof(token);
 	reply.server = (char *)"memd 9.8.7";
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY, &reply.base);
+	return answer(peer, T(HELLO_REPLY), &reply.base);
 }
 
 static void fill_status(Memd__StatusReply *st)
@@ -159,7 +124,7 @@ static bool answer_status(struct peer *peer)
 	Memd__StatusReply st = MEMD__STATUS_REPLY__INIT;
 
 	fill_status(&st);
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, &st.base);
+	return answer(peer, T(STATUS_REPLY), &st.base);
 }
 
 static void fill_session(Memd__SessionInfo *s, uint32_t id, uint32_t pid,
@@ -204,8 +169,7 @@ static bool send_sessions(struct peer *peer, Memd__SessionInfo **list,
 	reply.n_session = count;
 	reply.session = list;
 	reply.pool_bytes = 64 * MIB;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_SESSIONS_REPLY,
-		      &reply.base);
+	return answer(peer, T(SESSIONS_REPLY), &reply.base);
 }
 
 static bool answer_sessions(struct peer *peer)
@@ -257,8 +221,7 @@ static bool answer_segments(struct peer *peer)
 	fill_segments(s);
 	reply.n_segment = ARRAY_SIZE(list);
 	reply.segment = list;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_SEGMENTS_REPLY,
-		      &reply.base);
+	return answer(peer, T(SEGMENTS_REPLY), &reply.base);
 }
 
 static bool answer_stores(struct peer *peer)
@@ -286,8 +249,7 @@ static bool answer_stores(struct peer *peer)
 	s[1].idle_ms = 61000;
 	reply.n_store = ARRAY_SIZE(list);
 	reply.store = list;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_STORES_REPLY,
-		      &reply.base);
+	return answer(peer, T(STORES_REPLY), &reply.base);
 }
 
 static bool answer_maps(struct peer *peer, const Memd__MapsRequest *request)
@@ -306,8 +268,7 @@ static bool answer_maps(struct peer *peer, const Memd__MapsRequest *request)
 	s[1].read_only = 1;
 	reply.n_segment = ARRAY_SIZE(list);
 	reply.segment = list;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_SEGMENTS_REPLY,
-		      &reply.base);
+	return answer(peer, T(SEGMENTS_REPLY), &reply.base);
 }
 
 static bool answer_counters(struct peer *peer)
@@ -330,8 +291,7 @@ static bool answer_counters(struct peer *peer)
 
 	reply.n_counter = ARRAY_SIZE(list);
 	reply.counter = list;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_COUNTERS_REPLY,
-		      &reply.base);
+	return answer(peer, T(COUNTERS_REPLY), &reply.base);
 }
 
 /* What `memctl iostat` looks for. */
@@ -360,8 +320,7 @@ static bool answer_flow(struct peer *peer)
 	}
 	reply.n_counter = ARRAY_SIZE(list);
 	reply.counter = list;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_COUNTERS_REPLY,
-		      &reply.base);
+	return answer(peer, T(COUNTERS_REPLY), &reply.base);
 }
 
 static bool answer_fault_stats(struct peer *peer)
@@ -386,8 +345,7 @@ static bool answer_fault_stats(struct peer *peer)
 
 	reply.n_kind = ARRAY_SIZE(list);
 	reply.kind = list;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_FAULT_STATS_REPLY,
-		      &reply.base);
+	return answer(peer, T(FAULT_STATS_REPLY), &reply.base);
 }
 
 static bool send_events(struct peer *peer, uint64_t dropped)
@@ -409,8 +367,7 @@ static bool send_events(struct peer *peer, uint64_t dropped)
 	events.event = list;
 	events.has_dropped = dropped != 0;
 	events.dropped = dropped;
-	return send_message(peer->fd, MEMD__MESSAGE_TYPE__TYPE_TRACE_EVENTS, 0,
-			    &events.base);
+	return wire_peer_send(peer->fd, T(TRACE_EVENTS), 0, &events.base) == 0;
 }
 
 /* Three events, a message of no interest to memctl, three more, silence. */
@@ -420,8 +377,8 @@ static bool answer_trace(struct peer *peer)
 
 	age.segment = 1;
 	return answer_ok(peer) && send_events(peer, 0) &&
-	       send_message(peer->fd, MEMD__MESSAGE_TYPE__TYPE_AGE, 0,
-			    &age.base) && send_events(peer, 9);
+	       wire_peer_send(peer->fd, T(AGE), 0, &age.base) == 0 &&
+	       send_events(peer, 9);
 }
 
 static bool answer_evict(struct peer *peer, const Memd__EvictRequest *request)
@@ -430,7 +387,7 @@ static bool answer_evict(struct peer *peer, const Memd__EvictRequest *request)
 
 	reply.evicted_bytes = request->bytes != 0 ? request->bytes :
 						    12 * MIB + 4096;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_EVICT_REPLY, &reply.base);
+	return answer(peer, T(EVICT_REPLY), &reply.base);
 }
 
 /* "words" takes all, "old table" half. */
@@ -454,8 +411,7 @@ static bool answer_replay(struct peer *peer,
 	} else if (strcmp(request->name, "words") != 0) {
 		return answer_error(peer, ENOENT, "no segment has this name");
 	}
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_REPLAY_REPLY,
-		      &reply.base);
+	return answer(peer, T(REPLAY_REPLY), &reply.base);
 }
 
 static bool answer_limits(struct peer *peer)
@@ -487,7 +443,7 @@ static bool answer_limits(struct peer *peer)
 	l[2].source = (char *)"uid";
 	reply.n_limit = ARRAY_SIZE(list);
 	reply.limit = list;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_LIMITS_REPLY, &reply.base);
+	return answer(peer, T(LIMITS_REPLY), &reply.base);
 }
 
 static bool answer_config(struct peer *peer)
@@ -509,7 +465,7 @@ static bool answer_config(struct peer *peer)
 
 	reply.n_key = ARRAY_SIZE(list);
 	reply.key = list;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_CONFIG_REPLY, &reply.base);
+	return answer(peer, T(CONFIG_REPLY), &reply.base);
 }
 
 static bool answer_disconnect(struct peer *peer,
@@ -521,8 +477,7 @@ static bool answer_disconnect(struct peer *peer,
 	reply.pid = request->pid;
 	reply.uid = 3999999999;
 	reply.command = (char *)"bigsort";
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_DISCONNECT_REPLY,
-		      &reply.base);
+	return answer(peer, T(DISCONNECT_REPLY), &reply.base);
 }
 
 /* "words" is in use. */
@@ -536,8 +491,7 @@ static bool answer_unlink(struct peer *peer,
 	reply.segment = 5;
 	reply.length_bytes = 8 * MIB;
 	reply.attached = strcmp(request->name, "words") == 0 ? 4 : 0;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK_REPLY,
-		      &reply.base);
+	return answer(peer, T(SEGMENT_UNLINK_REPLY), &reply.base);
 }
 
 /* Parse a request, or NULL; freed when the connection's process goes on. */
@@ -566,14 +520,14 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 	bool ok;
 
 	switch (type) {
-	case MEMD__MESSAGE_TYPE__TYPE_MAPS:
+	case T(MAPS):
 		maps = parse(&memd__maps_request__descriptor, body, length);
 		fprintf(log_file, "maps pid=%u session=%u\n", maps->pid,
 			maps->session);
 		ok = answer_maps(peer, maps);
 		memd__maps_request__free_unpacked(maps, NULL);
 		return ok;
-	case MEMD__MESSAGE_TYPE__TYPE_EVICT:
+	case T(EVICT):
 		evict = parse(&memd__evict_request__descriptor, body, length);
 		fprintf(log_file, "evict has_pid=%d pid=%u session=%u "
 			"has_bytes=%d bytes=%" PRIu64 "\n", evict->has_pid,
@@ -582,13 +536,13 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 		ok = answer_evict(peer, evict);
 		memd__evict_request__free_unpacked(evict, NULL);
 		return ok;
-	case MEMD__MESSAGE_TYPE__TYPE_REPLAY:
+	case T(REPLAY):
 		replay = parse(&memd__replay_request__descriptor, body,
 			       length);
 		ok = answer_replay(peer, replay);
 		memd__replay_request__free_unpacked(replay, NULL);
 		return ok;
-	case MEMD__MESSAGE_TYPE__TYPE_SEGMENT_UNLINK:
+	case T(SEGMENT_UNLINK):
 		unlinking = parse(&memd__segment_unlink__descriptor, body,
 				  length);
 		fprintf(log_file, "unlink name=%s count=%d\n",
@@ -596,12 +550,12 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 		ok = answer_unlink(peer, unlinking);
 		memd__segment_unlink__free_unpacked(unlinking, NULL);
 		return ok;
-	case MEMD__MESSAGE_TYPE__TYPE_STORE_DROP:
+	case T(STORE_DROP):
 		drop = parse(&memd__store_drop__descriptor, body, length);
 		fprintf(log_file, "drop store=%u\n", drop->store);
 		memd__store_drop__free_unpacked(drop, NULL);
 		return answer_ok(peer);
-	case MEMD__MESSAGE_TYPE__TYPE_DISCONNECT:
+	case T(DISCONNECT):
 		disconnect = parse(&memd__disconnect__descriptor, body,
 				   length);
 		fprintf(log_file, "disconnect pid=%u session=%u\n",
@@ -609,7 +563,7 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 		ok = answer_disconnect(peer, disconnect);
 		memd__disconnect__free_unpacked(disconnect, NULL);
 		return ok;
-	case MEMD__MESSAGE_TYPE__TYPE_TRACE:
+	case T(TRACE):
 		trace = parse(&memd__trace_request__descriptor, body, length);
 		fprintf(log_file, "trace has_pid=%d pid=%u session=%u\n",
 			trace->has_pid, trace->pid, trace->session);
@@ -647,23 +601,23 @@ static bool request_ok(struct peer *peer, uint16_t type, const void *body,
 		       size_t length)
 {
 	switch (type) {
-	case MEMD__MESSAGE_TYPE__TYPE_STATUS:
+	case T(STATUS):
 		return answer_status(peer);
-	case MEMD__MESSAGE_TYPE__TYPE_SESSIONS:
+	case T(SESSIONS):
 		return answer_sessions(peer);
-	case MEMD__MESSAGE_TYPE__TYPE_SEGMENTS:
+	case T(SEGMENTS):
 		return answer_segments(peer);
-	case MEMD__MESSAGE_TYPE__TYPE_STORES:
+	case T(STORES):
 		return answer_stores(peer);
-	case MEMD__MESSAGE_TYPE__TYPE_COUNTERS:
+	case T(COUNTERS):
 		return answer_counters(peer);
-	case MEMD__MESSAGE_TYPE__TYPE_FAULT_STATS:
+	case T(FAULT_STATS):
 		return answer_fault_stats(peer);
-	case MEMD__MESSAGE_TYPE__TYPE_LIMITS:
+	case T(LIMITS):
 		return answer_limits(peer);
-	case MEMD__MESSAGE_TYPE__TYPE_CONFIG:
+	case T(CONFIG):
 		return answer_config(peer);
-	case MEMD__MESSAGE_TYPE__TYPE_LIMIT_SET:
+	case T(LIMIT_SET):
 		return request_limit_set(peer, body, length);
 	default:
 		return request_with_body(peer, type, body, length);
@@ -675,7 +629,7 @@ static bool request_ok(struct peer *peer, uint16_t type, const void *body,
 static bool request_flow(struct peer *peer, uint16_t type, const void *body,
 			 size_t length)
 {
-	return type == MEMD__MESSAGE_TYPE__TYPE_COUNTERS ?
+	return type == T(COUNTERS) ?
 		answer_flow(peer) : request_ok(peer, type, body, length);
 }
 
@@ -738,16 +692,16 @@ static bool answer_remote_status(struct peer *peer)
 	st.remote_clients = 2;
 	st.remote_away = 1;
 	st.remote_pages = 1024 + 77;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, &st.base);
+	return answer(peer, T(STATUS_REPLY), &st.base);
 }
 
 static bool request_remote(struct peer *peer, uint16_t type, const void *body,
 			   size_t length)
 {
 	switch (type) {
-	case MEMD__MESSAGE_TYPE__TYPE_SESSIONS:
+	case T(SESSIONS):
 		return answer_remote_sessions(peer);
-	case MEMD__MESSAGE_TYPE__TYPE_STATUS:
+	case T(STATUS):
 		return answer_remote_status(peer);
 	default:
 		return request_ok(peer, type, body, length);
@@ -762,11 +716,9 @@ static bool request_empty(struct peer *peer, uint16_t type, const void *body,
 
 	(void)body;
 	(void)length;
-	if (type == MEMD__MESSAGE_TYPE__TYPE_SESSIONS)
-		return answer(peer, MEMD__MESSAGE_TYPE__TYPE_SESSIONS_REPLY,
-			      &sessions.base);
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_SEGMENTS_REPLY,
-		      &segments.base);
+	if (type == T(SESSIONS))
+		return answer(peer, T(SESSIONS_REPLY), &sessions.base);
+	return answer(peer, T(SEGMENTS_REPLY), &segments.base);
 }
 
 /* What a status looks like when memd is not well. */
@@ -788,7 +740,7 @@ static bool answer_unwell(struct peer *peer, const char *verdict)
 	st.pages_lost = 1;
 	st.config_file = NULL;
 	st.has_low_watermark_frames = 0;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, &st.base);
+	return answer(peer, T(STATUS_REPLY), &st.base);
 }
 
 static bool request_warn(struct peer *peer, uint16_t type, const void *body,
@@ -835,8 +787,7 @@ static bool request_hostile(struct peer *peer, uint16_t type, const void *body,
 	s[2].rtt_ns = s[2].in_bytes_per_s = UINT64_MAX;
 	reply.n_session = ARRAY_SIZE(list);
 	reply.session = list;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_SESSIONS_REPLY,
-		      &reply.base);
+	return answer(peer, T(SESSIONS_REPLY), &reply.base);
 }
 
 static bool request_many(struct peer *peer, uint16_t type, const void *body,
@@ -847,7 +798,7 @@ static bool request_many(struct peer *peer, uint16_t type, const void *body,
 
 	(void)body;
 	(void)length;
-	if (type == MEMD__MESSAGE_TYPE__TYPE_TRACE) {
+	if (type == T(TRACE)) {
 		if (!answer_ok(peer))
 			return false;
 		while (send_events(peer, 0))
@@ -862,8 +813,7 @@ static bool request_many(struct peer *peer, uint16_t type, const void *body,
 	}
 	reply.n_session = MANY_ROWS;
 	reply.session = list;
-	return answer(peer, MEMD__MESSAGE_TYPE__TYPE_SESSIONS_REPLY,
-		      &reply.base);
+	return answer(peer, T(SESSIONS_REPLY), &reply.base);
 }
 
 static bool request_denied(struct peer *peer, uint16_t type, const void *body,
@@ -911,14 +861,14 @@ static bool request_truncated(struct peer *peer, uint16_t type,
 			      const void *body, size_t length)
 {
 	const struct wire_header h = { WIRE_VERSION_MAJOR, WIRE_VERSION_MINOR,
-		MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, peer->id, 1000, 0 };
+		T(STATUS_REPLY), peer->id, 1000, 0 };
 	uint8_t raw[WIRE_HEADER_BYTES + 10] = { 0 };
 
 	(void)type;
 	(void)body;
 	(void)length;
 	wire_header_pack(&h, raw);
-	write_all(peer->fd, raw, sizeof(raw));
+	send_bytes(peer, raw, sizeof(raw));
 	return false;
 }
 
@@ -926,22 +876,21 @@ static bool request_oversized(struct peer *peer, uint16_t type,
 			      const void *body, size_t length)
 {
 	const struct wire_header h = { WIRE_VERSION_MAJOR, WIRE_VERSION_MINOR,
-		MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, peer->id, UINT32_MAX,
-		0 };
+		T(STATUS_REPLY), peer->id, UINT32_MAX, 0 };
 	uint8_t raw[WIRE_HEADER_BYTES];
 
 	(void)type;
 	(void)body;
 	(void)length;
 	wire_header_pack(&h, raw);
-	return write_all(peer->fd, raw, sizeof(raw));
+	return send_bytes(peer, raw, sizeof(raw));
 }
 
 static bool request_malformed(struct peer *peer, uint16_t type,
 			      const void *body, size_t length)
 {
 	const struct wire_header h = { WIRE_VERSION_MAJOR, WIRE_VERSION_MINOR,
-		MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, peer->id, 16, 0 };
+		T(STATUS_REPLY), peer->id, 16, 0 };
 	uint8_t raw[WIRE_HEADER_BYTES + 16];
 
 	(void)type;
@@ -949,7 +898,7 @@ static bool request_malformed(struct peer *peer, uint16_t type,
 	(void)length;
 	memset(raw, 0xff, sizeof(raw));
 	wire_header_pack(&h, raw);
-	return write_all(peer->fd, raw, sizeof(raw));
+	return send_bytes(peer, raw, sizeof(raw));
 }
 
 static bool request_mixed_up(struct peer *peer, uint16_t type,
@@ -965,7 +914,7 @@ static bool hello_garbage(struct peer *peer)
 {
 	static const char text[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
 
-	return write_all(peer->fd, text, sizeof(text) - 1);
+	return send_bytes(peer, text, sizeof(text) - 1);
 }
 
 /* Another major version: the Error names both; memd then closes. */
@@ -980,11 +929,11 @@ static bool hello_version(struct peer *peer)
 static bool hello_other_version(struct peer *peer)
 {
 	const struct wire_header h = { 7, 0,
-		MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY, peer->id, 0, 0 };
+		T(HELLO_REPLY), peer->id, 0, 0 };
 	uint8_t raw[WIRE_HEADER_BYTES];
 
 	wire_header_pack(&h, raw);
-	return write_all(peer->fd, raw, sizeof(raw));
+	return send_bytes(peer, raw, sizeof(raw));
 }
 
 /* Turned away before anything was read. */
@@ -1054,20 +1003,25 @@ static bool take_hello(struct peer *peer, const void *body, size_t length)
 
 static bool serve_message(struct peer *peer)
 {
-	uint8_t raw[WIRE_HEADER_BYTES], body[WIRE_BODY_BYTES_MAX];
-	struct wire_header h;
+	struct answer a;
+	int err = wire_peer_receive(peer->fd, &a);
+	bool goes_on;
 
-	if (!read_all(peer->fd, raw, sizeof(raw)))
+	ASSERT(err != -EPROTO);
+	if (err != 0)
 		return false;
-	ASSERT(wire_header_unpack(raw, WIRE_BODY_BYTES_MAX, &h) == 0);
-	ASSERT(h.payload_bytes == 0 && h.request_id != 0);
-	if (!read_all(peer->fd, body, h.body_bytes))
-		return false;
-	peer->id = h.request_id;
-	if (h.type == MEMD__MESSAGE_TYPE__TYPE_HELLO)
-		return take_hello(peer, body, h.body_bytes);
-	fprintf(log_file, "%s\n", wire_type_name(h.type));
-	return peer->scenario->request(peer, h.type, body, h.body_bytes);
+	ASSERT(a.header.body_bytes <= WIRE_BODY_BYTES_MAX);
+	ASSERT(a.header.payload_bytes == 0 && a.header.request_id != 0);
+	peer->id = a.header.request_id;
+	if (a.header.type == T(HELLO)) {
+		goes_on = take_hello(peer, a.body, a.header.body_bytes);
+	} else {
+		fprintf(log_file, "%s\n", wire_type_name(a.header.type));
+		goes_on = peer->scenario->request(peer, a.header.type, a.body,
+						  a.header.body_bytes);
+	}
+	answer_free(&a);
+	return goes_on;
 }
 
 static void serve(int listener, const struct scenario *scenario)
@@ -1083,40 +1037,6 @@ static void serve(int listener, const struct scenario *scenario)
 		fflush(log_file);
 		close(peer.fd);
 	}
-}
-
-static int listen_at_port(uint16_t *ret_port)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t length = sizeof(sin);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	ASSERT(fd >= 0 &&
-	       bind(fd, (struct sockaddr *)&sin, sizeof(sin)) == 0 &&
-	       listen(fd, 16) == 0 &&
-	       getsockname(fd, (struct sockaddr *)&sin, &length) == 0);
-	*ret_port = ntohs(sin.sin_port);
-	return fd;
-}
-
-static int listen_at(const char *address)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	size_t length = strlen(address);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	ASSERT(fd >= 0 && length < sizeof(sun.sun_path));
-	memcpy(sun.sun_path, address, length);
-	if (address[0] == '@')
-		sun.sun_path[0] = '\0';
-	if (bind(fd, (struct sockaddr *)&sun,
-		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-			     length)) != 0 || listen(fd, 16) != 0) {
-		perror(address);
-		exit(1);
-	}
-	return fd;
 }
 
 /* Go on in the background, holding on to none of the caller's descriptors:
@@ -1153,7 +1073,12 @@ int main(int argc, char **argv)
 		log_file = fopen(argc > 3 ? argv[3] : "/dev/null", "w");
 		ASSERT(log_file != NULL);
 		listener = strcmp(argv[1], "tcp") == 0 ?
-			listen_at_port(&port) : listen_at(argv[1]);
+			wire_peer_listen_tcp(16, &port) :
+			wire_peer_listen(argv[1]);
+		if (listener < 0) {
+			perror(argv[1]);
+			return 1;
+		}
 		go_on_in_background(listener, port);
 		serve(listener, &scenarios[i]);
 	}

@@ -11,12 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
-
-enum { PATIENCE_S = 60 };
 
 void store_start(struct testmemd *tm, const char *flag)
 {
@@ -52,32 +49,25 @@ int store_connect(const struct testmemd *tm)
 		.sin_port = htons((uint16_t)store_port(tm)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
-	struct timeval patience = { .tv_sec = PATIENCE_S };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
 	assert_true(fd >= 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
 	assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
 				    sizeof(on)), 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
-				    sizeof(patience)), 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
-				    sizeof(patience)), 0);
+	assert_int_equal(wire_peer_limit_waits(fd), 0);
 	return fd;
 }
 
 int store_session(const struct testmemd *tm)
 {
-	Memd__Hello hello = MEMD__HELLO__INIT;
+	Memd__Hello hello = wire_peer_hello("store test");
 	Memd__HelloReply *reply;
 	struct answer a;
 	int fd = store_connect(tm);
 
-	hello.version_major = WIRE_VERSION_MAJOR;
-	hello.version_minor = WIRE_VERSION_MINOR;
 	hello.has_capabilities = true;
 	hello.capabilities = MEMD__CAPABILITY__CAP_STORE;
-	hello.command = "store test";
 	client_send(fd, T(HELLO), 1, &hello.base);
 	client_receive(fd, T(HELLO_REPLY), 1, &a);
 	reply = answer_unpack(&a, &memd__hello_reply__descriptor);
@@ -178,40 +168,12 @@ void store_send_discard(int fd, uint64_t first, uint64_t count)
 	client_send(fd, T(STORE_DISCARD), 0, &discard.base);
 }
 
-static bool receive_all(int fd, void *to, size_t length)
-{
-	uint8_t *at = to;
-
-	while (length > 0) {
-		ssize_t n = recv(fd, at, length, 0);
-
-		if (n == 0 || (n < 0 && errno == ECONNRESET))
-			return false;
-		assert_true(n > 0);
-		at += n;
-		length -= (size_t)n;
-	}
-	return true;
-}
-
 bool store_try_receive(int fd, struct answer *ret_answer)
 {
-	uint8_t header[WIRE_HEADER_BYTES];
-	size_t length;
+	int err = wire_peer_receive(fd, ret_answer);
 
-	*ret_answer = (struct answer){ .fd = -1 };
-	if (!receive_all(fd, header, sizeof(header)))
-		return false;
-	assert_int_equal(wire_header_unpack(header, WIRE_REPLY_BYTES_MAX,
-					    &ret_answer->header), 0);
-	length = (size_t)ret_answer->header.body_bytes +
-		 ret_answer->header.payload_bytes;
-	ret_answer->body = malloc(length + 1);
-	assert_non_null(ret_answer->body);
-	if (receive_all(fd, ret_answer->body, length))
-		return true;
-	answer_free(ret_answer);
-	return false;
+	assert_true(err == 0 || err == -ECONNRESET || err == -ECONNABORTED);
+	return err == 0;
 }
 
 void store_read(int fd, uint32_t slot, uint32_t count, void *ret_bytes)

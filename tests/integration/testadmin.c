@@ -1,80 +1,55 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/integration/testadmin.h"
 
-#include "proto/wire.h"
+#include "tests/integration/wire_peer.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-static int send_message(int fd, uint16_t type, uint64_t id,
-			const ProtobufCMessage *message)
-{
-	uint8_t frame[1024];
-	ssize_t length = wire_pack(type, id, message, 0, frame, sizeof(frame));
-
-	return length > 0 && send(fd, frame, (size_t)length, MSG_NOSIGNAL) ==
-		length ? 0 : -1;
-}
-
-static int receive_message(int fd, struct wire_header *h, uint8_t *body,
-			   size_t size)
-{
-	uint8_t head[WIRE_HEADER_BYTES];
-
-	if (recv(fd, head, sizeof(head), MSG_WAITALL) != sizeof(head) ||
-	    wire_header_unpack(head, (uint32_t)size, h) != 0)
-		return -1;
-	return h->body_bytes == 0 ||
-	       recv(fd, body, h->body_bytes, MSG_WAITALL) ==
-		(ssize_t)h->body_bytes ? 0 : -1;
-}
-
+/* Returns 0 and the reply, or -1. */
 static int exchange(int fd, uint16_t type, const ProtobufCMessage *message,
-		    uint16_t reply_type, uint8_t *body, size_t size,
-		    size_t *ret_length)
+		    uint16_t reply_type, struct answer *ret_answer)
 {
-	struct wire_header h;
-
-	if (send_message(fd, type, 1, message) != 0)
+	if (wire_peer_send(fd, type, 1, message) != 0)
 		return -1;
-	do {
-		if (receive_message(fd, &h, body, size) != 0)
+	for (;;) {
+		if (wire_peer_receive(fd, ret_answer) != 0)
 			return -1;
-	} while (h.request_id != 1);
-	*ret_length = h.body_bytes;
-	return h.type == reply_type ? 0 : -1;
+		if (ret_answer->header.request_id == 1)
+			break;
+		answer_free(ret_answer);
+	}
+	if (ret_answer->header.type == reply_type)
+		return 0;
+	answer_free(ret_answer);
+	return -1;
 }
 
 /* After Hello: ask for something that has no parameters. */
-static int ask(int fd, uint16_t type, uint16_t reply_type, uint8_t *body,
-	       size_t size, size_t *ret_length)
+static int ask(int fd, uint16_t type, uint16_t reply_type,
+	       struct answer *ret_answer)
 {
-	Memd__Hello hello = MEMD__HELLO__INIT;
+	Memd__Hello hello = wire_peer_hello(NULL);
 
-	hello.version_major = WIRE_VERSION_MAJOR;
-	hello.version_minor = WIRE_VERSION_MINOR;
 	hello.has_admin_only = true;
 	hello.admin_only = true;
-	if (exchange(fd, MEMD__MESSAGE_TYPE__TYPE_HELLO, &hello.base,
-		     MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY, body, size,
-		     ret_length) != 0)
+	if (exchange(fd, T(HELLO), &hello.base, T(HELLO_REPLY),
+		     ret_answer) != 0)
 		return -1;
-	return exchange(fd, type, NULL, reply_type, body, size, ret_length);
+	answer_free(ret_answer);
+	return exchange(fd, type, NULL, reply_type, ret_answer);
 }
 
 static int ask_status(int fd, struct testadmin_status *ret_status)
 {
 	Memd__StatusReply *reply;
-	uint8_t body[16384];
-	size_t length;
+	struct answer a;
 
-	if (ask(fd, MEMD__MESSAGE_TYPE__TYPE_STATUS,
-		MEMD__MESSAGE_TYPE__TYPE_STATUS_REPLY, body, sizeof(body),
-		&length) != 0)
+	if (ask(fd, T(STATUS), T(STATUS_REPLY), &a) != 0)
 		return -1;
-	reply = memd__status_reply__unpack(NULL, length, body);
+	reply = memd__status_reply__unpack(NULL, a.header.body_bytes, a.body);
+	answer_free(&a);
 	if (reply == NULL)
 		return -1;
 	*ret_status = (struct testadmin_status){
@@ -112,16 +87,14 @@ int testadmin_status(const struct testmemd *tm,
 
 static int ask_counter(int fd, const char *name, uint64_t *ret_value)
 {
-	static uint8_t body[65536];
 	Memd__CountersReply *reply;
-	size_t length;
+	struct answer a;
 	int result = -1;
 
-	if (ask(fd, MEMD__MESSAGE_TYPE__TYPE_COUNTERS,
-		MEMD__MESSAGE_TYPE__TYPE_COUNTERS_REPLY, body, sizeof(body),
-		&length) != 0)
+	if (ask(fd, T(COUNTERS), T(COUNTERS_REPLY), &a) != 0)
 		return -1;
-	reply = memd__counters_reply__unpack(NULL, length, body);
+	reply = memd__counters_reply__unpack(NULL, a.header.body_bytes, a.body);
+	answer_free(&a);
 	for (size_t i = 0; reply != NULL && i < reply->n_counter; i++)
 		if (strcmp(reply->counter[i]->name, name) == 0) {
 			*ret_value = reply->counter[i]->value;

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 /* A wait that ends only when something is broken. */
-enum { PATIENCE_MS = 20000, ROUNDS_MAX = 1000 };
+enum { PATIENCE_MS = 20000, ALL_MS = 60000, ROUNDS_MAX = 1000 };
 
 static const struct wish wishes[] = {
 	{ .file = "server", .name = "the server", .use = "serverAuth",
@@ -198,6 +198,48 @@ ssize_t await_recv(struct channel *ch, void *to, size_t length)
 			return n;
 	} while (poll(&fd, 1, PATIENCE_MS) > 0);
 	return -EAGAIN;
+}
+
+bool channel_await(const struct channel *ch)
+{
+	struct pollfd pfd = { .fd = ch->fd,
+			      .events = ch->wants_write ? POLLOUT : POLLIN };
+
+	return poll(&pfd, 1, ALL_MS) == 1;
+}
+
+bool channel_send_all(struct channel *ch, const void *bytes, size_t length)
+{
+	const uint8_t *at = bytes;
+
+	while (length > 0) {
+		ssize_t n = channel_send(ch, at, length);
+
+		if (n == -EAGAIN && channel_await(ch))
+			continue;
+		if (n < 0)
+			return false;
+		at += n;
+		length -= (size_t)n;
+	}
+	return true;
+}
+
+bool channel_receive_all(struct channel *ch, void *to, size_t length)
+{
+	uint8_t *at = to;
+
+	while (length > 0) {
+		ssize_t n = channel_recv(ch, at, length);
+
+		if (n == -EAGAIN && channel_await(ch))
+			continue;
+		if (n <= 0)
+			return false;
+		at += n;
+		length -= (size_t)n;
+	}
+	return true;
 }
 
 uint8_t pattern_byte(unsigned seed, size_t at)

@@ -5,6 +5,7 @@
 #define MEMD_TESTS_PROTO_CHANNEL_PAIR_H
 
 #include "proto/channel.h"
+#include <stdbool.h>
 
 /* ca.pem knows: server (DNS localhost, *.example.org, p*.example.net, IP
  * 127.0.0.1, ::1), named (no hosts, common name localhost), alice, bob
@@ -40,6 +41,13 @@ void pair_shake(struct pair *p, int *ret_server, int *ret_client);
 
 /* Receive until something else than -EAGAIN comes, at most for a while. */
 ssize_t await_recv(struct channel *ch, void *to, size_t length);
+
+/* All of it, waiting when need be.  False: the other end is gone, or a wait was
+ * too long.  These two assert nothing. */
+bool channel_send_all(struct channel *ch, const void *bytes, size_t length);
+bool channel_receive_all(struct channel *ch, void *to, size_t length);
+/* Wait for what the channel waits for.  False: it was too long. */
+bool channel_await(const struct channel *ch);
 
 /* The byte that is at `at` of stream `seed`. */
 uint8_t pattern_byte(unsigned seed, size_t at);

@@ -2,10 +2,10 @@
 #include "tests/unit/memctl_server.h"
 
 #include "common/checks.h"
+#include "tests/integration/wire_peer.h"
+#include "tests/proto/channel_pair.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -14,48 +14,14 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { PATIENCE_MS = 60000 };
-
 /* ---- bytes */
-
-static void await(const struct channel *ch)
-{
-	struct pollfd pfd = { .fd = ch->fd,
-			      .events = ch->wants_write ? POLLOUT : POLLIN };
-
-	ASSERT(poll(&pfd, 1, PATIENCE_MS) == 1);
-}
-
-static void receive_all(struct channel *ch, uint8_t *to, size_t length)
-{
-	while (length > 0) {
-		ssize_t n = channel_recv(ch, to, length);
-
-		if (n == -EAGAIN) {
-			await(ch);
-			continue;
-		}
-		ASSERT(n > 0);
-		to += n;
-		length -= (size_t)n;
-	}
-}
 
 bool memctl_server_send(struct channel *ch, const uint8_t *bytes,
 			size_t length, size_t piece)
 {
-	while (length > 0) {
-		ssize_t n = channel_send(ch, bytes, MIN(piece, length));
-
-		if (n == -EAGAIN) {
-			await(ch);
-			continue;
-		}
-		if (n < 0)
+	for (size_t at = 0; at < length; at += piece)
+		if (!channel_send_all(ch, bytes + at, MIN(piece, length - at)))
 			return false;
-		bytes += n;
-		length -= (size_t)n;
-	}
 	return true;
 }
 
@@ -66,9 +32,9 @@ uint64_t memctl_server_take_request(struct channel *ch)
 	uint8_t raw[WIRE_HEADER_BYTES], body[4096];
 	struct wire_header h;
 
-	receive_all(ch, raw, sizeof(raw));
+	ASSERT(channel_receive_all(ch, raw, sizeof(raw)));
 	ASSERT(wire_header_unpack(raw, sizeof(body), &h) == 0);
-	receive_all(ch, body, h.body_bytes);
+	ASSERT(channel_receive_all(ch, body, h.body_bytes));
 	return h.request_id;
 }
 
@@ -168,19 +134,11 @@ void memctl_server_listen(struct memctl_server *ms)
 
 void memctl_server_listen_tcp(struct memctl_server *ms)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t length = sizeof(sin);
+	uint16_t port = 0;
 
-	ms->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ms->listener = wire_peer_listen_tcp(0, &port);
 	assert_true(ms->listener >= 0);
-	assert_int_equal(bind(ms->listener, (struct sockaddr *)&sin,
-			      sizeof(sin)), 0);
-	assert_int_equal(listen(ms->listener, 0), 0);
-	assert_int_equal(getsockname(ms->listener, (struct sockaddr *)&sin,
-				     &length), 0);
-	snprintf(ms->address, sizeof(ms->address), "tcp://127.0.0.1:%u",
-		 ntohs(sin.sin_port));
+	snprintf(ms->address, sizeof(ms->address), "tcp://127.0.0.1:%u", port);
 }
 
 /* Until memctl's goodbye; where it left more unread than that, a reset. */
@@ -190,7 +148,7 @@ static void await_end(struct channel *ch)
 	ssize_t n;
 
 	while ((n = channel_recv(ch, &byte, 1)) == -EAGAIN)
-		await(ch);
+		ASSERT(channel_await(ch));
 	ASSERT(n == 0 || ch->ssl == NULL);
 }
 
