@@ -4,7 +4,6 @@
 
 #include "common/clock.h"
 #include "common/units.h"
-#include "daemon/net/busy_poll.h"
 #include "daemon/parts.h"
 #include "daemon/reload.h"
 #include "daemon/serve/mailbox_requests.h"
@@ -23,16 +22,8 @@ enum { SPIN_NS = 20000 };
 
 /* ---- looking around */
 
-/* Other hosts are not worth keeping what the loop has to do waiting: then they
- * wait for the loop, too. */
-static bool can_look_at_hosts(const struct daemon *d)
-{
-	return busy_poll_can_look(&d->server.conns) && !d->engine.wants_run &&
-	       !event_pending(&d->turn, EV_TIMEOUT, NULL);
-}
-
 /* Requests in mailboxes and completions in the ring are seen without a system
- * call, those of a few other hosts with one. */
+ * call. */
 static bool look_around(struct daemon *d)
 {
 	bool was_in_flight = d->engine.store->in_flight != 0;
@@ -41,10 +32,6 @@ static bool look_around(struct daemon *d)
 	/* What was asked for is on its way before the next look. */
 	if (is_busy)
 		turn_settle(d);
-	if (can_look_at_hosts(d) && busy_poll_look(&d->server.conns)) {
-		turn_settle(d);
-		is_busy = true;
-	}
 	/* Nothing can be back that has only just gone. */
 	if (!was_in_flight)
 		return is_busy && d->engine.store->in_flight == 0;
@@ -59,7 +46,7 @@ static bool look_around(struct daemon *d)
 /* Or is there nothing but what the loop sees? */
 static bool can_look_around(const struct daemon *d)
 {
-	return !LIST_EMPTY(&d->serve.mailboxes.awake) || can_look_at_hosts(d) ||
+	return !LIST_EMPTY(&d->serve.mailboxes.awake) ||
 	       d->engine.store->in_flight != 0;
 }
 
@@ -76,7 +63,6 @@ static void loop_spin(struct daemon *d)
 	} while (now_ns < d->awake.until_ns && now_ns < start_ns + SPIN_NS &&
 		 can_look_around(d));
 	mailboxes_doze(&d->serve.mailboxes, now_ns);
-	busy_poll_doze(&d->server.conns, now_ns);
 	if (now_ns < d->awake.until_ns || !mailboxes_sleep(&d->serve.mailboxes))
 		awake_look_again(&d->awake);
 }

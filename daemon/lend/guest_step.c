@@ -3,7 +3,6 @@
 
 #include "common/clock.h"
 #include "daemon/net/awake.h"
-#include "daemon/net/busy_poll.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/serve/pending.h"
 #include "daemon/serve/session.h"
@@ -111,10 +110,8 @@ static void copy_chunk(struct guest_op *op)
 		return;
 	count_done(op);
 	/* Who has read will soon read the next one. */
-	if (op->kind == GUEST_OP_READ) {
+	if (op->kind == GUEST_OP_READ)
 		awake_note_paging(gs->awake);
-		busy_poll_add(conn_of(op));
-	}
 	if (op->kind == GUEST_OP_WRITE)
 		conn_send_ok(conn_of(op), op->request_id);
 	end_waiting(op);

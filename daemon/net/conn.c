@@ -11,7 +11,6 @@ void conns_init(struct conns *all)
 		TAILQ_INIT(&all->list[i]);
 	TAILQ_INIT(&all->dirty);
 	TAILQ_INIT(&all->repeating);
-	TAILQ_INIT(&all->polled);
 	TAILQ_INIT(&all->in_line);
 }
 
@@ -79,10 +78,6 @@ void conn_destroy(struct conn *c)
 	all->count[CONN_DEAD]--;
 	if (c->is_dirty)
 		TAILQ_REMOVE(&all->dirty, c, dirty_link);
-	if (c->is_busy_polled) {
-		TAILQ_REMOVE(&all->polled, c, busy_poll_link);
-		all->polled_count--;
-	}
 	output_fini(&c->out);
 	peer_fini(&c->peer);
 	if (c->channel != NULL)

@@ -96,8 +96,6 @@ struct conns {
 	struct conn_list dirty;		/* with output to be sent */
 	struct conn_list repeating;	/* whose Hello waits for a look-up */
 	struct event repeat;
-	struct conn_list polled;	/* busy_poll.h; the next one first */
-	unsigned polled_count;
 	struct addresses addresses;	/* of those that are not DEAD */
 	struct conn_list in_line;	/* see line.h; not DEAD, held */
 	struct event line_turn;		/* pending: this turn is not over */
@@ -147,8 +145,6 @@ struct conn {
 	bool is_deaf;			/* nobody reads its replies, which are
 					 * dropped: what it said before is
 					 * still to be read */
-	bool is_busy_polled;		/* on busy_poll.h's list, */
-	uint64_t read_ns;		/* and when it last read */
 	char reason[128];		/* DEAD: why */
 	LIST_HEAD(, pending_entry) pending;
 	TAILQ_ENTRY(conn) link;		/* of its state's list */
@@ -156,7 +152,6 @@ struct conn {
 	TAILQ_ENTRY(conn) repeat_link;
 	TAILQ_ENTRY(conn) line_link;
 	LIST_ENTRY(conn) lane_link;	/* LANE: of its session */
-	TAILQ_ENTRY(conn) busy_poll_link;
 };
 
 /* A message of paging has cost so many faults' worth.  A client can send a

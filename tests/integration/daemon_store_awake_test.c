@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves that memd looks straight at those who have just read
- * (daemon/net/busy_poll.h), serves all others meanwhile, and lets go of whoever
- * leaves: also in the middle of a message, or because another one takes its
- * store. */
+/* Proves that memd, awake for those who have just read, serves all others
+ * meanwhile, and lets go of whoever leaves: also in the middle of a message, or
+ * because another one takes its store. */
 #include "tests/integration/store_client.h"
 
 #include <setjmp.h>
@@ -17,7 +16,7 @@
 
 enum {
 	SLOTS = 64,
-	STORES = 12,			/* some more than are looked at */
+	STORES = 12,
 	ROUNDS = 100,
 	BUSY_US = 10000,
 	PATIENCE_S = 120,
@@ -34,57 +33,7 @@ static int open_store(const struct testmemd *tm, uint8_t *ret_token)
 	return fd;
 }
 
-static uint64_t looks(const struct testmemd *tm)
-{
-	int admin = client_open(tm, true, NULL);
-	uint64_t count = client_counter(admin, "remote_looks");
-
-	close(admin);
-	return count;
-}
-
-static void read_often(int fd)
-{
-	for (unsigned i = 0; i < ROUNDS; i++)
-		store_expect(fd, 1, 1, 1);
-}
-
-/* At least now and then the next request must come while memd looks. */
-static void who_has_read_is_looked_at(void **state)
-{
-	struct testmemd tm;
-	int fd;
-
-	(void)state;
-	alarm(PATIENCE_S);	/* where it never looks this does not end */
-	store_start(&tm, BUSY_POLL);
-	fd = open_store(&tm, NULL);
-	store_write_version(fd, 1, 1, 1);
-	do
-		read_often(fd);
-	while (looks(&tm) == 0);
-	alarm(0);
-	close(fd);
-	assert_int_equal(testmemd_stop(&tm), 0);
-}
-
-static void who_may_not_look_does_not(void **state)
-{
-	struct testmemd tm;
-	int fd;
-
-	(void)state;
-	store_start(&tm, "--busy-poll=0");
-	fd = open_store(&tm, NULL);
-	store_write_version(fd, 1, 1, 1);
-	read_often(fd);
-	assert_int_equal(looks(&tm), 0);
-	close(fd);
-	assert_int_equal(testmemd_stop(&tm), 0);
-}
-
-/* From one that is looked at to many that are not, and back, in steps of as
- * many requests as come at once. */
+/* From one to many and back, in steps of as many requests as come at once. */
 static void any_number_is_served(void **state)
 {
 	static const uint32_t version[1] = { 1 };
@@ -176,8 +125,8 @@ static int warm_session(const struct testmemd *tm)
 	return fd;
 }
 
-/* Whoever has the token takes the store over, while both are looked at and the
- * last one has more to say. */
+/* Whoever has the token takes the store over, while memd is awake for both and
+ * the last one has more to say. */
 static void who_is_replaced_is_let_go(void **state)
 {
 	uint8_t token[TOKEN_BYTES];
@@ -263,8 +212,6 @@ static void others_have_their_turn(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(who_has_read_is_looked_at),
-		cmocka_unit_test(who_may_not_look_does_not),
 		cmocka_unit_test(any_number_is_served),
 		cmocka_unit_test(who_leaves_is_let_go),
 		cmocka_unit_test(who_is_replaced_is_let_go),
