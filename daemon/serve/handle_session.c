@@ -328,7 +328,6 @@ void handle_mailbox(void *room, struct conn *c, uint64_t id,
 	reply.cell_count = MAILBOX_CELLS;
 	conn_send_fd(c, MEMD__MESSAGE_TYPE__TYPE_MAILBOX_REPLY, id,
 		     &reply.base, fd);
-	close(fd);
 }
 
 void handle_ring(void *room, struct conn *c, uint64_t id, const void *message)

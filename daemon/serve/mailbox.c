@@ -21,20 +21,13 @@ enum {
 	IDLE_NS = 10000000,
 };
 
-int mailboxes_init(struct mailboxes *ms, const struct config *config,
-		   struct stats *stats, struct awake *awake, bool is_guarded)
+void mailboxes_init(struct mailboxes *ms, const struct config *config,
+		    struct stats *stats, struct awake *awake)
 {
 	ms->config = config;
 	ms->stats = stats;
 	ms->loop = awake;
 	LIST_INIT(&ms->awake);
-	return is_guarded ? guard_init(sizeof(struct mailbox)) : 0;
-}
-
-void mailboxes_fini(struct mailboxes *ms)
-{
-	LIST_INIT(&ms->awake);
-	guard_fini();
 }
 
 /* ---- made and gone */
@@ -47,8 +40,7 @@ static int make_mailbox_file(int *ret_fd)
 	if (fd < 0)
 		return -errno;
 	if (fallocate(fd, 0, 0, sizeof(struct mailbox)) != 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-					   F_SEAL_SEAL) != 0) {
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
 		int err = -errno;
 
 		close(fd);
@@ -78,9 +70,8 @@ int mailbox_open(struct mailboxes *ms, struct mailbox_end *end,
 	/* Helper processes must not keep it. */
 	(void)madvise(shared, sizeof(*shared), MADV_DONTFORK);
 	atomic_store(&shared->daemon_sleeps, 1);
-	*end = (struct mailbox_end){ .all = ms, .main = main,
+	*end = (struct mailbox_end){ .all = ms, .main = main, .file = fd,
 				     .shared = shared };
-	guard_add(&end->guarded, shared, sizeof(*shared));
 	ms->stats->mailboxes++;
 	*ret_fd = fd;
 	return 0;
@@ -92,10 +83,29 @@ void mailbox_close(struct mailbox_end *end)
 		return;
 	if (end->is_awake)
 		LIST_REMOVE(end, link);
-	guard_remove(&end->guarded);
+	if (end->file >= 0)
+		close(end->file);
 	munmap(end->shared, sizeof(*end->shared));
 	end->all->stats->mailboxes--;
 	*end = (struct mailbox_end){ 0 };
+}
+
+/* The client has mapped it, so now is the time to forbid what it may have done
+ * until now: to punch holes, each of which would be a SIGBUS here where the
+ * kernel has no memory to fill it with. */
+static int seal_mailbox(struct mailbox_end *end)
+{
+	int err = 0;
+
+	if (end->file < 0)
+		return 0;
+	if (fcntl(end->file, F_ADD_SEALS, F_SEAL_FUTURE_WRITE |
+					  F_SEAL_SEAL) != 0 ||
+	    fallocate(end->file, 0, 0, sizeof(struct mailbox)) != 0)
+		err = -errno;
+	close(end->file);
+	end->file = -1;
+	return err;
 }
 
 static void mailbox_wake(struct mailbox_end *end)
@@ -114,16 +124,15 @@ void mailbox_ring(struct mailboxes *ms, struct mailbox_end *end)
 	ms->stats->mailbox_rings++;
 	if (end->shared == NULL)
 		return;
+	if (seal_mailbox(end) != 0) {
+		conn_close(end->main, "its mailbox cannot be sealed with all "
+				      "its memory");
+		mailbox_close(end);
+		return;
+	}
 	mailbox_wake(end);
 	/* Only what is found in it is worth more than one look. */
 	awake_look_again(ms->loop);
-}
-
-void mailbox_check_guard(const struct mailbox_end *end)
-{
-	if (end->guarded.is_lost)
-		conn_close(end->main, "punched holes into its "
-			   "mailbox, and there is no memory to fill them");
 }
 
 /* Written only when it is another one: clients look at it all the time. */
@@ -185,7 +194,6 @@ static void hand_back(struct mailbox_end *end, unsigned idx, uint32_t state)
 		(void)atomic_compare_exchange_strong(&cell->state, &left,
 						     CELL_FREE);
 	}
-	mailbox_check_guard(end);
 }
 
 void mailbox_answer(struct mailbox_end *end, unsigned idx, uint16_t type,

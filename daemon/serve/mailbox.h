@@ -12,7 +12,6 @@
 #define MEMD_SERVE_MAILBOX_H
 
 #include "common/checks.h"
-#include "daemon/system/guard.h"
 #include "proto/mailbox.h"
 #include "proto/wire.h"
 #include <stdbool.h>
@@ -28,7 +27,8 @@ struct mailbox_end {
 	struct mailboxes *all;
 	struct conn *main;		/* of the session */
 	struct mailbox *shared;		/* NULL: none */
-	struct guarded guarded;		/* the same */
+	int file;			/* of it, until the first Ring; then -1:
+					 * sealed, and no memory can go */
 	uint64_t seen;			/* asked, and not looked into yet */
 	uint64_t asked_ns;		/* the last time */
 	bool is_awake;			/* and on the list */
@@ -43,14 +43,10 @@ struct mailboxes {
 	LIST_HEAD(, mailbox_end) awake;
 };
 
-/* is_guarded: against clients that take memory out of theirs (guard.h).
- * Returns 0 or -errno. */
-int mailboxes_init(struct mailboxes *ms, const struct config *config,
-		   struct stats *stats, struct awake *awake, bool is_guarded)
-	MUST_CHECK;
-void mailboxes_fini(struct mailboxes *ms);
+void mailboxes_init(struct mailboxes *ms, const struct config *config,
+		    struct stats *stats, struct awake *awake);
 
-/* Make the session's.  *ret_fd is for the client; the caller closes it.
+/* Make the session's.  *ret_fd is for the client, and stays the mailbox's.
  * Returns 0, -EEXIST, -ENOMEM, -EMFILE. */
 int mailbox_open(struct mailboxes *ms, struct mailbox_end *end,
 		 struct conn *main, int *ret_fd) MUST_CHECK;
@@ -73,10 +69,6 @@ bool mailbox_is_library(const struct mailbox_end *end, unsigned cell);
 /* Reply to what came in cell `cell`. */
 void mailbox_answer(struct mailbox_end *end, unsigned cell, uint16_t type,
 		    uint64_t request_id, const ProtobufCMessage *message);
-
-/* The client took memory out of it, there is no more, and so its questions are
- * lost: then its session ends. */
-void mailbox_check_guard(const struct mailbox_end *end);
 
 /* Say on which processor memd runs. */
 void mailbox_note_cpu(struct mailbox *m);

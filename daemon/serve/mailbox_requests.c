@@ -123,7 +123,6 @@ static unsigned look_into(struct serve *sv, struct mailbox_end *end)
 	}
 	end->asked_ns = clock_now_ns();
 	end->is_used = true;
-	mailbox_check_guard(end);
 	return count;
 }
 

@@ -62,8 +62,6 @@ static void init_background(struct serve *sv)
 
 int serve_init(struct serve *sv)
 {
-	int err;
-
 	system_random(&sv->instance, sizeof(sv->instance));
 	pins_init(&sv->pins, sv->engine, &sv->pending, &sv->segments,
 		  sv->deferred);
@@ -74,10 +72,7 @@ int serve_init(struct serve *sv)
 	init_sessions(sv);
 	init_background(sv);
 	serve_messages_add(&sv->server->conns, sv);
-	err = mailboxes_init(&sv->mailboxes, sv->config, sv->stats, sv->awake,
-			     !sv->is_embedded);
-	if (err != 0)
-		return err;
+	mailboxes_init(&sv->mailboxes, sv->config, sv->stats, sv->awake);
 	return pending_init(&sv->pending, (uint32_t)sv->config->max_faults +
 					  REQUESTS_WAITING_MAX);
 }
@@ -141,5 +136,4 @@ void serve_end(struct serve *sv)
 void serve_fini(struct serve *sv)
 {
 	pending_fini(&sv->pending);
-	mailboxes_fini(&sv->mailboxes);
 }

@@ -210,12 +210,12 @@ static void play_with_states(const struct mailbox_client *mc)
 	atomic_fetch_or(&mc->box->asked, model_random(&rng));
 }
 
+/* Until it rings for the first time it can. */
 static void punch(const struct mailbox_client *mc)
 {
-	assert_int_equal(fallocate(mc->file, FALLOC_FL_PUNCH_HOLE |
-				   FALLOC_FL_KEEP_SIZE,
-				   (off_t)roll(sizeof(*mc->box)),
-				   (off_t)(1 + roll(sizeof(*mc->box)))), 0);
+	(void)!fallocate(mc->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 (off_t)roll(sizeof(*mc->box)),
+			 (off_t)(1 + roll(sizeof(*mc->box))));
 }
 
 /* Rings of memd's: it disconnects who does not read. */
