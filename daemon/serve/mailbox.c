@@ -72,9 +72,19 @@ int mailbox_open(struct mailboxes *ms, struct mailbox_end *end,
 	atomic_store(&shared->daemon_sleeps, 1);
 	*end = (struct mailbox_end){ .all = ms, .main = main, .file = fd,
 				     .shared = shared };
+	ms->file_count++;
 	ms->stats->mailboxes++;
 	*ret_fd = fd;
 	return 0;
+}
+
+static void close_file(struct mailbox_end *end)
+{
+	if (end->file < 0)
+		return;
+	close(end->file);
+	end->file = -1;
+	end->all->file_count--;
 }
 
 void mailbox_close(struct mailbox_end *end)
@@ -83,8 +93,7 @@ void mailbox_close(struct mailbox_end *end)
 		return;
 	if (end->is_awake)
 		LIST_REMOVE(end, link);
-	if (end->file >= 0)
-		close(end->file);
+	close_file(end);
 	munmap(end->shared, sizeof(*end->shared));
 	end->all->stats->mailboxes--;
 	*end = (struct mailbox_end){ 0 };
@@ -103,8 +112,7 @@ static int seal_mailbox(struct mailbox_end *end)
 					  F_SEAL_SEAL) != 0 ||
 	    fallocate(end->file, 0, 0, sizeof(struct mailbox)) != 0)
 		err = -errno;
-	close(end->file);
-	end->file = -1;
+	close_file(end);
 	return err;
 }
 

@@ -41,6 +41,7 @@ struct mailboxes {
 	struct stats *stats;
 	struct awake *loop;
 	LIST_HEAD(, mailbox_end) awake;
+	uint32_t file_count;		/* of descriptors: until the Ring */
 };
 
 void mailboxes_init(struct mailboxes *ms, const struct config *config,
