@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Accounts: who pays for frames and for mapped bytes.  A charge goes to an
- * account and to all above it; each has its own limits. */
+/* Accounts: frames and mapped bytes are charged to them.  A charge goes to an
+ * account and to all accounts above it; each has its own limits. */
 #include "daemon/pager/account.h"
 
 #include <errno.h>
@@ -39,8 +39,9 @@ account_id account_list_take(struct pager *pg, enum account_list list)
 	return id;
 }
 
-/* What stays of an entry when its account goes: its places in lists.  Whoever
- * takes it out of one finds an account with nothing to do. */
+/* What stays of an entry when its account goes: its places in lists.  The
+ * function that takes the entry from a list finds an account with nothing to
+ * do. */
 static struct pager_account entry_of(const struct pager_account *ac)
 {
 	struct pager_account next = { .is_used = false };
@@ -49,7 +50,7 @@ static struct pager_account entry_of(const struct pager_account *ac)
 	return next;
 }
 
-/* ---- coming and going */
+/* ---- adding and removing accounts */
 
 int pager_account_add(struct pager *pg, account_id parent,
 		      uint64_t limit_frames, uint64_t limit_mapped_units,
@@ -109,8 +110,8 @@ void pager_account_get(const struct pager *pg, account_id account,
 	};
 }
 
-/* A program needs a few pages at once to get over one instruction; a smaller
- * limit would stop it for good. */
+/* The least limit that allows progress: a program needs a few pages at once to
+ * execute one instruction. */
 uint64_t account_effective_limit(const struct pager_account *ac, uint64_t units)
 {
 	return MAX(MAX(ac->limit_frames, 16u), units * 4);
@@ -126,7 +127,7 @@ bool account_is_over(const struct pager *pg, account_id account,
 		       account_effective_limit(ac, more_units);
 }
 
-/* ---- its frames, in rings */
+/* ---- the rings of an account's clock (struct pager_account) */
 
 static void ring_add_frame(struct pager *pg, struct pager_account *ac,
 			   frame_id id)
@@ -138,7 +139,7 @@ static void ring_add_frame(struct pager *pg, struct pager_account *ac,
 		ac->hand = fr->next = fr->prev = id;
 		return;
 	}
-	/* Behind the hand: it is the last one that it comes to. */
+	/* Behind the hand: the clock comes to the new frame last. */
 	fr->next = ac->hand;
 	fr->prev = hand->prev;
 	pg->frame[hand->prev].next = id;
@@ -187,7 +188,7 @@ static void ring_remove_child(struct pager *pg, struct pager_account *ac,
 	child->next = child->prev = 0;
 }
 
-/* None of these frames is to be looked at any more. */
+/* `from` has no frames any more: do not look at its frames. */
 static void look_away(struct pager_account *ac, account_id from)
 {
 	if (ac->looking_at == from)
@@ -236,7 +237,8 @@ void account_remove_frame(struct pager *pg, account_id account, frame_id id)
 	}
 }
 
-/* Whose frames are next: its own, or those of the next one below it. */
+/* Choose whose frames the clock looks at next: the account's own, or those of
+ * the next account below it. */
 static void look_elsewhere(struct pager *pg, account_id account)
 {
 	struct pager_account *ac = &pg->account[account];

@@ -1,28 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/* Accounts: charges, limits, their clocks, and lists of those for which there
- * is something to do. */
+/* Accounts: charges, limits, their clocks, and lists of accounts that have
+ * something to do. */
 #ifndef MEMD_PAGER_ACCOUNT_H
 #define MEMD_PAGER_ACCOUNT_H
 
 #include "daemon/pager/tables.h"
 
+/* True if the account would be over its limit with `more_units` more frames.
+ * The accounts above it are not looked at. */
 bool account_is_over(const struct pager *pg, account_id account,
 		     uint64_t more_units);
 void account_add_frame(struct pager *pg, account_id account, frame_id id);
 void account_remove_frame(struct pager *pg, account_id account, frame_id id);
-/* The next frame that its clock comes to; 0: it has none. */
+/* Move the account's clock on by one frame and return that frame; 0: there is
+ * none. */
 frame_id account_next_frame(struct pager *pg, account_id account);
-/* Its place in a list is the last one, or where it has one already. */
+/* Add the account at the end of the list, unless it is in the list already. */
 void account_list_add(struct pager *pg, enum account_list list,
 		      account_id account);
 account_id account_list_take(struct pager *pg, enum account_list list);
 void account_charge_evicting(struct pager *pg, account_id account,
 			     int64_t units);
+/* Charge mapped units to the account and all above it.  -EDQUOT: a limit is in
+ * the way; nothing is charged. */
 int account_map(struct pager *pg, account_id account, uint64_t units)
 	MUST_CHECK;
 void account_unmap(struct pager *pg, account_id account, uint64_t units);
+/* True if `inner` is `outer` or below it. */
 bool account_contains(const struct pager *pg, account_id outer,
 		      account_id inner);
+/* The limit on frames that holds for a page of `units` frames: never so small
+ * that a program could make no progress. */
 uint64_t account_effective_limit(const struct pager_account *ac,
 				 uint64_t units);
 

@@ -1,35 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/* Advice: what a client asks to be done to a range.
+/* Advice: requests of a client to treat a range in some way.
  *
- * An advice walks its range page by page (advice_act.c) and parks where a page
- * is busy or a frame, staging or a batch is missing; the end of any I/O wakes
- * it.
+ * An advice walks over its range page by page (advice_act.c).  It parks if a
+ * page is busy, or if a frame, staging or a batch is missing.  The end of any
+ * I/O wakes it.
  *
- *                        no frame
- *   FREE ──────▶ ACTING ◀────────▶ WANTING
- *    ▲            │   │               │
- *    ├────────────┘   │ range walked  │ there will be none
- *    │                ▼               │
- *    └───────────── ENDING ◀──────────┘
+ *                         no frame
+ *    FREE ──────▶ ACTING ◀────────▶ WANTING
+ *     ▲            │   │               │
+ *     ├────────────┘   │ range walked  │ there will be none
+ *     │                ▼               │
+ *     └───────────── ENDING ◀──────────┘
  *
- * ENDING is the second walk of those that need one: PAGEOUT waits until all
- * that it has started has ended; UNPIN, which has seen that all are pinned,
- * takes the pins off (between the two only more pins can come); a PIN that
- * cannot be takes those off again that it has set.
+ * Three kinds of advice need a second walk, ENDING.  PAGEOUT waits until all
+ * evictions that it has started have ended.  UNPIN, which has seen that all
+ * pages are pinned, removes the pins; between the two walks pins can only be
+ * added.  A PIN that has failed removes the pins that it has set.
  *
- *   D1  ACTING: [first, cursor) is done.  ENDING: the same of the second walk.
- *   D2  Only a PIN is WANTING, and it is until its next step.
- *   D3  Every PIN reserves its whole range, at most half of the pool (or an
- *       eighth more, which reserved segments have for themselves) and half of
- *       each limited account, before it touches a page; with pins counted per
- *       page,
+ *   D1  ACTING: pages [first, cursor) are done.  ENDING: the same for the
+ *       second walk.
+ *   D2  Only a PIN can be WANTING.  It stays WANTING until its next step.
+ *   D3  A PIN reserves pins for its whole range before it touches a page.  All
+ *       pins together are at most half of the pool and half of the limit of
+ *       each account.  Reserved segments have an eighth of the pool besides.
+ *       Pins are counted per page:
  *
  *   sum over frames of pins * units
  *       == pinned_units - what PINs under way have reserved but not reached
  *                       - what UNPINs under way have taken off
  *
- *   D4  charged_units are given back exactly when it becomes FREE, unless the
- *       segment has gone with all its pins. */
+ *   D4  charged_units are given back exactly when the advice becomes FREE,
+ *       except if the segment has gone with all its pins. */
 #include "daemon/pager/advice.h"
 
 #include "daemon/pager/account.h"
@@ -67,7 +68,7 @@ static void advice_enter(struct pager *pg, struct advice *ad,
 
 /* ---- pins */
 
-/* Reserve (or with a negative number give back) pins. */
+/* Reserve `units` of pins; a negative number gives them back. */
 static void pin_charge(struct pager *pg, segment_id segment, int64_t units)
 {
 	struct pager_segment *sg = &pg->segment[segment];
@@ -101,8 +102,9 @@ static bool pin_has_room(const struct pager *pg, const struct pager_segment *sg,
 	return true;
 }
 
-/* Is another at the pins of these pages?  Then its pins are nobody else's: a
- * PIN may have to take them off again, an UNPIN has counted on them. */
+/* True if another PIN or UNPIN of some of these pages is under way.  An UNPIN
+ * must not take its pins: the PIN may have to remove them again, and the UNPIN
+ * counts on them. */
 static bool is_being_pinned(const struct pager *pg, const struct advice *ad)
 {
 	for (unsigned i = 0; i < ADVICE_MAX && pg->advice_count != 0; i++) {
@@ -133,7 +135,7 @@ static void advice_end(struct pager *pg, struct advice *ad, int result)
 		pg->up->done(pg->up_ctx, done.cookie, result, done.count);
 }
 
-/* The second walk: over [first, end). */
+/* Begin the second walk, over pages [first, end). */
 static void enter_ending(struct pager *pg, struct advice *ad, uint64_t end)
 {
 	advice_enter(pg, ad, ADVICE_ENDING);
@@ -144,8 +146,8 @@ static void enter_ending(struct pager *pg, struct advice *ad, uint64_t end)
 	ad->cursor = ad->first;
 }
 
-/* The PIN cannot be: take the pins that it has set off again, turn by turn,
- * and give back all that it has reserved. */
+/* The PIN has failed: remove the pins that it has set, in several turns if
+ * needed, and give back all that it has reserved. */
 static void pin_undo(struct pager *pg, struct advice *ad, int error)
 {
 	enter_ending(pg, ad, ad->cursor);
@@ -153,7 +155,8 @@ static void pin_undo(struct pager *pg, struct advice *ad, int error)
 	ad->count = 0;
 }
 
-/* It has walked its range.  Returns true when that was all. */
+/* The advice has walked over its range.  False if it needs a second walk, which
+ * begins. */
 static bool advice_has_ended(struct pager *pg, struct advice *ad)
 {
 	if (ad->state == ADVICE_ENDING || ad->kind == PAGER_PIN ||
@@ -163,18 +166,19 @@ static bool advice_has_ended(struct pager *pg, struct advice *ad)
 	return false;
 }
 
-/* Work done at once, by all advice together: some 30 us.  It is counted in
- * pages passed over; to capture, discard, fill or read a unit costs as much as
- * some of these, and 8 chunks of untouched pages as much as one. */
+/* Limits of the work of all advice in one turn: about 30 us.  The unit of work
+ * is one page that is passed over.  The constants say how much work it is to
+ * capture, discard, fill or read a unit, and how many untouched chunks are as
+ * much work as one page. */
 enum {
 	WORK_PER_UNIT = 8,
-	/* To capture one costs less in long runs; but while somebody faults,
-	 * he would wait for all of a run. */
+	/* A capture costs less in a long run.  But while faults come in, they
+	 * would wait for the whole run, so runs must be short. */
 	WORK_PER_CAPTURE = 32,
 	WORK_PER_QUIET_CAPTURE = 4,
 	CHUNKS_PER_WORK = 8,
-	/* At once, of one that asks for 256 pages at a time, and copies them:
-	 * see pager_segment_reserve(). */
+	/* For one request on a reserved segment, whose owner asks for 256 pages
+	 * at a time and copies them. */
 	ADVICE_WORK_RESERVED = 256 * (WORK_PER_UNIT + 1) + 64,
 };
 
@@ -185,7 +189,7 @@ static void spend(uint32_t *work, uint64_t cost)
 	*work -= (uint32_t)MIN((uint64_t)*work, cost);
 }
 
-/* Has anybody faulted of late? */
+/* True if there was a fault within the last ADVICE_QUIET_NS. */
 static bool has_faults(const struct pager *pg)
 {
 	return pg->now_ns - pg->fault_ns < ADVICE_QUIET_NS;
@@ -198,7 +202,7 @@ static uint32_t unit_price(const struct pager *pg, const struct advice *ad)
 	return has_faults(pg) ? WORK_PER_CAPTURE : WORK_PER_QUIET_CAPTURE;
 }
 
-/* Go past pages that were never touched, where there is nothing to do. */
+/* Pass over pages that were never touched: there is nothing to do for them. */
 static void skip_untouched(struct pager *pg, struct advice *ad, uint32_t *work)
 {
 	const struct pager_segment *sg = &pg->segment[ad->segment];
@@ -218,7 +222,7 @@ static advice_act *act_of(const struct advice *ad)
 	return ad->state == ADVICE_ENDING ? acts->end : acts->act;
 }
 
-/* Returns true when it can go on at once. */
+/* Walk on, as far as `work` goes.  True: the advice can go on at once. */
 static bool advice_step(struct pager *pg, struct advice *ad, uint32_t *work)
 {
 	uint32_t price = unit_price(pg, ad);
@@ -279,7 +283,8 @@ bool advice_step_all(struct pager *pg)
 
 		if (ad->state == ADVICE_FREE)
 			continue;
-		if (pg->advice_work == 0) {	/* the next begins with it */
+		/* The next turn begins with this one. */
+		if (pg->advice_work == 0) {
 			pg->advice_next = (start + n) % ADVICE_MAX;
 			return true;
 		}
@@ -312,16 +317,17 @@ void advice_end_segment(struct pager *pg, segment_id segment)
 		left -= ad->state != ADVICE_FREE;
 		if (ad->state == ADVICE_FREE || ad->segment != segment)
 			continue;
-		/* Its pins have all been given back already. */
+		/* All pins of the segment were given back by
+		 * pager_segment_destroy(). */
 		ad->charged_units = 0;
 		advice_end(pg, ad, -EFAULT);
 	}
 }
 
-/* ---- coming in */
+/* ---- requests */
 
-/* WILLNEED is answered before it is done; so it must leave room for those who
- * wait. */
+/* WILLNEED is answered before it is done, so clients can send any number.  It
+ * must leave entries for requests that a client waits for. */
 enum { WILLNEED_MAX = ADVICE_MAX / 4 };
 
 static unsigned willneed_count(const struct pager *pg)
@@ -345,7 +351,7 @@ static struct advice *find_free(struct pager *pg, bool is_reserved)
 	return NULL;
 }
 
-/* Advice that is over at once.  Returns false when it is of the other kind. */
+/* Advice that needs no walk.  False: the advice is of another kind. */
 static bool advise_now(struct pager *pg, const struct advice *ad)
 {
 	struct pager_segment *sg = &pg->segment[ad->segment];
@@ -367,7 +373,7 @@ static bool advise_now(struct pager *pg, const struct advice *ad)
 	return true;
 }
 
-/* 0; or why it is refused at once. */
+/* 0, or the reason to refuse the advice at once. */
 static int advice_check(const struct pager *pg, const struct advice *ad)
 {
 	const struct pager_segment *sg = &pg->segment[ad->segment];
@@ -419,7 +425,8 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 		return;
 	}
 	if (advice == PAGER_WILLNEED && willneed_count(pg) >= WILLNEED_MAX) {
-		pg->up->done(pg->up_ctx, cookie, 0, 0);	/* only advice */
+		/* allowed: it is only advice */
+		pg->up->done(pg->up_ctx, cookie, 0, 0);
 		return;
 	}
 	slot = find_free(pg, sg->is_reserved);

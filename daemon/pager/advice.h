@@ -5,15 +5,15 @@
 
 #include "daemon/pager/tables.h"
 
-/* A turn begins: what may be done in it. */
+/* Begin a turn: set how much work advice may do in it. */
 void advice_begin_turn(struct pager *pg);
-/* As far as the turn's work goes.  Returns true when one of them can go on at
- * once. */
+/* Go on with all advice, as far as the work of the turn goes.  True: some can
+ * go on at once. */
 bool advice_step_all(struct pager *pg);
-/* There will be no frame for those that want one.  Returns true when there are
- * any. */
+/* There will be no frames: fail all PINs that wait for one (-ENOMEM).  True if
+ * there are any. */
 bool advice_fail_wanting(struct pager *pg);
-/* The segment goes. */
+/* The segment goes: end its advice with -EFAULT. */
 void advice_end_segment(struct pager *pg, segment_id segment);
 
 #endif

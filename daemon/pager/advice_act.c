@@ -31,7 +31,8 @@ static bool is_droppable(const struct pager *pg, const struct page *p)
 	return p->frame != 0 && !page_is_busy(p) && !is_pinned(pg, p);
 }
 
-/* How many neighbours, from the cursor on, have data that can go. */
+/* The number of neighbouring pages, from the cursor on, that have a frame and
+ * can be dropped. */
 static uint64_t droppable_run(const struct pager *pg, const struct advice *ad,
 			      uint64_t most)
 {
@@ -57,8 +58,8 @@ static void drop_page(struct pager *pg, struct pager_segment *sg, page_id id)
 	page_enter(pg, sg, id, PAGE_ZERO);
 }
 
-/* Pages in the data file are dropped in runs: a punch for each page would cost
- * far more than all the rest. */
+/* Drop resident pages in runs: a hole punch for each page would cost far more
+ * than everything else. */
 static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
 				      struct advice_turn *turn)
 {
@@ -142,7 +143,7 @@ static enum advice_step pageout_page(struct pager *pg, struct advice *ad,
 	if (run == 0)
 		return STEP_PARK;
 	taken = evict_run(pg, ad->segment, ad->cursor, run);
-	if (taken == 0)		/* no staging now, or capture refused it */
+	if (taken == 0)		/* no staging now, or the capture was refused */
 		return pg->write_staging.used_count != 0 ? STEP_PARK :
 							   STEP_NEXT;
 	ad->count += taken;
@@ -162,7 +163,7 @@ static enum advice_step pageout_wait(struct pager *pg, struct advice *ad,
 		STEP_PARK : STEP_NEXT;
 }
 
-/* The page at the cursor and those behind it that the advice is about. */
+/* The page at the cursor and the pages of the range behind it. */
 static struct intake advice_intake(const struct advice *ad)
 {
 	return (struct intake){
@@ -175,7 +176,7 @@ static struct intake advice_intake(const struct advice *ad)
 	};
 }
 
-/* Start reading; in->count pages. */
+/* Start to read; in->count becomes the number of pages. */
 static bool advice_load(struct pager *pg, const struct advice *ad,
 			struct intake *in, account_id *ret_account)
 {
@@ -198,7 +199,8 @@ static bool advice_fill(struct pager *pg, const struct advice *ad,
 	return zero_fill(pg, &in, ret_account);
 }
 
-/* ---- WILLNEED: what there is room for, in the background. */
+/* ---- WILLNEED: reads pages in the background, as long as there are free
+ * frames */
 
 static enum advice_step willneed_page(struct pager *pg, struct advice *ad,
 				      struct advice_turn *turn)
@@ -221,8 +223,8 @@ static enum advice_step willneed_page(struct pager *pg, struct advice *ad,
 
 /* ---- PIN and UNPIN */
 
-/* Have frames freed: the pool's, or, where its limit is in the way, the
- * account's. */
+/* Ask for frames to be freed: of the account whose limit is in the way, or of
+ * the pool (0). */
 static enum advice_step pin_wait(struct pager *pg, const struct advice *ad,
 				 account_id account)
 {

@@ -6,25 +6,27 @@
 #include "daemon/pager/tables.h"
 
 enum advice_step {
-	STEP_NEXT,		/* done with this page (or run): go on */
-	STEP_PARK,		/* come back after the next completion */
-	STEP_WANT,		/* the same, for lack of a frame */
+	STEP_NEXT,		/* this page (or run) is done: go on */
+	STEP_PARK,		/* try again after the next completion */
+	STEP_WANT,		/* as STEP_PARK; a frame is missing */
 	STEP_STOP,		/* the advice has ended */
 };
 
-/* One step: how many units it may act on, and what it did. */
+/* One step.  In: how many units it may act on.  Out: what it has done. */
 struct advice_turn {
-	uint64_t most_units;		/* more only where a page is larger */
-	uint64_t pages;			/* that it dealt with */
-	uint64_t units;			/* captured, discarded, filled, read */
-	int result;			/* what went wrong */
+	/* A page that is larger may exceed this. */
+	uint64_t most_units;
+	uint64_t pages;			/* pages that are done */
+	/* Units captured, discarded, filled or read. */
+	uint64_t units;
+	int result;			/* 0 or -errno */
 };
 
 typedef enum advice_step advice_act(struct pager *pg, struct advice *ad,
 				    struct advice_turn *turn);
 
-/* By enum pager_advice: the walk that does it, and the one that ends it, where
- * there is one. */
+/* Indexed by enum pager_advice: the step of the first walk, and the step of the
+ * second walk, or NULL if there is none. */
 struct advice_acts {
 	advice_act *act, *end;
 };

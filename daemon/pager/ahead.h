@@ -1,27 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* Readahead: brings in what streams want. */
+/* Readahead: brings in the pages that streams want. */
 #ifndef MEMD_PAGER_AHEAD_H
 #define MEMD_PAGER_AHEAD_H
 
 #include "daemon/pager/intake.h"
 
-/* A fault at `page`: the stream it belongs to, or NULL. */
+/* A fault at `page`.  Returns the stream it belongs to, or NULL. */
 struct stream *ahead_fault(struct pager *pg, segment_id segment, uint64_t page,
 			   uint32_t client);
-/* A reader who chases is told of pages up to `count` steps further on. */
+/* The reader is told of pages up to `count` steps further on, and is not heard
+ * of until it gets there: count these pages as used. */
 void ahead_expect(struct pager *pg, segment_id segment, struct stream *st,
 		  uint32_t count);
-/* Returns true when that has set off readahead. */
+/* Clients have mapped these pages without asking.  True if this has started
+ * readahead. */
 bool ahead_touched(struct pager *pg, segment_id segment, uint64_t first,
 		   uint64_t count);
-/* What the stream wants from its step `first` on, as far as one batch goes. */
+/* Set `in` to the pages that the stream wants, from its step `first` on, at
+ * most one batch. */
 void ahead_plan(const struct stream *st, uint32_t first, struct intake *in);
-/* The pages of a load have come in: tell of those that nobody has asked for. */
+/* The pages of a load have come in: tell the clients of those that were read
+ * ahead. */
 void ahead_announce_load(struct pager *pg, const struct batch *b);
-/* Serve all that are queued, as far as it goes.  Returns true when it can go on
+/* Read ahead for the queued segments, as far as possible.  True if it can go on
  * at once. */
 bool ahead_run(struct pager *pg);
-/* The segment goes. */
+/* The segment goes: forget its streams. */
 void ahead_forget(struct pager *pg, segment_id segment);
 
 #endif

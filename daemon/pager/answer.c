@@ -55,7 +55,8 @@ void answer_resident(struct pager *pg, waiter_id id, uint32_t count,
 	for (uint64_t i = what.first; i < what.first + count; i++)
 		frame_set_flags(pg, pg->page[sg->first + i].frame, 0,
 				FRAME_FRESH);
-	/* To chase, a reader must know of an end that it can come to. */
+	/* A reader can only chase if its answer covers more pages than its
+	 * own. */
 	if (st != NULL && count == 1)
 		st->is_chasing = false;
 	if (st != NULL && st->is_chasing)

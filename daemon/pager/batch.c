@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* I/O of a batch: cut into requests of neighbouring slots, submitted as far
- * as the store takes them, counted until all have ended. */
+/* I/O of batches.  A batch is cut into requests of neighbouring slots.  They
+ * are submitted as far as the store takes them, and counted until all have
+ * ended. */
 #include "daemon/pager/batch.h"
 
 #include <errno.h>
 
 enum { AHEAD_IO_PLENTY = 64 };
 
-/* A request's cookie: batch, first page, pages. */
+/* The cookie of a request: batch, first page, number of pages. */
 static uint64_t cookie_make(batch_id id, unsigned page, unsigned count)
 {
 	return (uint64_t)id | (uint64_t)page << 32 | (uint64_t)count << 48;
@@ -56,8 +57,8 @@ static slot_id first_slot(const struct pager *pg, const struct batch *b,
 				       b->slot[page];
 }
 
-/* Where a walk over the batch's slots stands: unit `unit` of page `page` is
- * to go to (or come from) `slot`. */
+/* A place in a walk over the slots of a batch: unit `unit` of page `page` is
+ * written to, or read from, `slot`. */
 struct place {
 	unsigned page;
 	uint32_t unit;
@@ -86,7 +87,7 @@ static void place_step(const struct pager *pg, const struct batch *b,
 	place_skip_unwanted(pg, b, at);
 }
 
-/* The request that starts at *at; moves *at behind it. */
+/* Make the longest request that starts at *at, and move *at behind it. */
 static struct swap_io next_request(struct pager *pg, batch_id id,
 				   struct place *at)
 {
@@ -113,14 +114,15 @@ static struct swap_io next_request(struct pager *pg, batch_id id,
 	return io;
 }
 
-/* What of the store readahead may occupy, so that a fault finds room there. */
+/* How many requests readahead may occupy: half of what the store takes, so that
+ * a fault finds room. */
 static uint32_t ahead_io_max(const struct pager *pg)
 {
 	return pg->config.requests_max == 0 ? AHEAD_IO_PLENTY :
 		MAX(pg->config.requests_max / 2, 1u);
 }
 
-/* Returns false when the store would take no more. */
+/* Submit the rest of the batch.  False if the store takes no more. */
 static bool submit_on(struct pager *pg, batch_id id)
 {
 	struct batch *b = &pg->batch[id];
@@ -173,7 +175,8 @@ static struct batch_queue *stalled_queue(struct pager *pg,
 	return b->is_ahead ? &pg->stalled_ahead : &pg->stalled;
 }
 
-/* As far as the store takes it, behind those that came first. */
+/* Submit the batch as far as the store takes it.  Batches that came earlier go
+ * first. */
 static void submit_or_stall(struct pager *pg, batch_id id)
 {
 	struct batch *b = &pg->batch[id];
@@ -213,7 +216,6 @@ void batch_start(struct pager *pg, batch_id id)
 		submit_or_stall(pg, id);
 }
 
-/* Give back staging behind the batch's last page. */
 void batch_trim_staging(struct pager *pg, struct batch *b)
 {
 	struct staging *st = b->kind == BATCH_LOAD ? &pg->read_staging :
@@ -241,13 +243,14 @@ void batch_resume_stalled(struct pager *pg)
 		resume_queue(pg, &pg->stalled_ahead);
 }
 
-/* It says nothing against the slot: the medium is full, or has forgotten. */
+/* True if the error says nothing against the slot: the store is full, or has
+ * lost the content. */
 static bool is_mild(int error)
 {
 	return error == 0 || error == -ENOSPC || error == -SWAP_ELOST;
 }
 
-/* Pages [page, page + count) of the batch could not be read, or written. */
+/* The request for pages [page, page + count) of the batch has failed. */
 static void note_failure(struct pager *pg, struct batch *b, unsigned page,
 			 unsigned count, int error)
 {
@@ -257,7 +260,7 @@ static void note_failure(struct pager *pg, struct batch *b, unsigned page,
 		pg->stats.write_errors++;
 	for (unsigned i = page; i < page + count; i++) {
 		b->failed |= UINT64_C(1) << i;
-		/* A page may have several: the worst one counts. */
+		/* A page may have several requests: the worst error counts. */
 		if (is_mild(b->error[i]))
 			b->error[i] = error;
 	}

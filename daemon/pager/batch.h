@@ -1,33 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-/* I/O of a run of pages. */
+/* Batches: I/O of a run of pages. */
 #ifndef MEMD_PAGER_BATCH_H
 #define MEMD_PAGER_BATCH_H
 
 #include "daemon/pager/tables.h"
 
-/* What has become of a batch whose requests have all ended. */
+/* The result of a batch whose requests have all ended. */
 enum batch_end {
 	BATCH_GOES_ON,		/* more requests were submitted */
-	BATCH_STARVED,		/* bytes must go back: there is no memory now */
+	/* Bytes must go back, but there is no memory now. */
+	BATCH_STARVED,
 	BATCH_SETTLED,		/* nothing is left to do for any page */
 };
 
-/* 0: there is none. */
+/* Take a batch; 0: there is none. */
 batch_id batch_get(struct pager *pg, enum batch_kind kind, unsigned order);
 void batch_put(struct pager *pg, batch_id id);
+/* Submit the requests of the batch's `wanted` pages. */
 void batch_start(struct pager *pg, batch_id id);
-/* Somebody waits for it now. */
+/* A fault waits for the batch now: it is not readahead any more. */
 void batch_hurry(struct pager *pg, batch_id id);
-/* Give back staging behind the batch's last page. */
+/* Give back the staging behind the batch's last page. */
 void batch_trim_staging(struct pager *pg, struct batch *b);
+/* The staging of page `page` of the batch. */
 void *batch_bytes(struct pager *pg, const struct batch *b, unsigned page);
 
+/* Submit more requests of stalled batches: the store may take some now. */
 void batch_resume_stalled(struct pager *pg);
-/* A request has ended.  Returns its batch if that was the last one, else 0. */
+/* A request has ended.  Returns its batch if that was the last request, else
+ * 0. */
 batch_id batch_io_done(struct pager *pg, uint64_t io_cookie, int result);
-/* Put it, or have it settled again when there may be memory. */
+/* Put a settled batch.  Queue a starved one, so that it is settled when there
+ * may be memory. */
 void batch_close(struct pager *pg, batch_id id, enum batch_end end);
-/* The first one that waits for memory, waiting no more; 0: none does. */
+/* Take the first starved batch out of its queue; 0: there is none. */
 batch_id batch_take_starved(struct pager *pg);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* pager_check(): recount everything from the tables themselves and compare
- * with the counters.  Slow on purpose: it believes nothing. */
+/* pager_check(): counts everything again from the tables and compares with the
+ * counters.  It trusts no counter, so it is slow. */
 #include "daemon/pager/account.h"
 #include "daemon/pager/page.h"
 #include <string.h>
 
 struct recount {
 	uint64_t units[PAGE_STATES];
-	uint64_t slots;			/* of pages */
+	uint64_t slots;			/* slots that pages have */
 	uint64_t pins;
 	uint64_t busy;
 };
@@ -38,7 +38,8 @@ static void check_frame_of(const struct pager *pg,
 	ASSERT(fr->pins == 0 || p->state == PAGE_RESIDENT);
 	if (p->state == PAGE_LOADING)
 		ASSERT(!(fr->flags & (FRAME_FRESH | FRAME_AHEAD)));
-	if (sg->state == SEGMENT_LIVE)	/* the pins of others count no more */
+	/* A dying segment has given back its pins. */
+	if (sg->state == SEGMENT_LIVE)
 		rc->pins += (uint64_t)fr->pins << sg->order;
 }
 
@@ -132,7 +133,8 @@ static uint32_t queue_length(const struct pager *pg,
 	return length;
 }
 
-/* Slots being written that no page names yet; counts unsettled pages. */
+/* Counts the slots being written that no page names yet, and in *ret_pages the
+ * pages that are not settled. */
 static uint64_t check_batches(const struct pager *pg, uint64_t *ret_pages,
 			      uint32_t *ret_waiting)
 {
@@ -165,7 +167,8 @@ static uint64_t check_batches(const struct pager *pg, uint64_t *ret_pages,
 	return slots;
 }
 
-/* Its rings hold its own frames and the accounts below it that have some. */
+/* The rings hold the account's own frames, and the accounts below it that have
+ * frames. */
 static void check_rings(const struct pager *pg, account_id id)
 {
 	const struct pager_account *ac = &pg->account[id];
@@ -320,7 +323,7 @@ static uint32_t waiting_of(const struct pager *pg, segment_id segment)
 	return count;
 }
 
-/* Those in a queue, and no other, are marked. */
+/* Segments in a queue are marked, and no others. */
 static void check_dying(const struct pager *pg)
 {
 	uint32_t queued = 0, blocked = 0, marked = 0;

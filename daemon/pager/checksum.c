@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Two one-shot hashes: the bytes, then that sum together with the key.  The
- * key enters with all its 192 bits (a 64-bit seed could not hold them), and
- * the long hash keeps the library's unseeded fast path. */
+/* A checksum is made of two hashes: one of the bytes, and one of that hash and
+ * the key.  So all 192 bits of the key enter, which a 64-bit seed could not
+ * hold, and the long hash uses the library's fast path without a seed. */
 #include "daemon/pager/checksum.h"
 
 #include <string.h>
@@ -28,8 +28,9 @@ struct checksum checksum_with_key(struct checksum_content content,
 	return (struct checksum){ .low = sum.low64, .high = sum.high64 };
 }
 
-/* Equal to itself moved by one byte, and the first is zero: all are.  memcmp
- * does this a vector at a time and stops at the first difference. */
+/* The bytes are equal to themselves moved by one byte, and the first is zero:
+ * so all are zero.  memcmp() compares a vector at a time and stops at the first
+ * difference. */
 bool checksum_is_all_zero(const void *bytes, size_t length_bytes)
 {
 	const unsigned char *p = bytes;

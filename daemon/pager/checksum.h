@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What a slot must contain: XXH3-128 over a page's bytes, seeded with which
- * page of which segment it is and how often it had been written.  A bit that
- * rots, a write that went elsewhere or never happened, and a mix-up between
- * clients all give another sum.  Not a MAC: it guards against accidents, not
- * against somebody who can write the swap file. */
+/* The checksum of a slot: XXH3-128 over a page's bytes, together with a key.
+ * The key says which page of which segment it is, and how often it was written.
+ * So a flipped bit, a write that went elsewhere or never happened, and pages
+ * that were mixed up all give another checksum.  It is no MAC: it guards
+ * against accidents, not against an attacker who can write the swap file. */
 #ifndef MEMD_PAGER_CHECKSUM_H
 #define MEMD_PAGER_CHECKSUM_H
 
@@ -16,12 +16,13 @@ struct checksum {
 };
 
 struct checksum_key {
-	uint64_t segment;	/* the segment's serial, never used again */
+	uint64_t segment;	/* serial of the segment, never used twice */
 	uint64_t page;
 	uint64_t generation;
 };
 
-/* Of the bytes alone: what costs time, and serves for several keys. */
+/* The hash of the bytes alone.  It takes the time, and serves for several
+ * keys. */
 struct checksum_content {
 	uint64_t low, high;
 };
@@ -44,7 +45,6 @@ static inline bool checksum_equal(struct checksum a, struct checksum b)
 	return a.low == b.low && a.high == b.high;
 }
 
-/* True when every byte is zero. */
 bool checksum_is_all_zero(const void *bytes, size_t length_bytes);
 
 #endif

@@ -10,7 +10,7 @@
 #include "daemon/pager/zero.h"
 #include <errno.h>
 
-enum { AROUND_MAX = 512 };	/* pages that one answer speaks of */
+enum { AROUND_MAX = 512 };	/* most pages in one answer */
 
 const char *fault_kind_name(enum fault_kind kind)
 {
@@ -25,8 +25,9 @@ const char *fault_kind_name(enum fault_kind kind)
 	return name[kind];
 }
 
-/* What a stream has to do with the fault: how far its answer may reach, and
- * what is to come in with its page. */
+/* Find the stream that the fault belongs to, and set from it how many pages the
+ * answer may cover (around, step) and for how many it is worth waiting (hold).
+ * Returns NULL if there is no stream. */
 static struct stream *fault_stream(struct pager *pg, waiter_id id)
 {
 	struct waiter *w = &pg->waiter[id];
@@ -47,7 +48,7 @@ static struct stream *fault_stream(struct pager *pg, waiter_id id)
 	return st;
 }
 
-/* Wait in the queue of the page's batch. */
+/* Wait in the queue of the batch that has the fault's page. */
 static void fault_join(struct pager *pg, waiter_id id, batch_id batch)
 {
 	batch_hurry(pg, batch);
@@ -108,8 +109,8 @@ static enum fault_step fault_swapped(struct pager *pg, waiter_id id,
 	return FAULT_ENDED;
 }
 
-/* It is being read.  A reader that was read ahead for waits for the disk: it
- * is not worth while to tell it of every page. */
+/* The page is being read.  If it was read ahead, its reader is faster than the
+ * disk: the stream chases, and the client is not told of every single page. */
 static enum fault_step fault_loading(struct pager *pg, waiter_id id)
 {
 	struct waiter *w = &pg->waiter[id];
@@ -122,8 +123,9 @@ static enum fault_step fault_loading(struct pager *pg, waiter_id id)
 	return FAULT_ENDED;
 }
 
-/* The client has come to the end of what it was told of, or has not heard of
- * it yet. */
+/* The page came in without having been asked for.  FRAME_FRESH: the client has
+ * not been told of it yet.  Otherwise the client has reached the end of the
+ * pages that it was told of. */
 static void fault_ahead(struct pager *pg, waiter_id id)
 {
 	struct waiter *w = &pg->waiter[id];
@@ -142,8 +144,8 @@ static void fault_ahead(struct pager *pg, waiter_id id)
 		st->is_chasing = true;
 }
 
-/* The batch that reads the first page behind those that the answer can speak
- * of, if that is worth waiting for; else 0. */
+/* The answer can cover `count` pages.  Returns the batch that is reading the
+ * page behind them, if it is worth waiting for; else 0. */
 static batch_id worth_waiting_for(const struct pager *pg,
 				  const struct waiter *w, uint32_t count)
 {
@@ -157,8 +159,9 @@ static batch_id worth_waiting_for(const struct pager *pg,
 	return pg->page[sg->first + next].batch;
 }
 
-/* Its page is there, and whole.  One answer for many pages costs its reader
- * less than it has to wait: it reads faster than the disk. */
+/* The fault's page is resident and whole.  A reader that is faster than the
+ * disk waits for the next batch too, because one answer for many pages costs it
+ * less than several. */
 static void fault_end(struct pager *pg, waiter_id id, bool may_hold,
 		      uint64_t io_ns)
 {
@@ -226,7 +229,7 @@ enum fault_step fault_go_on(struct pager *pg, waiter_id id, bool may_hold,
 {
 	const struct page *p = &pg->page[pg->waiter[id].page];
 
-	/* Its page may have gone again meanwhile. */
+	/* The page may have left again while the fault waited. */
 	if (p->state != PAGE_RESIDENT || (p->flags & PAGE_PARTIAL))
 		return fault_try(pg, id, ret_account);
 	fault_end(pg, id, may_hold, io_ns);

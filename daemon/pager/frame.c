@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The frame table: getting and putting frames, and nothing about whom to
- * take them from (clock.c). */
+/* The frame table: getting and putting frames.  clock.c decides which frame is
+ * evicted. */
 #include "daemon/pager/frame.h"
 
 #include "daemon/pager/account.h"
 
-/* The account at or above `account` that has no room for `units` more. */
+/* Returns `account` or the first one above it that has no room for `units` more
+ * frames; 0: all have. */
 static account_id account_in_the_way(const struct pager *pg,
 				     account_id account, uint64_t units)
 {
@@ -14,8 +15,8 @@ static account_id account_in_the_way(const struct pager *pg,
 	return account;
 }
 
-/* (All of the watermark would be too much: under load the pool is below it half
- * of the time.) */
+/* Readahead leaves a quarter of the low watermark free, not all of it: under
+ * load the pool is below the watermark half of the time. */
 uint32_t frame_room(const struct pager *pg, const struct pager_segment *sg,
 		    bool has_waiter, uint32_t most)
 {
@@ -99,9 +100,9 @@ void frame_set_flags(struct pager *pg, frame_id id, uint8_t set,
 		frame_line_add(pg, &pg->cold_line, id);
 }
 
-/* ---- lines */
+/* ---- lines (see struct frame_line) */
 
-/* `offset` from the head. */
+/* The place in the line that is `offset` behind the head. */
 static frame_id *line_place(const struct pager *pg, struct frame_line *line,
 			  uint32_t offset)
 {

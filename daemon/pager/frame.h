@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* The frame table: who gets one, and lines of frames to be looked at. */
+/* The frame table, and lines of frames. */
 #ifndef MEMD_PAGER_FRAME_H
 #define MEMD_PAGER_FRAME_H
 
 #include "daemon/pager/tables.h"
 
-/* 0 when there is none; *ret_account then says whose limit is in the way (0:
- * the pool is empty). */
+/* Take a frame (of the segment's order) for a page.  Returns 0 if there is
+ * none; *ret_account is then the account whose limit is in the way, or 0 if the
+ * pool has not enough free frames. */
 frame_id frame_get(struct pager *pg, segment_id segment, page_id page,
 		   account_id *ret_account);
 void frame_put(struct pager *pg, frame_id id);
-/* How many more pages of the segment, `most` at most, have room within all
- * limits and without touching the last quarter of the low watermark: what
- * readahead may take.  With a waiter, who would soon ask for the others too,
- * half of that quarter's rest as well. */
+/* How many more pages of the segment readahead may bring in, `most` at most: as
+ * many as fit into the account's limits and leave a quarter of the low
+ * watermark free.  With a waiter, which will soon ask for the other pages too:
+ * at least as many as fit into half of the free frames. */
 uint32_t frame_room(const struct pager *pg, const struct pager_segment *sg,
 		    bool has_waiter, uint32_t most);
-/* The account whose limit leaves no room for a page of the segment, or 0. */
+/* The account whose limit leaves no room for another page of the segment, or
+ * 0. */
 account_id frame_limited_by(const struct pager *pg,
 			    const struct pager_segment *sg);
 void frame_set_flags(struct pager *pg, frame_id id, uint8_t set,
 		     uint8_t clear);
-/* Lines of frames.  _add: if it is not in it yet.  _take: 0 when it is
- * empty. */
+/* Lines of frames.  add does nothing if the frame is in the line already.  take
+ * returns 0 if the line is empty. */
 void frame_line_add(struct pager *pg, struct frame_line *line, frame_id id);
 frame_id frame_line_take(struct pager *pg, struct frame_line *line);
 

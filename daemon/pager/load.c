@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Bringing pages in from their slots: read, verify, install.
+/* Loading: reads pages from their slots, verifies their checksums, and installs
+ * them.
  *
- * A request that fails, or whose bytes do not match their checksum, is read
- * again page by page, so that one bad sector loses one page and a passing
- * fault loses none.  A page that fails twice is LOST; its slot is never used
- * again, unless the store says that only what it contained is lost. */
+ * If a request fails, or if bytes do not match their checksum, the pages are
+ * read again one by one.  So one bad sector loses one page, and a passing error
+ * loses none.  A page that fails twice is LOST.  Its slot is never used again,
+ * unless the store says that only the content was lost (-SWAP_ELOST). */
 #include "daemon/pager/load.h"
 
 #include "daemon/pager/frame.h"
@@ -19,8 +20,8 @@ static bool is_swapped(const struct pager *pg, const struct pager_segment *sg,
 	       page_state_at(pg, sg, page) == PAGE_SWAPPED;
 }
 
-/* Does the slot of page `i` follow (going backward: precede) that of the page
- * before it in the intake?  Then one request reads both. */
+/* True if one request can read page `i` together with the page before it in the
+ * intake: their slots are neighbours, in the direction of the intake. */
 static bool is_adjacent(const struct pager *pg, const struct pager_segment *sg,
 			const struct intake *in, uint32_t i)
 {
@@ -32,8 +33,8 @@ static bool is_adjacent(const struct pager *pg, const struct pager_segment *sg,
 	       in->step == -1 && slot + units == before;
 }
 
-/* Who faults waits for one request: pages that come along, and need others,
- * would stand in the way of those who wait, too. */
+/* If a fault waits, readahead takes only pages that the same request can read:
+ * further requests would delay other faults. */
 void load_cut(const struct pager *pg, struct intake *in)
 {
 	const struct pager_segment *sg = &pg->segment[in->segment];
@@ -48,10 +49,11 @@ void load_cut(const struct pager *pg, struct intake *in)
 	in->count = count;
 }
 
-/* The arena for reads: one half is for pages that somebody waits for, so that
- * a page of any size finds room however much is read ahead; the other is for
- * readahead, but for its end (unless a page is that large), where the small
- * ones go first. */
+/* The arena for reads has two halves.  The first half is for pages that are
+ * waited for, so that a page of any size finds room, however much is read
+ * ahead.  The second half is for readahead.  Its last sixteenth of the arena is
+ * kept for pages that are waited for, which try it first; a page that is too
+ * large for the rest of the half may use it, too. */
 static uint32_t end_of_ahead(const struct staging *st)
 {
 	return st->unit_count - st->unit_count / 16;
@@ -71,7 +73,8 @@ static struct staging_part part_small(const struct staging *st)
 	return (struct staging_part){ end_of_ahead(st), st->unit_count };
 }
 
-/* Take as much as there is room for.  Returns the pages there is room for. */
+/* Take as much staging as there is room for.  Returns how many pages it
+ * holds. */
 static uint32_t load_staging(struct pager *pg, const struct intake *in,
 			     struct batch *b)
 {
@@ -106,9 +109,9 @@ static void load_add(struct pager *pg, struct pager_segment *sg, batch_id id,
 	b->page_count++;
 }
 
-/* Pages of a batch ascend, so that the slots of neighbours do, too.  Only the
- * first page of an intake may lack a frame: there is room for more than one or
- * none. */
+/* Add the pages in ascending order, so that the slots of neighbours ascend too.
+ * Only the first page of an intake may lack a frame: load_cut() has left others
+ * only if there is room for them. */
 static bool load_add_all(struct pager *pg, const struct intake *in,
 			 batch_id id, account_id *ret_account)
 {
@@ -175,7 +178,7 @@ static void load_verify(struct pager *pg, struct batch *b)
 	}
 }
 
-/* `error` is the store's; 0: it read bytes that are wrong. */
+/* The page is lost.  `error` is the store's; 0: the checksum did not match. */
 static void load_lose(struct pager *pg, struct pager_segment *sg, page_id id,
 		      int error)
 {
@@ -190,8 +193,8 @@ static void load_lose(struct pager *pg, struct pager_segment *sg, page_id id,
 	pg->stats.pages_lost++;
 }
 
-/* Whoever has waited longest for the batch, if that is for page `i` and his
- * answer will speak of that page alone; else 0. */
+/* The fault that has waited longest for the batch, if it waits for page `i` and
+ * its answer will cover only that page; else 0. */
 static waiter_id waiter_of_one(const struct pager *pg, const struct batch *b,
 			     unsigned i)
 {
@@ -220,7 +223,8 @@ static int install_run(struct pager *pg, const struct batch *b, unsigned first,
 				     segment, unit, count, bytes);
 }
 
-/* Pages [first, end) of the batch are good: put them into the data file. */
+/* Put pages [first, end) of the batch, whose bytes are good, into the data
+ * file.  False: no memory now. */
 static bool load_install(struct pager *pg, struct batch *b, unsigned first,
 			 unsigned end)
 {
@@ -241,8 +245,8 @@ static bool load_install(struct pager *pg, struct batch *b, unsigned first,
 	return true;
 }
 
-/* Where the run of good neighbours ends that begins with page `first` of the
- * batch. */
+/* The end of the run of good, neighbouring pages that starts with page `first`
+ * of the batch. */
 static unsigned good_end(const struct batch *b, unsigned first)
 {
 	unsigned end = first + 1;
@@ -253,7 +257,9 @@ static unsigned good_end(const struct batch *b, unsigned first)
 	return end;
 }
 
-/* Everything has been read (twice, where that was needed). */
+/* Settle each page, after everything was read (twice if needed): it is
+ * installed, or lost, or its segment is dying.  False: some could not be
+ * installed now. */
 static bool load_settle(struct pager *pg, struct batch *b)
 {
 	struct pager_segment *sg = &pg->segment[b->segment[0]];
@@ -266,7 +272,7 @@ static bool load_settle(struct pager *pg, struct batch *b)
 		if (b->settled & bit)
 			continue;
 		if (is_dying) {
-			/* An install that failed may have done a part. */
+			/* A failed install may have made some units present. */
 			pg->ops->discard(pg->ctx, b->segment[0],
 					 page_index(sg, b->page[i])
 						 << sg->order,

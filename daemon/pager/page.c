@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Entries of the page table: the one function that moves a page from state
- * to state, and the counters that go with it. */
+/* Entries of the page table.  page_enter() is the only function that changes
+ * the state of a page; it also keeps the counters. */
 #include "daemon/pager/page.h"
 
 #include "daemon/pager/account.h"
@@ -23,7 +23,8 @@ static bool has_frame(unsigned state)
 	       state == PAGE_EVICTING;
 }
 
-/* It is RESIDENT and keeps a slot? */
+/* If the page is RESIDENT and has a slot, count it as slotted, and note its
+ * frame for reclaim_slots(). */
 static void note_slotted(struct pager *pg, struct pager_segment *sg,
 			 const struct page *p)
 {
@@ -86,7 +87,8 @@ void page_set_slot(struct pager *pg, struct pager_segment *sg, page_id id,
 	note_slotted(pg, sg, p);
 }
 
-/* Neighbours are told of together. */
+/* Tell the store of the slots in the chain: one call for each run of
+ * neighbours. */
 static void discard_chain(struct pager *pg, slot_id slot)
 {
 	while (slot != SLOT_NONE) {

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The pager: decides which pages have frames.
+/* The pager decides which pages have frames.
  *
- * It has no sockets, no clock and no system calls.  What happens is told to
- * it by calls (a fault, an I/O completion, the time); what it wants done it
- * asks for through struct pager_ops, and whom it serves it answers through
- * struct pager_callbacks.  The same code therefore runs in the daemon, in the
- * simulator and in a unit test.
+ * It has no sockets, no clock and no system calls.  Calls tell it what has
+ * happened (a fault, the end of an I/O, the time).  It asks for work through
+ * struct pager_ops, and answers its users through struct pager_callbacks.  So
+ * the same code runs in the daemon, in the simulator and in unit tests.
  *
- * Sizes here are in pages of the segment, or, where a name says `units`, in
- * 4 KiB units: a page of order n is 2^n units, takes 2^n frames of the pool
- * and 2^n slots of the store.
+ * Numbers are in pages of the segment.  If a name says `units`, they are in
+ * units of 4 KiB.  A page of order n is 2^n units; it takes 2^n frames of the
+ * pool and 2^n slots of the store.
  *
- * Threads: one; nothing blocks. */
+ * Threads: one.  No call blocks. */
 #ifndef MEMD_PAGER_PAGER_H
 #define MEMD_PAGER_PAGER_H
 
@@ -23,20 +22,21 @@
 
 enum { PAGER_UNIT_BYTES = 4096 };
 
-/* Frames and slots that one pager can have, together: all have numbers of 32
- * bits, and 0 and the largest one mean something else. */
+/* The most frames and slots, together, of one pager: they have numbers of 32
+ * bits, and 0 and the largest number have other meanings. */
 #define PAGER_UNITS_MAX		(UINT32_MAX - UINT32_C(1))
 
 struct pager;
-typedef uint32_t segment_id;	/* 0 is never a segment */
+typedef uint32_t segment_id;	/* 0: no segment */
 typedef uint32_t account_id;	/* 0: no account, no limit */
 
 enum fault_kind {
 	FAULT_ZERO,		/* first touch: a zeroed frame */
-	FAULT_HIT,		/* was resident */
+	FAULT_HIT,		/* the page was resident */
 	FAULT_SWAP_IN,		/* its slot was read */
-	FAULT_PUT_BACK,		/* was on its way out */
-	FAULT_LOST,		/* its bytes are gone */
+	/* The page was being evicted, and was put back. */
+	FAULT_PUT_BACK,
+	FAULT_LOST,		/* its bytes are lost */
 	FAULT_KINDS
 };
 
@@ -44,12 +44,15 @@ const char *fault_kind_name(enum fault_kind kind);
 
 #define PAGER_NO_PAGE UINT64_MAX
 
-/* Answer to one pager_fault().  Pages [first, first + count) are resident
- * now, `page` among them.  All of them may be mapped but for `mark`: its first
- * touch is to be told at once, with pager_touched(); PAGER_NO_PAGE: none.
- * error: 0, -EIO (lost), -EFAULT (no such page or
- * segment gone), -EBUSY (too many faults in flight), -ENOMEM (no frame can be
- * freed now: all is pinned, or the store has failed; try again later). */
+/* The answer to one pager_fault().  If error is 0, pages [first, first +
+ * count), which include `page`, are resident and may be mapped, except `mark`.
+ * The first touch of `mark` must be reported at once with pager_touched().
+ * PAGER_NO_PAGE: there is no mark.
+ *
+ * error: 0, -EIO (the page is lost), -EFAULT (no such page, or the segment is
+ * gone), -EBUSY (too many faults in flight), or -ENOMEM (no frame can be freed
+ * now, because all pages are pinned or the store has failed; try again
+ * later). */
 struct pager_reply {
 	uint64_t cookie;
 	segment_id segment;
@@ -58,97 +61,109 @@ struct pager_reply {
 	uint64_t mark;
 	enum fault_kind kind;
 	int error;
-	uint64_t start_ns;	/* pager_fault() */
-	uint64_t frame_ns;	/* it had a frame; = start_ns if at once */
-	uint64_t io_ns;		/* its slot had been read; = frame_ns if none */
-	uint64_t end_ns;	/* answered */
+	uint64_t start_ns;	/* time of pager_fault() */
+	uint64_t frame_ns;	/* when it got a frame; start_ns if at once */
+	/* When its slot had been read; frame_ns if nothing was read. */
+	uint64_t io_ns;
+	uint64_t end_ns;	/* time of the answer */
 };
 
-/* Units that are to be taken out together. */
+/* Units that are captured together: taken out of the data file, with their
+ * bytes. */
 struct pager_capture {
 	segment_id segment;
 	uint64_t unit, count;
-	void *to;		/* count * PAGER_UNIT_BYTES */
-	int error;		/* the answer: 0 or -errno */
-	/* Of what was taken out, units [lost, lost_end): their bytes could not
-	 * be had after all, and are gone.  0, 0: none. */
+	void *to;		/* count * PAGER_UNIT_BYTES bytes */
+	int error;		/* result: 0 or -errno */
+	/* Result: units [lost, lost_end) were taken out, but their bytes could
+	 * not be read and are lost.  0, 0: none. */
 	uint64_t lost, lost_end;
 };
 
-enum { PAGER_CAPTURES_MAX = 64 };	/* at once */
+enum { PAGER_CAPTURES_MAX = 64 };	/* in one call of capture */
 
-/* What the pager asks for.  All are called from inside pager_*() calls and
- * must not call back into the pager. */
+/* What the pager asks for.  The pager calls these from inside pager_*() calls;
+ * they must not call the pager. */
 struct pager_ops {
-	/* Make units [unit, unit + count) of the data file present with
-	 * `bytes` (NULL: zeros).  0; or -ENOMEM (no memory now; some units may
-	 * have been made present; asked again later); nothing else.  A unit
-	 * that is present already keeps its bytes. */
+	/* Make units [unit, unit + count) of the data file present, with the
+	 * content `bytes` (NULL: zeros).  A unit that is present already keeps
+	 * its bytes.  Returns 0, or -ENOMEM: no memory now; some units may have
+	 * been made present, and the pager asks again later.  No other error is
+	 * allowed. */
 	int (*install)(void *ctx, segment_id segment, uint64_t unit,
 		       uint64_t count, const void *bytes);
-	/* The same for one page, for which the fault `cookie` waits.  Its reply
-	 * is called before the pager returns, and speaks of that page only,
-	 * without a mark; so it may be given at once, if that is 0.  NULL:
-	 * install does. */
+	/* As install, for one page on which the fault `cookie` waits.  If this
+	 * returns 0, the pager calls reply for that fault before it returns,
+	 * with this page only and without a mark.  So the answer may be sent to
+	 * the client together with the bytes.  NULL: the pager uses install. */
 	int (*install_for)(void *ctx, uint64_t cookie, segment_id segment,
 			   uint64_t unit, uint64_t count, const void *bytes);
-	/* Take the units out: unmapped everywhere, final bytes in `to`.
-	 * Each of them fails alone, and then nothing of it was taken out;
-	 * -ENOTRECOVERABLE: nor will anything of its segment ever be. */
+	/* Take `count` runs of units out: unmap them everywhere, and copy their
+	 * final bytes to `to`.  Each run fails alone; then nothing of it was
+	 * taken out.  Error -ENOTRECOVERABLE: nothing of this segment can ever
+	 * be taken out. */
 	void (*capture)(void *ctx, struct pager_capture *capture,
 			unsigned count);
-	/* Take the units out, bytes not wanted.  0; or -EBUSY: they cannot be
-	 * taken out now, and the memory they take cannot be used otherwise. */
+	/* Take the units out; their bytes are not needed.  Returns 0, or
+	 * -EBUSY: they cannot be taken out now, and their memory cannot be used
+	 * for anything else. */
 	int (*discard)(void *ctx, segment_id segment, uint64_t unit,
 		       uint64_t count);
-	/* No page of the segment is left, and none will come: give back what
-	 * else there is of its data file, a piece at a time.  To take out a
-	 * unit costs one of *budget, which is more than 0 at first; what costs
-	 * more may exceed it by what it costs.  Returns whether that was all;
-	 * else asked again.  NULL: there is nothing. */
+	/* No page of the segment is left, and none will come.  Give back what
+	 * remains of its data file, a piece at a time.  *budget is > 0 and
+	 * falls by 1 for each unit that is taken out; a piece that costs more
+	 * may exceed it.  Returns true when all is given back; else the pager
+	 * asks again.  NULL: there is nothing to do. */
 	bool (*shed)(void *ctx, segment_id segment, uint32_t *budget);
-	/* Queue one request of the swap store; -EAGAIN: asked again after
-	 * the next completion.  The cookie goes to pager_io_done(). */
+	/* Queue one request of the swap store.  -EAGAIN: the pager asks again
+	 * after the next completion.  The owner passes io->cookie to
+	 * pager_io_done(). */
 	int (*submit)(void *ctx, const struct swap_io *io);
-	/* What is in these slots is not needed any more; no request for any
-	 * of them is in flight.  NULL: nobody wants to know. */
+	/* The content of these slots is not needed any more.  No request for
+	 * them is in flight.  May be NULL. */
 	void (*discard_slots)(void *ctx, uint32_t slot, uint32_t count);
-	/* Is it known that what this slot contained is lost?  Then a page that
-	 * is still in memory is not left to it.  NULL: never. */
+	/* True if the content of this slot is known to be lost.  The pager then
+	 * does not drop a page in memory in favour of that slot.  NULL:
+	 * never. */
 	bool (*is_slot_lost)(void *ctx, uint32_t slot);
 };
 
-/* What the pager tells those it serves.  The same rules hold. */
+/* What the pager tells its users.  The same rule holds: callbacks must not call
+ * the pager. */
 struct pager_callbacks {
 	/* Answer a fault. */
 	void (*reply)(void *ctx, const struct pager_reply *reply);
-	/* These pages have become resident ahead of a reader of `client`, who
-	 * may map all but `mark` (as in struct pager_reply).  Only a hint. */
+	/* These pages have become resident ahead of a reader of `client`.  The
+	 * client may map all of them except `mark` (see struct pager_reply).
+	 * Only a hint. */
 	void (*ready)(void *ctx, uint32_t client, segment_id segment,
 		      uint64_t first, uint64_t count, uint64_t mark);
-	/* Ask whoever maps these pages to unmap them. */
+	/* Ask all clients that map these pages to unmap them. */
 	void (*age)(void *ctx, segment_id segment, uint64_t first,
 		    uint64_t count);
-	/* A deferred request (pager_advise …) has ended. */
+	/* A request of pager_advise() has ended. */
 	void (*done)(void *ctx, uint64_t cookie, int result, uint64_t count);
-	/* The segment is no more: nothing of it is in flight. */
+	/* The segment is gone: nothing of it is in flight. */
 	void (*segment_gone)(void *ctx, segment_id segment);
 };
 
 struct pager_config {
-	uint32_t frame_count;		/* the pool */
-	uint32_t slot_count;		/* the store; 0: none */
+	uint32_t frame_count;		/* size of the pool */
+	uint32_t slot_count;		/* size of the store; 0: no store */
 	uint32_t segments_max;
 	uint32_t accounts_max;
-	uint32_t faults_max;		/* waiting at once, in all */
-	uint32_t low_watermark;		/* frames; 0: a default */
+	/* Faults that may wait at once, in all. */
+	uint32_t faults_max;
+	uint32_t low_watermark;		/* frames; 0: the default */
 	uint32_t high_watermark;
-	uint32_t readahead_max;		/* pages of one window; 0: none */
-	uint32_t requests_max;		/* that the store works on at once; half
-					 * may be readahead.  0: plenty */
+	/* Most pages of one window; 0: no readahead. */
+	uint32_t readahead_max;
+	/* Requests that the store works on at once; half of them may be
+	 * readahead.  0: no limit is known. */
+	uint32_t requests_max;
 	void *staging;			/* page-aligned memory for I/O */
-	size_t staging_bytes;		/* >= 8 MiB for 2 MiB pages; at least
-					 * 512 KiB */
+	/* At least 512 KiB; at least 8 MiB for pages of 2 MiB. */
+	size_t staging_bytes;
 };
 
 /* Returns 0, or -EINVAL, -ENOMEM. */
@@ -157,18 +172,20 @@ int pager_create(const struct pager_config *config,
 		 const struct pager_callbacks *callbacks, void *callbacks_ctx,
 		 struct pager **ret_pager) MUST_CHECK;
 
-/* No I/O may be in flight. */
+/* Free the pager; NULL is allowed.  No I/O may be in flight. */
 void pager_destroy(struct pager *pg);
 
-/* ---- accounts: who pays.  A uid has one, each session one below it. */
+/* ---- accounts: to whom frames and mapped memory are charged.  A uid has one,
+ * and each of its sessions has one below it. */
 
-/* 0 limits mean none.  Returns 0, or -EAGAIN (accounts_max). */
+/* Limits of 0 mean no limit.  Returns 0, or -EAGAIN (accounts_max). */
 int pager_account_add(struct pager *pg, account_id parent,
 		      uint64_t limit_frames, uint64_t limit_mapped_units,
 		      account_id *ret_account) MUST_CHECK;
 void pager_account_remove(struct pager *pg, account_id account);
 
-/* Lowering the frames below use starts evicting; nothing is lost. */
+/* Set the limits.  If the account uses more frames than its new limit, the
+ * pager evicts the rest; no byte is lost. */
 void pager_account_limit(struct pager *pg, account_id account,
 			 uint64_t limit_frames, uint64_t limit_mapped_units);
 
@@ -182,36 +199,39 @@ void pager_account_get(const struct pager *pg, account_id account,
 
 /* ---- segments */
 
-/* `serial` seeds checksums and must never repeat.
- * Returns 0, -ENOSPC (pool and store are committed), -EDQUOT (account),
- * -EAGAIN (segments_max), -EINVAL (zero pages, a page too large for this
- * pool: it needs 16 times the page size). */
+/* Make a segment of `page_count` pages, which are zeros.  `serial` is part of
+ * the checksums and must never be used twice.  Returns 0, or -ENOSPC (pool and
+ * store are committed), -EDQUOT (a limit of the account), -EAGAIN
+ * (segments_max), -EINVAL (no pages or too many, or a page too large: the pool
+ * must hold 16 of them, and staging one). */
 int pager_segment_create(struct pager *pg, uint64_t serial,
 			 uint64_t page_count, unsigned order,
 			 account_id account, segment_id *ret_segment)
 	MUST_CHECK;
 
-/* One that was refused with -ENOSPC or -EDQUOT: would it fit if all that is
- * being taken down had gone, but for what ops.discard refuses? */
+/* A segment was refused with -ENOSPC or -EDQUOT.  Returns true if it will fit
+ * when the segments that are being taken down have gone.  Segments that
+ * ops.discard refuses do not count as going. */
 bool pager_segment_will_fit(const struct pager *pg, uint64_t page_count,
 			    unsigned order, account_id account);
 
-/* Advice on this segment, which nobody has pinned yet, has a share of its own,
- * together with others of the kind: PAGER_ADVICE_RESERVED under way at once,
- * and pins of an eighth of the pool.  What is done to all other segments cannot
- * use that up. */
+/* Give advice on this segment a share of its own, together with all other
+ * reserved segments: PAGER_ADVICE_RESERVED requests at once, and pins of an
+ * eighth of the pool.  Advice on other segments cannot use up this share.  The
+ * segment must have no pins yet. */
 enum { PAGER_ADVICE_RESERVED = 64 };
 void pager_segment_reserve(struct pager *pg, segment_id segment);
 
-/* Its faults in flight are answered -EFAULT.  Its frames and slots become free
- * at once, or, of a large segment, piece by piece in pager_run(), or, where
- * I/O is in flight, as that ends; then callbacks.segment_gone.  The id must not
- * be used any more.  Where ops.discard refuses, the segment's frames stay taken
- * until pager_retry_teardown(). */
+/* Destroy a segment.  Its faults in flight are answered with -EFAULT.  Its
+ * frames and slots become free at once; those of a large segment piece by piece
+ * in pager_run(), and those with I/O in flight when the I/O ends.  Then the
+ * pager calls callbacks.segment_gone.  The id must not be used any more.  If
+ * ops.discard refuses, the segment's frames stay in use until
+ * pager_retry_teardown(). */
 void pager_segment_destroy(struct pager *pg, segment_id segment);
 
-/* Try again to take down segments that ops.discard refused.  Returns how many
- * there are; pager_run() does it. */
+/* Try again to take down the segments that ops.discard has refused.  Returns
+ * how many there are.  pager_run() does the work. */
 uint32_t pager_retry_teardown(struct pager *pg);
 
 struct segment_info {
@@ -226,41 +246,43 @@ void pager_segment_get(const struct pager *pg, segment_id segment,
 
 /* ---- what happens */
 
-/* A client misses a page.  Answered through callbacks.reply, exactly once,
- * perhaps before this returns.
+/* A client misses a page.  The pager answers through callbacks.reply exactly
+ * once, perhaps before this call returns.
  *
- * To read and to write are the same: what is dirty is found by checksum when
- * the page leaves.
+ * Reading and writing are the same here: the checksum shows whether the page is
+ * dirty when it is evicted.
  *
- * client    whom callbacks.ready is to tell what is read ahead for it; 0:
- *           nobody.  Then no more is read than what the answer can speak of.
+ * client  the client that callbacks.ready tells of pages that are read ahead
+ *         for it; 0: none.  Then the pager reads no more than the answer can
+ *         cover.
  *
- * A client may also ask for a page that is there, when it has come to the end
- * of what it was told of: the answer says what is behind it. */
+ * A client may also ask for a page that is resident, when it has reached the
+ * end of the pages that it was told of.  The answer covers the pages behind
+ * it. */
 void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
 		 uint32_t client, uint64_t cookie, uint64_t now_ns);
 
-/* Clients mapped these resident pages by themselves.  Returns true when that
- * has set off readahead. */
+/* Clients have mapped these resident pages without asking.  Returns true if
+ * this has started readahead. */
 bool pager_touched(struct pager *pg, segment_id segment, uint64_t first,
 		   uint64_t count, uint64_t now_ns);
 
-/* Are pages [first, first + count) all here, with all their bytes?  Then they
- * have been used, and stay until the pager is called again: to read them takes
- * no pin. */
+/* If pages [first, first + count) are all resident and whole, mark them as used
+ * and return true.  They stay resident until the next call of the pager, so the
+ * caller can read them without a pin. */
 bool pager_use_resident(struct pager *pg, segment_id segment, uint64_t first,
 			uint64_t count);
 
-/* Somebody will ask about this page soon: have the processor fetch what is
- * known of it. */
+/* Have the processor fetch the entries of this page, which will be asked about
+ * soon. */
 void pager_prefetch(const struct pager *pg, segment_id segment, uint64_t page);
 
-/* A request given to ops.submit has ended (0 or -errno). */
+/* A request given to ops.submit has ended.  result: 0 or -errno. */
 void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
 		   uint64_t now_ns);
 
-/* Do a bounded piece of background work: retries, eviction toward the
- * watermarks and limits.  Returns true while there is more to do at once. */
+/* Do a bounded piece of background work: retries, teardown, and eviction toward
+ * the watermarks and limits.  Returns true if there is more to do at once. */
 bool pager_run(struct pager *pg, uint64_t now_ns);
 
 enum pager_advice {
@@ -269,13 +291,16 @@ enum pager_advice {
 	PAGER_PIN, PAGER_UNPIN
 };
 
-/* Do `advice` to pages [first, first + count).  Ends through callbacks.done,
- * perhaps before this returns; `count` there is how many pages were acted on.
- * Results: 0, -EINVAL (range; UNPIN of what is not pinned), -EBUSY (pinned, or
- * too many requests; UNPIN while a PIN or UNPIN of the same pages is under
- * way), -ENOMEM (more pins than half the pool or than the account's limit
- * allows; nothing pinned), -EIO (PIN met a lost page; nothing pinned), -EFAULT
- * (segment destroyed meanwhile). */
+/* Apply `advice` to pages [first, first + count).  The end is reported through
+ * callbacks.done, perhaps before this call returns; `count` there is the number
+ * of pages that were acted on.  WILLNEED is reported at once and goes on in the
+ * background; if too many are under way, it does nothing.
+ *
+ * Results: 0, -EINVAL (bad range; UNPIN of pages that are not pinned), -EBUSY
+ * (pages are pinned, or too many requests; UNPIN while a PIN or UNPIN of the
+ * same pages is under way), -ENOMEM (more pins than half of the pool or of the
+ * account's limit; nothing is pinned), -EIO (PIN met a lost page; nothing is
+ * pinned), -EFAULT (no such segment, or it was destroyed meanwhile). */
 void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 		  uint64_t count, enum pager_advice advice, uint64_t cookie,
 		  uint64_t now_ns);
@@ -291,33 +316,38 @@ struct pager_stats {
 	uint64_t faults[FAULT_KINDS];
 	uint64_t faults_waiting;
 	uint64_t advice_waiting;
-	uint64_t frame_waits;		/* faults that had to wait for one */
-	uint64_t frames_examined;	/* in search of one */
+	/* Faults that had to wait for a frame. */
+	uint64_t frame_waits;
+	/* Frames looked at, in search of a victim. */
+	uint64_t frames_examined;
 	uint64_t aged, evicted, evicted_clean, evicted_zero, written;
 	uint64_t pages_read;
 	uint64_t readahead_pages, readahead_hits, readahead_wasted;
 	uint64_t write_errors, checksum_errors, pages_lost;
-	uint64_t read_errors;		/* but for what the store has lost */
+	/* Without those whose content the store has lost. */
+	uint64_t read_errors;
 	uint64_t install_retries, capture_errors;
-	uint64_t minor_reported;	/* pages of pager_touched() */
+	/* Pages reported with pager_touched(). */
+	uint64_t minor_reported;
 	uint64_t metadata_bytes;
 };
 void pager_stats_get(const struct pager *pg, struct pager_stats *ret_stats);
 
-/* Recount every table and ASSERT the invariants of tables.h.  Slow: walks all
- * frames and all page tables. */
+/* Count everything in the tables again, and ASSERT the invariants of tables.h.
+ * Slow: walks all frames and all page tables. */
 void pager_check(const struct pager *pg);
 
-/* Is an account over its limit, although nothing of it could go of late?  It is
- * looked at again in a call of pager_run() some time later, which somebody must
- * see to. */
+/* True if an account may be over its limit, perhaps because nothing of it could
+ * be evicted lately.  pager_run() looks at such an account again some time
+ * later, so the owner must call pager_run() then. */
 bool pager_is_over_limits(const struct pager *pg);
 
-/* Is there a fault, an advice or I/O that has not ended?  Cheap, as opposed
- * to pager_stats_get(), which asks the system how large the tables are. */
+/* True if a fault, an advice or a batch has not ended.  Cheap, unlike
+ * pager_stats_get(), which asks the system how large the tables are. */
 bool pager_is_waiting(const struct pager *pg);
 
-/* True when no page of any segment has I/O in flight. */
+/* True if no batch is in use: no I/O is in flight, and no page waits in
+ * staging. */
 bool pager_is_idle(const struct pager *pg);
 
 #endif

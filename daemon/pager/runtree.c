@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The tree of clear runs.  `span` is always the number of bits a node stands
- * for; bits past the end of the map count as set. */
+/* The tree of clear runs.  `span` is the number of bits that a node covers.
+ * Bits behind the end of the map count as set. */
 #include "daemon/pager/runtree.h"
 
 #include "common/bitmap.h"
@@ -8,9 +8,9 @@
 #include <errno.h>
 
 struct node {
-	uint32_t head;		/* clear run at the start */
-	uint32_t tail;		/* clear run at the end */
-	uint32_t best;		/* longest anywhere */
+	uint32_t head;		/* length of the clear run at the start */
+	uint32_t tail;		/* length of the clear run at the end */
+	uint32_t best;		/* length of the longest clear run */
 };
 
 enum { ROOT = 1, LEAF_WORDS = RUNTREE_LEAF_BITS / 64 };
@@ -31,9 +31,9 @@ static uint64_t word_at(const struct runtree *rt, uint32_t word)
 	return ~UINT64_C(0);
 }
 
-/* The run that reaches into this word, `run` bits so far, goes on through it;
- * what ends here is noted in the leaf.  Returns the run that reaches the end
- * of the word. */
+/* Walk through one word of a leaf.  `run` is the length of the clear run that
+ * reaches into the word.  Runs that end in the word are noted in the leaf.
+ * Returns the length of the run that reaches the end of the word. */
 static uint32_t step_through_word(uint64_t word, uint32_t run, bool *has_set,
 				  struct node *leaf)
 {
@@ -73,7 +73,7 @@ static struct node look_at_leaf(const struct runtree *rt, uint32_t idx)
 	return leaf;
 }
 
-/* What the two below are together, which stand for `span` bits each. */
+/* Make node idx from the two nodes below it, which cover `span` bits each. */
 static struct node runtree_join(const struct runtree *rt, uint32_t idx,
 				uint64_t span)
 {
@@ -89,7 +89,7 @@ static struct node runtree_join(const struct runtree *rt, uint32_t idx,
 	return both;
 }
 
-/* Bring the levels above leaves [first, last] up to date. */
+/* Update the levels above leaves [first, last]. */
 static void join_upward(struct runtree *rt, uint32_t first, uint32_t last)
 {
 	uint64_t span = RUNTREE_LEAF_BITS;
@@ -118,7 +118,8 @@ int runtree_init(struct runtree *rt, const uint64_t *map, uint32_t bit_count)
 			 2 * (size_t)rt->leaf_count);
 	if (err != 0)
 		return err;
-	/* Not look_at_leaf(): the map is sparse, and looking makes memory. */
+	/* Do not use look_at_leaf(): the map is sparse, and reading it would
+	 * allocate memory. */
 	for (uint32_t i = 0; i < bit_count / RUNTREE_LEAF_BITS; i++)
 		*node_at(rt, rt->leaf_count + i) = (struct node){
 			RUNTREE_LEAF_BITS, RUNTREE_LEAF_BITS, RUNTREE_LEAF_BITS
@@ -152,8 +153,8 @@ uint32_t runtree_longest(const struct runtree *rt)
 	return node_at(rt, ROOT)->best;
 }
 
-/* The first run of `count` inside the stretch of node `idx`, which has one,
- * begins at `start` and is `span` bits long. */
+/* Node `idx` covers `span` bits from `start` on, and has a clear run of `count`
+ * bits.  Returns where the first one begins. */
 static uint32_t descend(const struct runtree *rt, uint32_t idx,
 			uint64_t start, uint64_t span, uint32_t count)
 {
@@ -179,8 +180,9 @@ static uint32_t descend(const struct runtree *rt, uint32_t idx,
 	return (uint32_t)first;
 }
 
-/* Walk to the right over ever larger stretches.  `carry` is the clear run
- * that ends where the next stretch begins, not reaching back before `from`. */
+/* Walk to the right, over larger and larger parts.  `carry` is the length of
+ * the clear run that ends where the next part begins; it does not reach back
+ * before `from`. */
 uint32_t runtree_find(const struct runtree *rt, uint32_t from, uint32_t count)
 {
 	uint32_t idx = rt->leaf_count + from / RUNTREE_LEAF_BITS, carry;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Where in a bitmap is a run of clear bits that is long enough?  A tree over
- * the caller's bitmap answers in logarithmic time, also when nearly every bit
- * is set, where a search of the map itself would look at all of it.
+/* A tree over a bitmap of the caller.  It finds a run of clear bits that is
+ * long enough, in logarithmic time.  A search of the map itself would look at
+ * all of it when nearly every bit is set.
  *
- * Leaves stand for RUNTREE_LEAF_BITS bits each.  A node knows three lengths
- * of its stretch: the clear run it begins with, the one it ends with, and the
- * longest inside; two neighbours' lengths give those of both together.  Nodes
- * lie in a flat table as in a heap: 1 is the root, 2n and 2n + 1 are below n.
+ * A leaf covers RUNTREE_LEAF_BITS bits.  Each node has three lengths: of the
+ * clear run at its start, of the one at its end, and of the longest one.  The
+ * lengths of two neighbours give those of their parent.  The nodes are in a
+ * flat table, like a heap: 1 is the root, and 2n and 2n + 1 are below n.
  *
- * The bitmap stays the truth: the tree only repeats it, and is told of every
- * change by runtree_update(). */
+ * The bitmap is authoritative; the tree only summarizes it.  The caller reports
+ * every change with runtree_update(). */
 #ifndef MEMD_PAGER_RUNTREE_H
 #define MEMD_PAGER_RUNTREE_H
 
@@ -27,24 +27,25 @@ struct runtree {
 	uint32_t leaf_count;	/* a power of two */
 };
 
-/* Make the tree of `map`, whose bits are all clear.  0 or -errno. */
+/* Make the tree of `map`, whose bits must all be clear.  Returns 0 or
+ * -errno. */
 int runtree_init(struct runtree *rt, const uint64_t *map, uint32_t bit_count)
 	MUST_CHECK;
 
-/* Accepts a zeroed or failed struct. */
+/* Accepts a zeroed struct, and one whose init has failed. */
 void runtree_fini(struct runtree *rt);
 
-/* Bits [first, first + count) of the map have changed. */
+/* Bits [first, first + count) of the map have changed: update the tree. */
 void runtree_update(struct runtree *rt, uint32_t first, uint32_t count);
 
-/* Length of the longest clear run. */
+/* The length of the longest clear run. */
 uint32_t runtree_longest(const struct runtree *rt);
 
-/* Start of a run of `count` (> 0) clear bits that lies in [from, bit_count),
- * the first such; bit_count when there is none. */
+/* The start of the first run of `count` (> 0) clear bits inside [from,
+ * bit_count); bit_count if there is none. */
 uint32_t runtree_find(const struct runtree *rt, uint32_t from, uint32_t count);
 
-/* ASSERT that every node tells the truth about the map. */
+/* ASSERT that every node agrees with the map. */
 void runtree_check(const struct runtree *rt);
 
 #endif

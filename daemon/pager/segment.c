@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The segment table: ranges of the page table, and commitment. */
+/* The segment table: each segment has a range of the page table.
+ * Commitment. */
 #include "daemon/pager/segment.h"
 
 #include "daemon/pager/account.h"
@@ -7,10 +8,11 @@
 
 uint64_t segment_commit_limit(const struct pager *pg)
 {
-	/* The reserve is what guarantees progress: twice the largest page
-	 * there may be (segment_create: a sixteenth of the pool).  So either
-	 * enough frames are free for such a page or enough slots to evict
-	 * one; with less, both could be short of it by a few units. */
+	/* The reserve guarantees progress.  It is twice the largest page that
+	 * is allowed (a sixteenth of the pool: pager_segment_create()).  So
+	 * there are always either enough free frames for such a page, or enough
+	 * slots to evict one.  Without the reserve, both could lack a few
+	 * units. */
 	uint64_t reserve = MAX(pg->config.frame_count / 8, 16u);
 	uint64_t room = (uint64_t)pg->config.slot_count +
 			pg->config.frame_count - reserve;
@@ -23,14 +25,16 @@ uint64_t segment_table_pages(const struct pager_segment *sg)
 	return DIV_ROUND_UP(sg->page_count, PAGES_PER_CHUNK) * PAGES_PER_CHUNK;
 }
 
-/* The first gap behind segment *before, 0: from the start.  Returns where it
- * starts, and which segment is before it; 0: there is none. */
+/* Find the first gap of `need` entries behind segment *before (0: from the
+ * start).  Returns the first entry, or 0 if there is no gap.  *before becomes
+ * the segment before the gap. */
 static page_id find_gap(const struct pager *pg, uint64_t need,
 			segment_id *before)
 {
 	for (;;) {
 		const struct pager_segment *sg = &pg->segment[*before];
-		bool is_start = *before == 0;	/* page 0 is nobody's */
+		/* Entry 0 belongs to no segment. */
+		bool is_start = *before == 0;
 		uint64_t at = is_start ? PAGES_PER_CHUNK :
 					 sg->first + segment_table_pages(sg);
 		segment_id next = is_start ? pg->segment_first : sg->next;
@@ -41,8 +45,9 @@ static page_id find_gap(const struct pager *pg, uint64_t need,
 	}
 }
 
-/* Next-fit: whoever makes many segments must not cost all others a walk along
- * them each time. */
+/* Next-fit: the search starts behind the segment that was added last.  So a
+ * client that makes many segments does not cause a walk over all of them each
+ * time. */
 static page_id find_page_range(const struct pager *pg, uint64_t page_count,
 			       segment_id *ret_before)
 {

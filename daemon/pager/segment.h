@@ -5,14 +5,16 @@
 
 #include "daemon/pager/tables.h"
 
-/* Units that may be promised: all that pool and store can hold at once. */
+/* The most units that may be committed: pool and store together, less a reserve
+ * and the quarantined slots. */
 uint64_t segment_commit_limit(const struct pager *pg);
-/* It is DYING, and nothing keeps it (or, with a negative number, no more). */
+/* Count (sign 1) or no longer count (-1) the segment's units among those that
+ * will go soon: it is DYING, and ops.discard has not refused. */
 void segment_charge_dying(struct pager *pg, const struct pager_segment *sg,
 			  int64_t sign);
-/* No page of it is left. */
+/* Free the entry of a DYING segment that has no pages left. */
 void segment_free(struct pager *pg, segment_id id);
-/* Entries of the page table that it has. */
+/* The number of entries in the page table that belong to the segment. */
 uint64_t segment_table_pages(const struct pager_segment *sg);
 
 #endif

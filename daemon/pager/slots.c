@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Slots as bits, chains as an array of successors.  Every change of used_map
- * goes through mark_used() and mark_free(), which keep the tree of free runs
- * in step. */
+/* Slots: bitmaps, and an array of successors for the chains.  Every change of
+ * used_map goes through mark_used() and mark_free(), which also update the tree
+ * of free runs. */
 #include "daemon/pager/slots.h"
 
 #include "common/bitmap.h"
@@ -39,7 +39,7 @@ int slots_init(struct slots *sl, uint32_t slot_count)
 		.slot_count = slot_count,
 		.free_count = slot_count,
 	};
-	/* The largest id is slot_count itself, and counts must not wrap. */
+	/* The largest id is slot_count itself, so counts must not wrap. */
 	if (slot_count == 0 || slot_count == UINT32_MAX)
 		return -EINVAL;
 	err = table_init(&sl->used_map, "memd-slots-used", 8, words);
@@ -86,7 +86,7 @@ static void mark_free(struct slots *sl, uint32_t first, uint32_t count)
 	sl->used_count -= count;
 }
 
-/* Next-fit: from where the last run ended, then from the start. */
+/* Next-fit: search from the end of the last run, then from the start. */
 uint32_t slots_get_run(struct slots *sl, uint32_t count, slot_id *ret_first)
 {
 	uint32_t first;
@@ -120,7 +120,7 @@ int slots_get_chain(struct slots *sl, uint32_t count, slot_id *ret_first)
 	ASSERT(count > 0);
 	if (count > sl->free_count)
 		return -ENOSPC;
-	/* The longest run each time: no other choice takes fewer. */
+	/* Take the longest run each time: this gives the fewest runs. */
 	while (count > 0) {
 		slot_id first = SLOT_NONE;
 		uint32_t got = slots_get_run(sl, count, &first);
@@ -143,8 +143,8 @@ slot_id slots_next(const struct slots *sl, slot_id slot)
 	return *next_of(sl, slot);
 }
 
-/* Cut the chain's leading run of neighbours off: [first, first + count).
- * Returns where the chain goes on. */
+/* Cut off the run of neighbours at the head of the chain: [first, first +
+ * count).  Returns the next slot of the chain. */
 static slot_id unchain_run(struct slots *sl, slot_id first, uint32_t *ret_count)
 {
 	slot_id slot = first, next;
@@ -188,8 +188,8 @@ void slots_quarantine_chain(struct slots *sl, slot_id first)
 	}
 }
 
-/* Each used slot has at most one before it in a chain, and only used slots
- * come after it. */
+/* Each used slot has at most one predecessor in a chain, and only used slots
+ * are successors. */
 static void check_chains(const struct slots *sl)
 {
 	uint64_t *has_previous = calloc(BITMAP_WORDS((size_t)sl->slot_count),

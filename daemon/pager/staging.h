@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Staging memory: where page bytes stand between the data file and the swap
- * store.  An arena of 4 KiB units handed out in runs.  Reads and writes have
- * an arena each, so that evictions can always go on while loads wait for the
- * frames they will free. */
+/* Staging: memory for the bytes of pages between the data file and the swap
+ * store.  It is an arena of 4 KiB units that are given out in runs.  Reads and
+ * writes have separate arenas, so that evictions can go on while loads wait for
+ * the frames that the evictions will free. */
 #ifndef MEMD_PAGER_STAGING_H
 #define MEMD_PAGER_STAGING_H
 
@@ -19,7 +19,7 @@ struct staging {
 
 void staging_init(struct staging *sg, void *base, uint64_t length_bytes);
 
-/* Where in the arena. */
+/* A part of the arena. */
 struct staging_part {
 	uint32_t first, end;
 };
@@ -29,8 +29,8 @@ static inline struct staging_part staging_all(const struct staging *sg)
 	return (struct staging_part){ 0, sg->unit_count };
 }
 
-/* Take a run of at least `least` and at most `most` units inside of `part`.
- * Returns its length, 0 when there is none that long. */
+/* Take a run of `least` to `most` units inside `part`.  Returns its length; 0
+ * if there is no such run. */
 uint32_t staging_get(struct staging *sg, struct staging_part part,
 		     uint32_t least, uint32_t most, uint32_t *ret_first);
 void staging_put(struct staging *sg, uint32_t first, uint32_t count);
@@ -40,7 +40,7 @@ static inline void *staging_at(const struct staging *sg, uint32_t unit)
 	return sg->base + (uint64_t)unit * 4096;
 }
 
-/* ASSERTs that used_count is what the bitmap says. */
+/* ASSERT that used_count agrees with the bitmap. */
 void staging_check(const struct staging *sg);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Making a pager, and its end. */
+/* pager_create() and pager_destroy(). */
 #include "daemon/pager/tables.h"
 
 #include <errno.h>

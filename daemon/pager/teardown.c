@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Taking segments down in pieces that nobody notices.
+/* Teardown: takes segments down in small pieces, so that no client notices a
+ * delay.
  *
- *   T1  A DYING segment is in pager.dying when something of it can go, in
- *       pager.blocked when ops.discard has refused; or it is in neither and
+ *   T1  A DYING segment is in pager.dying if work on it is possible, and in
+ *       pager.blocked if ops.discard has refused.  If it is in neither, it
  *       waits for I/O of its pages, whose end wakes it. */
 #include "daemon/pager/teardown.h"
 
@@ -13,7 +14,7 @@
 #include "daemon/pager/segment.h"
 #include "daemon/pager/waiting.h"
 
-/* Forget a page of a dying segment that is not busy. */
+/* Free all that a page of a dying segment has.  The page must not be busy. */
 static void page_forget(struct pager *pg, struct pager_segment *sg, page_id id)
 {
 	struct page *p = &pg->page[id];
@@ -46,8 +47,9 @@ static void set_blocked(struct pager *pg, struct pager_segment *sg,
 	pg->blocked_count += sg->is_blocked;
 }
 
-/* Forget the run of forgettable pages that starts at `page`; its data leaves
- * the file in one go.  Returns its end; `page` when the data would not go. */
+/* Forget the run of pages that starts at `page`, at most `most` pages, and take
+ * their data out of the file in one call.  Returns the end of the run; `page`
+ * if ops.discard has refused. */
 static uint64_t forget_run(struct pager *pg, segment_id id, uint64_t page,
 			   uint64_t most)
 {
@@ -87,13 +89,17 @@ static uint32_t busy_pages(const struct pager_segment *sg)
 }
 
 enum {
-	CHUNKS_PER_UNIT = 8,	/* that cost as much to pass over */
-	/* Of the page table, given back at once; as many cost as much as to
-	 * take out a unit.  To ask for some costs as much as four units. */
+	/* Passing over this many chunks costs as much as taking out one
+	 * unit. */
+	CHUNKS_PER_UNIT = 8,
+	/* Chunks of the page table that are given back in one call.
+	 * SHED_CHUNKS_PER_UNIT of them cost as much as taking out one unit; the
+	 * call itself costs SHED_COST units. */
 	SHED_CHUNKS = 256,
 	SHED_CHUNKS_PER_UNIT = 2,
 	SHED_COST = 4,
-	GONE_COST = 16,		/* whatever it was */
+	/* Cost of freeing the segment at the end, in units. */
+	GONE_COST = 16,
 };
 
 static void teardown_spend(uint32_t *budget, uint64_t cost)
@@ -101,8 +107,8 @@ static void teardown_spend(uint32_t *budget, uint64_t cost)
 	*budget -= (uint32_t)MIN((uint64_t)*budget, cost);
 }
 
-/* Give back entries of the page table, which has memory only where it was
- * touched.  Returns whether that was all. */
+/* Give back entries of the page table; only touched ones use memory.  True if
+ * all are given back. */
 static bool shed_entries(struct pager *pg, struct pager_segment *sg)
 {
 	uint64_t all = segment_table_pages(sg), end = sg->first + all;
@@ -122,16 +128,16 @@ static bool shed_entries(struct pager *pg, struct pager_segment *sg)
 	return sg->shed_cursor == all;
 }
 
-/* What one turn has done for a dying segment. */
+/* The result of one turn for a dying segment. */
 enum teardown_end {
 	TEARDOWN_GONE,
 	TEARDOWN_GOES_ON,	/* in the next turn */
 	TEARDOWN_WAITS,		/* for I/O of its pages */
-	TEARDOWN_BLOCKED,	/* ops.discard refused */
+	TEARDOWN_BLOCKED,	/* ops.discard has refused */
 };
 
-/* No page is left: what described them goes, and the data file.  A large one
- * takes several turns. */
+/* No page is left: give back the entries of the page table, and the data file.
+ * A large segment takes several turns. */
 static enum teardown_end segment_shed(struct pager *pg, segment_id id)
 {
 	uint32_t *budget = &pg->teardown_budget;
@@ -144,10 +150,10 @@ static enum teardown_end segment_shed(struct pager *pg, segment_id id)
 	return TEARDOWN_GONE;
 }
 
-/* Forget pages of a DYING segment, as many as the turn's budget has room for.
- * Busy ones are left until their I/O has ended; when none is left the segment
- * goes.  Where the data will not go all stays as it is: the frames are
- * charged as long as their memory is taken. */
+/* Forget pages of a DYING segment, as many as the budget of the turn allows.
+ * Busy pages stay until their I/O has ended.  When no page is left, the segment
+ * goes.  If ops.discard refuses, everything stays: frames are charged as long
+ * as their memory is in use. */
 static enum teardown_end take_pages_down(struct pager *pg, segment_id id)
 {
 	struct pager_segment *sg = &pg->segment[id];
@@ -160,7 +166,7 @@ static enum teardown_end take_pages_down(struct pager *pg, segment_id id)
 					       *budget * CHUNKS_PER_UNIT);
 		uint64_t end = page, cost;
 
-		/* To pass over what was never touched is not free either. */
+		/* Passing over untouched pages is not free either. */
 		teardown_spend(budget, (page - from) / PAGES_PER_CHUNK /
 				       CHUNKS_PER_UNIT);
 		if (*budget == 0) {
@@ -182,14 +188,14 @@ static enum teardown_end take_pages_down(struct pager *pg, segment_id id)
 		return TEARDOWN_GOES_ON;
 	if (used_pages(sg) == 0)
 		return segment_shed(pg, id);
-	/* Once more: for busy pages when their I/O has ended, for those that
-	 * were busy only when we passed, now. */
+	/* Walk again: for busy pages when their I/O has ended; at once if pages
+	 * were busy during this walk and are not now. */
 	sg->teardown_cursor = 0;
 	return used_pages(sg) > busy_pages(sg) ? TEARDOWN_GOES_ON :
 						 TEARDOWN_WAITS;
 }
 
-/* ---- which of them can go on */
+/* ---- which segments can go on */
 
 static void queue_push(struct pager *pg, struct segment_queue *q,
 		       segment_id id)
@@ -229,7 +235,7 @@ void teardown_wake(struct pager *pg, segment_id id)
 		enqueue_dying(pg, id);
 }
 
-/* It is in no queue. */
+/* The segment must be in no queue. */
 static void teardown_step(struct pager *pg, segment_id id)
 {
 	switch (take_pages_down(pg, id)) {

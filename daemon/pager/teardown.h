@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Taking segments down. */
+/* Teardown: takes segments down. */
 #ifndef MEMD_PAGER_TEARDOWN_H
 #define MEMD_PAGER_TEARDOWN_H
 
 #include "daemon/pager/tables.h"
 
-/* One turn's worth, of all that can go on.  The turn's budget is set by the
- * turn. */
+/* Work on the segments in pager.dying, as far as pager.teardown_budget goes.
+ * pager_run() sets the budget. */
 void teardown_run(struct pager *pg);
-/* Some I/O of its pages has ended. */
+/* Some I/O of the segment's pages has ended. */
 void teardown_wake(struct pager *pg, segment_id segment);
 
 #endif

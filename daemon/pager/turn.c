@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* What happens to the pager, and what it has to do because of that: its turn.
+/* Turns: what happens to the pager, and the work that it causes.
  *
- * The files below this one tell by their results what has ended, or put it in
- * a queue.  Only this file says who goes on because of that.  Deferred work
- * stands in these queues of struct pager:
+ * The other files report by their results what has ended, or put it into a
+ * queue.  Only this file decides what goes on because of that.  Deferred work
+ * is in these queues of struct pager:
  *
  *   stalled, stalled_ahead   batches, until the store takes more requests
  *   starved                  batches, until there is memory for their bytes
- *   dying                    segments of which something can go
+ *   dying                    segments, while something of them can go
  *   pool_waiting, accounts   faults, until there are frames
- *   advice                   until no page of it is busy, and there is work
- *                            left in the turn
- *   ahead                    segments whose streams want more */
+ *   advice                   until none of its pages is busy, and the turn
+ *                            has work left
+ *   ahead                    segments whose streams want more pages */
 #include "daemon/pager/account.h"
 #include "daemon/pager/advice.h"
 #include "daemon/pager/ahead.h"
@@ -24,7 +24,7 @@
 #include "daemon/pager/waiting.h"
 #include "daemon/pager/write_back.h"
 
-enum { LOOKS_PER_SEARCH = 1024 };	/* at frames, in a turn */
+enum { LOOKS_PER_SEARCH = 1024 };	/* looks at frames in one turn */
 
 bool pager_touched(struct pager *pg, segment_id segment, uint64_t first,
 		   uint64_t count, uint64_t now_ns)
@@ -35,7 +35,8 @@ bool pager_touched(struct pager *pg, segment_id segment, uint64_t first,
 	if (segment == 0 || segment > pg->config.segments_max ||
 	    sg->state != SEGMENT_LIVE || first >= sg->page_count)
 		return false;
-	/* A report of more than was ever aged at once is not worth more. */
+	/* No more pages than this are aged at once, so no honest report has
+	 * more. */
 	count = MIN(MIN(count, sg->page_count - first), UINT64_C(4096));
 	for (uint64_t page = first; page < first + count; page++) {
 		if (page_next_used(pg, sg, page, 1) != page)
@@ -74,7 +75,7 @@ void pager_prefetch(const struct pager *pg, segment_id segment, uint64_t page)
 	__builtin_prefetch(&pg->chunk[at / PAGES_PER_CHUNK]);
 }
 
-/* Frames that are free or will be without anybody's doing. */
+/* Frames that are free, or will be free without further work. */
 static uint64_t coming_units(const struct pager *pg)
 {
 	return (uint64_t)pg->free_units + pg->units[PAGE_EVICTING];
@@ -88,7 +89,7 @@ static uint64_t units_of_first(const struct pager *pg,
 	return q->head != 0 ? order_units(pg->segment[w->segment].order) : 0;
 }
 
-/* Frames somebody waits for and nobody has started to free. */
+/* Frames that a fault or PIN waits for, beyond those that are coming. */
 static uint64_t missing_units(const struct pager *pg)
 {
 	uint64_t need = MAX(units_of_first(pg, &pg->pool_waiting),
@@ -97,7 +98,7 @@ static uint64_t missing_units(const struct pager *pg)
 	return need - MIN(need, coming_units(pg));
 }
 
-/* One batch toward the high watermark.  Returns true when it evicted. */
+/* Evict one batch, toward the high watermark.  Returns true if it evicted. */
 static bool reclaim_pool(struct pager *pg, struct clock_search *search)
 {
 	uint64_t low = pg->config.low_watermark + pg->ahead_wanted;
@@ -118,12 +119,12 @@ static bool reclaim_pool(struct pager *pg, struct clock_search *search)
 
 enum { ACCOUNT_BATCH_UNITS = 32 };
 
-/* When an account that is over its limit, and all of whose frames are pinned,
- * is looked at again, if nobody waits. */
+/* If all frames of an account over its limit are pinned, and no fault waits,
+ * the account is looked at again after this time. */
 #define VAIN_NS	UINT64_C(100000000)
 
-/* Frames of an account that must go: it is over its limit, or a fault or a
- * PIN of its own waits. */
+/* Frames of the account that must go, because it is over its limit, or because
+ * a fault or PIN of it waits. */
 static uint64_t surplus_units(const struct pager *pg, account_id id)
 {
 	const struct pager_account *ac = &pg->account[id];
@@ -137,7 +138,8 @@ static uint64_t surplus_units(const struct pager *pg, account_id id)
 	return staying - MIN(staying, limit);
 }
 
-/* One batch of an account that has too much.  Returns the frames tried. */
+/* Evict one batch of an account that has too much.  Returns the frames
+ * tried. */
 static uint32_t reclaim_account(struct pager *pg, account_id id,
 				struct clock_search *search)
 {
@@ -152,7 +154,8 @@ static uint32_t reclaim_account(struct pager *pg, account_id id,
 	if (surplus == 0 ||
 	    (!is_waited_for && pg->now_ns < ac->vain_until_ns))
 		return 0;
-	/* Not so many that those who were just served lose what they got. */
+	/* Evict a batch even if less must go; but not so many that faults that
+	 * were just served lose their pages again. */
 	batch = MIN(account_effective_limit(ac, 1) / 8,
 		    (uint64_t)ACCOUNT_BATCH_UNITS);
 	surplus = MAX(surplus, batch);
@@ -165,8 +168,8 @@ static uint32_t reclaim_account(struct pager *pg, account_id id,
 	return tried;
 }
 
-/* Those that have too much in turn, as far as one turn goes.  Returns true when
- * it has evicted. */
+/* Evict from the accounts that have too much, in turn, until the turn's work is
+ * done.  Returns true if it evicted. */
 static bool reclaim_accounts(struct pager *pg, struct clock_search *search)
 {
 	account_id last = pg->accounts[ACCOUNT_PRESSED].tail, id = 0;
@@ -184,8 +187,8 @@ static bool reclaim_accounts(struct pager *pg, struct clock_search *search)
 	return left < all;
 }
 
-/* Have the faults in accounts' queues looked at once more: their pages may have
- * come in by others' doing.  Returns true when any moved on. */
+/* Try the faults in the queues of accounts again: other faults may have brought
+ * their pages in.  Returns true if any went on. */
 static bool retry_accounts(struct pager *pg)
 {
 	for (account_id id = pg->accounts[ACCOUNT_PRESSED].head; id != 0;
@@ -194,9 +197,9 @@ static bool retry_accounts(struct pager *pg)
 	return waiting_retry(pg);
 }
 
-/* Nothing is on its way and nothing can be evicted: waiting longer would be
- * waiting for ever (all is pinned, or the store takes nothing any more).
- * Returns true when there is something to go on with. */
+/* Nothing is under way and nothing can be evicted (all is pinned, or the store
+ * has failed), so waiting faults and PINs would wait for ever: fail them.
+ * Returns true if something can go on. */
 static bool fail_hopeless(struct pager *pg)
 {
 	if (pg->batches_used != 0 || pg->dying_count != pg->blocked_count)
@@ -217,7 +220,7 @@ static void wake_dying(struct pager *pg, const struct batch *b)
 		teardown_wake(pg, b->segment[i]);
 }
 
-/* All requests of the batch have ended; or it was starved, and there may be
+/* All requests of the batch have ended, or it was starved and there may be
  * memory now. */
 static void end_batch(struct pager *pg, batch_id id)
 {
@@ -229,7 +232,8 @@ static void end_batch(struct pager *pg, batch_id id)
 	if (end == BATCH_GOES_ON)
 		return;
 	wake_dying(pg, b);
-	/* Who has a page need not wait for others'. */
+	/* A fault whose page is resident need not wait for the other pages,
+	 * even if the batch is starved. */
 	if (is_load)
 		waiting_end_load(pg, b, end == BATCH_SETTLED);
 	if (is_load && end == BATCH_SETTLED)
@@ -247,7 +251,7 @@ static void retry_starved(struct pager *pg)
 	}
 }
 
-/* ---- what happens */
+/* ---- events */
 
 void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
 		   uint64_t now_ns)
@@ -255,7 +259,8 @@ void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
 	batch_id id;
 
 	pg->now_ns = now_ns;
-	pg->futile_units = 0;	/* a page that came in may leave as it is */
+	/* A page that came in has a slot, so it may leave without a write. */
+	pg->futile_units = 0;
 	id = batch_io_done(pg, io_cookie, result);
 	if (id == 0)
 		return;
@@ -284,7 +289,7 @@ bool pager_run(struct pager *pg, uint64_t now_ns)
 	can_go_on |= reclaim_pool(pg, &pool);
 	can_go_on |= reclaim_accounts(pg, &accounts);
 	can_go_on |= pool.is_cut_short || accounts.is_cut_short;
-	/* Clean and zero pages gave their frames at once. */
+	/* Clean and zero pages have given up their frames at once. */
 	can_go_on |= waiting_retry(pg);
 	can_go_on |= ahead_run(pg);
 	is_waiting = pg->pool_waiting.head != 0 ||

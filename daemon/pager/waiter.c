@@ -74,9 +74,9 @@ void waiter_put(struct pager *pg, waiter_id id)
 	pg->waiting_count--;
 }
 
-/* May it be mapped along with the waiter's page?  Pages that nobody was told
- * of yet: others are mapped already, or were aged and must show by a fault
- * that they are in use. */
+/* True if the client may map this page along with the waiter's page.  Only
+ * pages with one of the waiter's flags qualify: other pages are mapped already,
+ * or were aged, and then a fault must show that they are in use. */
 static bool is_around(const struct pager *pg, const struct waiter *w,
 		      uint64_t page)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A fault that lacks a frame (or staging) waits in the pool's queue, first
- * come first served; one that is over its account's limit waits in that
- * account's queue, so that it delays nobody else.  Popped again, it starts
- * from the beginning: the page may be in any state by then. */
+/* Faults that wait.  A fault that lacks a frame (or staging) waits in the queue
+ * of the pool: first come, first served.  A fault that is over its account's
+ * limit waits in the queue of that account, so it delays no other account.  A
+ * fault that is taken from a queue starts from the beginning, because its page
+ * may be in any state by then. */
 #include "daemon/pager/waiting.h"
 
 #include "daemon/pager/account.h"
@@ -30,13 +31,15 @@ static void refuse_at_once(struct pager *pg, segment_id segment, uint64_t page,
 	pg->up->reply(pg->up_ctx, &reply);
 }
 
-/* Faults of an account that are served at the same time.  An instruction may
- * need four pages at once (x86: eight, seldom).  With many threads and a small
- * limit, each would lose its first page before it has its last one, and none
- * would ever get on.  So most of them are set aside, and whoever was served has
- * room to come again.  There is room for one more after one was brought back,
- * for as long as that may need; then somebody else is set aside. */
-enum { SERVED_BETWEEN = 8 };	/* one that is brought back and the next */
+/* The limit of the faults of an account that are served at the same time.  One
+ * instruction may need four pages at once (on x86 seldom eight).  With many
+ * threads and a small limit, each thread would lose its first page before it
+ * has its last one, and none would make progress.  So most faults are set
+ * aside, and a thread that was served has room for its next fault.  After a
+ * fault was brought back from set_aside, the limit is higher by one for a
+ * while; then another fault is set aside. */
+/* Faults served between bringing one back and the next. */
+enum { SERVED_BETWEEN = 8 };
 
 static uint64_t near_max(const struct pager_account *ac)
 {
@@ -63,7 +66,7 @@ static void waiting_add(struct pager *pg, waiter_id id, account_id account)
 	ac->near_count++;
 }
 
-/* Would this page's fault take a frame? */
+/* True if a fault on this page takes a frame. */
 static bool needs_frame(const struct page *p)
 {
 	return p->state == PAGE_ZERO || p->state == PAGE_SWAPPED;
@@ -99,7 +102,7 @@ void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
 		.is_used = true,
 	};
 	pg->segment[segment].waiting_count++;
-	/* Those who came first get the next frame. */
+	/* Faults that came earlier get the next frame. */
 	if ((pg->pool_waiting.head != 0 &&
 	     needs_frame(&pg->page[sg->first + page])) ||
 	    fault_try(pg, id, &account) == FAULT_MUST_WAIT) {
@@ -110,8 +113,8 @@ void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
 		(void)ahead_run(pg);
 }
 
-/* Try the faults waiting for the pool from the first on, until one must go on
- * waiting there.  Returns true when any moved on. */
+/* Try the faults in the pool's queue, from the first on, until one must wait
+ * there again.  Returns true if any went on. */
 static bool retry_pool(struct pager *pg)
 {
 	bool has_moved = false;
@@ -132,8 +135,8 @@ static bool retry_pool(struct pager *pg)
 	return has_moved;
 }
 
-/* Whose turn it is among the account's faults: one that was set aside comes
- * before the others now and then, so that each does some time. */
+/* Bring back one fault that was set aside, from time to time, so that each is
+ * served at some time. */
 static void bring_back(struct pager *pg, struct pager_account *ac)
 {
 	if (ac->set_aside.head == 0 ||
@@ -146,7 +149,7 @@ static void bring_back(struct pager *pg, struct pager_account *ac)
 	account_list_add(pg, ACCOUNT_PRESSED, (account_id)(ac - pg->account));
 }
 
-/* The same for those of an account. */
+/* As retry_pool(), for the queue of an account. */
 static bool retry_account(struct pager *pg, account_id own)
 {
 	struct pager_account *ac = &pg->account[own];
@@ -183,7 +186,7 @@ bool waiting_retry(struct pager *pg)
 	bool has_moved = retry_pool(pg);
 	account_id id;
 
-	/* No frame becomes free by this, so no account comes twice. */
+	/* This frees no frames, so no account is added to the list again. */
 	while ((id = account_list_take(pg, ACCOUNT_RETRY)) != 0)
 		has_moved |= retry_account(pg, id);
 	return has_moved;
@@ -202,7 +205,7 @@ void waiting_end_load(struct pager *pg, struct batch *b, bool may_hold)
 			waiting_add(pg, id, account);
 }
 
-/* Answer the faults of `segment` (0: of all) in the queue with `error`. */
+/* Answer the faults of `segment` (0: all) in the queue with `error`. */
 static void fail_queue(struct pager *pg, struct waiter_queue *q,
 		       segment_id segment, int error)
 {
@@ -218,7 +221,7 @@ static void fail_queue(struct pager *pg, struct waiter_queue *q,
 	}
 }
 
-/* The same for an account's queue. */
+/* As fail_queue(), for the queues of an account. */
 static void fail_account(struct pager *pg, account_id account,
 			 segment_id segment, int error)
 {
@@ -229,7 +232,7 @@ static void fail_account(struct pager *pg, account_id account,
 	ac->near_count -= before - pg->waiting_count;
 	fail_queue(pg, &ac->set_aside, segment, error);
 	pg->account_waiting -= before - pg->waiting_count;
-	/* The first one now may lack less than the one that was. */
+	/* The fault that is first now may need fewer frames. */
 	if (ac->waiting.head != 0 || ac->set_aside.head != 0)
 		account_list_add(pg, ACCOUNT_RETRY, account);
 }
@@ -256,8 +259,8 @@ void waiting_fail_hopeless(struct pager *pg)
 	account_id last = pg->accounts[ACCOUNT_PRESSED].tail, id = 0;
 
 	fail_queue(pg, &pg->pool_waiting, 0, -ENOMEM);
-	/* All accounts that have some waiting are pressed; one that has too
-	 * much stays so. */
+	/* Every account with waiting faults is on the list of pressed accounts.
+	 * An account that has too much stays there. */
 	while (id != last) {
 		id = account_list_take(pg, ACCOUNT_PRESSED);
 		fail_account(pg, id, 0, -ENOMEM);

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults that wait: for a frame, or for the I/O of a batch. */
+/* Faults that wait for a frame. */
 #ifndef MEMD_PAGER_WAITING_H
 #define MEMD_PAGER_WAITING_H
 
 #include "daemon/pager/tables.h"
 
-/* Something may have become free.  Returns true when any moved on. */
+/* Try the waiting faults: frames may have become free.  Returns true if any
+ * went on. */
 bool waiting_retry(struct pager *pg);
 
-/* Those who wait for a page of this load, or have one and wait for this one's
- * as well: see what has become of theirs.  `may_hold`: they may go on to wait
- * for the next one. */
+/* A load has ended.  Go on with the faults in its queue: those that waited for
+ * a page of it, and those that have their page and waited for more pages.  With
+ * `may_hold` they may wait for the next load, too. */
 void waiting_end_load(struct pager *pg, struct batch *b, bool may_hold);
 
-/* Answer all faults of the segment, which goes, wherever they wait. */
+/* The segment goes: answer all its faults with -EFAULT, wherever they wait. */
 void waiting_fail_segment(struct pager *pg, segment_id segment);
 
-/* Answer those that wait for frames: there will be none. */
+/* There will be no frames: answer all faults that wait for frames with
+ * -ENOMEM. */
 void waiting_fail_hopeless(struct pager *pg);
 
 #endif

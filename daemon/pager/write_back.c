@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * E1  A frame is put only when its page's bytes are zero, or in a slot whose
- *     write has ended well, or unwanted (discarded, segment dying).
- * E2  A slot is put only when no request for it is in flight.
- * E3  An EVICTING page's staged bytes are never moved or changed after its
+/* Write-back: writes captured pages to slots.  Invariants:
+ *
+ * E1  A frame is put only if its page's bytes are zero, or are in a slot whose
+ *     write has succeeded, or are not needed (discarded, segment dying), or are
+ *     lost.
+ * E2  A slot is put only if no request for it is in flight.
+ * E3  The staged bytes of an EVICTING page are never moved or changed after its
  *     write was submitted. */
 #include "daemon/pager/write_back.h"
 
@@ -11,12 +13,12 @@
 #include "daemon/pager/page.h"
 #include <errno.h>
 
-enum { SLOT_LOOKS = 1024 };	/* for a batch */
+enum { SLOT_LOOKS = 1024 };	/* looks at frames for one batch */
 
 /* ---- slots to write to */
 
-/* Take the slot of the frame's page, if it keeps one in case it stays
- * clean. */
+/* Free the slot of the frame's page, if the page is RESIDENT and keeps one in
+ * case it stays clean. */
 static void reclaim_slot(struct pager *pg, frame_id id)
 {
 	const struct frame *fr = &pg->frame[id];
@@ -30,8 +32,9 @@ static void reclaim_slot(struct pager *pg, frame_id id)
 		page_drop_slot(pg, &pg->segment[fr->segment], fr->page);
 }
 
-/* Take such slots until `count` are free.  Where the line is long and most in
- * it have gone, the rest is for the next time. */
+/* Free slots of RESIDENT pages until `count` slots are free.  Frames in the
+ * line may have lost their slots already, so the number of looks is limited;
+ * the next call goes on. */
 static void reclaim_slots(struct pager *pg, uint32_t count)
 {
 	uint32_t left = MIN(pg->slotted_line.count, (uint32_t)SLOT_LOOKS);
@@ -42,15 +45,15 @@ static void reclaim_slots(struct pager *pg, uint32_t count)
 	}
 }
 
-/* Slots for pages [first, …) of a batch of 4 KiB pages: a run for as many
- * neighbours as there is one for.  Returns how many have theirs. */
+/* Take one run of slots for pages [first, …) of a batch of 4 KiB pages, as long
+ * as possible.  Returns how many pages got a slot. */
 static uint32_t slots_for_run(struct pager *pg, struct batch *b,
 			      unsigned first)
 {
 	slot_id slot = SLOT_NONE;
 	uint32_t count;
 
-	if (pg->slots.free_count == 0)	/* or there is no store at all */
+	if (pg->slots.free_count == 0)	/* or there is no store */
 		return 0;
 	count = slots_get_run(&pg->slots, b->page_count - first, &slot);
 	for (uint32_t i = 0; i < count; i++)
@@ -58,8 +61,8 @@ static uint32_t slots_for_run(struct pager *pg, struct batch *b,
 	return count;
 }
 
-/* Give every page of the batch slots to be written to; one that can have
- * none (the medium has failed widely) is marked failed. */
+/* Give each page of the batch slots to write to.  A page that can get none,
+ * because much of the medium has failed, is marked failed. */
 static void assign_slots(struct pager *pg, struct batch *b)
 {
 	uint32_t units = order_units(b->order);
@@ -76,8 +79,9 @@ static void assign_slots(struct pager *pg, struct batch *b)
 			count = slots_get_chain(&pg->slots, units,
 						&b->slot[i]) == 0;
 		if (count == 0) {
-			/* In place, if it has one: torn bytes would be found
-			 * by their checksum, and the page is still here. */
+			/* Write in place, if the page has a slot.  If the write
+			 * is torn, the checksum shows it, and the page is still
+			 * here. */
 			b->slot[i] = pg->page[b->page[i]].slot;
 			count = 1;
 		}
@@ -107,9 +111,9 @@ void write_back_start(struct pager *pg, batch_id id)
 		batch_close(pg, id, write_back_finish(pg, id));
 }
 
-/* ---- what becomes of them */
+/* ---- when the write has ended */
 
-/* The write goes on, so that its slot is good if the page stays as it is. */
+/* The write goes on: if the page stays clean, its slot is good. */
 bool write_back_cancel(struct pager *pg, page_id id)
 {
 	struct page *p = &pg->page[id];
@@ -124,8 +128,8 @@ bool write_back_cancel(struct pager *pg, page_id id)
 	if (pg->ops->install(pg->ctx, segment, page_index(sg, id) << sg->order,
 			     order_units(sg->order),
 			     batch_bytes(pg, b, i)) != 0) {
-		/* Units that are back already may have been written to: the
-		 * rest must follow. */
+		/* Some units may be present again, and written to: the other
+		 * units must follow. */
 		b->returning |= UINT64_C(1) << i;
 		pg->stats.install_retries++;
 		return false;
@@ -136,7 +140,7 @@ bool write_back_cancel(struct pager *pg, page_id id)
 	return true;
 }
 
-/* The write of page i has ended well: its new slot replaces the old one. */
+/* The write of page i has succeeded: the new slot replaces the old one. */
 static void adopt_slot(struct pager *pg, struct batch *b, unsigned i)
 {
 	struct pager_segment *sg = &pg->segment[b->segment[i]];
@@ -148,15 +152,16 @@ static void adopt_slot(struct pager *pg, struct batch *b, unsigned i)
 	page_set_slot(pg, sg, id, b->slot[i]);
 }
 
-/* Full, or without memory or threads for it: no bad medium. */
+/* True if the error is not the fault of the medium: the store is full, or has
+ * no memory or threads for the request. */
 static bool is_sparing(int error)
 {
 	return error == -ENOSPC || error == -EAGAIN || error == -ENOMEM ||
 	       error == -ECANCELED;
 }
 
-/* The write of page i has failed, or there was no slot for it: neither slot
- * is of use. */
+/* The write of page i has failed, or there was no slot for it: neither the new
+ * nor the old slot is of use. */
 static void abandon_slot(struct pager *pg, struct batch *b, unsigned i)
 {
 	struct pager_segment *sg = &pg->segment[b->segment[i]];
@@ -175,7 +180,7 @@ static void abandon_slot(struct pager *pg, struct batch *b, unsigned i)
 	b->slot[i] = SLOT_NONE;
 }
 
-/* Settle page i of a batch whose I/O has ended.  False when its bytes must go
+/* Settle page i of a batch whose I/O has ended.  False if its bytes must go
  * back into the data file and there is no memory for them now. */
 static bool settle_page(struct pager *pg, struct batch *b, unsigned i)
 {

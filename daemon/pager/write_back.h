@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Writing captured pages to slots, and what becomes of them. */
+/* Write-back: writes captured pages to slots. */
 #ifndef MEMD_PAGER_WRITE_BACK_H
 #define MEMD_PAGER_WRITE_BACK_H
 
 #include "daemon/pager/batch.h"
 
-/* Pages have been captured into the batch: give them slots, and write. */
+/* The batch has captured pages: give them slots, and start the writes. */
 void write_back_start(struct pager *pg, batch_id id);
 
-/* All requests of the batch have ended. */
+/* All requests of the batch have ended: settle its pages. */
 enum batch_end write_back_finish(struct pager *pg, batch_id id) MUST_CHECK;
 
-/* An EVICTING page is wanted again: it is RESIDENT afterwards.  False when
- * there is no memory for it now. */
+/* An EVICTING page is needed again: put it back, so that it is RESIDENT.
+ * False: no memory now. */
 bool write_back_cancel(struct pager *pg, page_id id);
 
 #endif

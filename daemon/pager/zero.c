@@ -4,7 +4,7 @@
 #include "daemon/pager/frame.h"
 #include "daemon/pager/page.h"
 
-enum { ZERO_UNITS_MAX = 512 };	/* filled in one call: about 0.5 ms */
+enum { ZERO_UNITS_MAX = 512 };	/* units filled in one call: about 0.5 ms */
 
 void zero_cut(const struct pager *pg, struct intake *in)
 {
@@ -23,8 +23,8 @@ void zero_cut(const struct pager *pg, struct intake *in)
 	in->count = count;
 }
 
-/* Only the first page of an intake may lack a frame: there is room for more
- * than one or none. */
+/* Give each page a frame.  Only the first page of an intake may lack a frame:
+ * zero_cut() has left others only if there is room for them. */
 static bool give_frames(struct pager *pg, const struct intake *in,
 			account_id *ret_account)
 {

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Bringing in pages that are zeros and nowhere: first touches. */
+/* Zero-fill: brings in pages at their first touch. */
 #ifndef MEMD_PAGER_ZERO_H
 #define MEMD_PAGER_ZERO_H
 
 #include "daemon/pager/intake.h"
 
-/* Keep of the intake, which begins with a ZERO page, what is ZERO and has
- * room, but one.  Steps are 1 or -1. */
+/* Shorten the intake, whose first page is ZERO: keep the pages that are ZERO
+ * too and for which there are frames, and always the first.  Steps are 1 or
+ * -1. */
 void zero_cut(const struct pager *pg, struct intake *in);
 
-/* Afterwards they are RESIDENT.  False when the first one got no frame:
- * *ret_account as frame_get(); or when the system had no memory: *ret_account
- * is 0, and they are PAGE_PARTIAL. */
+/* Make the pages RESIDENT, with zeros.  False if the first page got no frame:
+ * *ret_account as in frame_get().  False with *ret_account 0 also if the system
+ * had no memory: the pages are then RESIDENT with PAGE_PARTIAL. */
 bool zero_fill(struct pager *pg, const struct intake *in,
 	       account_id *ret_account);
 
