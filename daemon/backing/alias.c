@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* UFFDIO_COPY always inserts single 4 KiB pages, whole or not at all.  A
- * write(2) could make a huge folio, and absent pages beside the wanted one
- * would then read as zeros. */
+/* UFFDIO_COPY always inserts single pages of 4 KiB, whole or not at all.  A
+ * write(2) could make a huge folio, and then absent pages beside the wanted one
+ * would read as zeros. */
 #include "daemon/backing/alias.h"
 
 #include "daemon/pager/pager.h"
@@ -69,7 +69,8 @@ int alias_map(int uffd, int fd, uint64_t length_bytes, uint8_t **ret_alias)
 	return 0;
 }
 
-/* One ioctl.  Returns the bytes installed (> 0), or -errno with none. */
+/* One ioctl.  Returns the number of bytes installed (> 0), or -errno if
+ * none. */
 static int64_t install_some(int uffd, uint8_t *to, uint64_t length,
 			    const uint8_t *bytes)
 {
@@ -107,7 +108,7 @@ int alias_install(int uffd, uint8_t *to, uint64_t length, const uint8_t *bytes)
 			done += (uint64_t)moved;
 		else if (moved == -EEXIST)	/* present: keeps its bytes */
 			done += PAGER_UNIT_BYTES;
-		else if (moved != -EAGAIN)	/* ENOMEM, or nothing we know */
+		else if (moved != -EAGAIN)	/* ENOMEM, or unexpected */
 			return -ENOMEM;
 	}
 	return 0;

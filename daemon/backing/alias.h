@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* The daemon's own mapping of a data file, and how pages get into the file
- * through it. */
+/* The daemon's own mapping of a data file (the alias), through which it puts
+ * pages into the file. */
 #ifndef MEMD_BACKING_ALIAS_H
 #define MEMD_BACKING_ALIAS_H
 
 #include "common/checks.h"
 #include <stdint.h>
 
-/* Returns 0, or -ENOSYS/-EPERM/-EACCES (no userfaultfd), -EOPNOTSUPP (kernel
- * older than 5.14). */
+/* Open the daemon's userfaultfd.  Returns 0, or -ENOSYS, -EPERM or -EACCES (no
+ * userfaultfd), -EOPNOTSUPP (kernel older than 5.14). */
 int alias_open_uffd(int *ret_uffd) MUST_CHECK;
 
-/* Map the whole file and register it with `uffd`.  Returns 0 or -errno. */
+/* Map the whole file and register the mapping with `uffd`.  Returns 0 or
+ * -errno. */
 int alias_map(int uffd, int fd, uint64_t length_bytes, uint8_t **ret_alias)
 	MUST_CHECK;
 
-/* Make [to, to + length) of a mapping present with `bytes` (NULL: zeros).  What
- * is present already keeps its bytes.  Returns 0; or -ENOMEM, and a part may
- * have been made present. */
+/* Make [to, to + length) of an alias present, with the content `bytes` (NULL:
+ * zeros).  Pages that are present already keep their bytes.  Returns 0, or
+ * -ENOMEM; then a part may have been made present. */
 int alias_install(int uffd, uint8_t *to, uint64_t length, const uint8_t *bytes)
 	MUST_CHECK;
 

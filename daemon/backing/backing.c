@@ -1,33 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* Data files: memfds, and the two moves.
+/* Data files are memfds.  Pages move in and out of them.
  *
  * In: through the daemon's own mapping (alias.c).
  *
- * Out ("capture"): splice takes references to the pages into pipes without
- * copying; fallocate(PUNCH_HOLE) unmaps them from every process and drops
- * them from the file; then read() from the pipes gets the bytes.
+ * Out ("capture"), in three steps.  splice takes references to the pages into
+ * pipes, without copying.  fallocate(PUNCH_HOLE) unmaps the pages from every
+ * process and drops them from the file.  read gets the bytes from the pipes.
  *
- *   B1  After the punch nobody can write to the old page, and a new one can
- *       appear only by an install, as every mapping of a client is registered
- *       with userfaultfd.  So what read() gives is final: no write is lost.
- *   B2  Nothing is punched before all of it has been spliced; so when splice
+ *   B1  After the punch no process can write to the old page.  A new page can
+ *       appear only by an install, because every mapping of a client is
+ *       registered with userfaultfd.  So the bytes that read() gives are final,
+ *       and no write is lost.
+ *   B2  A range is punched only after all of it has been spliced.  So if splice
  *       fails, nothing has been taken out.
- *   B3  What asks for the file's lock (punching, SEEK_DATA) is done by a
- *       puncher, never here: a client can keep that lock for ever.
- *   B4  When a punch does not come back the file is *spoiled*: which pages are
- *       still in it is not known from then on.  So nothing is ever captured
- *       from it again (a hole would read as zeros), and what was read for that
- *       capture is thrown away (the page could still be written to).
- *       So is the file of a client that makes huge pages of it behind our back
- *       (MADV_COLLAPSE; our alias and libmemclient's mappings forbid them).
- *       A part of a huge page that the pipes hold cannot be split off: the
- *       kernel zeros it and leaves it where it is, so those bytes are lost,
- *       and that there is data after the punch tells us so.
- *   B5  While that punch is under way the file is *held*: its memory cannot be
- *       had back, and so discard refuses, and the pager keeps the frames
- *       counted.  When the punch has come back, discard works again.
- *   B6  Memory may fail between the splice and the read.  Those units are lost,
- *       which the pager is told; the others are as good as ever. */
+ *   B3  Calls that take the file's lock (punch, SEEK_DATA) are made by a
+ *       puncher, never here: a client can hold that lock for ever.
+ *   B4  A file is *spoiled* if a punch does not come back: then it is unknown
+ *       which pages are still in the file.  Nothing is ever captured from a
+ *       spoiled file again, because a hole would read as zeros.  The bytes that
+ *       were read for that capture are thrown away, because the page could
+ *       still be written to.
+ *       A file is also spoiled if a client has made huge pages of it
+ *       (MADV_COLLAPSE; the alias and libmemclient's mappings forbid them).
+ *       The kernel cannot split off a part of a huge page that the pipes hold:
+ *       it zeros that part and leaves it in the file.  So those bytes are lost.
+ *       memd sees this because there is data after the punch.
+ *   B5  A file is *held* while that punch is under way.  Its memory cannot be
+ *       had back, so discard refuses, and the pager keeps the frames counted.
+ *       When the punch has come back, discard works again.
+ *   B6  Memory may fail between the splice and the read.  The units concerned
+ *       are lost, and the pager is told; the other units are good. */
 #include "daemon/backing/backing.h"
 
 #include "daemon/backing/alias.h"
@@ -41,12 +43,12 @@
 #include <unistd.h>
 
 enum {
-	/* Of a file that goes, at once.  Huge pages that a client has made of
-	 * it only go as a whole. */
+	/* Limits of one step when a file is given up.  A huge page that a
+	 * client has made only goes as a whole. */
 	SHED_PUNCH_UNITS = 512,
 	SHED_UNMAP_BYTES = 64 << 20,
 	SHED_LAPS_MAX = 8,
-	/* What it costs, in units taken out. */
+	/* The cost of the steps, in units taken out. */
 	SHED_COST = 32,
 	SHED_UNMAPS_PER_UNIT = 1 << 20,	/* bytes */
 	CACHE_LINE_BYTES = 64,
@@ -55,14 +57,15 @@ enum {
 
 struct data_file {
 	int fd;
-	uint8_t *alias;			/* NULL: no such segment */
+	uint8_t *alias;			/* NULL: there is no such segment */
 	uint64_t length_bytes;
 	uint32_t owner;
 	enum backing_spoil spoil;	/* B4 */
-	bool is_reported;		/* … and has been told of */
+	bool is_reported;		/* the spoil was reported */
 	bool is_shunned;
-	/* When it goes: how often it has been gone through for what clients
-	 * have put there, and how far; how much of the alias is unmapped. */
+	/* Progress of backing_shed(): how many times the file was searched for
+	 * data that clients have put there, how far, and how much of the alias
+	 * is unmapped. */
 	unsigned shed_laps;
 	uint64_t shed_at, unmapped_bytes;
 };
@@ -71,8 +74,8 @@ struct backing {
 	int uffd;
 	struct punchers *punchers;
 	uint32_t segments_max;
-	uint32_t unreported_count;	/* spoiled files not told of yet */
-	struct data_file *file;		/* by segment_id */
+	uint32_t unreported_count;	/* spoiled files not reported yet */
+	struct data_file *file;		/* indexed by segment_id */
 	struct capture_pipes pipes;
 };
 
@@ -133,8 +136,8 @@ int backing_add(struct backing *b, segment_id segment, uint64_t length_bytes,
 	fd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
-	/* Without the mode, whoever holds a read-only descriptor could open
-	 * the file again for writing through /proc/self/fd. */
+	/* The mode matters: otherwise a client with a read-only descriptor
+	 * could open the file again for writing, through /proc/self/fd. */
 	if (fchmod(fd, 0600) != 0 || ftruncate(fd, (off_t)length_bytes) != 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
 					   F_SEAL_SEAL) != 0)
@@ -171,7 +174,8 @@ static void mark_spoiled(struct backing *b, segment_id segment,
 {
 	struct data_file *df = &b->file[segment];
 
-	/* To be kept locked is the worse, and told although the other was. */
+	/* BACKING_LOCKED is worse, and is reported even after BACKING_HUGE
+	 * was. */
 	if (df->spoil == why || df->spoil == BACKING_LOCKED)
 		return;
 	if (df->spoil == BACKING_SOUND || df->is_reported)
@@ -188,7 +192,8 @@ static void punch_all(struct backing *b, struct punch *punch, unsigned count)
 			mark_spoiled(b, punch[i].file, BACKING_LOCKED);
 }
 
-/* 0, or -errno: the range is as it was, or (spoiled) nobody knows how. */
+/* Returns 0.  On -errno the range is unchanged; if the file has become spoiled,
+ * its state is unknown. */
 static int punch_one(struct backing *b, segment_id segment, uint64_t offset,
 		     uint64_t length)
 {
@@ -203,9 +208,10 @@ static void shed_spend(uint32_t *budget, uint64_t cost)
 	*budget -= (uint32_t)MIN((uint64_t)*budget, cost);
 }
 
-/* Is there nothing more to be taken out?  The pager has emptied the file; what
- * is there still or again a client has put there behind our back.  Who goes on
- * doing so has the file, and its last close will not be ours. */
+/* True if there is nothing left to take out.  The pager has emptied the file,
+ * so any data in it was put there by a client, past memd.  After SHED_LAPS_MAX
+ * searches memd gives up: a client that goes on keeps the file, and then its
+ * last close is the client's. */
 static bool is_emptied(const struct backing *b, segment_id segment)
 {
 	const struct data_file *df = &b->file[segment];
@@ -223,8 +229,8 @@ static void empty_some(struct backing *b, segment_id segment)
 					  df->length_bytes - df->shed_at));
 
 	punch_all(b, &punch, 1);
-	/* Of a held file: the puncher has a descriptor of its own, and what it
-	 * punches late is a file that nobody but its clients has any more. */
+	/* The file is held.  The puncher has a descriptor of its own, so its
+	 * late punch hits this file, which only clients have by then. */
 	if (punch.error != 0) {
 		df->shed_laps = SHED_LAPS_MAX;
 		return;
@@ -237,7 +243,8 @@ static void empty_some(struct backing *b, segment_id segment)
 	}
 }
 
-/* The page tables of what was ever installed are still there. */
+/* Unmap a part of the alias: its page tables are still there for all that was
+ * ever installed. */
 static void unmap_some(struct data_file *df, uint32_t *budget)
 {
 	uint64_t length = MIN((uint64_t)SHED_UNMAP_BYTES,
@@ -301,8 +308,9 @@ int backing_open_read_only(const struct backing *b, segment_id segment)
 
 	if (b->file[segment].alias == NULL)
 		return -ENOENT;
-	/* Of the thread: inside of a program it has a table of its own, and
-	 * the number means another file, or none, to the process. */
+	/* Use the table of this thread: inside a program the engine's thread
+	 * has a table of its own.  In the table of the process the number means
+	 * another file, or none. */
 	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d",
 		 b->file[segment].fd);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -320,8 +328,8 @@ int backing_install(struct backing *b, segment_id segment, uint64_t unit,
 			     count * PAGER_UNIT_BYTES, bytes);
 }
 
-/* The ranges of those that have been spliced; of_capture[i] is what
- * punch[i] is of.  Returns how many. */
+/* Make the punches for the captures that were spliced.  of_capture[i] is the
+ * capture of punch[i].  Returns how many. */
 static unsigned punches_for(const struct backing *b,
 			    struct pager_capture *capture, unsigned count,
 			    struct punch *punch,
@@ -340,7 +348,7 @@ static unsigned punches_for(const struct backing *b,
 	return n;
 }
 
-/* B2: into the pipes. */
+/* B2: splice the range into the pipes. */
 static int take_capture(struct backing *b, const struct pager_capture *c,
 			uint64_t *ret_bytes)
 {
@@ -378,7 +386,7 @@ void backing_capture(struct backing *b, struct pager_capture *capture,
 			continue;
 		of_capture[i]->error = -ENOTRECOVERABLE;
 		mark_spoiled(b, punch[i].file, BACKING_HUGE);
-		/* That others may not have the zeros either. */
+		/* Punch again, so that no other client reads the zeros. */
 		(void)punch_one(b, punch[i].file, punch[i].offset,
 				punch[i].length);
 	}

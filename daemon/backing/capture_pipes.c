@@ -5,7 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-enum { PIPE_BYTES = 1 << 20 };		/* the most an ordinary user gets */
+/* The most that an ordinary user gets. */
+enum { PIPE_BYTES = 1 << 20 };
 
 static int pipe_open(struct capture_pipe *p)
 {
@@ -31,8 +32,8 @@ int capture_pipes_init(struct capture_pipes *cp)
 {
 	uint32_t units = 0;
 
-	/* Together they hold the largest page.  Where the user's pipe memory
-	 * is short, many small ones do. */
+	/* All pipes together must hold the largest page.  If the user's pipe
+	 * memory is short, the pipes are smaller, and more of them are made. */
 	while (units < CAPTURE_UNITS_MAX && cp->count < CAPTURE_PIPES_MAX) {
 		struct capture_pipe *p = &cp->pipe[cp->count];
 		int err = pipe_open(p);
@@ -90,9 +91,10 @@ int capture_pipes_take(struct capture_pipes *cp, int fd, uint64_t offset,
 	return 0;
 }
 
-/* What stands first in the pipe cannot be read (its memory has failed): have it
- * moved out unread, what is left of its unit, so that what is behind it comes
- * next.  Returns how much that was; all, where not even that could be done. */
+/* The first bytes in the pipe cannot be read, because their memory has failed.
+ * Move the rest of their unit out unread, so that the bytes behind it come
+ * next.  Returns how many bytes went; if this is impossible, all bytes (`left`)
+ * go. */
 static uint64_t pipe_skip(struct capture_pipe *p, uint64_t left_of_unit,
 			  uint64_t left)
 {
@@ -106,8 +108,8 @@ static uint64_t pipe_skip(struct capture_pipe *p, uint64_t left_of_unit,
 	}
 	if (n > 0)
 		return (uint64_t)n;
-	/* An empty one in its place; or, where there is none to be had, one of
-	 * no use any more. */
+	/* Put an empty pipe in its place; if there is none, mark the pipe
+	 * unusable. */
 	pipe_close(p);
 	if (pipe_open(p) != 0) {
 		p->read_fd = p->write_fd = -1;
@@ -116,7 +118,7 @@ static uint64_t pipe_skip(struct capture_pipe *p, uint64_t left_of_unit,
 	return left;
 }
 
-/* Bytes [done, end) of the capture come out of this pipe. */
+/* Read bytes [done, end) of the capture out of this pipe. */
 static void pipe_read(struct capture_pipe *p, struct pager_capture *c,
 		      uint64_t done, uint64_t end)
 {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Pipes that hold references to pages of data files between the moment they
- * are taken and the moment their bytes are read.
+/* Pipes that hold references to pages of data files, from the splice until the
+ * bytes are read.
  *
- * They are filled one after the other, and what is in them comes out in the
- * same order. */
+ * The pipes are filled one after the other, and read in the same order. */
 #ifndef MEMD_BACKING_CAPTURE_PIPES_H
 #define MEMD_BACKING_CAPTURE_PIPES_H
 
@@ -23,25 +22,25 @@ struct capture_pipe {
 struct capture_pipes {
 	struct capture_pipe pipe[CAPTURE_PIPES_MAX];
 	unsigned count;
-	unsigned filling, emptying;	/* which one of them */
+	unsigned filling, emptying;	/* indexes into `pipe` */
 };
 
 /* Returns 0, or -EMFILE, -ENFILE, -EPERM (too little memory for pipes). */
 int capture_pipes_init(struct capture_pipes *cp) MUST_CHECK;
 
-/* Accepts a zeroed or failed struct. */
+/* Accepts a zeroed struct, and one whose init has failed. */
 void capture_pipes_fini(struct capture_pipes *cp);
 
-/* Begin a capture.  They are empty. */
+/* Begin a capture.  All pipes must be empty. */
 void capture_pipes_start(struct capture_pipes *cp);
 
-/* Take references to that range of the file; *ret_bytes is how much went in,
- * all of it or, on failure (-errno), a part. */
+/* Take references to the range of the file into the pipes.  *ret_bytes is how
+ * much went in: all of it, or, on failure (-errno), a part. */
 int capture_pipes_take(struct capture_pipes *cp, int fd, uint64_t offset,
 		       uint64_t length, uint64_t *ret_bytes) MUST_CHECK;
 
-/* Read the next `length` bytes into capture->to.  What cannot be read is noted
- * there. */
+/* Read the next `length` bytes into capture->to.  Units that cannot be read are
+ * noted in capture->lost and lost_end. */
 void capture_pipes_read(struct capture_pipes *cp, struct pager_capture *capture,
 			uint64_t length);
 

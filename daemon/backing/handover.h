@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How work is handed over to a helper process: a page of shared memory with
- * two counters that are futexes; descriptors go over a socket. */
+/* The handover: how memd gives work to a helper process.  It is a page of
+ * shared memory with two counters that are futexes.  Descriptors go over a
+ * socket. */
 #ifndef MEMD_BACKING_HANDOVER_H
 #define MEMD_BACKING_HANDOVER_H
 
@@ -14,25 +15,27 @@
 enum { HANDOVER_RUNS_MAX = 64 };
 
 enum handover_kind {
-	HANDOVER_TAKE,			/* the descriptor on the socket */
-	HANDOVER_DROP,			/* one descriptor */
-	HANDOVER_FORGET,		/* all of them */
+	HANDOVER_TAKE,			/* receive a descriptor on the socket */
+	HANDOVER_DROP,			/* close one descriptor */
+	HANDOVER_FORGET,		/* close all descriptors */
 	HANDOVER_PUNCH,
 };
 
 #define CLAIM_NONE		UINT32_MAX
 
-/* Shared with the helper.  memd writes the request and then `asked`; the
- * helper answers and then sets `answered` to the same.
+/* Shared with the helper.  memd writes the request, and then increments
+ * `asked`.  The helper answers, and then sets `answered` to the same number.
  *
- * Run i is the helper's once it has moved `claim` from i to i + 1; memd ends
- * that with CLAIM_NONE.  Runs before the last one claimed are done. */
+ * The helper claims run i by moving `claim` from i to i + 1.  memd takes the
+ * remaining runs back by setting `claim` to CLAIM_NONE.  Runs before the last
+ * claimed one are done. */
 struct handover {
 	_Atomic uint32_t asked;
 	_Alignas(64) _Atomic uint32_t answered;
 	_Atomic uint32_t claim;
 	enum handover_kind kind;
-	int32_t fd;			/* the helper's, given or answered */
+	/* The helper's number of the descriptor. */
+	int32_t fd;
 	uint32_t count;
 	struct {
 		int32_t fd, result;
@@ -45,7 +48,8 @@ static inline void handover_wake(_Atomic uint32_t *word)
 	(void)syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* timeout_ms 0: for ever. */
+/* Wait until `word` changes from `value`, or until timeout_ms, which must be
+ * below 1000; 0: no limit.  May return early. */
 static inline void handover_wait(_Atomic uint32_t *word, uint32_t value,
 		       unsigned timeout_ms)
 {

@@ -28,7 +28,8 @@ static int receive_fd(void)
 		return -EIO;
 	cmsg = CMSG_FIRSTHDR(&msg);
 	if (cmsg == NULL || cmsg->cmsg_type != SCM_RIGHTS)
-		return -EMFILE;		/* there was no room for it here */
+		/* No room for it in the helper's table. */
+		return -EMFILE;
 	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
 	return fd;
 }
@@ -76,12 +77,12 @@ static void serve(struct handover *ho)
 	}
 }
 
-/* Nothing of memd's stays open here, and memd's end is this one's. */
+/* Close all of memd's descriptors, and end when memd ends. */
 static void shed(int socket, pid_t parent)
 {
 	sigset_t all;
 
-	/* A signal to the whole group must not stop memd from punching. */
+	/* A signal to the whole process group must not end the helper. */
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -109,7 +110,7 @@ _Noreturn void punch_helper_run(struct handover *ho, int socket, pid_t parent)
 	}
 }
 
-/* ---- in a program of its own */
+/* ---- a new process that runs the program again */
 
 static int spawn_self(const int fds[2], char *const *argv, pid_t *ret_pid)
 {
@@ -141,7 +142,7 @@ static int spawn_self(const int fds[2], char *const *argv, pid_t *ret_pid)
 
 int punch_helper_spawn(int handover_fd, int socket, pid_t *ret_pid)
 {
-	/* Out of the way of the numbers that they get there. */
+	/* Numbers above those that the two get in the helper. */
 	const int fds[2] = {
 		fcntl(socket, F_DUPFD_CLOEXEC, HELPER_HANDOVER + 1),
 		fcntl(handover_fd, F_DUPFD_CLOEXEC, HELPER_HANDOVER + 1),

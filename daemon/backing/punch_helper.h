@@ -8,21 +8,22 @@
 #include <sys/types.h>
 
 /* Take [offset, offset + length) out of the file.  *ret_next_data: the first
- * byte at or after `offset` that was there still, or again, afterwards;
- * UINT64_MAX: none.  Returns 0 or -errno of fallocate(2). */
+ * byte at or after `offset` where there is data after the punch; UINT64_MAX:
+ * none.  Returns 0 or -errno of fallocate(2). */
 int punch_range(int fd, uint64_t offset, uint64_t length,
 		uint64_t *ret_next_data);
 
-/* In a process of its own: serve `parent` until it ends.  `socket` is where
- * descriptors come from. */
+/* In the helper process: serve `parent` until it ends.  Descriptors come over
+ * `socket`. */
 _Noreturn void punch_helper_run(struct handover *ho, int socket, pid_t parent);
 
-/* A process that runs this program anew, and so has nothing of the caller's,
- * however much that has meanwhile: its main() asks punch_helper_main() first.
- * Returns 0 or -errno. */
+/* Make a process that runs this program again.  So it inherits nothing of the
+ * caller, however much memory the caller has by now.  The program's main() must
+ * call punch_helper_main() first.  Returns 0 or -errno. */
 int punch_helper_spawn(int handover_fd, int socket, pid_t *ret_pid) MUST_CHECK;
 
-/* Returns where the program was run for another purpose. */
+/* Does not return in a process that punch_helper_spawn() has made; else returns
+ * at once. */
 void punch_helper_main(int argc, char *const *argv);
 
 #endif

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* memd's side of the handover; the helper's is punch_helper.c.
+/* memd's side of the handover.  The helper's side is in punch_helper.c.
  *
- *            start             its punch does not come back
- *   DEAD ──────────────▶ READY ──────────────▶ STUCK
- *    ▲                   │   ▲                 │   │
- *    │                   │   └─────────────────┘   │
- *    └───────────────────┘    the punch is back    │
- *    └─────────────────────────────────────────────┘
- *      its process has ended
+ *             start             its punch does not come back
+ *    DEAD ──────────────▶ READY ──────────────▶ STUCK
+ *     ▲                   │   ▲                 │   │
+ *     │                   │   └─────────────────┘   │
+ *     └───────────────────┘    the punch is back    │
+ *     └─────────────────────────────────────────────┘
+ *       its process has ended
  *
- *   H1  `socket` and a process that has not been waited for are there exactly
- *       while it is READY or STUCK.
- *   H2  asked == answered exactly while nothing is handed over: a STUCK one
- *       whose answer has come is READY.
+ *   H1  Exactly while the puncher is READY or STUCK it has a socket and a
+ *       process that was not waited for.
+ *   H2  asked == answered exactly while nothing is handed over.  A STUCK
+ *       puncher whose answer has come becomes READY in puncher_has_come_back().
  *
- * The helper is kept on the CPU memd runs on: there the handover is two
- * switches of context (some 4 us), elsewhere it may have to wake a CPU. */
+ * The helper is bound to the CPU that memd runs on.  There a handover is two
+ * context switches (about 4 us); on another CPU it may have to wake the CPU. */
 #include "daemon/backing/puncher.h"
 
 #include "common/checks.h"
@@ -29,12 +29,12 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-enum { LOOK_MS = 50 };		/* how often a slow one is looked at */
+enum { LOOK_MS = 50 };		/* how often to look at a slow helper */
 
-/* In all, where /proc does not tell what a process does. */
+/* The limit if /proc does not tell the state of the process. */
 #define PATIENCE_BLIND_NS	UINT64_C(60000000000)
 
-#define OWNER_NONE		UINT32_MAX	/* no uid is that */
+#define OWNER_NONE		UINT32_MAX	/* not a uid */
 
 static const uint8_t puncher_may_enter[PUNCHER_STATES] = {
 	[PUNCHER_DEAD] = BIT(PUNCHER_READY),
@@ -48,7 +48,7 @@ static void puncher_enter(struct puncher *p, enum puncher_state next)
 	p->state = next;
 }
 
-/* ---- its process */
+/* ---- the process */
 
 static int open_handover(struct puncher *p)
 {
@@ -74,7 +74,8 @@ static void drop_handover(struct puncher *p)
 	p->handover = NULL;
 }
 
-/* is_first: there is nothing yet that a child could inherit. */
+/* is_first: the process has nothing yet that a child could inherit, so fork()
+ * will do. */
 static int start_process(struct puncher *p, int handover_fd, int socket,
 			 bool is_first)
 {
@@ -183,7 +184,7 @@ static void bind_beside(struct puncher *p)
 	p->cpu = cpu;
 }
 
-/* Perhaps its CPU is too busy for it. */
+/* The helper's CPU may be too busy for it: let it run on any CPU. */
 static void unbind(struct puncher *p)
 {
 	cpu_set_t set;
@@ -195,8 +196,8 @@ static void unbind(struct puncher *p)
 	p->cpu = -1;
 }
 
-/* What /proc says: its state, and in the how-manieth sleep of its life it is.
- * Returns false where /proc says nothing. */
+/* Read from /proc the state of the process, and how many times it has slept so
+ * far.  False: /proc does not tell. */
 static bool read_proc_status(pid_t pid, char *ret_state, uint64_t *ret_sleep)
 {
 	char path[64], line[256], state = '?';
@@ -219,16 +220,16 @@ static bool read_proc_status(pid_t pid, char *ret_state, uint64_t *ret_sleep)
 	return is_known && state != '?';
 }
 
-/* Take the work away from a helper that sleeps in the last run it claimed;
- * not if it has claimed another meanwhile. */
+/* The helper sleeps in the last run that it has claimed: take the other runs
+ * away from it.  False: it has claimed another run meanwhile. */
 static bool take_work_back(struct handover *ho, uint32_t claim)
 {
 	return atomic_compare_exchange_strong(&ho->claim, &claim, CLAIM_NONE);
 }
 
-/* Wait for the answer.  Returns 0; -ECHILD: it was killed; -ETIMEDOUT: it is
- * stuck.  In both cases *ret_claim says how many runs had been claimed.
- * patience_ns[i]: for run i. */
+/* Wait for the answer.  Returns 0; -ECHILD: the helper has ended; -ETIMEDOUT:
+ * it is stuck.  In the last two cases *ret_claim is the number of runs that
+ * were claimed.  patience_ns[i] is for run i. */
 static int await_answer(struct puncher *p, uint32_t number,
 			const uint64_t *patience_ns, uint32_t *ret_claim)
 {
@@ -256,7 +257,8 @@ static int await_answer(struct puncher *p, uint32_t number,
 		claim = atomic_load(&ho->claim);
 		if (read_proc_status(p->pid, &state, &sleep)) {
 			is_blocked = state == 'D';
-			/* Somebody has stopped it: another does its work. */
+			/* The helper was stopped by a signal: end it, and
+			 * another does its work. */
 			if (state == 'T')
 				(void)kill(p->pid, SIGKILL);
 			if (!is_blocked || !was_blocked || sleep != last_sleep)
@@ -277,7 +279,7 @@ static int await_answer(struct puncher *p, uint32_t number,
 	return 0;
 }
 
-/* The request stands in the handover.  As await_answer(). */
+/* Hand over the request in p->handover. */
 int puncher_ask(struct puncher *p, enum handover_kind kind,
 		const uint64_t *patience_ns, uint32_t *ret_claim)
 {
@@ -299,7 +301,6 @@ void puncher_get_stuck(struct puncher *p, uint32_t file, uint32_t owner)
 	p->owner = owner;
 }
 
-/* A handover that needs no file's lock.  Returns 0 or -ECHILD: not this one. */
 int puncher_tell(struct puncher *p, enum handover_kind kind)
 {
 	const uint64_t patience_ns = PUNCHER_PATIENCE_NS;

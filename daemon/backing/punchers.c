@@ -9,14 +9,17 @@
 _Static_assert((int)PUNCHES_MAX <= (int)HANDOVER_RUNS_MAX,
 	       "all punches are handed over at once");
 
-enum { MIN_FREE = 3 };		/* else a distrusted owner is not served */
+/* READY punchers below which a distrusted owner is not served */
+enum { MIN_FREE = 3 };
 
 #define PATIENCE_DISTRUSTED_NS	UINT64_C(100000000)
 
-/* Between two in one place: whatever ends them must not keep memd busy. */
+/* Least time between two starts of one puncher: if something ends helpers again
+ * and again, memd must not spend its time on them. */
 #define RENEWAL_NS		UINT64_C(1000000000)
 
-/* The active helper's descriptor of a file, valid in that generation. */
+/* The active puncher's descriptor of a file.  It is valid in that
+ * generation. */
 struct known_file {
 	uint32_t generation;
 	int fd;
@@ -69,7 +72,7 @@ void punchers_destroy(struct punchers *ps)
 	free(ps);
 }
 
-/* ---- who punches */
+/* ---- stuck punchers, and owners who are blamed */
 
 static unsigned count_state(const struct punchers *ps,
 			    enum puncher_state state)
@@ -119,9 +122,10 @@ uint64_t punchers_renewed_count(const struct punchers *ps)
 	return ps->renewed_count;
 }
 
-/* ---- those that have ended */
+/* ---- punchers that have ended */
 
-/* Killed by an administrator, or for lack of memory. */
+/* Start punchers again that were killed, by an administrator or for lack of
+ * memory. */
 static void renew_dead(struct punchers *ps)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -133,7 +137,8 @@ static void renew_dead(struct punchers *ps)
 		    now_ns - p->started_ns < RENEWAL_NS)
 			continue;
 		if (ps->active == p)
-			ps->active = NULL;	/* this one knows no file */
+			/* A new process knows no file. */
+			ps->active = NULL;
 		if (puncher_start(p, false) == 0)
 			ps->renewed_count++;
 	}
@@ -156,7 +161,7 @@ unsigned punchers_poll(struct punchers *ps)
 	return count;
 }
 
-/* One that has no descriptors. */
+/* Make another puncher the active one.  It has no descriptors of files. */
 static struct puncher *take_other(struct punchers *ps)
 {
 	for (unsigned i = 0; i < PUNCHERS; i++) {
@@ -172,7 +177,7 @@ static struct puncher *take_other(struct punchers *ps)
 	return NULL;
 }
 
-/* The one that has the descriptors, or another. */
+/* The active puncher, which has the descriptors, or another. */
 static struct puncher *take_active(struct punchers *ps)
 {
 	struct puncher *p = ps->active;
@@ -186,7 +191,8 @@ static struct puncher *take_active(struct punchers *ps)
 	return take_other(ps);
 }
 
-/* See to it that the active one has the file's descriptor.  0 or -errno. */
+/* Make sure that puncher `p` has a descriptor of the file.  Returns 0 or
+ * -errno. */
 static int punchers_introduce(struct punchers *ps, struct puncher *p,
 			      uint32_t file, int fd)
 {
@@ -206,7 +212,7 @@ static int punchers_introduce(struct punchers *ps, struct puncher *p,
 	return err;
 }
 
-/* N4 */
+/* N4: true while a punch of the same owner is stuck. */
 static bool is_distrusted(const struct punchers *ps, const struct punch *pu)
 {
 	return punchers_stuck_count(ps) != 0 &&
@@ -223,9 +229,9 @@ static bool may_try(const struct punchers *ps, const struct punch *pu)
 	       (!pu->is_shunned && count_state(ps, PUNCHER_READY) >= MIN_FREE);
 }
 
-enum { PUNCH_DUE = 1 };			/* struct punch.error: no answer yet */
+enum { PUNCH_DUE = 1 };			/* struct punch.error: no result yet */
 
-/* What the active one is asked for: those of the punches that are due. */
+/* A request to the active puncher: the punches that have no result yet. */
 struct punch_request {
 	struct punch *of_run[PUNCHES_MAX];
 	uint64_t patience_ns[PUNCHES_MAX];
@@ -272,8 +278,10 @@ static void request_make(struct puncher *p, struct punch_request *rq)
 		rq->of_run[i]->next_data = ho->run[i].next_data;
 	}
 	if (err != -ETIMEDOUT)
-		return;		/* what a killed one has left is still due;
-				 * to punch twice harms nobody */
+		/* A puncher that was killed has left runs without a result.
+		 * They are punched again, also if it had punched them; this
+		 * does no harm. */
+		return;
 	puncher_get_stuck(p, rq->of_run[done]->file, rq->of_run[done]->owner);
 	rq->of_run[done]->error = -ETIMEDOUT;
 }
@@ -330,7 +338,8 @@ void punchers_forget(struct punchers *ps, uint32_t file)
 	ps->known[file] = (struct known_file){ 0 };
 	if (p == NULL || p->state != PUNCHER_READY ||
 	    known.generation != ps->generation)
-		return;		/* N3: whoever has it forgets it in time */
+		/* N3: the puncher that has it forgets it later */
+		return;
 	p->handover->fd = known.fd;
 	(void)puncher_tell(p, HANDOVER_DROP);
 }
