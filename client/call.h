@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the public calls have in common: each puts its arguments into a command
- * for the library's thread and gives back the result and the text. */
+/* What all public calls have in common: a call puts its arguments into a
+ * command for the library's thread, and returns the command's result and error
+ * text. */
 #ifndef MEMD_CLIENT_CALL_H
 #define MEMD_CLIENT_CALL_H
 
@@ -8,21 +9,23 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* Every call but close: not in a child, and with something to work on. */
+/* Check that `mc` exists and is not the parent's.  Every public call except
+ * memclient_close() begins with this.  0, or -errno with an error text. */
 int call_check(const struct memclient *mc) MUST_CHECK;
 
-/* A command of the caller's, with nothing in it. */
+/* Take a command for a call, with nothing in it.  Waits until one is free. */
 struct command *call_start(struct memclient *mc, enum command_kind kind);
 
-/* Pack the message that the library's thread is to send.  Checked arguments
- * fit. */
+/* Pack the message that the library's thread will send.  The message must fit;
+ * the arguments were checked. */
 void call_set_body(struct command *c, uint16_t type,
 		   const ProtobufCMessage *message);
 
-/* Wait until it is done; on failure keep its text.  Returns its result. */
+/* Run the command, and wait until it is done.  On failure keep its error text.
+ * Returns its result. */
 int call_run(struct memclient *mc, struct command *c) MUST_CHECK;
 
-/* The same, and nothing else is wanted of the command. */
+/* As call_run(), and then release the command. */
 int call_finish(struct memclient *mc, struct command *c);
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* struct memclient: its memory, its parts, and what it has in the program's
- * table of descriptors. */
+/* struct memclient: its memory, its parts, and its descriptors in the program's
+ * table. */
 #include "client/client.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 
-/* As far as it is still what we opened. */
+/* Close the descriptors that are in the program's table, unless the program has
+ * closed them and used their numbers again. */
 static void close_descriptors(void *ctx)
 {
 	struct memclient *mc = ctx;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* struct memclient: what one connection consists of.  It lies in memory of
- * its own (mmap), never on the heap, because the heap of the program may be
- * managed memory and the library's thread must not fault on that. */
+/* struct memclient: the parts of one connection.  It is in memory of its own
+ * (mmap), never on the heap: the program's heap may be managed memory, on which
+ * the library's thread must not fault. */
 #ifndef MEMD_CLIENT_CLIENT_H
 #define MEMD_CLIENT_CLIENT_H
 
@@ -12,8 +12,9 @@
 
 struct memclient {
 	struct settings settings;
-	struct memd_engine *engine;	/* owned; NULL: a daemon's client */
-	struct forks_entry open;	/* what a child has to drop */
+	/* owned; NULL: the daemon is another process */
+	struct memd_engine *engine;
+	struct forks_entry open;	/* what a child of fork() must drop */
 	struct inlines inlines;
 	struct space space;
 	struct commands commands;
@@ -24,23 +25,24 @@ struct memclient {
 	struct loop loop;
 };
 
-/* Is it our parent's? */
+/* True in the child of a fork() that has inherited `mc`. */
 static inline bool client_is_parents(const struct memclient *mc)
 {
 	return forks_is_parents(&mc->open);
 }
 
-/* All zeros, with the tables initialized.  NULL: no memory. */
+/* Returns a connection with all fields zero and its tables initialized.  NULL:
+ * no memory. */
 struct memclient *client_create(void);
 void client_destroy(struct memclient *mc);
 
-/* Open the userfaultfd of inline regions: 0, or -errno with an error text. */
+/* Open the userfaultfd of inline regions.  0, or -errno with an error text. */
 int client_open_inline(struct memclient *mc) MUST_CHECK;
 
-/* Start the library's thread: 0, or -errno with an error text. */
+/* Start the library's thread.  0, or -errno with an error text. */
 int client_start(struct memclient *mc) MUST_CHECK;
 
-/* Close what is ours in the program's table of descriptors. */
+/* Close the connection's descriptors in the program's table. */
 void client_leave(struct memclient *mc);
 
 #endif

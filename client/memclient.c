@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The public calls for connections and mappings.  Everything that matters
- * happens on the library's thread; see fault/loop.h. */
+/* The public calls for connections and mappings.  The library's thread does the
+ * work; see fault/loop.h. */
 #include "client/call.h"
 #include "client/link/address.h"
 #include "client/options.h"
@@ -10,7 +10,7 @@
 
 /* ---- opening */
 
-/* Start what has to be started here, and find out where to connect. */
+/* Start the engine if the address asks for one, and set where to connect. */
 static int find_daemon(struct memclient *mc, const char *address,
 		       const struct memclient_options *options)
 {
@@ -55,8 +55,8 @@ static int open_at(const char *address,
 	return 0;
 }
 
-/* A library does not print: who looks at memclient_error() sees it, and whoever
- * debugs what failed does. */
+/* MEMD_SOCKET was used.  A library does not print, so this goes into the error
+ * text, where the developer sees it. */
 static int say_is_old(int err)
 {
 	char text[ERRORS_TEXT_BYTES];
@@ -86,7 +86,8 @@ EXPORT void memclient_close(struct memclient *mc)
 	if (forks_enter() == 0 && !client_is_parents(mc)) {
 		(void)call_finish(mc, call_start(mc, COMMAND_STOP));
 		loop_join(&mc->loop);
-		engine_stop(mc->engine);	/* it looks into the mailbox */
+		/* The engine uses the mailbox. */
+		engine_stop(mc->engine);
 		client_leave(mc);
 		box_fini(&mc->box);
 		inline_remove(&mc->inlines);
@@ -142,7 +143,8 @@ static int run_map(struct memclient *mc, struct command *c,
 		void *addr = (void *)c->ret_address;
 		size_t length = (size_t)c->ret_length;
 
-		/* The outputs may lie in managed memory: first let go. */
+		/* The outputs may be in managed memory.  Release the command
+		 * first, so that a fault there does not keep its cell. */
 		command_release(&mc->commands, c);
 		*ret_addr = addr;
 		if (ret_length != NULL)
@@ -224,7 +226,7 @@ EXPORT int memclient_attach(struct memclient *mc, const char *name,
 	return run_map(mc, c, &o, ret_addr, ret_length);
 }
 
-/* ---- looking in */
+/* ---- figures and error texts */
 
 static void fill_stats(const struct memclient *mc, const struct command *c,
 		       struct memclient_stats *s)

@@ -12,9 +12,6 @@ enum { TIMEOUT_DEFAULT_MS = 10000, OPTIONS_BYTES_MAX = 4096 };
 
 #define SOCKET_DEFAULT "/run/memd/memd.sock"
 
-/* Copy a struct that begins with its size: a shorter one (an older program)
- * is filled up with zeros, a longer one must have zeros where we know
- * nothing.  NULL is all zeros. */
 int options_take(void *to, size_t to_bytes, const void *from,
 			const char *what)
 {
@@ -84,7 +81,7 @@ const char *options_find_address(const char *address, bool *ret_is_old)
 	return address != NULL ? address : SOCKET_DEFAULT;
 }
 
-/* "unix:/path", "/path", "unix:@abstract". */
+/* Address of a socket: "unix:/path", "/path" or "unix:@abstract". */
 static int set_address(struct settings *s, const char *address)
 {
 	const char *path;

@@ -4,11 +4,11 @@
 
 #include <errno.h>
 
-/* A multiple of every page size. */
+/* a multiple of every page size */
 enum { ADVISE_BYTES = 256 * 1024 * 1024 };
 
-/* The region that holds all of the range; NULL, with an error text, if none
- * does. */
+/* Returns the region that holds the whole range.  NULL, with an error text:
+ * there is none. */
 static struct region *find_range(struct memclient *mc, const void *addr,
 				 size_t length)
 {
@@ -36,8 +36,8 @@ static int run_range(struct memclient *mc, enum command_kind kind, void *addr,
 	return call_finish(mc, c);
 }
 
-/* In pieces, each with a time limit of its own: paging out a large region
- * takes as long as the disk takes. */
+/* Advise in pieces, each with its own time limit: to page out a large region
+ * takes as long as the disk needs. */
 static int advise_in_pieces(struct memclient *mc, const struct region *r,
 			    uintptr_t at, uintptr_t end, int advice)
 {
@@ -69,7 +69,7 @@ EXPORT int memclient_advise(struct memclient *mc, void *addr, size_t length,
 	r = find_range(mc, addr, length);
 	if (r == NULL)
 		return -EINVAL;
-	if (advice <= MEMCLIENT_ADVICE_RANDOM)	/* of the segment */
+	if (advice <= MEMCLIENT_ADVICE_RANDOM)	/* for the whole segment */
 		return run_range(mc, COMMAND_ADVISE, addr, length, advice);
 	return advise_in_pieces(mc, r, start, start + length, advice);
 }
@@ -84,8 +84,8 @@ EXPORT int memclient_unpin(struct memclient *mc, void *addr, size_t length)
 	return run_range(mc, COMMAND_UNPIN, addr, length, 0);
 }
 
-/* The value that is read does not matter, only that the page comes.  So it is
- * no race when other threads of the program write there. */
+/* The value does not matter; only the page must come in.  So it is no race if
+ * other threads of the program write there. */
 __attribute__((noinline, no_sanitize_thread))
 static void read_byte(uintptr_t at)
 {

@@ -17,7 +17,8 @@ static int check_segment_options(const struct memclient_segment_options *o)
 	return 0;
 }
 
-/* The daemon leaves an existing segment as it is; is that one as wanted? */
+/* The daemon does not change a segment that exists.  Check that it has the size
+ * and page size asked for. */
 static int check_same(const struct command *c, const char *name, size_t length,
 		      uint32_t page_size)
 {

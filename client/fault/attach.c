@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Segments become regions, and end: see attach.h. */
+/* Attaches segments as regions, and unmaps regions: see attach.h. */
 #include "client/fault/attach.h"
 #include "client/region/mapping.h"
 
@@ -10,7 +10,7 @@
 
 /* ---- a segment comes */
 
-/* log2 of a page size that the protocol allows, else 0. */
+/* log2 of a page size that the protocol allows; else 0. */
 static unsigned page_shift(uint32_t page_bytes)
 {
 	static const unsigned orders[] = { PAGE_ORDER_4K, PAGE_ORDER_16K,
@@ -22,7 +22,8 @@ static unsigned page_shift(uint32_t page_bytes)
 	return 0;
 }
 
-/* Is it a segment, and for a private one: is it what was asked for? */
+/* True if the reply describes a segment, and, for a private one, the segment
+ * that was asked for. */
 static bool is_sound(const struct command *c, const Memd__SegmentReply *reply)
 {
 	return page_shift(reply->page_bytes) != 0 && reply->segment != 0 &&
@@ -36,7 +37,8 @@ static bool is_sound(const struct command *c, const Memd__SegmentReply *reply)
 		 reply->length_bytes >= c->length));
 }
 
-/* For those who look at the daemon from outside; nothing hangs on it. */
+/* Tell the daemon the address of the region.  It only shows the address to
+ * administrators. */
 static void tell_address(struct requests *rq, const struct region *r)
 {
 	Memd__SegmentMapped m = MEMD__SEGMENT_MAPPED__INIT;
@@ -97,7 +99,7 @@ static void take_map(struct requests *rq, struct command *c,
 	char other[128];
 	int err;
 
-	/* An attaching program may say how large the pages should be. */
+	/* An attaching program may state the page size that it expects. */
 	if (is_sound(c, reply) && c->page_bytes != 0 &&
 	    c->page_bytes != reply->page_bytes) {
 		snprintf(other, sizeof(other), "the segment has pages of %u "
@@ -132,7 +134,7 @@ void attach_take_reply(struct requests *rq, uint64_t id,
 		c->ret_page_bytes = reply->page_bytes;
 		request_finish(rq, c, is_sound(c, reply) ? 0 : -EPROTO,
 			       "the daemon sent no proper segment");
-	} else if (fd >= 0) {	/* who asked has given up: undo */
+	} else if (fd >= 0) {	/* the command has ended: undo the attachment */
 		session_send_detach(rq->session, reply->segment);
 	}
 	if (fd >= 0)
@@ -157,7 +159,8 @@ void attach_unmap(struct paging *pg, struct direct *d, struct command *c)
 	direct_withdraw(d, r);
 	paging_forget_region(pg, r);
 	space_unmap(pg->space, r);
-	/* Joining: when the reply comes, see rejoin.c. */
+	/* If the region is joining, this is done when the reply comes
+	 * (rejoin.c). */
 	if (is_live)
 		session_send_detach(pg->session, segment);
 	command_finish(pg->commands, c, 0, "");

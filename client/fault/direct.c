@@ -1,35 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* See direct.h.
+/* Direct installation of pages: see direct.h.
  *
- * What is put through a mapping goes into whatever file is mapped there.  So
- * it must be certain that the region is still what it was when the page was
- * asked for:
+ * A page that is put through a mapping goes into the file that is mapped there.
+ * So the region must still be what it was when the page was asked for.
  *
- * D1  The engine's thread names the region that it works in (`busy`), then
- *     looks at its state and segment; only if it is LIVE and the very segment
- *     does it go on.  The library's thread makes the state FREE, then waits
- *     until the region is not the busy one, then unmaps it.  All are
- *     sequentially consistent: one of the two sees the other.  (What covers
- *     a page, or maps what did not become a region, is not registered: the
- *     kernel refuses.)
- * D2  So while the engine works the region is mapped, and its start and
- *     length are what they were when its state became LIVE.
- * D3  Which region it is, the asking thread wrote before it handed its cell
- *     over; a region of that number that came since is LIVE with that segment
- *     only if it is a mapping of it, and any will do.
- * D4  A region of a private mapping (read-only ones) is left out: the page
- *     would not get into the file.
- * D5  The library's thread waits for one system call of the engine's thread,
- *     which waits for nothing of the library's. */
+ * D1  The engine's thread first names the region that it works in (`busy`), and
+ *     then looks at the region's state and segment.  It goes on only if the
+ *     region is LIVE and has that segment.  The library's thread first makes
+ *     the state FREE, then waits until `busy` is another region, then unmaps.
+ *     All of this is sequentially consistent, so one of the two sees the other.
+ *     (The mapping of a region that was not added, or that covers a page, is
+ *     not registered, so the kernel refuses.)
+ * D2  So while the engine works, the region is mapped, and its start and length
+ *     are those of the moment when it became LIVE.
+ * D3  The asking thread wrote the number of the region before it handed its
+ *     cell over.  If another region has got that number since, and is LIVE with
+ *     that segment, it is a mapping of the same segment, which serves as well.
+ * D4  Read-only regions have a private mapping and are left out: the page would
+ *     not get into the file.
+ * D5  The library's thread waits for one system call of the engine's thread.
+ *     The engine's thread waits for nothing of the library's. */
 #include "client/fault/direct.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <time.h>
 
-enum { YIELDS = 100 };		/* then sleep */
+enum { YIELDS = 100 };		/* before sleeping */
 
-/* `r` is busy.  D1, D4. */
+/* `r` is busy (D1).  Put the page into it, if allowed (D1, D4). */
 static int install(struct direct *d, const struct region *r, uint64_t page,
 		   const struct memd_engine_page *what)
 {
@@ -45,7 +44,7 @@ static int install(struct direct *d, const struct region *r, uint64_t page,
 			 what->bytes);
 }
 
-/* On the engine's thread. */
+/* Runs on the engine's thread. */
 static int on_page(void *ctx, const struct memd_engine_page *what)
 {
 	struct direct *d = ctx;
@@ -61,7 +60,8 @@ static int on_page(void *ctx, const struct memd_engine_page *what)
 	return err;
 }
 
-/* What it has still to do for this page nobody waits for. */
+/* Runs on the engine's thread.  No thread waits for the rest of its work for
+ * this page, so let the asking thread run if it waits for this CPU. */
 static void on_told(void *ctx, unsigned cell)
 {
 	struct direct *d = ctx;
@@ -85,7 +85,7 @@ void direct_withdraw(struct direct *d, struct region *r)
 	static const struct timespec moment = { .tv_nsec = 50000 };
 
 	atomic_store(&r->state, REGION_FREE);
-	/* Yielding does not help against a lower priority. */
+	/* Yielding does not help against a thread of lower priority. */
 	for (unsigned i = 0; atomic_load(&d->busy) == r; i++)
 		if (i < YIELDS)
 			sched_yield();

@@ -6,7 +6,7 @@
 
 enum {
 	DELAY_FIRST_NS = 1000000,
-	DELAY_DOUBLINGS = 6,		/* 64 ms at most */
+	DELAY_DOUBLINGS = 6,		/* at most 64 ms */
 };
 
 static const unsigned fault_next_states[FAULT_STATES] = {
@@ -148,7 +148,7 @@ void faults_cap_deadlines(struct faults *fs, uint64_t latest_ns)
 	fs->next_ns = MIN(fs->next_ns, latest_ns);
 }
 
-/* When this fault next needs somebody to look at it. */
+/* When something must next be done about this fault. */
 static uint64_t fault_next_ns(const struct fault *f)
 {
 	return f->state == FAULT_DELAYED ? MIN(f->deadline_ns, f->retry_ns) :

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The faults that the daemon must answer: which pages are waited for, since
- * when, and what is to be done next about each.  Sends nothing and maps
- * nothing; the handler does.
+/* The table of faults: the pages that must come from the daemon, since when
+ * threads wait for them, and what is to be done next.  It sends and maps
+ * nothing.
  *
- * A page is in the table at most once, however many threads wait for it.
- * Every fault is on the list of its state, so
+ * A page is in the table at most once, however many threads wait for it.  Every
+ * fault is on the list of its state, so
  *	wanted + asked + delayed + late + free == FAULTS_MAX
- * which faults_check() recounts.
+ * which faults_check() verifies.
  *
- * Threads: the handler.  Allocates nothing after faults_init(). */
+ * Threads: the library's thread.  Allocates nothing. */
 #ifndef MEMD_CLIENT_FAULT_FAULT_H
 #define MEMD_CLIENT_FAULT_FAULT_H
 
@@ -17,7 +17,7 @@
 
 enum { FAULTS_MAX = 2048, FAULT_BUCKETS = 4096 };
 
-/*           ┌──────────────< too late, link broken ──┐
+/*           ┌──────────────< left again, link broken ┐
  *           v                                        │
  * free ─> wanted ──Fault sent──> asked ──FaultReply──┴─> free
  *           ^                      │
@@ -26,25 +26,27 @@ enum { FAULTS_MAX = 2048, FAULT_BUCKETS = 4096 };
  * any of them ──deadline──> late ──a moment──> free
  *
  * late: the page is poisoned for a moment, so that the threads that wait for it
- * get SIGBUS.  Then the poison is taken away, so that a thread that touches the
+ * get SIGBUS.  Then the poison is removed, so that a thread that touches the
  * page later asks for it again. */
 enum fault_state { FAULT_FREE, FAULT_WANTED, FAULT_ASKED, FAULT_DELAYED,
 		   FAULT_LATE, FAULT_STATES };
 
 struct fault {
-	TAILQ_ENTRY(fault) link;	/* list of its state */
+	TAILQ_ENTRY(fault) link;	/* in the list of its state */
 	SLIST_ENTRY(fault) bucket_link;
 	enum fault_state state;
 	struct region *region;
 	uint64_t page;
-	uintptr_t address;		/* in the page: what was touched */
-	uint64_t request_id;		/* asked: of the Fault message, */
-	uint64_t asked_ns;		/* which was sent then */
-	uint64_t deadline_ns;		/* then it is late; late: then free */
-	uint64_t retry_ns;		/* delayed: then it is wanted again */
+	uintptr_t address;		/* the touched address in the page */
+	uint64_t request_id;		/* asked: id of the Fault message */
+	uint64_t asked_ns;		/* asked: when it was sent */
+	/* When it becomes late; late: when it becomes free. */
+	uint64_t deadline_ns;
+	/* delayed: when it becomes wanted again */
+	uint64_t retry_ns;
 	unsigned try_count;
 	bool is_write;
-	bool was_answered;		/* and it was no page */
+	bool was_answered;		/* there was an answer, but no page */
 };
 
 TAILQ_HEAD(fault_list, fault);
@@ -54,7 +56,7 @@ struct faults {
 	struct fault_list list[FAULT_STATES];
 	unsigned count[FAULT_STATES];
 	struct fault_bucket bucket[FAULT_BUCKETS];
-	uint64_t next_ns;	/* no fault's time comes before this */
+	uint64_t next_ns;	/* no fault is due before this time */
 	struct fault fault[FAULTS_MAX];
 };
 
@@ -63,7 +65,7 @@ void faults_init(struct faults *fs);
 struct fault *faults_find(struct faults *fs, const struct region *r,
 			  uint64_t page);
 
-/* Add a wanted page, that at `address`; it must not be there.  NULL when the
+/* Add the page of `address` as wanted.  It must not be in the table.  NULL: the
  * table is full. */
 struct fault *faults_add(struct faults *fs, struct region *r, uintptr_t address,
 			 uint64_t deadline_ns);
@@ -77,23 +79,24 @@ void fault_enter_delayed(struct faults *fs, struct fault *f, uint64_t now_ns);
 
 void fault_enter_late(struct faults *fs, struct fault *f, uint64_t until_ns);
 
-/* Give the fault another deadline. */
+/* Set another deadline. */
 void fault_postpone(struct faults *fs, struct fault *f, uint64_t deadline_ns);
 
-/* Move all deadlines later by `lost_ns`: for so long the process was stopped,
- * and no answer could be taken. */
+/* The process was stopped for lost_ns, so no answer could be taken: move all
+ * deadlines by that. */
 void faults_postpone(struct faults *fs, uint64_t lost_ns);
 
-/* The connection broke, so the asked faults get no answer: they are wanted
+/* The connection broke: asked faults get no answer, so they become wanted
  * again. */
 void faults_forget_asked(struct faults *fs);
 
-/* Make no deadline later than `latest_ns` (an outage ends then). */
+/* Make no deadline later than `latest_ns`, when an outage has lasted too
+ * long. */
 void faults_cap_deadlines(struct faults *fs, uint64_t latest_ns);
 
-/* Move the delayed whose time has come to wanted.  Returns the first fault
- * that is past its deadline (the caller removes it and calls again), or NULL,
- * with next_ns set anew. */
+/* Make delayed faults wanted when their time has come.  Returns a fault that is
+ * past its deadline; the caller deals with it and calls again.  NULL: there is
+ * none, and next_ns is set. */
 struct fault *faults_expire(struct faults *fs, uint64_t now_ns);
 
 void faults_check(const struct faults *fs);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the library's thread does in a turn: see handler.h. */
+/* A turn of the library's thread: see handler.h. */
 #include "client/fault/handler.h"
 #include "client/fault/attach.h"
 #include "client/fault/hint.h"
@@ -9,7 +9,8 @@
 
 enum {
 	TOUCHED_EVERY_NS = 20000000,
-	MAILBOX_AGAIN_NS = 10000000,	/* to map it */
+	/* Between attempts to map the mailbox. */
+	MAILBOX_AGAIN_NS = 10000000,
 };
 
 void handler_init(struct handler *h, const struct handler_parts *parts)
@@ -45,7 +46,8 @@ static void ask_for_mailbox(struct session *s)
 				 NULL);
 }
 
-/* Now, or when the last thread has left the one of the last session. */
+/* Map the new mailbox as soon as no thread is in the mailbox of the last
+ * session. */
 static void map_mailbox(struct handler *h)
 {
 	if (h->mailbox_fd >= 0 && h->session.is_up &&
@@ -54,7 +56,7 @@ static void map_mailbox(struct handler *h)
 		drop_mailbox(h);
 }
 
-/* When the link is full, in a later turn. */
+/* If the link is full, this is done in a later turn. */
 static void ring_daemon(struct handler *h)
 {
 	if (h->must_ring && link_send(&h->session.link,
@@ -163,8 +165,8 @@ static const struct {
 	  &memd__mailbox_reply__descriptor },
 };
 
-/* False: it is malformed, and the link is down.  *ret_body is NULL for a
- * message that has none. */
+/* False: the body is malformed, and the link is down.  *ret_body is NULL for
+ * messages without a body. */
 static bool unpack_message(struct link *l, const struct link_message *message,
 			   void **ret_body)
 {
@@ -186,7 +188,7 @@ static void take_mailbox(struct handler *h, const Memd__MailboxReply *reply)
 	if (reply->cell_count == MAILBOX_CELLS)
 		h->mailbox_fd = fd;
 	else if (fd >= 0)
-		close(fd);	/* then without one */
+		close(fd);	/* go on without a mailbox */
 }
 
 static void take_error(struct handler *h, uint64_t id,
@@ -206,7 +208,7 @@ static void take_error(struct handler *h, uint64_t id,
 		rejoin_take_error(&h->rejoin, id, code);
 		break;
 	case REQUEST_NONE:
-	case REQUEST_MAILBOX:	/* then without one */
+	case REQUEST_MAILBOX:	/* go on without a mailbox */
 		break;
 	}
 }
@@ -217,7 +219,8 @@ static void refuse_unknown(struct link *l, uint64_t id)
 
 	error.code = ENOSYS;
 	error.text = (char *)"libmemclient does not know this message";
-	/* No room: the peer does not read, so it will not miss this. */
+	/* If the link has no room, the peer does not read and will not miss
+	 * this. */
 	(void)!link_send(l, MEMD__MESSAGE_TYPE__TYPE_ERROR, id, &error.base);
 }
 
@@ -366,8 +369,8 @@ void handler_close(struct handler *h)
 {
 	struct link *l = &h->session.link;
 
-	/* Nothing is mapped any more that a copy of our userfaultfds would
-	 * have to be kept for. */
+	/* GOODBYE makes memd close its copies of the userfaultfds.  They must
+	 * stay if anything is still mapped. */
 	if (h->session.is_up && !h->shared.space->has_left_mapped &&
 	    link_send(l, MEMD__MESSAGE_TYPE__TYPE_GOODBYE, 0, NULL) == 0)
 		link_flush(l);

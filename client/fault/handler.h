@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the library's thread does in a turn: it gives every fault, command and
- * message to the module whose it is, and tells them when the session begins
- * and ends.  loop.h has the thread itself. */
+/* A turn of the library's thread: every fault, command and message goes to the
+ * module that deals with it, and the modules are told when a session begins or
+ * ends.  loop.h has the thread itself. */
 #ifndef MEMD_CLIENT_FAULT_HANDLER_H
 #define MEMD_CLIENT_FAULT_HANDLER_H
 
@@ -11,7 +11,7 @@
 #include "client/fault/rejoin.h"
 #include "client/fault/request.h"
 
-/* What the handler shares with the program's threads. */
+/* Parts that the library's thread shares with the program's threads. */
 struct handler_parts {
 	const struct settings *settings;
 	struct space *space;
@@ -28,40 +28,40 @@ struct handler {
 	struct paging paging;
 	struct requests requests;
 	struct rejoin rejoin;
-	int mailbox_fd;		/* came, is not mapped yet; -1: none */
-	bool must_ring;		/* for the mailbox */
+	int mailbox_fd;		/* received and not mapped yet; -1: none */
+	bool must_ring;		/* a Ring must be sent */
 	bool is_stopping;
-	uint64_t touched_ns;	/* report minor faults then */
+	uint64_t touched_ns;	/* when to report minor faults */
 };
 
-/* `h` is all zeros. */
+/* `h` must be all zeros. */
 void handler_init(struct handler *h, const struct handler_parts *parts);
 
-/* The first session: see session_open(). */
+/* Begin the first session: see session_open(). */
 int handler_open(struct handler *h) MUST_CHECK;
 
-/* A fault was read. */
+/* Take a fault or a command that uffd_read() has returned. */
 void handler_take_fault(struct handler *h, const struct uffd_fault *uf);
 
-/* Hand out what was received. */
+/* Deal with the messages that were received. */
 void handler_take_messages(struct handler *h);
 
-/* Take the answers that are in the mailbox.  Returns whether there were any. */
+/* Take the answers in the mailbox.  True if there were any. */
 bool handler_take_mail(struct handler *h);
 
-/* The rest of a turn: what is due, what is late, what is to be sent. */
+/* The rest of a turn: do what is due, end what is late, send. */
 void handler_run(struct handler *h);
 
-/* For so long nobody could do anything: all deadlines are later. */
+/* The process was stopped for lost_ns: move all deadlines by that. */
 void handler_postpone(struct handler *h, uint64_t lost_ns);
 
-/* When handler_run() must be called again, UINT64_MAX if never. */
+/* When handler_run() must be called again; UINT64_MAX: never. */
 uint64_t handler_next_ns(struct handler *h);
 
 /* Unmap all regions. */
 void handler_unmap_all(struct handler *h);
 
-/* Say goodbye, and close the link. */
+/* Say goodbye to the daemon, and close the link. */
 void handler_close(struct handler *h);
 
 #endif

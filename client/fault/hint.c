@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What the daemon says unasked: see hint.h. */
+/* Ready and Age: see hint.h. */
 #include "client/fault/hint.h"
 #include "client/region/mapping.h"
 #include "client/region/told.h"
 
 #include <errno.h>
 
-/* The mark among the range's pages, if there is one. */
+/* The mark among the pages of the range; TOLD_NO_PAGE: none. */
 static uint64_t mark_in(const Memd__Ready *ready, const Memd__Range *range)
 {
 	for (size_t i = 0; i < ready->n_mark; i++)
@@ -45,8 +45,7 @@ void hint_take_ready(struct space *sp, struct link *l,
 		map_ready(sp, r, ready);
 }
 
-/* Forget the mappings of one range, in pages, as far as it is inside and not
- * pinned. */
+/* Unmap the pages of one range that are inside the region and not pinned. */
 static void forget_range(const struct pinned *pd, const struct region *r,
 			 const Memd__Range *range)
 {

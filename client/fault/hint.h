@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the daemon says unasked, on the library's thread: pages that are there
- * before anybody has touched them, and pages whose next touch it wants to hear
- * of.  What names too much brings the link down. */
+/* Messages that the daemon sends unasked.  Ready: pages that are present before
+ * a thread has touched them.  Age: pages whose next touch the daemon wants to
+ * know of.  A message with too many ranges brings the link down.
+ *
+ * Threads: the library's thread. */
 #ifndef MEMD_CLIENT_FAULT_HINT_H
 #define MEMD_CLIENT_FAULT_HINT_H
 
@@ -9,12 +11,12 @@
 #include "client/link/link.h"
 #include "client/region/space.h"
 
-/* Map what Ready names, in all regions of its segment. */
+/* Map the pages that Ready names, in all regions of its segment. */
 void hint_take_ready(struct space *sp, struct link *l,
 		     const Memd__Ready *ready);
 
-/* Unmap what Age names and is not pinned; then tell what was touched before,
- * which is what the daemon waits for. */
+/* Unmap the pages that Age names, except pinned ones.  Then report the touched
+ * pages, which the daemon waits for. */
 void hint_take_age(struct space *sp, struct touched *t, struct link *l,
 		   const Memd__Age *age);
 

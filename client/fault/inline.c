@@ -2,37 +2,38 @@
 /* Inline regions: see inline.h.
  *
  * The kernel sends SIGBUS for a missing or minor fault in a mapping that is
- * registered with UFFD_FEATURE_SIGBUS.  After what is done about it here the
- * thread tries its access again; so nothing has to be proved, only progress
- * made.  Only when the library's thread says that the page is lost, or does
- * not come in time, does the program get its SIGBUS: a kernel without memory
- * failure handling reports a poisoned page exactly as it reports a missing one.
+ * registered with UFFD_FEATURE_SIGBUS.  After the handler the thread tries its
+ * access again.  So the handler need not prove that the access will work; it
+ * must only make progress.  The program gets its SIGBUS only when the library's
+ * thread says that the page is lost or late.  The kernel cannot tell this:
+ * without memory failure handling, it reports a poisoned page exactly like a
+ * missing one.
  *
- * I1  Everything called from on_sigbus() is async-signal-safe: it allocates
- *     nothing, takes no lock, and waits only for the daemon or for the
- *     library's thread, both with a deadline.
- * I2  All signals are blocked meanwhile, but for those that an instruction
- *     can raise; SIGBUS itself is not (SA_NODEFER), so that a handler that is
- *     chained to may touch inline memory, and may leave with longjmp().
- * I3  It touches no managed memory: struct memclient, the own stack, and
- *     buffers inside a lane.  (The stack on which signals are delivered must
- *     not be managed inline memory: the kernel could not write its frame.)
- * I4  The list of connections is read under a count in each place of it;
- *     inline_remove() empties the place, then waits for the count to be 0.
- *     The count is held only while the address is looked up: once a region is
- *     found, it stays, as its owner may not unmap what a thread is touching.
- * I5  In the child of a fork no region is mapped, so no fault is ours, but
- *     the tables may still be there: forks_is_parents() says so (F3, F4 in
- *     forks.h).  In the child of a vfork the regions are there, and faults
+ * I1  Everything that on_sigbus() calls is async-signal-safe.  It allocates
+ *     nothing, takes no lock, and waits only for the daemon or the library's
+ *     thread, with a deadline.
+ * I2  All signals are blocked meanwhile, except those that an instruction can
+ *     raise.  SIGBUS is not blocked (SA_NODEFER), so a handler that is chained
+ *     to may touch inline memory, and may leave with longjmp().
+ * I3  The handler touches no managed memory: only struct memclient, its own
+ *     stack, and buffers of a lane.  (The signal stack must not be inline
+ *     memory: the kernel could not write the signal's frame there.)
+ * I4  Each place in the list of connections has a count of readers.
+ *     inline_remove() empties the place and waits until the count is 0.  A
+ *     reader holds the count only while it looks up the address.  Once a region
+ *     is found it stays, because its owner must not unmap it while a thread
+ *     touches it.
+ * I5  In the child of a fork no region is mapped, so no fault is ours.  The
+ *     tables may still be there; forks_is_parents() tells (F3 and F4 in
+ *     forks.h).  In the child of a vfork the regions are mapped, and faults
  *     work.
- * I6  CONTINUE needs the userfaultfd, whose number the program may have
- *     closed and used again.  On anything that is not a userfaultfd it fails
- *     with EBADF, ENOTTY or the like; another userfaultfd of this process
- *     works as well.  On failure the library's thread, which has its own
- *     copy, does it.
- * I7  A SIGBUS that is not ours goes to the handler that was there before,
- *     with the signal mask that it would have had; with none, the process
- *     dies of it at the right instruction. */
+ * I6  CONTINUE needs the userfaultfd.  The program may have closed it and used
+ *     its number again.  CONTINUE fails on anything that is no userfaultfd;
+ *     another userfaultfd of this process works as well.  On failure the
+ *     library's thread, which has its own copy, does the work.
+ * I7  A SIGBUS that is not ours goes to the handler that was there before, with
+ *     the signal mask that it would have had.  If there was none, the process
+ *     dies at the right instruction. */
 #include "client/fault/inline.h"
 #include "client/region/told.h"
 #include "common/clock.h"
@@ -42,24 +43,25 @@
 #include <time.h>
 #include <ucontext.h>
 
-enum { ROUNDS_MAX = 4 };	/* of "it has left again", before the library's
-				 * thread takes over */
+/* Times that a page may leave again before the library's thread takes over. */
+enum { ROUNDS_MAX = 4 };
 
 static struct {
 	_Atomic(struct inlines *) client;
 	_Atomic uint32_t reader_count;
 } places[INLINE_CLIENTS_MAX];
 
-/* How many places were ever used: what on_sigbus() has to look at. */
+/* Number of places ever used: on_sigbus() looks at these. */
 static _Atomic uint32_t place_count;
 
-/* What on_sigbus() chains to.  Installing it again, after the program has set
- * SIGBUS back to its default, fills the other one first. */
+/* The handler that on_sigbus() chains to.  install_handler() fills the entry
+ * that is not in use: the program may have set SIGBUS back to its default. */
 static struct sigaction chained[2];
 static _Atomic unsigned chained_idx;
 static bool is_installed;
 
-/* What a child of a fork forgets, and whether forks.c knows it. */
+/* A child of a fork forgets all places (forget_parents()).  is_watched: forks.c
+ * has the entry. */
 static struct forks_entry all_places;
 static bool is_watched;
 
@@ -77,15 +79,15 @@ static bool is_write_access(const void *context)
 #endif
 }
 
-/* What is to be done after a SIGBUS. */
+/* What to do after a SIGBUS. */
 enum verdict {
 	TRY_AGAIN,	/* the access may work now */
-	IS_LOST,	/* it never will: the page is poisoned */
-	IS_LATE,	/* it may work later */
+	IS_LOST,	/* the page is lost */
+	IS_LATE,	/* the access may work later */
 	NOT_OURS,	/* nothing of ours is mapped there */
 };
 
-/* Leave it to the library's thread. */
+/* Leave the fault to the library's thread. */
 static enum verdict ask_thread(struct inlines *in, uintptr_t address,
 			       bool is_write, uint64_t started_ns)
 {
@@ -105,7 +107,7 @@ static enum verdict ask_thread(struct inlines *in, uintptr_t address,
 	       result == -ETIMEDOUT ? IS_LATE : TRY_AGAIN;
 }
 
-/* In the mailbox; on a lane where there is none. */
+/* Ask in the mailbox, or on a lane if there is no mailbox. */
 static int ask_somehow(struct inlines *in, const struct region *r,
 		       uint64_t page, bool is_write, uint64_t deadline_ns,
 		       struct lane_answer *ret_answer)
@@ -118,7 +120,8 @@ static int ask_somehow(struct inlines *in, const struct region *r,
 			 deadline_ns, ret_answer);
 }
 
-/* Ask the daemon and map what it says is there. */
+/* Ask the daemon, and map the pages of its answer.  False: the library's thread
+ * must do it. */
 static bool ask_daemon(struct inlines *in, struct region *r,
 		       uintptr_t address, bool is_write, uint64_t started_ns)
 {
@@ -132,7 +135,7 @@ static bool ask_daemon(struct inlines *in, struct region *r,
 		if (clock_now_ns() > deadline_ns ||
 		    ask_somehow(in, r, page, is_write, deadline_ns, &a) != 0)
 			return false;
-		/* Only an engine in here can have done that. */
+		/* Only an engine in this process can have mapped the page. */
 		if (a.is_mapped)
 			return in->has_engine;
 		told = (struct told){ a.first, a.count, a.mark };
@@ -149,13 +152,14 @@ static bool ask_daemon(struct inlines *in, struct region *r,
 	return false;
 }
 
-/* The daemon wants to know at once that somebody has come this far. */
+/* The page is a mark: tell the daemon at once that a reader has come this
+ * far. */
 static void tell_daemon(struct inlines *in, const struct region *r,
 			uint64_t page, uint64_t started_ns)
 {
 	uint64_t deadline_ns = started_ns + in->settings->timeout_ns / 2;
 
-	/* If it cannot be told now, it hears of it with all the others. */
+	/* If this fails, the page is reported with the other touched ones. */
 	if (box_tell_touched(in->box, in->lanes, in->settings, r,
 			     page) != 0)
 		(void)!lane_tell_touched(in->lanes, in->settings, r, page,
@@ -198,7 +202,7 @@ static enum verdict handle(struct inlines *in, struct region *r,
 	return ask_thread(in, address, is_write, started_ns);
 }
 
-/* ---- whose fault, I4, I5 */
+/* ---- whose fault it is: I4, I5 */
 
 static struct inlines *find(uintptr_t address, struct region **ret_region)
 {
@@ -221,9 +225,10 @@ static struct inlines *find(uintptr_t address, struct region **ret_region)
 	return NULL;
 }
 
-/* ---- not ours, I7 */
+/* ---- not ours: I7 */
 
-/* Let the access, or the signal that somebody sent, have its default end. */
+/* Let the access, or a signal that a process has sent, have its default
+ * effect. */
 static void die(int sig, const siginfo_t *info)
 {
 	struct sigaction sa = { .sa_handler = SIG_DFL };
@@ -256,7 +261,7 @@ static void chain(int sig, siginfo_t *info, void *context)
 		previous->sa_sigaction(sig, info, context);
 	else
 		previous->sa_handler(sig);
-	/* Returning restores the mask of the interrupted code. */
+	/* Returning restores the signal mask of the interrupted code. */
 }
 
 static void on_sigbus(int sig, siginfo_t *info, void *context)
@@ -271,7 +276,7 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 		in = find(address, &r);
 	if (in != NULL)
 		verdict = handle(in, r, address, is_write_access(context));
-	/* Some kernels say BUS_ADRERR for poisoned pages too. */
+	/* Some kernels report poisoned pages with BUS_ADRERR. */
 	if (verdict == IS_LOST)
 		info->si_code = BUS_MCEERR_AR;
 	if (verdict != TRY_AGAIN)
@@ -279,9 +284,10 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-/* ---- installing */
+/* ---- installing the handler */
 
-/* Is there a handler that chains to ours, or is ours? */
+/* True if our handler is installed, or a later one, which must chain to
+ * ours. */
 static bool is_in_place(const struct sigaction *now)
 {
 	if (!is_installed)
@@ -301,7 +307,8 @@ static int install_handler(void)
 						      SIGABRT };
 	unsigned other = !atomic_load(&chained_idx);
 
-	/* Ask first: the handler may run before sigaction() has returned. */
+	/* Read the old handler first: ours may run before sigaction()
+	 * returns. */
 	if (sigaction(SIGBUS, NULL, &chained[other]) != 0)
 		return -errno;
 	if (is_in_place(&chained[other]))
@@ -316,7 +323,8 @@ static int install_handler(void)
 	return 0;
 }
 
-/* In the child of a fork no connection is ours, and nobody looks. */
+/* In the child of a fork no connection is ours, and no other thread reads the
+ * places. */
 static void forget_parents(void *ctx)
 {
 	(void)ctx;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Inline regions: faults handled by the faulting thread, in a SIGBUS
+/* Inline regions: the faulting thread handles its faults, in a SIGBUS
  * handler. */
 #ifndef MEMD_CLIENT_FAULT_INLINE_H
 #define MEMD_CLIENT_FAULT_INLINE_H
@@ -12,11 +12,11 @@
 
 enum { INLINE_CLIENTS_MAX = 64 };
 
-/* One connection, as the SIGBUS handler knows it. */
+/* A connection, as the SIGBUS handler knows it. */
 struct inlines {
 	/* The userfaultfd of inline regions, in the program's table of
-	 * descriptors.  The program may close it, so every use of it may
-	 * fail.  -1: none. */
+	 * descriptors.  The program may close it, so every use may fail.  -1:
+	 * none. */
 	int uffd;
 	struct descriptor_id uffd_id;
 	bool has_engine;	/* the daemon is in this process */
@@ -29,12 +29,12 @@ struct inlines {
 	struct box *box;
 };
 
-/* Install the SIGBUS handler (once per process) and let it know `in`.  To be
- * called before the first inline region; again does nothing.
+/* Install the SIGBUS handler (once for the process), and make `in` known to it.
+ * Call this before the first inline region; calling it again does nothing.
  * Returns 0, -EMFILE (64 connections have inline regions), or -errno. */
 int inline_add(struct inlines *in) MUST_CHECK;
 
-/* Make sure that no SIGBUS handler looks at `in` any more. */
+/* Wait until no SIGBUS handler looks at `in` any more. */
 void inline_remove(struct inlines *in);
 
 #endif

@@ -1,39 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /* The library's thread: see loop.h.
  *
- * Why it can always answer a fault of the program, whatever the program does:
+ * The thread must be able to answer a fault of the program whatever the program
+ * does.  These rules make sure of it:
  *
- * H1  It never touches managed memory: what it reads and writes is struct
- *     memclient (mapped by itself, not on the heap), its own stack, and the
- *     messages of the kernel and the daemon.  What callers want is copied
- *     into commands by the callers.
- * H2  It takes no lock.  With program threads it shares the commands (C1-C6
- *     in command.h), the index of regions (R1-R5 in region.c), the ring of
- *     touched pages and the lanes' door (L1-L7 in lane.c), and it never waits
- *     in any of them.  So no thread that is stopped in a fault, in a signal
- *     handler or in a debugger holds what it needs.  (For an engine in this
- *     process it waits while that is in a system call: D5 in direct.c.)
- * H3  It calls neither malloc() nor anything that may; what needs room has
- *     fixed room, and mmap() is the only source of more.
+ * H1  It never touches managed memory.  It reads and writes struct memclient
+ *     (which is in a mapping of its own, not on the heap), its own stack, and
+ *     messages of the kernel and the daemon.  Callers copy what they want into
+ *     commands.
+ * H2  It takes no lock.  It shares the commands (C1-C6 in command.h), the index
+ *     of regions (R1-R5 in region.c), the ring of touched pages, and the lanes'
+ *     door (L1-L7 in lane.c) with the program's threads, and never waits in any
+ *     of them.  So a thread that is stopped in a fault, a signal handler or a
+ *     debugger holds nothing that it needs.  (Exception: it waits for one
+ *     system call of an engine in this process; D5 in direct.c.)
+ * H3  It never calls malloc(), directly or indirectly.  What needs room has
+ *     fixed room; mmap() is the only source of more.
  * H4  All its signals are blocked: no handler of the program runs on it.
- * H5  Its table of descriptors is its own (CLOSE_RANGE_UNSHARE), with nothing
- *     of the program's in it: a program that closes all descriptors does not
- *     close ours, which would unregister the regions and turn missing pages
- *     into zeros; and a pipe that the program closes is not kept open by us.
- * H6  All its descriptors are non-blocking and it sleeps only in epoll_wait(),
- *     but for the wait that H2 speaks of, and at its start: with nothing to
- *     serve yet it waits in connect() for room in the daemon's queue, and in
- *     poll() for its first answer (session_open()).
- * H7  Only it maps, unmaps, poisons and reads faults of thread regions, and
- *     only it changes the tables of regions and faults: nothing about a
- *     region changes between its decisions.  The daemon may take a page out
- *     at any moment; the kernel then makes CONTINUE fail, and the page is
- *     asked for again.
- * H8  A fault message that was read is answered in the same turn or is in the
- *     table of faults, which has a deadline for each.  No more messages are
- *     read than the table has room for; the others wait in the kernel.
+ * H5  It has a table of descriptors of its own (CLOSE_RANGE_UNSHARE), with none
+ *     of the program's.  A program that closes all descriptors does not close
+ *     ours.  (That would unregister the regions, and missing pages would read
+ *     as zeros.)  And a pipe that the program closes does not stay open here.
+ * H6  All its descriptors are non-blocking, and it sleeps only in epoll_wait().
+ *     Exceptions: the wait of H2; and its start, when it serves nothing yet:
+ *     then it waits in connect() for room in the daemon's queue, and in poll()
+ *     for the first answer (session_open()).
+ * H7  Only this thread maps, unmaps, poisons and reads faults of thread
+ *     regions, and changes the tables of regions and faults.  So nothing about
+ *     a region changes between its decisions.  The daemon may take a page out
+ *     at any moment; then CONTINUE fails, and the page is asked for again.
+ * H8  A fault message that was read is answered in the same turn, or is in the
+ *     table of faults, with a deadline.  No more messages are read than the
+ *     table has room for; the others wait in the kernel.
  * H9  Regions are unmapped before the last copy of their userfaultfd closes.
- *     (When the process exits, no thread runs any more that could look.) */
+ *     (When the process exits, no thread runs that could read the pages.) */
 #include "client/fault/loop.h"
 #include "client/fault/own_table.h"
 #include "client/link/futex.h"
@@ -51,10 +51,11 @@
 enum {
 	STACK_BYTES = 512 * 1024,
 	BATCH_MAX = 64,			/* faults read at once */
-	SPIN_NS = 100000,		/* a disk read and its answer */
-	POLL_NS = 40000,		/* for the next fault, after one */
+	SPIN_NS = 100000,		/* about one disk read and its answer */
+	/* How long to look for the next fault. */
+	POLL_NS = 40000,
 	STEP_NS = 1000000000,
-	EVENTS_MAX = 3,			/* both userfaultfds and the link */
+	EVENTS_MAX = 3,			/* two userfaultfds and the link */
 };
 
 static struct space *space_of(const struct loop *lp)
@@ -64,8 +65,8 @@ static struct space *space_of(const struct loop *lp)
 
 /* ---- faults */
 
-/* Neighbours together, so that they are asked for in one message and in
- * order.  Small and nearly sorted most of the time; and qsort() may call
+/* Sort by address, so that neighbours are asked for in one message and in
+ * order.  The array is small and mostly sorted, and qsort() may call
  * malloc(). */
 static void sort_faults(struct uffd_fault *faults, size_t count)
 {
@@ -89,16 +90,18 @@ static void read_faults(struct loop *lp)
 				 &sp->has_left_mapped);
 
 	sort_faults(faults, count);
-	/* Many threads may miss the same 4 KiB; the table of faults deals with
-	 * those that miss different parts of a larger page. */
+	/* Many threads may miss the same unit: take it once.  The table of
+	 * faults deals with threads that miss different units of a larger
+	 * page. */
 	for (size_t i = 0; i < count; i++)
 		if (i == 0 || uffd_unit_start(faults[i].address) !=
 			      uffd_unit_start(faults[i - 1].address))
 			handler_take_fault(&lp->handler, &faults[i]);
 }
 
-/* A thread in mremap() of a part of a region waits until this is read, where no
- * faults are to be had: of inline regions, and at the end. */
+/* A thread that moves a part of a region with mremap() waits until the kernel's
+ * message is read.  Read such messages where there are no faults: from the
+ * userfaultfd of inline regions, and at the end. */
 static void read_moves(struct space *sp, int uffd)
 {
 	struct uffd_fault faults[BATCH_MAX];
@@ -116,9 +119,9 @@ static void watch(const struct loop *lp, int fd, uint32_t events)
 		(void)epoll_ctl(lp->epoll_fd, EPOLL_CTL_ADD, fd, &e);
 }
 
-/* Watch for what can be dealt with now: faults while there is room for them,
- * room in the socket while there is something to send.  Not ppoll(), which
- * refuses two descriptors when RLIMIT_NOFILE is below two. */
+/* Watch only for what can be dealt with now: faults while the table has room,
+ * and room in the socket while there is something to send.  Not ppoll(): it
+ * refuses two descriptors if RLIMIT_NOFILE is below two. */
 static void watch_all(struct loop *lp)
 {
 	const struct faults *fs = &lp->handler.paging.faults;
@@ -138,15 +141,15 @@ static void watch_all(struct loop *lp)
 	}
 }
 
-/* How long a turn takes at most while somebody waits. */
+/* The longest turn while a thread waits. */
 static uint64_t step_ns(const struct loop *lp)
 {
 	return MIN(lp->handler.shared.settings->timeout_ns / 8,
 		   (uint64_t)STEP_NS);
 }
 
-/* For how long nothing is due; but while somebody waits, not longer than a
- * step, by which note_stop() knows. */
+/* How long nothing is due; while a thread waits, at most step_ns(), so that
+ * note_stop() can tell that the process was stopped. */
 static int idle_ms(struct loop *lp)
 {
 	uint64_t next = handler_next_ns(&lp->handler);
@@ -158,9 +161,9 @@ static int idle_ms(struct loop *lp)
 	return (int)DIV_ROUND_UP(MIN(wait_ns, step_ns(lp)), 1000000u);
 }
 
-/* A turn that took much longer than a step, while somebody waited: the process
- * was stopped, by a signal, a debugger or a freezer.  That was no time in which
- * the daemon's answer could have been taken. */
+/* If a turn took much longer than step_ns() while a thread waited, the process
+ * was stopped, by a signal, a debugger or a freezer.  No answer of the daemon
+ * could be taken in that time, so it does not count. */
 static void note_stop(struct loop *lp, uint64_t before_ns)
 {
 	uint64_t lost_ns = lp->handler.session.now_ns - before_ns;
@@ -170,8 +173,8 @@ static void note_stop(struct loop *lp, uint64_t before_ns)
 }
 
 /* Look for an answer for a moment before sleeping: waking up costs about as
- * much as a read from a fast disk.  The processor is offered to others between
- * two looks, and whoever else comes does not wait for the end of it. */
+ * much as a read from a fast disk.  Yield the processor between two looks.
+ * Other messages end the wait. */
 static int wait_shortly(struct loop *lp, struct epoll_event *events)
 {
 	const struct box *b = lp->handler.shared.box;
@@ -186,9 +189,9 @@ static int wait_shortly(struct loop *lp, struct epoll_event *events)
 	return count;
 }
 
-/* A program that misses one page often misses the next one right after: the
- * thread that is woken here needs less time to do so than this one would need
- * to wake up again. */
+/* A program that misses one page often misses the next one soon.  The thread
+ * that was woken here needs less time for that than this thread would need to
+ * wake up again. */
 static int poll_faults(struct loop *lp, struct epoll_event *events)
 {
 	int count;
@@ -213,7 +216,7 @@ static int sleep_long(struct loop *lp, struct epoll_event *events)
 	return count;
 }
 
-/* Sleep until something comes or is due. */
+/* Wait until something comes or is due. */
 static void wait_for_work(struct loop *lp, bool *ret_fault, bool *ret_message)
 {
 	struct space *sp = space_of(lp);
@@ -287,7 +290,8 @@ static int open_table(struct loop *lp)
 				  "and unshare(2) with CLONE_FILES failed; a "
 				  "seccomp filter, of a container perhaps, "
 				  "must allow one of them");
-	/* The program may have closed it, or had its number in use. */
+	/* The program may have closed the descriptor, and used its number
+	 * again. */
 	if (err == 0 && !descriptor_is(fd, &lp->inline_id))
 		err = -EBADF;
 	if (err == 0)
@@ -336,8 +340,9 @@ static int begin(struct loop *lp)
 	return err == 0 ? 0 : fail_start(lp, err, h->session.link.text);
 }
 
-/* H9.  Closing the link is what tells the daemon.  The bells stay until the
- * thread is joined: who asked us to stop is still reading one. */
+/* End the thread (H9).  Closing the link tells the daemon.  The bells stay
+ * until the thread is joined, because the thread that has sent COMMAND_STOP
+ * still reads one. */
 static void end(struct loop *lp)
 {
 	struct space *sp = space_of(lp);
@@ -345,7 +350,8 @@ static void end(struct loop *lp)
 			    lp->lifeline[1] };
 
 	handler_unmap_all(&lp->handler);
-	if (lp->start_result == 0) {	/* else inline_fd may be another's */
+	/* Otherwise inline_fd may be another descriptor. */
+	if (lp->start_result == 0) {
 		read_moves(sp, sp->uffd.fd);
 		read_moves(sp, sp->inline_fd);
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The library's thread: it alone talks to the daemon on the session's
- * connection, maps and unmaps regions, and answers the faults of thread
- * regions.  The rest of the program asks it through commands.  What is done
- * about each of these is the handler's. */
+/* The library's thread.  It alone talks to the daemon on the session's
+ * connection, maps and unmaps regions, and answers faults of thread regions.
+ * The program's threads ask it through commands.  handler.h has what a turn
+ * does. */
 #ifndef MEMD_CLIENT_FAULT_LOOP_H
 #define MEMD_CLIENT_FAULT_LOOP_H
 
@@ -11,27 +11,30 @@
 #include <pthread.h>
 
 struct loop {
-	/* For loop_start(): 0 starting, 1 start_result is there. */
+	/* For loop_start(): 0: starting; 1: start_result is set. */
 	_Atomic uint32_t is_started;
 	int start_result;
 	char start_text[ERRORS_TEXT_BYTES];
 	pthread_t thread;
 
-	/* Everything below is the thread's own. */
-	struct descriptor_id inline_id;	/* of space.inline_fd */
+	/* Used only by the library's thread. */
+	struct descriptor_id inline_id;	/* identity of space.inline_fd */
 	int epoll_fd;
-	int lifeline[2];	/* a pipe that ends with this thread: memd has
-				 * the first end, too */
-	uint32_t watched_faults, watched_link;	/* events asked for */
-	uint64_t watched_count;		/* link.connect_count then */
-	uint64_t poll_until_ns;	/* look for faults until then, not asleep */
+	/* A pipe that closes when this thread ends; memd gets a copy of the
+	 * first end. */
+	int lifeline[2];
+	/* Events that are watched for. */
+	uint32_t watched_faults, watched_link;
+	uint64_t watched_count;		/* link.connect_count at that time */
+	/* Look for faults until then, without sleeping. */
+	uint64_t poll_until_ns;
 	struct handler handler;
 };
 
-/* Start the thread and wait until it has shaken hands.  parts->space has the
- * userfaultfd of inline regions, which is `inline_id`, and can_poison; `lp` is
- * all zeros.  On failure nothing is left running, and the reason is the
- * caller's error text. */
+/* Start the thread, and wait for the end of its handshake.  `lp` must be all
+ * zeros.  parts->space must have can_poison and the userfaultfd of inline
+ * regions, which is `inline_id`.  0, or -errno with an error text; then nothing
+ * is left running. */
 int loop_start(struct loop *lp, const struct handler_parts *parts,
 	       const struct descriptor_id *inline_id) MUST_CHECK;
 

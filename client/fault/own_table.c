@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A table of descriptors of the thread's own: see own_table.h. */
+/* A thread with its own table of descriptors: see own_table.h. */
 #include "client/fault/own_table.h"
 
 #include <errno.h>
@@ -13,9 +13,9 @@
 #endif
 
 #ifdef __SANITIZE_THREAD__
-/* ThreadSanitizer takes all threads to have one table of descriptors.  With a
- * table of our own, what looks like two threads racing for a number is
- * two descriptors. */
+/* ThreadSanitizer assumes that all threads have one table of descriptors.  With
+ * a table of our own, what looks like two threads racing for one number is two
+ * descriptors. */
 const char *__tsan_default_suppressions(void);
 #define OWN_TABLE(call) "race_top:interceptor_" #call "$\n"
 
@@ -31,7 +31,7 @@ const char *__tsan_default_suppressions(void)
 }
 #endif
 
-/* Without close_range(), which some sandboxes do not know. */
+/* For sandboxes that do not allow close_range(). */
 static int enter_slowly(int keep)
 {
 	long most = sysconf(_SC_OPEN_MAX);

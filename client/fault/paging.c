@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults, on the library's thread: see paging.h.
+/* Faults: see paging.h.
  *
- * A minor fault (the page is in the data file, just not mapped here) is
- * answered at once.  A missing page goes into the table of faults and stays
- * there until it is mapped or poisoned; whatever happens in between (the
- * daemon is slow, busy, goes away and comes back, the page comes and leaves
- * again before it could be mapped) only moves it between the table's states.
- * Every fault has a deadline.  A daemon that shows signs of life and has not
- * answered yet moves it on; else the fault ends there.
+ * A minor fault (the page is in the data file, but not mapped here) is answered
+ * at once.  A missing page goes into the table of faults and stays there until
+ * it is mapped or poisoned.  The daemon may be slow or busy, or go away and
+ * come back; the page may come and leave again before it is mapped.  All of
+ * this only moves the fault between the states of the table.  Every fault has a
+ * deadline.  If the daemon shows signs of life and has not answered yet, the
+ * deadline moves on; else the fault ends there.
  *
  * A late page is not lost: it may come later.  Threads that wait for it get
- * SIGBUS, and a thread that touches it again asks for it again.  Lost for good
- * are only pages that the daemon says are lost, and pages of a private region
- * that were not here when the connection broke. */
+ * SIGBUS, and a thread that touches it again asks for it again.  Only two kinds
+ * of pages are lost for good: those that the daemon says are lost, and those of
+ * a private region that were not here when the connection broke. */
 #include "client/fault/paging.h"
 #include "client/fault/wanted.h"
 #include "client/region/mapping.h"
@@ -21,7 +21,8 @@
 
 #include <errno.h>
 
-/* For all who wait to run, and get SIGBUS. */
+/* How long a late page stays poisoned: all threads that wait for it must have
+ * time to run, and get SIGBUS. */
 enum { LATE_NS = 200000000 };
 
 static uint64_t timeout_ns(const struct paging *pg)
@@ -29,7 +30,7 @@ static uint64_t timeout_ns(const struct paging *pg)
 	return pg->session->settings->timeout_ns;
 }
 
-/* Map the page at `address`.  Returns the outcome for that unit of it. */
+/* Map the page of `address`.  Returns the outcome for the unit of `address`. */
 static enum uffd_outcome map_page(struct paging *pg, const struct region *r,
 				  uintptr_t address)
 {
@@ -41,7 +42,8 @@ static enum uffd_outcome map_page(struct paging *pg, const struct region *r,
 
 /* ---- the two ways a fault ends */
 
-/* Threads that came through a command wait for it, not for the kernel. */
+/* A thread that came through a command waits for the command, not in the
+ * kernel. */
 static void wake_range(struct paging *pg, const struct region *r,
 		       uintptr_t start, size_t length, int result)
 {
@@ -63,8 +65,8 @@ static void wake_commands(struct paging *pg, const struct region *r,
 		   result);
 }
 
-/* The program has put something else where it touched the region.  The other
- * units of the page are mapped, or their next touch says that they are not. */
+/* The program has mapped something else at `address`.  The other units of the
+ * page are mapped, or their next touch is a fault again. */
 static void unit_is_foreign(struct paging *pg, const struct region *r,
 			    uintptr_t address)
 {
@@ -92,8 +94,8 @@ static void page_is_lost(struct paging *pg, struct region *r, uint64_t page)
 
 	if (done < 0 && done != -ENOENT)
 		mapping_cover(r, start, length, fd);
-	/* ENOENT: covered already, or the program mapped something over it;
-	 * that is not ours to touch.  0: poisoned already. */
+	/* -ENOENT: covered already, or the program has mapped something else
+	 * there, which is not ours to touch.  0: poisoned already. */
 	if (done == -ENOENT)
 		uffd_wake(fd, start, length);
 	else if (done != 0)
@@ -101,8 +103,8 @@ static void page_is_lost(struct paging *pg, struct region *r, uint64_t page)
 	wake_commands(pg, r, page, -EIO);
 }
 
-/* A page that is there can neither be lost nor late: it was asked for only to
- * hear of what is behind it, or it came after all. */
+/* True if the page is present: then it is neither lost nor late.  It was asked
+ * for only to hear of the pages behind it, or it came after all. */
 static bool is_there(struct paging *pg, struct fault *f)
 {
 	struct region *r = f->region;
@@ -131,12 +133,12 @@ static void lose(struct paging *pg, struct fault *f)
 		atomic_fetch_add(&pg->lost_page_count, 1);
 }
 
-/* ---- what is late */
+/* ---- late pages */
 
-/* The page may still come later.  (It cannot where a private region has lost
- * its session.)  It is poisoned for a moment, so that the threads that wait for
- * it get SIGBUS; in inline regions they are told.  Where the kernel cannot
- * poison, the threads go on waiting: what it can do instead is for good. */
+/* The page may still come, unless a private region has lost its session.
+ * Poison it for a moment, so that the threads that wait for it get SIGBUS;
+ * threads of inline regions are told.  If the kernel cannot poison, the threads
+ * go on waiting, because covering the page instead would be for good. */
 static void be_late(struct paging *pg, struct fault *f)
 {
 	struct region *r = f->region;
@@ -154,7 +156,7 @@ static void be_late(struct paging *pg, struct fault *f)
 			    length);
 	if (done >= 0) {
 		fault_enter_late(&pg->faults, f, pg->session->now_ns + LATE_NS);
-	} else if (done == -ENOENT) {	/* the program's own is there */
+	} else if (done == -ENOENT) {	/* something else is mapped */
 		faults_remove(&pg->faults, f);
 		page_is_mapped(pg, r, page);
 	} else {
@@ -163,7 +165,8 @@ static void be_late(struct paging *pg, struct fault *f)
 	}
 }
 
-/* A thread that touches the page from now on asks for it again. */
+/* Remove the poison: a thread that touches the page from now on asks for it
+ * again. */
 static void forgive(struct paging *pg, struct fault *f)
 {
 	struct region *r = f->region;
@@ -175,10 +178,10 @@ static void forgive(struct paging *pg, struct fault *f)
 		  region_page_bytes(r));
 }
 
-/* The daemon is there and has not answered yet: its disk, or the other host
- * that has the page, is slow.  As with the kernel's swap, that is no error.  It
- * may have answered before, and the page had left again, or there was no room:
- * one that does only that answers soon. */
+/* True if the daemon is alive and has not answered because its disk, or the
+ * other host that has the page, is slow.  As with the kernel's swap, this is no
+ * error.  If the daemon has answered before (but the page had left again, or
+ * there was no room), it counts as slow only if this answer takes long too. */
 static bool is_worked_on(const struct paging *pg, const struct fault *f)
 {
 	const struct session *s = pg->session;
@@ -204,7 +207,7 @@ static void end_of_time(struct paging *pg, struct fault *f)
 		be_late(pg, f);
 }
 
-/* The fault `f` after a try to map its page, which came to `outcome`. */
+/* An attempt to map the page of `f` had this outcome. */
 static void settle(struct paging *pg, struct fault *f,
 		   enum uffd_outcome outcome)
 {
@@ -213,7 +216,7 @@ static void settle(struct paging *pg, struct fault *f,
 	uintptr_t address = f->address;
 
 	switch (outcome) {
-	case UFFD_MISSING:	/* it has left again */
+	case UFFD_MISSING:	/* the page has left again */
 		fault_enter_wanted(&pg->faults, f);
 		break;
 	case UFFD_AGAIN:
@@ -256,15 +259,16 @@ static void want(struct paging *pg, struct region *r, uintptr_t address,
 	}
 	if (f == NULL)
 		f = faults_add(&pg->faults, r, address, deadline(pg, since_ns));
-	/* The table is full only for commands: messages are not read then.
-	 * Their thread tries again, and so comes back here. */
+	/* The table can be full only for commands, because messages are not
+	 * read then.  The command's thread tries again, and so comes back
+	 * here. */
 	if (f == NULL)
 		wake_commands(pg, r, page, -EAGAIN);
 	else
 		f->is_write |= is_write;
 }
 
-/* Map it if it is there; else want it. */
+/* Map the page if it is present; else want it. */
 static void map_or_want(struct paging *pg, struct region *r,
 			uintptr_t address, uint64_t since_ns, bool is_write)
 {
@@ -292,15 +296,15 @@ static void map_or_want(struct paging *pg, struct region *r,
 		page_is_lost(pg, r, page);
 		break;
 	case UFFD_MISSING:
-	case UFFD_AGAIN:	/* the daemon says "it is there", and we try
-				 * once more */
+	/* Ask the daemon; after its answer we try again. */
+	case UFFD_AGAIN:
 	case UFFD_UNUSABLE:
 		want(pg, r, address, since_ns, is_write);
 		break;
 	}
 }
 
-/* The page is there.  But may more be behind it that the daemon knows of? */
+/* The page is present.  True if the daemon may know of more pages behind it. */
 static bool is_worth_asking(const struct paging *pg, struct region *r,
 			    uint64_t page)
 {
@@ -308,8 +312,8 @@ static bool is_worth_asking(const struct paging *pg, struct region *r,
 	       told_take_edge(r, page);
 }
 
-/* Ours, but outside of all regions: mremap() has taken it there, and nobody
- * knows any more which page it is.  Or it was unmapped meanwhile. */
+/* The unit is ours, but in no region.  Either mremap() has moved it, so it is
+ * unknown which page it is; or the region was unmapped meanwhile. */
 static void lose_moved(struct paging *pg, uintptr_t unit)
 {
 	struct region alone = { .start = unit, .length = UFFD_UNIT_BYTES };
@@ -337,8 +341,8 @@ void paging_take_fault(struct paging *pg, const struct uffd_fault *uf)
 		want(pg, r, uf->address, now_ns, uf->is_write);
 }
 
-/* Its thread may have used up half of the time.  If it says more, it did not
- * run meanwhile: the process was stopped. */
+/* The command's thread may have used up half of the time already.  If it claims
+ * more, it did not run meanwhile: the process was stopped. */
 void paging_take_command(struct paging *pg, struct command *c)
 {
 	struct region *r = regions_find(&pg->space->regions, c->address);
@@ -390,7 +394,7 @@ void paging_take_reply(struct paging *pg, uint64_t id,
 				      session_request_idx(id));
 	struct fault *f;
 
-	/* An answer to what is not asked any more is nobody's business. */
+	/* Ignore an answer that is not waited for any more. */
 	if (r == NULL || atomic_load(&r->segment) != reply->segment)
 		return;
 	f = faults_find(&pg->faults, r, reply->page);

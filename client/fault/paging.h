@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults, on the library's thread: from the kernel's message to a mapped (or
- * poisoned) page. */
+/* Faults: from the kernel's message to a mapped or poisoned page.  Threads: the
+ * library's thread. */
 #ifndef MEMD_CLIENT_FAULT_PAGING_H
 #define MEMD_CLIENT_FAULT_PAGING_H
 
@@ -22,25 +22,26 @@ struct paging {
 	struct faults faults;
 };
 
-/* A fault in a thread region was read from the userfaultfd. */
+/* Take a fault of a thread region. */
 void paging_take_fault(struct paging *pg, const struct uffd_fault *uf);
 
-/* A thread with an inline region could not help itself. */
+/* Take a fault that a thread could not handle inline. */
 void paging_take_command(struct paging *pg, struct command *c);
 
-/* Answers of the daemon.  `id` is of kind REQUEST_FAULT. */
+/* Take an answer of the daemon.  `id` is of kind REQUEST_FAULT. */
 void paging_take_reply(struct paging *pg, uint64_t id,
 		       const Memd__FaultReply *reply);
 void paging_take_error(struct paging *pg, uint64_t id, int error);
 
-/* Poison what is waited for and too late; send what is wanted.  Returns whether
- * the daemon must be sent a Ring. */
+/* End faults that are too late, and send those that are wanted.  True: the
+ * daemon must be sent a Ring. */
 bool paging_run(struct paging *pg);
 
-/* The region's missing pages will never come: poison those waited for. */
+/* The region's missing pages will never come: poison those that are waited
+ * for. */
 void paging_lose_region(struct paging *pg, struct region *r);
 
-/* The region is unmapped: nobody waits any more. */
+/* The region is being unmapped: end all its faults. */
 void paging_forget_region(struct paging *pg, struct region *r);
 
 #endif

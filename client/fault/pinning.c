@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Pins, on the library's thread: see pinning.h.
+/* Pins: see pinning.h.
  *
- * The order makes it certain that a pinned page is mapped: the daemon says Ok
- * and from then on takes no page of the range out and ages none; the range is
- * noted, so that an older Age does no harm; then the pages are mapped, in
- * pieces, so that faults do not wait for the end of a large range; then the
- * call returns. */
+ * The order makes sure that a pinned page is mapped.  The daemon says Ok; from
+ * then on it takes no page of the range out and ages none.  The range is noted,
+ * so that an older Age does no harm.  Then the pages are mapped, in pieces, so
+ * that faults need not wait for the end of a large range.  Then the call
+ * returns. */
 #include "client/fault/pinning.h"
 
 #include <errno.h>
 
 enum { STEP_UNITS = 1024 };
 
-/* NULL: it was unmapped meanwhile. */
+/* The region of the command; NULL: it was unmapped meanwhile. */
 static struct region *pinned_region(struct space *sp, const struct command *c)
 {
 	struct region *r = regions_find(&sp->regions, c->address);
@@ -48,12 +48,12 @@ int pinning_step(struct space *sp, struct command *c)
 	switch (uffd_map(space_uffd(sp, r), start, length, start, length)) {
 	case UFFD_AGAIN:
 		return -EAGAIN;
-	case UFFD_MISSING: /* dropped behind the daemon's back */
+	case UFFD_MISSING: /* dropped past the daemon */
 	case UFFD_LOST:
 	case UFFD_UNUSABLE:
 		return -EIO;
 	case UFFD_MAPPED:
-	case UFFD_FOREIGN: /* the program's own business */
+	case UFFD_FOREIGN: /* the program has mapped something else */
 	case UFFD_EXITING:
 		break;
 	}
@@ -65,14 +65,15 @@ void pinning_undo(struct space *sp, struct session *s, struct command *c)
 {
 	Memd__Pin m = MEMD__PIN__INIT;
 
-	/* Else a note of this range is that of another pin. */
+	/* Without this check, the note of another pin of the same range could
+	 * be removed. */
 	if (c->is_mapping)
 		pinning_end(sp, c);
 	m.segment = c->segment;
 	m.first = c->first_page;
 	m.count = c->end_page - c->first_page;
-	/* No room in the link: as with what is not detached, it ends with the
-	 * session. */
+	/* If the link has no room, the pin ends with the session
+	 * (session_send_detach()). */
 	(void)!link_send(&s->link, MEMD__MESSAGE_TYPE__TYPE_UNPIN,
 			 session_request_id(s, REQUEST_NONE, 0), &m.base);
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* After a broken session: see rejoin.h.
+/* Attaching regions again: see rejoin.h.
  *
- * When the link breaks, the session is over for the daemon: private segments
- * die with it.  What is present in a private data file stays right and can
- * still be mapped; missing pages, and all unmapped pages of named segments
- * (region_is_trusted()), have to wait.  When the link is up again, a region
- * of a named segment goes on if the very same data file comes with the
- * segment's name; all others are lost, and the pages waited for are
- * poisoned.  A refusal that will pass is no loss: the segment is asked for
- * again until it comes or is refused for good, and the faults' deadlines say
- * how long anybody waits for that. */
+ * When the link breaks, the session is over for the daemon, and its private
+ * segments are destroyed.  Pages that are present in a private data file stay
+ * right and can still be mapped.  Missing pages, and all unmapped pages of
+ * named segments (region_is_trusted()), have to wait.  When the link is up
+ * again, a region of a named segment goes on if the very same data file comes
+ * with the segment's name.  All other regions are lost, and their pages that
+ * are waited for are poisoned.  If a refusal will pass, the segment is asked
+ * for again until it comes or is refused for good; the deadlines of the faults
+ * limit the wait. */
 #include "client/fault/rejoin.h"
 #include "client/region/mapping.h"
 
@@ -58,9 +58,9 @@ static int send_attach(struct rejoin *rj, struct region *r)
 	return err;
 }
 
-/* As many as the link has room for, and as memd sends descriptors for at a
- * time; the rest in a later turn; those that were refused, after their
- * pause. */
+/* Ask for as many segments as the link has room for, and as memd sends
+ * descriptors for at a time.  The rest follows in a later turn; refused ones,
+ * after their pause. */
 void rejoin_begin(struct rejoin *rj)
 {
 	struct regions *rs = &rj->paging->space->regions;
@@ -92,8 +92,8 @@ void rejoin_run(struct rejoin *rj)
 
 /* ---- answers */
 
-/* The region that waits for the answer `id`; NULL: it was unmapped meanwhile,
- * and its place may be another's. */
+/* The region that waits for the answer `id`.  NULL: it was unmapped meanwhile,
+ * and another region may have its number. */
 static struct region *take_answered(struct rejoin *rj, uint64_t id)
 {
 	struct region *r = regions_at(&rj->paging->space->regions,
@@ -105,8 +105,8 @@ static struct region *take_answered(struct rejoin *rj, uint64_t id)
 	       atomic_load(&r->state) == REGION_JOINING ? r : NULL;
 }
 
-/* Does it pass by itself?  The daemon or its host is short of something, most
- * likely because many come back at once. */
+/* True if the error will pass: the daemon or its host is short of something,
+ * most likely because many clients come back at once. */
 static bool is_passing(int error)
 {
 	return error == -EMFILE || error == -ENFILE || error == -ENOMEM ||
@@ -126,7 +126,7 @@ static void refuse_region(struct rejoin *rj, struct region *r, int error)
 	rj->next_ns = MIN(rj->next_ns, r->rejoin_ns);
 }
 
-/* 0; -EMFILE: there was no room for a descriptor; -ESTALE: not its file. */
+/* 0; -EMFILE: no descriptor came; -ESTALE: it is another file. */
 static int check_rejoined(const struct region *r,
 			  const Memd__SegmentReply *reply, int fd)
 {
@@ -148,7 +148,7 @@ void rejoin_take_reply(struct rejoin *rj, uint64_t id,
 		regions_set_segment(&rj->paging->space->regions, r,
 				    reply->segment);
 		atomic_store(&r->state, REGION_LIVE);
-	} else {	/* or it stays attached while the session lives */
+	} else {	/* otherwise the segment would stay attached */
 		session_send_detach(s, reply->segment);
 		if (r != NULL)
 			refuse_region(rj, r, err);

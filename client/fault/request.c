@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls, on the library's thread: see request.h. */
+/* Calls: see request.h. */
 #include "client/fault/request.h"
 #include "client/fault/pinning.h"
 #include "client/include/memclient.h"
@@ -26,7 +26,7 @@ struct command *request_waiting(struct requests *rq, uint64_t id)
 		c : NULL;
 }
 
-/* ---- messages out */
+/* ---- sending */
 
 static uint64_t new_id(struct requests *rq, const struct command *c)
 {
@@ -57,8 +57,8 @@ static int send_body(struct requests *rq, struct command *c)
 	return err;
 }
 
-/* The pages of the command's range: all that it touches, or (DONTNEED) all
- * that lie wholly inside.  False when none are. */
+/* Find the pages of the command's range: all that it touches, or (DONTNEED) all
+ * that are wholly inside.  False: there are none. */
 static bool find_pages(const struct region *r, struct command *c)
 {
 	uintptr_t page_bytes = region_page_bytes(r);
@@ -100,7 +100,7 @@ static int send_pin(struct requests *rq, struct command *c)
 			    MEMD__MESSAGE_TYPE__TYPE_UNPIN, &m.base);
 }
 
-/* Advise, pin, unpin. */
+/* Send ADVISE, PIN or UNPIN. */
 static int send_range(struct requests *rq, struct command *c)
 {
 	struct region *r = regions_find(&rq->space->regions, c->address);
@@ -142,10 +142,10 @@ static int send_command(struct requests *rq, struct command *c)
 	case COMMAND_REQUEST:
 	case COMMAND_MAP:
 		return send_body(rq, c);
-	case COMMAND_ADVISE:	/* an earlier touch undoes no COLD */
+	case COMMAND_ADVISE:	/* otherwise an earlier touch would undo COLD */
 		send_touched(rq);
 		return send_range(rq, c);
-	case COMMAND_STATS:	/* what we know must be counted first */
+	case COMMAND_STATS:	/* the daemon must count our faults first */
 		send_touched(rq);
 		return send_message(rq, c,
 				    MEMD__MESSAGE_TYPE__TYPE_SESSION_STATS,
@@ -157,7 +157,7 @@ static int send_command(struct requests *rq, struct command *c)
 
 /* ---- pins */
 
-/* Map some more of what the daemon has pinned. */
+/* Map some more of the pages that the daemon has pinned. */
 static void go_on_mapping(struct requests *rq, struct command *c)
 {
 	int err = pinning_step(rq->space, c);
@@ -193,7 +193,8 @@ static void try_send(struct requests *rq, struct command *c)
 	if (rq->session->link.state == LINK_DOWN)
 		request_finish(rq, c, -ENOTCONN, rq->session->link.text);
 	else if (rq->session->is_up)
-		(void)send_command(rq, c);	/* else request_run() */
+		/* Otherwise request_run() sends it later. */
+		(void)send_command(rq, c);
 }
 
 void request_take(struct requests *rq, struct command *c)
@@ -314,8 +315,8 @@ void request_take_stats(struct requests *rq, uint64_t id,
 	if (c == NULL || c->kind != COMMAND_STATS)
 		return;
 	_Static_assert(sizeof(figure) <= sizeof(c->figure), "figures");
-	/* Not pages_lost: that is counted here, as pages are lost without a
-	 * daemon, too. */
+	/* Without pages_lost, which is counted here: pages may be lost without
+	 * a daemon. */
 	memcpy(c->figure, figure, sizeof(figure));
 	request_finish(rq, c, 0, "");
 }

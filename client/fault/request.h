@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls, on the library's thread: a command becomes a message, and the reply
- * to it the command's result. */
+/* Calls: a command becomes a message, and the reply becomes the command's
+ * result.  Threads: the library's thread. */
 #ifndef MEMD_CLIENT_FAULT_REQUEST_H
 #define MEMD_CLIENT_FAULT_REQUEST_H
 
@@ -17,18 +17,18 @@ struct requests {
 	unsigned call_count;	/* commands taken and not finished */
 };
 
-/* A command was taken, one that the daemon is asked for.  It ends in
- * request_finish(), perhaps before this returns. */
+/* Take a command that needs the daemon.  It ends with request_finish(), perhaps
+ * before this returns. */
 void request_take(struct requests *rq, struct command *c);
 
-/* The replies.  `id` is of kind REQUEST_COMMAND or REQUEST_ATTACH. */
+/* Take a reply.  `id` is of kind REQUEST_COMMAND or REQUEST_ATTACH. */
 void request_take_ok(struct requests *rq, uint64_t id);
 void request_take_error(struct requests *rq, uint64_t id, int error,
 			const char *text);
 void request_take_stats(struct requests *rq, uint64_t id,
 			const Memd__SessionStatsReply *reply);
 
-/* The command that waits for the reply `id`; NULL: none does (any more). */
+/* The command that waits for the reply `id`; NULL: none (any more). */
 struct command *request_waiting(struct requests *rq, uint64_t id);
 
 void request_finish(struct requests *rq, struct command *c, int result,
@@ -37,14 +37,14 @@ void request_finish(struct requests *rq, struct command *c, int result,
 /* Send what could not be sent; end what is too late. */
 void request_run(struct requests *rq);
 
-/* The link went down: what has been sent will not be answered, and pins have
+/* The link went down: commands that were sent get no reply, and all pins have
  * ended. */
 void request_fail_sent(struct requests *rq);
 
-/* For so long nobody could do anything: all deadlines are later. */
+/* The process was stopped for lost_ns: move all deadlines by that. */
 void request_postpone(struct requests *rq, uint64_t lost_ns);
 
-/* When request_run() must be called again, UINT64_MAX if never. */
+/* When request_run() must be called again; UINT64_MAX: never. */
 uint64_t request_next_ns(struct requests *rq);
 
 #endif

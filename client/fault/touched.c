@@ -2,14 +2,14 @@
 /* Minor faults on their way to the daemon: see touched.h.
  *
  * The ring has many producers and one consumer.  A producer takes a place by
- * adding to `head` and puts its note there if the place is empty; the consumer
- * empties places up to `head`.  A place whose producer was slow is read one
- * turn of the ring later.  Nobody waits for anybody. */
+ * adding to `head`, and stores its note there if the place is empty.  The
+ * consumer empties the places up to `head`.  If a producer was slow, its place
+ * is read one round later.  No thread waits for another. */
 #include "client/fault/touched.h"
 
 #include <stdlib.h>
 
-/* A note is never 0: the page is stored plus one. */
+/* A note is never 0, because the page is stored plus one. */
 static uint64_t note_pack(const struct region *r, uint64_t page)
 {
 	return (uint64_t)r->idx << 48 | (page + 1);
@@ -43,7 +43,7 @@ bool touched_is_pending(struct touched *t)
 	return atomic_load_explicit(&t->head, memory_order_relaxed) != t->tail;
 }
 
-/* Empty the ring into the batch, as far as there is room. */
+/* Move notes from the ring into the batch, as far as there is room. */
 static void collect(struct touched *t)
 {
 	uint64_t head = atomic_load_explicit(&t->head, memory_order_relaxed);
@@ -60,7 +60,7 @@ static void collect(struct touched *t)
 	}
 }
 
-/* Insertion by halves: qsort() may call malloc(). */
+/* Shellsort.  Not qsort(), which may call malloc(). */
 static void sort(uint64_t *a, size_t count)
 {
 	for (size_t gap = count / 2; gap > 0; gap /= 2)
@@ -74,7 +74,8 @@ static void sort(uint64_t *a, size_t count)
 		}
 }
 
-/* The notes [first, end), all of one region, as few ranges as they are. */
+/* Make ranges of the notes [first, end), which are all of one region.  Returns
+ * how many. */
 static size_t make_ranges(const struct touched *t, const struct region *r,
 			  size_t first, size_t end, Memd__Range *range,
 			  Memd__Range **pointer)
@@ -104,7 +105,8 @@ static size_t make_ranges(const struct touched *t, const struct region *r,
 	return count;
 }
 
-/* One message: the notes [first, end), all of one region, and `ns` each. */
+/* Send one message about the notes [first, end), all of one region; `ns` for
+ * each. */
 static void send_region(struct touched *t, const struct region *r,
 			size_t first, size_t end, uint64_t ns, struct link *l)
 {
@@ -123,7 +125,7 @@ static void send_region(struct touched *t, const struct region *r,
 	message.has_fault_count = message.has_total_ns = 1;
 	message.fault_count = end - first;
 	message.total_ns = (end - first) * ns;
-	/* No room in the link: a hint less. */
+	/* If the link has no room, this hint is lost. */
 	(void)!link_send(l, MEMD__MESSAGE_TYPE__TYPE_TOUCHED, 0, &message.base);
 }
 

@@ -11,7 +11,7 @@ static void enter_asked(struct faults *fs, const struct session *s,
 	fault_enter_asked(fs, f, id);
 }
 
-/* One Fault message: the wanted pages of the region of `first`. */
+/* Send one Fault message with the wanted pages of the region of `first`. */
 static int send_all_of(struct faults *fs, struct session *s,
 		       struct fault *first)
 {
@@ -43,7 +43,7 @@ static int send_all_of(struct faults *fs, struct session *s,
 	return err;
 }
 
-/* Ask in the mailbox: for faults that come alone; many are cheaper in one
+/* Ask in the mailbox, if there are few faults; many are cheaper in one
  * message. */
 static bool post_one(struct faults *fs, struct session *s, struct box *b,
 		     struct fault *f, bool *must_ring)
@@ -85,7 +85,7 @@ bool wanted_send(struct faults *fs, struct session *s, struct box *b)
 	while (s->is_up && (f = next_sendable(fs)) != NULL)
 		if (!post_one(fs, s, b, f, &must_ring) &&
 		    send_all_of(fs, s, f) != 0)
-			break;	/* no room: when some has been sent */
+			break;	/* no room: go on when some has been sent */
 	return must_ring;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults on their way to the daemon, on the library's thread: asks for the
- * pages that are wanted. */
+/* Faults on their way to the daemon: asks for the pages that are wanted.
+ * Threads: the library's thread. */
 #ifndef MEMD_CLIENT_FAULT_WANTED_H
 #define MEMD_CLIENT_FAULT_WANTED_H
 
@@ -8,12 +8,13 @@
 #include "client/fault/mailbox.h"
 #include "client/link/session.h"
 
-/* Ask for all that is wanted and can be asked for.  What has no room is asked
- * for in a later turn.  Returns whether the daemon must be sent a Ring. */
+/* Ask for all wanted pages of live regions, as far as there is room; the rest
+ * follows in a later turn.  True: the daemon must be sent a Ring. */
 bool wanted_send(struct faults *fs, struct session *s, struct box *b);
 
-/* A daemon that has said nothing for a while, and is waited for, is asked for
- * something that it answers at once.  What the answer says is not needed. */
+/* If faults wait for a daemon that has said nothing for a while, send it a
+ * request that it answers at once.  The content of the answer does not
+ * matter. */
 void wanted_probe(const struct faults *fs, struct session *s);
 
 #endif

@@ -423,7 +423,7 @@ struct memclient_stats {
 	uint64_t faults_swap_in;	/* read from the swap file */
 	/* Page was being evicted, and was put back. */
 	uint64_t faults_put_back;
-	uint64_t pages_lost;	/* pages for which threads get SIGBUS */
+	uint64_t pages_lost;	/* lost pages; not late ones */
 	uint64_t limit_frames;	/* 0: none */
 	uint64_t reconnects;
 };

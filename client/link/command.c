@@ -48,7 +48,7 @@ void command_run(struct commands *cs, struct command *c)
 	c->request_id = 0;
 	mapping_drop(bell_of(cs, c), UFFD_UNIT_BYTES);
 	atomic_store(&c->state, COMMAND_POSTED);
-	/* The store must be seen by whoever the load wakes. */
+	/* The library's thread, which the load wakes, must see the store. */
 	__sync_synchronize();
 	while (state_of(c) != COMMAND_DONE) {
 		(void)*bell;
@@ -64,7 +64,7 @@ void command_release(struct commands *cs, struct command *c)
 	futex_wake(&cs->released, INT_MAX);
 }
 
-/* ---- the handler */
+/* ---- the library's thread */
 
 int commands_open(struct commands *cs, int uffd)
 {
@@ -94,8 +94,9 @@ struct command *commands_take(struct commands *cs, uintptr_t address,
 	if (atomic_compare_exchange_strong(&c->state, &expected,
 					   COMMAND_TAKEN))
 		return c;
-	/* Rung again while it is being done: its thread sleeps on.  Touched by
-	 * mistake: here is the page. */
+	/* TAKEN: the bell was touched again while the command is being done;
+	 * its thread goes on sleeping.  Otherwise the page was touched by
+	 * mistake: make it present. */
 	if (expected != COMMAND_TAKEN)
 		uffd_zero(cs->uffd, bell_of(cs, c));
 	return NULL;
@@ -104,7 +105,7 @@ struct command *commands_take(struct commands *cs, uintptr_t address,
 void command_finish(struct commands *cs, struct command *c, int result,
 		    const char *text)
 {
-	/* As soon as it is done its cell may be another's. */
+	/* When the command is done, another thread may use its cell. */
 	uintptr_t bell = bell_of(cs, c);
 
 	c->result = result;

@@ -25,7 +25,7 @@ bool engine_is_meant(const char *address)
 /* ---- the address */
 
 struct plan {
-	char text[ADDRESS_BYTES];	/* the settings point into it */
+	char text[ADDRESS_BYTES];	/* the settings point into this text */
 	const char *setting[SETTINGS_MAX + 1][2];
 	size_t count;
 };
@@ -36,7 +36,8 @@ static void add_setting(struct plan *plan, const char *name, const char *value)
 	plan->setting[plan->count++][1] = value;
 }
 
-/* "pool_size=64M,swap_file=/tmp/x": pairs between any of `separators`. */
+/* Add NAME=VALUE pairs, which are separated by any of `separators`, for example
+ * "pool_size=64M,swap_file=/tmp/x". */
 static int add_pairs(struct plan *plan, char *text, const char *separators)
 {
 	const char *name = NULL, *value = NULL;
@@ -90,11 +91,11 @@ static struct {
 
 static void find_function(void *handle, const char *name, void *ret_function)
 {
-	/* POSIX demands that a function's address fits. */
+	/* POSIX demands that a function's address fits into a pointer. */
 	*(void **)ret_function = dlsym(handle, name);
 }
 
-/* The first object is the program. */
+/* Look at the first object only: it is the program. */
 static int find_interpreter(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	bool *ret_has_one = arg;
@@ -105,14 +106,16 @@ static int find_interpreter(struct dl_phdr_info *info, size_t size, void *arg)
 	return 1;
 }
 
-/* It names no dynamic linker, and none is there: dlopen() would find another
- * libc, with thread-locals that are not set up, and crash.  (There is none
- * beside a program that was started by saying "ld.so PROGRAM"; and the first
- * object of a dlmopen() namespace is a library, which names none.) */
+/* True if the program names no dynamic linker, and none is loaded.  dlopen()
+ * would then load another libc, whose thread-locals are not set up, and crash.
+ * Both must be checked: a program that was started as "ld.so PROGRAM" has no
+ * separate dynamic linker, and the first object of a dlmopen() namespace is a
+ * library, which names none. */
 static bool is_static_program;
 
-/* Not when it is asked: dl_iterate_phdr() takes a lock which stays taken in
- * the child of a fork if another thread had it. */
+/* Do this when the library is loaded, not when the answer is needed:
+ * dl_iterate_phdr() takes a lock.  If another thread has the lock during a
+ * fork, it stays taken in the child. */
 __attribute__((constructor)) static void look_for_interpreter(void)
 {
 	bool has_interpreter = false;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses that need no daemon here: "embedded:…" and "tcp://…".  The engine
- * behind them is a library of its own, opened when it is asked for (see
- * daemon/engine/memd_engine.h): so whoever uses a daemon links nothing of it.
+/* Addresses that need no daemon on this host: "embedded:…" and "tcp://…".
+ * Their engine is a separate library (daemon/engine/memd_engine.h), which is
+ * opened when it is needed.  So a program that uses a daemon does not link the
+ * engine.
  *
  * Threads: those that open and close connections. */
 #ifndef MEMD_CLIENT_LINK_ENGINE_H
@@ -14,17 +15,18 @@
 struct memd_engine;
 struct memd_engine_program;
 
-/* Is it an address of that kind? */
+/* True if the address needs an engine. */
 bool engine_is_meant(const char *address);
 
-/* Start what the address asks for, for `program` (copied).  ret_socket: where
- * it can be reached.  0, or -errno with an error text. */
+/* Start the engine that the address describes, for `program` (copied).
+ * ret_socket: the address at which the engine can be reached.  0, or -errno
+ * with an error text. */
 int engine_start(const char *address,
 		 const struct memd_engine_program *program,
 		 struct memd_engine **ret_engine,
 		 char *ret_socket, size_t socket_size) MUST_CHECK;
 
-/* Nobody may be connected.  NULL is allowed. */
+/* Stop the engine.  No connection may be open.  NULL is allowed. */
 void engine_stop(struct memd_engine *engine);
 
 #endif

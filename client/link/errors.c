@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Errors in words: see errors.h.  The table speaks of memd, where
- * strerror() would speak of files. */
+/* Error texts: see errors.h.  The table has texts about memd; those of
+ * strerror() would be about files. */
 #include "client/link/errors.h"
 
 #include <errno.h>
@@ -65,7 +65,7 @@ const char *errors_text(void)
 const char *errors_name(int error)
 {
 	const char *name;
-	/* Not abs(): INT_MIN has no positive twin. */
+	/* Not abs(): it is not defined for INT_MIN. */
 	unsigned code = error < 0 ? 0u - (unsigned)error : (unsigned)error;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)

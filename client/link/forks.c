@@ -10,18 +10,21 @@
 #include <time.h>
 #include <unistd.h>
 
-/* CHILD is what the kernel's wiping leaves. */
+/* Values of *forks.state.  The kernel wipes the page in a child, which leaves
+ * CHILD. */
 enum { CHILD, CLEANING, OURS };
 
 static struct {
-	_Atomic uint32_t *state;	/* in a page of its own; NULL: none */
+	/* In a page of its own; NULL: forks cannot be watched. */
+	_Atomic uint32_t *state;
 	pthread_mutex_t lock;
-	sigset_t mask;			/* of the thread that forks */
+	/* Signal mask of the thread that forks. */
+	sigset_t mask;
 	struct forks_entry *first;
 	_Atomic uint32_t forking, dialing;
 } forks = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* ---- the lock, F1, F2 */
+/* ---- the lock: F1, F2 */
 
 void forks_lock(sigset_t *ret_mask)
 {
@@ -68,7 +71,7 @@ void forks_remove(struct forks_entry *e)
 		*at = e->next;
 }
 
-/* ---- in the child, F3, F4 */
+/* ---- in the child: F3, F4 */
 
 static void drop_all(void)
 {
@@ -102,12 +105,13 @@ int forks_enter(void)
 		drop_all();
 		atomic_store(forks.state, OURS);
 	}
-	while (atomic_load(forks.state) != OURS)	/* another thread is */
+	/* Another thread is cleaning. */
+	while (atomic_load(forks.state) != OURS)
 		sched_yield();
 	return 0;
 }
 
-/* ---- what fork() calls */
+/* ---- handlers of pthread_atfork() */
 
 static void prepare(void)
 {
@@ -133,12 +137,13 @@ static void go_on_as_child(void)
 {
 	sigset_t mask = forks.mask;
 
-	(void)!forks_enter();	/* there is a page, or this is not called */
+	/* Cannot fail: without the page this is not called. */
+	(void)!forks_enter();
 	(void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
-/* When the library is loaded: a fork may be the first thing that happens while
- * another thread opens a connection. */
+/* Runs when the library is loaded, because a fork may happen while another
+ * thread opens the first connection. */
 __attribute__((constructor)) static void forks_watch(void)
 {
 	size_t length = (size_t)sysconf(_SC_PAGESIZE);

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* The child of a fork() gets nothing of the library that acts on its parent.
- * A userfaultfd belongs to the memory of the process that opened it, and a lane
- * to its session, so a child that had them could write into its parent.
+/* Keeps the child of a fork() from acting on its parent.  A userfaultfd belongs
+ * to the memory of the process that opened it, and a lane to its session.  A
+ * child that had them could write into its parent.
  *
- * F1  Our descriptors in the program's table, and the list of what a child
- *     drops, change under one lock, which a fork takes too; it is held for a
- *     few system calls, with all signals blocked.
- * F2  Lanes are made in a SIGBUS handler, which takes no lock: a fork waits
- *     until none is being made, and while it runs none is begun.
- * F3  So the child knows all there is.  It closes that, forgets the
- *     connections, and begins with a lock that nobody holds.
- * F4  clone(2) and _Fork() run no handlers of ours, so their child has not done
- *     what F3 says.  It learns that it is a child from a page that the kernel
- *     wipes there (MADV_WIPEONFORK), and does it in its first call of the
- *     library.  It may miss a descriptor that another thread was just making:
- *     the clone did not wait for that (F1, F2).
- * F5  The child of a vfork(), or of posix_spawn(), has the memory of its
- *     parent and nothing is wiped: it may touch regions. */
+ * F1  One lock protects the library's descriptors in the program's table, and
+ *     the list of what a child drops.  A fork takes the lock too.  It is held
+ *     for a few system calls, with all signals blocked.
+ * F2  Lanes are made in a SIGBUS handler, which takes no lock.  So a fork waits
+ *     until no lane is being made, and no lane is begun during a fork.
+ * F3  So the child knows all there is.  It closes the descriptors, forgets the
+ *     connections, and begins with a free lock.
+ * F4  clone(2) and _Fork() run no fork handlers, so their child has not done
+ *     what F3 says.  A page that the kernel wipes in a child (MADV_WIPEONFORK)
+ *     tells it that it is a child.  It then does what F3 says, in its first
+ *     call of the library.  It may miss a descriptor that another thread was
+ *     just making, because clone does not wait for that (F1, F2).
+ * F5  The child of a vfork() or posix_spawn() has the memory of its parent, and
+ *     nothing is wiped: it may touch regions. */
 #ifndef MEMD_CLIENT_LINK_FORKS_H
 #define MEMD_CLIENT_LINK_FORKS_H
 
@@ -25,33 +25,34 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* What a child of a fork may not have of its parent's.  Whoever owns it knows
- * how to drop it. */
+/* Something of the parent that a child must drop.  The owner of the entry
+ * provides drop(). */
 struct forks_entry {
-	void (*drop)(void *ctx);	/* in the child, F3 */
+	void (*drop)(void *ctx);	/* called in the child, F3 */
 	void *ctx;
 	struct forks_entry *next;
 	_Atomic bool is_dropped;	/* this process is the child */
 };
 
-/* To be called first by every public call that needs it: in a child, drop what
+/* Every public call that needs it calls this first.  In a child it drops what
  * is the parent's.  0, or -ENOMEM: forks cannot be watched. */
 int forks_enter(void) MUST_CHECK;
 
-/* Is it a parent's, and this process a child that must not use it?
- * Async-signal-safe. */
+/* True if the entry is the parent's, and this process is a child that must not
+ * use it.  Async-signal-safe. */
 bool forks_is_parents(const struct forks_entry *e);
 
-/* F1. */
+/* The lock of F1.  Blocks all signals. */
 void forks_lock(sigset_t *ret_mask);
 void forks_unlock(const sigset_t *mask);
 
-/* There is something to drop / is nothing any more.  Under the lock.  What was
- * dropped is off the list. */
+/* Add or remove an entry of the list of F1, under the lock.  Dropped entries
+ * are not on the list any more. */
 void forks_add(struct forks_entry *e);
 void forks_remove(struct forks_entry *e);
 
-/* Around making a lane, F2.  False: not now.  Async-signal-safe. */
+/* Call these before and after making a lane (F2).  False: a fork is under way,
+ * do not make one now.  Async-signal-safe. */
 bool forks_begin_dial(void);
 void forks_end_dial(void);
 

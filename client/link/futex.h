@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Wait on a word and wake who waits.  Not a lock.
+/* Wait for a word to change, and wake the threads that wait.  This is not a
+ * lock.
  *
- * Async-signal-safe and, unlike sem_wait() or pthread_cond_wait(), never a
- * cancellation point.  Leaves errno as it was. */
+ * Async-signal-safe.  Unlike sem_wait() or pthread_cond_wait(), never a
+ * cancellation point.  errno does not change. */
 #ifndef MEMD_CLIENT_LINK_FUTEX_H
 #define MEMD_CLIENT_LINK_FUTEX_H
 
@@ -15,8 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Sleep while *word is `value`, at most timeout_ns (0: without end).  May
- * return early: look at the word again. */
+/* Sleep while *word is `value`, at most timeout_ns (0: no limit).  May return
+ * early, so the caller must look at the word again. */
 static inline void futex_wait(_Atomic uint32_t *word, uint32_t value,
 			      uint64_t timeout_ns)
 {

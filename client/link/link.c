@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The session's connection: see link.h. */
+/* The link to the daemon: see link.h. */
 #include "client/link/link.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* Which states may follow which. */
+/* The allowed transitions. */
 static const unsigned link_next_states[] = {
 	[LINK_DOWN] = BIT(LINK_HELLO) | BIT(LINK_DOWN),
 	[LINK_HELLO] = BIT(LINK_UP) | BIT(LINK_DOWN),
@@ -74,7 +74,8 @@ static int connect_error(struct link *l, const struct settings *s, int error)
 }
 
 /* connect() of a Unix socket waits for room in the listener's queue, at most
- * SO_SNDTIMEO, and fails then with EAGAIN.  0 or an errno number. */
+ * for SO_SNDTIMEO, and then fails with EAGAIN.  Returns 0 or an errno
+ * number. */
 static int connect_within(const struct link *l, const struct settings *s,
 			  uint64_t wait_ns)
 {
@@ -163,7 +164,7 @@ void link_finish_hello(struct link *l, const struct link_message *message)
 	link_enter(l, LINK_UP);
 }
 
-/* ---- out */
+/* ---- sending */
 
 static uint8_t *out_room(struct link *l, size_t *ret_bytes)
 {
@@ -268,7 +269,7 @@ void link_flush(struct link *l)
 	}
 }
 
-/* ---- in */
+/* ---- receiving */
 
 static void keep_fds(struct link *l, struct cmsghdr *c, bool is_whole)
 {
@@ -285,8 +286,9 @@ static void keep_fds(struct link *l, struct cmsghdr *c, bool is_whole)
 	}
 }
 
-/* A message whose descriptors are cut short (more than may be sent, or this
- * process may have no more) loses all of them: whoever needs one says so. */
+/* The descriptors of a message may be cut short: too many were sent, or this
+ * process may have no more.  Then all of them are closed, and the code that
+ * needs one reports the error. */
 static void take_fds(struct link *l, struct msghdr *m)
 {
 	bool is_whole = (m->msg_flags & MSG_CTRUNC) == 0;

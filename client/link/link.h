@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The session: one connection to the daemon, its handshake, its messages in
- * and out.  Never blocks, allocates nothing, does not know what messages mean
- * (but for the handshake's), and does not decide when to try again.
+/* The link: one connection to the daemon, its handshake, and its messages in
+ * and out.  It never blocks, except in link_connect() with wait_ns, and
+ * allocates nothing.  It knows the meaning of the handshake only, and does not
+ * decide when to connect again.
  *
- * Threads: the handler. */
+ * Threads: the library's thread. */
 #ifndef MEMD_CLIENT_LINK_LINK_H
 #define MEMD_CLIENT_LINK_LINK_H
 
@@ -15,7 +16,8 @@
 enum {
 	LINK_IN_BYTES = WIRE_HEADER_BYTES + WIRE_BODY_BYTES_MAX,
 	LINK_OUT_BYTES = 256 * 1024,
-	LINK_ARENA_BYTES = 256 * 1024,	/* Age with 1024 ranges, unpacked */
+	/* Room for an Age with 1024 ranges, unpacked. */
+	LINK_ARENA_BYTES = 256 * 1024,
 	LINK_TOKEN_BYTES = 16,
 };
 
@@ -26,19 +28,20 @@ enum link_state { LINK_DOWN, LINK_HELLO, LINK_UP };
 
 struct link {
 	enum link_state state;
-	int fd;			/* -1 when down */
-	uint64_t connect_count;	/* tells one fd from the next */
-	int error;		/* why it is down, -errno */
-	char text[ERRORS_TEXT_BYTES];	/* the same in words */
+	int fd;			/* -1 if the link is down */
+	uint64_t connect_count;	/* number of the connection: fd may be reused */
+	int error;		/* why the link is down: -errno */
+	char text[ERRORS_TEXT_BYTES];	/* the same as a text */
 
 	/* From HelloReply. */
 	uint64_t capabilities;
 	uint32_t session;
 	uint8_t token[LINK_TOKEN_BYTES];
 
-	size_t in_used, in_taken;	/* bytes there; of them, given out */
+	size_t in_used, in_taken;	/* bytes received; of them, returned */
 	size_t out_used, out_sent;
-	unsigned fd_count;		/* received, not yet taken */
+	/* Descriptors received, not yet taken. */
+	unsigned fd_count;
 	int fds[WIRE_FDS_MAX];
 	uint8_t in[LINK_IN_BYTES];
 	uint8_t out[LINK_OUT_BYTES];
@@ -47,34 +50,35 @@ struct link {
 
 struct link_message {
 	struct wire_header header;
-	const uint8_t *body;	/* valid until the next link_next() */
+	const uint8_t *body;	/* valid until the next link_receive() */
 };
 
 void link_init(struct link *l);
 
-/* Connect and queue Hello.  wait_ns: for room where too many connect at once;
- * 0: not at all.  0 (state hello), or -errno with a text (down). */
+/* Connect, and queue Hello.  wait_ns: how long to wait for room in the
+ * listener's queue; 0: do not wait.  Returns 0 (state hello), or -errno with a
+ * text (state down). */
 int link_connect(struct link *l, const struct settings *s,
 		 uint64_t capabilities, uint64_t wait_ns) MUST_CHECK;
 
-/* Go down, keeping the reason. */
+/* Close the connection and keep the reason. */
 void link_drop(struct link *l, int error, const char *format, ...)
 	PRINTF_LIKE(3, 4);
 
-/* Queue a message.  Returns 0, -EAGAIN (no room now), -ENOTCONN. */
+/* Queue a message.  Returns 0, -EAGAIN (no room now), or -ENOTCONN. */
 int link_send(struct link *l, uint16_t type, uint64_t request_id,
 	      const ProtobufCMessage *message) MUST_CHECK;
 
-/* The same with a body that is packed already. */
+/* As link_send(), with a body that is packed already. */
 int link_send_packed(struct link *l, uint16_t type, uint64_t request_id,
 		     const void *body, size_t body_bytes) MUST_CHECK;
 
-/* Send a message without body at once, with descriptors (borrowed); nothing may
- * be queued.  0, or -errno with a text (the link is down). */
+/* Send a message without a body at once, with descriptors (borrowed).  Nothing
+ * may be queued.  0, or -errno with a text (state down). */
 int link_send_fds(struct link *l, uint16_t type, const int *fds,
 		  unsigned count) MUST_CHECK;
 
-/* Write what can be written / read what is there.  On error the link goes
+/* Write what can be written; read what is there.  On error the link goes
  * down. */
 void link_flush(struct link *l);
 void link_receive(struct link *l);
@@ -84,20 +88,21 @@ static inline bool link_has_output(const struct link *l)
 	return l->out_sent < l->out_used;
 }
 
-/* The next whole message of what was received.  On garbage the link goes
- * down. */
+/* Returns the next whole message that was received; false: there is none.  If
+ * the bytes are no message, the link goes down. */
 bool link_next(struct link *l, struct link_message *ret_message);
 
-/* Take the reply to Hello: the link is up, or down with a reason. */
+/* Take the reply to Hello.  The link is up then, or down with a reason. */
 void link_finish_hello(struct link *l, const struct link_message *message);
 
-/* Unpack a message's body.  Valid until the next link_unpack().  NULL: it is
- * malformed, and the link goes down. */
+/* Unpack the body of a message.  It is valid until the next link_unpack().
+ * NULL: the body is malformed, and the link goes down. */
 ProtobufCMessage *link_unpack(struct link *l,
 			      const struct link_message *message,
 			      const ProtobufCMessageDescriptor *descriptor);
 
-/* The oldest descriptor that was received; the caller owns it.  -1: none. */
+/* Take the oldest descriptor that was received; the caller owns it.  -1: there
+ * is none. */
 int link_take_fd(struct link *l);
 
 #endif

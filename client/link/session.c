@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The session with the daemon: see session.h.
  *
- * memd keeps copies of our userfaultfds (`fds`) until this process's memory is
- * gone.  Else the last one would close while threads of a dying process still
- * touch what others share, and the kernel would give those threads, and so the
- * others, pages of zeros. */
+ * memd keeps copies of the library's userfaultfds (`fds`) until the memory of
+ * this process is gone.  Otherwise the last copy could close while threads of a
+ * dying process still touch shared memory.  The kernel would then give those
+ * threads, and so the other processes, pages of zeros. */
 #include "client/link/session.h"
 #include "common/clock.h"
 
@@ -12,7 +12,8 @@
 #include <poll.h>
 #include <time.h>
 
-enum { STABLE_NS = 1000000000 };	/* a session that was worth having */
+/* A session that lasted this long resets the backoff. */
+enum { STABLE_NS = 1000000000 };
 
 static const char no_hello[] = "the daemon does not answer the handshake";
 
@@ -48,8 +49,8 @@ void session_send_detach(struct session *s, uint32_t segment)
 	Memd__SegmentDetach m = MEMD__SEGMENT_DETACH__INIT;
 
 	m.segment = segment;
-	/* No room in the link means a daemon that does not read: the session
-	 * will end, and all that it attached with it. */
+	/* If the link has no room, the daemon does not read.  The session will
+	 * then end, and everything that it has attached with it. */
 	(void)!link_send(&s->link, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_DETACH,
 			 session_request_id(s, REQUEST_NONE, 0), &m.base);
 }
@@ -59,11 +60,11 @@ void session_send_detach(struct session *s, uint32_t segment)
 static void connect_link(struct session *s, uint64_t wait_ns)
 {
 	s->hello_deadline_ns = s->now_ns + s->settings->timeout_ns;
-	/* On failure the link is down and has the reason. */
+	/* On failure the link is down, and has the reason. */
 	(void)!link_connect(&s->link, s->settings, s->capabilities, wait_ns);
 }
 
-/* The link is up.  True: so is the session. */
+/* The link is up.  True: the session is up too. */
 static bool come_up(struct session *s)
 {
 	if ((s->link.capabilities & MEMD__CAPABILITY__CAP_USERFAULTFD) != 0 &&
@@ -118,7 +119,7 @@ void session_try_now(struct session *s)
 	if (s->link.state != LINK_DOWN || s->is_up)
 		return;
 	connect_link(s, 0);
-	/* The next try is after twice the time, up to a second. */
+	/* Double the pause before the next try, up to a second. */
 	s->retry_ns = s->now_ns + s->backoff_ns;
 	s->backoff_ns = MIN(s->backoff_ns * 2,
 			    (uint64_t)SESSION_BACKOFF_MOST_NS);
@@ -145,7 +146,7 @@ uint64_t session_next_ns(const struct session *s)
 	       s->link.state == LINK_HELLO ? s->hello_deadline_ns : UINT64_MAX;
 }
 
-/* ---- the first time */
+/* ---- the first connection */
 
 static int wait_for_hello(struct session *s)
 {
@@ -171,8 +172,9 @@ static int wait_for_hello(struct session *s)
 	return l->state == LINK_UP ? 0 : l->error;
 }
 
-/* memd hangs up at once on whoever comes while too many of his user have not
- * said Hello yet: that passes.  False: the time is over. */
+/* While too many connections of a user have not said Hello, memd closes new
+ * ones of that user at once.  This passes, so wait and try again.  False: there
+ * is no time left. */
 static bool wait_after_hang_up(struct session *s, uint64_t until_ns)
 {
 	const struct timespec pause = { .tv_nsec = (long)s->backoff_ns };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What memclient_open() was told, in the form the rest uses.  Constant while
- * a connection exists. */
+/* The arguments of memclient_open(), in the form that the library uses.
+ * Constant while the connection exists. */
 #ifndef MEMD_CLIENT_LINK_SETTINGS_H
 #define MEMD_CLIENT_LINK_SETTINGS_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Into the address space and out of it: see mapping.h.
+/* Maps and unmaps data files: see mapping.h.
  *
- * The order matters.  A fresh mapping that is not registered yet reads as
- * zeros and would put pages into the data file behind the daemon's back; so
- * it is made PROT_NONE, loses its lock (mlockall(MCL_FUTURE) would fill it),
- * is registered, and only then becomes accessible. */
+ * The order matters.  A fresh mapping that is not registered reads as zeros,
+ * and a touch would put pages into the data file past the daemon.  So the
+ * mapping is made PROT_NONE.  It loses its lock, because mlockall(MCL_FUTURE)
+ * would fill it.  Then it is registered, and only then becomes accessible. */
 #include "client/region/mapping.h"
 
 #include <errno.h>
@@ -17,8 +17,8 @@
 #define MADV_DONTNEED_LOCKED 24		/* Linux 5.18 */
 #endif
 
-/* The daemon must not be able to shrink the file under us, nor we to grow it
- * under the daemon. */
+/* The seals: the daemon must not be able to shrink the file under the library,
+ * and the library must not be able to grow it. */
 static int check_file(const struct region *r, int fd, struct stat *ret_st)
 {
 	int sealed = F_SEAL_SHRINK | F_SEAL_GROW;
@@ -33,7 +33,7 @@ static int check_file(const struct region *r, int fd, struct stat *ret_st)
 	return 0;
 }
 
-/* `length` bytes of address space, aligned to `align`. */
+/* Reserve `length` bytes of address space, aligned to `align`. */
 static int reserve(size_t length, size_t align, uintptr_t *ret_start)
 {
 	size_t slack = align > UFFD_UNIT_BYTES ? align : 0;
@@ -56,14 +56,14 @@ static int reserve(size_t length, size_t align, uintptr_t *ret_start)
 	return 0;
 }
 
-/* What every mapping of ours has.
- * NOHUGEPAGE: only single pages can be taken out one by one.
- * DONTFORK: a child's copy would not be registered, so it would read zeros.
- * DONTDUMP: a core would show zeros for all that is not mapped just now. */
+/* Set the properties of every mapping.  NOHUGEPAGE: only single pages can be
+ * taken out one by one.  DONTFORK: a child's copy would not be registered, and
+ * would read as zeros.  DONTDUMP: a core dump would show zeros for pages that
+ * are not mapped. */
 static int set_up(void *at, size_t length)
 {
 	if (madvise(at, length, MADV_NOHUGEPAGE) != 0 && errno != EINVAL)
-		return -errno;	/* EINVAL: a kernel without huge pages */
+		return -errno;	/* EINVAL: the kernel has no huge pages */
 	if (madvise(at, length, MADV_DONTFORK) != 0 ||
 	    madvise(at, length, MADV_DONTDUMP) != 0 ||
 	    munlock(at, length) != 0)
@@ -71,9 +71,9 @@ static int set_up(void *at, size_t length)
 	return 0;
 }
 
-/* A read-only descriptor may not be mapped MAP_SHARED here: registering
- * wants the right to write, which a private mapping has.  It is never written,
- * so it shows the file's pages all the same. */
+/* A read-only descriptor cannot be mapped MAP_SHARED here: registering needs
+ * the right to write, which a private mapping has.  The mapping is never
+ * written, so it shows the pages of the file. */
 static int map_file(const struct region *r, int fd, int uffd, void *at)
 {
 	int protection = r->is_read_only ? PROT_READ : PROT_READ | PROT_WRITE;
@@ -117,9 +117,9 @@ bool mapping_destroy(struct region *r, int uffd)
 {
 	bool is_gone;
 
-	/* Whole VMAs go, so this does not fail for want of memory, save at
-	 * the limit of mappings when ours has neighbours of the same kind;
-	 * then it stays registered, which is safe. */
+	/* Whole mappings go, so this needs no memory.  It fails only at the
+	 * limit of mappings, if the region has neighbours of the same kind.
+	 * Then it stays registered, which is safe. */
 	is_gone = munmap((void *)r->start, r->length) == 0;
 	uffd_wake(uffd, r->start, r->length);
 	return is_gone;
@@ -135,19 +135,19 @@ bool mapping_is_of(const struct region *r, int fd)
 
 void mapping_zap(uintptr_t start, size_t length)
 {
-	/* EINVAL: the program locked it, so it is to stay. */
+	/* EINVAL: the program has locked the range, so it stays */
 	(void)madvise((void *)start, length, MADV_DONTNEED);
 }
 
-/* Touching a mapping behind the end of its file gives SIGBUS. */
+/* Map an empty file there: a touch behind the end of a file is SIGBUS. */
 static bool map_empty(uintptr_t start, size_t length, int empty)
 {
 	return mmap((void *)start, length, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_FIXED, empty, 0) != MAP_FAILED;
 }
 
-/* Units that are there stay, and so does what the program has put in place of
- * ours. */
+/* True if the unit must be covered.  A unit that is present stays, and so does
+ * anything that the program has mapped in its place. */
 static bool must_cover(uintptr_t unit, int uffd)
 {
 	enum uffd_outcome outcome =
@@ -177,7 +177,8 @@ void mapping_cover(struct region *r, uintptr_t start, size_t length, int uffd)
 {
 	int empty = memfd_create("memclient-lost", MFD_CLOEXEC);
 
-	/* No descriptor left: no access is the next best (SIGSEGV). */
+	/* If there is no descriptor left, forbid access: SIGSEGV in place of
+	 * SIGBUS. */
 	if ((empty < 0 || !cover_missing(start, length, uffd, empty)) &&
 	    (empty < 0 || !map_empty(r->start, r->length, empty)))
 		(void)mprotect((void *)r->start, r->length, PROT_NONE);
@@ -206,7 +207,7 @@ void mapping_drop(uintptr_t start, size_t length)
 	void *at = (void *)start;
 	int saved = errno;
 
-	/* The program may have locked it, or mlockall() since. */
+	/* The program may have locked the page, perhaps with mlockall(). */
 	if (madvise(at, length, MADV_DONTNEED) != 0 &&
 	    madvise(at, length, MADV_DONTNEED_LOCKED) != 0) {
 		(void)munlock(at, length);

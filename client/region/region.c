@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of regions: see region.h.
  *
- * What makes regions_find() right:
+ * Why regions_find() is right without a lock:
  *
- * R1  Only the handler thread writes, so writers do not race.
- * R2  The writer makes `sequence` odd, changes copy 0, makes it even, changes
- *     copy 1.  A reader uses the copy that its first look at `sequence` calls
- *     stable and believes what it found only if a second look gives the same
- *     number: then that copy was not written in between.
- * R3  Every word of the index is an atomic, stored with release and loaded
- *     with acquire: no store moves before the change of `sequence` that
- *     announces it, no load behind the look that confirms it.
- * R4  Arrays that are outgrown stay mapped until regions_fini(): a reader
- *     that is late reads old numbers, never unmapped memory, and R2 rejects
- *     them.
- * R5  A reader repeats only when the set of regions changed meanwhile; it
- *     never waits for the writer to be scheduled.
- */
+ * R1  Only the library's thread writes, so writers do not race.
+ * R2  The writer makes `sequence` odd, changes copy 0, makes `sequence` even,
+ *     and changes copy 1.  A reader reads `sequence`, searches the copy that it
+ *     calls stable, and reads `sequence` again.  If the number is the same,
+ *     that copy was not written in between; else the reader repeats.
+ * R3  Every word of the index is atomic, stored with release and loaded with
+ *     acquire.  So no store moves before the change of `sequence` that
+ *     announces it, and no load moves behind the second look at `sequence`.
+ * R4  Arrays that have become too small stay mapped until regions_fini().  A
+ *     late reader reads old numbers, never unmapped memory, and R2 rejects the
+ *     numbers.
+ * R5  A reader repeats only if the set of regions has changed meanwhile.  It
+ *     never waits for the writer to run. */
 #include "client/region/region.h"
 
 #include <errno.h>
@@ -25,7 +24,7 @@
 
 enum { FIRST_CAPACITY = 64 };
 
-/* Not malloc(): the handler calls this. */
+/* Not malloc(): the library's thread calls this. */
 static void *map_zeroed(size_t length)
 {
 	void *at = mmap(NULL, length, PROT_READ | PROT_WRITE,
@@ -127,7 +126,7 @@ static void entry_copy(struct region_entry *to, const struct region_entry *from)
 		  atomic_load(&from->region));
 }
 
-/* Room for one more.  The old array is kept, R4. */
+/* Make room for one more entry.  The old array is kept (R4). */
 static int index_grow(struct regions *rs, struct region_index *index)
 {
 	struct region_entry *from = atomic_load(&index->entries);
@@ -210,15 +209,15 @@ struct region *regions_of_segment(struct regions *rs, uint32_t segment,
 	return r;
 }
 
-/* ---- both */
+/* ---- both indexes */
 
-/* Send the readers to the other copy, R2. */
+/* Send the readers to the other copy (R2). */
 static void turn(struct regions *rs)
 {
 	atomic_fetch_add(&rs->sequence, 1);
 }
 
-/* Both copies grow before either is changed, so that adding cannot stop half
+/* Both copies grow before either is changed, so an addition cannot fail half
  * way. */
 int regions_add(struct regions *rs, struct region *r)
 {
@@ -250,7 +249,8 @@ void regions_remove(struct regions *rs, struct region *r)
 	LIST_REMOVE(r, bucket_link);
 }
 
-/* The last entry that starts at or before `address`. */
+/* The region of the last entry that starts at or before `address`, if it holds
+ * `address`. */
 static struct region *search(struct region_index *index, uintptr_t address)
 {
 	size_t high = atomic_load_explicit(&index->count, memory_order_acquire);
@@ -295,7 +295,8 @@ struct region *regions_nth(struct regions *rs, size_t i)
 	return atomic_load(&atomic_load(&index->entries)[i].region);
 }
 
-/* How many regions the index by segment has, each in its bucket. */
+/* Count the regions in the index by segment, and ASSERT that each is in its
+ * bucket. */
 static size_t check_buckets(struct regions *rs)
 {
 	const struct region *r;

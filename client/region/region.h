@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The regions of one connection, and which of them an address belongs to.
- * Does not map, unmap or ask for anything: see mapping.h and told.h.
+/* The regions of one connection: a table, and an index that finds the region of
+ * an address.  It does not map or unmap anything: see mapping.h and told.h.
  *
- * Threads: one writer, the handler.  regions_find() and the fields of a
- * region that it gives may be used by any thread, from a signal handler too,
- * as long as the region is mapped (which is as long as anybody has a reason
- * to ask). */
+ * Threads: the library's thread alone writes.  Any thread may call
+ * regions_find() and read the fields of the region, also in a signal handler,
+ * as long as the region is mapped.  It is mapped as long as a thread may touch
+ * it. */
 #ifndef MEMD_CLIENT_REGION_REGION_H
 #define MEMD_CLIENT_REGION_REGION_H
 
@@ -30,15 +30,15 @@ enum {
  *           │          │
  *           └──────────┴──────> lost
  *
- * joining: the connection broke, the segment is being attached again.
- * lost: it cannot be.  What is mapped or present stays right; what is missing
- * is poisoned when it is touched. */
+ * joining: the connection broke, and the segment is being attached again.
+ * lost: the segment cannot be attached again.  Pages that are mapped or present
+ * stay right; a missing page is poisoned when it is touched. */
 enum region_state { REGION_FREE, REGION_LIVE, REGION_JOINING, REGION_LOST };
 
-/* A few pages to be recognized when they are touched; any may be forgotten
- * for a newer one. */
+/* A few pages to recognize when they are touched.  A new page replaces an old
+ * one. */
 struct region_notes {
-	_Atomic uint64_t page[REGION_NOTES];	/* + 1; 0: none */
+	_Atomic uint64_t page[REGION_NOTES];	/* page + 1; 0: none */
 	_Atomic uint32_t next;
 };
 
@@ -51,29 +51,32 @@ struct region {
 	bool is_inline;
 	bool is_read_only;
 	char name[WIRE_NAME_BYTES_MAX + 1];	/* "": private */
-	dev_t file_dev;		/* of the data file: tells a segment from */
-	ino_t file_ino;		/* another of the same name */
+	/* Identity of the data file: a new segment may. */
+	dev_t file_dev;
+	ino_t file_ino;		/* have the same name */
 
-	/* Written by the handler, read by anybody.  Once the region has been
-	 * added, only regions_set_segment() changes the segment. */
+	/* Written by the library's thread, read by any thread.  After the
+	 * region was added, only regions_set_segment() changes the segment. */
 	_Atomic uint32_t state;
 	_Atomic uint32_t segment;
 
-	/* Written and read by anybody. */
-	struct region_notes marks;	/* the daemon wants to know at once */
-	struct region_notes edges;	/* where what we were told of ends */
-	_Atomic bool is_backward;	/* how it was read last */
-	/* What the handler is just mapping because of a Ready. */
+	/* Written and read by any thread. */
+	/* The daemon wants to know of a touch at once. */
+	struct region_notes marks;
+	/* Where the pages that we were told of end. */
+	struct region_notes edges;
+	_Atomic bool is_backward;	/* direction of the last reader */
+	/* The pages of a Ready that the library's thread is mapping now. */
 	_Atomic uint64_t ready_first, ready_end, ready_mark;
-	_Atomic uint32_t missing_run;	/* faults on missing pages since one
-					 * was there */
+	/* Faults on missing pages since the last fault on a present one. */
+	_Atomic uint32_t missing_run;
 
-	/* The handler's own. */
-	LIST_ENTRY(region) bucket_link;	/* by segment */
+	/* Used only by the library's thread. */
+	LIST_ENTRY(region) bucket_link;	/* in the index by segment */
 	/* While joining: */
 	uint64_t request_id;	/* of SegmentAttach; 0: not sent */
-	uint64_t rejoin_ns;	/* do not send it before */
-	uint64_t rejoin_pause_ns;	/* after the next refusal */
+	uint64_t rejoin_ns;	/* do not send it before this time */
+	uint64_t rejoin_pause_ns;	/* pause after the next refusal */
 	struct region *next_free;
 };
 
@@ -82,10 +85,10 @@ static inline size_t region_page_bytes(const struct region *r)
 	return (size_t)1 << r->page_shift;
 }
 
-/* Is what is present in the data file surely what was written last?  A private
- * file is this program's alone.  What others share is looked after by memd only
- * while this session lives: without it somebody's death may have put zeros
- * there. */
+/* True if pages that are present in the data file surely have the bytes written
+ * last.  A private file belongs to this process alone.  A shared file is
+ * watched over by memd only while this session lives: without it, another
+ * process may have died and left zeros there. */
 static inline bool region_is_trusted(const struct region *r)
 {
 	return r->name[0] == '\0' ||
@@ -108,7 +111,7 @@ static inline uintptr_t region_page_start(const struct region *r, uint64_t page)
 	return r->start + (page << r->page_shift);
 }
 
-/* One generation of the address index: sorted by start, half-open. */
+/* An entry of the index by address, which is sorted by start.  [start, end). */
 struct region_entry {
 	_Atomic uintptr_t start, end;
 	_Atomic(struct region *) region;
@@ -122,17 +125,19 @@ struct region_index {
 
 LIST_HEAD(region_bucket, region);
 
-/* Regions stand in chunks that never move.  The index by address exists twice:
- * while one copy is written, `sequence` sends readers to the other, so a reader
- * in a signal handler never waits for the writer.  The index by segment exists
- * once: only the handler reads it.  memd numbers segments one after the other,
- * so the number itself spreads them over the buckets. */
+/* Regions are in chunks that never move.  The index by address exists twice:
+ * while one copy is written, `sequence` sends readers to the other.  So a
+ * reader in a signal handler never waits for the writer.  The index by segment
+ * exists once, because only the library's thread reads it.  memd numbers
+ * segments one after the other, so the numbers spread over the buckets by
+ * themselves. */
 struct regions {
-	_Atomic uint32_t sequence;	/* even: copy 0 is stable, odd: 1 */
+	/* even: copy 0 is stable; odd: copy 1 */
+	_Atomic uint32_t sequence;
 	struct region_index index[2];
 	struct region *chunk[REGION_CHUNKS_MAX];
 	struct region_bucket bucket[REGION_BUCKETS];	/* by segment */
-	size_t used_count;		/* ever handed out */
+	size_t used_count;		/* regions ever given out */
 	struct region *free;
 	struct {
 		struct region_entry *entries;
@@ -143,40 +148,41 @@ struct regions {
 
 void regions_init(struct regions *rs);
 
-/* Unmaps the tables (the regions must be gone). */
+/* Unmap the tables.  The regions must be gone. */
 void regions_fini(struct regions *rs);
 
-/* A zeroed region, not yet found by its address.  -ENOMEM, -EMFILE (65536
- * are in use). */
+/* Take a zeroed region, which is in no index yet.  0, -ENOMEM, or -EMFILE
+ * (65536 are in use). */
 int regions_get(struct regions *rs, struct region **ret_region) MUST_CHECK;
 void regions_put(struct regions *rs, struct region *r);
 
-/* Let it be found, by its address and by its segment, or not any more.  0 or
+/* Add the region to the indexes by address and by segment, or remove it.  0 or
  * -ENOMEM. */
 int regions_add(struct regions *rs, struct region *r) MUST_CHECK;
 void regions_remove(struct regions *rs, struct region *r);
 
-/* A region that has been added has become one of another segment. */
+/* A region in the indexes now belongs to another segment. */
 void regions_set_segment(struct regions *rs, struct region *r,
 			 uint32_t segment);
 
-/* The live regions of a segment: `after` is NULL for the first one, then the
- * one that was returned last.  NULL at the end.  Other segments' regions cost
- * nothing.  Handler only; do not add or remove meanwhile. */
+/* Walk over the live regions of a segment: `after` is NULL at first, then the
+ * region returned last.  NULL at the end.  Costs nothing for regions of other
+ * segments, except those in the same bucket.  Library's thread only; do not add
+ * or remove regions meanwhile. */
 struct region *regions_of_segment(struct regions *rs, uint32_t segment,
 				  const struct region *after);
 
-/* The region that holds `address`, NULL if none does. */
+/* The region that holds `address`; NULL: none. */
 struct region *regions_find(struct regions *rs, uintptr_t address);
 
-/* The region number `idx` if it is mapped, else NULL.  Handler only. */
+/* Region number `idx` if it is in use, else NULL.  Library's thread only. */
 struct region *regions_at(struct regions *rs, size_t idx);
 
-/* Walk what is mapped, by address: i from 0 up, NULL at the end.  Handler
- * only; do not add or remove meanwhile. */
+/* Walk over the mapped regions in the order of addresses: i from 0 up, NULL at
+ * the end.  Library's thread only; do not add or remove regions meanwhile. */
 struct region *regions_nth(struct regions *rs, size_t i);
 
-/* ASSERT that both copies of the index by address are the same, sorted and
+/* ASSERT that both copies of the index by address are equal, sorted and
  * disjoint, and that the index by segment has the same regions. */
 void regions_check(struct regions *rs);
 

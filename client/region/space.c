@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The regions as the library's thread has them: see space.h. */
+/* The regions, their userfaultfds and pins: see space.h. */
 #include "client/region/space.h"
 #include "client/region/mapping.h"
 

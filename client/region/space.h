@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The regions as the library's thread has them: the table, the userfaultfds
- * that watch what is mapped, and what of it is pinned.
+/* What the library's thread knows of the regions: their table, the userfaultfds
+ * that watch them, and their pins.
  *
- * Threads: the handler; others may look into `regions` (region.h). */
+ * Threads: the library's thread.  Other threads may look into `regions`
+ * (region.h). */
 #ifndef MEMD_CLIENT_REGION_SPACE_H
 #define MEMD_CLIENT_REGION_SPACE_H
 
@@ -12,29 +13,32 @@
 struct space {
 	struct regions regions;
 
-	/* The handler's own, with descriptors of its own table. */
-	struct uffd uffd;	/* of thread regions and bells */
-	int inline_fd;		/* of inline regions */
+	/* Used only by the library's thread, with descriptors of its own
+	 * table. */
+	struct uffd uffd;	/* for thread regions and bells */
+	int inline_fd;		/* for inline regions */
 	bool can_poison;
-	bool has_left_mapped;	/* some region could not be unmapped, or was
-				 * moved: part of it is still watched */
+	/* A region could not be unmapped, or was moved: a part of it is still
+	 * watched. */
+	bool has_left_mapped;
 	struct pinned pinned;
 };
 
-/* The userfaultfd with which a region is registered. */
+/* The userfaultfd that the region is registered with. */
 static inline int space_uffd(const struct space *sp, const struct region *r)
 {
 	return r->is_inline ? sp->inline_fd : sp->uffd.fd;
 }
 
-/* Map the data file `fd` (borrowed) as `r`, which is LIVE before anybody can
- * know its address.  0, or -errno as mapping_create(), or -ENOMEM. */
+/* Map the data file `fd` (borrowed) as `r`.  The region is LIVE before any
+ * other thread can know its address.  0, or -errno of mapping_create(), or
+ * -ENOMEM. */
 int space_map(struct space *sp, struct region *r, int fd) MUST_CHECK;
 
-/* Unmap, and forget the region and its pins. */
+/* Unmap the region, and forget it and its pins. */
 void space_unmap(struct space *sp, struct region *r);
 
-/* uffd_poison(); -ENOSYS: the kernel cannot. */
+/* As uffd_poison(); -ENOSYS: the kernel cannot poison. */
 int space_poison(const struct space *sp, int uffd, uintptr_t start,
 		 size_t length) MUST_CHECK;
 

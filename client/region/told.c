@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* What the daemon says of pages: see told.h. */
+/* What the daemon tells of pages: see told.h. */
 #include "client/region/told.h"
 
-/* How far around the asked page a reply is believed: more than any daemon
- * maps ahead, little enough that a wrong count costs no time. */
+/* How far from the page asked for a reply is believed: further than any daemon
+ * maps ahead, and near enough that a wrong count costs no time. */
 enum { REPLY_UNITS_MAX = 1024 };
 
 enum {
-	EDGE_REACH = 2,		/* pages: readers may leave some out */
-	PIECE_UNITS = 16,	/* mapped at a time for one who goes backward */
-	MINOR_PAGES = 32,	/* mapped instead of the handler */
-	MISSING_RUN = 16,	/* faults after which the next one is expected
-				 * to be alike */
-	MISSING_LOOK = 8,	/* but for one in so many */
+	EDGE_REACH = 2,		/* pages: a reader may leave some out */
+	/* Mapped at a time for a reader that goes backward. */
+	PIECE_UNITS = 16,
+	/* Mapped by a faulting thread, ahead of the library's thread. */
+	MINOR_PAGES = 32,
+	/* After this many missing pages the next is expected to be missing. */
+	MISSING_RUN = 16,
+	MISSING_LOOK = 8,	/* one fault in this many looks all the same */
 };
 
-/* ---- pages to be recognized */
+/* ---- notes of pages */
 
 static void note_add(struct region_notes *notes, uint64_t page)
 {
@@ -26,7 +28,7 @@ static void note_add(struct region_notes *notes, uint64_t page)
 			      memory_order_release);
 }
 
-/* Replace one page by another.  False: it was not noted. */
+/* Replace page `from` by `to`.  False: `from` was not noted. */
 static bool note_move(struct region_notes *notes, uint64_t from, uint64_t to)
 {
 	for (unsigned i = 0; i < REGION_NOTES && from != TOLD_NO_PAGE; i++) {
@@ -64,7 +66,7 @@ bool told_take_edge(struct region *r, uint64_t page)
 	return false;
 }
 
-/* Nothing depends on it but speed: threads may overwrite each other's count. */
+/* The count only affects speed, so threads may overwrite each other's count. */
 bool told_expects_missing(struct region *r, uint64_t page)
 {
 	uint32_t run = atomic_load_explicit(&r->missing_run,
@@ -90,8 +92,9 @@ void told_note_missing(struct region *r, bool is_missing)
 
 /* ---- mapping */
 
-/* Map the pages [first, end) but for the mark.  Returns the outcome for the
- * unit at `address` (0: none), whose page is not left out as the mark. */
+/* Map pages [first, end) without the mark.  Returns the outcome for the unit at
+ * `address` (0: none).  If the mark is the page of `address`, it is mapped
+ * too. */
 static enum uffd_outcome map_around(struct region *r, int uffd, uint64_t first,
 				    uint64_t end, uint64_t mark,
 				    uintptr_t address)
@@ -104,7 +107,7 @@ static enum uffd_outcome map_around(struct region *r, int uffd, uint64_t first,
 	uint64_t stop = has_mark ? mark : end;
 	uint64_t next = has_mark ? mark + 1 : end;
 
-	/* Before the page can be touched. */
+	/* Note the mark before the page can be touched. */
 	if (has_mark)
 		note_add(&r->marks, mark);
 	if (first < stop)
@@ -118,7 +121,7 @@ static enum uffd_outcome map_around(struct region *r, int uffd, uint64_t first,
 	return before != UFFD_MAPPED ? before : after;
 }
 
-/* How many pages are believed of one reply. */
+/* The most pages that are believed on one side of the page asked for. */
 static uint64_t reply_reach(const struct region *r)
 {
 	return MAX(REPLY_UNITS_MAX * (uint64_t)UFFD_UNIT_BYTES >>
@@ -140,7 +143,7 @@ enum uffd_outcome told_map_reply(struct region *r, int uffd,
 		first = page;
 		end = page + 1;
 	}
-	/* A reader goes on at the end that is not its own page. */
+	/* A reader goes on at the end where its own page is not. */
 	if (end - first > 1)
 		atomic_store_explicit(&r->is_backward, page == end - 1,
 				      memory_order_relaxed);
@@ -151,8 +154,9 @@ enum uffd_outcome told_map_reply(struct region *r, int uffd,
 	return map_around(r, uffd, first, end, told->mark, address);
 }
 
-/* What we are told of ends at `to` now.  Where it ended at `from`, that end is
- * none any more.  (Single pages are of one who leaves more out.) */
+/* The pages that we were told of end at `to` now.  If they ended at `from`,
+ * that note moves.  A new range of a single page makes no note: it belongs to a
+ * reader that leaves pages out. */
 static void continue_edge(struct region *r, uint64_t from, uint64_t to)
 {
 	if (!note_move(&r->edges, from, to) && from + 1 != to &&
@@ -165,7 +169,7 @@ static bool is_backward(struct region *r)
 	return atomic_load_explicit(&r->is_backward, memory_order_relaxed);
 }
 
-/* From above, where the reader comes from. */
+/* Map from above, because the reader comes from there. */
 static void map_backward(struct region *r, int uffd, uint64_t first,
 			 uint64_t end, uint64_t mark)
 {
@@ -204,8 +208,8 @@ void told_map_ready(struct region *r, int uffd, const struct told *told)
 		continue_edge(r, first, end);
 }
 
-/* These three may be of different Readies: then pages are mapped that are, or
- * were, there to be mapped, or none. */
+/* The three values may belong to different Readies.  Then this maps pages that
+ * are, or were, allowed to be mapped, or none. */
 enum uffd_outcome told_map_minor(struct region *r, int uffd,
 				 uintptr_t address)
 {
@@ -219,7 +223,7 @@ enum uffd_outcome told_map_minor(struct region *r, int uffd,
 		low = page - MIN(page - first, (uint64_t)MINOR_PAGES);
 	else if (page >= first && page < end)
 		high = page + MIN(end - page, (uint64_t)MINOR_PAGES);
-	/* The handler notes the mark. */
+	/* the library's thread notes the mark */
 	if (mark < page)
 		low = MAX(low, mark + 1);
 	else if (mark > page)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* userfaultfd: see uffd.h.  Built with the headers of Linux 6.1 and run on
- * any kernel from 5.14 on: what is newer than the headers is defined here,
- * and what a kernel can do is asked of it at run time. */
+/* userfaultfd: see uffd.h.  Built with the headers of Linux 6.1 and run on any
+ * kernel from 5.14 on.  What is newer than the headers is defined here.  The
+ * kernel is asked at run time what it can do. */
 #include "client/region/uffd.h"
 #include "common/descriptor.h"
 #include "common/uffd_poison.h"
@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Newer than the 6.1 headers. */
+/* Newer than the headers of 6.1. */
 #ifndef UFFD_USER_MODE_ONLY
 #define UFFD_USER_MODE_ONLY 1
 #endif
@@ -23,12 +23,12 @@
 
 enum {
 	MESSAGES_MAX = 64,
-	TRIES_MAX = 64,		/* of EAGAIN, before the caller is told */
+	TRIES_MAX = 64,		/* EAGAIN results before giving up */
 };
 
 /* ---- opening */
 
-/* The ways to get one, the most able first. */
+/* Try the ways to get a userfaultfd, the most capable first. */
 static int open_any(bool *ret_is_user_only)
 {
 	int flags = O_CLOEXEC | O_NONBLOCK;
@@ -54,8 +54,8 @@ static int open_any(bool *ret_is_user_only)
 	return errno == ENOSYS || errno == EACCES ? -EPERM : -errno;
 }
 
-/* UFFDIO_API works once per descriptor, so the question "what is there?"
- * takes one of its own.  (Asking for a feature that is not there fails.) */
+/* UFFDIO_API works once for each descriptor, so asking for the features needs a
+ * descriptor of its own.  (Asking for a feature that is missing fails.) */
 static int query_features(uint64_t *ret_features)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -143,36 +143,36 @@ size_t uffd_read(int fd, struct uffd_fault *faults, size_t max,
 
 /* ---- mapping */
 
-/* The one place where errno numbers get their meaning.  (Those of COPY go to
- * the engine, which then puts the page in by itself, whatever was wrong; of
- * WAKE there is only EINVAL.) */
+/* What the errno numbers of CONTINUE, POISON and ZEROPAGE mean.  Those of COPY
+ * go to the engine, which then puts the page in itself, whatever the error was.
+ * WAKE only fails with EINVAL. */
 static enum uffd_outcome outcome_of(int error)
 {
 	switch (error) {
 	case 0:
-	case EEXIST: /* somebody else was faster; or it is poisoned */
+	case EEXIST: /* another thread was faster, or the page is poisoned */
 		return UFFD_MAPPED;
-	case EAGAIN:	/* mappings are changing; or only a part was done */
-	case EBUSY:	/* somebody holds the page just now */
-	case ENOMEM:	/* no page for a page table */
+	case EAGAIN:	/* mappings are changing, or only a part was done */
+	case EBUSY:	/* the page is locked just now */
+	case ENOMEM:	/* no memory for a page table */
 		return UFFD_AGAIN;
 	case EFAULT:	/* a hole in the data file */
 		return UFFD_MISSING;
 	case EIO:	/* the frame's memory is broken */
 		return UFFD_LOST;
 	case ENOENT:	/* not, or not only, one registered mapping */
-	case EINVAL:	/* a mapping of something else */
+	case EINVAL:	/* something else is mapped */
 		return UFFD_FOREIGN;
-	case ESRCH:	/* the address space is being torn down; older */
-	case ENOSPC:	/* kernels say it this way */
+	case ESRCH:	/* the address space is being torn down */
+	case ENOSPC:	/* the same, on older kernels */
 		return UFFD_EXITING;
-	default:	/* EBADF, ENOTTY: the number is not our descriptor */
+	default:	/* EBADF, ENOTTY: no userfaultfd has this number */
 		return UFFD_UNUSABLE;
 	}
 }
 
-/* One ioctl on [at, at + length).  Returns how many bytes of the front are
- * done, or -errno: of the first unit, or (ENOENT) of the range. */
+/* One ioctl on [at, at + length).  Returns how many bytes at the front are
+ * done, or -errno: of the first unit, or (ENOENT) of the whole range. */
 typedef int64_t uffd_step(int fd, uintptr_t at, size_t length);
 
 static int64_t step_result(int result, int64_t done, size_t length)
@@ -202,16 +202,16 @@ static int64_t poison_step(int fd, uintptr_t at, size_t length)
 	return step_result(result, p.updated, length);
 }
 
-/* A walk over a range that may lie in several mappings, as the program may
- * have changed what a part of its region is like (mprotect() and others), or
- * put something else there.  The kernel refuses a range that crosses the border
- * of a mapping as a whole, so what is refused is halved, down to one unit; and
- * what succeeds is doubled again. */
+/* A walk over a range that may have several mappings, because the program may
+ * have changed the properties of a part of the region (mprotect() and others),
+ * or mapped something else there.  The kernel refuses a range that crosses a
+ * border of mappings as a whole.  So the walk halves a piece that is refused,
+ * down to one unit, and doubles the next piece after a success. */
 struct walk {
 	int fd;
 	uffd_step *step;
 	uintptr_t at, end;
-	size_t piece; /* tried at once */
+	size_t piece; /* bytes tried at once */
 	unsigned tries;
 };
 
@@ -225,8 +225,8 @@ static struct walk walk_of(int fd, uffd_step *step, uintptr_t start,
 			     .piece = length};
 }
 
-/* Go on behind the next bytes that have one outcome.  `*ret_done`: how many of
- * them this walk has done, which is 0 if somebody else had. */
+/* Go on over the next bytes that have one outcome.  *ret_done is how many of
+ * them this walk has done; 0 if another thread had done them. */
 static enum uffd_outcome walk_on(struct walk *w, size_t *ret_done)
 {
 	for (;;) {
@@ -255,9 +255,8 @@ static bool is_final(enum uffd_outcome outcome)
 	return outcome == UFFD_EXITING || outcome == UFFD_UNUSABLE;
 }
 
-/* The outcome for a whole range: `before` is that of its first part, `next`
- * that of the part behind it.  The first one that is not MAPPED counts.  A part
- * that is not ours says nothing about the rest. */
+/* The outcome of two neighbouring parts: the first one that is not MAPPED
+ * counts.  A part that is not ours (FOREIGN) does not count. */
 static enum uffd_outcome join_next(enum uffd_outcome before,
 				   enum uffd_outcome next)
 {
@@ -304,7 +303,7 @@ void uffd_wake(int fd, uintptr_t start, size_t length)
 {
 	struct uffdio_range range = { .start = start, .len = length };
 
-	/* Fails only for a range that is none, and then nobody waits. */
+	/* Fails only for an invalid range, in which no thread waits. */
 	(void)ioctl(fd, UFFDIO_WAKE, &range);
 }
 
@@ -321,8 +320,8 @@ void uffd_zero(int fd, uintptr_t address)
 			break;
 		sched_yield();
 	}
-	/* There already: its waiters may not have been told.  Or not to be
-	 * had now: they fault again, and we are asked again. */
+	/* Either the page is present already, and its waiters may not have been
+	 * woken; or there is no memory now.  Woken threads fault again. */
 	uffd_wake(fd, address, UFFD_UNIT_BYTES);
 }
 
