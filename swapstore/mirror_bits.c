@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See mirror_bits.h.  The words lie in sparse memory: only where slots are used
- * does it cost anything. */
+/* Bitmaps of slots: see mirror_bits.h.  They are sparse memory: only parts with
+ * used slots take memory. */
 #include "swapstore/mirror_bits.h"
 
 #include <errno.h>
@@ -40,7 +40,7 @@ void mirror_bits_fini(struct mirror_bits *b)
 static void set_one(struct mirror_bits *b, unsigned c, uint32_t slot, bool has)
 {
 	bool has_other = bitmap_test(b->has[1 - c], slot);
-	/* Whose count of missing ones changes. */
+	/* the child whose count of missing slots changes */
 	unsigned whose = has_other ? c : 1 - c;
 
 	if (bitmap_test(b->has[c], slot) == has)
@@ -60,8 +60,8 @@ void mirror_bits_set(struct mirror_bits *b, unsigned c, uint32_t slot,
 		set_one(b, c, i, has);
 }
 
-/* The first set bit from `slot` on of the words has[c], or of those that only
- * the other one has. */
+/* The first set bit from `slot` on in has[c], or (is_missed) in the slots that
+ * only the other child has. */
 static uint32_t next_bit(const struct mirror_bits *b, unsigned c,
 			 bool is_missed, uint32_t slot)
 {

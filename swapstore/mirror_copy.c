@@ -44,7 +44,7 @@ void mirror_copies_void(struct store_mirror *sm, uint32_t slot, uint32_t count)
 	}
 }
 
-/* ---- what is to be copied */
+/* ---- what to copy */
 
 static bool is_being_copied(const struct store_mirror *sm, uint32_t slot)
 {
@@ -56,8 +56,7 @@ static bool is_being_copied(const struct store_mirror *sm, uint32_t slot)
 	return false;
 }
 
-/* Are there slots for `to` besides those that are on their way, which are still
- * missing? */
+/* True if child `to` misses more slots than are on their way to it. */
 static bool has_work(const struct store_mirror *sm, unsigned to)
 {
 	uint64_t on_the_way = 0;
@@ -80,7 +79,8 @@ static uint32_t next_wanted(const struct store_mirror *sm, unsigned to,
 	return slot;
 }
 
-/* From the cursor on, and around.  Returns how many from *ret_slot on. */
+/* Find slots that child `to` misses, from the cursor on and then from the
+ * start.  Returns how many there are from *ret_slot on. */
 static uint32_t find_work(struct store_mirror *sm, unsigned to,
 			  uint32_t *ret_slot)
 {
@@ -136,7 +136,7 @@ static void copy_start_read(struct store_mirror *sm, struct mirror_copy *cp,
 		sm->careful_count--;
 }
 
-/* MI3: what is written to these slots after this goes out after it. */
+/* MI3: a later write of these slots goes to the child after this one. */
 static void copy_start_write(struct store_mirror *sm, struct mirror_copy *cp)
 {
 	if (cp->is_void || !mirror_is_up(sm, cp->to)) {
@@ -166,8 +166,8 @@ void mirror_copies_start(struct store_mirror *sm)
 	}
 }
 
-/* One of the slots is not there: find out which, lest the others be taken for
- * lost with it. */
+/* One of the slots could not be read.  If there were several, read them one by
+ * one, to find out which; otherwise all would count as lost. */
 static void copy_read_failed(struct store_mirror *sm,
 			     const struct mirror_copy *cp)
 {
@@ -189,7 +189,8 @@ void mirror_copy_ended(struct store_mirror *sm, unsigned which, int result)
 		copy_start_write(sm, cp);
 		return;
 	}
-	/* What it was about may be another's by now: void. */
+	/* If the copy is void, its slots may have other content by now: leave
+	 * the bits alone. */
 	if (cp->state == COPY_READING && result != -ENOTCONN &&
 	    result != -EAGAIN && !cp->is_void)
 		copy_read_failed(sm, cp);

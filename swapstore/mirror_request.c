@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
-enum { SPARED_READS = 1024 };		/* of who could not read */
+/* Reads before a child that could not read is asked again. */
+enum { SPARED_READS = 1024 };
 
 /* ---- requests */
 
@@ -94,8 +95,9 @@ static int submit_to(struct store_mirror *sm, const struct mirror_request *rq,
 
 /* ---- reads */
 
-/* Whom to ask for the slot: one that has it and is up, and not one that is
- * spared if it can be another; else one that has it; -1: it is lost. */
+/* Choose the child that reads the slot, among those that have it.  First
+ * choice: it is up and not spared; then: it is up; then: any.  -1: the slot is
+ * lost. */
 static int choose_child(const struct store_mirror *sm, uint32_t slot)
 {
 	bool is_found_up = false;
@@ -116,7 +118,7 @@ static int choose_child(const struct store_mirror *sm, uint32_t slot)
 	return found;
 }
 
-/* How many slots from the next one on the same child can be asked for. */
+/* How many slots, from the next one on, the same child can read. */
 static uint32_t run_length(const struct store_mirror *sm,
 			   const struct mirror_request *rq, int child)
 {
@@ -165,7 +167,8 @@ void mirror_held_start(struct store_mirror *sm)
 	}
 }
 
-/* The child says that it does not have one of these slots: which? */
+/* The child does not have one of these slots.  If there are several, read them
+ * one by one, to find out which. */
 static void run_failed(struct store_mirror *sm, struct mirror_request *rq,
 		       unsigned c)
 {
@@ -180,7 +183,7 @@ static void read_ended(struct store_mirror *sm, struct mirror_request *rq,
 	if (result == 0) {
 		rq->at += rq->run;
 	} else if (result == -EAGAIN) {
-		/* Where neither can, they are asked in turn. */
+		/* if neither can read, ask them in turn */
 		sm->spared[c] = SPARED_READS;
 		sm->spared[1 - c] = 0;
 	} else if (result != -ENOTCONN && rq->epoch == sm->epoch[c]) {
@@ -194,7 +197,8 @@ static void read_ended(struct store_mirror *sm, struct mirror_request *rq,
 
 /* ---- writes */
 
-/* Those that are up; when none is, all: they keep it for later. */
+/* The children that are up.  If none is up: all, which then keep the write for
+ * later. */
 static unsigned choose_writers(const struct store_mirror *sm)
 {
 	unsigned mask = 0;
@@ -204,8 +208,8 @@ static unsigned choose_writers(const struct store_mirror *sm)
 	return mask != 0 ? mask : BIT(STORE_MIRROR_CHILDREN) - 1;
 }
 
-/* The slower one is asked first, and waited for.  Where the other one then has
- * no room, it is given a copy later. */
+/* The slower child is asked first: if it has no room, the write waits for it.
+ * If the other one then has no room, it gets a copy later. */
 int mirror_write_start(struct store_mirror *sm, struct mirror_request *rq)
 {
 	const struct swap_io *io = &rq->io;
@@ -228,7 +232,7 @@ int mirror_write_start(struct store_mirror *sm, struct mirror_request *rq)
 	for (unsigned c = 0; c < STORE_MIRROR_CHILDREN; c++)
 		mirror_bits_set(&sm->bits, c, io->slot, io->slot_count,
 				(rq->asked & BIT(c)) != 0);
-	rq->result = -EIO;		/* until one has ended well */
+	rq->result = -EIO;		/* until one child has succeeded */
 	mirror_request_enter(sm, rq, MIRROR_ASKED);
 	return 0;
 }

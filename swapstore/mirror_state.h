@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a mirror is made of, and the states of its requests and copies.
+/* The state of a mirror, and of its requests and copies.
  *
- * A *request* is the owner's.  It is on the list of its state:
+ * A *request* comes from the owner.  It is on the list of its state:
  *
  *	          ┌────────────────┐
  *	FREE ─┬─▶ ASKED ─┬─▶ ENDED ─▶ FREE
@@ -10,20 +10,20 @@
  *	      ├─▶ HELD ──┴────┤
  *	      └───────────────┘
  *
- * ASKED: a child has it, or, of a write, both may.  HELD: a read waits for a
- * child to be up, or to have room.
+ * ASKED: one child has the request; if it is a write, both may.  HELD: a read
+ * waits until a child is up, or has room.
  *
- * A *copy* is of slots that one child has, to the other:
+ * A *copy* copies slots from the child that has them to the other:
  *
  *	          read                taken
  *	IDLE ───────────▶ READING ─▶ READ ──────▶ WRITING ─▶ IDLE
  *	 ▲                  │         │
  *	 └──────────────────┴─────────┘  it failed, or is void (MI3)
  *
- * In READ it waits until there is room for it.
+ * A copy in READ waits until the other child has room.
  *
- * What a child is asked for has as cookie the index of its request, or
- * MIRROR_REQUESTS + that of its copy. */
+ * The cookie of an I/O at a child is the index of its request, or
+ * MIRROR_REQUESTS + the index of its copy. */
 #ifndef MEMD_SWAPSTORE_MIRROR_STATE_H
 #define MEMD_SWAPSTORE_MIRROR_STATE_H
 
@@ -34,7 +34,7 @@
 
 enum {
 	MIRROR_REQUESTS = 512,
-	MIRROR_COPIES = 2,		/* at once */
+	MIRROR_COPIES = 2,		/* at the same time */
 	MIRROR_COPY_SLOTS = 64,
 };
 
@@ -43,15 +43,19 @@ enum mirror_request_state {
 };
 
 struct mirror_request {
-	enum mirror_request_state state;	/* mirror_request_enter() */
+	/* Changed by mirror_request_enter(). */
+	enum mirror_request_state state;
 	struct swap_io io;
-	uint32_t at;			/* read: slots that are there */
-	uint32_t run;			/* read: slots after these that a
-					 * child was asked for */
-	bool is_careful;		/* read: one slot at a time, to find
-					 * which one its child does not have */
-	uint64_t epoch;			/* read: of the child, when asked */
-	unsigned asked;			/* write: children that have it */
+	uint32_t at;			/* read: slots that are read already */
+	/* read: slots behind these that a child is reading */
+	uint32_t run;
+	/* read: one slot at a time, to find the one that the child does not
+	 * have */
+	bool is_careful;
+	/* read: epoch of the child when asked */
+	uint64_t epoch;
+	/* write: bits of the children that have it */
+	unsigned asked;
 	int result;
 	TAILQ_ENTRY(mirror_request) link;
 };
@@ -62,8 +66,8 @@ enum mirror_copy_state { COPY_IDLE, COPY_READING, COPY_READ, COPY_WRITING };
 
 struct mirror_copy {
 	enum mirror_copy_state state;
-	bool is_void;			/* MI3: not to be written */
-	uint8_t to;			/* child */
+	bool is_void;			/* MI3: must not be written */
+	uint8_t to;			/* the child that gets the copy */
 	uint32_t slot, count;
 	void *bytes;			/* MIRROR_COPY_SLOTS slots */
 };
@@ -74,9 +78,9 @@ struct store_mirror {
 	uint64_t epoch[STORE_MIRROR_CHILDREN];
 	struct mirror_bits bits;	/* MI1 */
 	int epoll_fd;
-	int ended_fd;			/* readable while any has ENDED */
-	unsigned slow;			/* child that last had no room */
-	/* Reads for which the other one is asked, if it can be. */
+	int ended_fd;			/* readable while a request is ENDED */
+	unsigned slow;			/* the child that last had no room */
+	/* For how many more reads the other child is preferred. */
 	unsigned spared[STORE_MIRROR_CHILDREN];
 
 	struct mirror_request *requests;
@@ -84,8 +88,9 @@ struct store_mirror {
 	uint32_t held_count;
 
 	struct mirror_copy copy[MIRROR_COPIES];
-	uint32_t copy_cursor;		/* where to look for the next one */
-	uint32_t careful_count;		/* the next copies of one slot */
+	uint32_t copy_cursor;		/* where to look for the next copy */
+	/* The next copies that must be of one slot. */
+	uint32_t careful_count;
 	uint64_t copied_slots;
 	uint64_t lost_slots[STORE_MIRROR_CHILDREN];
 };

@@ -48,7 +48,7 @@ void behind_fini(struct behind *b)
 	*b = (struct behind){ 0 };
 }
 
-/* ---- by slot */
+/* ---- cells by slot */
 
 static struct behind_cell **behind_bucket(const struct behind *b, uint32_t slot)
 {
@@ -87,9 +87,9 @@ const uint8_t *behind_find(const struct behind *b, uint32_t slot)
 	return cell == NULL ? NULL : behind_bytes(b, cell);
 }
 
-/* ---- in and out */
+/* ---- putting and dropping */
 
-/* The last one used is the next: its memory is still near. */
+/* The cell used last is taken first: its memory is likely in the cache. */
 static void cell_free(struct behind *b, struct behind_cell *cell)
 {
 	cell->state = BEHIND_FREE;
@@ -97,7 +97,7 @@ static void cell_free(struct behind *b, struct behind_cell *cell)
 	b->used_count--;
 }
 
-/* Its bytes are not wanted any more. */
+/* The bytes of the cell are not needed any more. */
 static void cell_drop(struct behind *b, struct behind_cell *cell)
 {
 	bucket_remove(b, cell);

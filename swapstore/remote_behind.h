@@ -11,10 +11,10 @@
  *
  *   free + WAITING + SENT + DROPPED == cell_count
  *
- * A slot has at most one cell that is WAITING or SENT.  One that is older than
- * that must never be sent again, for answers come in any order: the newer
- * bytes may have been confirmed, and be gone from here, before the older ones
- * are answered.  Does no I/O. */
+ * A slot has at most one cell that is WAITING or SENT.  An older cell of the
+ * same slot is DROPPED and must never be sent again.  Answers come in any
+ * order: the newer bytes may be confirmed, and gone from the buffer, before the
+ * older ones are answered.  This file does no I/O. */
 #ifndef MEMD_SWAPSTORE_REMOTE_BEHIND_H
 #define MEMD_SWAPSTORE_REMOTE_BEHIND_H
 
@@ -29,7 +29,7 @@ enum behind_state { BEHIND_FREE, BEHIND_WAITING, BEHIND_SENT, BEHIND_DROPPED };
 struct behind_cell {
 	uint32_t slot;
 	enum behind_state state;
-	struct behind_cell *next;	/* in its bucket */
+	struct behind_cell *next;	/* next in its bucket */
 	TAILQ_ENTRY(behind_cell) link;
 };
 
@@ -38,39 +38,41 @@ TAILQ_HEAD(behind_cells, behind_cell);
 struct behind {
 	uint8_t *memory;		/* owned; [cell_count] slots */
 	struct behind_cell *cells;	/* owned */
-	struct behind_cell **buckets;	/* owned; WAITING and SENT by slot */
+	/* owned; WAITING and SENT cells by slot */
+	struct behind_cell **buckets;
 	uint32_t bucket_mask;
 	uint32_t cell_count, used_count;
 	struct behind_cells free, waiting;
 };
 
-/* Returns 0, -EINVAL (room for no slot, or for too many), -ENOMEM. */
+/* Returns 0, -EINVAL (room for no slot, or for too many), or -ENOMEM. */
 int behind_init(struct behind *b, size_t bytes) MUST_CHECK;
 void behind_fini(struct behind *b);
 
-/* The slot's bytes; NULL: none here. */
+/* The bytes of the slot; NULL: the buffer does not have it. */
 const uint8_t *behind_find(const struct behind *b, uint32_t slot);
 uint8_t *behind_bytes(const struct behind *b, const struct behind_cell *cell);
 
-/* Keep the slot's newest bytes.  False: no room. */
+/* Keep the newest bytes of the slot.  False: no room. */
 bool behind_put(struct behind *b, uint32_t slot, const void *bytes);
 
-/* The slot's bytes are not needed any more. */
+/* The bytes of the slot are not needed any more. */
 void behind_drop(struct behind *b, uint32_t slot);
 
 /* Move waiting cells of neighbouring slots, up to `max`, to *to, in the order
- * of their slots: the caller sends them.  Returns how many. */
+ * of their slots.  The caller sends them.  Returns how many. */
 uint32_t behind_send_begin(struct behind *b, uint32_t max,
 			   struct behind_cells *to);
 
-/* The cells in *of are done with; empties it. */
+/* The server has answered the cells in *of: free them.  *of becomes empty. */
 void behind_release(struct behind *b, struct behind_cells *of);
 
-/* The cells in *of must be sent again, before all that wait; empties it. */
+/* The cells in *of must be sent again, before all that wait.  *of becomes
+ * empty. */
 void behind_send_again(struct behind *b, struct behind_cells *of);
 
-/* Recount everything; ASSERTs what is said above.  in_flight: the cells in all
- * lists of the caller. */
+/* Count everything again, and ASSERT the equation above.  in_flight: cells in
+ * all lists of the caller. */
 void behind_check(const struct behind *b, uint32_t in_flight);
 
 #endif

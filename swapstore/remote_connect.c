@@ -15,11 +15,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* That the kernel has: reads must not wait behind more. */
+/* Most bytes that the kernel holds unsent: a read must not wait behind more. */
 enum { NOT_SENT_BYTES = 128 * 1024 };
 
 #define MS_NS		UINT64_C(1000000)
-/* How long to wait for a name where addresses are known that may be good. */
+/* How long to wait for a lookup if there are older addresses to try. */
 #define LOOKUP_NS	(1000 * MS_NS)
 
 /* ---- one address */
@@ -36,7 +36,7 @@ static void set_options(const struct remote_link *link, int fd)
 
 	tcp_options_set(fd, &patience);
 	tcp_options_avoid_pacing(fd);
-	/* It only makes reads quicker. */
+	/* optional: it only makes reads faster */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &not_sent,
 			 sizeof(not_sent));
 }
@@ -120,7 +120,8 @@ static int lookup_begin(struct remote_link *link)
 	return err;
 }
 
-/* Without a thread to be had there is what is known. */
+/* If the lookup cannot start, because there are no threads, try the addresses
+ * that are known. */
 int remote_connect_begin(struct remote_link *link)
 {
 	int err = 0;

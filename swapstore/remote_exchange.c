@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads go out first, then, in one order, discards and writes: a slot that is
- * written again after it was discarded must not lose its new bytes.  A read is
- * asked for in parts, between the slots that the write-behind buffer has; the
- * pager writes no slot that it reads, so the server has the newest bytes of
- * what is asked for, also when that is asked for again. */
+/* The exchange with the server: see remote_exchange.h.
+ *
+ * Reads are sent first, and then discards and writes in one order: a slot that
+ * was discarded and then written again must not lose its new bytes.  A read is
+ * asked for in parts, between the slots that are in the write-behind buffer.
+ * The pager writes no slot that it is reading, so the server has the newest
+ * bytes of each part, also if the part is asked for again. */
 #include "swapstore/remote_exchange.h"
 
 #include "common/bitmap.h"
@@ -14,7 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { WRITE_SLOTS_MAX = 32 };	/* of one message: see remote_stream.h */
+enum { WRITE_SLOTS_MAX = 32 };	/* slots in one message (remote_stream.h) */
 
 #define HOLD_NS		UINT64_C(20000000)
 
@@ -29,7 +31,7 @@ static uint64_t message_id(const struct store_remote *sr,
 	       (uint64_t)(m - sr->messages + 1);
 }
 
-/* The one that is answered; NULL: none was asked so. */
+/* The message with this id that waits for an answer; NULL: none. */
 static struct remote_message *message_find(struct store_remote *sr,
 					   uint64_t id)
 {
@@ -63,8 +65,9 @@ static void *buffer_at(const struct remote_request *rq, uint32_t slot)
 	       (size_t)(slot - rq->io.slot) * SWAP_SLOT_BYTES;
 }
 
-/* Copy what the buffer has of a read, up to a slot that must be asked for.
- * True: there is one.  One slot that is lost spoils the whole request. */
+/* Copy the slots of the read that the buffer has, up to one that must be asked
+ * for.  True: there is such a slot.  If one slot is lost, the whole request
+ * is. */
 static bool read_advance(struct store_remote *sr, struct remote_request *rq)
 {
 	while (rq->at < rq->io.slot_count) {
@@ -90,7 +93,7 @@ void remote_exchange_read(struct store_remote *sr, struct remote_request *rq)
 							    REQUEST_DONE);
 }
 
-/* How many slots from the cursor on must be asked for in one. */
+/* How many slots from the cursor on can be asked for in one message. */
 static uint32_t part_count(const struct store_remote *sr,
 			   const struct remote_request *rq)
 {
@@ -103,14 +106,14 @@ static uint32_t part_count(const struct store_remote *sr,
 	return count;
 }
 
-/* Nothing of it is left to be asked for. */
+/* All slots of the read have been asked for. */
 static void read_all_asked(struct store_remote *sr, struct remote_request *rq)
 {
 	remote_request_enter(sr, rq, rq->parts == 0 ? REQUEST_DONE :
 						      REQUEST_ASKED);
 }
 
-/* A message that is SENT or AGAIN will not be answered, or was. */
+/* End a message that is SENT or AGAIN: it was answered, or will not be. */
 static void part_end(struct store_remote *sr, struct remote_message *m,
 		     int result)
 {
@@ -206,7 +209,7 @@ static bool put_discards(struct store_remote *sr)
 	return true;
 }
 
-/* A quarter of the messages is left to reads. */
+/* A quarter of the messages is reserved for reads. */
 static bool exchange_may_write(const struct store_remote *sr)
 {
 	return !TAILQ_EMPTY(&sr->behind.waiting) &&
@@ -294,9 +297,10 @@ static bool is_passing_error(int code)
 	       code == ENOSPC || code == EDQUOT || code == EINTR;
 }
 
-/* What passes is tried again later, for what is in the buffer must not be
- * given up, or, of a read, with a mirror's other child; EIO is the bytes' own
- * fate; after anything else the store is opened anew, and the reason shown. */
+/* What an Error does.  EIO: the bytes are lost.  An error that will pass: try
+ * again later, because bytes in the buffer must not be given up; a mirror's
+ * read ends with -EAGAIN, so that the other child is asked.  Any other error:
+ * connect and open the store again; the reason is shown. */
 static int on_error(struct store_remote *sr, struct remote_message *m,
 		    const struct wire_header *h, const uint8_t *body)
 {
@@ -318,7 +322,7 @@ static int on_error(struct store_remote *sr, struct remote_message *m,
 	} else if (code != EIO) {
 		ask_again(sr, m);
 	} else if (m->request != NULL) {
-		/* Its medium may be bad: that is its own affair. */
+		/* the server's medium may be bad; the slot is good */
 		part_end(sr, m, -SWAP_ELOST);
 	} else {
 		write_lost(sr, m);
@@ -369,7 +373,8 @@ static int exchange_on_payload(void *ctx, const struct wire_header *h)
 
 /* ---- the connection */
 
-/* First what was not asked for yet, so that the last part is the end. */
+/* End the reads with slots not asked for first, so that the end of the last
+ * message ends the request. */
 void remote_exchange_fail_reads(struct store_remote *sr)
 {
 	struct remote_request *rq;
@@ -384,7 +389,7 @@ void remote_exchange_fail_reads(struct store_remote *sr)
 		part_end(sr, m, -ENOTCONN);
 }
 
-/* From the youngest on, so that the oldest comes first again. */
+/* From the youngest message on, so that the oldest is first again. */
 static void exchange_went_down(void *ctx)
 {
 	struct store_remote *sr = ctx;

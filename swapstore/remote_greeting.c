@@ -37,7 +37,7 @@ int remote_greeting_read_error(struct remote_link *link,
 	*ret_code = error->code >= 1 && error->code <= 4095 ?
 		    (int)error->code : EPROTO;
 	snprintf(ret_text, text_size, "%s", error->text);
-	/* It is shown to people, on terminals. */
+	/* The text will be shown on terminals. */
 	for (char *at = ret_text; *at != '\0'; at++)
 		if ((unsigned char)*at < ' ' || *at == 0x7f)
 			*at = '?';

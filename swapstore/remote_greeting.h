@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* The first messages on a connection to another memd: Hello, and the opening
- * of the store, new or with its token.  What comes when it is open goes on to
- * the link's owner. */
+/* The first messages on a connection to another memd: Hello, and the opening of
+ * a store, either a new one or the one of a token.  When the store is open,
+ * messages go to the link's owner. */
 #ifndef MEMD_SWAPSTORE_REMOTE_GREETING_H
 #define MEMD_SWAPSTORE_REMOTE_GREETING_H
 
 #include "swapstore/remote_state.h"
 
-/* The connection is made, and secure. */
+/* The connection is made, and secure: send Hello. */
 void remote_greeting_begin(struct remote_link *link);
 
-/* For all messages of a link; its context is the link. */
+/* Receives all messages of a link.  Its context is the link. */
 extern const struct remote_receiver remote_greeting_receiver;
 
-/* An Error: its code (a positive errno), and its text in ret_text.  Returns 0
- * or -EPROTO. */
+/* Unpack an Error: its code (a positive errno number), and its text into
+ * ret_text.  Returns 0 or -EPROTO. */
 int remote_greeting_read_error(struct remote_link *link,
 			       const struct wire_header *h,
 			       const uint8_t *body, int *ret_code,

@@ -19,7 +19,7 @@
 
 #define TYPE(name) MEMD__MESSAGE_TYPE__TYPE_##name
 
-/* ---- making it */
+/* ---- making a link */
 
 int remote_link_init(struct remote_link *link,
 		     const struct remote_link_options *options,
@@ -41,7 +41,7 @@ int remote_link_init(struct remote_link *link,
 	remote_connect_rewind(link);
 	snprintf(link->command, sizeof(link->command), "%s",
 		 options->command);
-	/* Any number will do where there is no better one. */
+	/* any number will do if there is no random one */
 	if (getrandom(&link->jitter, sizeof(link->jitter), GRND_NONBLOCK) < 0)
 		link->jitter = clock_now_ns();
 	err = remote_stream_init(&link->stream);
@@ -68,8 +68,8 @@ void remote_link_fini(struct remote_link *link)
 
 /* ---- going down */
 
-/* Between half of `ns` and all of it: many that lost the same server must not
- * all come back at the same moment. */
+/* A random time between half of `ns` and `ns`: many clients that have lost the
+ * same server must not all come back at the same moment. */
 static uint64_t with_jitter(struct remote_link *link, uint64_t ns)
 {
 	link->jitter = link->jitter * UINT64_C(6364136223846793005) +
@@ -77,15 +77,15 @@ static uint64_t with_jitter(struct remote_link *link, uint64_t ns)
 	return ns / 2 + (link->jitter >> 33) % (ns / 2 + 1);
 }
 
-/* link->error and link->reason have been set. */
+/* The caller has set link->error and link->reason. */
 static void link_go_down(struct remote_link *link)
 {
 	const struct linger now = { .l_onoff = 1 };
 	bool was_up = link->state == REMOTE_UP;
 	uint64_t pause_ns = 0;
 
-	/* With a reset: what is still to be sent is of no use, and the end of
-	 * the stream would wait behind it for a server that does not read. */
+	/* Close with a reset: unsent bytes are of no use, and a normal end of
+	 * the stream would wait behind them for a server that does not read. */
 	if (link->stream.is_open)
 		(void)setsockopt(link->stream.channel.fd, SOL_SOCKET,
 				 SO_LINGER, &now, sizeof(now));
@@ -96,7 +96,7 @@ static void link_go_down(struct remote_link *link)
 		link->down_since_ns = clock_now_ns();
 		remote_connect_rewind(link);
 	}
-	/* One that has served is worth trying again at once. */
+	/* A server that has answered requests is worth trying again at once. */
 	if (was_up && link->has_served)
 		link->pause_ns = PAUSE_MIN_NS;
 	else if (was_up || link->next_address == NULL) {
@@ -110,7 +110,7 @@ static void link_go_down(struct remote_link *link)
 		link->ops->went_down(link->ctx);
 }
 
-/* ---- turning */
+/* ---- running */
 
 static int secure(struct remote_link *link)
 {
@@ -146,8 +146,8 @@ static int link_hear(struct remote_link *link)
 	return remote_state_blame(link, err, "it does not speak this protocol");
 }
 
-/* One step.  Returns 0 (there may be more to do), -EAGAIN (not now), or
- * -errno: it is broken. */
+/* One step.  Returns 0 (there may be more to do), -EAGAIN (not now), or -errno
+ * (the connection is broken). */
 static int link_step(struct remote_link *link)
 {
 	enum remote_state before = link->state;
@@ -166,7 +166,8 @@ static int link_step(struct remote_link *link)
 		err = secure(link);
 		break;
 	default:
-		/* Why is in link->error; an Error may well say EAGAIN. */
+		/* link->error has the reason.  It may be EAGAIN, from an Error
+		 * message, so do not return it. */
 		if (link_hear(link) != 0)
 			return -ECONNRESET;
 		err = link->state == before ? -EAGAIN : 0;
@@ -233,7 +234,7 @@ int remote_link_connect(struct remote_link *link)
 	}
 }
 
-/* Returns 0: what there is may stay. */
+/* Returns 0 if the connection may stay. */
 static int link_verify(struct remote_link *link)
 {
 	char reason[CHANNEL_REASON_BYTES];
@@ -258,14 +259,14 @@ void remote_link_renew(struct remote_link *link, struct channel_context *tls)
 	remote_state_enter(link, REMOTE_DOWN, 0);
 }
 
-/* Whatever is answered to it, the server has heard it by then. */
+/* Wait for any answer to STORE_CLOSE: the server has read the message then. */
 void remote_link_say_goodbye(struct remote_link *link)
 {
 	uint64_t until_ns = clock_now_ns() + GOODBYE_NS;
 	bool is_said = false;
 
 	link->is_leaving = true;
-	link->wake_ns = 0;	/* for what is not asked any more */
+	link->wake_ns = 0;	/* nothing more will be asked */
 	while (link->state == REMOTE_UP && clock_now_ns() < until_ns) {
 		if (!is_said && remote_link_has_room(link)) {
 			remote_stream_put(&link->stream, TYPE(STORE_CLOSE),

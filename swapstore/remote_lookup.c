@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread and the owner share the struct; who lets go of it last frees it.
- * So the owner may go at any time, and the thread end when it likes. */
+/* The thread and the owner share the struct; the last one to release it frees
+ * it.  So the owner may release it at any time, and the thread may end at any
+ * time. */
 #include "swapstore/remote_lookup.h"
 
 #include "common/thread.h"
@@ -17,7 +18,7 @@ enum { STACK_BYTES = 512 * 1024 };
 
 struct remote_lookup {
 	atomic_uint holders;
-	atomic_bool has_ended;	/* then error and all are the owner's */
+	atomic_bool has_ended;	/* then `error` and `all` belong to the owner */
 	int event_fd;
 	int error;		/* EAI_… */
 	struct addrinfo *all;	/* owned */

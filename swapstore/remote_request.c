@@ -45,7 +45,7 @@ void remote_requests_fini(struct store_remote *sr)
 	free(sr->requests);
 }
 
-/* The last one used is the next: its memory is still near. */
+/* The request used last is taken first: its memory is likely in the cache. */
 void remote_request_enter(struct store_remote *sr, struct remote_request *rq,
 			  enum remote_request_state next)
 {
@@ -58,7 +58,8 @@ void remote_request_enter(struct store_remote *sr, struct remote_request *rq,
 		TAILQ_INSERT_TAIL(&sr->requests_in[next], rq, link);
 }
 
-/* What is asked again was asked before the rest. */
+/* A message that is asked again goes to the head: it was asked before the
+ * rest. */
 void remote_message_enter(struct store_remote *sr, struct remote_message *m,
 			  enum remote_message_state next)
 {

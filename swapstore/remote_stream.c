@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Both buffers are plain memory, moved to the front when their end is near:
- * what is left in them then is little.  Bytes are copied once on their way out
- * and, but for long payloads, once on their way in, which costs less than the
- * system calls it saves. */
+/* Both buffers are plain memory.  Their content is moved to the front when the
+ * end is near; little is left in them then.  Bytes are copied once when they
+ * are sent, and once when they are received, except long payloads.  This costs
+ * less than the system calls that it saves. */
 #include "swapstore/remote_stream.h"
 
 #include <errno.h>
@@ -12,8 +12,9 @@
 enum {
 	OUT_BYTES = REMOTE_STREAM_OUT_LOW + REMOTE_STREAM_MESSAGE_MAX,
 	IN_BYTES = WIRE_HEADER_BYTES + WIRE_BODY_BYTES_MAX,
-	DIRECT_BYTES_MIN = 16 * 1024,	/* received where it belongs */
-	TURN_BYTES = 4 * 1024 * 1024,	/* then others have their turn */
+	/* Longer payloads are received directly into place. */
+	DIRECT_BYTES_MIN = 16 * 1024,
+	TURN_BYTES = 4 * 1024 * 1024,	/* received in one turn */
 };
 
 int remote_stream_init(struct remote_stream *s)
@@ -51,7 +52,7 @@ void remote_stream_close(struct remote_stream *s)
 	s->payload_left = 0;
 }
 
-/* ---- out */
+/* ---- sending */
 
 size_t remote_stream_pending(const struct remote_stream *s)
 {
@@ -107,17 +108,17 @@ int remote_stream_send(struct remote_stream *s)
 	return 0;
 }
 
-/* ---- in */
+/* ---- receiving */
 
 static size_t in_bytes(const struct remote_stream *s)
 {
 	return s->in_tail - s->in_head;
 }
 
-/* Receive something: where it belongs when that is long, else into the buffer,
- * all of which has been looked at and been found too little.  Less than there
- * was room for is all there was, and asking again would only say so; of TLS one
- * cannot tell. */
+/* Receive something: directly into place if much payload is missing, else into
+ * the buffer, which holds no whole message.  *ret_is_all: there was less than
+ * there was room for, so nothing is left, and another call would only say so.
+ * With TLS this is unknown. */
 static ssize_t receive_more(struct remote_stream *s, bool *ret_is_all)
 {
 	bool is_direct = s->payload_left >= DIRECT_BYTES_MIN;
@@ -156,7 +157,7 @@ static void take_payload(struct remote_stream *s)
 	s->payload_left -= length;
 }
 
-/* Cut the next message off.  Returns 1, or 0 when it is not all there, or
+/* Take the next message from the buffer.  Returns 1, 0 (it is not complete), or
  * -errno. */
 static int stream_take_message(struct remote_stream *s,
 			       const struct remote_receiver *to, void *ctx)

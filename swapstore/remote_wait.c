@@ -59,7 +59,7 @@ void remote_wait_fini(struct remote_link *link)
 	close_fd(&link->epoll_fd);
 }
 
-/* ---- what there is to wait for */
+/* ---- what to wait for */
 
 static void settle_interest(struct remote_link *link)
 {
@@ -79,7 +79,7 @@ static void settle_interest(struct remote_link *link)
 		link->interest = event.events;
 }
 
-/* 0: never. */
+/* The earlier of two times; 0 means never. */
 static uint64_t sooner(uint64_t a_ns, uint64_t b_ns)
 {
 	if (a_ns == 0 || b_ns == 0)
@@ -87,7 +87,7 @@ static uint64_t sooner(uint64_t a_ns, uint64_t b_ns)
 	return MIN(a_ns, b_ns);
 }
 
-/* One that rings too early is left alone: it costs less than being set anew
+/* A timer that is set too early stays: this costs less than setting it again
  * for every request. */
 static void settle_timer(struct remote_link *link)
 {

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* What a link waits for: one epoll descriptor, of its socket, of a timer, of a
- * name being looked up, and of an eventfd that is readable while the owner says
- * so. */
+/* What a link waits for.  One epoll descriptor watches the socket, a timer, a
+ * name lookup, and an eventfd that is readable while the owner wants it. */
 #ifndef MEMD_SWAPSTORE_REMOTE_WAIT_H
 #define MEMD_SWAPSTORE_REMOTE_WAIT_H
 
 #include "swapstore/remote_state.h"
 
-/* The descriptors; they are -1 before.  Returns 0 or -errno; _fini accepts
- * what _init has left. */
+/* Make the descriptors, which must be -1 before.  Returns 0 or -errno;
+ * remote_wait_fini() accepts what a failure has left. */
 int remote_wait_init(struct remote_link *link) MUST_CHECK;
 void remote_wait_fini(struct remote_link *link);
 
-/* One more, until it is closed or forgotten.  0 or -errno. */
+/* Watch another descriptor until it is closed or forgotten.  0 or -errno. */
 int remote_wait_watch(struct remote_link *link, int fd, uint32_t events)
 	MUST_CHECK;
 void remote_wait_forget(struct remote_link *link, int fd);
 
-/* Make the descriptor tell what there is to wait for; last of all.  is_ready:
- * it is to be readable for the owner's own reasons. */
+/* Set what the epoll descriptor waits for; call this last.  is_ready: make it
+ * readable, for a reason of the owner. */
 void remote_wait_settle(struct remote_link *link, bool is_ready);
 
 /* Sleep until there is something to do, or until the time. */

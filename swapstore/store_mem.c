@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The swap store as an array in memory: for tests and the simulator.  No
- * threads, no disk, and everything happens in the order of the calls.
+/* The swap store as an array in memory, for tests and the simulator.  No
+ * threads, no disk; everything happens in the order of the calls.
  *
- * Bytes move as late as the interface allows, when a request is reaped, so
- * that an owner who touches a buffer in flight, or forgets to flush, sees it
- * in the bytes. */
+ * Bytes are moved as late as the interface allows, when a request is reaped.
+ * So if an owner touches a buffer in flight, or forgets to flush, the bytes
+ * show it. */
 #include "swapstore/swapstore.h"
 
 #include "common/table.h"
@@ -16,18 +16,18 @@
 
 enum { MEM_QUEUE_DEPTH = 512 };		/* a power of two */
 
-/* The queue is a ring; its three marks only grow (modulo 2^32):
+/* The queue is a ring.  Its three positions only grow (modulo 2^32):
  *
  *   reaped <= flushed <= submitted <= reaped + MEM_QUEUE_DEPTH
  *
- * [reaped, flushed) are ready, [flushed, submitted) wait for a flush.  The
- * event descriptor, once asked for, is readable iff reaped < flushed. */
+ * Requests [reaped, flushed) are ready; [flushed, submitted) wait for a flush.
+ * The event descriptor, if there is one, is readable iff reaped < flushed. */
 struct store_mem {
 	struct swapstore base;
 	struct table slots;
 	struct swap_io queue[MEM_QUEUE_DEPTH];
 	uint32_t reaped, flushed, submitted;
-	int event_fd;		/* -1 until somebody asks for it */
+	int event_fd;		/* -1 until event_fd() is called */
 };
 
 static int mem_submit(struct swapstore *st, const struct swap_io *io)

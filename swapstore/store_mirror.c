@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See store_mirror.h: the ops, new epochs, and making a mirror.  Reads and
- * writes are mirror_request.c's, copies mirror_copy.c's. */
+/* The mirror: see store_mirror.h.  This file has its ops, new epochs, and its
+ * constructor.  Reads and writes are in mirror_request.c, copies in
+ * mirror_copy.c. */
 #include "swapstore/store_mirror.h"
 
 #include "swapstore/mirror_copy.h"
@@ -19,7 +20,8 @@ static struct store_mirror *mirror_of(struct swapstore *st)
 
 /* ---- epochs */
 
-/* The child came back without what it had, but for what is on its way to it. */
+/* The child has come back and has lost its slots, except those that are on
+ * their way to it. */
 static void forget_lost(struct store_mirror *sm, unsigned c)
 {
 	const struct store_mirror_child *child = &sm->child[c];
@@ -98,7 +100,7 @@ static void reap_children(struct store_mirror *sm)
 		unsigned count = swapstore_reap(sm->child[c].store, done,
 						ARRAY_SIZE(done));
 
-		/* First, for a new epoch says what these still mean. */
+		/* A new epoch changes what these results mean: look first. */
 		watch_epochs(sm);
 		for (unsigned i = 0; i < count; i++)
 			child_ended(sm, c, &done[i]);
@@ -115,7 +117,8 @@ static unsigned mirror_reap(struct swapstore *st, struct swap_done *done,
 	reap_children(sm);
 	mirror_held_start(sm);
 	mirror_copies_start(sm);
-	(void)mirror_flush(st);		/* the next one, if not this */
+	/* On failure, the next flush sends them. */
+	(void)mirror_flush(st);
 	while (count < max &&
 	       (rq = TAILQ_FIRST(&sm->in[MIRROR_ENDED])) != NULL) {
 		mirror_request_enter(sm, rq, MIRROR_FREE);
@@ -140,7 +143,7 @@ static void mirror_discard(struct swapstore *st, uint32_t slot, uint32_t count)
 	}
 }
 
-/* As in a read: lost when nobody has it. */
+/* As for a read: a slot is lost when no child has it. */
 static bool mirror_has_lost(const struct swapstore *st, uint32_t slot)
 {
 	const struct store_mirror *sm = (const struct store_mirror *)st;
@@ -149,7 +152,7 @@ static bool mirror_has_lost(const struct swapstore *st, uint32_t slot)
 	       !mirror_bits_test(&sm->bits, 1, slot);
 }
 
-/* The children first: until they are gone, they use the buffers. */
+/* Destroy the children first: they use the buffers until they are gone. */
 static void mirror_destroy(struct swapstore *st)
 {
 	struct store_mirror *sm = mirror_of(st);
@@ -177,7 +180,7 @@ static const struct swapstore_ops mirror_ops = {
 	.destroy = mirror_destroy,
 };
 
-/* ---- making it */
+/* ---- making a mirror */
 
 static int mirror_watch(struct store_mirror *sm, int fd)
 {
@@ -230,7 +233,7 @@ int store_mirror_create(const struct store_mirror_child
 	memcpy(sm->child, child, sizeof(sm->child));
 	err = mirror_init(sm);
 	if (err != 0) {
-		/* They are the caller's still. */
+		/* The children still belong to the caller. */
 		memset(sm->child, 0, sizeof(sm->child));
 		mirror_destroy(&sm->base);
 		return err;
@@ -239,7 +242,7 @@ int store_mirror_create(const struct store_mirror_child
 	return 0;
 }
 
-/* ---- looking in */
+/* ---- status */
 
 bool store_is_mirror(const struct swapstore *st)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The swap store on another host, as its owner sees it: requests in, done
- * ones out.  What goes over the wire is remote_exchange.c's, the connection
- * remote_link.c's, the write-behind buffer remote_behind.c's. */
+/* The swap store on another host, as its owner sees it: requests in, results
+ * out.  The messages are in remote_exchange.c, the connection in remote_link.c,
+ * the write-behind buffer in remote_behind.c. */
 #include "swapstore/store_remote.h"
 
 #include "common/bitmap.h"
@@ -26,7 +26,8 @@ enum {
 
 /* ---- ops */
 
-/* What is due goes out where there is room, which the socket tells of. */
+/* Set what to wait for.  If the stream has no room, the socket wakes the owner;
+ * otherwise the time when something is due. */
 static void remote_settle(struct store_remote *sr)
 {
 	sr->link.wake_ns = 0;
@@ -37,7 +38,7 @@ static void remote_settle(struct store_remote *sr)
 			   !TAILQ_EMPTY(&sr->requests_in[REQUEST_DONE]));
 }
 
-/* A mirror's is asked only for what can be done at once. */
+/* A mirror's store refuses a write that it cannot take at once. */
 static bool remote_is_refused(const struct store_remote *sr,
 			      const struct swap_io *io)
 {
@@ -60,7 +61,7 @@ static int remote_submit(struct swapstore *st, const struct swap_io *io)
 	if (sr->is_mirrored && io->is_write) {
 		remote_request_enter(sr, rq, REQUEST_ADMITTING);
 		remote_exchange_admit(sr);
-		/* To be sent with the next flush. */
+		/* the next flush sends it */
 		sr->is_admitted = true;
 	} else {
 		remote_request_enter(sr, rq, REQUEST_STAGED);
@@ -113,7 +114,7 @@ static int remote_event_fd(struct swapstore *st)
 	return ((struct store_remote *)st)->link.epoll_fd;
 }
 
-/* Where the run touches the last one, it makes that longer. */
+/* Add the run to the last one if it touches that. */
 static void add_discard(struct store_remote *sr, uint32_t slot, uint32_t count)
 {
 	Memd__Range *last = sr->discard_count == 0 ? NULL :
@@ -131,8 +132,8 @@ static void add_discard(struct store_remote *sr, uint32_t slot, uint32_t count)
 	}
 }
 
-/* They go out a little later, together, or, when there are too many, are left
- * out: then the server keeps bytes that nobody will read. */
+/* Discards are sent a little later, together.  If there are too many, some are
+ * left out; the server then keeps bytes that nobody will read. */
 static void remote_discard(struct swapstore *st, uint32_t slot, uint32_t count)
 {
 	struct store_remote *sr = (struct store_remote *)st;
@@ -260,7 +261,7 @@ bool store_remote_has(const struct swapstore *st, uint32_t slot)
 	       behind_find(&sr->behind, slot) != NULL;
 }
 
-/* ---- making it */
+/* ---- making a store */
 
 static int remote_make_tables(struct store_remote *sr)
 {
@@ -290,8 +291,9 @@ static struct store_remote *remote_allocate(uint32_t slot_count, uint32_t depth)
 	return sr;
 }
 
-/* Only those that store_remote_create() promises, and what to do about it.  The
- * words of the other memd come last: what they advise is to be done there. */
+/* Turn `err` into an error that store_remote_create() promises, and a reason
+ * that says what to do.  The text of the other memd comes last, because its
+ * advice is for that host. */
 static int remote_explain(const struct store_remote *sr, int err,
 			  char *ret_reason, size_t reason_size)
 {
@@ -335,7 +337,7 @@ static int remote_explain(const struct store_remote *sr, int err,
 	}
 }
 
-/* As opposed to one that is there, and refuses. */
+/* True if there is no memd there; false if there is one, which refuses. */
 static bool is_away(int err)
 {
 	return err == -ECONNREFUSED || err == -EHOSTUNREACH ||

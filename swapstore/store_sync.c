@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The swap store with pread and pwrite in worker threads: the reference that
- * is easy to read, and what runs where io_uring is not allowed.
+/* The swap store with pread and pwrite in worker threads.  It is the simple
+ * reference, and runs where io_uring is not allowed.
  *
  *   free -> staged -> pending -> (in a worker) -> done -> free
  *
- * A request is on the list of its state.  The owner's thread alone touches
- * `free` and `staged`; `pending`, `done` and the event descriptor change
- * under the lock, so the descriptor is readable iff `done` is not empty. */
+ * A request is on the list of its state.  Only the owner's thread uses `free`
+ * and `staged`.  `pending`, `done` and the event descriptor change under the
+ * lock, so the descriptor is readable iff `done` is not empty. */
 #include "swapstore/swapstore.h"
 
 #include "common/thread.h"
@@ -32,19 +32,19 @@ STAILQ_HEAD(sync_requests, sync_request);
 
 struct store_sync {
 	struct swapstore base;
-	int fd;			/* -1 until taken */
+	int fd;			/* -1: not taken */
 	uint64_t offset;
 	int event_fd;
 	struct sync_request requests[SYNC_QUEUE_DEPTH];
 	struct sync_requests free, staged;
 
 	pthread_mutex_t lock;
-	pthread_cond_t work;	/* pending is not empty, or stopping */
+	pthread_cond_t work;	/* `pending` is not empty, or stopping */
 	struct sync_requests pending, done;
 	bool stopping;
 
 	pthread_t threads[SYNC_THREADS_MAX];
-	unsigned thread_count;	/* started */
+	unsigned thread_count;	/* threads that were started */
 };
 
 static void add_done(struct store_sync *sy, struct sync_request *rq)
@@ -56,7 +56,7 @@ static void add_done(struct store_sync *sy, struct sync_request *rq)
 		(void)eventfd_write(sy->event_fd, 1);
 }
 
-/* Workers stop only when nothing is pending: destroy waits for all I/O. */
+/* Workers stop only when nothing is pending, so destroy() waits for all I/O. */
 static void *worker_main(void *arg)
 {
 	struct store_sync *sy = arg;
@@ -167,7 +167,8 @@ static const struct swapstore_ops sync_ops = {
 	.destroy = sync_destroy,
 };
 
-/* As many as there are to be had. */
+/* Start as many threads as possible, thread_count at most.  An error only if
+ * there is none. */
 static int start_threads(struct store_sync *sy, unsigned thread_count)
 {
 	int err = 0;
@@ -221,7 +222,7 @@ int store_sync_create(int fd, uint64_t offset, uint32_t slot_count,
 	*ret_store = &sy->base;
 	return 0;
 fail:
-	sy->fd = -1;		/* still the caller's */
+	sy->fd = -1;		/* the caller still owns it */
 	sync_destroy(&sy->base);
 	return err;
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The swap store on io_uring: requests are put into the ring by submit(), go
- * to the kernel together in one system call by flush(), and are read off the
- * ring by reap(), which makes none.  The only file that knows liburing.
+/* The swap store on io_uring.  submit() puts requests into the ring, flush()
+ * hands them to the kernel in one system call, and reap() reads results off the
+ * ring without a system call.  Only this file knows liburing.
  *
- * The event descriptor is the ring's own: it polls readable exactly while
- * completions wait, so nothing has to be drained, and a busy owner who never
- * sleeps pays nothing for it.
+ * The event descriptor is the ring's own.  It is readable exactly while
+ * completions wait, so nothing must be drained, and an owner that never sleeps
+ * pays nothing for it.
  *
- * A request has at most one entry in the submission ring and one completion
- * to come, and no more than `depth` requests are in flight, so neither ring
- * can overflow. */
+ * A request has at most one entry in the submission ring and one completion to
+ * come, and at most `depth` requests are in flight.  So neither ring can
+ * overflow. */
 #include "swapstore/swapstore.h"
 
 #include <errno.h>
@@ -28,14 +28,14 @@ struct store_uring {
 	struct swapstore base;
 	struct io_uring ring;
 	bool has_ring;
-	int fd;				/* -1 until taken */
+	int fd;				/* -1: not taken */
 	bool has_fixed_file;
 	uint64_t offset;
-	uintptr_t fixed_base;		/* registered buffers: */
+	uintptr_t fixed_base;		/* registered memory */
 	size_t fixed_bytes;		/* 0: none */
-	uint32_t in_kernel;		/* handed over, not completed */
+	uint32_t in_kernel;		/* handed over and not completed */
 	struct uring_request *requests;	/* [depth] */
-	uint32_t *free_stack;		/* indexes of unused requests */
+	uint32_t *free_stack;		/* indexes of free requests */
 	uint32_t free_count;
 };
 
@@ -47,7 +47,7 @@ static bool is_fixed(const struct store_uring *su, const void *at, size_t bytes)
 	       start - su->fixed_base <= su->fixed_bytes - bytes;
 }
 
-/* Put what is left of a request into the submission ring. */
+/* Put the rest of a request into the submission ring. */
 static void queue_request(struct store_uring *su, uint32_t idx)
 {
 	const struct uring_request *rq = &su->requests[idx];
@@ -102,25 +102,27 @@ static int uring_flush(struct swapstore *st)
 	return 0;
 }
 
-/* It says nothing of the disk: the kernel has no memory, or no thread, for it.
- * (-ECANCELED is what is left of a request whose thread could not be made.) */
+/* True if the result says nothing of the disk: the kernel has no memory or no
+ * thread for the request.  (-ECANCELED: no thread could be made for the rest of
+ * a request.) */
 static bool uring_is_refused(int result)
 {
 	return result == -EINTR || result == -EAGAIN || result == -ENOMEM ||
 	       result == -ECANCELED;
 }
 
-/* Where it is refused again and again, under a limit of threads, we wait for
- * it: a slow read is better than a lost page. */
+/* The kernel has refused the request again and again, because of a limit on
+ * threads.  Move the bytes here, and wait: a slow read is better than a lost
+ * page. */
 static int move_here(struct store_uring *su, const struct uring_request *rq)
 {
 	su->base.refused++;
 	return swapstore_transfer(su->fd, su->offset, &rq->io);
 }
 
-/* Take one completion in.  Returns false when the request goes on: the kernel
- * moved less than all, or asks to try again.  O_DIRECT goes on only at a
- * block, so a part of a slot is moved again. */
+/* Take one completion.  False: the request goes on, because the kernel moved
+ * only a part, or asks to try again.  O_DIRECT can go on only at the start of a
+ * block, so a partly moved slot is moved again. */
 static bool finish_request(struct store_uring *su, uint32_t idx, int result,
 			   struct swap_done *ret_done)
 {
@@ -148,15 +150,14 @@ static bool finish_request(struct store_uring *su, uint32_t idx, int result,
 	return true;
 }
 
-/* Read completions off the ring.  ret_goes_on is set when some request was
- * queued again. */
+/* Read completions off the ring.  *ret_goes_on: a request was queued again. */
 static unsigned uring_collect(struct store_uring *su, struct swap_done *done,
 			      unsigned max, bool *ret_goes_on)
 {
 	unsigned head, seen = 0, count = 0;
 	struct io_uring_cqe *cqe;
 
-	/* Completions that wait for this thread to enter the kernel. */
+	/* Completions may wait until this thread enters the kernel. */
 	if (io_uring_cq_ready(&su->ring) == 0 &&
 	    (IO_URING_READ_ONCE(*su->ring.sq.kflags) & IORING_SQ_TASKRUN))
 		(void)io_uring_get_events(&su->ring);
@@ -182,7 +183,7 @@ static unsigned uring_reap(struct swapstore *st, struct swap_done *done,
 	bool goes_on = false;
 	unsigned count = uring_collect(su, done, max, &goes_on);
 
-	/* Where the kernel has no memory for it now, the next flush has. */
+	/* If this fails for lack of memory, the next flush does it. */
 	if (goes_on)
 		(void)uring_flush(st);
 	return count;
@@ -193,7 +194,8 @@ static int uring_event_fd(struct swapstore *st)
 	return ((struct store_uring *)st)->ring.ring_fd;
 }
 
-/* The kernel may not move bytes after the owner takes the buffers back. */
+/* Wait for all requests: the kernel must not move bytes after the owner takes
+ * its buffers back. */
 static void wait_for_kernel(struct store_uring *su)
 {
 	struct io_uring_cqe *cqe;
@@ -215,8 +217,8 @@ static void uring_destroy(struct swapstore *st)
 
 	if (su->has_ring) {
 		wait_for_kernel(su);
-		/* A ring dies in the background; the swap file's lock must
-		 * not wait for that. */
+		/* The kernel frees a ring in the background.  The lock of the
+		 * swap file must not wait for that. */
 		if (su->has_fixed_file)
 			(void)io_uring_unregister_files(&su->ring);
 		io_uring_queue_exit(&su->ring);
@@ -243,8 +245,9 @@ bool store_uring_has_fixed_buffers(const struct swapstore *st)
 	return ((const struct store_uring *)st)->fixed_bytes > 0;
 }
 
-/* Some sandboxes allow a ring to be made, but not to be entered: send a no-op
- * through it now, rather than fail at the first page. */
+/* Some sandboxes allow a process to make a ring, but not to enter it.  Send a
+ * no-op through it now, so that the failure is seen here and not at the first
+ * page. */
 static int try_ring(struct store_uring *su)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&su->ring);
@@ -266,15 +269,15 @@ static int try_ring(struct store_uring *su)
 	return err;
 }
 
-/* Registering saves the kernel work on each request; where it is refused
- * (RLIMIT_MEMLOCK, RLIMIT_NOFILE) requests just name the memory and file. */
+/* Registering saves the kernel work for each request.  If the kernel refuses
+ * (RLIMIT_MEMLOCK, RLIMIT_NOFILE), requests name the memory and the file. */
 static void register_resources(struct store_uring *su,
 			       const struct swapstore_buffers *buffers)
 {
 	unsigned workers[2] = { STORE_URING_WORKERS_MAX,
 				STORE_URING_WORKERS_MAX };
 
-	/* By default four for each CPU, which may be more tasks than the
+	/* The default is four for each CPU, which may be more tasks than the
 	 * service may have. */
 	(void)io_uring_register_iowq_max_workers(&su->ring, workers);
 	su->has_fixed_file = io_uring_register_files(&su->ring, &su->fd,
@@ -290,9 +293,9 @@ static void register_resources(struct store_uring *su,
 	}
 }
 
-/* The store belongs to one thread, which enters the kernel often enough to
- * take completions without being interrupted for each: say so where the
- * kernel (6.0) can use it. */
+/* The store belongs to one thread, which enters the kernel often enough to take
+ * completions without being interrupted for each.  Tell the kernel, if it can
+ * use this (6.0). */
 static int make_ring(unsigned queue_depth, struct io_uring *ring)
 {
 	int err = io_uring_queue_init(queue_depth, ring,
@@ -302,7 +305,7 @@ static int make_ring(unsigned queue_depth, struct io_uring *ring)
 
 	if (err == -EINVAL)
 		err = io_uring_queue_init(queue_depth, ring, 0);
-	/* A program's child would keep the ring, and the file, alive. */
+	/* A child of the program would keep the ring, and the file, open. */
 	if (err == 0)
 		(void)io_uring_ring_dontfork(ring);
 	return err;
@@ -342,7 +345,7 @@ int store_uring_create(int fd, uint64_t offset, uint32_t slot_count,
 	*ret_store = &su->base;
 	return 0;
 fail:
-	su->fd = -1;		/* still the caller's */
+	su->fd = -1;		/* the caller still owns it */
 	uring_destroy(&su->base);
 	return err;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The checked wrappers around a backend's ops, and the counters.  What is
- * asserted here need not be looked at in any backend. */
+/* The checked wrappers around a backend's ops, and the counters.  A backend
+ * need not check what is asserted here. */
 #include "swapstore/swapstore.h"
 
 #include <unistd.h>
 
-/* O_DIRECT goes on only at a block, so a part of a slot is moved again. */
+/* O_DIRECT can go on only at the start of a block, so a partly moved slot is
+ * moved again. */
 int swapstore_transfer(int fd, uint64_t offset, const struct swap_io *io)
 {
 	size_t length = (size_t)io->slot_count * SWAP_SLOT_BYTES, moved = 0;

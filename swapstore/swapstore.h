@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The swap store: an array of 4 KiB slots that outlive frames.
+/* The swap store: an array of 4 KiB slots, for pages that have no frames.
  *
- * One interface, several implementations, each in a file of its own:
+ * One interface has several backends, each in a file of its own:
  *
  *   uring   io_uring, O_DIRECT, registered staging memory   (production)
  *   sync    pread/pwrite in worker threads                  (no io_uring)
  *   mem     an array                                        (tests, simulator)
  *   remote  another memd, over TCP or TLS: store_remote.h
- *   mirror  two others: store_mirror.h
+ *   mirror  two other stores: store_mirror.h
  *
- * Requests are queued by swapstore_submit(), handed over in one go by
- * swapstore_flush(), and come back in any order from swapstore_reap().  The
- * store neither knows pages nor keeps checksums: it moves slots.  Which slots
- * are free, and what each must contain, the pager knows.
+ * swapstore_submit() queues a request, swapstore_flush() hands all queued
+ * requests over, and swapstore_reap() returns their results, in any order.  The
+ * store moves slots.  It knows no pages and no checksums: the pager knows which
+ * slots are free and what each must contain.
  *
  * Threads: a store belongs to one thread, which makes all calls. */
 #ifndef MEMD_SWAPSTORE_SWAPSTORE_H
@@ -26,11 +26,12 @@
 
 enum { SWAP_SLOT_BYTES = 4096 };
 
-/* A run of neighbouring slots to read into, or write from, one buffer. */
+/* A read into, or write from, one buffer: a run of neighbouring slots. */
 struct swap_io {
-	uint64_t cookie;	/* comes back with the completion */
-	void *buffer;		/* slot_count * SWAP_SLOT_BYTES, 4 KiB aligned;
-				 * borrowed until the completion is reaped */
+	uint64_t cookie;	/* returned in swap_done */
+	/* slot_count * SWAP_SLOT_BYTES bytes, aligned to 4 KiB; borrowed until
+	 * the result is reaped */
+	void *buffer;
 	uint32_t slot;
 	uint32_t slot_count;	/* 1 … SWAP_IO_SLOTS_MAX */
 	bool is_write;
@@ -38,21 +39,21 @@ struct swap_io {
 
 enum { SWAP_IO_SLOTS_MAX = 512 };
 
-/* What a read ends with (negative) when what a slot contained is lost, but the
- * slot is as good as any: once it is discarded it can be written again.  Any
- * other error says that the slot cannot be trusted.  No disk and no filesystem
- * ends a request with this errno; ENODATA, for one, is a bad sector's. */
+/* Result (negative) of a read of a slot whose content is lost, while the slot
+ * itself is good: after a discard it can be written again.  Any other error
+ * says that the slot cannot be trusted.  No disk and no file system ends a
+ * request with this errno number; ENODATA, for example, means a bad sector. */
 #define SWAP_ELOST EOWNERDEAD
 
 struct swap_done {
 	uint64_t cookie;
-	int result;		/* 0 = all bytes moved, else -errno; a short
-				 * transfer is -EIO, never a partial success */
+	/* 0: all bytes were moved; else -errno.  A short transfer is -EIO. */
+	int result;
 	uint16_t slot_count;	/* of the request */
 	bool is_write;
 };
 
-/* What `io` ends with. */
+/* The result of `io`. */
 static inline struct swap_done swap_io_done(const struct swap_io *io,
 					    int result)
 {
@@ -68,66 +69,67 @@ struct swapstore;
 
 struct swapstore_ops {
 	const char *name;
-	/* Queue one request.  0, or -EAGAIN: the queue is full; reap, then
-	 * ask again.  Never blocks on the disk. */
+	/* Queue one request.  0, or -EAGAIN: the queue is full; reap, and try
+	 * again.  Never blocks on the disk. */
 	int (*submit)(struct swapstore *st, const struct swap_io *io);
-	/* Hand what is queued to the backend.  0, or -errno: what was not
-	 * taken stays queued, flush again. */
+	/* Hand all queued requests to the backend.  0, or -errno: the rest
+	 * stays queued; flush again. */
 	int (*flush)(struct swapstore *st);
-	/* Collect up to `max` completions; 0 when none is ready. */
+	/* Return up to `max` results; 0: none is ready. */
 	unsigned (*reap)(struct swapstore *st, struct swap_done *done,
 			 unsigned max);
-	/* A descriptor to poll, readable (level) while completions may be
-	 * waiting, or -1.  Only for poll: reap() alone resets it.  Belongs to
+	/* A descriptor for poll(), which is readable (level-triggered) while
+	 * results may be ready; -1: none.  Only reap() resets it.  Belongs to
 	 * the store. */
 	int (*event_fd)(struct swapstore *st);
-	/* These slots are free again: what is in them is not needed any more.
-	 * No request for any of them is in flight.  NULL: does not matter. */
+	/* The content of these slots is not needed any more.  No request for
+	 * them is in flight.  May be NULL. */
 	void (*discard)(struct swapstore *st, uint32_t slot, uint32_t count);
-	/* Is it known already that a read of this slot, which was written,
-	 * would end with SWAP_ELOST?  NULL: never. */
+	/* True if a read of this slot, which was written, would end with
+	 * SWAP_ELOST.  NULL: never. */
 	bool (*has_lost)(const struct swapstore *st, uint32_t slot);
 	void (*destroy)(struct swapstore *st);
 };
 
-/* Embedded first in every backend's own struct. */
+/* The first member of every backend's struct. */
 struct swapstore {
 	const struct swapstore_ops *ops;
 	uint32_t slot_count;
-	uint32_t in_flight;	/* submitted, not yet reaped */
-	uint64_t reads, writes;	/* requests completed well */
+	uint32_t in_flight;	/* submitted and not reaped */
+	uint64_t reads, writes;	/* requests that succeeded */
 	uint64_t read_bytes, write_bytes;
 	uint64_t read_errors, write_errors;
-	uint64_t refused;	/* requests for which the kernel had no thread
-				 * or memory, and which were then waited for */
+	/* Requests for which the kernel had no thread or memory; the store then
+	 * waited for them. */
+	uint64_t refused;
 };
 
-/* Staging memory that all buffers of requests come from; may be NULL/0.
- * Backends that can register it do. */
+/* The memory that contains all buffers of requests; NULL and 0: unknown.
+ * Backends register it if they can. */
 struct swapstore_buffers {
 	void *base;
 	size_t length_bytes;
 };
 
-/* Constructors.  `fd` is an open swap file (swapfile.h), *taken* on success,
- * whose first slot lies at byte `offset`.  Each returns 0 or -errno. */
+/* Constructors.  `fd` is an open swap file (swapfile.h), which is *taken* on
+ * success; its first slot is at byte `offset`.  Each returns 0 or -errno. */
 
-/* -EPERM, -ENOSYS, -EACCES, -ENOMEM: no io_uring for this process; use sync.
- * -EINVAL: no slots, or a depth of 0 or above 4096. */
+/* -EPERM, -ENOSYS, -EACCES, -ENOMEM: this process cannot use io_uring; use
+ * sync.  -EINVAL: no slots, or a depth of 0 or above 4096. */
 int store_uring_create(int fd, uint64_t offset, uint32_t slot_count,
 		       const struct swapstore_buffers *buffers,
 		       unsigned queue_depth, struct swapstore **ret_store)
 	MUST_CHECK;
 
-/* Threads that the kernel may start for it, besides. */
+/* Threads that the kernel may start for the ring. */
 enum { STORE_URING_WORKERS_MAX = 64 };
 
-/* True when `st` (a store_uring) has its buffers registered: false costs a
- * little time per request; a larger RLIMIT_MEMLOCK cures it. */
+/* True if the buffers of `st` (a store_uring) are registered.  If not, each
+ * request costs a little more; a larger RLIMIT_MEMLOCK helps. */
 bool store_uring_has_fixed_buffers(const struct swapstore *st);
 
-/* With fewer threads where no more are to be had.
- * -EINVAL (no or more than 64 threads), -EAGAIN (no thread to be had). */
+/* Starts fewer threads if no more can be made.  -EINVAL (no threads or more
+ * than 64), -EAGAIN (no thread can be made). */
 int store_sync_create(int fd, uint64_t offset, uint32_t slot_count,
 		      unsigned thread_count, struct swapstore **ret_store)
 	MUST_CHECK;
@@ -135,13 +137,13 @@ unsigned store_sync_threads(const struct swapstore *st);
 int store_mem_create(uint32_t slot_count, struct swapstore **ret_store)
 	MUST_CHECK;
 
-/* For backends that have a file: move all bytes of one request, and wait for
- * that.  What the kernel moves short is continued.  Returns 0 or -errno. */
+/* For backends with a file: move all bytes of one request, and wait for that.
+ * Short transfers are continued.  Returns 0 or -errno. */
 int swapstore_transfer(int fd, uint64_t offset, const struct swap_io *io)
 	MUST_CHECK;
 
-/* Checked wrappers: bounds, alignment and limits are asserted here, once,
- * for all backends; the counters in struct swapstore are kept here too. */
+/* The wrappers check bounds, alignment and limits (ASSERT) for all backends,
+ * and keep the counters of struct swapstore. */
 int swapstore_submit(struct swapstore *st, const struct swap_io *io) MUST_CHECK;
 int swapstore_flush(struct swapstore *st) MUST_CHECK;
 unsigned swapstore_reap(struct swapstore *st, struct swap_done *done,
@@ -149,6 +151,6 @@ unsigned swapstore_reap(struct swapstore *st, struct swap_done *done,
 int swapstore_event_fd(struct swapstore *st);
 void swapstore_discard(struct swapstore *st, uint32_t slot, uint32_t count);
 bool swapstore_has_lost(const struct swapstore *st, uint32_t slot);
-void swapstore_destroy(struct swapstore *st);	/* waits for in-flight I/O */
+void swapstore_destroy(struct swapstore *st);	/* waits for I/O in flight */
 
 #endif
