@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs of bits; whole words are stepped over at once. */
+/* Runs of bits.  Searches step over whole words. */
 #include "common/bitmap.h"
 
 void bitmap_set_run(uint64_t *map, size_t first, size_t count)
@@ -28,7 +28,8 @@ size_t bitmap_count(const uint64_t *map, size_t bits)
 	return count;
 }
 
-/* First bit at or after `bit` whose value is `set`; `bits` when none. */
+/* The first bit at or after `bit` whose value is `set`; `bits` if there is
+ * none. */
 static size_t bitmap_find_next(const uint64_t *map, size_t bits, size_t bit,
 			       bool set)
 {

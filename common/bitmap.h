@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Bits in an array of 64-bit words that the caller owns (so that it may lie
- * in shared or sparse memory), with a search for runs of clear bits. */
+/* Bits in an array of 64-bit words, with a search for runs of clear bits.  The
+ * caller owns the array, so it may be in shared or sparse memory. */
 #ifndef MEMD_COMMON_BITMAP_H
 #define MEMD_COMMON_BITMAP_H
 
@@ -29,12 +29,12 @@ static inline void bitmap_clear(uint64_t *map, size_t bit)
 void bitmap_set_run(uint64_t *map, size_t first, size_t count);
 void bitmap_clear_run(uint64_t *map, size_t first, size_t count);
 
-/* How many bits of [0, bits) are set. */
+/* The number of set bits in [0, bits). */
 size_t bitmap_count(const uint64_t *map, size_t bits);
 
-/* The first run of `count` clear bits inside [from, bits), or, where there is
- * none that long, the longest run found there.  Returns the run's length
- * (0 when every bit is set) and its start in *ret_first. */
+/* Find the first run of `count` clear bits inside [from, bits), or, if there is
+ * none, the longest run there.  Returns its length (0: all bits are set), and
+ * its start in *ret_first. */
 size_t bitmap_find_clear_run(const uint64_t *map, size_t bits, size_t from,
 			     size_t count, size_t *ret_first);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks and the few macros everything uses.  ASSERT is for programmer errors
- * only and stays on in every build: a pager that goes on after a broken
- * invariant hands out wrong bytes.  Operating errors are returned, never
+/* Checks, and the macros that everything uses.  ASSERT is for programmer errors
+ * only, and stays on in every build: a pager that goes on after a broken
+ * invariant gives out wrong bytes.  Operating errors are returned, never
  * asserted. */
 #ifndef MEMD_COMMON_CHECKS_H
 #define MEMD_COMMON_CHECKS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The one monotonic clock.  Async-signal-safe. */
+/* The monotonic clock.  Async-signal-safe. */
 #ifndef MEMD_COMMON_CLOCK_H
 #define MEMD_COMMON_CLOCK_H
 

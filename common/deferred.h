@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Work that must not be done inside of the callback that finds it necessary: it
- * is put on one list, and whoever has the list does it later.
+/* Deferred work: work that must not be done inside the callback that finds it
+ * necessary.  It is put on a list, and the owner of the list does it later.
  *
  * Threads: one. */
 #ifndef MEMD_COMMON_DEFERRED_H
@@ -13,7 +13,7 @@
 struct deferred_work {
 	void (*run)(void *ctx);
 	void *ctx;
-	bool is_due;			/* and on the list */
+	bool is_due;			/* it is on the list */
 	TAILQ_ENTRY(deferred_work) link;
 };
 
@@ -33,7 +33,8 @@ static inline bool deferred_is_empty(const struct deferred *list)
 	return TAILQ_EMPTY(&list->due);
 }
 
-/* Have it run once; it may be due already.  It is borrowed until then. */
+/* Have the work run once; it may be on the list already.  Borrowed until it has
+ * run. */
 static inline void defer(struct deferred *list, struct deferred_work *work)
 {
 	if (work->is_due)
@@ -42,8 +43,8 @@ static inline void defer(struct deferred *list, struct deferred_work *work)
 	TAILQ_INSERT_TAIL(&list->due, work, link);
 }
 
-/* Run what is due now, in the order in which it became due; what becomes due
- * meanwhile is for the next time. */
+/* Run the work on the list, in the order in which it was added.  Work that is
+ * added meanwhile waits for the next call. */
 static inline void deferred_run(struct deferred *list)
 {
 	struct deferred_work *last = TAILQ_LAST(&list->due, deferred_queue);

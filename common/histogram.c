@@ -3,8 +3,8 @@
 
 #include "common/checks.h"
 
-/* Values below 4 have a bucket each; above, the two bits under the leading
- * one choose among four buckets of its power of two. */
+/* Values below 4 have a bucket each.  For larger values, the two bits after the
+ * leading one choose among the four buckets of the power of two. */
 static unsigned histogram_bucket(uint64_t ns)
 {
 	unsigned log2, idx;

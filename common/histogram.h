@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A log-linear histogram of nanoseconds: four buckets to each power of two,
- * so a percentile is right within 25 %.  Fixed size, no allocation, index
- * arithmetic only (the scheme of HdrHistogram, cut to what latencies need).
- * Not thread-safe. */
+/* A log-linear histogram of nanoseconds: four buckets for each power of two, so
+ * a percentile is exact to 25 %.  Fixed size, no allocation (a reduced
+ * HdrHistogram).  Not thread-safe. */
 #ifndef MEMD_COMMON_HISTOGRAM_H
 #define MEMD_COMMON_HISTOGRAM_H
 
@@ -22,11 +21,11 @@ void histogram_add(struct histogram *h, uint64_t ns);
 /* Add `count` events of `ns` each. */
 void histogram_add_many(struct histogram *h, uint64_t ns, uint64_t count);
 
-/* Upper edge in ns of the bucket that holds the fraction `q` (0..1) of the
- * events, never above the maximum seen; 0 when empty. */
+/* The upper edge, in ns, of the bucket that holds the fraction `q` (0..1) of
+ * the events; never above the largest value seen.  0 if empty. */
 uint64_t histogram_quantile(const struct histogram *h, double q);
 
-/* Lower edge in ns of bucket `idx`. */
+/* The lower edge of bucket `idx`, in ns. */
 uint64_t histogram_bucket_floor(unsigned idx);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Which lines are shown.  What is worth a line is for the callers; how it looks
- * and where it goes is log_line.c's; who waits for the reader of the log is
- * log_writer.c's thread, or, where that was not started, the caller. */
+/* Decides which lines are shown.  log_line.c formats and shows a line.  The
+ * thread of log_writer.c waits for the reader of the log; if it was not
+ * started, the caller does. */
 #include "common/log.h"
 
 #include <errno.h>

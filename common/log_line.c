@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* How a line of the log looks, and where it goes.
+/* Formats a line of the log, and writes it.
  *
- * On stderr, one write(2) a line, so that lines of two processes never mix:
+ * On stderr a line is one write(2), so that lines of two processes never mix:
  *
  *   2026-03-01T12:00:00.123Z warning store-fallback store=sync reason="..."
  *
- * time in UTC, level, event, then what the caller gave.  When stderr is the
- * journal, the same text without time and level is the MESSAGE, and PRIORITY,
- * SYSLOG_IDENTIFIER=memd, MEMD_EVENT=store-fallback and a field MEMD_KEY for
- * each key=value go with it: `journalctl MEMD_EVENT=session-open MEMD_UID=7`.
+ * It has the time in UTC, the level, the event, and the text of the caller.  If
+ * stderr is the journal, the same text without time and level is the MESSAGE.
+ * PRIORITY, SYSLOG_IDENTIFIER=memd, MEMD_EVENT=store-fallback and a field
+ * MEMD_KEY for each key=value are added: `journalctl MEMD_EVENT=session-open
+ * MEMD_UID=7`.
  *
- * Control characters are shown as '?': values come from clients too, and
- * nobody but us may begin a line.  A line longer than LOG_LINE_BYTES_MAX ends
- * in "...".  Threads: any; a line is formatted on the caller's stack. */
+ * Control characters are shown as '?', because values may come from clients,
+ * which must not be able to begin a line.  A line longer than
+ * LOG_LINE_BYTES_MAX ends in "...".  Threads: any; a line is formatted on the
+ * caller's stack. */
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include "common/log_line.h"
 
@@ -45,8 +47,8 @@ const char *log_level_name(enum log_level level)
 	return level_names[level];
 }
 
-/* Is stderr the stream that systemd connected to the journal?  Asked for
- * every line: it costs one fstat(2), and stays right when stderr is
+/* True if stderr is the stream that systemd has connected to the journal.
+ * Checked for every line: this costs one fstat(2), and stays right if stderr is
  * redirected later. */
 static bool stderr_is_journal(void)
 {
@@ -75,7 +77,7 @@ void log_line_vformat(struct log_line *line, enum log_level level,
 	clock_gettime(CLOCK_REALTIME, &line->when);
 	text[used++] = ' ';
 	more = vsnprintf(text + used, LOG_LINE_BYTES_MAX - used, format, args);
-	if (more <= 0)		/* nothing to add, or nothing printable */
+	if (more <= 0)		/* no text, or an error */
 		used--;
 	else
 		used += (size_t)more;
@@ -143,7 +145,7 @@ static void field_add(struct fields *f, const char *key, size_t key_bytes,
 	memcpy(out, value, value_bytes);
 }
 
-/* Find key=value and key="quoted value" in `text`; other words stay in the
+/* Find key=value and key="quoted value" in `text`.  Other words are in the
  * message only. */
 static void fields_parse(struct fields *f, const char *text)
 {
@@ -213,7 +215,7 @@ static void write_to_stderr(const struct log_line *line)
 	do {
 		done = write(STDERR_FILENO, out, (size_t)bytes);
 	} while (done < 0 && errno == EINTR);
-	/* Where stderr takes nothing, there is nobody left to tell. */
+	/* If stderr takes nothing, there is no other place to report it. */
 }
 
 void log_line_show(const struct log_line *line)

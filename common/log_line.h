@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A line of the log: its level, its text, and showing it. */
+/* A line of the log: level and text, and how it is shown. */
 #ifndef MEMD_COMMON_LOG_LINE_H
 #define MEMD_COMMON_LOG_LINE_H
 
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <time.h>
 
-/* Values of syslog(3). */
+/* The values of syslog(3). */
 enum log_level {
 	LOG_LEVEL_ERROR = 3,
 	LOG_LEVEL_WARNING = 4,
@@ -30,7 +30,7 @@ struct log_line {
 	char text[LOG_LINE_BYTES_MAX];	/* ends with a NUL */
 };
 
-/* Make one of `level`, of now. */
+/* Format a line with this level and the current time. */
 void log_line_format(struct log_line *line, enum log_level level,
 		     const char *event, const char *format, ...)
 	PRINTF_LIKE(4, 5);
@@ -38,7 +38,8 @@ void log_line_vformat(struct log_line *line, enum log_level level,
 		      const char *event, const char *format, va_list args)
 	PRINTF_LIKE(4, 0);
 
-/* Write it where stderr goes.  Waits for whoever reads there. */
+/* Write the line to stderr or the journal.  Blocks until the reader takes
+ * it. */
 void log_line_show(const struct log_line *line);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines wait in a ring of bytes of a fixed size.  A line that does not fit is
- * dropped and counted; as soon as there is room a line says how many were. */
+/* The log writer: see log_writer.h.  Lines wait in a ring of a fixed size.  A
+ * line that does not fit is dropped and counted.  As soon as there is room, a
+ * line says how many were dropped. */
 #include "common/log_writer.h"
 
 #include "common/thread.h"
@@ -11,20 +12,22 @@
 
 enum {
 	RING_BYTES = 256 * 1024,
-	STACK_BYTES = 128 * 1024,	/* sd_journal_sendv() takes some */
+	STACK_BYTES = 128 * 1024,	/* sd_journal_sendv() needs much */
 	HEAD_BYTES = offsetof(struct log_line, text),
 	END_PATIENCE_MS = 1000,
 };
 
 static struct log_writer {
 	pthread_mutex_t lock;
-	pthread_cond_t work;		/* not empty, or is_ending */
-	pthread_cond_t idle;		/* all is written, or it has ended */
+	pthread_cond_t work;		/* the ring has lines, or is_ending */
+	/* All lines are written, or the thread has ended. */
+	pthread_cond_t idle;
 	bool is_started;
-	bool is_busy;			/* with a line that it has taken */
-	bool is_ending;			/* end when all is written */
-	uint64_t untold;		/* dropped and not told of yet */
-	size_t first, used;		/* in the ring */
+	bool is_busy;			/* writing a line that it has taken */
+	bool is_ending;			/* end when all lines are written */
+	/* Dropped lines that no line has told of yet. */
+	uint64_t untold;
+	size_t first, used;		/* position and length in the ring */
 	char *ring;
 } writer = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -48,7 +51,7 @@ bool log_is_behind(void)
 	return is_behind;
 }
 
-/* ---- the ring; under the lock */
+/* ---- the ring; the lock is held */
 
 static void ring_add(struct log_writer *w, const void *from, size_t bytes)
 {
@@ -86,7 +89,8 @@ static void ring_take_line(struct log_writer *w, struct log_line *line)
 	ring_take(w, line->text, line->text_bytes + 1);
 }
 
-/* Say what is missing here.  Returns false where there is no room for that. */
+/* Add a line that says how many lines were dropped.  False: there is no room
+ * for it. */
 static bool add_untold(struct log_writer *w)
 {
 	struct log_line line;
@@ -174,7 +178,7 @@ int log_writer_start(void)
 	return err;
 }
 
-/* Wait for the thread, but no longer than that. */
+/* Wait until all lines are written, at most patience_ms. */
 static void await_idle(struct log_writer *w, unsigned patience_ms)
 {
 	struct timespec until;

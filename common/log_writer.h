@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread that writes the log, so that nobody else waits for who reads it:
- * a pipe that is full, a journal that has stopped, a terminal that is held. */
+/* The log writer: a thread that writes the log, so that no other thread waits
+ * for the reader of the log (a full pipe, a stopped journal, a held
+ * terminal). */
 #ifndef MEMD_COMMON_LOG_WRITER_H
 #define MEMD_COMMON_LOG_WRITER_H
 
@@ -9,26 +10,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Leave it to the writer, or count it as dropped.  Returns false when there is
- * no writer. */
+/* Give the line to the writer, which may drop and count it.  False: there is no
+ * writer. */
 bool log_writer_put(const struct log_line *line);
 
-/* From now on a thread writes the lines, and log_event() waits for nobody: a
- * line that finds no room, because the log is not read, is dropped.  Returns 0
- * or -errno: lines are written by their callers, as before. */
+/* Start the writer.  From then on log_event() does not block: a line that finds
+ * no room, because the log is not read, is dropped.  Returns 0, or -errno;
+ * callers then write their lines, as before. */
 int log_writer_start(void) MUST_CHECK;
 
-/* Wait until all is written, but no longer than that. */
+/* Wait until all lines are written, at most patience_ms. */
 void log_writer_flush(unsigned patience_ms);
 
-/* Wait until all is written, but a second at most, and end the thread.  Where
- * it still waits for the reader it goes with the process. */
+/* Wait until all lines are written, at most a second, and end the thread.  If
+ * the thread still waits for the reader, it ends with the process. */
 void log_writer_stop(void);
 
-/* Lines dropped so far. */
+/* The number of lines dropped so far. */
 uint64_t log_dropped_count(void);
 
-/* Have lines been dropped, and nobody could be told yet? */
+/* True if lines were dropped and no line in the log says so yet. */
 bool log_is_behind(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a function that failed says why, in one line, for its caller. */
+/* A buffer for the reason of an error, in one line, for the caller. */
 #ifndef MEMD_COMMON_REASON_H
 #define MEMD_COMMON_REASON_H
 
@@ -10,7 +10,7 @@ struct reason {
 	size_t size;
 };
 
-/* Returns `err`. */
+/* Write the reason.  Returns `err`. */
 int reason_give(const struct reason *reason, int err, const char *format, ...)
 	PRINTF_LIKE(3, 4);
 

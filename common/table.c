@@ -39,7 +39,7 @@ int table_init(struct table *t, const char *name, size_t element_bytes,
 		t->base = NULL;
 		goto fail;
 	}
-	/* Huge folios would spend 2 MiB for one touched element. */
+	/* Huge folios would use 2 MiB for one touched element. */
 	(void)madvise(t->base, mapped_bytes(t), MADV_NOHUGEPAGE);
 	return 0;
 fail:

@@ -47,9 +47,10 @@ static int refuse_size(size_t bytes_max, char *reason, size_t size)
 	return -EFBIG;
 }
 
-/* The descriptor of a regular file, or -errno.  Looked at before it is opened,
- * as opening a device may do something; and after it, as by then it may be
- * another thing, which O_NONBLOCK does not wait for. */
+/* Open a regular file.  Returns the descriptor or -errno.  The kind is checked
+ * before opening, because opening a device may have effects.  It is checked
+ * again after opening, because the path may have changed meanwhile; with
+ * O_NONBLOCK, open() does not block on a FIFO. */
 static int open_file(const char *path, struct stat *ret_st, char *reason,
 		     size_t size)
 {
@@ -71,9 +72,9 @@ static int open_file(const char *path, struct stat *ret_st, char *reason,
 	return err;
 }
 
-/* Room for all that is allowed is taken at once, as memory that is not written
- * to costs nothing; and one byte more is tried for, as the file may grow while
- * it is read, and some say that they are empty (/proc). */
+/* Allocate room for the largest allowed size at once: memory that is not
+ * written costs nothing.  Try to read one byte more, because the file may grow
+ * while it is read, and files in /proc say that they are empty. */
 static int read_all(int fd, size_t bytes_max, struct text_file *file,
 		    char *reason, size_t size)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Small files that somebody names in a setting, read whole.  Reading never
- * waits: what is not a regular file (a FIFO, a directory, a device) is refused,
- * and so is a file that is too large.  (/dev/null is an empty file.)  Does not
- * know what is in them. */
+/* Reads a small file whole, whose name is in a setting.  Reading never blocks:
+ * anything that is no regular file (a FIFO, a directory, a device) is refused,
+ * and so is a file that is too large.  (/dev/null is an empty file.)  This file
+ * knows nothing of the content. */
 #ifndef MEMD_COMMON_TEXT_FILE_H
 #define MEMD_COMMON_TEXT_FILE_H
 
@@ -11,20 +11,20 @@
 #include <sys/stat.h>
 
 struct text_file {
-	char *text;		/* owned; not ended by a NUL */
+	char *text;		/* owned; not terminated by a NUL */
 	size_t length;
-	struct stat st;		/* of what was read */
+	struct stat st;		/* of the file that was read */
 };
 
-/* Read `path` as it is now, `bytes_max` at most (some MiB).  Returns 0,
- * -EISDIR, -EINVAL (neither a file nor a directory), -EFBIG, or open(2)'s and
- * read(2)'s errors, with what is wrong with the file in ret_reason, without its
+/* Read `path`, at most `bytes_max` bytes (some MiB).  Returns 0, -EISDIR,
+ * -EINVAL (neither a file nor a directory), -EFBIG, or errors of open(2) and
+ * read(2).  ret_reason then says what is wrong with the file, without its
  * path. */
 int text_file_read(const char *path, size_t bytes_max,
 		   struct text_file *ret_file, char *ret_reason,
 		   size_t reason_size) MUST_CHECK;
 
-/* Wipes the text, which may be a key, and frees it. */
+/* Overwrite the text, which may be a key, and free it. */
 void text_file_free(struct text_file *file);
 
 #endif

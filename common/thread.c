@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-/* Its alignment may make it a little larger; a page for each is plenty. */
+/* Alignment may make it a little larger; a page for each object is enough. */
 static int add_tls(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	size_t *sum = arg;
@@ -18,11 +18,13 @@ static int add_tls(struct dl_phdr_info *info, size_t size, void *arg)
 	return 0;
 }
 
-/* Of what was loaded first; those of later objects lie elsewhere. */
+/* Thread-local variables of the objects that were loaded at first.  Those of
+ * later objects are not on the stack. */
 static size_t tls_bytes;
 
-/* Not when a thread is started: dl_iterate_phdr() takes a lock which stays
- * taken in the child of a fork if another thread had it. */
+/* Do this when the library is loaded, not when a thread is started:
+ * dl_iterate_phdr() takes a lock.  If another thread has the lock during a
+ * fork, it stays taken in the child. */
 __attribute__((constructor)) static void measure_tls(void)
 {
 	(void)dl_iterate_phdr(add_tls, &tls_bytes);
@@ -64,6 +66,6 @@ void thread_settle(void)
 	};
 
 	(void)sched_setscheduler(0, SCHED_OTHER, &none);
-	(void)setpriority(PRIO_PROCESS, 0, 0);	/* the thread's own */
+	(void)setpriority(PRIO_PROCESS, 0, 0);	/* only of this thread */
 	(void)sched_setaffinity(0, sizeof(all), (const cpu_set_t *)all);
 }

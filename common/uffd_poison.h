@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* UFFDIO_POISON (Linux 6.6), for headers that are older. */
+/* UFFDIO_POISON (Linux 6.6), for older headers. */
 #ifndef MEMD_COMMON_UFFD_POISON_H
 #define MEMD_COMMON_UFFD_POISON_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One table of suffixes for each direction; no locale is consulted. */
+/* One table of suffixes for each kind of unit.  The locale does not matter. */
 #include "common/units.h"
 
 #include <errno.h>
@@ -24,8 +24,8 @@ static const struct suffix ms_suffixes[] = {
 	{ "", 1 }, { "ms", 1 }, { "s", 1000 }, { "min", 60000 },
 };
 
-/* whole + fraction/scale, both read digit by digit so that no rounding or
- * locale of strtod comes in. */
+/* Parse whole + fraction/scale digit by digit, without the rounding and the
+ * locale of strtod(). */
 static int number_parse(const char *text, const struct suffix *table,
 			size_t rows, uint64_t *ret_value)
 {

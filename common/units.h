@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sizes and durations as people write them: "64M", "4 KiB", "1.5G", "250ms".
- * Binary multiples throughout; K and KiB are the same. */
+ * Multiples are binary; K and KiB are the same. */
 #ifndef MEMD_COMMON_UNITS_H
 #define MEMD_COMMON_UNITS_H
 
@@ -13,8 +13,8 @@
  * large for 64 bits). */
 int units_parse_size(const char *text, uint64_t *ret_bytes) MUST_CHECK;
 
-/* Parse a duration into milliseconds: "250ms", "10s", "2min"; a bare number
- * is milliseconds.  Errors as above. */
+/* Parse a duration into milliseconds: "250ms", "10s", "2min".  A number without
+ * a unit is in milliseconds.  Errors as units_parse_size(). */
 int units_parse_ms(const char *text, uint64_t *ret_ms) MUST_CHECK;
 
 /* "64.0M", "12.5G", "512B": at most 7 characters and the NUL.  Returns buf. */
