@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Sockets, plain or with TLS, moving bytes.  Each of OpenSSL's calls is made
- * between tls_begin() and tls_settle(), which looks at what it said; that queue
- * of errors is the thread's, and another user of OpenSSL in this program may
- * have left something in it.
+/* Moving bytes over sockets, plain or with TLS.  Each call of OpenSSL is made
+ * between tls_begin() and tls_settle(), which looks at the error.  OpenSSL's
+ * error queue belongs to the thread, and another user of OpenSSL in this
+ * program may have left errors in it.
  *
- * OpenSSL reads no further than the record it wants (no read-ahead), so what
- * it holds is exactly what SSL_pending() says, and a poll of the socket tells
- * of all the rest.  A poll must be level-triggered: a record without data
- * (new keys) makes channel_recv() say -EAGAIN although there may be more. */
+ * OpenSSL reads no further than the record it wants (no read-ahead).  So it
+ * holds exactly what SSL_pending() says, and a poll of the socket tells of
+ * everything else.  The poll must be level-triggered: a record without data
+ * (new keys) makes channel_recv() return -EAGAIN although there may be more. */
 #include "proto/channel.h"
 
 #include "proto/channel_tls.h"
@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Read off the socket before it is closed, see channel_close(). */
+/* read before closing, see channel_swallow() */
 enum { SWALLOW_BYTES = 4096, SWALLOW_ROUNDS = 16 };
 
 static int channel_fail(struct channel *ch, int error, const char *what)
@@ -38,8 +38,9 @@ static void tls_begin(struct channel *ch)
 	errno = 0;
 }
 
-/* After a call to OpenSSL that gave `result`, not success.  Returns 0 (the
- * other has ended in order), -EAGAIN, or what broke the channel. */
+/* An OpenSSL call gave `result`, which is no success.  Returns 0 (the other
+ * side has ended in order), -EAGAIN, or the error that has broken the
+ * channel. */
 static int tls_settle(struct channel *ch, int result, const char *what)
 {
 	bool is_open = ch->state == CHANNEL_OPEN;
@@ -67,8 +68,8 @@ static int tls_settle(struct channel *ch, int result, const char *what)
 
 /* ---- opening */
 
-/* Whom a client's end wants at the other.  No name that OpenSSL would take for
- * more than one host, or for none. */
+/* Set the host name that the server's certificate must have.  Refuse a name
+ * that OpenSSL would take for several hosts or for none. */
 static int expect_host(SSL *ssl, const char *host)
 {
 	struct in6_addr address;
@@ -79,8 +80,8 @@ static int expect_host(SSL *ssl, const char *host)
 						     host) == 1 ? 0 : -ENOMEM;
 	if (host[0] == '\0' || host[0] == '.' || strlen(host) > 253)
 		return -EINVAL;
-	/* The name is looked for where it belongs, not in the subject, where
-	 * clients have theirs. */
+	/* Look for the name in the names of hosts, not in the subject, where
+	 * clients have their name. */
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
 				       X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 	if (SSL_set1_host(ssl, host) != 1 ||
@@ -197,9 +198,9 @@ static ssize_t tls_recv(struct channel *ch, void *to, size_t length)
 	return result == 1 ? (ssize_t)moved : tls_settle(ch, result, "receive");
 }
 
-/* A server that refuses a client's certificate says so and closes, when the
- * client, for whom the handshake was over, may be sending.  What it said is
- * a better reason than that it is gone. */
+/* A server that refuses a client's certificate sends an alert and closes.  For
+ * the client the handshake was over, so it may be sending.  The alert is a
+ * better reason than the failed send. */
 static int hear_last_words(struct channel *ch, int error)
 {
 	char byte;
@@ -270,7 +271,7 @@ bool channel_has_input(const struct channel *ch)
 	       SSL_pending(ch->ssl) > 0;
 }
 
-/* ---- the other's name */
+/* ---- name of the other side */
 
 void channel_common_name(const X509_NAME *subject,
 			 char ret_name[CHANNEL_NAME_BYTES])
@@ -301,8 +302,8 @@ void channel_peer_name(const struct channel *ch,
 	X509 *certificate;
 
 	ret_name[0] = '\0';
-	/* Before the end of the handshake it may be anybody's, as it is after
-	 * an error: OpenSSL does not tell these two apart. */
+	/* Before the end of the handshake, and after an error, the certificate
+	 * is not proven.  OpenSSL does not tell these cases apart. */
 	if (ch->ssl == NULL || !SSL_is_init_finished(ch->ssl))
 		return;
 	certificate = SSL_get0_peer_certificate(ch->ssl);
@@ -314,8 +315,8 @@ void channel_peer_name(const struct channel *ch,
 
 /* ---- closing */
 
-/* Whoever closes a TCP socket with something unread in it resets the
- * connection, and the other may never see what it was told before. */
+/* Closing a TCP socket that has unread bytes resets the connection, and the
+ * other side may never see what was sent before.  So read them first. */
 static void channel_swallow(int fd)
 {
 	char bytes[SWALLOW_BYTES];
@@ -348,8 +349,9 @@ void channel_close(struct channel *ch)
 	ch->state = CHANNEL_BROKEN;
 }
 
-/* A record with a fatal alert, internal_error: no other one is for what is not
- * the client's fault.  OpenSSL sends it for lack of memory. */
+/* Send a TLS record with a fatal alert.  internal_error is the only alert for
+ * something that is not the client's fault; OpenSSL sends it for lack of
+ * memory. */
 void channel_turn_away(int fd, const struct channel_context *context,
 		       const void *bytes, size_t length)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The socket below TLS, as OpenSSL sees it.  OpenSSL's own socket BIO calls
- * write(2), which raises SIGPIPE when the other is gone. */
+/* The socket below TLS, for OpenSSL.  OpenSSL's own socket BIO calls write(2),
+ * which raises SIGPIPE when the other side is gone. */
 #include "proto/channel_tls.h"
 
 #include <errno.h>
@@ -58,7 +58,7 @@ static long socket_control(BIO *bio, int command, long number, void *pointer)
 	}
 }
 
-/* Kept until the process ends: BIOs point to it. */
+/* Kept until the process ends, because BIOs point to it. */
 static void make_method(void)
 {
 	BIO_METHOD *made = BIO_meth_new(BIO_get_new_index() |

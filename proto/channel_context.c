@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Certificates, key and rules for TLS, read from files; and why not, in words
- * that say what to do. */
+/* Reads certificates, key and rules for TLS from files.  If this fails, the
+ * reason says what to do. */
 #include "proto/channel.h"
 
 #include "proto/channel_tls.h"
@@ -11,16 +11,17 @@
 #include <openssl/pem.h>
 #include <string.h>
 
-/* What a stranger can make us allocate and verify before it is refused. */
+/* Limits of what an unknown client can make this end allocate and verify. */
 enum { CERTIFICATES_BYTES_MAX = 32768, CHAIN_DEPTH_MAX = 8 };
 
-/* Of each file.  Lists of revoked certificates can be long. */
+/* Of each file.  A list of revoked certificates can be long. */
 enum { FILE_BYTES_MAX = 16 << 20 };
 
 struct loading {
 	SSL_CTX *rules;
-	uid_t *key_owner;	/* set when that is read */
-	const char *setting;	/* whose file is read; NULL: none */
+	uid_t *key_owner;	/* set when the key is read */
+	/* Setting of the file that is read; NULL: none. */
+	const char *setting;
 	char *reason;
 	size_t reason_size;
 };
@@ -41,7 +42,7 @@ static int PRINTF_LIKE(3, 4) deny(const struct loading *ld, int error,
 	return error;
 }
 
-/* OpenSSL could not make sense of a file. */
+/* OpenSSL could not read a file's content. */
 static int refuse_content(const struct loading *ld, const char *path,
 			  const char *wanted)
 {
@@ -49,7 +50,7 @@ static int refuse_content(const struct loading *ld, const char *path,
 		    path, wanted, channel_reason_words());
 }
 
-/* What a key's mode may be says check_key_mode(). */
+/* check_key_mode() has the rules for the mode of a key. */
 static const char *cure_of(const char *what, int error)
 {
 	return strcmp(what, "key") == 0 && error == -EACCES ?
@@ -57,8 +58,8 @@ static const char *cure_of(const char *what, int error)
 		"chmod g+r where root owns it" : "";
 }
 
-/* A file that was read, for OpenSSL to read once more from memory: by itself
- * it would open whatever has the name by then, and perhaps wait for it. */
+/* A file that was read, for OpenSSL to read from memory.  OpenSSL itself would
+ * open whatever has the name by then, and might block. */
 struct pem {
 	struct text_file file;
 	BIO *bio;
@@ -96,7 +97,7 @@ static int pem_open(const struct loading *ld, const char *path,
 	return 0;
 }
 
-/* In place of a question on the terminal. */
+/* For keys with a password: fail, and do not ask on the terminal. */
 static int no_password(char *to, int size, int is_writing, void *context)
 {
 	(void)to;
@@ -106,8 +107,8 @@ static int no_password(char *to, int size, int is_writing, void *context)
 	return -1;
 }
 
-/* Did the last reading from a BIO fail because there is no more?  Then that
- * is no error any more. */
+/* True if the last read from a BIO failed because there is no more.  Then this
+ * is no error, and is removed. */
 static bool is_at_end(void)
 {
 	unsigned long error = ERR_peek_last_error();
@@ -121,7 +122,7 @@ static bool is_at_end(void)
 
 /* ---- CA */
 
-/* Lists of revoked certificates may be there as well. */
+/* The file may have lists of revoked certificates as well. */
 static bool add_info(X509_STORE *store, const X509_INFO *info, size_t *count)
 {
 	if (info->x509 != NULL && X509_STORE_add_cert(store, info->x509) != 1)
@@ -172,7 +173,7 @@ static bool use_first(SSL_CTX *rules, BIO *bio)
 	return is_good;
 }
 
-/* Ours, and then those between it and the CA. */
+/* The own certificate, and then those between it and the CA. */
 static bool use_chain(SSL_CTX *rules, BIO *bio)
 {
 	X509 *next;
@@ -203,7 +204,8 @@ static int load_certificate(const struct loading *ld, const char *path)
 
 /* ---- key */
 
-/* A key may be read by its owner, and by root's choice of a group. */
+/* Only the owner may be allowed to read the key; if root owns it, a group may
+ * be, too. */
 static int check_key_mode(const struct loading *ld, const char *path,
 			  const struct stat *st)
 {
@@ -223,7 +225,8 @@ static int use_key(const struct loading *ld, BIO *bio, const char *path)
 
 	if (key == NULL)
 		return refuse_content(ld, path, "key without a password");
-	/* Says no if it is not that of the certificate, which is loaded. */
+	/* Fails if the key does not belong to the certificate, which is loaded
+	 * already. */
 	if (SSL_CTX_use_PrivateKey(ld->rules, key) != 1 ||
 	    SSL_CTX_check_private_key(ld->rules) != 1)
 		err = deny(ld, -EINVAL, "%s: not the certificate's key (%s)",
@@ -285,10 +288,10 @@ static int load_crl(const struct loading *ld, const char *path)
 	return err;
 }
 
-/* ---- all of them */
+/* ---- all files */
 
-/* No OpenSSL call may wait in itself for more to come (AUTO_RETRY): one who
- * sends records without data for ever would hold us in it. */
+/* Without AUTO_RETRY: otherwise a client that sends records without data for
+ * ever would keep a call of OpenSSL busy. */
 static int set_rules(const struct loading *ld)
 {
 	SSL_CTX *rules = ld->rules;
@@ -314,8 +317,8 @@ static int set_rules(const struct loading *ld)
 		    channel_reason_words());
 }
 
-/* Texts name the settings of memd.conf(5); who calls them otherwise shortens
- * them (client/link/address.h). */
+/* Reasons name the settings of memd.conf(5).  Programs whose settings have
+ * shorter names replace them. */
 static int load_all(struct loading *ld, const struct channel_tls_files *files)
 {
 	const struct {
@@ -347,8 +350,8 @@ int channel_context_create(const struct channel_tls_files *files,
 
 	if (context == NULL)
 		return deny(&ld, -ENOMEM, "no memory");
-	/* OpenSSL must not end under threads that still use it when the
-	 * program that we are in exits. */
+	/* OpenSSL must not clean up at exit of the program, while threads still
+	 * use it. */
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
 	ERR_clear_error();
 	ld.rules = SSL_CTX_new(is_server ? TLS_server_method() :

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From when until when what a context was made of is good. */
+/* The validity of a context's certificates and lists. */
 #include "proto/channel.h"
 
 #include "proto/channel_tls.h"
@@ -13,12 +13,12 @@ static int64_t seconds_of(const ASN1_TIME *when)
 {
 	struct tm tm = { 0 };
 
-	/* A list may well not say when the next one comes: never. */
+	/* A list may not say when the next one comes: no end. */
 	return when != NULL && ASN1_TIME_to_tm(when, &tm) == 1 ? timegm(&tm) :
 								 INT64_MAX;
 }
 
-/* Of several that are needed all: the first that ends. */
+/* All of several are needed: keep the first end. */
 static void narrow(struct channel_end *end, const X509_NAME *name,
 		   const ASN1_TIME *from, const ASN1_TIME *until)
 {
@@ -39,7 +39,8 @@ static void narrow_by(struct channel_end *end, const X509 *certificate)
 	       X509_get0_notAfter(certificate));
 }
 
-/* Returns the last of the chain in the file; NULL: there is none. */
+/* Returns the last certificate of the chain in the file; NULL: there is
+ * none. */
 static X509 *look_at_ours(SSL_CTX *rules, struct channel_end *end)
 {
 	X509 *last = SSL_CTX_get0_certificate(rules);
@@ -58,9 +59,9 @@ static X509 *look_at_ours(SSL_CTX *rules, struct channel_end *end)
 	return last;
 }
 
-/* Which of two CAs matters more: the one that has signed ours; of such, and of
- * others, the one that is good for longer, as while they change there are two
- * of them. */
+/* True if CA `a` matters more than `b`: the one that has signed the own
+ * certificate; if both or none have, the one that is valid longer.  (While a CA
+ * is being replaced there are two.) */
 static bool is_better_ca(X509 *a, X509 *b, X509 *ours)
 {
 	bool has_a_signed, has_b_signed;

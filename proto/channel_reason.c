@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenSSL's errors in words that tell an administrator what to mend. */
+/* Turns OpenSSL's errors into texts that tell an administrator what to
+ * repair. */
 #include "proto/channel_tls.h"
 
 #include <errno.h>
@@ -39,7 +40,7 @@ static const struct saying certificate_faults[] = {
 	{ 0, NULL },
 };
 
-/* What the other side says of us. */
+/* Alerts: what the other side says of this end. */
 static const struct saying alerts[] = {
 	{ SSL_AD_BAD_CERTIFICATE, "bad certificate" },
 	{ SSL_AD_UNSUPPORTED_CERTIFICATE,
@@ -65,7 +66,7 @@ static const struct saying protocol_faults[] = {
 	{ 0, NULL },
 };
 
-/* NULL: there is none.  Tables end with words NULL. */
+/* The text for `code`; NULL: there is none.  A table ends with words NULL. */
 static const char *saying_find(const struct saying *table, long code)
 {
 	while (table->words != NULL && table->code != code)
@@ -161,7 +162,7 @@ static int say_ssl_fault(SSL *ssl, int code, bool is_open, char *ret_reason)
 	case SSL_R_UNEXPECTED_EOF_WHILE_READING:
 		return channel_reason_cut(is_open, ret_reason);
 	default:
-		/* The alerts that were received come after these. */
+		/* alerts that were received have numbers above these */
 		if (code >= SSL_AD_REASON_OFFSET &&
 		    saying_find(protocol_faults, code) == NULL)
 			return say_alert(code - SSL_AD_REASON_OFFSET,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The other's certificate, which was good in the handshake, looked at again by
- * rules that are newer. */
+/* Checks the certificate of the other side again, by newer rules.  It was good
+ * in the handshake. */
 #include "proto/channel.h"
 
 #include "proto/channel_tls.h"
@@ -9,8 +9,9 @@
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 
-/* The new rules bring no news of the date.  Who came in while it was good
- * stays, as without a reload; the next handshake looks at it. */
+/* An expired date is no reason to end the connection: a connection made while
+ * the certificate was valid stays, as it would without a reload.  The next
+ * handshake checks the date. */
 static int pass_over_dates(int is_good, X509_STORE_CTX *check)
 {
 	int fault = X509_STORE_CTX_get_error(check);

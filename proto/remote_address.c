@@ -10,7 +10,7 @@
 
 enum { PORT_DIGITS_MAX = 5 };
 
-/* Returns the port's text, and the host in ra->host; NULL: malformed. */
+/* Returns the text of the port, with the host in ra->host; NULL: malformed. */
 static const char *address_split(struct remote_address *ra, const char *text)
 {
 	const char *colon = strrchr(text, ':'), *end = colon;
@@ -32,7 +32,7 @@ static const char *address_split(struct remote_address *ra, const char *text)
 	return colon + 1;
 }
 
-/* Does not look names up, so it does not block. */
+/* Parse a numeric host.  Looks up no names, so it does not block. */
 static int read_number(struct remote_address *ra)
 {
 	static const struct addrinfo hints = {
@@ -49,8 +49,8 @@ static int read_number(struct remote_address *ra)
 	return err == EAI_MEMORY ? -ENOMEM : 0;
 }
 
-/* Digits only, any number of them.  getaddrinfo() would take them modulo
- * 65536, and so lead to somebody else. */
+/* Any number of digits, and nothing else.  getaddrinfo() would take the port
+ * modulo 65536, and so connect to another service. */
 static bool is_port(const char *digits)
 {
 	unsigned long port;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { NAME_BYTES = 32 };	/* the kernel's are at most 16 long */
+enum { NAME_BYTES = 32 };	/* the kernel's names have at most 16 bytes */
 
 static const struct tcp_patience usual = {
 	.idle_s = 15,
@@ -16,9 +16,9 @@ static const struct tcp_patience usual = {
 	.unacknowledged_ms = 30000,
 };
 
-/* One that paces (BBR) waits for a timer before each burst; with pages, which
- * are short bursts all, that is more than what the network takes.  Not every
- * user may have CUBIC where it is not the system's own. */
+/* A congestion control that paces (BBR) waits for a timer before each burst.
+ * Pages are short bursts, so this would take longer than the network.  CUBIC is
+ * not available to every user if it is not the system's default. */
 void tcp_options_avoid_pacing(int fd)
 {
 	static const char *const unpaced[] = { "cubic", "reno" };
@@ -34,7 +34,8 @@ void tcp_options_avoid_pacing(int fd)
 			return;
 }
 
-/* Without them all works as well, slower, or noticed later. */
+/* Failures are ignored: without an option all works, but slower, or a lost host
+ * is noticed later. */
 void tcp_options_set(int fd, const struct tcp_patience *patience)
 {
 	const struct tcp_patience *p = patience != NULL ? patience : &usual;

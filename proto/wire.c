@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Framing: packs and unpacks headers and messages, byte by byte and inside
- * the caller's memory.  It is not a carrier (it moves nothing) and not a
- * policy (whether a version or a type is welcome is for the caller to say).
+/* Framing: packs and unpacks headers and messages in the caller's memory.  It
+ * moves no bytes, and leaves it to the caller which versions and types to
+ * accept.
  *
- * Used from the client's SIGBUS handler: no malloc, no stdio, no locks, no
- * lazily allocated thread-local storage. */
+ * The client's SIGBUS handler uses it: no malloc, no stdio, no locks, no lazily
+ * allocated thread-local storage. */
 #include "proto/wire.h"
 
 #include <errno.h>
@@ -135,9 +135,9 @@ ProtobufCMessage *wire_unpack(const ProtobufCMessageDescriptor *descriptor,
 
 /* ---- names */
 
-/* "TYPE 99" by hand, because snprintf() is not async-signal-safe.  The
- * initial-exec model keeps the dynamic linker from allocating the buffer at
- * its first use, which may be inside a signal handler. */
+/* Makes "TYPE 99" by hand, because snprintf() is not async-signal-safe.  With
+ * the initial-exec model the dynamic linker does not allocate the buffer at its
+ * first use, which may be in a signal handler. */
 static const char *unknown_type_name(uint16_t type)
 {
 	static __thread char text[sizeof("TYPE 65535")]
