@@ -22,11 +22,12 @@
 
 enum { LOCK_TRIES = 15, OPEN_TRIES = 4 };
 
-/* As much is allocated between two looks at whether it is still wanted. */
+/* Allocate in pieces of this size, and check between two pieces whether to give
+ * up. */
 #define ALLOCATE_BYTES	(UINT64_C(1) << 30)
 
-/* Not blocking, or a FIFO would keep us waiting; but io_uring takes a file
- * that stays so at its word and fails with -EAGAIN. */
+/* O_NONBLOCK, because open() of a FIFO would block.  The flag is removed
+ * afterwards: io_uring would obey it and fail with -EAGAIN. */
 static int open_existing(struct swapfile_attempt *at)
 {
 	at->fd = open(at->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
@@ -34,7 +35,7 @@ static int open_existing(struct swapfile_attempt *at)
 	return at->fd < 0 || fcntl(at->fd, F_SETFL, 0) != 0 ? -errno : 0;
 }
 
-/* Open or make; between the two calls the file may come or go. */
+/* Open the file or make it.  Between the two calls it may appear or vanish. */
 static int open_or_create(struct swapfile_attempt *at)
 {
 	int err = -ENOENT;
@@ -58,8 +59,8 @@ static struct flock header_lock(void)
 			       .l_start = 0, .l_len = SWAPFILE_HEADER_BYTES };
 }
 
-/* A memd that was killed holds its lock until the kernel has cleaned up, some
- * milliseconds: that one is waited for. */
+/* Wait a little for the lock: a killed memd keeps it until the kernel has
+ * cleaned up, which takes some milliseconds. */
 static int swapfile_take_lock(struct swapfile_attempt *at)
 {
 	static const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
@@ -151,9 +152,9 @@ static int allocate_file(const struct swapfile_attempt *at)
 	return write_zeros(at, from);
 }
 
-/* Where writing in place is the exception, what is preallocated is given away
- * with the first write, and the next one finds no room on a full disk.  Only an
- * empty file can be told to be different. */
+/* On a file system that writes copies (btrfs), preallocated blocks are given
+ * away with the first write, and the next write finds no room on a full disk.
+ * This can be switched off only for an empty file. */
 static void avoid_copies(const struct swapfile_attempt *at)
 {
 	struct statfs fs;
@@ -203,8 +204,8 @@ static int fill_file(const struct swapfile_attempt *at)
 						   "that large");
 }
 
-/* Some file systems refuse O_DIRECT when it is set, some at the first read;
- * those in memory take it and cache all the same. */
+/* Some file systems refuse O_DIRECT when it is set, others at the first read.
+ * File systems in memory accept it and cache all the same. */
 static bool try_direct(int fd)
 {
 	void *block = aligned_alloc(SWAP_SLOT_BYTES, SWAP_SLOT_BYTES);
@@ -230,8 +231,8 @@ static bool is_at_path(const char *path, uint64_t device, uint64_t inode)
 	       now.st_ino == inode;
 }
 
-/* Leave nothing behind: a file we made is removed, unless another memd has
- * locked it meanwhile; one we grew is cut back. */
+/* Leave nothing behind: remove a file that was made here, unless another memd
+ * has locked it meanwhile; cut back a file that was grown. */
 static void swapfile_give_up(struct swapfile_attempt *at, int err)
 {
 	struct stat now;
@@ -249,8 +250,8 @@ static void swapfile_give_up(struct swapfile_attempt *at, int err)
 	at->is_locked = false;
 }
 
-/* Open and lock.  -ESTALE: its last owner removed the file while we waited
- * for the lock. */
+/* Open and lock the file.  -ESTALE: its last owner has removed it while we
+ * waited for the lock. */
 static int swapfile_open_locked(struct swapfile_attempt *at)
 {
 	int err = open_or_create(at);
@@ -260,7 +261,8 @@ static int swapfile_open_locked(struct swapfile_attempt *at)
 	if (err == 0)
 		err = swapfile_take_lock(at);
 	if (err == 0)
-		err = swapfile_check_owner(at);	/* its size, once locked */
+		/* Again: it is locked now, so its size is final. */
+		err = swapfile_check_owner(at);
 	if (err == 0 && !is_at_path(at->path, at->st.st_dev, at->st.st_ino))
 		err = swapfile_refuse(at, -ESTALE, "is being replaced again "
 				      "and again; choose another swap_file");
@@ -357,7 +359,7 @@ int swapfile_probe(const char *path, uint64_t size_bytes, char *ret_reason,
 	return err;
 }
 
-/* Returns whether it is there, has contents and is written by copying. */
+/* True if the file exists, is not empty, and is written by copying. */
 static bool is_copied(const char *path)
 {
 	int flags = 0, fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
