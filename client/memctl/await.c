@@ -7,16 +7,17 @@
 
 enum {
 	PAUSE_MS = 50,
-	/* Between bind() and chmod() of the socket nobody may connect. */
+	/* The daemon's socket denies all connections between its bind() and
+	 * chmod(). */
 	DENIALS_MAX = 20,
 };
 
 struct awaiting {
 	const struct memctl *mc;
-	uint64_t until_ns;		/* UINT64_MAX: no end */
-	unsigned denials;		/* in a row */
+	uint64_t until_ns;		/* UINT64_MAX: no limit */
+	unsigned denials;		/* denied connections in a row */
 	bool has_failed;
-	struct failure failure;		/* the last one */
+	struct failure failure;		/* of the last attempt */
 };
 
 static bool await_is_denial(const struct failure *failure)
@@ -25,7 +26,7 @@ static bool await_is_denial(const struct failure *failure)
 	       (failure->code == EACCES || failure->code == EPERM);
 }
 
-/* May the same question find another answer a moment later? */
+/* True if the same question may get another answer a moment later. */
 static bool await_may_pass(const struct awaiting *aw)
 {
 	const struct failure *failure = &aw->failure;
@@ -44,7 +45,7 @@ static bool await_may_pass(const struct awaiting *aw)
 	return false;
 }
 
-/* One try ends when the waiting does. */
+/* The timeout of one attempt, which ends at until_ns at the latest. */
 static uint32_t await_timeout_ms(const struct awaiting *aw)
 {
 	uint64_t now_ns = clock_now_ns(), left_ms;
@@ -57,8 +58,8 @@ static uint32_t await_timeout_ms(const struct awaiting *aw)
 		(uint32_t)MIN(left_ms, (uint64_t)aw->mc->timeout_ms);
 }
 
-/* Why this try failed; but that it was cut short by the end of the waiting says
- * less than why the one before it failed. */
+/* Note why this attempt failed.  If it was cut short by the end of the waiting,
+ * keep the reason of the attempt before it, which says more. */
 static void await_note_failure(struct awaiting *aw,
 			       const struct failure *failure)
 {

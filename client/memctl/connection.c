@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One message at a time each way.  Every length is checked before anything is
- * allocated. */
+/* A connection to memd: see connection.h.  One message at a time in each
+ * direction.  Every length is checked before anything is allocated. */
 #include "client/memctl/connection.h"
 
 #include "client/memctl/socket.h"
@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Largest request memctl sends, header included: Replay with 1024 ranges of 14
+/* The largest request of memctl, with header: a Replay with 1024 ranges of 14
  * bytes and a name. */
 enum { REQUEST_BYTES_MAX = 16 * 1024 };
 
@@ -21,9 +21,9 @@ struct connection {
 	uint64_t last_request_id;
 	char server[WIRE_NAME_BYTES_MAX + 1];
 	char address[CONNECTION_SHOWN_BYTES];	/* for messages */
-	uint8_t *body;			/* of the message last read */
-	size_t body_size;		/* allocated */
-	struct failure *failure;	/* of this call; borrowed */
+	uint8_t *body;			/* of the message read last */
+	size_t body_size;		/* allocated bytes */
+	struct failure *failure;	/* of the current call; borrowed */
 };
 
 #define TYPE(name) MEMD__MESSAGE_TYPE__TYPE_##name
@@ -34,7 +34,8 @@ struct connection {
 
 static const struct connection_exchange {
 	uint16_t request, reply;
-	const ProtobufCMessageDescriptor *descriptor;	/* NULL: no body */
+	/* NULL: the reply has no body */
+	const ProtobufCMessageDescriptor *descriptor;
 } connection_questions[ASK_QUESTIONS] = {
 	ASKS(STATUS, STATUS, STATUS_REPLY, status_reply),
 	ASKS(SESSIONS, SESSIONS, SESSIONS_REPLY, sessions_reply),
@@ -85,7 +86,7 @@ static int connection_mistrust(const struct connection *c, const char *what)
 	return -EPROTO;
 }
 
-/* memd answered with an Error: its text is made for people. */
+/* memd has answered with an Error; its text is shown to the user. */
 static int connection_refuse(const struct connection *c,
 			     const struct wire_header *h)
 {
@@ -131,7 +132,7 @@ static int connection_receive(struct connection *c, uint64_t until_ns,
 	err = wire_header_unpack(raw, WIRE_REPLY_BYTES_MAX, &h);
 	if (err == -EMSGSIZE)
 		return connection_mistrust(c, "a message too long came");
-	if (err != 0 || h.payload_bytes != 0)	/* perhaps it is TLS */
+	if (err != 0 || h.payload_bytes != 0)	/* the peer may speak TLS */
 		return connection_mistrust(c, connection_is_plain_tcp(c) ?
 			"not the memd protocol, unless in TLS (add tls_ca, "
 			"tls_certificate and tls_key)" :
@@ -146,15 +147,15 @@ static int connection_receive(struct connection *c, uint64_t until_ns,
 	return 0;
 }
 
-/* An Error may come with id 0 when memd turns a connection away before it has
- * read anything. */
+/* An Error has id 0 if memd turns a connection away before it has read a
+ * request. */
 static bool connection_is_error(const struct wire_header *h, uint64_t id)
 {
 	return h->type == TYPE(ERROR) &&
 	       (h->request_id == id || h->request_id == 0);
 }
 
-/* Read until the answer to request `id` is in c->body. */
+/* Read messages until the answer to request `id` is in c->body. */
 static int connection_receive_answer(struct connection *c, uint64_t id,
 				     uint64_t until_ns,
 				     struct wire_header *ret_h)
@@ -181,7 +182,7 @@ static int connection_receive_answer(struct connection *c, uint64_t id,
 	return 0;
 }
 
-/* Send a request, await its answer, unpack that. */
+/* Send a request, wait for the answer, and unpack it. */
 static int connection_exchange(struct connection *c,
 			       const struct connection_exchange *ex,
 			       const ProtobufCMessage *request,
@@ -196,9 +197,10 @@ static int connection_exchange(struct connection *c,
 				   sizeof(raw));
 	int err;
 
-	ASSERT(length > 0);	/* they are built to fit */
-	/* Whoever turns us away says why before closing: read it even when
-	 * sending failed, where that has not been told already. */
+	ASSERT(length > 0);	/* REQUEST_BYTES_MAX is enough */
+	/* A memd that turns the connection away says why before it closes.  So
+	 * read its answer even if sending has failed, unless the reason is
+	 * known already. */
 	err = socket_send_all(&c->channel, raw, (size_t)length, until_ns);
 	if (err != 0 && (c->channel.ssl != NULL ||
 			 (err != -EPIPE && err != -ECONNRESET)))
@@ -265,7 +267,7 @@ void connection_show_address(const char *address,
 		snprintf(ret_shown, CONNECTION_SHOWN_BYTES, "%s", address);
 }
 
-/* Once, however often a command looks. */
+/* Warn once for each run. */
 static void connection_warn_if_old(const char *address)
 {
 	static bool is_said;

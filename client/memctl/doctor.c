@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl doctor: `memd --check` as the user who asks, then: does the daemon
- * answer?  What is checked is memd's business, not ours. */
+/* memctl doctor: runs `memd --check` as the calling user, and then checks
+ * whether the daemon answers.  memd decides what is checked. */
 #include "client/memctl/verbs.h"
 
 #include <errno.h>
@@ -31,12 +31,12 @@ static void doctor_take(struct memctl *mc, struct argp_state *state, int key,
 		wish->config = text;
 }
 
-/* Where memd may lie relative to the folder of memctl. */
+/* Where memd may be, relative to the folder of memctl. */
 static const char *const doctor_places[] = {
 	"", "../sbin/", "../libexec/", "../libexec/memd/",
 };
 
-/* Returns the path in buf, or NULL: search $PATH. */
+/* Returns the path of memd in buf; NULL: search $PATH. */
 static const char *doctor_find_memd(char *buf, size_t buf_size)
 {
 	char own[PATH_MAX];
@@ -60,7 +60,7 @@ static const char *doctor_find_memd(char *buf, size_t buf_size)
 	return NULL;
 }
 
-/* In the child; does not return. */
+/* Runs in the child, and does not return. */
 static void doctor_execute_memd(const char *config)
 {
 	char path[PATH_MAX + 32];
@@ -70,7 +70,8 @@ static void doctor_execute_memd(const char *config)
 			      (char *)config, NULL };
 
 	signal(SIGPIPE, SIG_DFL);
-	/* It may be ours, by its old name; to memd it is its `socket`. */
+	/* MEMD_SOCKET may be the old name of memctl's address.  memd would take
+	 * it for its setting `socket`. */
 	unsetenv("MEMD_SOCKET");
 	if (memd != NULL)
 		execv(memd, arguments);
@@ -79,7 +80,7 @@ static void doctor_execute_memd(const char *config)
 	_exit(127);
 }
 
-/* Returns the exit code of `memd --check`, or 127 when it was not found. */
+/* Returns the exit code of `memd --check`; 127: memd was not found. */
 static int doctor_check_system(const char *config)
 {
 	int status;

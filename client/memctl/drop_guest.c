@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl drop-guest: end what memd keeps for another host, who loses it. */
+/* memctl drop-guest: drops what memd keeps for another host, which loses it. */
 #include "client/memctl/verbs.h"
 
 #include "client/memctl/text.h"
@@ -41,7 +41,8 @@ static Memd__StoreInfo *drop_guest_find(const Memd__StoresReply *stores,
 	return NULL;
 }
 
-/* "store 3 of 192.0.2.7 (build.example), 3.0M of 64.0M used" */
+/* Describe a store: "store 3 of 192.0.2.7 (build.example), 3.0M of 64.0M
+ * used". */
 static void drop_guest_describe(Memd__StoreInfo *s, char *text,
 				size_t text_size)
 {
@@ -56,7 +57,8 @@ static void drop_guest_describe(Memd__StoreInfo *s, char *text,
 		 text_clean(s->peer), has_name ? ")" : "", used, size);
 }
 
-/* Returns an exit code; whatever is not OK has been said. */
+/* Ask the user.  Returns an exit code; if it is not OK, a message was
+ * printed. */
 static int drop_guest_confirm(const char *what)
 {
 	char answer[16];
@@ -89,7 +91,7 @@ static const struct view drop_guest_view = {
 	.form = REPORT_FORM(ROWS, "drop-guest", drop_guest_columns),
 };
 
-/* The answer to the first question says what would be lost. */
+/* The answer to the first question (the stores) says what would be lost. */
 static int drop_guest_say(const struct memctl *mc)
 {
 	const struct drop_guest_wish *wish = mc->wish;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The texts of failures.  Prints nothing. */
+/* Texts of failures.  Prints nothing. */
 #include "client/memctl/failure.h"
 
 #include "client/memctl/text.h"
@@ -20,7 +20,7 @@ void failure_set(struct failure *failure, enum failure_kind kind, int code,
 	text_clean(failure->text);
 }
 
-/* A file's name that nobody gives to one. */
+/* True if the text looks like HOST:PORT and not like the name of a socket. */
 static bool failure_is_host_and_port(const char *text)
 {
 	const char *colon = strrchr(text, ':');
@@ -39,7 +39,7 @@ void failure_set_connect(struct failure *failure, const char *address,
 {
 	static const struct {
 		int code;
-		const char *before, *after;	/* the address */
+		const char *before, *after;	/* texts around the address */
 	} rows[] = {
 		{ ENOENT, "no memd at", ": " START },
 		{ ENOTDIR, "no memd at", ": " START },
@@ -89,7 +89,7 @@ void failure_set_connect_tcp(struct failure *failure, const char *address,
 void failure_set_tls(struct failure *failure, const char *address,
 		     const char *reason, bool is_open, int code)
 {
-	/* One of the two does not believe the other, who is not allowed. */
+	/* One side does not trust the certificate of the other. */
 	if (code == EACCES)
 		failure_set(failure, FAILURE_CONNECT, code,
 			    "no TLS with %s: %s: check tls_ca, "

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl faults: how many of each kind, and how long they took. */
+/* memctl faults: the number of faults of each kind, and how long they took. */
 #include "client/memctl/verbs.h"
 
 #include <string.h>
 
 enum { BAR_WIDTH = 40 };
 
-/* Where there are none, none has taken any time. */
+/* If there are no faults of a kind, their times are unknown. */
 static void faults_add_time(struct report *rp, const void *message)
 {
 	const Memd__FaultKind *kind = message;
@@ -43,7 +43,7 @@ static const struct view faults_view = {
 	.rows = "kind",
 };
 
-/* ---- how the times are distributed */
+/* ---- distribution of the times */
 
 static const struct report_column histogram_columns[] = {
 	COLUMN("KIND", "kind", TEXT),
@@ -53,7 +53,7 @@ static const struct report_column histogram_columns[] = {
 	COLUMN("SHARE", NULL, TEXT, .flags = REPORT_TRUNCATE),
 };
 
-/* A bar as long as the bucket's share of its kind's largest bucket. */
+/* Add a bar: the bucket's count relative to the largest bucket of its kind. */
 static void faults_add_bar(struct report *rp, uint64_t count, uint64_t largest)
 {
 	char bar[BAR_WIDTH + 1];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl iostat: what goes in and out, a line for each interval, the first of
- * them for all the time since memd started.  Made of memd's counters, asked
- * for on one connection. */
+/* memctl iostat: input and output, one line for each interval.  The first line
+ * is for the whole time since memd started.  The figures come from memd's
+ * counters, which are read on one connection. */
 #include "client/memctl/verbs.h"
 
 #include "common/clock.h"
@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 struct iostat {
-	uint64_t interval_ms;		/* 0: one line, no more */
-	uint64_t count_max;		/* 0: no end */
+	uint64_t interval_ms;		/* 0: one line only */
+	uint64_t count_max;		/* 0: no limit */
 	struct report *report;
 };
 
@@ -23,7 +23,7 @@ enum figure {
 	FIGURES
 };
 
-/* As memd calls them. */
+/* The names of memd's counters. */
 static const char *const iostat_names[FIGURES] = {
 	[PAGES_READ] = "pages_read", [PAGES_WRITTEN] = "written",
 	[READ_BYTES] = "store_read_bytes", [WRITE_BYTES] = "store_write_bytes",
@@ -69,7 +69,7 @@ static const struct report_column iostat_columns[] = {
 static const struct report_form iostat_form =
 	REPORT_FORM(STREAM, "iostat", iostat_columns);
 
-/* ---- a sample */
+/* ---- samples */
 
 static double iostat_find(const Memd__CountersReply *reply, const char *name)
 {
@@ -94,7 +94,7 @@ static int iostat_take_sample(struct connection *c, struct sample *s)
 	return EXIT_CODE_OK;
 }
 
-/* What it was when memd started. */
+/* Make a sample of the time when memd started. */
 static int iostat_take_start(struct connection *c, const struct sample *now,
 			     struct sample *ret_start)
 {
@@ -112,7 +112,7 @@ static int iostat_take_start(struct connection *c, const struct sample *now,
 	return EXIT_CODE_OK;
 }
 
-/* ---- a line */
+/* ---- lines */
 
 static void iostat_add_number(struct report *rp, double number)
 {
@@ -149,7 +149,7 @@ static void iostat_add_line(struct report *rp, const struct sample *from,
 
 /* ---- the command */
 
-/* Sleep until then.  False: nobody reads our output any more. */
+/* Sleep until then_ns.  False: the reader of the output has gone. */
 static bool iostat_wait_until(uint64_t then_ns)
 {
 	struct pollfd out = { .fd = STDOUT_FILENO, .events = 0 };

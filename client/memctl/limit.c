@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl limit: how many frames and how much mapped memory a session or a
- * user may have; `limit set` changes that. */
+/* memctl limit: shows how many frames and how much mapped memory a session or a
+ * user may have.  `limit set` changes that. */
 #include "client/memctl/verbs.h"
 
 #include <pwd.h>
 #include <string.h>
 
-enum { UNIT_BYTES = 4096 };	/* limits are counted in these */
+enum { UNIT_BYTES = 4096 };	/* limits are counted in units */
 
 /* -------------------------------------------------------------------- show */
 
@@ -56,7 +56,8 @@ static const struct argp_option limit_set_options[] = {
 	{ 0 },
 };
 
-/* A bare number counts units; with a unit it is a size, rounded up. */
+/* A number without a unit counts frames; a number with a unit is a size, and is
+ * rounded up. */
 static uint64_t limit_parse_frames(struct argp_state *state, const char *text)
 {
 	uint64_t value;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl: the administrator's view into memd.  Here: how the program starts and
- * ends; the subcommands are in verbs.c. */
+/* memctl: the administrator's tool for memd.  This file starts and ends the
+ * program.  The subcommands are in verbs.c. */
 #include "client/memctl/verbs.h"
 
 #include <errno.h>
@@ -12,10 +12,10 @@
 
 struct start {
 	struct memctl mc;
-	int command_idx;		/* 0: no command was given */
+	int command_idx;		/* 0: there is no command */
 };
 
-/* Options before the name of the command; at the name it stops. */
+/* Take the options before the command's name.  The name ends the parsing. */
 static error_t main_take_key(int key, char *text, struct argp_state *state)
 {
 	struct start *start = state->input;
@@ -47,7 +47,7 @@ static const struct argp main_argp = {
 	       "commands, `memctl COMMAND --help' explains one.",
 };
 
-/* Has whoever reads our output closed it? */
+/* True if the reader of the output has closed it. */
 static bool main_is_reader_gone(void)
 {
 	struct pollfd pfd = { .fd = STDOUT_FILENO };
@@ -55,8 +55,8 @@ static bool main_is_reader_gone(void)
 	return poll(&pfd, 1, 0) == 1 && (pfd.revents & (POLLERR | POLLHUP));
 }
 
-/* Output that could not be written must not look like success, except that
- * the reader may stop reading (| head) whenever it likes. */
+/* If output could not be written, the exit status must not say success.
+ * Exception: a reader may stop reading at any time (| head). */
 static int main_finish_output(int exit_code)
 {
 	errno = 0;
@@ -78,7 +78,8 @@ int main(int argc, char **argv)
 	static char name[] = "memctl";
 	const struct verb *verb;
 
-	setlocale(LC_CTYPE, "");	/* widths and UTF-8; numbers stay C */
+	/* For widths and UTF-8; numbers stay in C. */
+	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
 	argp_err_exit_status = EXIT_CODE_USAGE;
 	argv[0] = name;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl maps: what one client has mapped, shown as pmap(1) does. */
+/* memctl maps: the segments that one client has mapped, in the style of
+ * pmap(1). */
 #include "client/memctl/verbs.h"
 
 #include <inttypes.h>
@@ -40,7 +41,7 @@ static const struct report_column maps_columns[] = {
 	COLUMN("NAME", "name", TEXT, .flags = REPORT_TRUNCATE),
 };
 
-/* Programs can add up for themselves. */
+/* The total is for people only; programs can add up. */
 static void maps_add_total(struct report *rp, const struct memctl *mc)
 {
 	const Memd__SegmentsReply *maps = mc->reply;

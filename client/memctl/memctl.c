@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Asking memd, and turning what goes wrong into a line and an exit code. */
+/* Asks memd, and turns failures into messages and exit codes. */
 #include "client/memctl/memctl.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@ void memctl_complain(const char *format, ...)
 {
 	va_list args;
 
-	fflush(stdout);	/* what came before shall stand before */
+	fflush(stdout);	/* earlier output comes first */
 	fputs("memctl: ", stderr);
 	va_start(args, format);
 	vfprintf(stderr, format, args);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The order itself; its file is order_file.c. */
+/* The order of pages: see order.h.  order_file.c reads and writes its file. */
 #include "client/memctl/order.h"
 
 #include <string.h>
@@ -41,8 +41,8 @@ bool order_find_named(const struct order *o, uint32_t number, const char *name,
 	return false;
 }
 
-/* Make room for one more in an array of `count` elements, at most `most`.
- * Returns the array, or NULL, and then it stays as it was. */
+/* Make room for one more element in an array of `count` elements, at most
+ * `most`.  Returns the array; NULL: the array is unchanged. */
 static void *order_grow(void *array, size_t size, uint32_t count,
 			uint32_t *capacity, uint32_t most)
 {

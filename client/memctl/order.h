@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* In which order programs came to use which pages of which segments, and the
- * file it is kept in: what `trace --save` writes and `replay` reads.  Asks
- * memd nothing and prints nothing.
+/* The order in which programs used pages of segments, and the file for it,
+ * which `trace --save` writes and `replay` reads.  This module does not ask
+ * memd, and prints nothing.
  *
- * The file is text.  Its first line is "memd-order 1".  Each line after it has
- * a segment's name, its first page and how many there are, separated by one
- * tab; pages are counted from 0 in pages of the segment.  In place of a name a
- * private segment has '/' and its number, for a name contains no '/'. */
+ * The file is text.  Its first line is "memd-order 1".  Each other line has the
+ * name of a segment, the first page, and the number of pages, separated by one
+ * tab.  Pages are counted from 0, in pages of the segment.  A private segment
+ * has '/' and its number in place of a name; a name contains no '/'. */
 #ifndef MEMD_MEMCTL_ORDER_H
 #define MEMD_MEMCTL_ORDER_H
 
@@ -26,11 +26,11 @@ enum {
 };
 
 struct order_segment {
-	char name[WIRE_NAME_BYTES_MAX + 1];	/* empty: private */
-	uint32_t number;		/* of a private one, or if traced */
+	char name[WIRE_NAME_BYTES_MAX + 1];	/* "": private */
+	uint32_t number;		/* set if private, or while tracing */
 	uint64_t page_count;
-	struct seen_pages seen;		/* while it is traced: to take each
-					 * page once */
+	/* While tracing: to take each page once. */
+	struct seen_pages seen;
 };
 
 /* Pages [first, first + count); the end is at most ORDER_PAGE_END. */
@@ -38,7 +38,7 @@ struct order_run {
 	uint32_t first, count;
 };
 
-/* Pages of one segment that came one after the other. */
+/* Consecutive pages of one segment. */
 struct order_step {
 	uint32_t segment_idx;
 	struct order_run run;
@@ -50,55 +50,56 @@ struct order {
 	struct order_step *step;
 	uint32_t step_count, step_capacity;
 	uint64_t page_count;
-	bool is_full;			/* takes no more */
+	bool is_full;			/* no more can be added */
 };
 
 void order_init(struct order *o);
 void order_fini(struct order *o);
 
-/* The segment with this number, or NULL. */
+/* The segment with this number; NULL: none. */
 struct order_segment *order_find(const struct order *o, uint32_t number);
 
-/* Find one by number (0: has a name) and name, beginning at *segment_idx and
- * leaving its index there.  False: it is not known. */
+/* Find a segment by number (0: it has a name) and name.  The search starts at
+ * *segment_idx, which becomes its index.  False: there is none. */
 bool order_find_named(const struct order *o, uint32_t number, const char *name,
 		      uint32_t *segment_idx);
 
-/* Make a segment known, once; name: "" for a private one.  NULL: no memory, or
- * too many.  Pointers to others become invalid. */
+/* Add a segment, once; name "": private.  NULL: no memory, or too many.
+ * Pointers to other segments become invalid. */
 struct order_segment *order_add_segment(struct order *o, uint32_t number,
 					const char *name);
 
-/* These pages of a known segment came; those that had come are left out. */
+/* Add pages of a segment, except those that were added before. */
 void order_add(struct order *o, struct order_segment *segment, uint64_t first,
 	       uint64_t count);
 
-/* The same without looking whether they had come. */
+/* As order_add(), without looking for pages that were added before. */
 void order_add_run(struct order *o, struct order_segment *segment,
 		   struct order_run run);
 
-/* Read a file.  0; or -errno and a line in ret_reason that names the file, and
- * where its content is wrong (-EINVAL) the line. */
+/* Read a file.  0; or -errno, with one line in ret_reason that names the file
+ * and, if its content is wrong (-EINVAL), the line. */
 int order_read(struct order *o, const char *path, char *ret_reason,
 	       size_t reason_size) MUST_CHECK;
 
-/* A file that appears under its name complete, or not at all. */
+/* A file that appears under its name completely or not at all. */
 struct order_file {
 	char *path, *temporary;
 	FILE *stream;
 };
 
-/* Begin to write one.  What is there under that name must be a regular file,
- * and stays until order_file_commit().  0, or -errno and a line. */
+/* Begin to write a file.  If the name exists, it must be a regular file, which
+ * stays until order_file_commit().  0, or -errno with a reason. */
 int order_file_open(struct order_file *of, const char *path, char *ret_reason,
 		    size_t reason_size) MUST_CHECK;
 
-/* Write all and give it its name.  0, or -errno and a line.  The file is
- * closed in either case. */
+/* Write everything, and rename the file to its name.  0, or -errno with a
+ * reason.  The file is closed in either case. */
 int order_file_commit(struct order_file *of, const struct order *o,
 		      char *ret_reason, size_t reason_size) MUST_CHECK;
 
-/* Leave no trace of it.  Accepts one that was not opened, or is closed. */
+/* Remove the unfinished file.  Accepts one that was not opened, or is
+ * closed. */
 void order_file_abort(struct order_file *of);
 
 #endif

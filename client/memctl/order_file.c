@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading and writing the file of an order; its form is in order.h. */
+/* Reads and writes the file of an order.  order.h describes its form. */
 #include "client/memctl/order.h"
 
 #include <ctype.h>
@@ -13,7 +13,7 @@
 
 #define FIRST_LINE	"memd-order 1"
 
-/* The longest right line: a name, two numbers, two tabs. */
+/* The longest valid line: a name, two numbers, two tabs. */
 enum { LINE_BYTES_MAX = WIRE_NAME_BYTES_MAX + 2 * 11 };
 
 /* ---- reading */
@@ -39,7 +39,8 @@ static int order_refuse(const struct order_reader *rd, const char *format, ...)
 	return -EINVAL;
 }
 
-/* Digits only, at most `most`, then `end`.  NULL: something else. */
+/* Parse digits, at most `most`, followed by `end`.  Returns the text behind
+ * them; NULL: the text is something else. */
 static const char *order_parse_number(const char *text, char end,
 				      uint64_t most, uint64_t *ret_number)
 {
@@ -58,8 +59,8 @@ static const char *order_parse_number(const char *text, char end,
 	return end == '\0' ? text : text + 1;
 }
 
-/* The segment a line begins with, made known when it is new.  *segment_idx is
- * that of the line before. */
+/* Find or add the segment whose name begins the line.  *segment_idx is the
+ * segment of the line before. */
 static int order_take_name(const struct order_reader *rd, struct order *o,
 			   const char *name, uint32_t *segment_idx)
 {
@@ -113,7 +114,8 @@ static int order_take_line(const struct order_reader *rd, struct order *o,
 					 ORDER_STEPS_MAX) : 0;
 }
 
-/* The next line, without its end.  1, 0 at the end of the file, or -errno. */
+/* Read the next line, without its newline.  Returns 1, 0 (end of file), or
+ * -errno. */
 static int order_next_line(struct order_reader *rd, FILE *stream,
 			   char line[LINE_BYTES_MAX + 2])
 {
@@ -179,7 +181,7 @@ int order_read(struct order *o, const char *path, char *ret_reason,
 
 /* ---- writing */
 
-/* `why` NULL: the error's text. */
+/* `why` NULL: use the text of `err`. */
 static int order_file_fail(struct order_file *of, const char *path,
 			   const char *why, int err, char *ret_reason,
 			   size_t reason_size)
@@ -197,7 +199,7 @@ int order_file_open(struct order_file *of, const char *path, char *ret_reason,
 	struct stat st;
 	int fd = -1, err = 0;
 
-	/* Links are followed: they are to stay. */
+	/* Follow symbolic links, so that they stay. */
 	*of = (struct order_file){ .path = realpath(path, NULL) };
 	if (of->path == NULL && errno == ENOENT && path[0] != '\0')
 		of->path = strdup(path);
@@ -212,7 +214,7 @@ int order_file_open(struct order_file *of, const char *path, char *ret_reason,
 	} else if ((fd = mkostemp(of->temporary, O_CLOEXEC)) < 0) {
 		err = errno;
 		free(of->temporary);
-		of->temporary = NULL;	/* it is not there */
+		of->temporary = NULL;	/* the file does not exist */
 	} else if ((of->stream = fdopen(fd, "w")) == NULL) {
 		err = errno;
 		close(fd);
@@ -221,7 +223,7 @@ int order_file_open(struct order_file *of, const char *path, char *ret_reason,
 					      reason_size);
 }
 
-/* The permissions of any new file, where mkostemp() gives 0600. */
+/* Give the file the usual permissions of a new file; mkostemp() gives 0600. */
 static int order_file_set_mode(FILE *stream)
 {
 	mode_t mask = umask(0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl ps: the sessions, shown as ps(1) shows processes; for people those of
- * other hosts, which have no process here, are a table of their own. */
+/* memctl ps: shows the sessions, in the style of ps(1).  In tables, sessions
+ * from other hosts, which have no process here, are in a table of their own. */
 #include "client/memctl/verbs.h"
 
 #include <stdio.h>
@@ -80,13 +80,13 @@ static bool ps_is_remote(const struct memctl *mc, const void *row)
 	return s->host != NULL;
 }
 
-/* For programs all, for people those of this host. */
+/* Programs get all sessions; the first table has only those of this host. */
 static bool ps_is_wanted(const struct memctl *mc, const void *row)
 {
 	return mc->style.format != REPORT_TABLE || !ps_is_remote(mc, row);
 }
 
-/* Sessions of one process are in the order in which they came. */
+/* Sessions of one process are in the order in which they were opened. */
 static const struct view ps_view = {
 	.form = REPORT_FORM(ROWS, "ps", ps_columns),
 	.rows = "session", .order = { "pid", "session" },
@@ -117,7 +117,7 @@ static const struct argp_option ps_options[] = {
 	{ 0 },
 };
 
-/* But for the process, the largest first. */
+/* Except for the process, the largest comes first. */
 static void ps_take(struct memctl *mc, struct argp_state *state, int key,
 		    char *text)
 {

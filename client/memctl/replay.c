@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl replay: have memd bring in the pages that `trace --save` saved.
+/* memctl replay: has memd bring in the pages that `trace --save` has saved.
  *
- * The file's steps go out in windows, and those of a window in one request for
- * each of its segments: so segments that were used in turns come in turns. */
+ * The steps of the file are sent in windows.  The steps of a window go out in
+ * one request for each segment, so segments that were used in turns are brought
+ * in in turns. */
 #include "client/memctl/order.h"
 #include "client/memctl/verbs.h"
 
@@ -11,7 +12,7 @@
 
 enum replay_state { WANTED, IS_PRIVATE, IS_MISSING, IS_SHORT };
 
-/* What became of one segment of the file. */
+/* The result for one segment of the file. */
 struct replay_result {
 	enum replay_state state;
 	uint64_t asked_pages;
@@ -25,7 +26,7 @@ struct replay {
 
 /* ---- asking */
 
-/* Ask for `count` runs of a segment.  Returns an exit code; failures have been
+/* Ask for `count` runs of a segment.  Returns an exit code; a failure was
  * printed. */
 static int replay_ask(struct replay *rp, uint32_t segment_idx,
 		      const struct order_run *run, size_t count)
@@ -61,8 +62,7 @@ static int replay_ask(struct replay *rp, uint32_t segment_idx,
 	return EXIT_CODE_OK;
 }
 
-/* All steps of the window that are of the segment of its first, which is
- * wanted. */
+/* Ask for all steps of the window that have the segment of its first step. */
 static int replay_ask_segment(struct replay *rp, const struct order_step *step,
 			      size_t count)
 {
@@ -75,7 +75,7 @@ static int replay_ask_segment(struct replay *rp, const struct order_step *step,
 	return replay_ask(rp, step[0].segment_idx, run, run_count);
 }
 
-/* Was the segment of step `idx` asked for with a step before it? */
+/* True if an earlier step of the window has the segment of step `idx`. */
 static bool replay_is_asked(const struct order_step *step, size_t idx)
 {
 	for (size_t i = 0; i < idx; i++)
@@ -115,7 +115,7 @@ static int replay_ask_all(struct replay *rp)
 	return EXIT_CODE_OK;
 }
 
-/* ---- telling */
+/* ---- showing the result */
 
 static const char *replay_text_of(const struct replay_result *result,
 				  uint64_t pages)
@@ -161,7 +161,7 @@ static int replay_tell(const struct memctl *mc, const struct replay *rp)
 	return memctl_finish(report);
 }
 
-/* None of them is there.  Why. */
+/* None of the segments exists.  Returns why. */
 static const char *replay_reason_of(const struct replay *rp)
 {
 	for (uint32_t i = 0; i < rp->order.segment_count; i++)
@@ -183,7 +183,7 @@ static bool replay_is_anything_there(const struct replay *rp)
 
 /* ---- the command */
 
-/* Returns an exit code; failures have been printed. */
+/* Returns an exit code; a failure was printed. */
 static int replay_follow(const struct memctl *mc, struct replay *rp)
 {
 	int code = memctl_connect(mc, &rp->connection);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Cells become strings as soon as they are added, in the form their style
- * wants; rows then go to libsmartcols (tables and whole JSON documents) or
- * straight to stdout (raw lines and streams, which libsmartcols has not). */
+/* Reports: see report.h.  A cell becomes a string when it is added, in the form
+ * of the style.  Rows then go to libsmartcols (tables and JSON documents), or
+ * directly to stdout (raw lines and streams, which libsmartcols cannot
+ * print). */
 #include "client/memctl/report.h"
 
 #include "client/memctl/field.h"
@@ -19,10 +20,11 @@ enum { UNIT_BYTES = 4096 };
 struct report {
 	struct report_form form;
 	struct libscols_table *table;	/* NULL: rows go to stdout at once */
-	char *cell[REPORT_COLUMNS_MAX];	/* of the row; NULL: hidden, unknown */
+	/* Of the row; NULL: hidden or unknown. */
+	char *cell[REPORT_COLUMNS_MAX];
 	size_t cell_count;		/* added to the row so far */
 	const void *context;		/* of the row */
-	bool has_header;		/* (stream) printed */
+	bool has_header;		/* stream: the header was printed */
 	bool is_out_of_memory;
 };
 
@@ -137,7 +139,7 @@ static const struct report_column *report_column(const struct report *rp)
 	return &rp->form.columns[rp->cell_count];
 }
 
-/* The next cell of the row is this string; NULL: not known. */
+/* Add the next cell of the row; NULL: unknown. */
 static void report_add_cell(struct report *rp, const char *string)
 {
 	const struct report_column *col = report_column(rp);
@@ -162,7 +164,8 @@ void report_unknown(struct report *rp)
 void report_text(struct report *rp, const char *text)
 {
 	ASSERT(!report_form_is_numeric(report_column(rp)->type));
-	/* libsmartcols prints an empty text as null: so be it in raw, too. */
+	/* libsmartcols prints an empty text as null.  Do the same for raw
+	 * output. */
 	if (text != NULL && text[0] == '\0' && !report_is_for_people(rp))
 		text = NULL;
 	report_add_cell(rp, text);
@@ -217,7 +220,7 @@ void report_decimal(struct report *rp, double number)
 	char buf[64];
 
 	ASSERT(report_column(rp)->type == REPORT_DECIMAL);
-	if (!isfinite(number)) {	/* JSON has no word for it */
+	if (!isfinite(number)) {	/* JSON cannot express it */
 		report_unknown(rp);
 		return;
 	}
@@ -234,7 +237,7 @@ void report_flag(struct report *rp, bool flag)
 	ASSERT(report_column(rp)->type == REPORT_FLAG);
 	if (report_is_for_people(rp))
 		report_add_cell(rp, flag ? "yes" : "no");
-	else if (rp->table != NULL)	/* JSON: what libsmartcols reads */
+	else if (rp->table != NULL)	/* JSON, through libsmartcols */
 		report_add_cell(rp, flag ? "1" : "0");
 	else
 		report_add_cell(rp, flag ? "true" : "false");
@@ -343,8 +346,8 @@ void report_row(struct report *rp, const void *message, const void *context)
 
 /* --------------------------------------------------------------------- rows */
 
-/* A list that has items is printed as an array, an item for each line; one
- * without is null, where libsmartcols would print [null]. */
+/* Print a list that has items as an array, one item for each line.  An empty
+ * list is null; as an array, libsmartcols would print [null]. */
 static void report_become_array(struct libscols_column *column)
 {
 	scols_column_set_json_type(column, SCOLS_JSON_ARRAY_STRING);
@@ -395,8 +398,8 @@ void report_end_row(struct report *rp)
 	report_forget_row(rp);
 }
 
-/* libsmartcols prints nothing at all for a table without rows; people shall
- * see that it is empty, and programs a whole document. */
+/* libsmartcols prints nothing for a table without rows.  Print the header for
+ * people, and a complete document for programs. */
 static void report_print_empty(const struct report *rp)
 {
 	size_t count = scols_table_get_ncols(rp->table);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How a report looks: its columns, and what of them a style shows.  Knows no
- * cells. */
+/* The form of a report: its columns, and which of them a style shows.  It has
+ * no cells. */
 #ifndef MEMD_MEMCTL_REPORT_FORM_H
 #define MEMD_MEMCTL_REPORT_FORM_H
 
@@ -12,38 +12,41 @@ enum report_format { REPORT_TABLE, REPORT_JSON, REPORT_RAW };
 
 struct report_style {
 	enum report_format format;
-	bool exact_bytes;	/* people, too, get sizes in bytes */
-	bool is_long;		/* people get the REPORT_LONG columns */
+	bool exact_bytes;	/* in tables too, sizes are in bytes */
+	bool is_long;		/* tables have the REPORT_LONG columns */
 };
 
-/* What a cell is, and of which field of a message it is made. */
+/* The type of a cell, and the field that it is made of. */
 enum report_type {
 	REPORT_TEXT,
-	REPORT_USER, REPORT_GROUP,	/* the name, of an id */
-	REPORT_SPAN,		/* "3d 04h", of milliseconds */
-	REPORT_LIST,		/* texts, separated by newlines; repeated */
+	REPORT_USER, REPORT_GROUP,	/* the name of an id */
+	REPORT_SPAN,		/* "3d 04h", from milliseconds */
+	/* A repeated field; texts separated by newlines. */
+	REPORT_LIST,
 	REPORT_FLAG,		/* true or false; absent: false */
-	/* Those from here on are numbers. */
+	/* All types from here on are numbers. */
 	REPORT_NUMBER,
 	REPORT_SIZE,		/* bytes */
 	REPORT_TIME,		/* nanoseconds */
 	REPORT_DECIMAL,
-	/* A session, which people see, and name on a command line, as s12; 0 is
-	 * none.  And a client: its process `pid`, or where that is 0, as it is
-	 * not seen from here, its `session`, for programs null. */
+	/* SESSION: in tables and on the command line a session is written s12;
+	 * 0 is none.  CLIENT: the process `pid`; if it is 0, because the
+	 * process is not visible here, tables have `session`, and programs get
+	 * null. */
 	REPORT_SESSION, REPORT_CLIENT,
 };
 
 /* Properties of a column. */
 enum {
-	REPORT_TRUNCATE = 1,	/* cut it first when the line is too long */
-	REPORT_WRAP = 2,	/* or wrap it */
+	REPORT_TRUNCATE = 1,	/* truncated first if the line is too long */
+	REPORT_WRAP = 2,	/* wrapped if the line is too long */
 	REPORT_LONG = 4,	/* only with report_style.is_long */
-	REPORT_UNITS = 8,	/* the field counts units of 4 KiB */
-	REPORT_NOT_ZERO = 16,	/* 0 is as good as absent */
-	REPORT_LIMIT = 32,	/* the same, for people only */
-	REPORT_OR_ZERO = 64,	/* absent is as good as 0 */
-	REPORT_OR_EMPTY = 128,	/* people see nothing where nothing is */
+	REPORT_UNITS = 8,	/* the field counts 4 KiB units */
+	REPORT_NOT_ZERO = 16,	/* 0 is shown as absent */
+	REPORT_LIMIT = 32,	/* the same, in tables only */
+	REPORT_OR_ZERO = 64,	/* absent is shown as 0 */
+	/* In tables, an empty text is shown as nothing. */
+	REPORT_OR_EMPTY = 128,
 };
 
 enum { REPORT_COLUMNS_MAX = 40 };
@@ -51,13 +54,13 @@ enum { REPORT_COLUMNS_MAX = 40 };
 struct report;
 
 struct report_column {
-	const char *header;	/* for people; NULL: not for them */
-	const char *key;	/* for programs, stable; NULL: not for them */
+	const char *header;	/* for people; NULL: not in tables */
+	const char *key;	/* for programs, stable; NULL: only in tables */
 	enum report_type type;
 	unsigned flags;
-	int width;		/* of a stream's column; else unused */
-	const char *field;	/* of the message; NULL: called as the key */
-	/* Where the cell is no field: adds it. */
+	int width;		/* for streams */
+	const char *field;	/* of the message; NULL: named like the key */
+	/* If the cell is not made of one field: adds the cell. */
 	void (*add)(struct report *rp, const void *message);
 };
 
@@ -68,7 +71,7 @@ struct report_column {
 enum report_shape {
 	REPORT_ROWS,		/* printed together by report_print() */
 	REPORT_RECORD,		/* one row, for programs only */
-	REPORT_STREAM,		/* each row printed when it ends */
+	REPORT_STREAM,		/* each row is printed when it ends */
 };
 
 struct report_form {
@@ -76,7 +79,7 @@ struct report_form {
 	const char *name;
 	const struct report_column *columns;
 	size_t column_count;
-	struct report_style style;	/* report_create() knows it */
+	struct report_style style;	/* set by report_create() */
 };
 
 #define REPORT_FORM(shape_, name_, columns_)				\
@@ -93,7 +96,7 @@ static inline bool report_form_is_for_people(const struct report_form *form)
 	return form->style.format == REPORT_TABLE;
 }
 
-/* Does the column appear? */
+/* True if the column is shown. */
 static inline bool report_form_shows(const struct report_form *form,
 				     const struct report_column *col)
 {

@@ -36,7 +36,8 @@ static void report_line_print_row(const struct report_form *form,
 	putchar('\n');
 }
 
-/* A text_clean() string has no control characters left to escape. */
+/* The text is clean (text_clean()), so it has no control characters to
+ * escape. */
 static void report_line_print_quoted(const char *text)
 {
 	putchar('"');
@@ -71,8 +72,8 @@ static void report_line_print_json(const struct report_form *form,
 	fputs("}\n", stdout);
 }
 
-/* A stream's columns cannot be fitted to rows yet to come: fixed widths.  No
- * cells: the header. */
+/* The columns of a stream have fixed widths, because later rows are not known.
+ * No cells: print the header. */
 static void report_line_print_table(const struct report_form *form,
 				    char *const *cell)
 {

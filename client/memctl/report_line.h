@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows that go straight to stdout, one a line: raw ones, and streams in any
- * form, which libsmartcols does not have. */
+/* Prints rows directly to stdout, one on each line: raw rows, and streams in
+ * any format, which libsmartcols cannot print. */
 #ifndef MEMD_MEMCTL_REPORT_LINE_H
 #define MEMD_MEMCTL_REPORT_LINE_H
 
 #include "client/memctl/report_form.h"
 
-/* Print a row: a text for each of the form's columns, NULL where none is known.
- * cell NULL: print the header, where the style has one. */
+/* Print a row: one text for each column of the form; NULL: unknown.  cell NULL:
+ * print the header, if the style has one. */
 void report_line_print(const struct report_form *form, char *const *cell);
 
 #endif

@@ -33,8 +33,9 @@ static const char *saving_find_name(const struct saving *sv, uint32_t number)
 	return NULL;
 }
 
-/* Over a connection of its own: on the other one events come in between.  The
- * name of a segment that has gone meanwhile is lost: it counts as private. */
+/* Learn the name of a segment, on another connection, because events arrive on
+ * the first.  If the segment has gone meanwhile, its name is lost, and it
+ * counts as private. */
 static int saving_learn(struct saving *sv, uint32_t number,
 			struct order_segment **ret_segment)
 {
@@ -50,7 +51,7 @@ static int saving_learn(struct saving *sv, uint32_t number,
 		sv->known = (Memd__SegmentsReply *)reply;
 		name = saving_find_name(sv, number);
 	}
-	/* NULL: the order is full, and says so. */
+	/* NULL: the order is full; is_full says so */
 	*ret_segment = order_add_segment(&sv->order, number,
 					 name != NULL ? name : "");
 	return EXIT_CODE_OK;

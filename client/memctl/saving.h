@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What `memctl trace --save` does with the faults: collects which pages came,
- * finds out the names of their segments, and writes the file.  Its functions
- * print their failures and return exit codes. */
+/* Saving, for `memctl trace --save`: collects which pages came in, finds the
+ * names of their segments, and writes the file.  The functions print their
+ * failures and return exit codes. */
 #ifndef MEMD_MEMCTL_SAVING_H
 #define MEMD_MEMCTL_SAVING_H
 
@@ -13,20 +13,21 @@ struct saving {
 	const char *path;
 	struct order order;
 	struct order_file file;
-	Memd__SegmentsReply *known;	/* as last asked; NULL: not yet */
+	/* The last answer; NULL: not asked yet. */
+	Memd__SegmentsReply *known;
 };
 
-/* See that the file can be made. */
+/* Begin; checks that the file can be made. */
 int saving_begin(struct saving *sv, const struct memctl *mc, const char *path)
 	MUST_CHECK;
 
-/* A fault has been answered. */
+/* Take the event of a fault that was answered. */
 int saving_take(struct saving *sv, const Memd__TraceEvent *ev) MUST_CHECK;
 
-/* Write the file and say what is in it. */
+/* Write the file, and print what it contains. */
 int saving_commit(struct saving *sv) MUST_CHECK;
 
-/* Free all.  Without a saving_commit() before, no file is left. */
+/* Free everything.  Without saving_commit() before, no file is left. */
 void saving_end(struct saving *sv);
 
 #endif

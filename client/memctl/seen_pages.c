@@ -15,8 +15,8 @@ void seen_pages_fini(struct seen_pages *sp)
 	*sp = (struct seen_pages){ .is_full = true };
 }
 
-/* Where the page is, or where it would be: multiply-shift hashing, whose upper
- * bits are the good ones. */
+/* The cell of the page, or the free cell where it would be.  The hash is
+ * multiply-shift: the upper bits are used. */
 static uint32_t seen_pages_find(const uint32_t *cell, uint32_t cell_count,
 			      uint32_t page)
 {
@@ -28,7 +28,8 @@ static uint32_t seen_pages_find(const uint32_t *cell, uint32_t cell_count,
 	return at;
 }
 
-/* Have room for one more, at most half full.  False: no memory. */
+/* Make room for one more page; at most half of the cells are used.  False: no
+ * memory. */
 static bool seen_pages_grow(struct seen_pages *sp)
 {
 	uint32_t cell_count = MAX(sp->cell_count * 2,

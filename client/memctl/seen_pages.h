@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which pages of one segment have been seen: an open hash that only grows.  A
- * page is a number below UINT32_MAX.
+/* A set of pages of one segment: an open hash that only grows.  A page is a
+ * number below UINT32_MAX.
  *
  *   occupied cells == count <= count_max, and count <= cell_count / 2
  *
@@ -16,18 +16,18 @@ struct seen_pages {
 	uint32_t *cell;			/* page + 1; 0: free */
 	uint32_t cell_count;		/* a power of two, or 0 */
 	uint32_t count, count_max;
-	bool is_full;			/* takes no more pages */
+	bool is_full;			/* no more pages can be added */
 };
 
-/* At most count_max pages, 1 to 2^24. */
+/* An empty set for at most count_max pages, 1 to 2^24. */
 void seen_pages_init(struct seen_pages *sp, uint32_t count_max);
 void seen_pages_fini(struct seen_pages *sp);
 
-/* Returns true when the page is new.  Where there is no room or no memory for
- * it, the set is full from then on. */
+/* Add a page.  True: it is new.  If there is no room or no memory for it, the
+ * set is full from then on. */
 bool seen_pages_add(struct seen_pages *sp, uint32_t page);
 
-/* ASSERT the equation.  Slow. */
+/* ASSERT the equation above.  Slow. */
 void seen_pages_check(const struct seen_pages *sp);
 
 #endif

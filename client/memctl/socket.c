@@ -24,7 +24,7 @@ int socket_wait(int fd, bool is_to_write, uint64_t until_ns)
 
 			if (now >= until_ns)
 				return -ETIMEDOUT;
-			/* A timeout_ms is 32 bits, but may exceed an int. */
+			/* timeout_ms has 32 bits and may exceed an int */
 			wait_ms = (int)MIN(DIV_ROUND_UP(until_ns - now,
 							1000000), 1000000);
 		}
@@ -58,7 +58,8 @@ int socket_send_all(struct channel *ch, const uint8_t *bytes, size_t length,
 int socket_receive_all(struct channel *ch, uint8_t *bytes, size_t length,
 		       uint64_t until_ns)
 {
-	/* A peer that sends without end never makes us wait: look here. */
+	/* Check the deadline here: with a peer that sends without end,
+	 * socket_wait() is never called. */
 	if (clock_now_ns() >= until_ns)
 		return -ETIMEDOUT;
 	while (length > 0) {

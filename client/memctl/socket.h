@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whole buffers each way on a channel, with deadlines.  How a channel is opened
- * is in unix.h and tcp.h; messages are in connection.h. */
+/* Sends and receives whole buffers on a channel, with deadlines.  unix.h and
+ * tcp.h open channels; connection.h has the messages. */
 #ifndef MEMD_MEMCTL_SOCKET_H
 #define MEMD_MEMCTL_SOCKET_H
 
@@ -10,16 +10,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A deadline timeout_ms from now; 0: never. */
+/* The time timeout_ms from now; 0: no limit. */
 uint64_t socket_deadline_ns(uint32_t timeout_ms);
 
-/* Until it is readable, or writable.  Returns 0, -ETIMEDOUT, or -errno. */
+/* Wait until `fd` is readable, or writable.  Returns 0, -ETIMEDOUT, or
+ * -errno. */
 int socket_wait(int fd, bool is_to_write, uint64_t until_ns) MUST_CHECK;
 
-/* All `length` bytes or -errno: -ETIMEDOUT at the deadline, -ECONNRESET when
- * the peer has closed, or what the channel says, with a reason in it then.
- * Descriptors that a peer might send along are dropped by the kernel: no
- * control buffer is offered. */
+/* Move all `length` bytes.  Returns 0 or -errno: -ETIMEDOUT at the deadline,
+ * -ECONNRESET if the peer has closed, or the error of the channel, which then
+ * has a reason.  If a peer sends descriptors, the kernel drops them, because
+ * there is no control buffer. */
 int socket_send_all(struct channel *ch, const uint8_t *bytes, size_t length,
 		    uint64_t until_ns) MUST_CHECK;
 int socket_receive_all(struct channel *ch, uint8_t *bytes, size_t length,

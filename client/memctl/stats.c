@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl stats: every counter memd keeps, with what it means. */
+/* memctl stats: all counters of memd, with their meaning. */
 #include "client/memctl/verbs.h"
 
 #include <fnmatch.h>
@@ -23,7 +23,7 @@ static const struct report_column stats_columns[] = {
 	COLUMN("HELP", "help", TEXT, .flags = REPORT_WRAP),
 };
 
-/* Arguments are patterns of names; none: all. */
+/* Arguments are patterns of names; without arguments all counters are shown. */
 static bool stats_is_wanted(const struct memctl *mc, const void *row)
 {
 	const Memd__Counter *counter = row;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl status: one screen that says whether memd is well, why not, and what
- * to do. */
+/* memctl status: one screen that says whether memd is well, and if not, why and
+ * what to do. */
 #include "client/memctl/verbs.h"
 
 #include "client/memctl/await.h"
@@ -21,7 +21,8 @@ static double status_percent(uint64_t part, uint64_t whole)
 	return whole == 0 ? 0 : (double)part * 100 / (double)whole;
 }
 
-/* The tables of the pager, relative to all memory it could hand out. */
+/* The memory of the pager's tables, relative to all memory that it can give
+ * out. */
 static double status_metadata_percent(const Memd__StatusReply *st)
 {
 	return status_percent(st->metadata_bytes, st->page_bytes *
@@ -30,7 +31,7 @@ static double status_metadata_percent(const Memd__StatusReply *st)
 
 /* ------------------------------------------------------------ for programs */
 
-/* How long a certificate is still good, in words.  Returns buf. */
+/* Say how long a certificate is still valid.  Returns buf. */
 static const char *status_certificate_text(const Memd__CertificateInfo *info,
 					   char buf[CERTIFICATE_BYTES])
 {
@@ -160,7 +161,7 @@ static void status_print_bar(const struct memctl *mc, const char *label,
 	       status_size(mc, whole - MIN(used, whole), b));
 }
 
-/* An optional text, with what comes before it. */
+/* Print an optional text behind `before`. */
 static void status_print_text(const char *before, char *text)
 {
 	if (text != NULL && text[0] != '\0')
@@ -210,7 +211,7 @@ static void status_print_memory(const struct memctl *mc)
 			 unit * st->commit_limit_pages);
 }
 
-/* Where memd listens for other hosts. */
+/* Print the clients on other hosts, if memd listens for them. */
 static void status_print_remote(const struct memctl *mc)
 {
 	const Memd__StatusReply *st = mc->reply;

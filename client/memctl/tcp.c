@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* TCP, with TLS on it where there are certificates.  TLS itself is
- * proto/channel.h's. */
+/* TCP connections, with TLS if there are certificates.  TLS itself is in
+ * proto/channel.h. */
 #include "client/memctl/tcp.h"
 
 #include "client/link/address.h"
@@ -16,25 +16,25 @@
 
 enum {
 	CONNECT_MAX_MS = 60000,
-	ADDRESS_BYTES = 2048,	/* with the names of files in it */
+	ADDRESS_BYTES = 2048,	/* with the names of files */
 	SHOWN_BYTES = CHANNEL_NAME_BYTES + 8,
 };
 
 struct tcp_address {
 	struct remote_address remote;
-	struct channel_context *tls;	/* owned; NULL: without */
+	struct channel_context *tls;	/* owned; NULL: no TLS */
 	char shown[SHOWN_BYTES];	/* without the settings */
 };
 
 /* ---- addresses */
 
-/* What an address can set that counts here. */
+/* The settings in an address that memctl uses. */
 struct wish {
 	struct channel_tls_files files;
 	const char *insecure;
 };
 
-/* The settings of memd.conf(5). */
+/* The names of all settings of memd.conf(5). */
 static const char *const all_names[] = {
 #define NUMBER(name, ...)	#name,
 #define TEXT(name, ...)		#name,
@@ -53,7 +53,7 @@ static int tcp_refuse(struct failure *ret_failure, const char *shown,
 	return -EINVAL;
 }
 
-/* Returns false when nothing is called so. */
+/* False: there is no setting of this name. */
 static bool tcp_take_setting(struct wish *wish, const char *name,
 			     const char *value)
 {
@@ -102,7 +102,8 @@ static int tcp_take_settings(struct wish *wish, char *settings,
 	return more;
 }
 
-/* Whoever is on the way could answer in memd's place. */
+/* Plain TCP is refused for other hosts: a host on the way could answer in
+ * memd's place. */
 static int tcp_check_plain(const struct tcp_address *ta,
 			   const struct wish *wish,
 			   struct failure *ret_failure)
@@ -226,8 +227,9 @@ static int tcp_connect_one(const struct addrinfo *ai, uint64_t until_ns)
 	return fd;
 }
 
-/* Returns the descriptor or -errno, of the last address.  What is left of the
- * time is for an address and those behind it, in equal parts. */
+/* Try the addresses one after the other.  Each gets an equal part of the time
+ * that is left for it and those behind it.  Returns the descriptor, or -errno
+ * of the last address. */
 static int tcp_connect_any(const struct tcp_address *ta, uint64_t until_ns)
 {
 	unsigned left = ta->remote.count;
@@ -261,7 +263,8 @@ static int tcp_connect(const struct tcp_address *ta, uint32_t timeout_ms,
 	uint64_t until_ns;
 	int fd, err;
 
-	/* Who waits for ever waits for an answer, not for a host. */
+	/* A timeout of 0 means no limit for the answer, but not for
+	 * connecting. */
 	timeout_ms = timeout_ms != 0 ? timeout_ms : CONNECT_MAX_MS;
 	until_ns = socket_deadline_ns(timeout_ms);
 	fd = tcp_connect_any(ta, until_ns);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Connecting to a memd on another host: its address with what is needed to
- * prove who asks.  Whether one may ask what, the other memd decides. */
+/* Connects to a memd on another host.  The address has the certificates that
+ * prove who asks.  The other memd decides what is allowed. */
 #ifndef MEMD_MEMCTL_TCP_H
 #define MEMD_MEMCTL_TCP_H
 
@@ -10,16 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The address without its settings: for messages. */
+/* The address without its settings, for messages. */
 void tcp_address_show(const char *text, char *ret_shown, size_t size);
 
-/* Connect to "tcp://HOST:PORT?tls_ca=FILE&tls_certificate=FILE&tls_key=FILE",
- * tls_crl=FILE besides, or, for plain TCP to other hosts, insecure_tcp=yes.
- * Other settings of memd.conf(5) are for programs' memory and make no
- * difference.  Looks up the host, reads the files, takes the first of the
- * host's addresses that answers, and shakes hands; timeout_ms (0: a minute) is
- * for the last two.
- * Returns 0, or -errno with the reason in *ret_failure. */
+/* Connect to "tcp://HOST:PORT?tls_ca=FILE&tls_certificate=FILE&tls_key=FILE".
+ * tls_crl=FILE may be added.  insecure_tcp=yes allows plain TCP to other hosts.
+ * Other settings of memd.conf(5) are for the memory of programs, and are
+ * ignored.  The function looks up the host, reads the files, takes the first
+ * address that answers, and does the handshake; timeout_ms (0: a minute) is for
+ * the last two.  Returns 0, or -errno with the reason in *ret_failure. */
 int tcp_open(const char *text, uint32_t timeout_ms,
 	     struct channel *ret_channel, struct failure *ret_failure)
 	MUST_CHECK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Making strings harmless and ids readable.  Prints nothing. */
+/* Makes strings safe for the terminal, and ids readable.  Prints nothing. */
 #include "client/memctl/text.h"
 
 #include <errno.h>
@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Length of the UTF-8 sequence that starts at s, or 0 when it is malformed,
- * overlong, a surrogate, or beyond U+10FFFF. */
+/* The length of the UTF-8 sequence that starts at s; 0: it is malformed,
+ * overlong, a surrogate, or above U+10FFFF. */
 static size_t text_utf8_length(const unsigned char *s)
 {
 	static const struct {

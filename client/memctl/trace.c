@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl trace: faults as they happen, a line each, until Ctrl-C, until
- * --count is reached, or until nobody reads the lines any more.  Or, with
- * --save, which pages came in which order, to a file at the end. */
+/* memctl trace: shows faults as they happen, one on each line, until Ctrl-C,
+ * until --count is reached, or until the reader of the lines has gone.  With
+ * --save it writes to a file, at the end, which pages came in, in their
+ * order. */
 #include "client/memctl/saving.h"
 #include "client/memctl/verbs.h"
 
@@ -15,11 +16,11 @@
 #include <unistd.h>
 
 struct trace {
-	uint64_t count_max;		/* 0: no end */
+	uint64_t count_max;		/* 0: no limit */
 	uint64_t count, dropped;
 	uint64_t first_ns;		/* time of the first event shown */
-	struct report *report;		/* NULL: they are saved instead */
-	const char *save_path;		/* NULL: they are shown */
+	struct report *report;		/* NULL: events are saved, not shown */
+	const char *save_path;		/* NULL: events are shown, not saved */
 	struct saving saving;
 };
 
@@ -52,7 +53,8 @@ static void trace_add_time(struct report *rp, const void *message)
 {
 	const Memd__TraceEvent *ev = message;
 	const struct trace *tr = report_context(rp);
-	/* Events are told as they end: one may have begun before the first. */
+	/* An event is sent when it ends, so it may have begun before the first
+	 * one shown. */
 	bool is_after = ev->time_ns >= tr->first_ns;
 	uint64_t since_ns = is_after ? ev->time_ns - tr->first_ns :
 				       tr->first_ns - ev->time_ns;
@@ -100,7 +102,7 @@ static bool trace_is_complete(const struct trace *tr)
 	       (tr->save_path != NULL && tr->saving.order.is_full);
 }
 
-/* Returns an exit code; failures have been printed. */
+/* Returns an exit code; a failure was printed. */
 static int trace_take_event(struct trace *tr, const Memd__TraceEvent *ev)
 {
 	if (tr->count++ == 0)
@@ -111,7 +113,7 @@ static int trace_take_event(struct trace *tr, const Memd__TraceEvent *ev)
 	return EXIT_CODE_OK;
 }
 
-/* Returns an exit code; failures have been printed. */
+/* Returns an exit code; a failure was printed. */
 static int trace_take_events(struct trace *tr, struct connection *c)
 {
 	Memd__TraceEvents *events = NULL;
@@ -135,7 +137,7 @@ static int trace_take_events(struct trace *tr, struct connection *c)
 
 enum { DRAIN_MESSAGES_MAX = 65536 };
 
-/* Ctrl-C: what memd has sent until then is taken. */
+/* After Ctrl-C: take the events that memd has sent until now. */
 static int trace_drain(struct trace *tr, struct connection *c)
 {
 	struct pollfd fd = { .fd = connection_fd(c), .events = POLLIN };
@@ -149,14 +151,15 @@ static int trace_drain(struct trace *tr, struct connection *c)
 	return code;
 }
 
-/* Ctrl-C is waited for beside memd's messages, so that it takes effect between
- * two of them, with all lines out. */
+/* Wait for memd's messages and for Ctrl-C together.  So Ctrl-C takes effect
+ * between two messages, when all lines are printed. */
 static int trace_watch(struct trace *tr, struct connection *c, int signal_fd)
 {
 	struct pollfd fds[] = {
 		{ .fd = connection_fd(c), .events = POLLIN },
 		{ .fd = signal_fd, .events = POLLIN },
-		{ .fd = STDOUT_FILENO, .events = 0 },	/* reader gone? */
+		/* To see when the reader has gone. */
+		{ .fd = STDOUT_FILENO, .events = 0 },
 	};
 
 	while (!trace_is_complete(tr) && !ferror(stdout)) {
@@ -184,7 +187,7 @@ static int trace_watch(struct trace *tr, struct connection *c, int signal_fd)
 	return EXIT_CODE_OK;
 }
 
-/* Returns an exit code; failures have been printed. */
+/* Returns an exit code; a failure was printed. */
 static int trace_start(const struct memctl *mc, struct connection **ret_c)
 {
 	ProtobufCMessage *ok;
@@ -207,7 +210,7 @@ static void trace_tell_count(const struct memctl *mc, const struct trace *tr)
 		tr->save_path != NULL ? "seen" : "shown", tr->dropped);
 }
 
-/* Returns an exit code; failures have been printed. */
+/* Returns an exit code; a failure was printed. */
 static int trace_follow(struct memctl *mc, struct trace *tr, int signal_fd)
 {
 	struct connection *c = NULL;
@@ -219,7 +222,7 @@ static int trace_follow(struct memctl *mc, struct trace *tr, int signal_fd)
 	}
 	code = trace_watch(tr, c, signal_fd);
 	connection_close(c);
-	/* What was seen until memd went is good, too. */
+	/* If memd has gone, save what was seen until then. */
 	if (tr->save_path != NULL) {
 		int save_code = saving_commit(&tr->saving);
 
@@ -229,7 +232,7 @@ static int trace_follow(struct memctl *mc, struct trace *tr, int signal_fd)
 	return code;
 }
 
-/* Returns an exit code; failures have been printed. */
+/* Returns an exit code; a failure was printed. */
 static int trace_prepare(const struct memctl *mc, struct trace *tr)
 {
 	if (tr->save_path != NULL)

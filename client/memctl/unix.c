@@ -41,7 +41,7 @@ static int unix_parse(const char *text, struct sockaddr_un *ret_sun,
 		if (path[0] == '@')
 			ret_sun->sun_path[0] = '\0';
 		else
-			length++;	/* a path carries its NUL */
+			length++;	/* a path includes its NUL */
 		*ret_length = (socklen_t)(length + offsetof(struct sockaddr_un,
 							    sun_path));
 		err = 0;
@@ -50,7 +50,7 @@ static int unix_parse(const char *text, struct sockaddr_un *ret_sun,
 }
 
 /* connect() of a Unix socket waits for room in the listener's queue, at most
- * SO_SNDTIMEO, and fails then with EAGAIN. */
+ * for SO_SNDTIMEO, and then fails with EAGAIN. */
 static int unix_connect(int fd, const struct sockaddr_un *sun,
 			socklen_t length, uint32_t timeout_ms)
 {
@@ -79,7 +79,7 @@ int unix_open(const char *text, uint32_t timeout_ms,
 		return err;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	err = fd < 0 ? -errno : unix_connect(fd, &sun, length, timeout_ms);
-	if (err == 0)	/* closes it when it fails */
+	if (err == 0)	/* channel_open() closes fd on failure */
 		err = channel_open(ret_channel, fd, NULL, NULL);
 	else if (fd >= 0)
 		close(fd);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl unlink: take the name of a segment away. */
+/* memctl unlink: takes the name of a segment away. */
 #include "client/memctl/verbs.h"
 
 #include "client/memctl/text.h"

@@ -22,7 +22,8 @@ static error_t verb_take_key(int key, char *text, struct argp_state *state)
 	case ARGP_KEY_ARG:
 		if (state->arg_num >= verb->argument_max)
 			return ARGP_ERR_UNKNOWN;
-		if (mc->argument_count++ == 0)	/* options are before them */
+		/* Argp has moved options before them. */
+		if (mc->argument_count++ == 0)
 			mc->argument = &state->argv[state->next - 1];
 		break;
 	case ARGP_KEY_NO_ARGS:
@@ -32,7 +33,8 @@ static error_t verb_take_key(int key, char *text, struct argp_state *state)
 	case ARGP_KEY_END:
 		break;
 	default:
-		if (key < 0 || key > OPTIONS_KEY_LAST)	/* argp's own */
+		/* Keys of argp itself. */
+		if (key < 0 || key > OPTIONS_KEY_LAST)
 			return ARGP_ERR_UNKNOWN;
 	}
 	if (verb->take != NULL)
@@ -79,7 +81,7 @@ void verb_take_client(struct memctl *mc, struct argp_state *state, int key,
 	field_set(mc->request, is_session ? "session" : "pid", id);
 }
 
-/* ---- doing it */
+/* ---- running a verb */
 
 int verb_print(const struct memctl *mc)
 {
@@ -99,7 +101,7 @@ static int verb_ask(struct memctl *mc)
 	return code == EXIT_CODE_OK ? verb_print(mc) : code;
 }
 
-/* Returns false when there is no memory. */
+/* False: no memory. */
 static bool verb_begin(struct memctl *mc, const struct verb *verb)
 {
 	mc->verb = verb;
@@ -128,7 +130,7 @@ int verb_run(const struct verb *verb, struct memctl *mc, int argc, char **argv)
 	}
 	if (mc->reply != NULL)
 		protobuf_c_message_free_unpacked(mc->reply, NULL);
-	free(mc->request);	/* what is in it is the command line's */
+	free(mc->request);	/* its strings belong to the command line */
 	free(mc->wish);
 	return code;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A subcommand, as a table says it, and the one way all of them go: take the
- * command line, ask memd, print its answer. */
+/* A verb is a subcommand, described by a table entry.  All verbs do the same:
+ * parse the command line, ask memd, print the answer. */
 #ifndef MEMD_MEMCTL_VERB_H
 #define MEMD_MEMCTL_VERB_H
 
@@ -10,40 +10,41 @@
 
 struct verb {
 	const char *name, *summary;
-	const char *arguments;		/* as `memctl help` lists them; NULL:
-					 * none */
+	/* As shown by `memctl help`; NULL: none. */
+	const char *arguments;
 
-	/* The command line.  `take` gets the verb's options by their keys, its
-	 * arguments with ARGP_KEY_ARG, and at last ARGP_KEY_END; it may change
-	 * mc->request, wish, view and order. */
-	const char *usage;		/* the arguments, at length; NULL: the
-					 * same */
+	/* The command line.  `take` is called for each option of the verb, with
+	 * its key; for each argument, with ARGP_KEY_ARG; and at the end, with
+	 * ARGP_KEY_END.  It may change mc->request, wish, view and order. */
+	/* The arguments in detail; NULL: as `arguments`. */
+	const char *usage;
 	const char *help;
 	const struct argp_option *options;
 	unsigned argument_max;
-	const char *missing;		/* said when there is no argument */
+	const char *missing;		/* message if there is no argument */
 	void (*take)(struct memctl *mc, struct argp_state *state, int key,
 		     char *text);
 	size_t wish_bytes;
-	bool is_plain;			/* without --bytes and --long */
-	bool is_patient;		/* without --timeout waits for ever */
-	const struct verb *sub;		/* "NAME WORD": that one, where WORD is
-					 * the first argument */
+	bool is_plain;			/* does not take --bytes and --long */
+	/* Without --timeout there is no time limit. */
+	bool is_patient;
+	/* The verb "NAME WORD", if WORD is the first argument. */
+	const struct verb *sub;
 
-	/* The question, the descriptor of its message (NULL: none), and what
-	 * is shown of the answer (NULL: nothing).  `say` tells people, where a
-	 * table would not; returns an exit code. */
+	/* The question, the descriptor of its message (NULL: none), and the
+	 * view of the answer (NULL: nothing is shown).  `say` replaces the
+	 * table, and returns an exit code. */
 	enum connection_question question;
 	const ProtobufCMessageDescriptor *request;
 	const struct view *view;
 	int (*say)(const struct memctl *mc);
 
-	/* In place of asking and printing.  Returns an exit code. */
+	/* Replaces asking and printing.  Returns an exit code. */
 	int (*run)(struct memctl *mc);
 };
 
-/* Do it.  argv[0] is any text.  Like argp_parse(), prints help and usage errors
- * and then ends the program.  Returns an exit code; failures have been
+/* Run the verb.  argv[0] is any text.  Like argp_parse(), prints help and usage
+ * errors and then ends the program.  Returns an exit code; a failure was
  * printed. */
 int verb_run(const struct verb *verb, struct memctl *mc, int argc, char **argv)
 	MUST_CHECK;
@@ -51,9 +52,10 @@ int verb_run(const struct verb *verb, struct memctl *mc, int argc, char **argv)
 /* Print the answer.  Returns an exit code. */
 int verb_print(const struct memctl *mc) MUST_CHECK;
 
-/* As `take`: an argument is a client's process (1201), or its session (s12),
- * which has no process here where that is in another pid namespace or on
- * another host.  It goes to the request, or is a usage error. */
+/* A `take` for verbs whose argument is a client: a process (1201) or a session
+ * (s12).  A session has no process here if that is in another pid namespace or
+ * on another host.  The client is put into the request; anything else is a
+ * usage error. */
 void verb_take_client(struct memctl *mc, struct argp_state *state, int key,
 		      char *text);
 

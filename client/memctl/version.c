@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl version: of this program and of the protocol it speaks.  (That of
- * the daemon is in `memctl status`.) */
+/* memctl version: the version of memctl, and of the protocol that it speaks.
+ * (`memctl status` shows the daemon's.) */
 #include "client/memctl/verbs.h"
 
 #include <stdio.h>

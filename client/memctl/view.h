@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What of memd's answer is shown, and how: the rows of it, their order, and a
- * report's columns for them. */
+/* A view: which rows of memd's answer are shown, in which order, and in which
+ * columns. */
 #ifndef MEMD_MEMCTL_VIEW_H
 #define MEMD_MEMCTL_VIEW_H
 
@@ -9,28 +9,31 @@
 enum { VIEW_ORDER_MAX = 3 };
 
 struct view {
-	struct report_form form;	/* its context is a struct memctl */
-	const char *rows;		/* a field; NULL: the answer is one */
-	const char *order[VIEW_ORDER_MAX + 1];	/* as field_compare(), the
-						 * first counts most */
-	/* The rest may be NULL. */
+	/* The report's context is a struct memctl. */
+	struct report_form form;
+	/* A repeated field; NULL: the answer is one row. */
+	const char *rows;
+	/* Fields as in field_compare(); the first is the most significant. */
+	const char *order[VIEW_ORDER_MAX + 1];
+	/* All of the rest may be NULL. */
 	bool (*is_wanted)(const struct memctl *mc, const void *row);
-	/* In place of one row for one message. */
+	/* Adds the rows of one message, in place of one row. */
 	void (*add)(struct report *rp, const void *row);
-	/* Behind the rows, for people only. */
+	/* Adds a row behind the others, in tables only. */
 	void (*add_total)(struct report *rp, const struct memctl *mc);
-	/* Said, around the first argument, if it is why no row is wanted. */
+	/* Texts before and behind the first argument, for the message if no row
+	 * is wanted. */
 	const char *none[2];
 };
 
-/* Returns an exit code; failures have been printed. */
+/* Returns an exit code; a failure was printed. */
 int view_print(const struct memctl *mc, const struct view *view) MUST_CHECK;
 
 /* Print one row. */
 int view_print_row(const struct memctl *mc, const struct view *view,
 		   const void *row) MUST_CHECK;
 
-/* How many rows are wanted? */
+/* The number of rows that are wanted. */
 size_t view_count(const struct memctl *mc, const struct view *view);
 
 #endif
