@@ -57,7 +57,7 @@ static int open_at(const char *address,
 
 /* MEMD_SOCKET was used.  A library does not print, so this goes into the error
  * text, where the developer sees it. */
-static int say_is_old(int err)
+static int add_old_name_text(int err)
 {
 	char text[ERRORS_TEXT_BYTES];
 
@@ -76,7 +76,7 @@ EXPORT int memclient_open(const char *address,
 
 	address = options_find_address(address, &is_old);
 	err = open_at(address, options, ret_mc);
-	return is_old ? say_is_old(err) : err;
+	return is_old ? add_old_name_text(err) : err;
 }
 
 EXPORT void memclient_close(struct memclient *mc)

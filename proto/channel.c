@@ -201,7 +201,7 @@ static ssize_t tls_recv(struct channel *ch, void *to, size_t length)
 /* A server that refuses a client's certificate sends an alert and closes.  For
  * the client the handshake was over, so it may be sending.  The alert is a
  * better reason than the failed send. */
-static int hear_last_words(struct channel *ch, int error)
+static int read_pending_alert(struct channel *ch, int error)
 {
 	char byte;
 	size_t moved;
@@ -227,7 +227,7 @@ static ssize_t tls_send(struct channel *ch, const void *from, size_t length)
 		return (ssize_t)moved;
 	err = tls_settle(ch, result, "send");
 	if (err == -EPIPE || err == -ECONNRESET)
-		err = hear_last_words(ch, err);
+		err = read_pending_alert(ch, err);
 	return err != 0 ? err : channel_fail(ch, EPIPE, "send");
 }
 

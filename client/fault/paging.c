@@ -119,7 +119,7 @@ static bool is_there(struct paging *pg, struct fault *f)
 	return true;
 }
 
-static void lose(struct paging *pg, struct fault *f)
+static void lose_page(struct paging *pg, struct fault *f)
 {
 	struct region *r = f->region;
 	uint64_t page = f->page;
@@ -139,7 +139,7 @@ static void lose(struct paging *pg, struct fault *f)
  * Poison it for a moment, so that the threads that wait for it get SIGBUS;
  * threads of inline regions are told.  If the kernel cannot poison, the threads
  * go on waiting, because covering the page instead would be for good. */
-static void be_late(struct paging *pg, struct fault *f)
+static void make_late(struct paging *pg, struct fault *f)
 {
 	struct region *r = f->region;
 	uintptr_t start = region_page_start(r, f->page);
@@ -167,7 +167,7 @@ static void be_late(struct paging *pg, struct fault *f)
 
 /* Remove the poison: a thread that touches the page from now on asks for it
  * again. */
-static void forgive(struct paging *pg, struct fault *f)
+static void remove_poison(struct paging *pg, struct fault *f)
 {
 	struct region *r = f->region;
 	uint64_t page = f->page;
@@ -192,19 +192,19 @@ static bool is_worked_on(const struct paging *pg, const struct fault *f)
 	       s->heard_ns + timeout_ns(pg) > s->now_ns;
 }
 
-static void end_of_time(struct paging *pg, struct fault *f)
+static void handle_deadline(struct paging *pg, struct fault *f)
 {
 	if (f->state == FAULT_LATE)
-		forgive(pg, f);
+		remove_poison(pg, f);
 	else if (!pg->session->is_up && f->region->name[0] == '\0')
-		lose(pg, f);
+		lose_page(pg, f);
 	else if (is_there(pg, f))
 		return;
 	else if (is_worked_on(pg, f))
 		fault_postpone(&pg->faults, f,
 			       pg->session->heard_ns + timeout_ns(pg));
 	else
-		be_late(pg, f);
+		make_late(pg, f);
 }
 
 /* An attempt to map the page of `f` had this outcome. */
@@ -224,7 +224,7 @@ static void settle(struct paging *pg, struct fault *f,
 		break;
 	case UFFD_LOST:
 	case UFFD_UNUSABLE:
-		lose(pg, f);
+		lose_page(pg, f);
 		break;
 	case UFFD_FOREIGN:
 		faults_remove(&pg->faults, f);
@@ -247,8 +247,8 @@ static uint64_t deadline(const struct paging *pg, uint64_t since_ns)
 	return since_ns + timeout_ns(pg);
 }
 
-static void want(struct paging *pg, struct region *r, uintptr_t address,
-		 uint64_t since_ns, bool is_write)
+static void want_page(struct paging *pg, struct region *r, uintptr_t address,
+		      uint64_t since_ns, bool is_write)
 {
 	uint64_t page = region_page_at(r, address);
 	struct fault *f = faults_find(&pg->faults, r, page);
@@ -275,7 +275,7 @@ static void map_or_want(struct paging *pg, struct region *r,
 	uint64_t page = region_page_at(r, address);
 
 	if (!region_is_trusted(r)) {
-		want(pg, r, address, since_ns, is_write);
+		want_page(pg, r, address, since_ns, is_write);
 		return;
 	}
 	switch (map_page(pg, r, address)) {
@@ -299,7 +299,7 @@ static void map_or_want(struct paging *pg, struct region *r,
 	/* Ask the daemon; after its answer we try again. */
 	case UFFD_AGAIN:
 	case UFFD_UNUSABLE:
-		want(pg, r, address, since_ns, is_write);
+		want_page(pg, r, address, since_ns, is_write);
 		break;
 	}
 }
@@ -338,7 +338,7 @@ void paging_take_fault(struct paging *pg, const struct uffd_fault *uf)
 	    !is_worth_asking(pg, r, region_page_at(r, uf->address)))
 		map_or_want(pg, r, uf->address, now_ns, uf->is_write);
 	else
-		want(pg, r, uf->address, now_ns, uf->is_write);
+		want_page(pg, r, uf->address, now_ns, uf->is_write);
 }
 
 /* The command's thread may have used up half of the time already.  If it claims
@@ -359,13 +359,13 @@ void paging_take_command(struct paging *pg, struct command *c)
 
 /* ---- the daemon answers */
 
-static void refuse(struct paging *pg, struct fault *f, int error)
+static void take_refusal(struct paging *pg, struct fault *f, int error)
 {
 	if (error == -EBUSY || error == -ENOMEM || error == -EAGAIN)
 		fault_enter_delayed(&pg->faults, f,
 				    pg->session->now_ns);
 	else
-		lose(pg, f);
+		lose_page(pg, f);
 }
 
 static void answer(struct paging *pg, struct fault *f,
@@ -380,7 +380,7 @@ static void answer(struct paging *pg, struct fault *f,
 
 	f->was_answered = true;
 	if (reply->error != 0)
-		refuse(pg, f, errors_from_wire(reply->error));
+		take_refusal(pg, f, errors_from_wire(reply->error));
 	else
 		settle(pg, f,
 		       told_map_reply(r, space_uffd(pg->space, r), f->address,
@@ -411,7 +411,7 @@ void paging_take_error(struct paging *pg, uint64_t id, int error)
 		struct fault *next = TAILQ_NEXT(f, link);
 
 		if (f->request_id == id)
-			refuse(pg, f, error);
+			take_refusal(pg, f, error);
 		f = next;
 	}
 }
@@ -422,7 +422,7 @@ bool paging_run(struct paging *pg)
 
 	wanted_probe(&pg->faults, pg->session);
 	while ((f = faults_expire(&pg->faults, pg->session->now_ns)) != NULL)
-		end_of_time(pg, f);
+		handle_deadline(pg, f);
 	return wanted_send(&pg->faults, pg->session, pg->box);
 }
 
@@ -447,7 +447,7 @@ static void forget(struct paging *pg, struct fault *f)
 
 void paging_lose_region(struct paging *pg, struct region *r)
 {
-	each_fault_of(pg, r, lose);
+	each_fault_of(pg, r, lose_page);
 }
 
 void paging_forget_region(struct paging *pg, struct region *r)

@@ -212,7 +212,7 @@ struct region *regions_of_segment(struct regions *rs, uint32_t segment,
 /* ---- both indexes */
 
 /* Send the readers to the other copy (R2). */
-static void turn(struct regions *rs)
+static void switch_copy(struct regions *rs)
 {
 	atomic_fetch_add(&rs->sequence, 1);
 }
@@ -224,16 +224,16 @@ int regions_add(struct regions *rs, struct region *r)
 	for (unsigned i = 0; i < 2; i++) {
 		int err;
 
-		turn(rs);
+		switch_copy(rs);
 		err = index_grow(rs, &rs->index[i]);
 		if (err != 0) {
 			if (i == 0)
-				turn(rs);
+				switch_copy(rs);
 			return err;
 		}
 	}
 	for (unsigned i = 0; i < 2; i++) {
-		turn(rs);
+		switch_copy(rs);
 		index_insert(&rs->index[i], r);
 	}
 	bucket_insert(rs, r);
@@ -243,7 +243,7 @@ int regions_add(struct regions *rs, struct region *r)
 void regions_remove(struct regions *rs, struct region *r)
 {
 	for (unsigned i = 0; i < 2; i++) {
-		turn(rs);
+		switch_copy(rs);
 		index_delete(&rs->index[i], r);
 	}
 	LIST_REMOVE(r, bucket_link);

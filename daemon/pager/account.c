@@ -189,7 +189,7 @@ static void ring_remove_child(struct pager *pg, struct pager_account *ac,
 }
 
 /* `from` has no frames any more: do not look at its frames. */
-static void look_away(struct pager_account *ac, account_id from)
+static void stop_looking_at(struct pager_account *ac, account_id from)
 {
 	if (ac->looking_at == from)
 		ac->looks_left = 0;
@@ -220,7 +220,7 @@ void account_remove_frame(struct pager *pg, account_id account, frame_id id)
 
 		ring_remove_frame(pg, ac, id);
 		if (ac->own_frames == 0)
-			look_away(ac, account);
+			stop_looking_at(ac, account);
 	}
 	while (account != 0) {
 		struct pager_account *ac = &pg->account[account];
@@ -229,7 +229,7 @@ void account_remove_frame(struct pager *pg, account_id account, frame_id id)
 		ac->used_frames -= units;
 		if (--ac->frame_count == 0 && ac->parent != 0) {
 			ring_remove_child(pg, parent, account);
-			look_away(parent, account);
+			stop_looking_at(parent, account);
 		}
 		if (ac->waiting.head != 0)
 			account_list_add(pg, ACCOUNT_RETRY, account);
@@ -239,7 +239,7 @@ void account_remove_frame(struct pager *pg, account_id account, frame_id id)
 
 /* Choose whose frames the clock looks at next: the account's own, or those of
  * the next account below it. */
-static void look_elsewhere(struct pager *pg, account_id account)
+static void choose_looking_at(struct pager *pg, account_id account)
 {
 	struct pager_account *ac = &pg->account[account];
 
@@ -264,7 +264,7 @@ frame_id account_next_frame(struct pager *pg, account_id account)
 		return 0;
 	for (;;) {
 		if (ac->looks_left == 0)
-			look_elsewhere(pg, account);
+			choose_looking_at(pg, account);
 		ac->looks_left--;
 		if (ac->looking_at == account)
 			break;

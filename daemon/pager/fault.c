@@ -146,8 +146,8 @@ static void fault_ahead(struct pager *pg, waiter_id id)
 
 /* The answer can cover `count` pages.  Returns the batch that is reading the
  * page behind them, if it is worth waiting for; else 0. */
-static batch_id worth_waiting_for(const struct pager *pg,
-				  const struct waiter *w, uint32_t count)
+static batch_id batch_worth_waiting_for(const struct pager *pg,
+					const struct waiter *w, uint32_t count)
 {
 	const struct pager_segment *sg = &pg->segment[w->segment];
 	uint64_t next = page_index(sg, w->page) +
@@ -167,7 +167,7 @@ static void fault_end(struct pager *pg, waiter_id id, bool may_hold,
 {
 	const struct waiter *w = &pg->waiter[id];
 	uint32_t count = waiter_extent(pg, w);
-	batch_id next = may_hold ? worth_waiting_for(pg, w, count) : 0;
+	batch_id next = may_hold ? batch_worth_waiting_for(pg, w, count) : 0;
 
 	if (next != 0)
 		fault_join(pg, id, next);
