@@ -104,7 +104,7 @@ static int check_map_options(struct memclient *mc,
 
 	if (o->fault_mode != MEMCLIENT_FAULT_THREAD &&
 	    o->fault_mode != MEMCLIENT_FAULT_INLINE)
-		return errors_set(-EINVAL, "fault mode %u is none",
+		return errors_set(-EINVAL, "fault mode %u does not exist",
 				  o->fault_mode);
 	if (o->fault_mode == MEMCLIENT_FAULT_THREAD)
 		return 0;

@@ -65,7 +65,7 @@ EXPORT int memclient_advise(struct memclient *mc, void *addr, size_t length,
 		return err;
 	if (advice < MEMCLIENT_ADVICE_NORMAL ||
 	    advice > MEMCLIENT_ADVICE_PAGEOUT)
-		return errors_set(-EINVAL, "advice %d is none", advice);
+		return errors_set(-EINVAL, "advice %d does not exist", advice);
 	r = find_range(mc, addr, length);
 	if (r == NULL)
 		return -EINVAL;

@@ -46,7 +46,7 @@ static int PRINTF_LIKE(3, 4) deny(const struct loading *ld, int error,
 static int refuse_content(const struct loading *ld, const char *path,
 			  const char *wanted)
 {
-	return deny(ld, -EINVAL, "%s: no good %s in it, PEM is wanted (%s)",
+	return deny(ld, -EINVAL, "%s: contains no valid %s in PEM form (%s)",
 		    path, wanted, channel_reason_words());
 }
 

@@ -310,7 +310,7 @@ static int on_error(struct store_remote *sr, struct remote_message *m,
 	if (remote_greeting_read_error(&sr->link, h, body, &code, text,
 				       sizeof(text)) != 0)
 		return remote_state_blame(&sr->link, -EPROTO,
-					  "its Error is not one");
+					  "its Error is malformed");
 	if (m == NULL || (code != EIO && !is_passing_error(code)))
 		return remote_state_blame(&sr->link, -ECONNREFUSED,
 					  "it says: %s", text);
@@ -341,7 +341,7 @@ static int exchange_on_message(void *ctx, const struct wire_header *h,
 		return on_error(sr, m, h, body);
 	if (m == NULL)
 		return remote_state_blame(&sr->link, -EPROTO, "it answered "
-					  "what it was not asked");
+					  "a request that was not sent");
 	if (is_read && h->type == TYPE(STORE_BYTES) &&
 	    h->payload_bytes == m->count * SWAP_SLOT_BYTES) {
 		*ret_payload_to = buffer_at(m->request, m->slot);

@@ -67,7 +67,7 @@ static int on_hello_reply(struct remote_link *link,
 		&memd__hello_reply__descriptor, &arena, body, h->body_bytes);
 	if (reply == NULL || reply->version_major != WIRE_VERSION_MAJOR)
 		return remote_state_blame(link, -EPROTO,
-					  "its HelloReply is not one");
+					  "its HelloReply is malformed");
 	if (!(reply->capabilities & MEMD__CAPABILITY__CAP_STORE))
 		return remote_state_blame(link, -EPROTO, "it keeps no memory "
 					  "for other hosts");
@@ -88,7 +88,7 @@ static int on_store_open_reply(struct remote_link *link,
 		h->body_bytes);
 	if (reply == NULL || reply->token.len != REMOTE_TOKEN_BYTES)
 		return remote_state_blame(link, -EPROTO,
-					  "its StoreOpenReply is not one");
+					  "its StoreOpenReply is malformed");
 	memcpy(link->token, reply->token.data, REMOTE_TOKEN_BYTES);
 	link->reconnects += link->epoch != 0;
 	link->epoch += !link->has_token;
@@ -108,7 +108,7 @@ static int on_refusal(struct remote_link *link, const struct wire_header *h,
 	if (remote_greeting_read_error(link, h, body, &code, text,
 				       sizeof(text)) != 0)
 		return remote_state_blame(link, -EPROTO,
-					  "its Error is not one");
+					  "its Error is malformed");
 	if (code == ENOENT && link->state == REMOTE_OPENING &&
 	    link->has_token) {
 		link->has_token = false;

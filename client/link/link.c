@@ -155,7 +155,7 @@ void link_finish_hello(struct link *l, const struct link_message *message)
 		reply = (void *)unpack_body(l, message,
 					    &memd__hello_reply__descriptor);
 	if (reply == NULL || reply->token.len != LINK_TOKEN_BYTES) {
-		link_drop(l, -EPROTO, "what answered is not a memd daemon");
+		link_drop(l, -EPROTO, "the server is not a memd daemon");
 		return;
 	}
 	l->capabilities = reply->capabilities;
@@ -339,7 +339,7 @@ bool link_next(struct link *l, struct link_message *ret_message)
 		return false;
 	err = wire_header_unpack(at, WIRE_BODY_BYTES_MAX, &message.header);
 	if (err != 0 || message.header.payload_bytes != 0) {
-		link_drop(l, -EPROTO, "what answers is not a memd daemon, or "
+		link_drop(l, -EPROTO, "the server is not a memd daemon, or "
 			  "it sent garbage");
 		return false;
 	}

@@ -121,7 +121,7 @@ static int doctor_run(struct memctl *mc)
 	int system_code, daemon_code;
 
 	if (mc->style.format != REPORT_TABLE) {
-		memctl_complain("doctor speaks to people only: leave out "
+		memctl_complain("doctor prints text for people only: leave out "
 				"--output");
 		return EXIT_CODE_USAGE;
 	}

@@ -64,8 +64,8 @@ static int drop_guest_confirm(const char *what)
 	char answer[16];
 
 	if (!isatty(STDIN_FILENO)) {
-		memctl_complain("nobody is here to be asked whether %s is to "
-				"be lost: pass --yes", what);
+		memctl_complain("cannot ask whether to drop %s, because stdin "
+				"is no terminal: pass --yes", what);
 		return EXIT_CODE_USAGE;
 	}
 	fprintf(stderr, "Drop %s?  That host loses all that is in it. "
