@@ -177,8 +177,8 @@ static int write_header(int fd)
 	return err == 0 && fdatasync(fd) != 0 ? -errno : err;
 }
 
-/* The header goes first and to the disk, so that a file which has any size is
- * known as ours whatever happens next. */
+/* Write the header first, and to the disk: a file that has any size is then
+ * known as memd's, whatever happens next. */
 static int fill_file(const struct swapfile_attempt *at)
 {
 	struct statvfs vfs;

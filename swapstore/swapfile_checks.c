@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every reason to refuse a swap file, and what the operator is told: one line
- * with path, cause and cure.  Nothing here changes a file. */
+/* The reasons to refuse a swap file, and their texts: one line with path, cause
+ * and cure.  Nothing here changes a file. */
 #include "swapstore/swapfile_checks.h"
 
 #include "common/units.h"
@@ -90,8 +90,7 @@ int swapfile_refuse_locked(const struct swapfile_attempt *at)
 			       "that one or choose another swap_file");
 }
 
-/* RLIMIT_FSIZE is asked about before, because going over it raises
- * SIGXFSZ. */
+/* Checks RLIMIT_FSIZE in advance, because exceeding it raises SIGXFSZ. */
 int swapfile_check_size(struct swapfile_attempt *at, uint64_t size_bytes)
 {
 	uint64_t slots_max = UINT32_MAX - 1;
@@ -161,7 +160,7 @@ void swapfile_header_init(union swapfile_header *header)
 	header->field.sum = htole64(header_sum(header));
 }
 
-/* An empty file is as good as new. */
+/* An empty file counts as new. */
 int swapfile_check_header(const struct swapfile_attempt *at)
 {
 	union swapfile_header header;
@@ -220,8 +219,8 @@ int swapfile_refuse_full(const struct swapfile_attempt *at,
 			       needed, available);
 }
 
-/* Asked before trying, so that a vain attempt does not fill the disk for
- * everybody else.  A file system that does not tell its size is not asked. */
+/* Check before allocating, so that a failed attempt does not fill the disk.  A
+ * file system that does not tell its size is not checked. */
 int swapfile_check_space(const struct swapfile_attempt *at,
 			 const struct statvfs *vfs)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Private to swapfile.c: the tests a swap file must pass, shared by opening
- * and probing.  Each returns 0, or -errno with the reason written. */
+/* Private to swapfile.c: checks of a swap file, for opening and probing.  Each
+ * returns 0, or -errno with the reason written. */
 #ifndef MEMD_SWAPSTORE_SWAPFILE_CHECKS_H
 #define MEMD_SWAPSTORE_SWAPFILE_CHECKS_H
 
@@ -23,7 +23,7 @@ struct swapfile_attempt {
 	bool was_created;
 	bool is_locked;
 	struct stat st;		/* set by check_owner */
-	const struct swapfile_cancel *cancel;	/* NULL: nobody asks */
+	const struct swapfile_cancel *cancel;	/* NULL: never give up */
 	char *reason;
 	size_t reason_size;
 };
@@ -41,10 +41,10 @@ union swapfile_header {
 
 void swapfile_header_init(union swapfile_header *header);
 
-/* Write "path: ..." as the reason; returns err. */
+/* Write "path: ..."  as the reason.  Returns `err`. */
 int swapfile_refuse(const struct swapfile_attempt *at, int err,
 		    const char *format, ...) PRINTF_LIKE(3, 4);
-/* "path: what: why; choose another swap_file" */
+/* The reason "path: what: why; choose another swap_file". */
 int swapfile_refuse_call(const struct swapfile_attempt *at, int err,
 			 const char *what);
 int swapfile_refuse_open(const struct swapfile_attempt *at, int err);
@@ -52,10 +52,10 @@ int swapfile_refuse_locked(const struct swapfile_attempt *at);
 int swapfile_refuse_full(const struct swapfile_attempt *at,
 			 const struct statvfs *vfs);
 
-/* The folder of a path, "." where it names none.  Returns buf. */
+/* The folder of a path; "."  if it names none.  Returns buf. */
 const char *swapfile_folder(const char *path, char *buf, size_t buf_size);
 
-/* Bytes of disk the file lacks so far. */
+/* Bytes of disk that the file still lacks. */
 uint64_t swapfile_missing_bytes(const struct swapfile_attempt *at);
 
 int swapfile_check_size(struct swapfile_attempt *at, uint64_t size_bytes)

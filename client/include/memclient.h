@@ -44,11 +44,12 @@
  *          page always fails with EFAULT.  Call memclient_touch() or
  *          memclient_pin() first.
  *          The library calls a SIGBUS handler that the program installed before
- *          its first inline region, for every SIGBUS that is not about a
- *          region.  A handler that the program installs later must call the
- *          library's handler likewise.  A thread that touches an inline region
- *          must not block SIGBUS, and its signal stack must not be in an inline
- *          region.  While a page is fetched, the thread's other signals wait.
+ *          its first inline region, for every SIGBUS that is not about a region
+ *          and for lost and late pages.  A handler that the program installs
+ *          later must call the library's handler likewise.  A thread that
+ *          touches an inline region must not block SIGBUS, and its signal stack
+ *          must not be in an inline region.  While a page is fetched, the
+ *          thread's other signals wait.
  *
  * What the library promises
  * ------------------------
