@@ -2,7 +2,7 @@
 /* The swap file: made or opened, proven to be ours, locked, preallocated.
  *
  * Layout: one 4 KiB header block (magic "memdswap", layout version, the slot
- * size, a CRC-like checksum of the header), then the slots.  Contents do not
+ * size, an XXH3 checksum of the header), then the slots.  Contents do not
  * survive a restart of the daemon; the header only tells our file from
  * somebody's data. */
 #ifndef MEMD_SWAPSTORE_SWAPFILE_H
