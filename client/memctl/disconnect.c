@@ -37,7 +37,7 @@ const struct verb verb_disconnect = {
 		"that.  Named segments stay.  The program goes on, and may "
 		"connect again, with a new session.\v"
 		"What memd keeps for a client on another host stays for "
-		"store_keep, and the client comes back for it at once; see "
+		"guest_keep, and the client comes back for it at once; see "
 		"`memctl drop-guest'.",
 	.argument_max = 1, .take = verb_take_client, .is_plain = true,
 	.missing = "whom? give a session like s12, or a process id: `memctl ps "

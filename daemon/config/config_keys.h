@@ -120,11 +120,11 @@ TEXT(tcp_user, "", RELOAD,
      "user memd runs as.")
 NUMBER(address_connections, COUNT, "64", 1, 16384, RELOAD,
        "Most connections from one address at once.")
-NUMBER(name_stored, SIZE, "0", 0, 1ll << 44, RELOAD,
+NUMBER(guest_name_mapped, SIZE, "0", 0, 1ll << 44, RELOAD,
        "Most memory kept for one certificate name; 0: no limit.")
-NUMBER(address_stored, SIZE, "0", 0, 1ll << 44, RELOAD,
+NUMBER(guest_address_mapped, SIZE, "0", 0, 1ll << 44, RELOAD,
        "Most memory kept for one address; 0: no limit.")
-NUMBER(store_keep, MS, "600s", 0, 86400000, RELOAD,
+NUMBER(guest_keep, MS, "600s", 0, 86400000, RELOAD,
        "Keep what another host has stored here this long after its "
        "connection broke.")
 

@@ -6,7 +6,7 @@
  *
  *             StoreOpen                 connection broken
  *   (none) ───────────────▶ attached ◀─────────────────▶ kept
- *                               │    StoreOpen, token     │ store_keep
+ *                               │    StoreOpen, token     │ guest_keep
  *                               └──▶ gone: StoreClose ◀───┘
  *                                    or StoreDrop
  *

@@ -86,7 +86,7 @@ static bool is_in_the_way(const struct guest *guest, const struct peer *peer,
 void guest_room_explain(const struct guests *gs, const struct peer *peer,
 			int error, char *reason, size_t reason_size)
 {
-	uint64_t keep_ns = gs->config->store_keep * 1000000;
+	uint64_t keep_ns = gs->config->guest_keep * 1000000;
 	uint64_t bytes = 0, first_ns = UINT64_MAX, now_ns = clock_now_ns();
 	size_t length = strnlen(reason, reason_size);
 	const struct guest *guest;
@@ -104,7 +104,7 @@ void guest_room_explain(const struct guests *gs, const struct peer *peer,
 		return;
 	now_ns = MIN(now_ns - first_ns, keep_ns);
 	snprintf(reason + length, reason_size - length, "; %s of it is kept "
-		 "for clients that are gone (store_keep), the first for %llu s "
+		 "for clients that are gone (guest_keep), the first for %llu s "
 		 "more", units_format_size(bytes, text, sizeof(text)),
 		 (unsigned long long)((keep_ns - now_ns) / 1000000000));
 }

@@ -2,7 +2,7 @@
 /* The room that guests take: who is told when it is free, and what is said to
  * those who find none.  What a guest has, and its limits, are guests.h's.
  *
- * A guest whose connection broke keeps its room for store_keep.  It cannot be
+ * A guest whose connection broke keeps its room for guest_keep.  It cannot be
  * given to another before, nor to a host that says it is the same: only the
  * token shows who may come back for it, and who has died does not have that any
  * more. */

@@ -61,12 +61,13 @@ static int check_guest_limits(const struct guests *gs, const struct peer *peer,
 		if (strcmp(guest->network, peer->network) == 0)
 			of_host += bytes_of(guest);
 	}
-	err = check_sum(of_host, bytes, config->address_stored, "this address",
-			"address_stored", ret_reason, reason_size);
+	err = check_sum(of_host, bytes, config->guest_address_mapped,
+			"this address", "guest_address_mapped", ret_reason,
+			reason_size);
 	if (err == 0 && peer->name[0] != '\0')
-		err = check_sum(of_name, bytes, config->name_stored,
-				"this certificate", "name_stored", ret_reason,
-				reason_size);
+		err = check_sum(of_name, bytes, config->guest_name_mapped,
+				"this certificate", "guest_name_mapped",
+				ret_reason, reason_size);
 	return err;
 }
 
@@ -210,7 +211,7 @@ static int guest_resume(struct guests *gs, struct session *s,
 	if (guest == NULL) {
 		snprintf(ret_reason, reason_size, "no such store of this "
 			 "user: it was closed or dropped, nobody came back for "
-			 "it within store_keep, or memd was started anew");
+			 "it within guest_keep, or memd was started anew");
 		return -ENOENT;
 	}
 	if (guest->slot_count != wish->slot_count) {
@@ -286,7 +287,7 @@ void guests_leave(struct session *s)
 
 	guest_detach(guest);
 	/* Where nothing was ever written there is nothing to come back to. */
-	if (guest->guests->config->store_keep != 0 && !guest_is_blank(guest))
+	if (guest->guests->config->guest_keep != 0 && !guest_is_blank(guest))
 		return;
 	log_guest_end(guest, "its connection broke");
 	guest_destroy(guest);
@@ -348,7 +349,7 @@ void guests_end(struct guests *gs)
 
 void guests_expire(struct guests *gs)
 {
-	uint64_t keep_ns = gs->config->store_keep * 1000000;
+	uint64_t keep_ns = gs->config->guest_keep * 1000000;
 	uint64_t now_ns = clock_now_ns();
 	struct guest *guest, *next;
 

@@ -25,7 +25,7 @@ static bool is_turned_out(struct serve *sv, const struct conn *c,
 	return err != 0 && err != -EAGAIN;
 }
 
-/* What it has stored stays for store_keep: with a new certificate of the same
+/* What it has stored stays for guest_keep: with a new certificate of the same
  * name it may come back. */
 static void turn_out(struct conn *c, const char *reason)
 {

@@ -47,7 +47,7 @@ STAT(segments_locked, "",
 LEVEL(stores, "", "Stores kept for other hosts")
 STAT(stores_opened, "", "Stores that other hosts opened anew")
 STAT(stores_resumed, "", "Stores that they came back to")
-STAT(stores_expired, "", "Stores that nobody came back to within store_keep")
+STAT(stores_expired, "", "Stores that nobody came back to within guest_keep")
 STAT(remote_reads, "", "Reads of other hosts answered")
 STAT(remote_writes, "", "Writes of other hosts answered")
 STAT(remote_discards, "", "Discards of other hosts done")

@@ -86,7 +86,7 @@ static void other_users_stores_are_not_there(void **state)
 static void limits_count(void **state)
 {
 	const char *flags[] = { STORE_LISTEN, STORE_SMALL_POOL,
-				"--swap-size=64M", "--address-stored=40M",
+				"--swap-size=64M", "--guest-address-mapped=40M",
 				"--uid-mapped=24M", NULL };
 	struct testmemd tm;
 	int fd[3];
@@ -169,7 +169,7 @@ static void blank_stores_go_at_once(void **state)
 	int fd;
 
 	(void)state;
-	store_start(&tm, "--address-stored=16M");
+	store_start(&tm, "--guest-address-mapped=16M");
 	fd = store_session(&tm);
 	assert_int_equal(store_open(fd, 10 * 256, NULL, token), 0);
 	store_expect(fd, 0, 8, 0);

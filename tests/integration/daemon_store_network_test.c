@@ -117,7 +117,7 @@ static void a_network_keeps_so_much(void **state)
 	int one, two, other;
 
 	(void)state;
-	start(&tm, "--address-stored=12M");
+	start(&tm, "--guest-address-mapped=12M");
 	one = come_from(&tm, OURS ":1");
 	two = come_from(&tm, OURS "ffff::3");
 	other = come_from(&tm, OTHERS ":1");

@@ -2,7 +2,7 @@
 /* Proves that the room of a store is free when StoreClose is answered, so that
  * another can take it at once, however large it is and however many requests
  * were under way; and that who finds no room, because clients that have gone
- * keep it, is told so, and has it when store_keep is over. */
+ * keep it, is told so, and has it when guest_keep is over. */
 #include "tests/integration/store_client.h"
 
 #include <errno.h>
@@ -132,7 +132,7 @@ static char *refusal(int fd)
 static void who_keeps_the_room_is_said(void **state)
 {
 	const char *const flags[] = { "--listen-tcp=127.0.0.1:0",
-				      "--store-keep=2s", NULL };
+				      "--guest-keep=2s", NULL };
 	unsigned left = 600;
 	struct testmemd tm;
 	bool is_said = false;
@@ -146,14 +146,14 @@ static void who_keeps_the_room_is_said(void **state)
 	assert_int_equal(store_open(fd, SLOTS, NULL, NULL), 0);
 	text = refusal(next);
 	assert_non_null(text);
-	assert_null(strstr(text, "store_keep"));	/* it is there */
+	assert_null(strstr(text, "guest_keep"));	/* it is there */
 	free(text);
 	store_write_version(fd, 0, 8, 1);
 	close(fd);
 	while ((text = refusal(next)) != NULL) {
 		is_said = is_said ||
 			  (strstr(text, "70.0M of it is kept for clients") &&
-			   strstr(text, "store_keep"));
+			   strstr(text, "guest_keep"));
 		free(text);
 		assert_int_not_equal(left--, 0);
 		usleep(100000);

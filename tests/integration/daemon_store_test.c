@@ -230,7 +230,7 @@ static void nobody_comes_back(void **state)
 	int fd, admin;
 
 	(void)state;
-	store_start(&tm, "--store-keep=100ms");
+	store_start(&tm, "--guest-keep=100ms");
 	admin = client_open(&tm, true, NULL);
 	fd = store_session(&tm);
 	assert_int_equal(store_open(fd, 64, NULL, token), 0);

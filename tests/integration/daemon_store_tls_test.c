@@ -857,7 +857,7 @@ static void names_have_limits(void **state)
 	struct channel ch[4];
 
 	(void)state;
-	serve(&s, "tls_users = *=1234\nname_stored = 16M");
+	serve(&s, "tls_users = *=1234\nguest_name_mapped = 16M");
 	for (int i = 0; i < 4; i++)
 		assert_true(tls_session(&s, i == 3 ? "named" : "alice",
 					&ch[i]));

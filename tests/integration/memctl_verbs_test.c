@@ -393,7 +393,7 @@ static void store_that_is_away_makes_room(void **state)
 	int fd, admin;
 
 	(void)state;
-	store_start(&tm, "--store-keep=86400s");
+	store_start(&tm, "--guest-keep=86400s");
 	admin = client_open(&tm, true, NULL);
 	fd = store_session(&tm);
 	assert_int_equal(store_open(fd, SLOTS, NULL, token), 0);

@@ -36,7 +36,7 @@ setup_file() {
 	export ops=${MEMD_TEST_OPS:-300}
 	cd "$BATS_FILE_TMPDIR" || return
 	# What a program leaves whose goodbye was cut off goes when it is over.
-	echo 'store_keep = 15s' >memd.conf
+	echo 'guest_keep = 15s' >memd.conf
 	certs_make tester 127.0.0.1 10.77.0.2
 	start_memd plain here 127.0.0.1
 	start_memd tls here 127.0.0.1

@@ -294,7 +294,7 @@ static void refusals_name_the_units(void **state)
 	} rows[] = {
 		{ "pool_size", "64MB", "\"64MB\" is not allowed; give a size "
 		  "from 1M to 8T (units are K, M, G and T)" },
-		{ "store_keep", "5m", "(units are ms, s and min)" },
+		{ "guest_keep", "5m", "(units are ms, s and min)" },
 	};
 
 	(void)state;
