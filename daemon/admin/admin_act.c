@@ -274,8 +274,8 @@ void handle_store_drop(void *room, struct conn *c, uint64_t id,
 				"`memctl stores`", request->store);
 		return;
 	}
-	log_event(LOG_LEVEL_NOTICE, "store-drop",
-		  "by_uid=%u by_session=%u store=%u host=%s certificate=\"%s\" "
+	log_event(LOG_LEVEL_NOTICE, "guest-drop",
+		  "by_uid=%u by_session=%u guest=%u host=%s certificate=\"%s\" "
 		  "uid=%u pages=%llu", c->peer.uid, c->session->id, guest->id,
 		  guest->host, guest->printable_name, guest->uid,
 		  (unsigned long long)guest_page_count(guest));

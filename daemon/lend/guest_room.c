@@ -104,7 +104,7 @@ void guest_room_explain(const struct guests *gs, const struct peer *peer,
 		return;
 	now_ns = MIN(now_ns - first_ns, keep_ns);
 	snprintf(reason + length, reason_size - length, "; %s of it is kept "
-		 "for clients that are gone (guest_keep), the first for %llu s "
+		 "for guests that are gone (guest_keep), the first for %llu s "
 		 "more", units_format_size(bytes, text, sizeof(text)),
 		 (unsigned long long)((keep_ns - now_ns) / 1000000000));
 }

@@ -58,12 +58,12 @@ static void count_done(struct guest_op *op)
 	uint64_t bytes = guest_op_bytes(op);
 
 	if (op->kind == GUEST_OP_READ) {
-		stats->remote_reads++;
-		stats->remote_read_bytes += bytes;
+		stats->guest_reads++;
+		stats->guest_read_bytes += bytes;
 		op->guest->read_bytes += bytes;
 	} else {
-		stats->remote_writes++;
-		stats->remote_written_bytes += bytes;
+		stats->guest_writes++;
+		stats->guest_written_bytes += bytes;
 		op->guest->written_bytes += bytes;
 	}
 }
@@ -322,7 +322,7 @@ static void discard_answered(struct guest_op *op)
 	} else if (op->result == -EBUSY) {
 		try_later(op);
 	} else if (++op->range_idx == op->range_count) {
-		op->guests->stats->remote_discards++;
+		op->guests->stats->guest_discards++;
 		guest_op_finish(op);
 	} else {
 		guest_op_requeue(op);

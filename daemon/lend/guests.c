@@ -158,8 +158,8 @@ static int guest_create(struct guests *gs, struct session *s,
 	}
 	TAILQ_INSERT_TAIL(&gs->all, guest, link);
 	gs->count++;
-	gs->stats->stores++;
-	gs->stats->stores_opened++;
+	gs->stats->guests++;
+	gs->stats->guests_opened++;
 	take_place(guest, s);
 	return 0;
 }
@@ -223,9 +223,9 @@ static int guest_resume(struct guests *gs, struct session *s,
 	guest_detach(guest);
 	if (before != NULL)
 		conn_close(before->main, "another connection has taken over "
-			   "its store");
+			   "this guest");
 	take_place(guest, s);
-	gs->stats->stores_resumed++;
+	gs->stats->guests_resumed++;
 	return 0;
 }
 
@@ -240,7 +240,7 @@ int guests_open(struct guests *gs, struct session *s,
 
 	if (err == 0)
 		log_event(LOG_LEVEL_INFO, wish->token != NULL ?
-			  "store-resume" : "store-open",
+			  "guest-resume" : "guest-open",
 			  "session=%u host=%s uid=%u bytes=%llu", s->id,
 			  s->guest->host, s->guest->uid,
 			  (unsigned long long)bytes_of(s->guest));
@@ -262,7 +262,7 @@ static void guest_destroy(struct guest *guest)
 		TAILQ_REMOVE(&gs->starved, guest, due_link);
 	TAILQ_REMOVE(&gs->all, guest, link);
 	gs->count--;
-	gs->stats->stores--;
+	gs->stats->guests--;
 	guest->segment->attached_count--;
 	segments_drop_unused(gs->segments, guest->segment);
 	account_put(gs->accounts, guest->account);
@@ -271,7 +271,7 @@ static void guest_destroy(struct guest *guest)
 
 static void log_guest_end(const struct guest *guest, const char *why)
 {
-	log_event(LOG_LEVEL_INFO, "store-close",
+	log_event(LOG_LEVEL_INFO, "guest-close",
 		  "host=%s uid=%u bytes=%llu reason=\"%s\"", guest->host,
 		  guest->uid, (unsigned long long)bytes_of(guest), why);
 }
@@ -322,7 +322,7 @@ int guests_drop(struct guest *guest, struct conn *c, uint64_t request_id)
 	guest_detach(guest);
 	if (s != NULL)
 		conn_refuse(s->main, 0, -ECONNABORTED, "uid %u has dropped "
-			    "this store with `memctl drop-guest`",
+			    "this guest with `memctl drop-guest`",
 			    c->peer.uid);
 	log_guest_end(guest, "dropped");
 	guest_destroy(guest);
@@ -358,7 +358,7 @@ void guests_expire(struct guests *gs)
 		if (guest->session != NULL ||
 		    now_ns - guest->idle_since_ns < keep_ns)
 			continue;
-		gs->stats->stores_expired++;
+		gs->stats->guests_expired++;
 		log_guest_end(guest, "nobody came back for it");
 		guest_destroy(guest);
 	}

@@ -164,11 +164,11 @@ void remote_refused(struct conns *all, const struct peer *peer,
 {
 	uint64_t now_ns = clock_now_ns();
 
-	all->stats->remote_refused++;
+	all->stats->guests_refused++;
 	all->refusals_unsaid++;
 	if (now_ns - all->refusal_said_ns < REFUSED_LOG_NS)
 		return;
-	log_event(LOG_LEVEL_WARNING, "remote-refused",
+	log_event(LOG_LEVEL_WARNING, "guest-refused",
 		  "host=%s count=%u reason=\"%s\"", peer->host,
 		  all->refusals_unsaid, reason);
 	all->refusals_unsaid = 0;

@@ -31,7 +31,7 @@ static void turn_out(struct conn *c, const char *reason)
 {
 	char name[PEER_NAME_BYTES];
 
-	log_event(LOG_LEVEL_WARNING, "remote-turned-out",
+	log_event(LOG_LEVEL_WARNING, "guest-turned-out",
 		  "session=%u host=%s certificate=\"%s\" reason=\"%s\"",
 		  c->session->id, c->peer.host,
 		  system_printable(c->peer.name, name, sizeof(name)), reason);

@@ -334,7 +334,7 @@ static void a_program_renews_by_itself(void **state)
 		write_all(&s, round + 1);
 	}
 	verify_all(&s, 3);
-	assert_int_equal(testmemd_log_count(&s.host[0], "remote-turned-out"),
+	assert_int_equal(testmemd_log_count(&s.host[0], "guest-turned-out"),
 			 2);
 	stop(&s);
 }

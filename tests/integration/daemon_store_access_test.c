@@ -122,7 +122,7 @@ static void one_address_has_its_share(void **state)
 	assert_false(store_try_receive(fd[3], &a));
 	close(fd[0]);
 	assert_int_equal(store_open(fd[1], 8, NULL, NULL), 0);
-	assert_true(testmemd_log_count(&tm, "remote-refused") > 0);
+	assert_true(testmemd_log_count(&tm, "guest-refused") > 0);
 	for (int i = 1; i < 4; i++)
 		close(fd[i]);
 	assert_int_equal(testmemd_stop(&tm), 0);

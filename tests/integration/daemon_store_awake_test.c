@@ -166,7 +166,7 @@ static _Noreturn void read_for_ever(int fd)
 
 static void wait_for_reads(int admin, uint64_t more_than)
 {
-	while (client_counter(admin, "remote_reads") <= more_than)
+	while (client_counter(admin, "guest_reads") <= more_than)
 		usleep(1000);
 }
 
@@ -187,7 +187,7 @@ static void others_have_their_turn(void **state)
 	if (reader == 0)
 		read_for_ever(fd);
 	wait_for_reads(admin, ROUNDS);
-	reads = client_counter(admin, "remote_reads");
+	reads = client_counter(admin, "guest_reads");
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		int store = open_store(&tm, NULL);
 		int program = client_open(&tm, false, NULL);

@@ -71,16 +71,16 @@ static void faults_are_answered_among_reads(void **state)
 	assert_true(pid >= 0);
 	if (pid == 0)
 		flood(&tm);
-	while (client_counter(admin, "remote_reads") < READS_PER_FAULT_MAX)
+	while (client_counter(admin, "guest_reads") < READS_PER_FAULT_MAX)
 		usleep(1000);
-	reads = client_counter(admin, "remote_reads");
+	reads = client_counter(admin, "guest_reads");
 	/* And until it has had a turn at all. */
 	for (uint64_t i = 1; i <= FAULTS ||
-	     client_counter(admin, "remote_reads") == reads; i++) {
+	     client_counter(admin, "guest_reads") == reads; i++) {
 		client_send_fault(fd, i, segment, i % FAULTS);
 		assert_int_equal(client_receive_fault(fd, i, i % FAULTS), 0);
 	}
-	reads = client_counter(admin, "remote_reads") - reads;
+	reads = client_counter(admin, "guest_reads") - reads;
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	print_message("%llu reads during %d faults\n",

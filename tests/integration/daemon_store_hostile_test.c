@@ -225,7 +225,7 @@ static void drips_are_cut_off(void **state)
 	}
 	/* Newcomers of this host still get in. */
 	close(client_open(&tm, false, NULL));
-	assert_true(client_counter(admin, "remote_refused") >= DRIPS - STAY);
+	assert_true(client_counter(admin, "guests_refused") >= DRIPS - STAY);
 	for (int i = 0; i < DRIPS; i++) {
 		char end[2048];
 

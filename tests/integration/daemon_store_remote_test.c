@@ -102,7 +102,7 @@ static void slots_come_back(void **state)
 	}
 	admin = client_open(&fx.tm, true, NULL);
 	assert_true(client_counter(admin, "evicted") > SLOTS);
-	assert_int_equal(client_counter(admin, "stores_opened"), 1);
+	assert_int_equal(client_counter(admin, "guests_opened"), 1);
 	assert_int_equal(client_counter(admin, "slow_readers"), 0);
 	close(admin);
 	end(&fx);

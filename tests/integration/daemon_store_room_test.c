@@ -152,7 +152,7 @@ static void who_keeps_the_room_is_said(void **state)
 	close(fd);
 	while ((text = refusal(next)) != NULL) {
 		is_said = is_said ||
-			  (strstr(text, "70.0M of it is kept for clients") &&
+			  (strstr(text, "70.0M of it is kept for guests") &&
 			   strstr(text, "guest_keep"));
 		free(text);
 		assert_int_not_equal(left--, 0);

@@ -45,10 +45,10 @@ static void bytes_are_right(void **state)
 	assert_true(client_counter(admin, "evicted") > SLOTS);
 	assert_true(client_counter(admin, "pages_read") > 1000);
 	assert_int_equal(client_counter(admin, "pages_lost"), 0);
-	assert_int_equal(client_counter(admin, "stores"), 1);
+	assert_int_equal(client_counter(admin, "guests"), 1);
 	client_send(m->fd, T(STORE_CLOSE), 99, NULL);
 	client_expect_ok(m->fd, 99);
-	assert_int_equal(client_counter(admin, "stores"), 0);
+	assert_int_equal(client_counter(admin, "guests"), 0);
 	client_await_counter(admin, "committed_units", 0);
 	client_await_counter(admin, "pinned_frames", 0);
 	close(admin);
@@ -236,8 +236,8 @@ static void nobody_comes_back(void **state)
 	assert_int_equal(store_open(fd, 64, NULL, token), 0);
 	store_write_version(fd, 0, 8, 1);
 	close(fd);
-	client_await_counter(admin, "stores_expired", 1);
-	assert_int_equal(client_counter(admin, "stores"), 0);
+	client_await_counter(admin, "guests_expired", 1);
+	assert_int_equal(client_counter(admin, "guests"), 0);
 	client_await_counter(admin, "committed_units", 0);
 	fd = store_session(&tm);
 	assert_int_equal(store_open(fd, 64, token, NULL), ENOENT);

@@ -413,7 +413,7 @@ static void start_flood(const struct served *s, struct channel ch[FLOODS],
 		if (pid[i] == 0)
 			flood(&ch[i]);
 	}
-	while (client_counter(s->admin, "remote_reads") < 1000)
+	while (client_counter(s->admin, "guest_reads") < 1000)
 		usleep(1000);
 }
 
@@ -441,12 +441,12 @@ static void newcomers_come_in_among_reads(void **state)
 	alarm(PATIENCE_MS / 1000);
 	serve(&s, "tls_users = *=1234");
 	start_flood(&s, floods, pid);
-	reads = client_counter(s.admin, "remote_reads");
+	reads = client_counter(s.admin, "guest_reads");
 	for (unsigned i = 0; i < NEWCOMERS; i++) {
 		assert_true(tls_session(&s, "alice", &ch));
 		channel_close(&ch);
 	}
-	reads = client_counter(s.admin, "remote_reads") - reads;
+	reads = client_counter(s.admin, "guest_reads") - reads;
 	print_message("%llu reads while %d came in\n",
 		      (unsigned long long)reads, NEWCOMERS);
 	assert_true(reads >= NEWCOMERS);
@@ -512,9 +512,9 @@ static void strangers_are_refused(void **state)
 	client_send_bytes(fd, "\x16", 1);
 	assert_false(store_try_receive(fd, &a));
 	close(fd);
-	assert_int_equal(client_counter(s.admin, "remote_refused"), 5);
+	assert_int_equal(client_counter(s.admin, "guests_refused"), 5);
 	assert_true(client_counter(s.admin, "tls_refused") >= 2);
-	assert_true(testmemd_log_count(&s.tm, "remote-refused") > 0);
+	assert_true(testmemd_log_count(&s.tm, "guest-refused") > 0);
 	end(&s);
 }
 
@@ -571,10 +571,10 @@ static void a_memd_says_why_it_was_refused(void **state)
 		 store_port(&s.tm));
 	(void)testmemd_run(flags, output, sizeof(output));
 	assert_non_null(strstr(output, "believe each other's certificates"));
-	assert_int_equal(client_counter(s.admin, "stores_opened"), 1);
-	while (client_counter(s.admin, "stores") != 0)
+	assert_int_equal(client_counter(s.admin, "guests_opened"), 1);
+	while (client_counter(s.admin, "guests") != 0)
 		usleep(1000);
-	assert_int_equal(client_counter(s.admin, "remote_refused"), 0);
+	assert_int_equal(client_counter(s.admin, "guests_refused"), 0);
 	end(&s);
 }
 
@@ -732,7 +732,7 @@ static void reload_turns_out_who_is_revoked(void **state)
 	write_config(more, "server.pem");
 	reload(&s);
 	expect_refusal(&bob, 0, "certificate is revoked");
-	assert_int_equal(testmemd_log_count(&s.tm, "remote-turned-out"), 1);
+	assert_int_equal(testmemd_log_count(&s.tm, "guest-turned-out"), 1);
 	assert_false(tls_session(&s, "bob", &bob));
 	bytes_pass(&alice);
 	/* What bob has stored waits for another certificate of his. */

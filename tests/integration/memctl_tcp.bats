@@ -316,7 +316,7 @@ sort_until_enough() {
 			"$(address tls certs/$name)" status
 	done
 	# Directory services are asked for it first.
-	until grep 'remote-refused .*nobody-here: no user nobody-here here' \
+	until grep 'guest-refused .*nobody-here: no user nobody-here here' \
 		tls.log; do
 		fails 6 "is not named in tls_admins: add" \
 			"$(address tls certs/nobody-here)" status

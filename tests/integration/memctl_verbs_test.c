@@ -378,7 +378,7 @@ static void dropped_store_is_lost_to_its_host(void **state)
 	assert_run(0, host, said, "-o raw stores | cut -f 13");
 	assert_string_equal(said, "2\n");
 	assert_int_equal(testmemd_log_count(&hosts.memd[0],
-					    "notice store-drop by_uid="), 1);
+					    "notice guest-drop by_uid="), 1);
 	memclient_close(mc);
 	store_hosts_stop(&hosts);
 }
