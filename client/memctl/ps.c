@@ -49,10 +49,10 @@ static const struct report_column ps_columns[] = {
 	COLUMN(NULL, "rtt_ns", TIME),
 	COLUMN(NULL, "in_bytes_per_s", SIZE),
 	COLUMN(NULL, "out_bytes_per_s", SIZE),
-	COLUMN(NULL, "remote_pages", NUMBER),
+	COLUMN(NULL, "guest_pages", NUMBER),
 };
 
-static const struct report_column ps_remote_columns[] = {
+static const struct report_column ps_guest_columns[] = {
 	COLUMN("CLIENT", NULL, TEXT, .flags = REPORT_TRUNCATE,
 	       .add = ps_add_peer),
 	COLUMN("HOST", NULL, TEXT, .field = "host"),
@@ -61,7 +61,7 @@ static const struct report_column ps_remote_columns[] = {
 	COLUMN("RTT", NULL, TIME, .field = "rtt_ns"),
 	COLUMN("IN/S", NULL, SIZE, .field = "in_bytes_per_s"),
 	COLUMN("OUT/S", NULL, SIZE, .field = "out_bytes_per_s"),
-	COLUMN("PAGES", NULL, NUMBER, .field = "remote_pages"),
+	COLUMN("PAGES", NULL, NUMBER, .field = "guest_pages"),
 	COLUMN("VSZ", NULL, SIZE, .field = "mapped_bytes"),
 	COLUMN("RSS", NULL, SIZE, .field = "resident_bytes"),
 	COLUMN("SWAP", NULL, SIZE, .field = "swapped_bytes"),
@@ -72,7 +72,7 @@ static const struct report_column ps_remote_columns[] = {
 	       .flags = REPORT_TRUNCATE | REPORT_OR_EMPTY),
 };
 
-static bool ps_is_remote(const struct memctl *mc, const void *row)
+static bool ps_is_guest(const struct memctl *mc, const void *row)
 {
 	const Memd__SessionInfo *s = row;
 
@@ -83,7 +83,7 @@ static bool ps_is_remote(const struct memctl *mc, const void *row)
 /* Programs get all sessions; the first table has only those of this host. */
 static bool ps_is_wanted(const struct memctl *mc, const void *row)
 {
-	return mc->style.format != REPORT_TABLE || !ps_is_remote(mc, row);
+	return mc->style.format != REPORT_TABLE || !ps_is_guest(mc, row);
 }
 
 /* Sessions of one process are in the order in which they were opened. */
@@ -93,20 +93,20 @@ static const struct view ps_view = {
 	.is_wanted = ps_is_wanted,
 };
 
-static const struct view ps_remote_view = {
-	.form = REPORT_FORM(ROWS, "clients", ps_remote_columns),
+static const struct view ps_guest_view = {
+	.form = REPORT_FORM(ROWS, "guests", ps_guest_columns),
 	.rows = "session", .order = { "pid", "session" },
-	.is_wanted = ps_is_remote,
+	.is_wanted = ps_is_guest,
 };
 
 static int ps_say(const struct memctl *mc)
 {
 	int code = view_print(mc, &ps_view);
 
-	if (code != EXIT_CODE_OK || view_count(mc, &ps_remote_view) == 0)
+	if (code != EXIT_CODE_OK || view_count(mc, &ps_guest_view) == 0)
 		return code;
 	putchar('\n');
-	return view_print(mc, &ps_remote_view);
+	return view_print(mc, &ps_guest_view);
 }
 
 /* ---- the command line */

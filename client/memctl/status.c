@@ -119,9 +119,9 @@ static const struct report_column status_columns[] = {
 	COLUMN(NULL, "faults", NUMBER),
 	COLUMN(NULL, "pages_lost", NUMBER),
 	COLUMN(NULL, "config_file", TEXT),
-	COLUMN(NULL, "remote_clients", NUMBER),
-	COLUMN(NULL, "remote_away", NUMBER),
-	COLUMN(NULL, "remote_pages", NUMBER),
+	COLUMN(NULL, "guests_connected", NUMBER),
+	COLUMN(NULL, "guests_away", NUMBER),
+	COLUMN(NULL, "guest_pages", NUMBER),
 	COLUMN(NULL, "listening", LIST),
 	COLUMN(NULL, "listening_tls", FLAG),
 	COLUMN(NULL, "certificates", LIST, .add = status_add_certificates),
@@ -211,19 +211,19 @@ static void status_print_memory(const struct memctl *mc)
 			 unit * st->commit_limit_pages);
 }
 
-/* Print the clients on other hosts, if memd listens for them. */
-static void status_print_remote(const struct memctl *mc)
+/* Print the guests, if memd listens for other hosts. */
+static void status_print_guests(const struct memctl *mc)
 {
 	const Memd__StatusReply *st = mc->reply;
 	char buf[32];
 
-	if (!st->has_remote_clients)
+	if (!st->has_guests_connected)
 		return;
-	printf("remote    %" PRIu64 " clients, ", st->remote_clients);
-	if (st->remote_away != 0)
-		printf("%" PRIu64 " away, ", st->remote_away);
-	printf("%" PRIu64 " pages held (%s)\n", st->remote_pages,
-	       status_size(mc, st->remote_pages * st->page_bytes, buf));
+	printf("guests    %" PRIu64 " connected, ", st->guests_connected);
+	if (st->guests_away != 0)
+		printf("%" PRIu64 " away, ", st->guests_away);
+	printf("%" PRIu64 " pages held (%s)\n", st->guest_pages,
+	       status_size(mc, st->guest_pages * st->page_bytes, buf));
 }
 
 static void status_print_listening(const Memd__StatusReply *st)
@@ -257,7 +257,7 @@ static int status_say(const struct memctl *mc)
 	status_print_text(": ", st->store_reason);
 	printf("\nclients   %" PRIu64 " sessions, %" PRIu64 " segments\n",
 	       st->sessions, st->segments);
-	status_print_remote(mc);
+	status_print_guests(mc);
 	status_print_listening(st);
 	printf("faults    %" PRIu64 ", pages lost %" PRIu64 "\n", st->faults,
 	       st->pages_lost);

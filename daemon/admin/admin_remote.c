@@ -32,14 +32,14 @@ void admin_remote_fill_status(const struct admin *ad, Memd__StatusReply *reply)
 
 	if (ad->settings->config.listen_tcp[0] == '\0')
 		return;
-	reply->has_remote_clients = reply->has_remote_away =
-		reply->has_remote_pages = true;
+	reply->has_guests_connected = reply->has_guests_away =
+		reply->has_guest_pages = true;
 	TAILQ_FOREACH(s, &ad->serve->sessions.list, link)
-		reply->remote_clients += s->main->peer.is_remote &&
-					 !s->is_admin_only;
+		reply->guests_connected += s->main->peer.is_remote &&
+					   !s->is_admin_only;
 	TAILQ_FOREACH(guest, &ad->guests->all, link) {
-		reply->remote_away += guest->session == NULL;
-		reply->remote_pages += guest_page_count(guest);
+		reply->guests_away += guest->session == NULL;
+		reply->guest_pages += guest_page_count(guest);
 	}
 }
 
@@ -55,12 +55,12 @@ void admin_remote_fill_session(const struct session *s,
 					      PEER_NAME_BYTES);
 	info->has_rtt_ns = get_rtt(s, &info->rtt_ns);
 	info->has_in_bytes_per_s = info->has_out_bytes_per_s =
-		info->has_remote_pages = true;
+		info->has_guest_pages = true;
 	if (s->guest == NULL)
 		return;
 	info->in_bytes_per_s = (uint64_t)s->guest->written_bytes_per_s;
 	info->out_bytes_per_s = (uint64_t)s->guest->read_bytes_per_s;
-	info->remote_pages = guest_page_count(s->guest);
+	info->guest_pages = guest_page_count(s->guest);
 }
 
 /* What it keeps is charged to its user. */

@@ -635,7 +635,7 @@ static bool request_flow(struct peer *peer, uint16_t type, const void *body,
 
 /* A memd with clients on other hosts: one with a certificate, one without and
  * without a store.  And with one in a pid namespace that it does not see. */
-static bool answer_remote_sessions(struct peer *peer)
+static bool answer_guest_sessions(struct peer *peer)
 {
 	Memd__SessionInfo s[6];
 	Memd__SessionInfo *list[] = { &s[0], &s[1], &s[2], &s[3], &s[4],
@@ -651,8 +651,8 @@ static bool answer_remote_sessions(struct peer *peer)
 	s[3].has_rtt_ns = s[3].has_in_bytes_per_s = 1;
 	s[3].rtt_ns = 310000;
 	s[3].in_bytes_per_s = 1536 * KIB;
-	s[3].has_out_bytes_per_s = s[3].has_remote_pages = 1;
-	s[3].remote_pages = 1024;
+	s[3].has_out_bytes_per_s = s[3].has_guest_pages = 1;
+	s[3].guest_pages = 1024;
 	s[3].carrier = (char *)"tcp";
 	fill_session(&s[4], 13, 0, "bigsort@2001:db8::9");
 	s[4].host = (char *)"2001:db8::9";
@@ -671,7 +671,7 @@ static void fill_certificate(Memd__CertificateInfo *info, const char *setting,
 	info->days_left = days;
 }
 
-static bool answer_remote_status(struct peer *peer)
+static bool answer_guest_status(struct peer *peer)
 {
 	Memd__CertificateInfo info[3], *infos[] = { &info[0], &info[1],
 						    &info[2] };
@@ -688,21 +688,21 @@ static bool answer_remote_status(struct peer *peer)
 	fill_certificate(&info[2], "tls_crl", "our CA", INT64_MAX, INT64_MAX);
 	st.n_certificate = ARRAY_SIZE(infos);
 	st.certificate = infos;
-	st.has_remote_clients = st.has_remote_away = st.has_remote_pages = 1;
-	st.remote_clients = 2;
-	st.remote_away = 1;
-	st.remote_pages = 1024 + 77;
+	st.has_guests_connected = st.has_guests_away = st.has_guest_pages = 1;
+	st.guests_connected = 2;
+	st.guests_away = 1;
+	st.guest_pages = 1024 + 77;
 	return answer(peer, T(STATUS_REPLY), &st.base);
 }
 
-static bool request_remote(struct peer *peer, uint16_t type, const void *body,
-			   size_t length)
+static bool request_with_guests(struct peer *peer, uint16_t type,
+				const void *body, size_t length)
 {
 	switch (type) {
 	case T(SESSIONS):
-		return answer_remote_sessions(peer);
+		return answer_guest_sessions(peer);
 	case T(STATUS):
-		return answer_remote_status(peer);
+		return answer_guest_status(peer);
 	default:
 		return request_ok(peer, type, body, length);
 	}
@@ -965,7 +965,7 @@ static bool request_trace_ends(struct peer *peer, uint16_t type,
 static const struct scenario scenarios[] = {
 	{ "ok", hello_ok, request_ok },
 	{ "flow", hello_ok, request_flow },
-	{ "remote", hello_ok, request_remote },
+	{ "guests", hello_ok, request_with_guests },
 	{ "empty", hello_ok, request_empty },
 	{ "warn", hello_ok, request_warn },
 	{ "degraded", hello_ok, request_degraded },

@@ -208,13 +208,13 @@ has_lines() {
 
 @test "clients on other hosts have a table of their own" {
 	local form
-	start_server remote
+	start_server guests
 	for form in table json raw; do
-		golden "remote-ps.$form" -o "$form" ps
-		golden "remote-status.$form" -o "$form" status
+		golden "guests-ps.$form" -o "$form" ps
+		golden "guests-status.$form" -o "$form" status
 	done
-	golden remote-ps-long.table ps --long
-	golden remote-bytes.table ps --bytes
+	golden guests-ps-long.table ps --long
+	golden guests-bytes.table ps --bytes
 	"$memctl" -o json ps | jq -e '.ps | length == 6 and
 		all(.[]; (.pid == null) == (.host != null or .session == 14))'
 }
@@ -837,7 +837,7 @@ complete_line() {
 	. "$repo/deploy/completion/memctl"
 	[ "$(complete_line 'memctl maps ')" = "1201 977" ]
 	[ "$(complete_line 'memctl limit set --pid=9')" = 977 ]
-	start_server remote
+	start_server guests
 	[ "$(complete_line 'memctl maps ')" = "1201 977 s12 s13 s14" ]
 	start_server ok
 	[ "$(complete_line 'memctl unlink ')" = words ]

@@ -226,15 +226,16 @@ same_tails() {
 	ask "$of_client | .host == \"127.0.0.1\" and .peer == \"worker\" and
 		.pid == null and .rtt_ns > 0 and .rtt_ns < 1000000000 and
 		.carrier == \"tcp\" and .uid == $(id -u) and
-		.remote_pages * 4096 == .resident_bytes + .swapped_bytes and
-		.remote_pages > 200" ps
-	pages=$(ask "$of_client | .remote_pages" ps)
-	ask ".status[0] | .remote_clients == 1 and .remote_away == 0 and
-		.remote_pages == $pages" status
-	"$memctl" status | grep "^remote    1 clients, $pages pages held ("
+		.guest_pages * 4096 == .resident_bytes + .swapped_bytes and
+		.guest_pages > 200" ps
+	pages=$(ask "$of_client | .guest_pages" ps)
+	ask ".status[0] | .guests_connected == 1 and .guests_away == 0 and
+		.guest_pages == $pages" status
+	"$memctl" status | grep "^guests    1 connected, $pages pages held ("
 	"$memctl" ps | grep -E '^worker +127\.0\.0\.1 .* '"$pages"' '
 	# Nobody keeps anything with the other one.
-	"$memctl" -s "$(socket_of plain)" status | grep '^remote    0 clients, '
+	"$memctl" -s "$(socket_of plain)" status |
+		grep '^guests    0 connected, '
 }
 
 @test "status shows where memd listens, with the port that was chosen" {
@@ -288,7 +289,7 @@ sort_until_enough() {
 	touch enough
 	wait_exit $! 'the sorting to end'
 	wait_until 'its memd to see that it has gone' \
-		ask '.status[0].remote_clients == 1' status
+		ask '.status[0].guests_connected == 1' status
 }
 
 @test "what ends something is for administrators from afar, too" {
@@ -374,13 +375,13 @@ localhost" "$(address tls certs/admin localhost)" status
 
 @test "a client that died is away, and its pages are held" {
 	local pages
-	pages=$(ask '.status[0].remote_pages' status)
+	pages=$(ask '.status[0].guest_pages' status)
 	end client KILL
 	wait_until 'the client to be away' \
-		ask '.status[0] | .remote_clients == 0 and
-		.remote_away == 1' status
-	ask ".status[0].remote_pages == $pages" status
-	"$memctl" status | grep "^remote    0 clients, 1 away, $pages pages"
+		ask '.status[0] | .guests_connected == 0 and
+		.guests_away == 1' status
+	ask ".status[0].guest_pages == $pages" status
+	"$memctl" status | grep "^guests    0 connected, 1 away, $pages pages"
 	ask '.ps == []' ps
 	ask '.stores | length == 1 and .[0].idle_ms >= 0 and
 		.[0].peer == "worker"' stores
