@@ -50,10 +50,10 @@ static const struct connection_exchange {
 	ASKS(DISCONNECT, DISCONNECT, DISCONNECT_REPLY, disconnect_reply),
 	ASKS(UNLINK, SEGMENT_UNLINK, SEGMENT_UNLINK_REPLY,
 	     segment_unlink_reply),
-	ASKS(STORES, STORES, STORES_REPLY, stores_reply),
+	ASKS(GUESTS, GUESTS, GUESTS_REPLY, guests_reply),
 	[ASK_TRACE] = { TYPE(TRACE), TYPE(OK), NULL },
 	[ASK_LIMIT_SET] = { TYPE(LIMIT_SET), TYPE(OK), NULL },
-	[ASK_STORE_DROP] = { TYPE(STORE_DROP), TYPE(OK), NULL },
+	[ASK_GUEST_DROP] = { TYPE(GUEST_DROP), TYPE(OK), NULL },
 };
 
 /* ---------------------------------------------------------------- failures */

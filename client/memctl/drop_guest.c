@@ -20,30 +20,30 @@ static void drop_guest_take(struct memctl *mc, struct argp_state *state,
 			    int key, char *text)
 {
 	struct drop_guest_wish *wish = mc->wish;
-	Memd__StoreDrop *request = mc->request;
+	Memd__GuestDrop *request = mc->request;
 
 	if (key == 'y')
 		wish->is_sure = true;
 	if (key == ARGP_KEY_ARG &&
-	    (!options_parse_id(text, UINT32_MAX, &request->store) ||
-	     request->store == 0))
-		argp_error(state, "'%s' is no ID of a store: `memctl stores` "
+	    (!options_parse_id(text, UINT32_MAX, &request->guest) ||
+	     request->guest == 0))
+		argp_error(state, "'%s' is no ID of a guest: `memctl guests` "
 			   "shows them", text);
 }
 
-static Memd__StoreInfo *drop_guest_find(const Memd__StoresReply *stores,
+static Memd__GuestInfo *drop_guest_find(const Memd__GuestsReply *guests,
 					uint32_t id)
 {
-	for (size_t i = 0; i < stores->n_store; i++)
-		if (stores->store[i]->has_store &&
-		    stores->store[i]->store == id)
-			return stores->store[i];
+	for (size_t i = 0; i < guests->n_guest; i++)
+		if (guests->guest[i]->has_guest &&
+		    guests->guest[i]->guest == id)
+			return guests->guest[i];
 	return NULL;
 }
 
-/* Describe a store: "store 3 of 192.0.2.7 (build.example), 3.0M of 64.0M
+/* Describe a guest: "guest 3 at 192.0.2.7 (build.example), 3.0M of 64.0M
  * used". */
-static void drop_guest_describe(Memd__StoreInfo *s, char *text,
+static void drop_guest_describe(Memd__GuestInfo *s, char *text,
 				size_t text_size)
 {
 	char used[32], size[32];
@@ -52,8 +52,8 @@ static void drop_guest_describe(Memd__StoreInfo *s, char *text,
 	units_format_size(s->resident_bytes + s->swapped_bytes, used,
 			  sizeof(used));
 	units_format_size(s->length_bytes, size, sizeof(size));
-	snprintf(text, text_size, "store %u of %s%s%s%s, %s of %s used",
-		 s->store, text_clean(s->host), has_name ? " (" : "",
+	snprintf(text, text_size, "guest %u at %s%s%s%s, %s of %s used",
+		 s->guest, text_clean(s->host), has_name ? " (" : "",
 		 text_clean(s->peer), has_name ? ")" : "", used, size);
 }
 
@@ -68,7 +68,7 @@ static int drop_guest_confirm(const char *what)
 				"is no terminal: pass --yes", what);
 		return EXIT_CODE_USAGE;
 	}
-	fprintf(stderr, "Drop %s?  That host loses all that is in it. "
+	fprintf(stderr, "Drop %s?  That host loses all that is kept for it. "
 		"[y/N] ", what);
 	if (fgets(answer, sizeof(answer), stdin) != NULL &&
 	    (answer[0] == 'y' || answer[0] == 'Y'))
@@ -78,7 +78,7 @@ static int drop_guest_confirm(const char *what)
 }
 
 static const struct report_column drop_guest_columns[] = {
-	COLUMN(NULL, "store", NUMBER),
+	COLUMN(NULL, "guest", NUMBER),
 	COLUMN(NULL, "host", TEXT),
 	COLUMN(NULL, "peer", TEXT),
 	COLUMN(NULL, "uid", NUMBER),
@@ -95,21 +95,21 @@ static const struct view drop_guest_view = {
 static int drop_guest_say(const struct memctl *mc)
 {
 	const struct drop_guest_wish *wish = mc->wish;
-	const Memd__StoreDrop *request = mc->request;
-	Memd__StoreInfo *s = drop_guest_find(mc->reply, request->store);
+	const Memd__GuestDrop *request = mc->request;
+	Memd__GuestInfo *s = drop_guest_find(mc->reply, request->guest);
 	ProtobufCMessage *ok;
 	char what[512];
 	int code;
 
 	if (s == NULL) {
-		memctl_complain("no store %u is here: `memctl stores` shows "
-				"them", request->store);
+		memctl_complain("no guest %u is here: `memctl guests` shows "
+				"them", request->guest);
 		return EXIT_CODE_NOT_FOUND;
 	}
 	drop_guest_describe(s, what, sizeof(what));
 	code = wish->is_sure ? EXIT_CODE_OK : drop_guest_confirm(what);
 	if (code == EXIT_CODE_OK)
-		code = memctl_ask(mc, ASK_STORE_DROP, &request->base, &ok);
+		code = memctl_ask(mc, ASK_GUEST_DROP, &request->base, &ok);
 	if (code != EXIT_CODE_OK)
 		return code;
 	if (mc->style.format != REPORT_TABLE)
@@ -120,10 +120,10 @@ static int drop_guest_say(const struct memctl *mc)
 
 static int drop_guest_run(struct memctl *mc)
 {
-	ProtobufCMessage *stores = NULL;
-	int code = memctl_ask(mc, ASK_STORES, NULL, &stores);
+	ProtobufCMessage *guests = NULL;
+	int code = memctl_ask(mc, ASK_GUESTS, NULL, &guests);
 
-	mc->reply = stores;
+	mc->reply = guests;
 	return code == EXIT_CODE_OK ? drop_guest_say(mc) : code;
 }
 
@@ -131,13 +131,13 @@ const struct verb verb_drop_guest = {
 	.name = "drop-guest", .summary = "drop what it keeps for another host",
 	.arguments = "ID",
 	.help = "Drop what memd keeps for a program or a memd on another host, "
-		"although somebody may come back for it: store ID of `memctl "
-		"stores'.  All that is in it is lost to that host, whose "
+		"although it may come back for that: guest ID of `memctl "
+		"guests'.  All that is kept for it is lost to that host, whose "
 		"programs get SIGBUS where they touch it.  Asks before, unless "
 		"--yes is given; done when its room is free.",
 	.options = drop_guest_options, .argument_max = 1,
 	.take = drop_guest_take, .wish_bytes = sizeof(struct drop_guest_wish),
-	.missing = "which store? give its ID: `memctl stores` shows them",
+	.missing = "which guest? give its ID: `memctl guests` shows them",
 	.is_plain = true, .is_patient = true,
-	.request = &memd__store_drop__descriptor, .run = drop_guest_run,
+	.request = &memd__guest_drop__descriptor, .run = drop_guest_run,
 };

@@ -4,7 +4,7 @@
 #include <string.h>
 
 const struct verb *const verbs[] = {
-	&verb_status, &verb_ps, &verb_segments, &verb_maps, &verb_stores,
+	&verb_status, &verb_ps, &verb_segments, &verb_maps, &verb_guests,
 	&verb_stats, &verb_iostat, &verb_faults, &verb_trace, &verb_replay,
 	&verb_evict, &verb_unlink, &verb_disconnect, &verb_drop_guest,
 	&verb_limit, &verb_config, &verb_doctor, &verb_help, &verb_version,

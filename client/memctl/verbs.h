@@ -6,7 +6,7 @@
 #include "client/memctl/verb.h"
 
 extern const struct verb verb_status, verb_ps, verb_segments, verb_maps,
-	verb_stores, verb_stats, verb_iostat, verb_faults, verb_trace,
+	verb_guests, verb_stats, verb_iostat, verb_faults, verb_trace,
 	verb_replay, verb_evict, verb_unlink, verb_disconnect, verb_drop_guest,
 	verb_limit, verb_config, verb_doctor, verb_help, verb_version;
 

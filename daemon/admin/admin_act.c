@@ -261,17 +261,17 @@ void handle_disconnect(void *room, struct conn *c, uint64_t id,
 
 /* ---- ending what is kept for another host */
 
-void handle_store_drop(void *room, struct conn *c, uint64_t id,
+void handle_guest_drop(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
 	struct admin *ad = room;
-	const Memd__StoreDrop *request = message;
-	struct guest *guest = guests_find(ad->guests, request->store);
+	const Memd__GuestDrop *request = message;
+	struct guest *guest = guests_find(ad->guests, request->guest);
 	int err;
 
 	if (guest == NULL) {
-		conn_send_error(c, id, -ENOENT, "no store %u is here; see "
-				"`memctl stores`", request->store);
+		conn_send_error(c, id, -ENOENT, "no guest %u is here; see "
+				"`memctl guests`", request->guest);
 		return;
 	}
 	log_event(LOG_LEVEL_NOTICE, "guest-drop",

@@ -10,7 +10,7 @@
 struct admin;
 
 message_handler handle_status, handle_sessions, handle_segments,
-	handle_stores, handle_store_drop, handle_maps, handle_counters,
+	handle_guests, handle_guest_drop, handle_maps, handle_counters,
 	handle_fault_stats, handle_trace, handle_evict, handle_replay,
 	handle_disconnect, handle_limit_set, handle_limits, handle_config;
 

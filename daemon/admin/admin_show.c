@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Administration that only looks; at memd as a whole in admin_status.c. */
-#include "daemon/admin/admin_remote.h"
+#include "daemon/admin/admin_guests.h"
 #include "daemon/admin/admin.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/admin/admin_messages.h"
@@ -47,7 +47,7 @@ static void fill_session(const struct session *s, struct session_row *row)
 	info->carrier = (char *)(s->mailbox.is_used ? "mailbox" :
 				 s->main->peer.is_remote ? "tcp" : "socket");
 	if (s->main->peer.is_remote)
-		admin_remote_fill_session(s, row->peer, info);
+		admin_guests_fill_session(s, row->peer, info);
 }
 
 void handle_sessions(void *room, struct conn *c, uint64_t id,
@@ -335,7 +335,7 @@ static void add_session(const struct admin *ad, Memd__Limit *limit)
 	if (s == NULL)
 		return;
 	if (s->main->peer.is_remote) {
-		admin_remote_fill_limit(s, limit);
+		admin_guests_fill_limit(s, limit);
 		return;
 	}
 	limit->has_pid = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Administration that only looks, at memd as a whole: whether it is well, how
  * full it is, and where it listens. */
-#include "daemon/admin/admin_remote.h"
+#include "daemon/admin/admin_guests.h"
 #include "daemon/net/certificates.h"
 #include "daemon/admin/admin.h"
 #include "daemon/net/conn_output.h"
@@ -134,7 +134,7 @@ void handle_status(void *room, struct conn *c, uint64_t id,
 	reply.sessions = count_clients(ad);
 	reply.segments = ad->serve->segments.count;
 	reply.faults = stats_fault_count(ad->stats);
-	admin_remote_fill_status(ad, &reply);
+	admin_guests_fill_status(ad, &reply);
 	fill_listening(ad->server, &listening, &reply);
 	fill_certificates(ad, &certificates, &reply);
 	if (ad->settings->config.file[0] != '\0')

@@ -8,7 +8,7 @@
  *   (none) ───────────────▶ attached ◀─────────────────▶ kept
  *                               │    StoreOpen, token     │ guest_keep
  *                               └──▶ gone: StoreClose ◀───┘
- *                                    or StoreDrop
+ *                                    or GuestDrop
  *
  * 1. Requests (struct guest_op) are kept in the order in which they came.  One
  *    starts when no unfinished one before it overlaps it: `blockers` counts

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves who may keep pages in memd: tokens, users and limits are looked at, of
  * one address only so many connections stay, other hosts need certificates
- * where others could listen; and what an administrator sees of stores. */
+ * where others could listen; and what an administrator sees of guests. */
 #include "tests/integration/store_client.h"
 
 #include <errno.h>
@@ -187,14 +187,14 @@ static void blank_stores_go_at_once(void **state)
 
 /* ---- what an administrator sees */
 
-static Memd__StoresReply *ask_stores(int admin)
+static Memd__GuestsReply *ask_guests(int admin)
 {
-	Memd__StoresReply *reply;
+	Memd__GuestsReply *reply;
 	struct answer a;
 
-	client_send(admin, T(STORES), 9, NULL);
-	client_receive(admin, T(STORES_REPLY), 9, &a);
-	reply = answer_unpack(&a, &memd__stores_reply__descriptor);
+	client_send(admin, T(GUESTS), 9, NULL);
+	client_receive(admin, T(GUESTS_REPLY), 9, &a);
+	reply = answer_unpack(&a, &memd__guests_reply__descriptor);
 	answer_free(&a);
 	return reply;
 }
@@ -216,9 +216,9 @@ static void check_session(int admin, const char *command, uint64_t mapped)
 	answer_free(&a);
 }
 
-static void stores_are_shown(void **state)
+static void guests_are_shown(void **state)
 {
-	Memd__StoresReply *reply;
+	Memd__GuestsReply *reply;
 	struct testmemd tm;
 	int fd, admin;
 
@@ -230,25 +230,25 @@ static void stores_are_shown(void **state)
 	store_write_version(fd, 0, 8, 1);
 	store_expect(fd, 0, 2, 1);
 	check_session(admin, "store test@127.0.0.1", 64 * SLOT_BYTES);
-	reply = ask_stores(admin);
-	assert_int_equal(reply->n_store, 1);
-	assert_string_equal(reply->store[0]->host, "127.0.0.1");
-	assert_string_equal(reply->store[0]->peer, "");
-	assert_int_equal(reply->store[0]->uid, geteuid());
-	assert_int_equal(reply->store[0]->length_bytes, 64 * SLOT_BYTES);
-	assert_int_equal(reply->store[0]->resident_bytes, 8 * SLOT_BYTES);
-	assert_int_equal(reply->store[0]->read_bytes, 2 * SLOT_BYTES);
-	assert_int_equal(reply->store[0]->written_bytes, 8 * SLOT_BYTES);
-	assert_true(reply->store[0]->has_rtt_ns);
-	assert_false(reply->store[0]->has_idle_ms);
-	memd__stores_reply__free_unpacked(reply, NULL);
+	reply = ask_guests(admin);
+	assert_int_equal(reply->n_guest, 1);
+	assert_string_equal(reply->guest[0]->host, "127.0.0.1");
+	assert_string_equal(reply->guest[0]->peer, "");
+	assert_int_equal(reply->guest[0]->uid, geteuid());
+	assert_int_equal(reply->guest[0]->length_bytes, 64 * SLOT_BYTES);
+	assert_int_equal(reply->guest[0]->resident_bytes, 8 * SLOT_BYTES);
+	assert_int_equal(reply->guest[0]->read_bytes, 2 * SLOT_BYTES);
+	assert_int_equal(reply->guest[0]->written_bytes, 8 * SLOT_BYTES);
+	assert_true(reply->guest[0]->has_rtt_ns);
+	assert_false(reply->guest[0]->has_idle_ms);
+	memd__guests_reply__free_unpacked(reply, NULL);
 	close(fd);
 	client_await_counter(admin, "sessions_closed", 1);
-	reply = ask_stores(admin);
-	assert_int_equal(reply->n_store, 1);
-	assert_int_equal(reply->store[0]->session, 0);
-	assert_true(reply->store[0]->has_idle_ms);
-	memd__stores_reply__free_unpacked(reply, NULL);
+	reply = ask_guests(admin);
+	assert_int_equal(reply->n_guest, 1);
+	assert_int_equal(reply->guest[0]->session, 0);
+	assert_true(reply->guest[0]->has_idle_ms);
+	memd__guests_reply__free_unpacked(reply, NULL);
 	close(admin);
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
@@ -302,7 +302,7 @@ int main(void)
 		cmocka_unit_test(one_address_has_its_share),
 		cmocka_unit_test(hosts_get_half_of_the_sessions),
 		cmocka_unit_test(blank_stores_go_at_once),
-		cmocka_unit_test(stores_are_shown),
+		cmocka_unit_test(guests_are_shown),
 		cmocka_unit_test(strangers_need_certificates),
 	};
 

@@ -255,7 +255,7 @@ static void bytes_pass(struct channel *ch)
 
 static void names_say_who_it_is(void **state)
 {
-	Memd__StoresReply *reply;
+	Memd__GuestsReply *reply;
 	uint8_t token[TOKEN_BYTES];
 	struct channel alice, named;
 	struct served s;
@@ -266,14 +266,14 @@ static void names_say_who_it_is(void **state)
 	assert_true(tls_session(&s, "alice", &alice));
 	assert_int_equal(tls_open(&alice, NULL, token), 0);
 	bytes_pass(&alice);
-	client_send(s.admin, T(STORES), 9, NULL);
-	client_receive(s.admin, T(STORES_REPLY), 9, &a);
-	reply = answer_unpack(&a, &memd__stores_reply__descriptor);
+	client_send(s.admin, T(GUESTS), 9, NULL);
+	client_receive(s.admin, T(GUESTS_REPLY), 9, &a);
+	reply = answer_unpack(&a, &memd__guests_reply__descriptor);
 	answer_free(&a);
-	assert_int_equal(reply->n_store, 1);
-	assert_string_equal(reply->store[0]->peer, "alice");
-	assert_int_equal(reply->store[0]->uid, 1234);
-	memd__stores_reply__free_unpacked(reply, NULL);
+	assert_int_equal(reply->n_guest, 1);
+	assert_string_equal(reply->guest[0]->peer, "alice");
+	assert_int_equal(reply->guest[0]->uid, 1234);
+	memd__guests_reply__free_unpacked(reply, NULL);
 	/* The same user with another certificate does not get at it. */
 	assert_true(tls_session(&s, "named", &named));
 	assert_int_equal(tls_open(&named, token, NULL), ENOENT);

@@ -224,13 +224,13 @@ static bool answer_segments(struct peer *peer)
 	return answer(peer, T(SEGMENTS_REPLY), &reply.base);
 }
 
-static bool answer_stores(struct peer *peer)
+static bool answer_guests(struct peer *peer)
 {
-	Memd__StoreInfo s[2], *list[] = { &s[0], &s[1] };
-	Memd__StoresReply reply = MEMD__STORES_REPLY__INIT;
+	Memd__GuestInfo s[2], *list[] = { &s[0], &s[1] };
+	Memd__GuestsReply reply = MEMD__GUESTS_REPLY__INIT;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(s); i++) {
-		memd__store_info__init(&s[i]);
+		memd__guest_info__init(&s[i]);
 		s[i].host = i == 0 ? "192.0.2.7" : "2001:db8::9";
 		s[i].peer = i == 0 ? "build.example" : "";
 		s[i].uid = 3999999999;
@@ -239,17 +239,17 @@ static bool answer_stores(struct peer *peer)
 		s[i].swapped_bytes = i * MIB;
 		s[i].read_bytes = 5 * MIB;
 		s[i].written_bytes = 70 * MIB;
-		s[i].has_store = true;
-		s[i].store = i + 3;
+		s[i].has_guest = true;
+		s[i].guest = i + 3;
 	}
 	s[0].session = 12;
 	s[0].has_rtt_ns = 1;
 	s[0].rtt_ns = 310000;
 	s[1].has_idle_ms = 1;
 	s[1].idle_ms = 61000;
-	reply.n_store = ARRAY_SIZE(list);
-	reply.store = list;
-	return answer(peer, T(STORES_REPLY), &reply.base);
+	reply.n_guest = ARRAY_SIZE(list);
+	reply.guest = list;
+	return answer(peer, T(GUESTS_REPLY), &reply.base);
 }
 
 static bool answer_maps(struct peer *peer, const Memd__MapsRequest *request)
@@ -516,7 +516,7 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 	Memd__ReplayRequest *replay;
 	Memd__Disconnect *disconnect;
 	Memd__SegmentUnlink *unlinking;
-	Memd__StoreDrop *drop;
+	Memd__GuestDrop *drop;
 	bool ok;
 
 	switch (type) {
@@ -550,10 +550,10 @@ static bool request_with_body(struct peer *peer, uint16_t type,
 		ok = answer_unlink(peer, unlinking);
 		memd__segment_unlink__free_unpacked(unlinking, NULL);
 		return ok;
-	case T(STORE_DROP):
-		drop = parse(&memd__store_drop__descriptor, body, length);
-		fprintf(log_file, "drop store=%u\n", drop->store);
-		memd__store_drop__free_unpacked(drop, NULL);
+	case T(GUEST_DROP):
+		drop = parse(&memd__guest_drop__descriptor, body, length);
+		fprintf(log_file, "drop guest=%u\n", drop->guest);
+		memd__guest_drop__free_unpacked(drop, NULL);
 		return answer_ok(peer);
 	case T(DISCONNECT):
 		disconnect = parse(&memd__disconnect__descriptor, body,
@@ -607,8 +607,8 @@ static bool request_ok(struct peer *peer, uint16_t type, const void *body,
 		return answer_sessions(peer);
 	case T(SEGMENTS):
 		return answer_segments(peer);
-	case T(STORES):
-		return answer_stores(peer);
+	case T(GUESTS):
+		return answer_guests(peer);
 	case T(COUNTERS):
 		return answer_counters(peer);
 	case T(FAULT_STATS):

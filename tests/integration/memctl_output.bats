@@ -118,7 +118,7 @@ on_terminal() {
 		golden "ps.$form" -o "$form" ps
 		golden "segments.$form" -o "$form" segments
 		golden "maps.$form" -o "$form" maps 1201
-		golden "stores.$form" -o "$form" stores
+		golden "guests.$form" -o "$form" guests
 		golden "stats.$form" -o "$form" stats
 		golden "faults.$form" -o "$form" faults
 		golden "histogram.$form" -o "$form" faults --histogram
@@ -199,7 +199,7 @@ has_lines() {
 	golden segments-long.table -l segments
 	golden config-long.table config -l
 	golden limit-bytes.table limit --bytes
-	for command in status ps segments stores stats faults limit config; do
+	for command in status ps segments guests stats faults limit config; do
 		for form in json raw; do
 			golden "$command.$form" "$command" -lb -o "$form"
 		done
@@ -383,16 +383,16 @@ has_lines() {
 	for answer in '' n no; do
 		run -1 script -qefc "'$memctl' drop-guest 4" /dev/null \
 			<<<"$answer"
-		[[ $output == *'Drop store 4 of 2001:db8::9, 4.0M of 64.0M'* ]]
+		[[ $output == *'Drop guest 4 at 2001:db8::9, 4.0M of 64.0M'* ]]
 		[[ $output == *'nothing was dropped'* ]]
 	done
 	"$memctl" status >/dev/null
 	[ "$(grep -c drop requests)" -eq 0 ]
 	run -0 script -qefc "'$memctl' drop-guest 3" /dev/null <<<y
-	[[ $output == *'Drop store 3 of 192.0.2.7 (build.example), 3.0M of '* ]]
+	[[ $output == *'Drop guest 3 at 192.0.2.7 (build.example), 3.0M of '* ]]
 	"$memctl" drop-guest --yes 4
 	"$memctl" status >/dev/null
-	[ "$(grep drop requests | xargs)" = 'drop store=3 drop store=4' ]
+	[ "$(grep drop requests | xargs)" = 'drop guest=3 drop guest=4' ]
 }
 
 @test "status --wait waits for a memd that is about to start" {
@@ -542,7 +542,7 @@ has_lines() {
 	start_server ok
 	fails 7 'no session of process 99' maps 99
 	fails 7 'no segment is called gone' unlink gone
-	fails 7 'no store 5 is here' drop-guest --yes 5
+	fails 7 'no guest 5 is here' drop-guest --yes 5
 	fails 7 "no counter matches 'nothing'" stats nothing
 	fails 7 "no key 'pool'" config pool
 }
@@ -622,9 +622,9 @@ has_lines() {
 	refuses 'whose?' maps
 	refuses 'which segment?' unlink
 	refuses 'at most 255 bytes' unlink "$(printf '%0256d' 0)"
-	refuses 'which store?' drop-guest
-	refuses "'s3' is no ID of a store" drop-guest s3
-	refuses "'0' is no ID of a store" drop-guest --yes 0
+	refuses 'which guest?' drop-guest
+	refuses "'s3' is no ID of a guest" drop-guest s3
+	refuses "'0' is no ID of a guest" drop-guest --yes 0
 	refuses 'Too many arguments' drop-guest 3 4
 	refuses 'whom?' disconnect
 	refuses 'Too many arguments' disconnect s1 s2
@@ -797,7 +797,7 @@ complete_line() {
 	complete -p memctl
 	[ "$(complete_line 'memctl ')" = "$("$memctl" help |
 		sed -n 's/^  \([a-z-]*\) .*/\1/p' | xargs)" ]
-	[ "$(complete_line 'memctl st')" = "status stores stats" ]
+	[ "$(complete_line 'memctl st')" = "status stats" ]
 	[ "$(complete_line 'memctl -o json fa')" = faults ]
 	[ "$(complete_line 'memctl --output=')" = "table json raw" ]
 	[ "$(complete_line 'memctl --output=j')" = json ]
@@ -819,7 +819,7 @@ complete_line() {
 	local command options
 	# shellcheck source=../../deploy/completion/memctl
 	. "$repo/deploy/completion/memctl"
-	for command in status ps segments maps stores stats iostat faults \
+	for command in status ps segments maps guests stats iostat faults \
 		trace replay \
 		evict unlink disconnect drop-guest limit config doctor help version; do
 		options=$("$memctl" "$command" --help |

@@ -151,7 +151,7 @@ fails() {
 @test "an admin's certificate sees what the Unix socket shows" {
 	local command here
 	here=$(socket_of tls)
-	for command in segments stores config 'config pool_size' \
+	for command in segments guests config 'config pool_size' \
 		'stats metadata_bytes' 'faults --histogram'; do
 		# shellcheck disable=SC2086 # several words
 		"$memctl" -o raw $command | cut -f 1-4 >from_afar
@@ -296,14 +296,14 @@ sort_until_enough() {
 	fails 7 'no segment has the name "none"' "$MEMCLIENT_ADDRESS" unlink none
 	fails 7 'no session 4000000 is connected' "$MEMCLIENT_ADDRESS" \
 		disconnect s4000000
-	fails 7 'no store 4000000 is here' "$MEMCLIENT_ADDRESS" \
+	fails 7 'no guest 4000000 is here' "$MEMCLIENT_ADDRESS" \
 		drop-guest --yes 4000000
 }
 
 @test "a certificate that tls_admins does not name is refused, by name" {
 	local command name
 	printf 'memd-order 1\nnone\t1\t1\n' >order
-	for command in status ps segments 'maps 1' stores stats iostat faults \
+	for command in status ps segments 'maps 1' guests stats iostat faults \
 		trace 'replay order' evict limit 'unlink none' \
 		'disconnect s1' 'drop-guest -y 1' \
 		'limit set --uid 0 --frames 1' config; do
@@ -349,7 +349,7 @@ localhost" "$(address tls certs/admin localhost)" status
 
 @test "without a certificate nobody administrates, whoever tcp_user is" {
 	local command
-	for command in status ps stores stats 'limit set --uid 0 --frames 1' \
+	for command in status ps guests stats 'limit set --uid 0 --frames 1' \
 		evict config; do
 		# shellcheck disable=SC2086 # several words
 		fails 6 'without a certificate nobody may do this over TCP' \
@@ -383,8 +383,8 @@ localhost" "$(address tls certs/admin localhost)" status
 	ask ".status[0].guest_pages == $pages" status
 	"$memctl" status | grep "^guests    0 connected, 1 away, $pages pages"
 	ask '.ps == []' ps
-	ask '.stores | length == 1 and .[0].idle_ms >= 0 and
-		.[0].peer == "worker"' stores
+	ask '.guests | length == 1 and .[0].idle_ms >= 0 and
+		.[0].peer == "worker"' guests
 }
 
 @test "after memd nobody listens there" {

@@ -347,7 +347,7 @@ static void unlinked_segment_stays_with_who_has_it(void **state)
 
 /* A program whose pages another memd keeps: pages that it had there are lost,
  * all others right, and it goes on with an empty store. */
-static void dropped_store_is_lost_to_its_host(void **state)
+static void dropped_guest_loses_its_pages(void **state)
 {
 	struct store_hosts hosts = { 0 };
 	struct memclient *mc;
@@ -369,13 +369,13 @@ static void dropped_store_is_lost_to_its_host(void **state)
 	assert_said(said, "pass --yes");
 	assert_int_equal(count_lost(memory, 1), 0);
 	assert_run(0, host, said, "drop-guest --yes 1");
-	assert_said(said, "dropped store 1 of 127.0.0.1, ");
+	assert_said(said, "dropped guest 1 at 127.0.0.1, ");
 	assert_true(count_lost(memory, 1) > PAGES / 4);
 	assert_int_equal(memclient_unmap(mc, memory), 0);
 	memory = map_private(mc);
 	write_all(memory, 2);
 	assert_int_equal(count_lost(memory, 2), 0);
-	assert_run(0, host, said, "-o raw stores | cut -f 13");
+	assert_run(0, host, said, "-o raw guests | cut -f 13");
 	assert_string_equal(said, "2\n");
 	assert_int_equal(testmemd_log_count(&hosts.memd[0],
 					    "notice guest-drop by_uid="), 1);
@@ -384,7 +384,7 @@ static void dropped_store_is_lost_to_its_host(void **state)
 }
 
 /* Whose connection has broken: it need not be waited for. */
-static void store_that_is_away_makes_room(void **state)
+static void guest_that_is_away_makes_room(void **state)
 {
 	enum { SLOTS = 512 };
 	uint8_t token[TOKEN_BYTES], bytes[SLOT_BYTES];
@@ -406,7 +406,7 @@ static void store_that_is_away_makes_room(void **state)
 	assert_run(EXIT_NOT_FOUND, tm.socket, said, "drop-guest --yes 2");
 	assert_run(0, tm.socket, said, "drop-guest --yes 1");
 	assert_run(EXIT_NOT_FOUND, tm.socket, said, "drop-guest --yes 1");
-	assert_run(0, tm.socket, said, "-o raw stores");
+	assert_run(0, tm.socket, said, "-o raw guests");
 	assert_string_equal(said, "");
 	/* When it was answered, the room was free. */
 	assert_int_equal(status_number(tm.socket, "-o raw",
@@ -428,8 +428,8 @@ int main(void)
 		cmocka_unit_test(asking_session_stays),
 		cmocka_unit_test(limit_that_is_taken_back_makes_room),
 		cmocka_unit_test(unlinked_segment_stays_with_who_has_it),
-		cmocka_unit_test(dropped_store_is_lost_to_its_host),
-		cmocka_unit_test(store_that_is_away_makes_room),
+		cmocka_unit_test(dropped_guest_loses_its_pages),
+		cmocka_unit_test(guest_that_is_away_makes_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

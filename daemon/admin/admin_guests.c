@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Administration that only looks, at other hosts that keep pages here. */
-#include "daemon/admin/admin_remote.h"
+#include "daemon/admin/admin_guests.h"
 
 #include "common/clock.h"
 #include "daemon/admin/admin.h"
@@ -25,7 +25,7 @@ static bool get_rtt(const struct session *s, uint64_t *ret_ns)
 	return true;
 }
 
-void admin_remote_fill_status(const struct admin *ad, Memd__StatusReply *reply)
+void admin_guests_fill_status(const struct admin *ad, Memd__StatusReply *reply)
 {
 	const struct session *s;
 	const struct guest *guest;
@@ -43,7 +43,7 @@ void admin_remote_fill_status(const struct admin *ad, Memd__StatusReply *reply)
 	}
 }
 
-void admin_remote_fill_session(const struct session *s,
+void admin_guests_fill_session(const struct session *s,
 			       char peer[PEER_NAME_BYTES],
 			       Memd__SessionInfo *info)
 {
@@ -64,7 +64,7 @@ void admin_remote_fill_session(const struct session *s,
 }
 
 /* What it keeps is charged to its user. */
-void admin_remote_fill_limit(const struct session *s, Memd__Limit *limit)
+void admin_guests_fill_limit(const struct session *s, Memd__Limit *limit)
 {
 	struct segment_info info;
 
@@ -78,17 +78,17 @@ void admin_remote_fill_limit(const struct session *s, Memd__Limit *limit)
 	limit->used_mapped_bytes = segment_length(s->guest->segment);
 }
 
-/* ---- stores */
+/* ---- the list of them */
 
 static void fill_guest(const struct admin *ad, const struct guest *guest,
-		       Memd__StoreInfo *row)
+		       Memd__GuestInfo *row)
 {
 	struct segment_info info;
 
 	pager_segment_get(ad->engine->pager, guest->segment->pager_id, &info);
-	memd__store_info__init(row);
-	row->has_store = true;
-	row->store = guest->id;
+	memd__guest_info__init(row);
+	row->has_guest = true;
+	row->guest = guest->id;
 	row->session = guest->session != NULL ? guest->session->id : 0;
 	row->host = (char *)guest->host;
 	row->peer = (char *)guest->printable_name;
@@ -105,13 +105,13 @@ static void fill_guest(const struct admin *ad, const struct guest *guest,
 			       1000000;
 }
 
-void handle_stores(void *room, struct conn *c, uint64_t id,
+void handle_guests(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
 	struct admin *ad = room;
-	Memd__StoresReply reply = MEMD__STORES_REPLY__INIT;
+	Memd__GuestsReply reply = MEMD__GUESTS_REPLY__INIT;
 	const struct guest *guest;
-	Memd__StoreInfo *info;
+	Memd__GuestInfo *info;
 	struct rows rows;
 
 	(void)message;
@@ -123,8 +123,8 @@ void handle_stores(void *room, struct conn *c, uint64_t id,
 		if (!rows_keep(&rows, &info[rows.count].base))
 			break;
 	}
-	reply.n_store = rows.count;
-	reply.store = (Memd__StoreInfo **)rows.pointer;
-	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_STORES_REPLY, id, &reply.base);
+	reply.n_guest = rows.count;
+	reply.guest = (Memd__GuestInfo **)rows.pointer;
+	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_GUESTS_REPLY, id, &reply.base);
 	rows_fini(&rows);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl stores: what memd keeps for other hosts. */
+/* memctl guests: what memd keeps for other hosts. */
 #include "client/memctl/verbs.h"
 
-static const struct report_column stores_columns[] = {
-	COLUMN("ID", NULL, NUMBER, .field = "store"),
+static const struct report_column guests_columns[] = {
+	COLUMN("ID", NULL, NUMBER, .field = "guest"),
 	COLUMN("HOST", "host", TEXT),
 	COLUMN("CERTIFICATE", "peer", TEXT, .flags = REPORT_TRUNCATE),
 	COLUMN("SESSION", "session", SESSION, .flags = REPORT_LONG),
@@ -17,16 +17,16 @@ static const struct report_column stores_columns[] = {
 	COLUMN("RTT", "rtt_ns", TIME),
 	COLUMN("IDLE", NULL, SPAN, .field = "idle_ms"),
 	COLUMN(NULL, "idle_ms", NUMBER),
-	COLUMN(NULL, "store", NUMBER),
+	COLUMN(NULL, "guest", NUMBER),
 };
 
-static const struct view stores_view = {
-	.form = REPORT_FORM(ROWS, "stores", stores_columns),
-	.rows = "store", .order = { "host", "session" },
+static const struct view guests_view = {
+	.form = REPORT_FORM(ROWS, "guests", guests_columns),
+	.rows = "guest", .order = { "host", "session" },
 };
 
-const struct verb verb_stores = {
-	.name = "stores", .summary = "what it keeps for other hosts",
+const struct verb verb_guests = {
+	.name = "guests", .summary = "what it keeps for other hosts",
 	.help = "Show what memd keeps for programs and memds on other hosts: "
 		"their address and the name in their certificate, whose limits "
 		"count, how much was asked for (SIZE), how much of it is in "
@@ -34,5 +34,5 @@ const struct verb verb_stores = {
 		"written since it was opened, the round-trip time of the "
 		"connection, and, where that is broken, for how long (IDLE).  "
 		"By its ID `memctl drop-guest' drops one.",
-	.question = ASK_STORES, .view = &stores_view,
+	.question = ASK_GUESTS, .view = &guests_view,
 };
