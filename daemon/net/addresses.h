@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How many connections come from each address, so that letting the next one in
- * is not a walk over all that are there.  An address is known while it has
+/* Counts connections by address, so that a new connection is checked without
+ * walking over all connections.  An address is in the table while it has
  * connections. */
 #ifndef MEMD_NET_ADDRESSES_H
 #define MEMD_NET_ADDRESSES_H
@@ -9,15 +9,16 @@
 #include <stdint.h>
 
 struct addresses {
-	struct address *table;		/* uthash; NULL: none */
+	struct address *table;		/* a hash table (uthash); NULL: empty */
 };
 
+/* The number of connections from `host`. */
 uint32_t addresses_count(const struct addresses *as, const char *host);
 
-/* One more.  Returns 0 or -ENOMEM. */
+/* Count one more connection.  Returns 0 or -ENOMEM. */
 int addresses_add(struct addresses *as, const char *host) MUST_CHECK;
 
-/* One less, of those that were added. */
+/* Count one connection less.  It was added before. */
 void addresses_remove(struct addresses *as, const char *host);
 
 #endif

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A uid that stands for several users is nobody's own, unless the operator has
- * said that they all may come. */
+/* PEER_NOBODY may stand for several users.  It counts as memd's own user only
+ * if it surely is one user, or if the operator has set allow_nobody. */
 static bool is_own_user(const struct admins *admins, uid_t uid)
 {
 	bool is_allowed = strcmp(admins->config->allow_nobody, "yes") == 0;
@@ -19,8 +19,8 @@ static bool is_own_user(const struct admins *admins, uid_t uid)
 
 bool admins_have(const struct admins *admins, const struct peer *peer)
 {
-	/* Whose limits count for a program elsewhere does not make it that
-	 * user: only its certificate does. */
+	/* A program on another host has a uid only for its limits.  Only its
+	 * certificate can make it an administrator. */
 	if (peer->is_remote)
 		return peer->name[0] != '\0' &&
 		       words_have(admins->config->tls_admins,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Administrators of memd: may this peer ask what memctl asks? */
+/* Administrators: which peers may send what memctl sends. */
 #ifndef MEMD_NET_ADMINS_H
 #define MEMD_NET_ADMINS_H
 
@@ -8,12 +8,14 @@
 
 struct admins {
 	const struct config *config;
-	bool is_embedded;		/* its user alone */
+	bool is_embedded;		/* only memd's own user */
 	bool has_group;
-	bool is_group_due;		/* is being looked up */
-	gid_t group;			/* of admin_group */
+	bool is_group_due;		/* admin_group is still being looked
+					 * up */
+	gid_t group;			/* the group admin_group */
 };
 
+/* Whether `peer` is an administrator. */
 bool admins_have(const struct admins *admins, const struct peer *peer);
 
 #endif

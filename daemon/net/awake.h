@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether the loop looks around once more before it sleeps: to be woken costs
- * more than to look, and who has just been served often asks again. */
+/* Keeps the loop from sleeping right after a fault.  A client that has been
+ * served often faults again soon, and to wake the loop costs more than to look
+ * once more. */
 #ifndef MEMD_NET_AWAKE_H
 #define MEMD_NET_AWAKE_H
 
@@ -10,15 +11,15 @@
 
 struct awake {
 	const struct config *config;
-	struct event look;		/* what looks is the loop's */
-	bool is_due;			/* `look` is on its way */
-	uint64_t until_ns;
+	struct event look;		/* loop.c handles it */
+	bool is_due;			/* `look` is pending */
+	uint64_t until_ns;		/* keep looking until then */
 };
 
-/* A fault was served: another is likely soon. */
+/* A fault was served.  Keep looking for the time of the setting busy_poll. */
 void awake_note_paging(struct awake *awake);
 
-/* Look around once more before sleeping. */
+/* Have the loop look once more before it sleeps. */
 void awake_look_again(struct awake *awake);
 
 #endif

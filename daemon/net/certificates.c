@@ -26,7 +26,7 @@ static const char *format_day(int64_t at_s, char buf[32])
 	return buf;
 }
 
-/* "tls_crl: the list of 'name' " */
+/* Write "tls_crl: the list of 'name' "; return its length. */
 static size_t certificate_begin(const struct channel_end *end, char *text)
 {
 	char name[CHANNEL_NAME_BYTES];
@@ -72,7 +72,8 @@ enum finding_level certificate_judge(const struct channel_end *end,
 	return FINDING_OK;
 }
 
-/* --check is often run by root for a memd that runs as its own user. */
+/* Root often runs --check for a memd that runs as user memd, so that user may
+ * own the key, too. */
 static void certificates_say_owner(struct findings_ask *ask,
 				   const struct channel_context *context)
 {
@@ -99,8 +100,8 @@ static bool is_bad(const struct channel_end *ends, unsigned count,
 	return false;
 }
 
-/* A certificate that is bad already must not keep the rest from being taken
- * over, a new list of revoked ones for example. */
+/* A file that is bad already must not prevent the others from being replaced,
+ * for example a new revocation list. */
 int certificates_check(const struct channel_context *now,
 		       const struct channel_context *next, char *ret_reason,
 		       size_t reason_size)

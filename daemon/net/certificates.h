@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How long the certificates in use are good for: to be shown, and said before
- * it is too late. */
+/* How long the certificates in use are valid.  This is shown, and logged before
+ * they expire. */
 #ifndef MEMD_NET_CERTIFICATES_H
 #define MEMD_NET_CERTIFICATES_H
 
@@ -14,27 +14,27 @@ enum {
 	CERTIFICATE_TEXT_BYTES = CHANNEL_NAME_BYTES + 160,
 };
 
-/* How good is it?  WARN: it ends within CERTIFICATES_WARN_DAYS.  FAIL: it has
- * ended, or not begun.  ret_text: one line that says so, and what to do. */
+/* Judge a certificate or a revocation list.  WARN: it expires within
+ * CERTIFICATES_WARN_DAYS.  FAIL: it has expired, or is not valid yet.
+ * ret_text: one line that says so, and what to do. */
 enum finding_level certificate_judge(const struct channel_end *end,
 				     char ret_text[CERTIFICATE_TEXT_BYTES]);
 
-/* Whole days that are left; negative: it has ended. */
+/* Whole days until it expires; negative: it has expired. */
 int64_t certificate_days_left(const struct channel_end *end);
 
-/* May `next` take the place of `now` (NULL: none)?  Not with anything in it
- * that is FAIL where that in use is not.  Returns 0, or -EINVAL with a line in
- * ret_reason. */
+/* Whether `next` may replace `now` (NULL: none).  Refused if a file is FAIL in
+ * `next` but not in `now`.  Returns 0, or -EINVAL with a line in ret_reason. */
 int certificates_check(const struct channel_context *now,
 		       const struct channel_context *next, char *ret_reason,
 		       size_t reason_size) MUST_CHECK;
 
-/* Findings: how good are those of `tls` (NULL: none) for how long, and is the
- * key another user's than memd's and root's? */
+/* Report findings for `tls` (NULL: none): how long each file is valid, and
+ * whether the key belongs to another user than memd's and root. */
 void certificates_say(struct findings_ask *ask,
 		      const struct channel_context *tls);
 
-/* Log them: after the start and a reload, and once a day. */
+/* Log these findings.  Called after start and reload, and once a day. */
 void certificates_log(const struct channel_context *tls);
 
 #endif

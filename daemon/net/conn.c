@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection's states, and its end. */
+/* The states of a connection, and its end. */
 #include "daemon/net/conn.h"
 
 #include <stdarg.h>

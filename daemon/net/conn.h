@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One connection: bytes in, messages out to dispatch; messages in, bytes out.
+/* A connection.  It turns received bytes into messages for dispatch, and
+ * messages to send into bytes.
  *
  *          Hello            close
  *   NEW ──────────▶ MAIN ──────────▶ DEAD
@@ -7,18 +8,22 @@
  *    ├────────────▶ LANE ─────────────┤
  *    └────────────────────────────────┘
  *
- * 1. Each connection is on the list of its state, and each list counts.
- * 2. conn_close() is the only way to DEAD.  It takes a reason for people, may
- *    be called from anywhere, also from inside the pager, and only marks: the
- *    turn does the rest and frees.
+ * 1. Each connection is on the list of its state, and each list has a count.
+ * 2. Only conn_close() makes a connection DEAD.  It takes a reason for the log,
+ *    and may be called from anywhere, also from inside the pager.  It only
+ *    marks the connection; the turn of the loop does the rest and frees it.
  * 3. A DEAD connection reads and sends nothing.
- * 4. Input never holds more than one message and what came with it; output
- *    never more than output_max, or the connection is closed.
+ * 4. The input buffer holds at most one whole message and the bytes that were
+ *    received with it.  The output buffer holds at most output_max() bytes; if
+ *    it would hold more, the connection is closed.
  *
- * A connection of another host has a channel, on which all its bytes go.  Its
- * TLS handshake is part of NEW; who it is, is looked at when it says Hello.  A
- * payload goes straight to where the message's handler wants it, once that has
- * seen the message; who does not ask for it has it dropped. */
+ * A connection from another host has a channel, through which all its bytes go.
+ * The TLS handshake happens in state NEW.  The peer is identified when it sends
+ * Hello.
+ *
+ * A payload is received directly into memory that the message's handler names
+ * with conn_take_payload().  If the handler names none, the payload is
+ * dropped. */
 #ifndef MEMD_NET_CONN_H
 #define MEMD_NET_CONN_H
 
@@ -41,25 +46,28 @@ struct pending_entry;
 struct session;
 
 enum {
-	CONN_DESCRIPTORS_MAX = 3,	/* that may come with a message */
-	/* Of pages for another host, besides replies: what lend/ has under way
-	 * for one of them. */
+	CONN_DESCRIPTORS_MAX = 3,	/* at most this many in a message */
+	/* Output for pages that another host reads, in addition to
+	 * session_output: lend/ has at most this much under way for one
+	 * host. */
 	CONN_PAYLOADS_BYTES = 8 * 1024 * 1024,
 };
 
-/* The payload that was asked for is whole. */
+/* Called when the whole payload has been received. */
 typedef void conn_payload_done(struct conn *c);
 
 enum conn_state { CONN_NEW, CONN_MAIN, CONN_LANE, CONN_DEAD, CONN_STATES };
 
 TAILQ_HEAD(conn_list, conn);
 
-/* More than the largest legal message unpacks to: Touched with 1024 ranges. */
+/* The largest legal message needs less when unpacked: Touched with 1024
+ * ranges. */
 enum { UNPACK_BYTES = 256 * 1024 };
 
-/* libevent looks at a lower class only when none above it is ready.  So what
- * must not starve under a flood of faults (the tick with its watchdog message,
- * signals, new connections, administration) is in the same class as they. */
+/* libevent handles a lower class only when no event of a higher class is ready.
+ * A flood of faults must not starve the tick with its watchdog message,
+ * signals, new connections and administration.  So these are in the same class
+ * as paging. */
 enum {
 	PRIORITY_PAGING = 0,
 	PRIORITY_ADMIN = 0,
@@ -67,18 +75,20 @@ enum {
 	PRIORITIES = 2
 };
 
-/* What connections want of whoever has them. */
+/* What connections need from the daemon. */
 struct conns_ops {
-	/* A callback of the loop ends: what it has produced may go out. */
+	/* A callback of the event loop ends.  Send what it has queued. */
 	void (*settle)(void *ctx);
-	/* There are DEAD connections: see conns_bury() in server.h. */
+	/* There are DEAD connections.  Call server_bury() in a turn of the
+	 * loop. */
 	void (*ask_for_turn)(void *ctx);
-	/* Let go of `c`, which is DEAD.  Takes from *budget what that costs;
-	 * false: not wholly, call again in another turn. */
+	/* Release what belongs to `c`, which is DEAD.  The cost is subtracted
+	 * from *budget. false: not finished; call again in a later turn. */
 	bool (*let_go)(void *ctx, struct conn *c, unsigned *budget);
-	/* All that was to be sent to another host has been. */
+	/* All output to another host has been handed to its socket, or as much
+	 * as the socket takes. */
 	void (*drained)(void *ctx, struct conn *c);
-	/* Descriptors that are in use, besides those of connections. */
+	/* How many descriptors are open, connections not counted. */
 	uint64_t (*descriptors)(const void *ctx);
 };
 
@@ -93,19 +103,23 @@ struct conns {
 	void *ctx;			/* of the ops */
 	struct conn_list list[CONN_STATES];
 	uint32_t count[CONN_STATES];
-	struct conn_list dirty;		/* with output to be sent */
-	struct conn_list repeating;	/* whose Hello waits for a look-up */
-	struct event repeat;
-	struct addresses addresses;	/* of those that are not DEAD */
-	struct conn_list in_line;	/* see line.h; not DEAD, held */
-	struct event line_turn;		/* pending: this turn is not over */
-	uint64_t line_until_ns;		/* messages may begin; 0: none has */
-	uint32_t remote_newcomers;	/* in NEW */
+	struct conn_list dirty;		/* connections with output to send */
+	struct conn_list repeating;	/* connections whose Hello waits until a
+					 * user name is looked up */
+	struct event repeat;		/* retries the Hellos of `repeating` */
+	struct addresses addresses;	/* of connections that are not DEAD */
+	struct conn_list in_line;	/* line.h; held, not DEAD */
+	struct event line_turn;		/* pending: the current turn of line.h
+					 * is not over */
+	uint64_t line_until_ns;		/* end of the time for messages in this
+					 * turn of line.h; 0: no turn has
+					 * begun */
+	uint32_t remote_newcomers;	/* connections of other hosts in NEW */
 	uint32_t refusals_unsaid;	/* since the last line in the log */
-	uint64_t refusal_said_ns;
+	uint64_t refusal_said_ns;	/* when the last line was logged */
 	struct {
 		const struct message_kind *kind;
-		void *room;		/* of who handles it */
+		void *room;		/* first argument of its handlers */
 	} handler[MESSAGE_TYPES_MAX];	/* by type; see dispatch.h */
 	uint8_t unpack[UNPACK_BYTES];	/* for one message at a time */
 };
@@ -114,38 +128,47 @@ struct conn {
 	struct conns *all;
 	enum conn_state state;
 	int fd;
-	struct channel *channel;	/* owned; of another host; else NULL */
+	struct channel *channel;	/* owned; NULL: a program on this
+					 * host */
 	struct peer peer;
 	struct session *session;	/* MAIN, LANE */
-	bool is_admin;			/* may ask what memctl asks */
+	bool is_admin;			/* may send what memctl sends */
 	struct event readable, writable;
 	uint8_t *in;			/* in_used of in_size bytes */
 	size_t in_used, in_size;
 	uint64_t in_skip;		/* payload bytes still to be dropped */
-	uint8_t *payload;		/* where the rest of a payload goes */
+	uint8_t *payload;		/* where the rest of the payload goes */
 	size_t payload_left;
 	conn_payload_done *payload_done;
-	bool is_held;			/* nothing is read for now */
-	bool must_repeat;		/* NEW: its message is taken again, */
-	bool is_repeating;		/* and it is on the server's list */
-	bool is_in_line;		/* it waits for its turn: line.h */
-	bool is_paging;			/* its last message was; */
-	bool was_dear;			/* but no cheap one: line.h */
-	uint32_t work;			/* of this piece: conn_note_work() */
-	bool takes_descriptors;		/* Userfaultfd may still come */
-	int descriptor[CONN_DESCRIPTORS_MAX];	/* came, not taken yet */
+	bool is_held;			/* nothing is read until
+					 * conn_release() */
+	bool must_repeat;		/* NEW: handle its message again
+					 * later */
+	bool is_repeating;		/* NEW: on the list conns.repeating */
+	bool is_in_line;		/* on the list conns.in_line */
+	bool is_paging;			/* its last message was part of
+					 * paging */
+	bool was_dear;			/* the paging messages of this read were
+					 * expensive: line.h */
+	uint32_t work;			/* cost of the messages of this read:
+					 * conn_note_work() */
+	bool takes_descriptors;		/* Userfaultfd may still be sent */
+	int descriptor[CONN_DESCRIPTORS_MAX];	/* received, not taken by a
+						 * handler yet */
 	unsigned descriptor_count;
-	bool has_lost_descriptors;	/* not all could be taken */
-	uint64_t since_ns;		/* NEW: of the connection; else of the
-					 * message that is not whole yet, 0 when
-					 * there is none */
+	bool has_lost_descriptors;	/* the kernel could not pass all of
+					 * them */
+	uint64_t since_ns;		/* NEW: when the connection was made.
+					 * Else when its incomplete message made
+					 * progress; 0: no incomplete message */
 	struct output out;
-	bool is_dirty;			/* on the server's dirty list */
-	bool is_full;			/* its socket or channel took no more */
-	bool is_deaf;			/* nobody reads its replies, which are
-					 * dropped: what it said before is
-					 * still to be read */
-	char reason[128];		/* DEAD: why */
+	bool is_dirty;			/* on the list conns.dirty */
+	bool is_full;			/* the socket or channel takes no
+					 * more */
+	bool is_deaf;			/* the peer no longer reads, so replies
+					 * are dropped; messages that it sent
+					 * before are still handled */
+	char reason[128];		/* DEAD: why it was closed */
 	LIST_HEAD(, pending_entry) pending;
 	TAILQ_ENTRY(conn) link;		/* of its state's list */
 	TAILQ_ENTRY(conn) dirty_link;
@@ -154,9 +177,10 @@ struct conn {
 	LIST_ENTRY(conn) lane_link;	/* LANE: of its session */
 };
 
-/* A message of paging has cost so many faults' worth.  A client can send a
- * thousand of them in one piece: once it has had CONN_WORK_MAX, what it says
- * next stands in line. */
+/* Note that a paging message has cost as much work as `faults` faults.  A
+ * client can send a thousand messages in one piece.  When the messages of one
+ * piece have cost more than CONN_WORK_MAX, the next message waits in line
+ * (line.h). */
 enum { CONN_WORK_MAX = 64 };
 
 static inline void conn_note_work(struct conn *c, uint32_t faults)
@@ -167,18 +191,23 @@ static inline void conn_note_work(struct conn *c, uint32_t faults)
 
 void conns_init(struct conns *all);
 
-/* Move on from NEW. */
+/* Change the state.  Only NEW may change to MAIN or LANE.  DEAD is for
+ * conn_close(). */
 void conn_enter(struct conn *c, enum conn_state next);
 
-/* The handshake of TLS is not over: nothing can be sent yet. */
+/* Whether the TLS handshake is not over yet.  Nothing can be sent until
+ * then. */
 bool conn_is_shaking_hands(const struct conn *c);
 
+/* Make `c` DEAD and ask for a turn, which frees it.  The format gives the
+ * reason for the log.  Does nothing if `c` is DEAD already.  May be called
+ * from inside pager callbacks. */
 void conn_close(struct conn *c, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Close and free; DEAD only, in the turn only. */
+/* Close the socket and free `c`, which is DEAD.  Call only from the turn. */
 void conn_destroy(struct conn *c);
 
-/* Bytes queued and not taken by the socket yet. */
+/* Bytes that are queued and that the socket has not taken yet. */
 size_t conn_backlog(const struct conn *c);
 
 #endif

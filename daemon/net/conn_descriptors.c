@@ -18,8 +18,8 @@ void conn_descriptors_allow(struct conn *c, bool is_allowed)
 			 sizeof(value));
 }
 
-/* More than there is room for are closed by the kernel; so are those for which
- * memd has no number left. */
+/* The kernel closes descriptors that do not fit into the buffer, and those for
+ * which memd's limit leaves no number.  It sets MSG_CTRUNC then. */
 static void note(struct conn *c, struct msghdr *msg)
 {
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
@@ -34,7 +34,8 @@ static void note(struct conn *c, struct msghdr *msg)
 	memcpy(c->descriptor + c->descriptor_count, CMSG_DATA(cmsg),
 	       count * sizeof(int));
 	c->descriptor_count += (unsigned)count;
-	conn_descriptors_allow(c, false);	/* they come all at once */
+	conn_descriptors_allow(c, false);	/* a program sends them only
+						 * once */
 }
 
 ssize_t conn_descriptors_receive(struct conn *c, void *to, size_t length)
@@ -46,7 +47,8 @@ ssize_t conn_descriptors_receive(struct conn *c, void *to, size_t length)
 	struct iovec iov = { to, length };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
 			      .msg_control = &control,
-			      /* CMSG_SPACE() has room for more. */
+			      /* CMSG_SPACE() is padded and would have room for
+			       * one more. */
 			      .msg_controllen =
 				      CMSG_LEN(sizeof(c->descriptor)) };
 	ssize_t n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);

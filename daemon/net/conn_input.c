@@ -13,8 +13,8 @@
 
 enum {
 	IN_FIRST = 4096,
-	IN_STORE = 64 * 1024,		/* other hosts send pages */
-	HELLO_BODY_MAX = 2048,		/* before we know who it is */
+	IN_STORE = 64 * 1024,		/* for other hosts, which send pages */
+	HELLO_BODY_MAX = 2048,		/* while the peer is unknown */
 };
 
 /* ---- messages */
@@ -27,7 +27,7 @@ static void close_at_end(struct conn *c)
 		conn_close(c, "left");
 }
 
-/* Make room for `length` bytes of input. */
+/* Make room for `length` bytes of input.  On failure `c` is closed. */
 static bool grow_input(struct conn *c, size_t length)
 {
 	uint8_t *in;
@@ -67,14 +67,15 @@ static bool must_stand_in_line(struct conn *c)
 	return true;
 }
 
-/* May what `c` says next be read, or handled?  If not it stands in line. */
+/* Whether the next message of `c` may be read or handled now.  If not, `c` is
+ * held and waits in line. */
 static bool may_go_on(struct conn *c)
 {
 	return (c->is_paging && !c->was_dear) || !must_stand_in_line(c);
 }
 
-/* Take one message off the front of [*at, in_used).  Returns false when there
- * is not a whole one, or the connection is closed. */
+/* Handle one message from the front of [*at, in_used).  Returns false if there
+ * is no whole message, if it must wait, or if the connection is closed. */
 static bool conn_take_message(struct conn *c, size_t *at)
 {
 	uint32_t body_max = c->state == CONN_NEW ? HELLO_BODY_MAX :
@@ -130,7 +131,7 @@ static void skip_payload(struct conn *c, size_t *at)
 	c->in_skip -= n;
 }
 
-/* `length` more bytes of the payload are where they belong. */
+/* `length` more bytes of the payload have been received. */
 static void advance_payload(struct conn *c, size_t length)
 {
 	c->payload += length;
@@ -159,8 +160,9 @@ void conn_take_payload(struct conn *c, void *to, conn_payload_done *done)
 	c->in_skip = 0;
 }
 
-/* Half a message has only so much time; whole ones start it anew.  Where it is
- * memd that does not read, there is no hurry. */
+/* An incomplete message must be completed within message_timeout; each complete
+ * message restarts the time.  A held connection has no time limit, because it
+ * is memd that does not read. */
 static void note_progress(struct conn *c, bool has_taken)
 {
 	bool is_between = c->in_used == 0 && c->in_skip == 0 &&
@@ -191,7 +193,7 @@ static void take_messages(struct conn *c)
 		memmove(c->in, c->in + at, c->in_used - at);
 	c->in_used -= at;
 	note_progress(c, at > 0);
-	/* The next part of a long message may not fit in what is left. */
+	/* The input buffer may be full before a long message is complete. */
 	if (c->in_used == c->in_size && !c->is_held)
 		(void)grow_input(c, c->in_size + WIRE_HEADER_BYTES);
 }
@@ -208,7 +210,7 @@ static ssize_t receive_into(struct conn *c, void *to, size_t length)
 	return n < 0 ? -errno : n;
 }
 
-/* Returns false when there was nothing, or the connection is closed. */
+/* Returns false if nothing could be received or the connection is closed. */
 static bool receive(struct conn *c)
 {
 	bool is_direct = c->payload_left > 0 && c->in_used == 0;
@@ -243,7 +245,7 @@ static bool receive(struct conn *c)
 
 /* ---- a channel */
 
-/* Returns whether it is over, well. */
+/* Returns whether the handshake has succeeded. */
 static bool shake_hands(struct conn *c)
 {
 	int err = channel_handshake(c->channel);
@@ -258,8 +260,8 @@ static bool shake_hands(struct conn *c)
 	return err == 0;
 }
 
-/* What a channel holds back the socket does not tell.  It is the rest of one
- * record at most, so this ends. */
+/* The channel may hold decrypted input that makes no socket event.  That is at
+ * most the rest of one TLS record, so the loop ends. */
 static void receive_remote(struct conn *c)
 {
 	if (conn_is_shaking_hands(c) && !shake_hands(c))
@@ -279,7 +281,7 @@ void conn_receive(struct conn *c)
 	}
 }
 
-/* ---- not now */
+/* ---- messages that must wait */
 
 void conn_hold(struct conn *c)
 {
@@ -302,8 +304,8 @@ void conn_release(struct conn *c)
 		event_active(&c->readable, EV_READ, 0);
 }
 
-/* A name service has been asked: it may have answered.  To identify one costs
- * tens of microseconds, so they are tried a few at a time. */
+/* A name service has been asked and may have answered meanwhile.  To identify
+ * one peer costs tens of microseconds, so only a few are tried at once. */
 enum { REPEAT_MS = 20, REPEAT_NEXT_MS = 5, REPEATS_AT_ONCE = 16 };
 
 static void repeat_in(struct conns *all, unsigned delay_ms)
@@ -321,7 +323,8 @@ static void on_repeat(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* Those that must wait on come behind the last one. */
+	/* A connection that must wait again goes behind `last`, so each is
+	 * tried once. */
 	for (c = NULL; c != last && left > 0; left--) {
 		c = TAILQ_FIRST(&all->repeating);
 		if (c == NULL)

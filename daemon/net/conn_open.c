@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Newcomers, and the two events of a connection. */
+/* New connections, and the two events of a connection. */
 #include "daemon/net/conn_open.h"
 
 #include "common/clock.h"
@@ -12,8 +12,8 @@
 
 /* ---- events */
 
-/* A handshake, or TLS itself, may have to write to go on reading, and the
- * other way round. */
+/* With TLS, reading may need to write first, and writing may need to read
+ * first. */
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
@@ -38,7 +38,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	c->all->ops->settle(c->all->ctx);
 }
 
-/* ---- newcomers */
+/* ---- new connections */
 
 static struct conn *allocate(struct conns *all, int fd)
 {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* From a connected socket to a connection that is read. */
+/* Makes a connection from a connected socket and starts reading from it. */
 #ifndef MEMD_NET_CONN_OPEN_H
 #define MEMD_NET_CONN_OPEN_H
 
 #include "daemon/net/conn.h"
 
-/* Take `fd`, a connected socket; closed on failure too.  Starts reading. */
+/* For a program on this host.  Takes `fd`, a connected Unix socket, also on
+ * failure.  Returns 0 or -errno. */
 int conn_create(struct conns *all, int fd) MUST_CHECK;
 
-/* The same for one that came by TCP, from `peer`; `context` NULL: without
+/* The same for a TCP socket; `peer` is the other end.  `context` NULL: without
  * TLS. */
 int conn_create_remote(struct conns *all, int fd,
 		       struct channel_context *context,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages out: packed into a connection's output, in the order in which they
- * are sent, and from there to its socket or channel.  How bytes wait and go is
- * output.h's. */
+/* Sending messages.  They are packed into the connection's output buffer in the
+ * order of the calls, and sent from there.  output.h keeps the bytes. */
 #include "daemon/net/conn_output.h"
 
 #include <errno.h>
@@ -10,8 +9,8 @@
 
 enum {
 	CLOGGED_BYTES = 64 * 1024,
-	DIRECT_BYTES_MIN = 32 * 1024,	/* of a payload not worth copying */
-	/* Pages for another host, on top of replies. */
+	DIRECT_BYTES_MIN = 32 * 1024,	/* shorter payloads are copied */
+	/* Pages for another host, in addition to replies. */
 	PAYLOADS_BYTES = CONN_PAYLOADS_BYTES,
 };
 
@@ -39,8 +38,9 @@ void conn_mark_dirty(struct conn *c)
 	TAILQ_INSERT_TAIL(&c->all->dirty, c, dirty_link);
 }
 
-/* All but the last `elsewhere` bytes of the payload get a place.  Returns
- * where that begins, NULL: closed. */
+/* Pack a message into the output buffer, except for the last `elsewhere` bytes
+ * of its payload.  The caller fills in the payload.  Returns the place of the
+ * payload, or NULL: nothing was queued, and the connection may be closed. */
 static void *queue(struct conn *c, uint16_t type, uint64_t request_id,
 		   const ProtobufCMessage *message, uint32_t payload_bytes,
 		   uint32_t elsewhere)
@@ -163,12 +163,13 @@ static void queue_payload(struct conn *c, uint16_t type, uint64_t request_id,
 		memcpy(to, payload, payload_bytes);
 }
 
-/* Long ones go to the socket from where they are.  What it does not take is
- * copied, but then it is the bottleneck, not we.
+/* Send a long payload to the socket from where it is.  Bytes that the socket
+ * does not take are copied; then the socket is the bottleneck, not the copy.
  *
- * Where memory fails is known only when some of the reply has been sent: there
- * is no way back.  But the client asks again, so from the first failure on
- * payloads are looked at before, and it gets an Error then. */
+ * If the payload's memory has failed (a hardware error), the kernel reports it
+ * only after a part of the reply has been sent, and the connection must be
+ * closed.  The client connects and asks again.  So after the first such
+ * failure, each payload is checked before, and the client gets an Error. */
 void conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
 		       const void *payload, uint32_t payload_bytes)
 {
@@ -196,8 +197,9 @@ void conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
 		close_unsent(c, err);
 }
 
-/* A program that has left may have said Goodbye before, behind messages that
- * wait in line.  That it has left is seen at the end of what it said. */
+/* A program that has disconnected may have sent Goodbye before, behind messages
+ * that wait in line.  So a failed send does not close its connection: the end
+ * of its input does. */
 static bool grow_deaf(struct conn *c, int err)
 {
 	if ((err != -EPIPE && err != -ECONNRESET) || c->state != CONN_MAIN ||

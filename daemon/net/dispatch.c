@@ -17,7 +17,7 @@ void dispatch_add(struct conns *all, const struct message_kind *kinds,
 	}
 }
 
-/* A type of the schema that only the daemon sends. */
+/* Whether the protocol has this type, but only memd sends it. */
 static bool is_ours_to_send(uint16_t type)
 {
 	return type == T(NONE) ||
@@ -30,7 +30,7 @@ static void dispatch_refuse_unknown(struct conn *c,
 {
 	if (is_ours_to_send(header->type)) {
 		conn_refuse(c, header->request_id, -EPROTO,
-			    "%s is not a client's to send",
+			    "only memd may send %s",
 			    wire_type_name(header->type));
 		return;
 	}
@@ -95,7 +95,8 @@ static bool check_from(struct conn *c, const struct wire_header *header,
 	return false;
 }
 
-/* Returns true when this connection may send this now. */
+/* Returns whether this connection may send this message now.  If not, it has
+ * been answered. */
 static bool check_order(struct conn *c, const struct wire_header *header,
 			const struct message_kind *kind)
 {
@@ -145,7 +146,8 @@ void dispatch_message(struct conn *c, const struct wire_header *header,
 	const void *message = NULL;
 	struct wire_arena arena;
 
-	/* What a stranger may send must be known, or it is no client. */
+	/* Before Hello only known types are accepted: anything else is no memd
+	 * client. */
 	if (kind == NULL && c->state == CONN_NEW) {
 		conn_refuse(c, header->request_id, -EPROTO,
 			    "%s before Hello", wire_type_name(header->type));

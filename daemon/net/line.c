@@ -3,8 +3,8 @@
 
 #include "common/clock.h"
 
-/* Where there is no memory to ask for the next turn there is only this one:
- * what comes next begins another. */
+/* If there is no memory for the event and no connection waits, this turn ends
+ * here.  The next message begins another turn. */
 static void ask_for_turn(struct conns *all)
 {
 	const struct timeval now = { 0 };

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Connections that wait for the next turn of the loop.  Messages that are no
- * part of paging may cost tens of microseconds each; a client can send a
- * hundred in one piece, and have a thousand connections.  All clients together
- * have LINE_TURN_NS of each turn for them.
+/* Connections that wait in line for the next turn of the loop.
  *
- * 1. A connection that is readable when that is over stands in line, first
- *    come, first served, and is not read from (conn_hold) meanwhile.  The same
- *    if it becomes over while there are messages left.
+ * Messages that are not part of paging may cost tens of microseconds each.  A
+ * client can send a hundred of them in one piece, and can have a thousand
+ * connections.  So the messages of all clients together get LINE_TURN_NS of
+ * each turn.
+ *
+ * 1. When the time of a turn is used up, a connection that becomes readable, or
+ *    that has messages left, is put at the end of the line.  It is held
+ *    (conn_hold), so nothing is read from it meanwhile.
  * 2. A connection whose last message was part of paging is read from at once,
- *    and such messages do not wait; but what comes after many faults' worth of
- *    them in one piece does (conn_note_work()).
- * 3. Between two turns the loop looks at all sockets.  So a fault waits for one
- *    turn's worth and for one message, however many there are.
+ *    and messages of paging do not wait.  Exception: if the paging messages of
+ *    one piece cost too many faults (conn_note_work()), the next message
+ *    waits.
+ * 3. Between two turns the loop looks at all sockets.  So a fault waits for at
+ *    most one turn's time and one message, however many messages there are.
  *
- * Only for programs on this host; what other hosts ask for is cut into turns by
- * guest_schedule.h. */
+ * Only programs on this host wait in line.  guest_schedule.h divides the work
+ * for other hosts into turns. */
 #ifndef MEMD_NET_LINE_H
 #define MEMD_NET_LINE_H
 
@@ -22,16 +25,17 @@
 
 #define LINE_TURN_NS	UINT64_C(10000)
 
-/* May messages of `c` be read, or handled, now? */
+/* Whether a message of `c` may be read or handled in this turn. */
 bool line_lets_pass(struct conns *all, const struct conn *c) MUST_CHECK;
 
-/* `c`, which is held from now on, stands in line. */
+/* Put `c` at the end of the line.  The caller has called conn_hold(). */
 void line_join(struct conn *c);
 
-/* A new turn.  Returns whether anybody stands in line. */
+/* Begin a new turn.  Returns whether any connection waits in line. */
 bool line_begin_turn(struct conns *all);
 
-/* The next one, who goes; NULL: nobody, or the turn is over. */
+/* Take the first connection out of the line; the caller releases it.  NULL: the
+ * line is empty, or the time of the turn is used up. */
 struct conn *line_next(struct conns *all);
 
 #endif

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 enum {
-	BACKLOG = 4096,		/* net.core.somaxconn may make it less */
+	BACKLOG = 4096,		/* net.core.somaxconn may limit it further */
 	PATIENCE_MS = 10000,
 };
 
@@ -24,8 +24,9 @@ static void lock_path(const char *path, char *ret, size_t size)
 	snprintf(ret, size, "%s.lock", path);
 }
 
-/* The file that is locked must still be the one that has the name: the holder
- * before us removed its own at the end. */
+/* Whether `fd` is still the file called `name`.  A memd that ends removes its
+ * lock file, so a file that was opened before may have no name when it is
+ * locked. */
 static bool is_named(int fd, const char *name)
 {
 	struct stat ours, named;
@@ -76,8 +77,8 @@ void listener_unlock(const char *path, int lock_fd)
 	close(lock_fd);
 }
 
-/* A socket nobody listens on is what a killed memd leaves behind.  Anything
- * else is somebody's. */
+/* A killed memd leaves a socket file on which nobody listens: remove it.
+ * Anything else belongs to somebody. */
 static int clear_stale(const struct sockaddr_un *sun, socklen_t length,
 		       const char *where, const struct reason *reason)
 {
@@ -137,8 +138,9 @@ static int bind_to(int fd, const struct config *config,
 {
 	int err = 0;
 
-	/* Nobody may connect before mode and group are as wanted.  (The mode of
-	 * the socket is that of its file; a umask may be a program's.) */
+	/* Nobody may connect before mode and group are set.  (The file gets the
+	 * mode of the socket.  The umask is not used: it may be that of another
+	 * program.) */
 	if ((is_path && fchmod(fd, 0600) != 0) ||
 	    bind(fd, (const struct sockaddr *)sun, length) != 0)
 		err = -errno;
@@ -159,7 +161,7 @@ static int bind_to(int fd, const struct config *config,
 	return err;
 }
 
-/* Where the settings say; returns its length. */
+/* The address of the setting `socket`.  Returns its length. */
 static socklen_t listener_address(const struct config *config,
 				  struct sockaddr_un *ret_sun)
 {

@@ -41,7 +41,7 @@ static int take_passed(struct server *server, int count, char *ret_reason,
 			snprintf(ret_reason, reason_size,
 				 "systemd passed descriptor %d, which is not "
 				 "a listening Unix stream socket (of at most "
-				 "%d); mend memd.socket", fd, LISTENERS_MAX);
+				 "%d); correct memd.socket", fd, LISTENERS_MAX);
 			return -EINVAL;
 		}
 		err = evutil_make_socket_nonblocking(fd) != 0 ? -EIO :
@@ -103,12 +103,12 @@ int server_add_tcp_listener(struct server *server, int fd)
 		  server->tls != NULL ? "yes" : "no");
 	if (server->tls == NULL && !tcp_listener_is_loopback(fd))
 		log_event(LOG_LEVEL_WARNING, "insecure-tcp",
-			  "%s reason=\"whoever reaches this address can use "
-			  "memory here, and read along\"", text);
+			  "%s reason=\"anyone who reaches this address can use "
+			  "memory here, and read the traffic\"", text);
 	return add_listener(server, fd, true);
 }
 
-/* A memd inside of a program is for that alone. */
+/* An embedded memd serves only its own program, so it has no TCP sockets. */
 static int read_listening_tls(struct server *server, char *ret_reason,
 		    size_t reason_size)
 {

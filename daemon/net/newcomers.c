@@ -11,14 +11,15 @@
 #include <unistd.h>
 
 enum {
-	ACCEPTS_PER_TURN = 1,		/* some 10 us each */
-	ACCEPTS_PER_TURN_TCP = 1,	/* TLS makes each dear */
-	NEWCOMERS_MAX = 1024,		/* without a handshake yet, */
-	NEWCOMERS_OF_UID_MAX = 512,
-	REMOTE_NEWCOMERS_MAX = 1024,	/* the same from other hosts, apart */
-	RESERVE_FOR_LOCAL = 64,		/* descriptors they leave alone */
-	PAUSE_MS = 100,			/* when descriptors have run out */
-	HANDSHAKE_REST_US = 3000,	/* between TLS newcomers */
+	ACCEPTS_PER_TURN = 1,		/* each takes about 10 us */
+	ACCEPTS_PER_TURN_TCP = 1,	/* each is expensive with TLS */
+	NEWCOMERS_MAX = 1024,		/* in state NEW, from this host */
+	NEWCOMERS_OF_UID_MAX = 512,	/* of these, of one user */
+	REMOTE_NEWCOMERS_MAX = 1024,	/* in state NEW, from other hosts */
+	RESERVE_FOR_LOCAL = 64,		/* descriptors that are not given to
+					 * other hosts */
+	PAUSE_MS = 100,			/* when no descriptors are left */
+	HANDSHAKE_REST_US = 3000,	/* after each TLS connection */
 };
 
 static void set_listening(struct server *server, bool is_on)
@@ -44,9 +45,9 @@ static void pause_listening(struct server *server, const char *why)
 	(void)event_add(&server->resume, &delay);
 }
 
-/* A TLS handshake takes about a millisecond, and anybody can ask for one
- * without an effort of his own: no more of them than leave most of the time to
- * those who are here. */
+/* A TLS handshake costs memd about a millisecond, and anybody can ask for one
+ * almost for free.  So there is a pause after each, and most of the time is
+ * left for clients that are connected. */
 static void rest_from_newcomers(struct server *server)
 {
 	struct timeval delay = { .tv_usec = HANDSHAKE_REST_US };
@@ -89,7 +90,7 @@ static uint32_t newcomers_of(const struct server *server, uid_t uid)
 	return count;
 }
 
-/* One who floods us with connections is cut off, not everybody. */
+/* If one user floods memd with connections, only that user is refused. */
 static bool is_crowded(const struct server *server, int fd)
 {
 	struct ucred cred;
@@ -121,7 +122,7 @@ static void welcome(struct server *server, int fd)
 			  strerror(-err));
 }
 
-/* NULL: come in. */
+/* Why `peer` is refused; NULL: it is accepted. */
 static const char *why_not(const struct server *server,
 			   const struct peer *peer)
 {
@@ -134,9 +135,9 @@ static const char *why_not(const struct server *server,
 	return NULL;
 }
 
-/* The newcomer that has had the most time to say Hello makes room for the next
- * one.  So an attacker keeps others out only by filling all places at once, and
- * not by filling them slowly within handshake_timeout. */
+/* Close the oldest remote connection that has not said Hello, to make room for
+ * the next one.  So an attacker keeps others out only if it fills all places at
+ * once; it is not enough to fill them slowly within handshake_timeout. */
 static void close_oldest_remote(struct server *server)
 {
 	struct conn *c;

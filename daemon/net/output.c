@@ -17,10 +17,12 @@
 
 enum {
 	SIZE_FIRST = 4096,
-	SIZE_KEPT = 64 * 1024,		/* by one that is not used */
-	BUFFER_BYTES_MIN = 512,		/* less than the kernel counts for any
-					 * that waits in a socket: its own
-					 * tables are more */
+	SIZE_KEPT = 64 * 1024,		/* an unused buffer larger than this is
+					 * freed */
+	BUFFER_BYTES_MIN = 512,		/* the kernel counts more than this for
+					 * any buffer that waits in a socket:
+					 * its own data structures alone are
+					 * larger */
 };
 
 void output_init(struct output *out)
@@ -76,10 +78,11 @@ void output_commit(struct output *out, size_t length)
 	out->was_used = true;
 }
 
-/* Forget those that the peer has received.  Each send is a buffer of its own,
- * and they are read in order: behind one that is not, all are there that were
- * sent since, and count for their least size at least.  (That nothing at all is
- * unread, a busy peer's socket need never say.) */
+/* Forget the descriptors that the peer has received.  Each send is one buffer
+ * in the socket, and the peer reads buffers in order.  If the buffer of a
+ * descriptor is unread, all later buffers are unread, too, and each counts for
+ * at least BUFFER_BYTES_MIN.  (To wait until nothing is unread is not enough:
+ * that may never happen while the peer is busy.) */
 static void forget_received_fds(struct output *out, int socket)
 {
 	int unread;
@@ -100,7 +103,8 @@ int output_attach_fd(struct output *out, int socket, int fd)
 {
 	int copy;
 
-	/* Each time: most often little is unread, and most is known then. */
+	/* Try each time, not only when the ring is full: when little is unread,
+	 * most descriptors are known to be received. */
 	forget_received_fds(out, socket);
 	if (out->fds_unread + out->fd_count >= OUTPUT_FDS_MAX)
 		return -EAGAIN;
@@ -129,7 +133,7 @@ static void note_sent_fd(struct output *out)
 	out->fds_unread++;
 }
 
-/* One sendmsg(): up to the next byte that has a descriptor. */
+/* One sendmsg(): sends up to the next byte that has a descriptor. */
 static ssize_t send_some(struct output *out, int socket)
 {
 	char control[CMSG_SPACE(sizeof(int))] = { 0 };
@@ -164,7 +168,7 @@ static ssize_t send_some(struct output *out, int socket)
 	return n;
 }
 
-static void rest(struct output *out)
+static void output_reset(struct output *out)
 {
 	out->head = 0;
 	out->tail = 0;
@@ -197,7 +201,7 @@ int output_send(struct output *out, int socket, uint64_t *ret_sent,
 			return (int)n;
 		*ret_sent += (uint64_t)n;
 	}
-	rest(out);
+	output_reset(out);
 	return 0;
 }
 
@@ -217,11 +221,12 @@ int output_send_channel(struct output *out, struct channel *channel,
 		out->head += (size_t)n;
 		*ret_sent += (uint64_t)n;
 	}
-	rest(out);
+	output_reset(out);
 	return 0;
 }
 
-/* Of one sendmsg(): the header goes first. */
+/* One sendmsg() has sent `sent` bytes, first from the queue, then of the
+ * payload. */
 static void take_sent(struct output *out, struct iovec *payload, size_t sent)
 {
 	size_t head = MIN(sent, output_length(out));
@@ -231,9 +236,9 @@ static void take_sent(struct output *out, struct iovec *payload, size_t sent)
 	payload->iov_len -= sent - head;
 }
 
-/* What a TLS channel did not take is offered again from another place, with
- * more behind it: proto/channel.h allows that.  (TLS in the kernel would
- * not.) */
+/* Bytes that a TLS channel did not take are offered again from another address,
+ * with more bytes after them. proto/channel.h allows that.  (TLS in the kernel
+ * would not allow it.) */
 int output_send_payload(struct output *out, struct channel *channel,
 			const void *bytes, size_t length, uint64_t *ret_sent,
 			uint64_t *ret_calls)
@@ -261,7 +266,7 @@ int output_send_payload(struct output *out, struct channel *channel,
 		*ret_sent += (uint64_t)n;
 	}
 	if (payload.iov_len == 0 && output_length(out) == 0) {
-		rest(out);
+		output_reset(out);
 		return 0;
 	}
 	to = output_reserve(out, payload.iov_len);
@@ -272,7 +277,7 @@ int output_send_payload(struct output *out, struct channel *channel,
 	return 0;
 }
 
-/* Any other error says nothing about the bytes. */
+/* Only EFAULT and EHWPOISON say that the bytes cannot be read. */
 bool output_can_read(const void *bytes, size_t length)
 {
 	uintptr_t at = (uintptr_t)bytes;

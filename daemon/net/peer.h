@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Who is at the other end of a socket, and what such a one may do to a thing
- * with an owner, a group and a mode: as files do it.  Of a program on another
- * host (remote.h) only its address is known, and with TLS the name in its
- * certificate; pid is 0 then, and uid whose limits count for it. */
+/* The program at the other end of a socket, and what it may do to an object
+ * that has an owner, a group and a mode, with the rules for files.
+ *
+ * For a program on another host (remote.h) only its address is known, and with
+ * TLS the name in its certificate.  Its pid is 0, and its uid is the user whose
+ * limits it uses. */
 #ifndef MEMD_NET_PEER_H
 #define MEMD_NET_PEER_H
 
@@ -12,7 +14,8 @@
 #include <sys/types.h>
 
 enum {
-	PEER_NOBODY = 65534,	/* also: unknown in our user namespace */
+	PEER_NOBODY = 65534,	/* also shown for users that do not exist in
+				 * memd's user namespace */
 	PEER_HOST_BYTES = 64,
 	PEER_NAME_BYTES = 256,
 };
@@ -24,14 +27,16 @@ struct peer {
 	gid_t *groups;		/* supplementary; owned */
 	size_t group_count;
 	bool is_remote;
-	char host[PEER_HOST_BYTES];	/* remote: its address, in numbers */
-	char network[PEER_HOST_BYTES];	/* that, or the network that IPv6
-					 * gives to one who may choose freely
-					 * in it: limits are its */
-	char name[PEER_NAME_BYTES];	/* in its certificate; empty: none */
+	char host[PEER_HOST_BYTES];	/* remote: its address, numeric */
+	char network[PEER_HOST_BYTES];	/* remote: its address; for IPv6 its /64
+					 * network, because one host can use any
+					 * address in it.  Limits count by
+					 * this */
+	char name[PEER_NAME_BYTES];	/* remote: in its certificate; empty: no
+					 * certificate */
 };
 
-/* Of the moment of connect(2).  Returns 0 or -errno. */
+/* Fill in `peer` as it was at the time of connect(2).  Returns 0 or -errno. */
 int peer_init(struct peer *peer, int fd) MUST_CHECK;
 void peer_fini(struct peer *peer);
 
@@ -39,8 +44,9 @@ bool peer_is_in_group(const struct peer *peer, gid_t gid);
 
 enum { PEER_READ = 4, PEER_WRITE = 2 };
 
-/* Whether `mode` of something owned by uid and gid grants all of `want`.
- * Root may everything.  As for files, the first class that fits decides. */
+/* Whether `mode` of an object owned by uid and gid grants all of `want`.  Root
+ * may do everything.  As for files, the first class that fits decides: owner,
+ * group, others. */
 bool peer_may(const struct peer *peer, uid_t uid, gid_t gid, unsigned mode,
 	      unsigned want);
 

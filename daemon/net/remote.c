@@ -17,7 +17,7 @@
 
 #define REFUSED_LOG_NS	UINT64_C(100000000)
 
-/* Of IPv6 the first 64 bits. */
+/* For IPv6 the network is the first 64 bits of the address. */
 static void set_network(struct peer *peer, const struct sockaddr *address,
 			bool is_native)
 {
@@ -47,7 +47,8 @@ void remote_peer_init(struct peer *peer, const struct sockaddr *address,
 	if (getnameinfo(address, length, host, sizeof(host), NULL, 0,
 			NI_NUMERICHOST) != 0)
 		snprintf(host, sizeof(host), "unknown");
-	/* One host is one, whichever kind of socket it came to. */
+	/* An IPv6 socket shows IPv4 addresses as mapped ones.  Show each host
+	 * in one way. */
 	if (strncmp(text, mapped, strlen(mapped)) == 0 &&
 	    strchr(text, '.') != NULL)
 		text += strlen(mapped);
@@ -55,9 +56,10 @@ void remote_peer_init(struct peer *peer, const struct sockaddr *address,
 	set_network(peer, address, text == host);
 }
 
-/* Whose limits count for a certificate: the one tls_users says, or the user
- * of that name.  Numbers are users only where an administrator wrote them.
- * Returns whether tls_users says it. */
+/* Find the name of the user whose limits count for a certificate: the user that
+ * tls_users says, else the user with the certificate's name.  Returns whether
+ * tls_users says it.  (find_user() accepts a number only if tls_users says
+ * it.) */
 static bool find_user_text(const struct config *config, const char *name,
 			   char *ret_user, size_t size)
 {
@@ -79,8 +81,9 @@ static int find_user(const struct config *config, struct peer *peer,
 		err = names_find_user(user, &peer->uid, &peer->gid);
 	if (err == 0)
 		return 0;
-	/* Who administrates needs no user of that name, but some account;
-	 * only not where another one was meant. */
+	/* An administrator needs some user for its limits, but no user of the
+	 * certificate's name: take memd's.  But if tls_users names a user who
+	 * does not exist, that is an error. */
 	if (is_said || !words_have(config->tls_admins, peer->name))
 		return err == -EAGAIN ? err : -EACCES;
 	peer->uid = geteuid();
@@ -140,9 +143,9 @@ int remote_identify(const struct config *config, const struct channel *channel,
 	return err == -EAGAIN ? err : -EACCES;
 }
 
-/* Never without a certificate: whoever reaches the port can come as tcp_user,
- * which therefore says whose limits count and no more; on loopback, too, where
- * a Unix socket would tell who it is. */
+/* Over TCP an administrator always needs a certificate.  Anyone who reaches the
+ * port can connect as tcp_user, so tcp_user only says whose limits count.  This
+ * holds for loopback, too: a Unix socket would tell which user connects. */
 void remote_explain_no_admin(const struct peer *peer, char *ret_text,
 			     size_t text_size)
 {
@@ -150,8 +153,8 @@ void remote_explain_no_admin(const struct peer *peer, char *ret_text,
 
 	if (peer->name[0] != '\0')
 		snprintf(ret_text, text_size, "certificate \"%.80s\" is not "
-			 "named in tls_admins: add it in that memd's "
-			 "configuration and reload, or ask with one that is",
+			 "named in tls_admins: add it to that memd's "
+			 "configuration and reload, or use one that is",
 			 system_printable(peer->name, name, sizeof(name)));
 	else
 		snprintf(ret_text, text_size, "without a certificate nobody "

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs on other hosts, who come by TCP: who they are, and whose limits
- * count for them.  Not their messages: to conn.h they are connections as
- * others. */
+/* Programs on other hosts, which connect by TCP: who they are, and which user's
+ * limits they use.  Their messages are handled as those of any connection
+ * (conn.h). */
 #ifndef MEMD_NET_REMOTE_H
 #define MEMD_NET_REMOTE_H
 
@@ -15,22 +15,23 @@ struct channel;
 
 enum { REMOTE_REASON_BYTES = 512 };
 
-/* From the address it came from.  Who it is, remote_identify() finds out. */
+/* Fill in what the address tells.  remote_identify() adds the rest. */
 void remote_peer_init(struct peer *peer, const struct sockaddr *address,
 		      socklen_t length);
 
-/* After the handshake, at Hello: peer->name, and the user whose limits count.
- * Returns 0, -EAGAIN (the user is being looked up), or -EACCES with a line in
- * ret_reason. */
+/* Find peer->name, and the user whose limits the peer uses.  Call at Hello,
+ * after the handshake.  Returns 0, -EAGAIN (the user is still being looked up),
+ * or -EACCES, both with a line in ret_reason. */
 int remote_identify(const struct config *config, const struct channel *channel,
 		    struct peer *peer, char *ret_reason, size_t reason_size)
 	MUST_CHECK;
 
-/* Why this one may not administrate, and what to do, in one line. */
+/* Write one line that says why `peer` is no administrator, and what to do. */
 void remote_explain_no_admin(const struct peer *peer, char *ret_text,
 			     size_t text_size);
 
-/* Count and log a refusal; of many a second not every one has a line. */
+/* Count and log a refusal.  If there are many in a short time, one line stands
+ * for several. */
 void remote_refused(struct conns *all, const struct peer *peer,
 		    const char *reason);
 

@@ -8,7 +8,8 @@
 #include "daemon/system/system.h"
 #include <errno.h>
 
-enum { BURIED_PER_TURN = 16 };		/* see session_let_go() */
+enum { BURIED_PER_TURN = 16 };		/* session_let_go() counts against it,
+					 * too */
 
 void server_init(struct server *server)
 {

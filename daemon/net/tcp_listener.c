@@ -25,7 +25,7 @@ bool tcp_listener_is_loopback(int fd)
 	       remote_address_is_loopback((const struct sockaddr *)&address);
 }
 
-/* The port is the one the kernel chose where the settings say 0. */
+/* Write the bound address.  The kernel chose the port if the setting says 0. */
 static void find_bound(int fd, char host[CONFIG_HOST_BYTES],
 		       char port[CONFIG_PORT_BYTES])
 {
@@ -111,7 +111,8 @@ static int listen_on(const struct config *config, const struct addrinfo *ai,
 			   "; this host does not have it yet" : "");
 }
 
-/* All addresses: one socket for IPv6 and IPv4, or, without IPv6, for that. */
+/* Listen on all addresses: one socket for IPv6 and IPv4, or one for IPv4 only
+ * if this host has no IPv6. */
 static int tcp_listener_open_any(const struct config *config, const char *port,
 				 int *ret_fd, const struct reason *reason)
 {
@@ -162,7 +163,8 @@ static int open_named(const struct config *config, const struct addrinfo *list,
 		fd = listen_on(config, &ai, reason);
 		if (fd >= 0)
 			ret_fds[count++] = fd;
-		/* A name may have an address that this host lacks. */
+		/* A name may also have addresses that this host lacks.  At
+		 * least one must work. */
 		else if ((fd != -EADDRNOTAVAIL && fd != -EAFNOSUPPORT) ||
 			 (count == 0 && list->ai_next == NULL))
 			err = fd;
@@ -176,7 +178,8 @@ static int open_named(const struct config *config, const struct addrinfo *list,
 
 static const struct reason no_reason = { NULL, 0 };
 
-/* Asks nobody: 0 and a list for freeaddrinfo(3), or an EAI_… */
+/* Parse a numeric address without asking a name service.  Returns 0 and a list
+ * for freeaddrinfo(3), or an EAI_… error. */
 static int parse_numbers(const char *host, const char *port,
 			 struct addrinfo **ret_list)
 {

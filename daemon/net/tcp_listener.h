@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Listening for other hosts, and the certificates to show them.  Without
- * certificates only loopback addresses are listened on, unless insecure_tcp
- * says that it may be others. */
+/* Makes the listening TCP sockets for other hosts, and reads their
+ * certificates.  Without certificates memd listens only on loopback addresses,
+ * unless insecure_tcp allows others. */
 #ifndef MEMD_NET_TCP_LISTENER_H
 #define MEMD_NET_TCP_LISTENER_H
 
@@ -14,17 +14,18 @@ struct remote_lookup;
 
 enum { TCP_LISTENERS_MAX = 4 };
 
-/* Is there a name in listen_tcp that must be looked up? */
+/* Whether listen_tcp contains a host name that must be looked up. */
 bool tcp_listener_has_name(const struct config *config);
 
-/* Look it up.  Returns 0, or -errno as remote_lookup_start(). */
+/* Start the look-up.  Returns 0, or -errno as remote_lookup_start().  The
+ * caller destroys *ret_lookup. */
 int tcp_listener_look_up(const struct config *config,
 			 struct remote_lookup **ret_lookup) MUST_CHECK;
 
-/* Listen on every address that listen_tcp means.  all: what its name means;
- * NULL: it has none.  Returns how many sockets, or -errno with a line in
- * ret_reason; then none is left open. -EADDRNOTAVAIL, -ENODEV: this host has
- * no such address now. */
+/* Listen on every address of listen_tcp.  `all` are the addresses of its host
+ * name; NULL: it has no host name.  Returns the number of sockets, or -errno
+ * with a line in ret_reason; then no socket is left open.  -EADDRNOTAVAIL,
+ * -ENODEV: this host does not have such an address now. */
 int tcp_listener_open(const struct config *config, const struct addrinfo *all,
 		      int ret_fds[TCP_LISTENERS_MAX], char *ret_reason,
 		      size_t reason_size) MUST_CHECK;
@@ -35,13 +36,13 @@ int tcp_listener_load_tls(const struct config *config,
 			  struct channel_context **ret_context,
 			  char *ret_reason, size_t reason_size) MUST_CHECK;
 
-/* May this configuration listen where it says without certificates? */
+/* Whether the socket `fd` is bound to a loopback address. */
 bool tcp_listener_is_loopback(int fd);
 
-/* "address=127.0.0.1 port=7001" of a bound socket, for the log. */
+/* Write "address=127.0.0.1 port=7001" of a bound socket, for the log. */
 void tcp_listener_describe(int fd, char *ret_text, size_t text_size);
 
-/* "tcp://127.0.0.1:7001", "tcp://[::1]:7001" of a bound socket. */
+/* Write "tcp://127.0.0.1:7001" or "tcp://[::1]:7001" of a bound socket. */
 void tcp_listener_show(int fd, char *ret_text, size_t text_size);
 
 #endif

@@ -12,9 +12,11 @@
 
 enum {
 	DELAY_MS_FIRST = 500,
-	DELAY_MS_MAX = 2000,		/* for an address: a bind(2) */
-	DELAY_MS_MAX_NAME = 16000,	/* for a name: somebody is asked */
-	PATIENCE_MS = 3000,		/* for a name, at the start */
+	DELAY_MS_MAX = 2000,		/* for an address: a try is one
+					 * bind(2) */
+	DELAY_MS_MAX_NAME = 16000,	/* for a name: a try asks a name
+					 * service */
+	PATIENCE_MS = 3000,		/* for a name, while memd starts */
 };
 
 static int open_now(struct tcp_opening *to, const struct addrinfo *all,
@@ -35,7 +37,7 @@ static int open_now(struct tcp_opening *to, const struct addrinfo *all,
 	return err;
 }
 
-/* Try again later; only the first time is news. */
+/* Try again later.  Only the first failure is logged. */
 static void wait_for_it(struct tcp_opening *to)
 {
 	uint64_t most_ms = tcp_listener_has_name(to->config) ?
@@ -63,7 +65,8 @@ static bool can_come(int err)
 	return err == -EADDRNOTAVAIL || err == -ENODEV;
 }
 
-/* What was looked up, or nothing where there is nothing to look up. */
+/* Listen on the addresses that were looked up; NULL: listen_tcp has no host
+ * name. */
 static int try_addresses(struct tcp_opening *to, const struct addrinfo *all)
 {
 	int err = open_now(to, all, to->reason, sizeof(to->reason));
@@ -77,7 +80,7 @@ static int try_addresses(struct tcp_opening *to, const struct addrinfo *all)
 	return 0;
 }
 
-/* The lookup has ended. */
+/* The look-up has ended. */
 static int try_name(struct tcp_opening *to)
 {
 	struct addrinfo *all;
@@ -102,13 +105,14 @@ static void on_looked_up(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* An error that trying again does not mend is shown as long. */
+	/* An error that does not go away by itself is shown and retried as
+	 * well. */
 	if (try_name(to) != 0)
 		wait_for_it(to);
 	tcp_opening_settle(to);
 }
 
-/* Returns -errno when it cannot even be started. */
+/* Returns -errno if the look-up cannot be started. */
 static int start_lookup(struct tcp_opening *to)
 {
 	int err = tcp_listener_look_up(to->config, &to->lookup);
@@ -140,7 +144,8 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 	tcp_opening_settle(to);
 }
 
-/* A name that is answered soon is open when memd says that it is ready. */
+/* Wait a short time for the name.  So if the name service answers soon, the
+ * sockets are open when memd reports that it is ready. */
 static int begin_name(struct tcp_opening *to)
 {
 	struct pollfd pfd = { .events = POLLIN };

@@ -356,7 +356,7 @@ static void what_only_memd_sends_is_refused(void **state)
 		int fd = client_open(&memd, false, NULL);
 
 		send_header(fd, &h);
-		client_expect_error(fd, 4, EPROTO, "not a client's");
+		client_expect_error(fd, 4, EPROTO, "only memd may send");
 		client_expect_end(fd);
 		close(fd);
 	}
