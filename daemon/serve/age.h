@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Age messages on their way to clients: ranges are gathered per attachment
- * and sent at the end of the turn, in one message.  A client that does not
- * read gets none: its pages then count as unused, which slows only itself. */
+/* Age messages ask a client to unmap pages, so that memd hears when they are
+ * touched again.  Ranges are collected for each attachment and sent in one
+ * message at the end of the turn.  A client that does not read its messages
+ * gets none: its pages then count as unused, which slows only that client. */
 #ifndef MEMD_SERVE_AGE_H
 #define MEMD_SERVE_AGE_H
 
@@ -18,30 +19,30 @@ struct age_range {
 	uint64_t first, count;
 };
 
-/* Of one attachment. */
+/* The ranges of one attachment. */
 struct age_list {
 	struct conn *to;
 	uint32_t segment_number;
 	struct age_range *ranges;	/* owned */
 	uint32_t count, capacity;
-	TAILQ_ENTRY(age_list) link;	/* while it has any */
+	TAILQ_ENTRY(age_list) link;	/* in ages.queued, if it is not empty */
 };
 
 struct ages {
 	struct stats *stats;		/* borrowed, as the next one */
 	struct deferred *deferred;
-	struct deferred_work work;	/* sends what has gathered */
+	struct deferred_work work;	/* sends the collected ranges */
 	TAILQ_HEAD(, age_list) queued;
 };
 
 void ages_init(struct ages *as, struct stats *stats,
 	       struct deferred *deferred);
 
-/* May be called from inside the pager. */
+/* As pager_callbacks.age.  May be called from inside the pager. */
 void ages_add(struct ages *as, struct age_list *list, uint64_t first,
 	      uint64_t count);
 
-/* The attachment goes. */
+/* The attachment ends: free its ranges. */
 void ages_forget(struct ages *as, struct age_list *list);
 
 #endif

@@ -6,8 +6,7 @@
 #include "daemon/serve/session.h"
 #include <errno.h>
 
-/* A piece never evicts more than what is left to evict, but is not silly small
- * either. */
+/* A piece is as large as the rest of the job, but at least this large. */
 #define PIECE_BYTES_MIN	(UINT64_C(1) << 20)
 
 void evictor_wake(struct evictor *ev)
@@ -52,7 +51,7 @@ static void evictor_finish(struct evictor *ev)
 		  ev->request_id, &reply.base);
 }
 
-/* What another host keeps here nobody has attached. */
+/* The segment with a guest's pages has no attachments. */
 static bool is_guests(const struct evictor *ev, const struct segment *segment)
 {
 	const struct session *s = ev->whom.session == 0 ? NULL :
@@ -83,8 +82,7 @@ static uint64_t resident_pages(const struct evictor *ev,
 	return info.resident;
 }
 
-/* The first segment at or after the place where the job stands that has
- * something to evict; NULL at the end. */
+/* The next segment of the job that has resident pages; NULL: none is left. */
 static struct segment *find_next(struct evictor *ev)
 {
 	struct segment *segment;
@@ -139,7 +137,8 @@ void evictor_done(struct evictor *ev, int result, uint64_t pages)
 {
 	uint64_t bytes = pages * ev->page_bytes;
 
-	(void)result;			/* pinned or gone: the next piece */
+	(void)result;			/* if pages are pinned or the segment is
+					 * gone, go on */
 	ev->is_waiting = false;
 	ev->evicted_bytes += bytes;
 	if (ev->bytes_left != UINT64_MAX)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* `memctl evict`: pages of all clients or of one, out to the swap store, until
- * so many bytes have left.  One job at a time goes through the segments in
- * pieces, as background work. */
+/* `memctl evict`: write pages of all clients or of one to the swap store, until
+ * the given number of bytes is evicted.  There is one job at a time.  It goes
+ * through the segments in pieces, as background work. */
 #ifndef MEMD_SERVE_EVICTOR_H
 #define MEMD_SERVE_EVICTOR_H
 
@@ -25,32 +25,34 @@ struct evictor {
 	const struct sessions *sessions;
 	struct deferred *deferred;
 
-	struct deferred_work work;	/* the next piece, or the end */
+	struct deferred_work work;	/* evicts the next piece, or ends the
+					 * job */
 	bool is_active;
-	bool is_waiting;		/* for the pager */
-	uint32_t session;		/* who asked; may be gone */
+	bool is_waiting;		/* the pager works on a piece */
+	uint32_t session;		/* that asked; it may be gone */
 	uint64_t request_id;
 	struct whom whom;
-	uint64_t bytes_left;		/* UINT64_MAX: all */
+	uint64_t bytes_left;		/* UINT64_MAX: evict all */
 	uint64_t evicted_bytes;
-	uint64_t page_bytes;		/* of the piece under way */
-	uint32_t segment_number;	/* where it goes on */
+	uint64_t page_bytes;		/* of the piece in progress */
+	uint32_t segment_number;	/* with next_page: where to go on */
 	uint64_t next_page;
 };
 
 void evictor_init(struct evictor *ev);
 
-/* Begin; the answer goes to `c`.  -EBUSY: another job is under way. */
+/* Begin a job; the reply goes to the session of `c`.  bytes 0: evict all.
+ * Returns 0 or -EBUSY (another job is in progress). */
 int evictor_start(struct evictor *ev, struct conn *c, uint64_t request_id,
 		  const struct whom *whom, uint64_t bytes) MUST_CHECK;
 
-/* memd stops: evict no more. */
+/* memd stops: evict no more.  The job ends with its next step. */
 void evictor_stop(struct evictor *ev);
 
 /* The table of requests may have room again. */
 void evictor_wake(struct evictor *ev);
 
-/* The pager has ended a piece. */
+/* The pager has finished a piece.  May be called from inside the pager. */
 void evictor_done(struct evictor *ev, int result, uint64_t pages);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Advice and pins: from messages to the pager, and its answers back.  They may
- * take long: what was asked is in the table of pending requests meanwhile. */
+/* Advice and pins: from messages to the pager, and its answers back.  The
+ * answer may take long; until then the request is in the table of pending
+ * requests. */
 #include "daemon/serve/serve.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/serve/serve_messages.h"
@@ -30,7 +31,7 @@ static const char *explain_advice(int error)
 	}
 }
 
-/* Remember the request; NULL conn afterwards means it went. */
+/* Add the request to the table.  If that fails, it has been answered. */
 static bool remember_request(struct serve *sv, struct conn *c, uint64_t id,
 		     enum pending_kind kind, struct pin *pin,
 		     uint64_t *ret_cookie)
@@ -47,7 +48,8 @@ static bool remember_request(struct serve *sv, struct conn *c, uint64_t id,
 	return true;
 }
 
-/* The attachment and a range inside it, or NULL and the client knows. */
+/* Find the attachment and check the range.  NULL: the request has been
+ * answered. */
 static struct attachment *find_attached(struct conn *c, uint64_t id,
 				     uint32_t segment_number, uint64_t first,
 				     uint64_t count)
@@ -110,8 +112,9 @@ void handle_advise(void *room, struct conn *c, uint64_t id,
 				request->segment);
 		return;
 	}
-	/* As madvise(2): who may not write a shared thing may not have it
-	 * paged out under the others either, and is not told. */
+	/* As madvise(2): a client that may not write to shared memory may not
+	 * page it out for the others.  Such advice is ignored without an
+	 * error. */
 	if (a->is_read_only && (advice == PAGER_PAGEOUT ||
 				advice == PAGER_COLD)) {
 		conn_send_ok(c, id);
@@ -123,8 +126,8 @@ void handle_advise(void *room, struct conn *c, uint64_t id,
 		     request->count, advice, cookie);
 }
 
-/* However it has attached it: what is pinned is taken from its owner's and
- * everybody's share. */
+/* Pins are for users who may write to the segment, even if this attachment is
+ * read-only: pinned pages use up the pool and the owner's limit. */
 static bool may_write(const struct conn *c, const struct segment *segment)
 {
 	return peer_may(&c->peer, segment->uid, segment->gid, segment->mode,
@@ -170,8 +173,8 @@ void handle_pin(void *room, struct conn *c, uint64_t id,
 		     request->count, PAGER_PIN, cookie);
 }
 
-/* Answered when it is done, so that the pages can be paged out at once.  Where
- * too much is under way it is done later, but surely. */
+/* Reply when the pages are unpinned, so that they can be paged out at once.  If
+ * too many requests wait, reply now and unpin later; that cannot fail. */
 static void unpin(struct serve *sv, struct conn *c, uint64_t id,
 		  struct pin *pin)
 {
@@ -221,7 +224,8 @@ void paging_done(void *serve, uint64_t cookie, int result, uint64_t count)
 		pin_asked(&sv->pins, e.pin, result == 0);
 		break;
 	case PENDING_UNPIN:
-		/* What has to be tried again has been, as far as he knows. */
+		/* An unpin that has to be repeated counts as done:
+		 * pin_released() repeats it. */
 		pin_released(&sv->pins, e.pin, result);
 		result = 0;
 		break;
@@ -232,7 +236,7 @@ void paging_done(void *serve, uint64_t cookie, int result, uint64_t count)
 		sv->hooks->guest_answered(e.guest_op, result);
 		return;
 	case PENDING_REPLAY:
-		return;			/* it looks at what it brought */
+		return;			/* nobody waits for it */
 	default:
 		ASSERT(e.kind == PENDING_ADVISE);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Faults and touches: from messages to the pager, and the pager's answers back
- * to whoever asked. */
+ * to the clients. */
 #include "daemon/net/awake.h"
 #include "daemon/serve/serve.h"
 #include "daemon/net/conn_output.h"
@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <string.h>
 
-/* One Touched message makes the pager look at no more pages than this. */
+/* Most pages of one Touched message that the pager looks at. */
 enum {
 	TOUCHED_PAGES_MAX = 4096,
-	TOUCHED_IN_CELL_MAX = 64,	/* many cells are looked into at once */
-	TOUCHED_PER_FAULT = 64,		/* cost as much as one fault */
+	TOUCHED_IN_CELL_MAX = 64,	/* in a cell: many cells are handled in
+					 * a row */
+	TOUCHED_PER_FAULT = 64,		/* this many cost as much as one
+					 * fault */
 };
 
 /* ---- faults */
@@ -68,7 +70,8 @@ static void refuse_fault(const struct asker *by, uint32_t segment_number,
 	reply_fault(by, segment_number, &reply);
 }
 
-/* Whom to tell of what is read ahead; 0: it would not understand. */
+/* The session to tell about pages that are read ahead; 0: the client does not
+ * understand Ready. */
 static uint32_t tag_of(const struct session *s)
 {
 	return s->capabilities & MEMD__CAPABILITY__CAP_READY ? s->id : 0;
@@ -103,8 +106,8 @@ static void ask_pager(struct serve *sv, const struct asker *by,
 	engine_wake(sv->engine);
 }
 
-/* fault->access is nobody's business here: the pager finds by checksum what has
- * been written to. */
+/* fault->access is ignored: the pager finds out by checksum which pages were
+ * written. */
 static void ask_pages(struct serve *sv, const struct asker *by,
 		      const Memd__Fault *fault)
 {
@@ -172,7 +175,7 @@ static void trace_fault(struct serve *sv, const struct pending_entry *e,
 	trace_add(&sv->trace, &event);
 }
 
-/* No fault, but part of the order in which a program's pages come. */
+/* Read-ahead is no fault, but belongs into the order in which pages come in. */
 static void trace_ahead(struct serve *sv, const struct attachment *a,
 			uint64_t first, uint64_t count)
 {
@@ -190,7 +193,7 @@ static void trace_ahead(struct serve *sv, const struct attachment *a,
 	trace_add(&sv->trace, &event);
 }
 
-/* The thread that waits for a page in a cell has it mapped as well. */
+/* The page is also mapped for the thread that waits in the cell. */
 bool paging_install(void *serve, uint64_t cookie, const void *bytes,
 		    size_t length)
 {
@@ -218,11 +221,11 @@ bool paging_install(void *serve, uint64_t cookie, const void *bytes,
 	return true;
 }
 
-/* Afterwards, as somebody waited for the reply. */
+/* After the reply, because the client waits for it. */
 static void note_reply(struct serve *sv, const struct pending_entry *e,
 		       const struct pager_reply *r)
 {
-	/* The pager knows the time only as of its last call. */
+	/* The pager's clock stands still between calls, so it may be late. */
 	uint64_t end_ns = MAX(clock_now_ns(), r->end_ns);
 
 	if (r->error == 0 || r->error == -EIO)
@@ -244,7 +247,7 @@ static void reply(struct serve *sv, const struct pending_entry *e,
 		s->faults[r->kind]++;
 	if (!e->is_answered)
 		reply_fault(&by, e->segment_number, r);
-	/* Whoever got a page will soon want the next one. */
+	/* A client that got a page will soon want the next one. */
 	awake_note_paging(sv->awake);
 }
 
@@ -257,7 +260,7 @@ static void paging_reply(void *serve, const struct pager_reply *r)
 	if (e.conn != NULL && e.conn->session != NULL) {
 		reply(sv, &e, r);
 	} else {
-		/* A lane that has gone; its session need not have. */
+		/* The lane is gone, but its session may still exist. */
 		struct session *s = sessions_find(&sv->sessions, e.session);
 
 		if (s != NULL)
@@ -349,12 +352,13 @@ static void take_touched(struct serve *sv, struct conn *c,
 						  touched->segment);
 	uint64_t pages, faults;
 
-	/* It has no reply: of a segment just detached, nobody cares. */
+	/* Touched has no reply; the client may have just detached the
+	 * segment. */
 	if (a == NULL)
 		return;
 	pages = tell_pager(sv, a, touched, most);
 	conn_note_work(c, 1 + (uint32_t)(pages / TOUCHED_PER_FAULT));
-	/* The figures are the client's word; at least keep them in bounds. */
+	/* These figures come from the client: keep them within bounds. */
 	faults = MIN(touched->fault_count, pages);
 	if (faults == 0)
 		return;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A fault in a mailbox: the same as in a message, answered in cell `cell`. */
+/* Faults and touches that came in a cell of a mailbox.  They are handled as if
+ * they had come in a message; the answer to a fault goes into the same cell. */
 #ifndef MEMD_SERVE_HANDLE_FAULT_H
 #define MEMD_SERVE_HANDLE_FAULT_H
 

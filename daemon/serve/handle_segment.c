@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Segments: create, attach, detach, unlink. */
+/* Segments: create, attach, detach, map, unlink. */
 #include "daemon/serve/serve.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/serve/serve_messages.h"
@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Descriptors kept for newcomers, so that segments alone cannot lock them
- * out. */
+/* Descriptors that segments may not use, so that new connections are
+ * possible. */
 enum { RESERVE_FOR_CONNECTIONS = 64 };
 
 /* ---- replies */
@@ -38,7 +38,7 @@ static void reply_unattached(struct conn *c, uint64_t id,
 	conn_send(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_REPLY, id, &reply.base);
 }
 
-/* Returns 0, or -errno: nothing was sent. */
+/* Returns 0, or -errno: then nothing was sent. */
 static int reply_attached(struct serve *sv, struct conn *c, uint64_t id,
 			  const struct segment *segment, bool is_read_only)
 {
@@ -57,7 +57,7 @@ static int reply_attached(struct serve *sv, struct conn *c, uint64_t id,
 	return 0;
 }
 
-/* Attach and reply.  Returns 0, or -errno when the reply is an Error. */
+/* Attach and reply.  Returns 0, or -errno if the reply is an Error. */
 static int attach(struct serve *sv, struct conn *c, uint64_t id,
 		  struct segment *segment, bool is_read_only)
 {
@@ -71,8 +71,9 @@ static int attach(struct serve *sv, struct conn *c, uint64_t id,
 				segment->name);
 		return -EIO;
 	}
-	/* K1 of keeper.h: what is shared is mapped by nobody whose death would
-	 * leave zeros in it. */
+	/* K1 of keeper.h: a program may map shared memory only if memd has
+	 * copies of its userfaultfds.  Else its death would leave zeros in the
+	 * memory. */
 	if (segment->name[0] != '\0' && sv->keeper->is_on &&
 	    LIST_EMPTY(&c->session->copies)) {
 		conn_send_error(c, id, -EPERM, "memd has no copy of this "
@@ -99,7 +100,7 @@ static int attach(struct serve *sv, struct conn *c, uint64_t id,
 	return err;
 }
 
-/* Attach what was made in the same request: both or neither. */
+/* Attach the segment that the same request has created, or remove it again. */
 static void attach_new(struct serve *sv, struct conn *c, uint64_t id,
 		       struct segment *segment)
 {
@@ -107,7 +108,7 @@ static void attach_new(struct serve *sv, struct conn *c, uint64_t id,
 
 	if (attach(sv, c, id, segment, false) == 0)
 		return;
-	/* A private one may have gone with its attachment. */
+	/* A private segment has gone with its last attachment. */
 	segment = segments_find_id(&sv->segments, number);
 	if (segment != NULL)
 		segments_unlink(&sv->segments, segment);
@@ -130,7 +131,7 @@ static int check_mapper(struct serve *sv, struct conn *c, uint64_t id)
 	return 0;
 }
 
-/* The owner's group: a group that the client is a member of. */
+/* Find the group of a new segment: the client must be a member of it. */
 static int find_segment_group(const struct serve *sv, struct conn *c,
 			      uint64_t id, const char *text, gid_t *ret_gid)
 {
@@ -360,7 +361,7 @@ static bool may_unlink(const struct conn *c, const struct segment *segment)
 	return is_owner(c, segment) || c->is_admin;
 }
 
-/* What a program does with its own is its business. */
+/* A program that unlinks its own segment is not worth a notice. */
 static void log_unlink(const struct conn *c, const struct segment *segment)
 {
 	bool is_own = is_owner(c, segment) && !c->session->is_admin_only;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Hello, Join and a session's own figures. */
+/* Hello, Join, Mailbox, Userfaultfd, Goodbye and the statistics of a
+ * session. */
 #include "daemon/net/conn_descriptors.h"
 #include "daemon/net/admins.h"
 #include "daemon/serve/serve.h"
@@ -15,7 +16,7 @@
 #include <unistd.h>
 
 enum {
-	/* So that an administrator gets in when all places are taken. */
+	/* Extra sessions for administrators when max_sessions is reached. */
 	ADMIN_RESERVE = 16,
 	CAPABILITIES = MEMD__CAPABILITY__CAP_FAULT_THREAD |
 		       MEMD__CAPABILITY__CAP_FAULT_INLINE |
@@ -42,7 +43,8 @@ static bool check_version(struct conn *c, uint64_t id, uint32_t version_major,
 	return false;
 }
 
-/* Those of other hosts do not take the places of programs here. */
+/* Sessions of this user.  Those from other hosts are counted separately, so
+ * that they do not use up the places of programs on this host. */
 static uint32_t sessions_of(const struct serve *sv, const struct peer *peer)
 {
 	const struct account *account = accounts_find_uid(&sv->accounts,
@@ -55,7 +57,7 @@ static uint32_t sessions_of(const struct serve *sv, const struct peer *peer)
 					 account->remote_session_count;
 }
 
-/* Nor can all of them together. */
+/* All other hosts together may have half of max_sessions. */
 static bool are_too_many_hosts(const struct serve *sv, const struct peer *peer)
 {
 	return peer->is_remote &&
@@ -94,8 +96,8 @@ static bool check_room(struct serve *sv, struct conn *c, uint64_t id,
 	return true;
 }
 
-/* Who on another host is it?  Whoever has come so far has a certificate of our
- * CA, and is told what else is wrong. */
+/* Identify a peer on another host.  With TLS it has a certificate of our CA, so
+ * it may be told the exact reason of a refusal. */
 static bool check_remote(struct serve *sv, struct conn *c, uint64_t id,
 			 bool is_admin_only)
 {
@@ -104,7 +106,7 @@ static bool check_remote(struct serve *sv, struct conn *c, uint64_t id,
 
 	if (!c->peer.is_remote)
 		return true;
-	/* A reload may have come since the handshake. */
+	/* A reload may have replaced the certificates since the handshake. */
 	err = channel_verify(c->channel, sv->server->tls, reason);
 	if (err == 0)
 		err = remote_identify(sv->config, c->channel, &c->peer,
@@ -123,8 +125,9 @@ static bool check_remote(struct serve *sv, struct conn *c, uint64_t id,
 	return false;
 }
 
-/* Who runs memd may use it, nobody too: where that is one user, and not what
- * all those are called whom this user namespace does not know. */
+/* memd serves the user it runs as, also if that is nobody.  But in some user
+ * namespaces uid 65534 stands for all unknown users; then allow_nobody
+ * decides. */
 static bool serves_nobody(const struct serve *sv)
 {
 	return strcmp(sv->config->allow_nobody, "yes") == 0 ||
@@ -146,7 +149,7 @@ static bool check_peer(struct serve *sv, struct conn *c, uint64_t id)
 	return true;
 }
 
-/* The memory inside of a program is that program's alone; others may look. */
+/* An embedded memd serves only its own program; administrators may look. */
 static bool check_inside(const struct serve *sv, struct conn *c, uint64_t id,
 			 bool is_admin_only)
 {
@@ -195,8 +198,8 @@ static void reply_hello(struct serve *sv, const struct session *s, uint64_t id)
 		  &reply.base);
 }
 
-/* Administrators on this host come and go all the time; who administrates from
- * another one is worth a line. */
+/* Local administrators connect often, so that is not worth a line.  An
+ * administrator on another host is. */
 static void log_open(const struct session *s)
 {
 	const struct peer *peer = &s->main->peer;
@@ -252,7 +255,7 @@ void handle_hello(void *room, struct conn *c, uint64_t id,
 	reply_hello(sv, s, id);
 }
 
-/* In a time that does not tell how many bytes were right. */
+/* Takes equally long whatever bytes differ, so the time gives nothing away. */
 static bool token_is_equal(const struct session *s,
 			   const ProtobufCBinaryData *token)
 {
@@ -361,7 +364,7 @@ void handle_userfaultfd(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
 	struct serve *sv = room;
-	/* As many programs, with two each, as may be here. */
+	/* Every program of this user may have sent two. */
 	bool is_trusted = keeper_trusts(c->session->account->parent,
 					sv->config->uid_sessions * 2);
 	int err = is_trusted ? -EMFILE : -EDQUOT;

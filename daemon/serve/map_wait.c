@@ -8,17 +8,17 @@
 #include <stdlib.h>
 
 enum {
-	TRIES_PER_TURN = 2,		/* each makes a segment */
-	/* At once, of all.  What waits for the pager finds room in the table
-	 * of pending requests, too. */
+	TRIES_PER_TURN = 2,		/* each may create a segment */
+	/* Of all sessions together.  The table of requests must keep room for
+	 * requests to the pager. */
 	WAITS_MAX = 1024,
 };
 
 struct map_wait {
-	uint64_t cookie;		/* pending */
+	uint64_t cookie;		/* of its pending entry */
 	TAILQ_ENTRY(map_wait) link;
 	size_t length;
-	uint8_t packed[];		/* the request */
+	uint8_t packed[];		/* the SegmentCreate message */
 };
 
 static void map_wait_take_out(struct map_waits *ws, struct map_wait *wait)
@@ -60,7 +60,7 @@ int map_wait_add(struct map_waits *ws, struct conn *c, uint64_t request_id,
 	wait->length = memd__segment_create__pack(create, wait->packed);
 	c->session->requests_waiting++;
 	ws->count++;
-	/* One that is tried again keeps its place. */
+	/* A request that was tried and must wait again keeps its place. */
 	if (ws->is_trying && ws->next != NULL)
 		TAILQ_INSERT_BEFORE(ws->next, wait, link);
 	else
@@ -92,7 +92,7 @@ static void try_again(const struct map_waits *ws,
 	memd__segment_create__free_unpacked(create, NULL);
 }
 
-/* The one whose turn it is; NULL: all have been tried. */
+/* Take out the next request to try; NULL: all have been tried. */
 static struct map_wait *map_wait_take_next(struct map_waits *ws)
 {
 	struct map_wait *wait;
@@ -114,8 +114,8 @@ static void map_wait_try(struct map_waits *ws, struct map_wait *wait)
 	struct pending_entry e = pending_take(ws->pending, wait->cookie);
 
 	ws->is_trying = true;
-	/* Who has left gets nothing, and least of all what stays behind; where
-	 * memd is stopping, that is everybody. */
+	/* If the client has disconnected, drop its request, so that no segment
+	 * is made for nobody.  When memd stops, all clients have. */
 	if (e.conn != NULL && e.conn->state != CONN_DEAD)
 		try_again(ws, &e, wait);
 	ws->is_trying = false;

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* The pager's answers, on their way to whoever asked.  Called from inside the
- * pager: they queue, and call nothing of it. */
+/* The pager's answers, on their way to the client that asked.  These functions
+ * are called from inside the pager: they only queue, and do not call the
+ * pager. */
 #ifndef MEMD_SERVE_PAGING_H
 #define MEMD_SERVE_PAGING_H
 
 #include "daemon/pager/pager.h"
 
-/* Inside of a program: install_for of struct pager_ops, where the page was
- * touched.  False: not done, or not wholly. */
+/* In an embedded memd: pager_ops.install_for.  The page is installed through
+ * the mapping in which it was touched.  Returns false if it was not installed,
+ * or only partly. */
 bool paging_install(void *serve, uint64_t cookie, const void *bytes,
 		    size_t length);
 
-/* ctx: the struct serve. */
+/* The callbacks get the struct serve as ctx. */
 extern const struct pager_callbacks paging_callbacks;
 
+/* pager_callbacks.done, for all requests but faults. */
 void paging_done(void *serve, uint64_t cookie, int result, uint64_t count);
 
 #endif

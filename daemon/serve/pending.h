@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests that the pager has not answered yet.  A request's cookie is its
- * index in this table and a generation: what comes back twice, or after its
- * entry was given to another, is noticed.  The connection may be gone by the
- * time of the answer; the entry then has none. */
+/* The table of requests that the pager has not answered yet.  A request's
+ * cookie is the index of its entry and a generation, so an assertion finds an
+ * answer that comes twice.  When a connection ends, its entries stay without a
+ * connection. */
 #ifndef MEMD_SERVE_PENDING_H
 #define MEMD_SERVE_PENDING_H
 
@@ -19,25 +19,28 @@ struct guest_op;
 enum pending_kind {
 	PENDING_FREE, PENDING_FAULT, PENDING_ADVISE, PENDING_PIN,
 	PENDING_UNPIN, PENDING_EVICT, PENDING_REPLAY, PENDING_GUEST,
-	/* The pager does not know of these. */
+	/* These are not requests to the pager. */
 	PENDING_GUEST_CLOSE, PENDING_MAP,
 };
 
 struct pending_entry {
 	enum pending_kind kind;
 	uint32_t generation;
-	struct conn *conn;		/* NULL: gone, or nobody waits */
-	bool is_in_cell;		/* FAULT: answered in the mailbox, */
-	uint8_t cell;			/* here */
-	bool is_answered;		/* FAULT: already */
+	struct conn *conn;		/* NULL: ended, or nobody waits */
+	bool is_in_cell;		/* FAULT: the answer goes into a
+					 * mailbox */
+	uint8_t cell;			/* cell of that mailbox */
+	bool is_answered;		/* FAULT: the client already has its
+					 * answer */
 	uint64_t request_id;
-	uint32_t segment_number;	/* FAULT: on the wire */
+	uint32_t segment_number;	/* FAULT */
 	uint64_t page;			/* FAULT */
 	pid_t pid;			/* FAULT: for the trace */
-	uint32_t session;		/* FAULT: counts it as waiting */
+	uint32_t session;		/* FAULT: whose faults_waiting counts
+					 * it */
 	struct pin *pin;		/* PIN, UNPIN */
 	struct guest_op *guest_op;	/* GUEST */
-	LIST_ENTRY(pending_entry) link;	/* of conn, or of the free ones */
+	LIST_ENTRY(pending_entry) link;	/* of conn, or of the free entries */
 };
 
 struct pending_table {
@@ -49,19 +52,19 @@ struct pending_table {
 int pending_init(struct pending_table *pt, uint32_t capacity) MUST_CHECK;
 void pending_fini(struct pending_table *pt);
 
-/* Remember a request; `like` gives its fields.  Returns false when the table
- * is full. */
+/* Add a request with the fields of `like`.  Returns false if the table is
+ * full. */
 bool pending_add(struct pending_table *pt, const struct pending_entry *like,
 		 uint64_t *ret_cookie);
 
-/* The entry of a request that has not been answered. */
+/* The entry of a request that is in the table.  Any other cookie is a bug. */
 struct pending_entry *pending_find(const struct pending_table *pt,
 				   uint64_t cookie);
 
-/* The request has been answered: give its entry back.  Returns a copy. */
+/* The request has been answered: free its entry, and return a copy of it. */
 struct pending_entry pending_take(struct pending_table *pt, uint64_t cookie);
 
-/* The connection goes: its requests go on without it. */
+/* The connection ends: its requests go on without it. */
 void pending_orphan(struct conn *c);
 
 #endif

@@ -7,10 +7,10 @@
 #include "daemon/system/system.h"
 #include <errno.h>
 
-/* Each is at most a turn's work of the pager. */
+/* One release may take the pager as long as a turn's work. */
 enum { RELEASES_PER_TURN = 8 };
 
-/* It is held, and not being unpinned. */
+/* `pin` is held, and is not being unpinned. */
 static void pins_queue(struct pins *ps, struct pin *pin)
 {
 	TAILQ_INSERT_TAIL(&ps->orphans, pin, orphan_link);
@@ -144,11 +144,11 @@ void pin_released(struct pins *ps, struct pin *pin, int result)
 	pin->is_busy = false;
 	if (result != -EBUSY)
 		pin_free(pin);
-	else			/* it is tried again */
+	else			/* try again */
 		pins_queue(ps, pin);
 }
 
-/* False: the table of requests is full. */
+/* Returns false if the table of requests is full. */
 static bool pin_release(struct pins *ps, struct pin *pin)
 {
 	struct segment *segment = segments_find_pager_id(ps->segments,
@@ -181,7 +181,8 @@ static void pins_release(void *arg)
 	struct pins *ps = arg;
 	struct pin *last = TAILQ_LAST(&ps->orphans, pin_queue), *pin;
 
-	/* Those that must be tried again come behind the last one. */
+	/* A pin that must be tried again goes behind `last`, so each is tried
+	 * once. */
 	for (unsigned n = 0; n < RELEASES_PER_TURN; n++) {
 		pin = TAILQ_FIRST(&ps->orphans);
 		if (pin == NULL || !pin_release(ps, pin) || pin == last)

@@ -43,7 +43,8 @@ static void ready_list_send(struct readies *rs, struct ready_list *list)
 	list->range_count = list->mark_count = 0;
 }
 
-/* Neighbours are told as one; in either direction, as readers go. */
+/* Extend the last range if the pages are next to it, on either side: readers go
+ * forwards or backwards. */
 static bool ready_list_extend(struct ready_list *list, uint64_t first,
 			      uint64_t count)
 {

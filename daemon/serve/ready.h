@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Ready messages on their way to clients: pages that have come in ahead of
- * their readers are gathered per attachment and sent, in one message, with
- * the replies of the same callback.  A client that does not read gets none: it
- * finds the pages by itself then, one by one. */
+/* Ready messages tell a client which pages have been read ahead.  Pages are
+ * collected for each attachment and sent in one message, with the replies of
+ * the same callback.  A client that does not read its messages gets no Ready:
+ * then it finds the pages itself, one by one. */
 #ifndef MEMD_SERVE_READY_H
 #define MEMD_SERVE_READY_H
 
@@ -15,7 +15,7 @@ struct stats;
 
 enum { READY_RANGES_MAX = 64, READY_MARKS_MAX = WIRE_MARKS_MAX };
 
-/* Of one attachment; made when it is first needed. */
+/* The list of one attachment, made when first needed. */
 struct ready_list {
 	struct {
 		uint64_t first, count;
@@ -24,7 +24,8 @@ struct ready_list {
 	uint32_t range_count, mark_count;
 	struct conn *to;
 	uint32_t segment_number;
-	TAILQ_ENTRY(ready_list) link;		/* while it has any */
+	TAILQ_ENTRY(ready_list) link;		/* in readies.queued, if it is
+						 * not empty */
 };
 
 struct readies {
@@ -34,18 +35,19 @@ struct readies {
 
 void readies_init(struct readies *rs, struct stats *stats);
 
-/* Of an attachment that is to be told through `to`; NULL: out of memory. */
+/* Make the list of an attachment; `to` gets its messages.  NULL: out of
+ * memory. */
 struct ready_list *ready_list_create(struct conn *to, uint32_t segment_number);
 
-/* As pager_callbacks.ready; list NULL: nobody is told.  May be called from
- * inside the pager. */
+/* As pager_callbacks.ready.  If `list` is NULL, the pages are only counted as
+ * dropped.  May be called from inside the pager. */
 void readies_add(struct readies *rs, struct ready_list *list, uint64_t first,
 		 uint64_t count, uint64_t mark);
 
-/* The attachment goes; NULL is allowed. */
+/* The attachment ends: free `list`, which may be NULL. */
 void readies_forget(struct readies *rs, struct ready_list *list);
 
-/* Send what has gathered. */
+/* Send all collected pages. */
 void readies_send(struct readies *rs);
 
 #endif

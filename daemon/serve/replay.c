@@ -8,9 +8,10 @@
 #include <errno.h>
 
 enum {
-	RUNS_AT_ONCE = 64,		/* asked of the pager in one step */
-	RUN_UNITS_MAX = 64,		/* in one of them */
-	ADVICE_WAITING_MAX = 16,	/* of anybody's, in the pager */
+	RUNS_AT_ONCE = 64,		/* asked for in one step */
+	RUN_UNITS_MAX = 64,		/* asked for in one request */
+	ADVICE_WAITING_MAX = 16,	/* wait while this much advice waits in
+					 * the pager, of any client */
 };
 
 static void replay_destroy(struct replays *rs, struct replay *rp)
@@ -36,7 +37,7 @@ void replays_stop(struct replays *rs)
 	replays_wake(rs);
 }
 
-/* is_short: there was no room for the rest. */
+/* is_short: the rest was left out for lack of room. */
 static void replay_end(struct replays *rs, struct replay *rp, bool is_short)
 {
 	const struct session *s = sessions_find(rs->sessions, rp->session);
@@ -60,7 +61,7 @@ static int replay_compare_runs(const void *a, const void *b)
 	return (x->first > y->first) - (x->first < y->first);
 }
 
-/* How many runs the first piece has, of `count` > 0. */
+/* How many of the `count` > 0 runs belong to the first piece. */
 static uint32_t replay_measure_piece(const struct page_run *run,
 				     uint32_t count)
 {
@@ -72,8 +73,8 @@ static uint32_t replay_measure_piece(const struct page_run *run,
 	return n;
 }
 
-/* Merge sorted runs into `to`, which may be where they are or before.  Returns
- * how many there are then. */
+/* Merge sorted runs into `to`, which may be `from` or lie before it.  Returns
+ * how many runs are left. */
 static uint32_t replay_merge_runs(const struct page_run *from, uint32_t count,
 				  struct page_run *to)
 {
@@ -117,7 +118,7 @@ static struct replay *replays_find(const struct replays *rs,
 	return NULL;
 }
 
-/* Add the range, cut to what the segment has. */
+/* Add the part of the range that lies inside the segment. */
 static void replay_add_range(struct replay *rp, const struct segment *segment,
 			     const Memd__Range *range)
 {
@@ -153,10 +154,10 @@ int replay_start(struct replays *rs, const struct segment *segment,
 	return 0;
 }
 
-/* ---- working it off */
+/* ---- working */
 
-/* Units that a replay of the segment may have now: free ones above the
- * watermark, as far as its account, and all above it, may have them. */
+/* Units that a replay of the segment may use now: the free frames above the low
+ * watermark, as far as the segment's account and its parents allow. */
 static uint64_t replay_room(const struct replays *rs,
 			    const struct segment *segment,
 			    const struct pager_stats *stats)
@@ -174,8 +175,8 @@ static uint64_t replay_room(const struct replays *rs,
 	return room;
 }
 
-/* Ask for the next pages, `most` at most, of one run.  Returns how many; 0:
- * the table of requests is full. */
+/* Ask for the next pages of one run, at most `most`.  Returns how many; 0: the
+ * table of requests is full. */
 static uint64_t replay_advise_run(struct replays *rs, struct replay *rp,
 				  const struct segment *segment, uint64_t most)
 {
@@ -197,7 +198,7 @@ static uint64_t replay_advise_run(struct replays *rs, struct replay *rp,
 	return pages;
 }
 
-/* Ask for as much as `room` units allow.  Returns false when nothing is
+/* Ask for as many pages as `room` units allow.  Returns false if none are
  * left. */
 static bool replay_advise(struct replays *rs, struct replay *rp,
 			  const struct segment *segment, uint64_t room)
@@ -236,7 +237,7 @@ static void replay_take_turn(struct replays *rs, struct replay *rp,
 		replay_end(rs, rp, true);
 		return;
 	}
-	/* At least one page, however large. */
+	/* At least one page, even if it is larger than the limit. */
 	room = MIN(room, MAX(REPLAY_LOADING_UNITS - stats->loading_frames,
 			     page_units));
 	if (!replay_advise(rs, rp, segment, room)) {
@@ -253,7 +254,7 @@ static void replays_step(void *arg)
 	struct pager_stats stats;
 
 	pager_stats_get(rs->engine->pager, &stats);
-	/* What is under way will end, and replays_wake() follow. */
+	/* When the work in progress ends, replays_wake() is called. */
 	if (rs->count == 0 || stats.loading_frames >= REPLAY_LOADING_UNITS ||
 	    stats.advice_waiting >= ADVICE_WAITING_MAX)
 		return;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Replays: bringing in the pages of a named segment that an administrator
- * lists, in their order, as background work.
+/* Replays: bring in the pages of a named segment that an administrator lists,
+ * in the order of the list, as background work.
  *
- * The list is cut into pieces of REPLAY_PIECE_PAGES at most (a longer run is a
- * piece of its own), and each piece is sorted, so that neighbours are read in
- * one request.  The pager is asked for its runs as WILLNEED.  A replay is a
- * hint and behaves like one: it waits while the pager reads
- * REPLAY_LOADING_UNITS or more for whomever, so that faults find buffers, and
- * ends for good where it would take the pool's last free frames or more than
- * the limits of the segment's owner allow.  So no page leaves for a replay.
+ * The list is cut into pieces of at most REPLAY_PIECE_PAGES (a longer run is a
+ * piece of its own).  Each piece is sorted, so that neighbouring pages are read
+ * in one request.  The pager gets the runs as advice PAGER_WILLNEED.
+ *
+ * A replay must not disturb others.  While the pager reads REPLAY_LOADING_UNITS
+ * or more, the replay waits, so that faults find buffers.  It ends early if it
+ * would take the last free frames of the pool, or exceed the limits of the
+ * segment's owner.  So no page is evicted for a replay.
  *
  *   count == replays on the list <= REPLAYS_MAX */
 #ifndef MEMD_SERVE_REPLAY_H
@@ -31,7 +32,7 @@ struct sessions;
 struct stats;
 
 enum {
-	REPLAYS_MAX = 64,		/* under way at once */
+	REPLAYS_MAX = 64,		/* in progress at once */
 	REPLAY_PIECE_PAGES = 512,
 	REPLAY_LOADING_UNITS = 256,
 };
@@ -41,15 +42,16 @@ struct page_run {
 	uint64_t first, count;
 };
 
-/* At most one for each segment: a new one ends the old. */
+/* A segment has at most one replay: a new one ends the old one. */
 struct replay {
-	uint32_t segment_number;	/* it may be gone */
-	uint32_t session;		/* waits for the reply; may be gone */
+	uint32_t segment_number;	/* the segment may be gone */
+	uint32_t session;		/* gets the reply; may be gone */
 	uint64_t request_id;
 	uint64_t asked_pages;
 	TAILQ_ENTRY(replay) link;
 	uint32_t run_count, run_idx;
-	struct page_run run[];		/* from run_idx on: to be asked for */
+	struct page_run run[];		/* runs before run_idx have been asked
+					 * for */
 };
 
 struct replays {
@@ -61,9 +63,9 @@ struct replays {
 	struct stats *stats;
 	struct deferred *deferred;
 
-	struct deferred_work work;	/* some pages of one of them */
+	struct deferred_work work;	/* asks for some pages of one replay */
 	bool is_stopping;
-	bool is_table_full;		/* of requests */
+	bool is_table_full;		/* the table of requests is full */
 	TAILQ_HEAD(, replay) all;	/* the first has the next turn */
 	uint32_t count;
 };
@@ -71,21 +73,21 @@ struct replays {
 void replays_init(struct replays *rs);
 void replays_fini(struct replays *rs);
 
-/* memd stops: all of them end with their next step. */
+/* memd stops: each replay ends with its next step. */
 void replays_stop(struct replays *rs);
 
-/* Bring in those of the pages that the segment has.  The reply goes to the
- * session of `c` when all have been asked for, or the replay has ended.
- * 0, -ENOMEM, -EBUSY (too many). */
+/* Bring in the listed pages that the segment has.  The reply goes to the
+ * session of `c` when all have been asked for, or when the replay ends early.
+ * Returns 0, -ENOMEM, or -EBUSY (REPLAYS_MAX are in progress). */
 int replay_start(struct replays *rs, const struct segment *segment,
 		 Memd__Range *const *range, size_t range_count,
 		 const struct conn *c, uint64_t request_id) MUST_CHECK;
 
-/* Sort each piece, and merge what touches or overlaps in it.  Returns how many
- * runs are left. */
+/* Sort each piece, and merge runs of a piece that touch or overlap.  Returns
+ * the number of runs that are left. */
 uint32_t replay_sort_runs(struct page_run *run, uint32_t count);
 
-/* The pager has done something: perhaps what a replay waited for. */
+/* The pager has done some work: a replay may be able to go on. */
 static inline void replays_wake(struct replays *rs)
 {
 	if (rs->count != 0)

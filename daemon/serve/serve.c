@@ -4,7 +4,7 @@
 #include "daemon/serve/serve_messages.h"
 #include "daemon/system/system.h"
 
-/* Advice and pins waiting, besides faults. */
+/* Requests other than faults that may wait: advice and pins. */
 enum { REQUESTS_WAITING_MAX = 4096 };
 
 static void init_sessions(struct serve *sv)
@@ -87,7 +87,8 @@ int serve_start(struct serve *sv)
 
 void serve_tick(struct serve *sv)
 {
-	/* What they wait for may turn out to be kept by a client. */
+	/* What they wait for may turn out to be locked by a client, which never
+	 * ends. */
 	map_waits_wake(&sv->map_waits);
 	serve_wake(sv);
 	trace_wake(&sv->trace);

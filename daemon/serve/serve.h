@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What programs on this host are served with: who they are, what they have
- * attached, and what they have asked for.  Whoever handles a message finds
- * everything here; the parts know only of those that they need. */
+/* Everything that serves programs on this host: their sessions, the segments
+ * they have attached, and their requests.  The handlers of messages get the
+ * struct serve.  Each part of it knows only the parts that it needs. */
 #ifndef MEMD_SERVE_SERVE_H
 #define MEMD_SERVE_SERVE_H
 
@@ -19,13 +19,14 @@
 #include "daemon/serve/spoil.h"
 #include "daemon/serve/trace.h"
 
-/* What those who lend memory to other hosts want to know. */
+/* Calls to the room that lends memory to other hosts (lend/). */
 struct serve_hooks {
 	/* The session of a guest ends. */
 	void (*guest_leaves)(struct session *s);
-	/* From inside the pager: what it was asked for a guest is done. */
+	/* The pager has finished a request of a guest.  Called from inside the
+	 * pager. */
 	void (*guest_answered)(struct guest_op *op, int result);
-	/* From inside the pager, as pager_callbacks.segment_gone. */
+	/* As pager_callbacks.segment_gone.  Called from inside the pager. */
 	void (*segment_gone)(void *ctx, segment_id segment);
 };
 
@@ -39,13 +40,15 @@ struct serve {
 	struct awake *awake;
 	struct keeper *keeper;
 	struct deferred *deferred;
-	const struct memd_engine_program *program;	/* install NULL: none */
+	const struct memd_engine_program *program;	/* install NULL: memd is
+							 * a process of its
+							 * own */
 	bool is_embedded;
 	const struct serve_hooks *hooks;
 	void *hooks_ctx;
 
 	bool is_stopping;
-	uint64_t instance;		/* random */
+	uint64_t instance;		/* random, chosen at the start */
 	struct accounts accounts;
 	struct segments segments;
 	struct sessions sessions;
@@ -61,23 +64,24 @@ struct serve {
 	struct spoil spoil;
 };
 
-/* All but accounts and segments, which need the engine: serve_start().  Return
- * 0 or -errno. */
+/* serve_init() sets up everything but accounts and segments; serve_start() sets
+ * up these two and needs the engine.  Both return 0 or -errno. */
 int serve_init(struct serve *sv) MUST_CHECK;
 int serve_start(struct serve *sv) MUST_CHECK;
-/* Before the engine goes, where there is one: all that it knows of. */
+/* Before the engine is destroyed, if there is one: release what the engine
+ * knows of. */
 void serve_end(struct serve *sv);
-/* After it: what its answers went through.  Both accept one that was only
- * filled in. */
+/* After the engine is destroyed: release what its answers passed through.
+ * serve_end() and serve_fini() accept a struct that was only filled in. */
 void serve_fini(struct serve *sv);
 
-/* Once a second. */
+/* Call once a second. */
 void serve_tick(struct serve *sv);
 
-/* I/O has ended: what waits in the background may go on. */
+/* Call when I/O has ended: background work that waits may be able to go on. */
 void serve_wake(struct serve *sv);
 
-/* memd stops: nobody new, no new work, all names go. */
+/* memd stops: accept no session, start no work, and unlink all segments. */
 void serve_stop(struct serve *sv);
 
 #endif

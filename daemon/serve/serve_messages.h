@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The messages of programs on this host that have memory here.  Who may send
- * which, and when, is one table; each handler is in the handle_ or other file
- * that it is named after. */
+/* The messages of programs on this host.  One table says who may send which
+ * message, and when.  Each handler is in the handle_*.c file that its name
+ * suggests. */
 #ifndef MEMD_SERVE_SERVE_MESSAGES_H
 #define MEMD_SERVE_SERVE_MESSAGES_H
 
@@ -15,7 +15,7 @@ message_handler handle_hello, handle_join, handle_mailbox, handle_ring,
 	handle_segment_mapped, handle_fault, handle_touched, handle_advise,
 	handle_pin, handle_unpin, handle_session_stats;
 
-/* Have them handled here. */
+/* Register these handlers. */
 void serve_messages_add(struct conns *all, struct serve *room);
 
 #endif

@@ -63,14 +63,16 @@ static uint32_t take_session_id(struct sessions *ss)
 	return id;
 }
 
-/* A hash that finds no memory does not have it. */
+/* With HASH_NONFATAL_OOM, an item is not in the table if there was no
+ * memory. */
 static bool add_to_hash(struct sessions *ss, struct session *s)
 {
 	HASH_ADD(by_id, ss->by_id, id, sizeof(s->id), s);
 	return sessions_find(ss, s->id) == s;
 }
 
-/* Without a pid it is its host that says which it is. */
+/* A session of another host has no pid, so its host name is shown with the
+ * command. */
 static void name_command(struct session *s, const char *command)
 {
 	const struct peer *peer = &s->main->peer;
@@ -148,8 +150,8 @@ static void attachment_end(struct session *s, struct attachment *a)
 	segments_drop_unused(ss->segments, segment);
 }
 
-/* Descriptors of a message that never came whole: nobody else may close them,
- * K5 of keeper.h. */
+/* Descriptors of an incomplete message go to the keeper, too: only the keeper
+ * may close them (K5 of keeper.h). */
 static void keep_what_came(struct session *s)
 {
 	struct conn *c = s->main;
@@ -161,7 +163,7 @@ static void keep_what_came(struct session *s)
 	c->descriptor_count = 0;
 }
 
-/* Until its process is gone, or says so: pin.h. */
+/* Pins of shared segments stay until the process is gone: see pin.h. */
 static void keep_pins(struct session *s, struct attachment *a)
 {
 	struct uffd_copy *copy = LIST_FIRST(&s->copies);
@@ -171,7 +173,7 @@ static void keep_pins(struct session *s, struct attachment *a)
 		pins_keep_all(&copy->pins, &a->pins);
 }
 
-/* From now on nobody asks for anything in its name. */
+/* After this, nothing is done in the name of this session. */
 static void session_begin_end(struct session *s)
 {
 	struct conn *lane;
@@ -201,7 +203,7 @@ static bool session_end(struct session *s, unsigned *budget)
 	}
 	if (s->attachments != NULL)
 		return false;
-	/* Its copies are as good as ever until here. */
+	/* Not before: the copies were needed to keep the pins. */
 	keeper_end_session(ss->keeper, &s->copies, s->is_unmapped);
 	s->account->parent->session_count--;
 	s->account->parent->remote_session_count -= s->main->peer.is_remote;
@@ -215,7 +217,7 @@ static bool session_end(struct session *s, unsigned *budget)
 	return true;
 }
 
-/* A connection costs as much as some attachments. */
+/* Releasing a connection costs as much as releasing this many attachments. */
 enum { LET_GO_COST = 8 };
 
 static void log_session_end(const struct conn *c)
@@ -241,7 +243,8 @@ static void log_session_end(const struct conn *c)
 			  c->peer.pid, c->reason);
 }
 
-/* Its own requests go on in the pager, but nobody waits for them. */
+/* Requests of the connection go on in the pager, and their answers are
+ * dropped. */
 bool session_let_go(struct conn *c, unsigned *budget)
 {
 	struct session *s = c->session;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One client: a main connection, lanes joined to it, the segments it has
- * attached, and what it may use.  It lives exactly as long as its main
- * connection.  Private segments live exactly as long as it. */
+/* A session is one client: its main connection, the lanes that joined it, the
+ * segments it has attached, and its limits.  A session lives as long as its
+ * main connection.  Its private segments live as long as the session. */
 #ifndef MEMD_SERVE_SESSION_H
 #define MEMD_SERVE_SESSION_H
 
@@ -22,23 +22,25 @@ struct sessions;
 
 enum {
 	SESSION_TOKEN_BYTES = 16,
-	SESSION_REQUESTS_MAX = 16,	/* Advise and Pin waiting at once */
+	SESSION_REQUESTS_MAX = 16,	/* Advise, Pin and Unpin in progress */
 	SESSION_PINS_MAX = 4096,	/* ranges pinned at once */
 };
 
-/* A segment that a session has attached, once or several times. */
+/* A segment that a session has attached, once or more often. */
 struct attachment {
-	uint32_t segment_number;	/* on the wire; key of the hash */
+	uint32_t segment_number;	/* segment id; key of the hash */
 	struct session *session;
 	struct segment *segment;
 	uint32_t count;
-	bool is_read_only;		/* all of them */
-	uint64_t address;		/* the client's word; 0: none yet */
+	bool is_read_only;		/* true: every attachment is
+					 * read-only */
+	uint64_t address;		/* of the mapping, as the client says;
+					 * 0: not said yet */
 	struct pin_owner pins;
 	struct age_list age;
 	struct ready_list *ready;	/* owned; NULL: none yet */
 	LIST_ENTRY(attachment) of_segment;
-	UT_hash_handle hh;		/* of the session */
+	UT_hash_handle hh;		/* in session.attachments */
 };
 
 struct session {
@@ -50,26 +52,28 @@ struct session {
 	char command[WIRE_NAME_BYTES_MAX + 1];	/* printable */
 	uint8_t token[SESSION_TOKEN_BYTES];
 	uint64_t capabilities;
-	bool is_admin_only;		/* will map nothing */
+	bool is_admin_only;		/* never maps memory */
 	struct account *account;	/* held */
 	struct mailbox_end mailbox;
-	struct uffd_copy_list copies;	/* of its userfaultfds */
+	struct uffd_copy_list copies;	/* copies of its userfaultfds */
 	bool is_unmapped;		/* it has said Goodbye */
-	struct guest *guest;		/* on another host; NULL: none, */
-	struct segment *guest_segment;	/* of its pages; as well */
-	struct attachment *attachments;	/* uthash */
+	struct guest *guest;		/* session of another host; else NULL */
+	struct segment *guest_segment;	/* holds the pages of `guest`; else
+					 * NULL */
+	struct attachment *attachments;	/* hash table (uthash) */
 	uint32_t attached_count;
 	struct pin_book pins;
 	uint32_t faults_waiting, requests_waiting;
 	uint64_t faults[FAULT_KINDS], faults_minor;
-	uint64_t last_faults;		/* for the rate */
+	uint64_t last_faults;		/* sum at the last tick, for
+					 * faults_per_s */
 	double faults_per_s;
 	uint64_t connected_ns;
-	struct trace_reader *tracing;	/* NULL: not */
-	bool is_evicting;		/* waits for an EvictReply */
-	bool is_ending;			/* it lets go of its segments */
+	struct trace_reader *tracing;	/* NULL: it reads no trace */
+	bool is_evicting;		/* its Evict has no reply yet */
+	bool is_ending;			/* its segments are being released */
 	TAILQ_ENTRY(session) link;
-	UT_hash_handle by_id;		/* of the server */
+	UT_hash_handle by_id;		/* in sessions.by_id */
 };
 
 TAILQ_HEAD(session_list, session);
@@ -93,21 +97,23 @@ struct sessions {
 	struct readies *readies;
 	struct trace *trace;
 	const struct admins *admins;
-	/* One that has a guest's pages ends. */
+	/* The session of a guest ends. */
 	void (*guest_leaves)(struct session *s);
 
-	bool is_stopping;		/* who ends now keeps no pins */
+	bool is_stopping;		/* sessions that end now keep no pins */
 	struct session_list list;
-	struct session *by_id;		/* uthash */
+	struct session *by_id;		/* hash table (uthash) */
 	uint32_t count, next_id;
-	uint32_t remote_count;		/* of these on other hosts */
-	bool must_look_again;		/* at those from other hosts: the user
-					 * of one was being looked up */
+	uint32_t remote_count;		/* sessions of other hosts */
+	bool must_look_again;		/* call sessions_look_again() again: a
+					 * user name was still being looked
+					 * up */
 };
 
 void sessions_init(struct sessions *ss);
+/* Lookups return NULL if there is no such session. */
 struct session *sessions_find(const struct sessions *ss, uint32_t id);
-/* On this host. */
+/* Finds a session of this host; if the process has several, the oldest. */
 struct session *sessions_find_pid(const struct sessions *ss, pid_t pid);
 
 static inline bool session_is(const struct session *s, const struct whom *whom)
@@ -115,19 +121,21 @@ static inline bool session_is(const struct session *s, const struct whom *whom)
 	return whom_is(whom, s->main->peer.pid, s->id);
 }
 
-/* Is it everybody, or somebody who is connected?  If not, request `id` has been
- * answered. */
+/* Whether `whom` means everybody or somebody who is connected.  If not, request
+ * `id` of `c` has been answered with an error. */
 bool sessions_check_whom(const struct sessions *ss, struct conn *c,
 			 uint64_t id, const struct whom *whom);
 
-/* Turn a NEW connection into a session.  0, -ENOMEM, -EAGAIN. */
+/* Turn the NEW connection `c` into a session.  Returns 0, -ENOMEM, or -EAGAIN
+ * (no accounts are left). */
 int session_create(struct sessions *ss, struct conn *c,
 		   const struct session_wish *wish,
 		   struct session **ret_session) MUST_CHECK;
 
-/* `c` is DEAD: let go of its session, if it is the main connection of one, and
- * of all that belongs to it.  Takes from *budget what that costs, a connection
- * or an attachment each; false: not wholly, call again.  The turn only. */
+/* The connection `c` is DEAD: release its session if `c` is the main
+ * connection, else remove the lane.  Each connection and each attachment costs
+ * some of *budget.  Returns false if not all is released; then call again.
+ * Call only from the turn. */
 bool session_let_go(struct conn *c, unsigned *budget);
 
 /* Make a NEW connection a lane of `s`. */
@@ -135,19 +143,22 @@ void session_add_lane(struct session *s, struct conn *c);
 /* The lane is DEAD. */
 void session_remove_lane(struct session *s, struct conn *c);
 
+/* Returns NULL if `s` has not attached the segment. */
 struct attachment *session_find(struct session *s, uint32_t segment_number);
 
-/* Count one more attachment.  0, -ENOMEM, -EDQUOT (session_segments). */
+/* Attach a segment once more.  Returns 0, -ENOMEM, or -EDQUOT
+ * (session_segments). */
 int session_attach(struct session *s, struct segment *segment,
 		   bool is_read_only, struct attachment **ret_attachment)
 	MUST_CHECK;
 
-/* Count one less; the last one also drops an unused segment. */
+/* Detach once.  The last detach frees `a`, and removes a segment that nothing
+ * uses any more. */
 void session_detach(struct session *s, struct attachment *a);
 
 uint64_t session_fault_count(const struct session *s);
 
-/* Sums over what it has attached, and its store. */
+/* Sums over the attached segments and the pages it stores here as a guest. */
 struct session_usage {
 	uint64_t mapped_bytes, resident_bytes, swapped_bytes, lost_pages;
 };

@@ -9,14 +9,12 @@
 #include "daemon/system/system.h"
 #include <errno.h>
 
-/* Segments looked at in one second, so that thousands of them cost nobody a
- * fault. */
+/* Segments checked in one second: few enough that no fault waits long. */
 enum { SEGMENTS_PER_TICK = 512 };
 
-/* A page that is in the data file but not in a frame was put there by a
- * client, with write(2) or through a mapping without userfaultfd.  The pager
- * cannot tell its bytes from its own, and the pool's size means nothing to
- * it. */
+/* A page that is in the data file but not in a frame was put there by a client,
+ * with write(2) or through a mapping without userfaultfd.  The pager cannot
+ * tell such bytes from its own, and such pages are not counted in the pool. */
 static bool was_written_past(const struct spoil *sp,
 			     const struct segment *segment)
 {
@@ -29,7 +27,7 @@ static bool was_written_past(const struct spoil *sp,
 			 << segment->order;
 }
 
-/* Whose it is has done it. */
+/* Only its owner can have done it: a private segment has one session. */
 static void close_owner(const struct segment *segment, const char *what)
 {
 	struct attachment *a;
@@ -40,9 +38,9 @@ static void close_owner(const struct segment *segment, const char *what)
 			    what);
 }
 
-/* One of those who attached it has done it, and nobody knows who: the others
- * lose this segment, but nothing else of theirs.  Their faults in it are
- * refused from now on. */
+/* A session that attached a named segment did it, but it is not known which.
+ * All lose this segment and nothing else.  Their faults in it are refused from
+ * now on. */
 static void detach_everybody(struct segment *segment)
 {
 	struct attachment *a = LIST_FIRST(&segment->attachments);
@@ -78,7 +76,8 @@ static void spoil_segment(struct spoil *sp, struct segment *segment)
 		detach_everybody(segment);
 }
 
-/* Nothing can be taken out of it any more: it goes as soon as nobody has it. */
+/* No page of it can be taken out any more, so end its sessions or unlink it.
+ * It is freed when nobody has it attached. */
 static void let_segment_go(struct spoil *sp, struct segment *segment,
 			   const char *what)
 {
@@ -87,7 +86,7 @@ static void let_segment_go(struct spoil *sp, struct segment *segment,
 	} else {
 		bool is_attached = segment->attached_count != 0;
 
-		/* Where nobody has it, it goes with its name. */
+		/* If nobody has attached it, unlinking frees it. */
 		segments_unlink(sp->segments, segment);
 		if (is_attached)
 			detach_everybody(segment);
@@ -99,7 +98,7 @@ void spoil_look(struct spoil *sp)
 	struct segment *segment = TAILQ_FIRST(&sp->segments->all), *next;
 	unsigned looked = 0;
 
-	/* An unlinked segment goes with its last attachment. */
+	/* The last detach frees an unlinked segment, so take `next` before. */
 	for (; segment != NULL; segment = next) {
 		next = TAILQ_NEXT(segment, link);
 		if (segment->id < sp->cursor)
@@ -116,7 +115,7 @@ void spoil_look(struct spoil *sp)
 
 /* ---- locks */
 
-/* It is one of those who may write to it; a private segment has one. */
+/* One of the sessions that may write to the segment did it.  Log them all. */
 static void log_suspects(const struct segment *segment)
 {
 	char name[WIRE_NAME_BYTES_MAX + 1];
@@ -137,8 +136,9 @@ static void log_suspects(const struct segment *segment)
 	}
 }
 
-/* What is the session's alone goes with it.  Each of these files may be locked
- * as well: memd does not walk into one trap after the other. */
+/* The session's private segments end with the session.  Each of their data
+ * files may be locked, too, so the backing must not try to take pages from any
+ * of them. */
 static void shun_private(struct spoil *sp, const struct session *s)
 {
 	const struct attachment *a;
@@ -148,8 +148,8 @@ static void shun_private(struct spoil *sp, const struct session *s)
 			backing_shun(sp->engine->backing, a->segment->pager_id);
 }
 
-/* Its pages cannot be had, and which of them are still there nobody knows: it
- * goes, as far as the client lets go of it. */
+/* The pages of the segment cannot be taken out, and it is unknown which of them
+ * are still there.  So the segment ends as soon as its clients detach it. */
 static void give_up_locked(struct spoil *sp, struct segment *segment)
 {
 	const struct attachment *a;
@@ -164,7 +164,7 @@ static void give_up_locked(struct spoil *sp, struct segment *segment)
 		       "is kept locked by a write(2) that does not end");
 }
 
-/* What was to be captured is zeroed. */
+/* Pages that were to be captured are zeros now. */
 static void give_up_huge(struct spoil *sp, struct segment *segment)
 {
 	note_spoiled(sp, segment, "a client made huge pages of its data file");
@@ -172,7 +172,7 @@ static void give_up_huge(struct spoil *sp, struct segment *segment)
 	       "(MADV_COLLAPSE)");
 }
 
-/* Found when it was being taken down already. */
+/* The segment was being removed when this was found. */
 static void note_locked(struct spoil *sp, segment_id id)
 {
 	sp->stats->segments_locked++;

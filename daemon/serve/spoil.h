@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Segments whose data files a client has spoilt: written to past memd, made of
- * huge pages, kept locked.  Their bytes cannot be trusted, or not be taken out
- * any more; who has done it, where that is known, loses his session. */
+/* Spoiled segments: a client wrote to the data file past memd, made huge pages
+ * of it, or keeps it locked.  memd cannot trust the bytes any more, or cannot
+ * take pages out.  If it is known which client did it, that client's session is
+ * closed. */
 #ifndef MEMD_SERVE_SPOIL_H
 #define MEMD_SERVE_SPOIL_H
 
@@ -19,16 +20,17 @@ struct spoil {
 	struct stats *stats;
 	struct deferred *deferred;
 
-	struct deferred_work work;	/* see to them */
-	uint32_t cursor;		/* the next segment to look at */
+	struct deferred_work work;	/* handles the segments that the engine
+					 * has reported */
+	uint32_t cursor;		/* id of the next segment to look at */
 };
 
 void spoil_init(struct spoil *sp);
 
-/* Once a second: look at some of the segments. */
+/* Call once a second: check some of the segments. */
 void spoil_look(struct spoil *sp);
 
-/* See to those that the engine has come across, soon. */
+/* In the next turn, handle the segments that the engine has reported. */
 void spoil_wake(struct spoil *sp);
 
 #endif

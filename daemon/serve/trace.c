@@ -78,7 +78,7 @@ static void fill_event(const struct trace_event *from, Memd__TraceEvent *to)
 	to->error = (uint32_t)-from->error;
 }
 
-/* The ring has gone round since the reader was last served. */
+/* Skip the events that were overwritten before the reader got them. */
 static void skip_overwritten(const struct trace *t, struct trace_reader *reader)
 {
 	uint64_t behind = t->end - reader->position;
@@ -90,7 +90,7 @@ static void skip_overwritten(const struct trace *t, struct trace_reader *reader)
 	reader->position = t->end - t->capacity;
 }
 
-/* One message.  Returns false when there was nothing to say. */
+/* Send one message.  Returns false if there was nothing to send. */
 static bool send_events(const struct trace *t, struct trace_reader *reader)
 {
 	Memd__TraceEvent event[EVENTS_PER_MESSAGE];
@@ -120,7 +120,7 @@ static bool send_events(const struct trace *t, struct trace_reader *reader)
 	return true;
 }
 
-/* As far as they keep up. */
+/* Send each reader as much as it reads. */
 static void trace_send(void *arg)
 {
 	struct trace *t = arg;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The fault trace: a ring of the last faults with where their time went, read
- * by administrators at their own pace.  Nothing is kept while nobody reads. */
+/* The trace: a ring of the last faults and how long their phases took.
+ * Administrators read it at their own pace.  Nothing is recorded while nobody
+ * reads. */
 #ifndef MEMD_SERVE_TRACE_H
 #define MEMD_SERVE_TRACE_H
 
@@ -38,10 +39,11 @@ struct trace_reader {
 struct trace {
 	struct stats *stats;		/* borrowed, as the next one */
 	struct deferred *deferred;
-	struct deferred_work work;	/* sends readers what is new */
-	struct trace_event *events;	/* ring; made for the first reader */
+	struct deferred_work work;	/* sends new events to the readers */
+	struct trace_event *events;	/* ring; owned; made for the first
+					 * reader */
 	uint64_t capacity;
-	uint64_t end;			/* events ever added */
+	uint64_t end;			/* number of events ever added */
 	LIST_HEAD(, trace_reader) readers;
 };
 
@@ -54,16 +56,18 @@ static inline bool trace_has_readers(const struct trace *t)
 	return !LIST_EMPTY(&t->readers);
 }
 
+/* Record an event.  There must be a reader.  May be called from inside the
+ * pager. */
 void trace_add(struct trace *t, const struct trace_event *event);
 
-/* Let `to` have what happens from now on.  *reader, of its session, is NULL; or
- * else only the filter changes.  0, -ENOMEM. */
+/* Send all later events that match `whom` to `to`.  If *reader is not NULL,
+ * only its filter changes.  Returns 0 or -ENOMEM. */
 int trace_subscribe(struct trace *t, struct trace_reader **reader,
 		    struct conn *to, const struct whom *whom) MUST_CHECK;
-/* NULL is allowed. */
+/* `reader` may be NULL. */
 void trace_unsubscribe(struct trace *t, struct trace_reader *reader);
 
-/* Readers may keep up again. */
+/* Readers may have read: try to send more. */
 static inline void trace_wake(struct trace *t)
 {
 	if (trace_has_readers(t))

@@ -9,7 +9,8 @@
 #include "daemon/system/system.h"
 #include <errno.h>
 
-/* Did the reload turn it out?  With a line in ret_reason. */
+/* Whether the new configuration or the new certificates refuse this session.
+ * If so, ret_reason says why. */
 static bool is_turned_out(struct serve *sv, const struct conn *c,
 			  char *ret_reason, size_t reason_size)
 {
@@ -20,13 +21,14 @@ static bool is_turned_out(struct serve *sv, const struct conn *c,
 		return true;
 	err = remote_identify(sv->config, c->channel, &again, ret_reason,
 			      reason_size);
-	/* Who is being looked up stays until that is known. */
+	/* If the user name is still being looked up, the session stays for
+	 * now. */
 	sv->sessions.must_look_again |= err == -EAGAIN;
 	return err != 0 && err != -EAGAIN;
 }
 
-/* What it has stored stays for guest_keep: with a new certificate of the same
- * name it may come back. */
+/* The pages that the session has stored here stay for guest_keep: with a new
+ * certificate of the same name, the host may connect again. */
 static void turn_out(struct conn *c, const char *reason)
 {
 	char name[PEER_NAME_BYTES];
@@ -38,7 +40,7 @@ static void turn_out(struct conn *c, const char *reason)
 	conn_refuse(c, 0, -EACCES, "not let in any more: %s", reason);
 }
 
-/* Those who have not said Hello yet are looked at when they do. */
+/* Connections in state NEW are skipped: they are checked at Hello. */
 void sessions_look_again(struct serve *sv)
 {
 	char reason[REMOTE_REASON_BYTES];

@@ -4,8 +4,8 @@
 
 struct serve;
 
-/* After a reload: disconnect those from other hosts who would not be let in any
- * more. */
+/* After a reload: disconnect sessions of other hosts that would be refused now,
+ * and set again which of them are administrators. */
 void sessions_look_again(struct serve *sv);
 
 #endif

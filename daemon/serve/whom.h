@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Whom an administrator means: the sessions of a process, one session, or
- * everybody.  The process of a session is not known, and its pid 0, where it is
- * in a pid namespace that memd does not see into, or on another host. */
+/* Whom an administrator's request is about: all sessions of a process, one
+ * session, or everybody.  Sessions of other hosts, and of pid namespaces that
+ * memd cannot see into, have pid 0. */
 #ifndef MEMD_SERVE_WHOM_H
 #define MEMD_SERVE_WHOM_H
 
@@ -10,8 +10,8 @@
 #include <sys/types.h>
 
 struct whom {
-	pid_t pid;		/* 0: not by that */
-	uint32_t session;	/* 0: not by that; both 0: everybody */
+	pid_t pid;		/* 0: any process */
+	uint32_t session;	/* 0: any session; both 0: everybody */
 };
 
 static inline bool whom_is_everybody(const struct whom *whom)
