@@ -51,7 +51,7 @@ static int make_retry(struct guests *gs)
 	return 0;
 }
 
-/* Without a timer it would not be woken: then it goes on at once. */
+/* If there is no timer to wake the guest, it tries again at once. */
 void guest_due_starve(struct guest *guest)
 {
 	const struct timeval delay = { .tv_usec = RETRY_MS * 1000 };

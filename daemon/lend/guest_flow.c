@@ -6,9 +6,10 @@
 #include "daemon/serve/session.h"
 #include "daemon/lend/guest.h"
 
-/* `most`, but of all guests together no more than a quarter of the pool, of
- * replies and of requests each: what many of them leave lying here must not
- * become more than what they may keep.  The longest request must fit. */
+/* The part of `most` that one guest may have.  All guests together may have a
+ * quarter of the pool for replies, and the same for requests: what waits here
+ * must not take more memory than the stored pages.  But the longest request
+ * always fits. */
 static size_t share(const struct guests *gs, size_t most)
 {
 	uint64_t part = gs->config->pool_size / 4 / MAX(gs->count, 1u);
@@ -23,8 +24,7 @@ static size_t backlog_max(const struct guest *guest)
 	       (size_t)guest->guests->config->session_output / 2;
 }
 
-/* Has the client asked for so much that it should wait, `parts` of what is
- * allowed? */
+/* Whether the guest has reached 1/parts of a limit. */
 static bool is_over_limit(const struct guest *guest, unsigned parts)
 {
 	return guest->op_count >= GUEST_OPS_MAX / parts ||

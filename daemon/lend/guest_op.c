@@ -6,9 +6,10 @@
 #include "daemon/lend/guest_due.h"
 #include <stdlib.h>
 
-enum { CHUNK_PAGES = 256 };	/* at once of one op */
+enum { CHUNK_PAGES = 256 };	/* most pages of one request that are pinned at
+				 * once */
 
-/* ---- their order */
+/* ---- order */
 
 static bool ranges_meet(uint64_t first, uint64_t count, uint64_t other,
 			uint64_t other_count)
@@ -27,7 +28,7 @@ static bool touches(const struct guest_op *op, uint64_t first, uint64_t count)
 	return false;
 }
 
-/* Of two discards no more is looked at than from where to where they go. */
+/* Two discards are compared only by the slots from first to last. */
 static bool overlap(const struct guest_op *a, const struct guest_op *b)
 {
 	if (!ranges_meet(a->first, a->count, b->first, b->count))
@@ -64,14 +65,14 @@ static void unblock(const struct guest_op *op)
 void guest_op_requeue(struct guest_op *op)
 {
 	TAILQ_INSERT_HEAD(&op->guest->ready, op, work_link);
-	/* Also where its guest is due already, and found to be in want. */
+	/* Also if the guest is due already and was found to lack pins. */
 	op->guests->is_full = false;
 	guest_due_add(op->guest);
 }
 
-/* ---- its chunk, its reply */
+/* ---- chunk and reply */
 
-/* What the client has put into our memory with it. */
+/* Memory that the client has filled with this request. */
 static uint64_t held_bytes(const struct guest_op *op)
 {
 	switch (op->kind) {
@@ -110,7 +111,7 @@ void guest_op_stop_reading(struct guest_op *op)
 	op->is_reading = false;
 }
 
-/* ---- coming and going */
+/* ---- life cycle */
 
 struct guest_op *guest_op_create(struct guest *guest, enum guest_op_kind kind,
 				 uint64_t request_id, uint64_t first,
@@ -169,8 +170,8 @@ void guest_op_finish(struct guest_op *op)
 	guest_op_destroy(op);
 }
 
-/* Whether it can end here: no page is pinned, or empty where bytes should
- * be. */
+/* Whether the request can end now: it has no pinned pages, and no pages whose
+ * old bytes are gone and whose new bytes are not written. */
 static bool may_end(const struct guest_op *op)
 {
 	return !op->is_asked && op->step != GUEST_STEP_UNPIN &&
@@ -192,8 +193,8 @@ void guest_orphan_ops(struct guest *guest)
 		op->is_orphan = true;
 		guest_op_stop_reading(op);
 	}
-	/* From the last on, so that none becomes ready by the end of another
-	 * that goes too. */
+	/* Backwards, so that the end of one request does not make a later one
+	 * ready that ends here as well. */
 	for (op = TAILQ_LAST(&guest->ops, guest_op_list); op != NULL;
 	     op = next) {
 		next = TAILQ_PREV(op, guest_op_list, link);

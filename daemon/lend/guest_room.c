@@ -12,7 +12,7 @@
 
 struct guest_room_wait {
 	segment_id segment;
-	uint64_t cookie;		/* pending */
+	uint64_t cookie;		/* of its pending entry */
 	TAILQ_ENTRY(guest_room_wait) link;
 };
 
@@ -72,7 +72,7 @@ void guest_room_fini(struct guests *gs)
 	}
 }
 
-/* ---- who has it */
+/* ---- explaining */
 
 static bool is_in_the_way(const struct guest *guest, const struct peer *peer,
 			  int error)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The room that guests take: who is told when it is free, and what is said to
- * those who find none.  What a guest has, and its limits, are guests.h's.
+/* The room that guests use: tells a client when the room of its closed store is
+ * free, and explains why there is no room for a new one.  guests.c checks the
+ * limits.
  *
- * A guest whose connection broke keeps its room for guest_keep.  It cannot be
- * given to another before, nor to a host that says it is the same: only the
- * token shows who may come back for it, and who has died does not have that any
- * more. */
+ * A guest whose connection broke keeps its room for guest_keep.  Its room
+ * cannot be given away before, not even to a host that claims to be the same:
+ * only the token proves that, and a host that has crashed has lost its
+ * token. */
 #ifndef MEMD_LEND_GUEST_ROOM_H
 #define MEMD_LEND_GUEST_ROOM_H
 
@@ -18,16 +19,18 @@
 struct conn;
 struct guest_room_wait;
 
-/* A segment is about to go: answer the request with Ok when it is gone and its
- * room free.  0, -EBUSY or -ENOMEM: nobody would be answered. */
+/* A segment is being removed.  Answer the request with Ok when it is gone and
+ * its room is free.  Returns 0, -EBUSY or -ENOMEM; on error no answer will
+ * come. */
 int guest_room_await(struct guests *gs, struct conn *c, uint64_t request_id,
 		     segment_id segment) MUST_CHECK;
 
-/* As pager_callbacks.segment_gone. */
+/* As pager_callbacks.segment_gone.  Called from inside the pager. */
 void guest_room_freed(struct guests *gs, segment_id segment);
 
-/* No room (-ENOSPC), or none of this peer's (-EDQUOT): add to the reason how
- * much of it is kept for clients that have gone. */
+/* There was no room at all (-ENOSPC), or this peer is at its limit (-EDQUOT):
+ * append to `reason` how much of that is kept for clients that have gone.  Any
+ * other `error` changes nothing. */
 void guest_room_explain(const struct guests *gs, const struct peer *peer,
 			int error, char *reason, size_t reason_size);
 

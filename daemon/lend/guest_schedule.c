@@ -9,8 +9,9 @@
 #include <errno.h>
 
 enum {
-	STEP_PAGES = 256,	/* copied before others have their turn */
-	/* Ops that the pager is at, of all guests: no more than it takes. */
+	STEP_PAGES = 256,	/* copied in one turn */
+	/* Requests of all guests that the pager works on at once: as many as it
+	 * accepts. */
 	ASKED_MAX = PAGER_ADVICE_RESERVED,
 };
 
@@ -20,9 +21,10 @@ static bool has_pin_room(const struct guests *gs, const struct guest_op *op)
 	       gs->pinned_pages < gs->pinned_max;
 }
 
-/* The first that can start.  *ret_lacks_pins: one only waits for these.  A read
- * that finds no room for its reply keeps those after it waiting: short ones
- * would take what becomes free, and a long one never have its turn. */
+/* The first request of the guest that can start, or NULL.  *ret_lacks_pins:
+ * some request waits only for pins.  If a read finds no room for its reply,
+ * later reads wait, too.  Else short reads would take all room that becomes
+ * free, and a long one would never start. */
 static struct guest_op *pick_op(const struct guests *gs,
 			     const struct guest *guest, bool *ret_lacks_pins)
 {
@@ -41,8 +43,8 @@ static struct guest_op *pick_op(const struct guests *gs,
 	return NULL;
 }
 
-/* One request of the guest that has waited longest.  Returns how many pages
- * were copied. */
+/* Start one request of the guest that has waited longest.  Returns how many
+ * pages were copied. */
 static uint64_t start_one(struct guests *gs)
 {
 	for (uint32_t left = gs->count; left > 0; left--) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which request of which guest is next: guests with something to start have
- * their turns one after the other, as long as there are pins, and room for
- * replies. */
+/* Chooses the next request.  Guests with something to start take turns, as long
+ * as there are pins, and room for replies. */
 #ifndef MEMD_LEND_GUEST_SCHEDULE_H
 #define MEMD_LEND_GUEST_SCHEDULE_H
 
@@ -9,11 +8,12 @@
 
 void guest_schedule_init(struct guests *gs);
 
-/* Go on with what can go on; a bounded piece, and the rest in the next turn.
- * Not from inside pager calls. */
+/* Start and continue requests.  Does a bounded amount of work, and the rest in
+ * the next turn.  Do not call from inside pager callbacks. */
 void guest_schedule_step(struct guests *gs);
 
-/* The session's replies have been sent, as far as they go. */
+/* The queued replies of the session have been sent, as far as its socket takes
+ * them. */
 void guest_schedule_drained(struct session *s);
 
 #endif

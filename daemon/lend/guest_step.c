@@ -11,9 +11,9 @@
 #include <errno.h>
 #include <string.h>
 
-/* More than the other host's: he takes our silence for an outage, and a mirror
- * of his goes on with its other host, reading and writing.  To be told only
- * that it passes would keep him here. */
+/* Longer than the other host waits for a reply.  So that host takes the silence
+ * for an outage, and if it has a mirror, goes on with the other copy.  An error
+ * that says "try again" would make it wait for this memd. */
 #define PATIENCE_NS	UINT64_C(30000000000)
 
 /* ---- replies */
@@ -23,7 +23,7 @@ static struct conn *conn_of(const struct guest_op *op)
 	return op->guest->session->main;
 }
 
-/* Whoever waited waits no longer. */
+/* The client waits no longer for the request. */
 static void end_waiting(struct guest_op *op)
 {
 	guest_op_stop_reading(op);
@@ -68,7 +68,7 @@ static void count_done(struct guest_op *op)
 	}
 }
 
-/* Reads of one chunk go straight from the frames to the socket. */
+/* A read of one chunk is sent directly from the frames. */
 static void reply_bytes(struct guest_op *op, const void *bytes)
 {
 	conn_send_payload(conn_of(op), MEMD__MESSAGE_TYPE__TYPE_STORE_BYTES,
@@ -90,7 +90,8 @@ static void copy_read(struct guest_op *op, const void *frames, size_t at,
 	}
 }
 
-/* Its frames are here, and stay until the pager is called, or are pinned. */
+/* Copy the current chunk, and reply if it is the last.  Its frames are pinned,
+ * or are resident until the pager is called next. */
 static void copy_chunk(struct guest_op *op)
 {
 	struct guests *gs = op->guests;
@@ -109,7 +110,7 @@ static void copy_chunk(struct guest_op *op)
 	if (op->is_orphan || op->done + op->chunk < op->count)
 		return;
 	count_done(op);
-	/* Who has read will soon read the next one. */
+	/* A guest that has read a page will soon read the next one. */
 	if (op->kind == GUEST_OP_READ)
 		awake_note_paging(gs->awake);
 	if (op->kind == GUEST_OP_WRITE)
@@ -117,8 +118,8 @@ static void copy_chunk(struct guest_op *op)
 	end_waiting(op);
 }
 
-/* Neither its page's entry nor its bytes are likely to be in the cache, and to
- * be waited for they take longer than all the rest that is done here. */
+/* The page's entry and its bytes are probably not in the CPU cache.  Waiting
+ * for them would take longer than everything else done here. */
 void guest_step_prefetch(const struct guest *guest, uint64_t first)
 {
 	const struct engine *e = guest->guests->engine;
@@ -167,7 +168,7 @@ static void ask_chunk(struct guest_op *op, enum pager_advice advice)
 	ask_pages_of(op, op->first + op->done, op->chunk, advice);
 }
 
-/* What a read of several chunks is put together in. */
+/* Allocate the buffer in which a read of several chunks is assembled. */
 static bool prepare_read(struct guest_op *op)
 {
 	if (op->kind != GUEST_OP_READ || op->is_reading)
@@ -181,7 +182,7 @@ static bool prepare_read(struct guest_op *op)
 	return true;
 }
 
-/* A chunk has been copied, and is not pinned. */
+/* The current chunk has been copied and is not pinned. */
 static void end_chunk(struct guest_op *op)
 {
 	op->done += op->chunk;
@@ -193,7 +194,7 @@ static void end_chunk(struct guest_op *op)
 		guest_op_requeue(op);
 }
 
-/* What is here can be read before anybody can take it away. */
+/* Resident pages can be read now, before the pager is called again. */
 static bool can_read_now(const struct guest_op *op)
 {
 	return op->kind == GUEST_OP_READ &&
@@ -202,7 +203,8 @@ static bool can_read_now(const struct guest_op *op)
 				  op->first + op->done, op->chunk);
 }
 
-/* Have its chunk brought in.  Without memory to read into it ends. */
+/* Have the next chunk brought in, or copy it if it is resident.  A read that
+ * gets no memory for its buffer ends.  Returns how many pages were copied. */
 static uint64_t start_pin(struct guest_op *op)
 {
 	uint64_t copied = 0;
@@ -241,7 +243,7 @@ uint64_t guest_step_start(struct guest_op *op)
 	return 0;
 }
 
-/* ---- its answers */
+/* ---- the pager's answers */
 
 static void guest_op_fail(struct guest_op *op, int error)
 {
@@ -249,13 +251,13 @@ static void guest_op_fail(struct guest_op *op, int error)
 	guest_op_finish(op);
 }
 
-/* Not now: with fewer pages at once perhaps, or later. */
+/* No pins can be had now: try again with fewer pages, or later. */
 static void wait_for_pins(struct guest_op *op)
 {
 	uint64_t now_ns = clock_now_ns();
 
 	if (op->result == -ENOMEM && op->chunk > 1 && !op->was_cleared) {
-		/* What is read in pieces needs a place for them. */
+		/* A read in several chunks needs a buffer, so start it anew. */
 		op->chunk_max = op->chunk / 2;
 		guest_op_stop_reading(op);
 		guest_op_put_chunk(op);

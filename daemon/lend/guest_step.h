@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What is done for a request of a guest: asking the pager, copying, replying.
+/* Executes a guest's request: asks the pager, copies, replies.
  *
- * Pages to be read that are here are copied at once.  All others:
+ * A read of resident pages is copied at once.  Everything else:
  *
  *            start           answered                 answered
  *   ready ───────────▶ PIN ────────────▶ copy, UNPIN ───────────▶ the next
@@ -15,17 +15,19 @@
 struct guest;
 struct guest_op;
 
-/* A read from slot `first` on, which the guest has, is about to start. */
+/* Prefetch into the CPU cache what a read from slot `first` needs.  The slot is
+ * inside the guest's store. */
 void guest_step_prefetch(const struct guest *guest, uint64_t first);
 
-/* It is on no list; what cannot be asked now is ready again, and what is done
- * already is gone.  Returns how many pages were copied at once. */
+/* Start or continue a request that is on no list but guest.ops.  Afterwards it
+ * waits for the pager, is ready again, or has ended and is freed.  Returns how
+ * many pages were copied. */
 uint64_t guest_step_start(struct guest_op *op);
 
-/* The pager has answered.  Called from inside of it. */
+/* The pager has answered.  Called from inside the pager: only queues `op`. */
 void guest_step_answered(struct guest_op *op, int result);
 
-/* Go on with that.  Not from inside pager calls. */
+/* Continue with the answer.  Do not call from inside pager callbacks. */
 void guest_step_take_answer(struct guest_op *op);
 
 #endif

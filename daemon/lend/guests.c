@@ -24,7 +24,7 @@ void guests_init(struct guests *gs)
 	gs->pinned_max = MAX(gs->config->pool_size / PAGER_UNIT_BYTES / 8, 1u);
 }
 
-/* ---- who keeps how much */
+/* ---- limits */
 
 static uint64_t bytes_of(const struct guest *guest)
 {
@@ -71,7 +71,7 @@ static int check_guest_limits(const struct guests *gs, const struct peer *peer,
 	return err;
 }
 
-/* ---- coming and going */
+/* ---- opening and closing */
 
 static void take_place(struct guest *guest, struct session *s)
 {
@@ -164,7 +164,7 @@ static int guest_create(struct guests *gs, struct session *s,
 	return 0;
 }
 
-/* In a time that does not tell how many bytes were right. */
+/* Takes equally long whatever bytes differ, so the time gives nothing away. */
 static bool is_equal(const uint8_t *a, const uint8_t *b, size_t length)
 {
 	unsigned difference = 0;
@@ -286,7 +286,7 @@ void guests_leave(struct session *s)
 	struct guest *guest = s->guest;
 
 	guest_detach(guest);
-	/* Where nothing was ever written there is nothing to come back to. */
+	/* If nothing was ever written, nothing needs to be kept. */
 	if (guest->guests->config->guest_keep != 0 && !guest_is_blank(guest))
 		return;
 	log_guest_end(guest, "its connection broke");
@@ -379,7 +379,7 @@ void guests_fini(struct guests *gs)
 	guest_due_fini(gs);
 }
 
-/* ---- figures */
+/* ---- statistics */
 
 void guests_watch_rates(struct guests *gs, uint64_t elapsed_ns)
 {

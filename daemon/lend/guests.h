@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Guests come, come back, and go: see guest.h. */
+/* Opens, resumes, closes and expires guests: see guest.h. */
 #ifndef MEMD_LEND_GUESTS_H
 #define MEMD_LEND_GUESTS_H
 
@@ -9,48 +9,51 @@
 
 struct conn;
 
-/* What a client asks for. */
+/* The parameters of StoreOpen. */
 struct guest_wish {
 	uint32_t slot_count;
 	const uint8_t *token;		/* NULL: a new one */
 };
 
 void guests_init(struct guests *gs);
-/* Ends all guests.  The pager must still be there, or never have been. */
+/* Ends all guests.  Call while the pager exists, or if it has never existed. */
 void guests_fini(struct guests *gs);
 
-/* Make one for a session, or give it the one it had.  Returns 0, or -errno
- * with a line in ret_reason: -ENOENT (no such store), -EINVAL (not its size),
- * -EDQUOT, -ENOSPC … as segments_add(). */
+/* Make a guest for session `s`; or with a token, give `s` the guest it had.
+ * Returns 0, or -errno with a line in ret_reason: -ENOENT (no such store),
+ * -EINVAL (another size), and the errors of segments_add(). */
 int guests_open(struct guests *gs, struct session *s,
 		const struct guest_wish *wish, char *ret_reason,
 		size_t reason_size) MUST_CHECK;
 
-/* The session, which has one, ends: keep that for a while. */
+/* Session `s`, which has a guest, ends.  The guest is kept for guest_keep,
+ * unless nothing was ever written to it. */
 void guests_leave(struct session *s);
 
-/* Its bytes go; what was asked for and not done is answered with ECANCELED, and
- * `request_id` with Ok when the store's room is free.  Returns 0; or -EBUSY,
- * -ENOMEM, and it is as it was. */
+/* Close the guest and drop its pages.  Unfinished requests are answered with
+ * ECANCELED.  `request_id` is answered with Ok when the room is free.  Returns
+ * 0, -EBUSY or -ENOMEM; on error nothing has changed. */
 int guests_close(struct guest *guest, uint64_t request_id) MUST_CHECK;
 
-/* The same, asked for by somebody else, on `c`: a connection that has it is
- * closed, and finds it gone when it comes back. */
+/* The same for another client, which asks on `c`.  The guest's connection is
+ * closed; when the guest connects again, its store is gone. */
 int guests_drop(struct guest *guest, struct conn *c, uint64_t request_id)
 	MUST_CHECK;
 
+/* Returns NULL if there is no such guest. */
 struct guest *guests_find(const struct guests *gs, uint32_t id);
 
-/* memd stops: all of them. */
+/* memd stops: destroy all guests. */
 void guests_end(struct guests *gs);
 
-/* Now and then: those that nobody came back for. */
+/* Destroy guests that have been disconnected for guest_keep.  Call now and
+ * then. */
 void guests_expire(struct guests *gs);
 
-/* About once a second. */
+/* Compute the rates that are shown.  Call about once a second. */
 void guests_watch_rates(struct guests *gs, uint64_t elapsed_ns);
 
-/* Pages of it that are not zero, wherever they are. */
+/* Pages of the guest that are not zero: resident or in the swap store. */
 uint64_t guest_page_count(const struct guest *guest);
 
 #endif

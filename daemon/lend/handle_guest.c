@@ -61,8 +61,8 @@ void handle_store_open(void *room, struct conn *c, uint64_t id,
 		reply_open(c, id, c->session->guest);
 }
 
-/* Does the session have a store, and that these slots?  Otherwise the client
- * has been told. */
+/* Whether the session has a store with these slots.  If not, the message has
+ * been answered. */
 static bool check_range(struct conn *c, uint64_t id, const char *name,
 			const Memd__StoreRange *range)
 {
@@ -140,7 +140,7 @@ void handle_store_write(void *room, struct conn *c, uint64_t id,
 	conn_take_payload(c, op->bytes, write_received);
 }
 
-/* ---- discards: nobody waits for them */
+/* ---- discards: they have no reply */
 
 static bool check_discard(struct conn *c, const Memd__StoreDiscard *request)
 {
@@ -209,7 +209,7 @@ void handle_store_discard(void *room, struct conn *c, uint64_t id,
 	(void)id;
 	if (!check_discard(c, request) || request->n_range == 0)
 		return;
-	/* Without memory the bytes stay a while longer. */
+	/* If there is no memory, the pages just stay longer. */
 	op = make_discard(c->session->guest, request);
 	if (op != NULL)
 		guest_op_submit(op);
