@@ -4,7 +4,7 @@
 #include "common/units.h"
 #include <errno.h>
 
-enum { STICKY_MAX = 256 };	/* uids with limits set by the administrator */
+enum { STICKY_MAX = 256 };	/* uids with limits set by an administrator */
 
 const char *limit_source_name(enum limit_source source)
 {
@@ -18,9 +18,9 @@ const char *limit_source_name(enum limit_source source)
 
 uint32_t accounts_most(const struct config *config)
 {
-	/* One for a session and one for its uid; some for sessions whose
-	 * segments are being taken down, and for uids that have only named
-	 * segments or a limit.  When they are used up, newcomers wait. */
+	/* One for each session and one for its uid.  Some more for sessions
+	 * whose segments are being removed, and for uids that have only named
+	 * segments or a limit.  If none is left, new sessions get -EAGAIN. */
 	return 2 * (uint32_t)config->max_sessions + STICKY_MAX + 64;
 }
 
@@ -127,7 +127,8 @@ int accounts_get_uid(struct accounts *as, uid_t uid,
 	err = account_add(as, &(struct account){ .uid = uid }, &account);
 	if (err != 0)
 		return err;
-	/* A hash that finds no memory does not have it. */
+	/* With HASH_NONFATAL_OOM, an item is not in the table if there was no
+	 * memory. */
 	HASH_ADD(by_uid, as->by_uid, uid, sizeof(uid), account);
 	if (accounts_find_uid(as, uid) != account) {
 		account->is_unfound = true;
@@ -206,7 +207,8 @@ static void apply(struct accounts *as, struct account *account)
 			    mapped_units(account));
 }
 
-/* A uid without sessions keeps its limit: the administrator holds it. */
+/* The administrator's limit holds the account, so that it stays when the uid
+ * has no sessions. */
 static int make_sticky(struct accounts *as, struct account *account)
 {
 	if (account->session != 0 || account->is_sticky)
@@ -219,8 +221,8 @@ static int make_sticky(struct accounts *as, struct account *account)
 	return 0;
 }
 
-/* The limits change with the configuration again, and keep the account in being
- * no more.  The caller holds it, too. */
+/* From now on the limits follow the configuration, and do not hold the account.
+ * The caller holds it, too, so it is not freed here. */
 void account_reset_limit(struct accounts *as, struct account *account)
 {
 	take_from_config(as, account);

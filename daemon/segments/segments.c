@@ -14,8 +14,8 @@ int segments_init(struct segments *ss, struct engine *engine,
 	*ss = (struct segments){ .engine = engine, .accounts = accounts,
 				 .config = config, .next_id = 1 };
 	TAILQ_INIT(&ss->all);
-	/* Serials seed the checksums: what an earlier memd left in the swap
-	 * file must not pass for ours. */
+	/* Serials seed the checksums.  They start at random, so that bytes
+	 * which an earlier memd has left in the swap file do not match. */
 	system_random(&ss->next_serial, sizeof(ss->next_serial));
 	system_random(&ss->name_key, sizeof(ss->name_key));
 	ss->by_pager_id = calloc(most, sizeof(struct segment *));
@@ -102,7 +102,7 @@ static uint32_t take_segment_id(struct segments *ss)
 	return id;
 }
 
-/* ---- refusals, with their numbers */
+/* ---- explaining errors */
 
 static void explain_no_room(const struct segments *ss,
 			    const struct segment_wish *wish, int err,
@@ -159,7 +159,8 @@ static void explain_no_room(const struct segments *ss,
 	}
 }
 
-/* Will there be room when what is being taken down has gone? */
+/* Whether there will be room when the segments that are being removed are
+ * gone. */
 static bool is_room_coming(const struct segments *ss,
 			   const struct segment_wish *wish)
 {
@@ -179,7 +180,7 @@ static int check_counts(const struct segments *ss,
 		explain_no_room(ss, wish, -EAGAIN, ret_reason, reason_size);
 		return -EAGAIN;
 	}
-	/* One owner must not cost the others a wait for every new file. */
+	/* Else other users would wait for each new data file of this one. */
 	if (backing_is_blamed(ss->engine->backing, wish->uid)) {
 		snprintf(ret_reason, reason_size, "a write(2) to the data file "
 			 "of a segment of uid %u does not end; end the program "
@@ -198,10 +199,10 @@ static int check_counts(const struct segments *ss,
 	return 0;
 }
 
-/* ---- coming and going */
+/* ---- adding and removing */
 
-/* Have the pager take it down, at once or by and by.  As long as that lasts it
- * is charged to its account, which must not go. */
+/* Have the pager remove the segment.  That may take a while; until then the
+ * account is charged and must exist. */
 static void segment_take_down(struct segments *ss, segment_id id,
 			      struct account *account)
 {
@@ -233,7 +234,8 @@ static int add_to_pager(struct segments *ss, const struct segment_wish *wish,
 	return err;
 }
 
-/* A hash that finds no memory does not have it. */
+/* With HASH_NONFATAL_OOM, an item is not in the table if there was no
+ * memory. */
 static bool add_to_hashes(struct segments *ss, struct segment *segment)
 {
 	HASH_ADD(by_id, ss->by_id, id, sizeof(segment->id), segment);

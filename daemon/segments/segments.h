@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The segments by name and by number, and who has attached them.  A private
- * segment goes with its session; a named one when it has been unlinked and the
- * last session has detached it.
+/* The table of segments: by name, by id, and by the pager's number.  A private
+ * segment is freed when its session detaches it.  A named segment is freed when
+ * it is unlinked and the last session has detached it.
  *
- * Numbers on the wire come from a counter, so one that has gone cannot mean
- * another segment until four thousand million have been made; and a session
- * can only use numbers it has attached. */
+ * Ids on the wire come from a counter.  So an id means another segment only
+ * after 2^32 segments have been made; and a session can use only ids of
+ * segments that it has attached. */
 #ifndef MEMD_SEGMENTS_SEGMENTS_H
 #define MEMD_SEGMENTS_SEGMENTS_H
 
@@ -32,16 +32,18 @@ struct segment {
 	unsigned mode;
 	unsigned order;
 	uint64_t page_count;
-	struct account *account;	/* held */
-	struct account *owner;		/* the uid's, held: counts segments */
+	struct account *account;	/* pays for its frames; held */
+	struct account *owner;		/* of its uid: counts its segments;
+					 * held */
 	bool is_unlinked;
-	bool is_spoiled;		/* its data file was written to past
-					 * the pager */
+	bool is_spoiled;		/* a client has spoilt its data file:
+					 * see serve/spoil.h */
 	uint32_t attached_count;
 	LIST_HEAD(, attachment) attachments;
-	struct checksum name_sum;	/* keyed: nobody can choose it */
+	struct checksum name_sum;	/* key of by_name; keyed hash, so that
+					 * clients cannot choose collisions */
 	TAILQ_ENTRY(segment) link;
-	UT_hash_handle by_id, by_name;	/* by name: not if unlinked */
+	UT_hash_handle by_id, by_name;	/* by_name only while not unlinked */
 };
 
 TAILQ_HEAD(segment_list, segment);
@@ -50,21 +52,21 @@ struct segments {
 	struct engine *engine;
 	struct accounts *accounts;
 	const struct config *config;
-	struct segment_list all;	/* in the order of their ids but for
-					 * wrap-around */
-	struct segment *by_id, *by_name;	/* uthash */
+	struct segment_list all;	/* ordered by id, except after the
+					 * counter wraps around */
+	struct segment *by_id, *by_name;	/* hash tables (uthash) */
 	struct checksum_key name_key;
 	uint32_t count;
 	uint32_t next_id;
 	uint64_t next_serial;
 	struct segment **by_pager_id;	/* [max_segments + 1] */
-	/* Accounts of segments that the pager is still taking down, by the
-	 * pager's number. */
+	/* Accounts of the segments that the pager is still removing, indexed by
+	 * the pager's number. */
 	struct account **dying;
 	uint32_t dying_count;
 };
 
-/* What a new segment is to be. */
+/* The properties of a new segment. */
 struct segment_wish {
 	const char *name;		/* "" for a private one */
 	uid_t uid;
@@ -72,47 +74,55 @@ struct segment_wish {
 	unsigned mode;
 	unsigned order;
 	uint64_t page_count;
-	struct account *account;	/* pays; borrowed */
-	struct account *owner;		/* the uid's; borrowed */
-	bool can_wait;			/* for others to be taken down */
+	struct account *account;	/* pays for its frames; borrowed */
+	struct account *owner;		/* of its uid; borrowed */
+	bool can_wait;			/* -EINPROGRESS is allowed */
 };
 
+/* Returns 0 or -ENOMEM. */
 int segments_init(struct segments *ss, struct engine *engine,
 		  struct accounts *accounts, const struct config *config)
 	MUST_CHECK;
 void segments_fini(struct segments *ss);
 
-/* Returns 0; or -errno, with a line in ret_reason: -EDQUOT, -ENOSPC, -EAGAIN
- * (too many segments), -EMFILE, -EINVAL (page size too large for the pool),
- * -ENOMEM.  -EINPROGRESS, without a line, only where wish->can_wait: there will
- * be room when what is being taken down has gone.  Not from inside pager
- * calls. */
+/* Make a segment.  Returns 0, or -errno with a line in ret_reason: -EDQUOT,
+ * -ENOSPC, -EAGAIN (too many segments, or a program of this uid keeps a data
+ * file locked), -EMFILE, -EINVAL (page size too large for the pool),
+ * -ENOMEM.
+ *
+ * -EINPROGRESS, without a line, only if wish->can_wait: there will be room when
+ * the segments that are being removed are gone.
+ *
+ * Do not call from inside pager callbacks. */
 int segments_add(struct segments *ss, const struct segment_wish *wish,
 		 struct segment **ret_segment, char *ret_reason,
 		 size_t reason_size) MUST_CHECK;
 
-/* Take the name away.  The segment goes at once when nobody has attached it. */
+/* Remove the name.  The segment is freed now if no session has attached it,
+ * else with its last attachment.  Do not call from inside pager callbacks. */
 void segments_unlink(struct segments *ss, struct segment *segment);
 
-/* The segment goes when it is private or unlinked and nobody has attached it
- * any more.  Not from inside pager calls. */
+/* Free the segment if it is private or unlinked and no session has attached it.
+ * Do not call from inside pager callbacks. */
 void segments_drop_unused(struct segments *ss, struct segment *segment);
 
+/* Lookups return NULL if there is no such segment. */
 struct segment *segments_find_name(const struct segments *ss,
 				   const char *name);
 struct segment *segments_find_id(const struct segments *ss, uint32_t id);
 
-/* NULL when it is being taken down. */
+/* NULL: the pager is removing it, or there is none. */
 struct segment *segments_find_pager_id(const struct segments *ss,
 				       segment_id id);
 
-/* As pager_callbacks.segment_gone. */
+/* As pager_callbacks.segment_gone.  Called from inside the pager. */
 void segments_gone(struct segments *ss, segment_id id);
 
-/* A name that may be given: 1 to 255 bytes, no '/' or control characters. */
+/* Whether a segment may have this name: 1 to 255 bytes, no '/' and no control
+ * characters. */
 bool segment_name_is_valid(const char *name);
 
-/* log2 of 4 KiB units for a page size in bytes, or -EINVAL. */
+/* log2 of the page size in units of 4 KiB, or -EINVAL. */
 int segment_order(uint32_t page_bytes) MUST_CHECK;
 
 static inline uint64_t segment_page_bytes(const struct segment *segment)
@@ -125,7 +135,8 @@ static inline uint64_t segment_length(const struct segment *segment)
 	return segment->page_count * segment_page_bytes(segment);
 }
 
-/* Do pages [first, first + count) lie inside?  Any numbers may be given. */
+/* Whether pages [first, first + count) lie inside the segment.  Any numbers may
+ * be given. */
 static inline bool segment_has_range(const struct segment *segment,
 				     uint64_t first, uint64_t count)
 {
