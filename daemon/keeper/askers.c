@@ -11,9 +11,10 @@
 
 /* ---- the child */
 
-/* Is the address space that `fd` watches gone?  An ioctl for a range that is
- * surely not registered fails with ENOENT while it is there, and with ESRCH
- * when it is not.  (Older kernels than any that memd runs on: ENOSPC.) */
+/* Whether the address space that `fd` watches is gone.  An ioctl for a range
+ * that is surely not registered fails with ENOENT if the address space lives,
+ * and with ESRCH if not.  (With ENOSPC on kernels that are too old for
+ * memd.) */
 static bool is_memory_gone(int fd, uint64_t probe)
 {
 	struct uffdio_zeropage z = {
@@ -23,8 +24,8 @@ static bool is_memory_gone(int fd, uint64_t probe)
 	return ioctl(fd, UFFDIO_ZEROPAGE, &z) != 0 && errno == ESRCH;
 }
 
-/* Whoever touches this gets an error.  Returns false where the kernel cannot do
- * that. */
+/* Give an error to every thread that touches this page.  Returns false if the
+ * kernel cannot do that. */
 static bool poison_fault(int fd, uint64_t address)
 {
 	struct uffdio_poison p = {
@@ -36,14 +37,15 @@ static bool poison_fault(int fd, uint64_t address)
 
 	if (err == 0)
 		return true;
-	/* Mapped or poisoned: it may go on.  Not now: it asks again. */
+	/* EEXIST: the page is mapped or poisoned, so the thread may go on.
+	 * EAGAIN, ENOMEM: let the thread go on, too; it faults again. */
 	if (err != EEXIST && err != EAGAIN && err != ENOMEM)
 		return false;
 	return ioctl(fd, UFFDIO_WAKE, &range) == 0;
 }
 
-/* Returns whether there was a fault that could be answered.  A program that
- * makes its descriptor block keeps this child, which is nobody's loss. */
+/* Answer the faults that wait.  Returns whether one was answered.  If a program
+ * makes its descriptor block, only this child waits. */
 static bool answer_faults(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -61,7 +63,8 @@ static bool answer_faults(int fd)
 	return has_answered;
 }
 
-/* The child.  What it has of the dropped ones closes at its end. */
+/* The child process.  It has the dropped descriptors as well; they are closed
+ * when it exits. */
 static _Noreturn void asker_run(const struct keeping *k, const struct asker *a,
 				pid_t keeper)
 {
@@ -76,7 +79,8 @@ static _Noreturn void asker_run(const struct keeping *k, const struct asker *a,
 			     kept->is_orphan && answer_faults(kept->fd));
 		atomic_store(&a->findings->progress, i + 1);
 	}
-	/* Only now is this the last one that has the dropped ones. */
+	/* Wait until the keeper has closed the dropped descriptors, so that the
+	 * last close happens here. */
 	while (!atomic_load(&a->findings->may_end) && getppid() == keeper)
 		(void)poll(NULL, 0, 1);
 	_exit(0);
@@ -90,7 +94,6 @@ struct asker *askers_find(struct keeping *k, enum asker_state state)
 	return NULL;
 }
 
-/* Has somebody of this user's got an asker stuck? */
 bool askers_blame(const struct keeping *k, uint32_t uid)
 {
 	for (unsigned i = 0; i < ASKERS; i++)
@@ -105,7 +108,7 @@ static bool kept_is_due(const struct keeping *k, const struct kept *kept)
 	       !askers_blame(k, kept->uid);
 }
 
-/* Choose the user who is served next.  False: there is none. */
+/* Choose the user to serve next.  Returns false if there is none. */
 static bool choose_user(const struct keeping *k, uint32_t *ret_uid)
 {
 	const struct kept *kept;
@@ -151,7 +154,7 @@ void keeping_close_dropped(struct keeping *k, uint32_t uid)
 	k->dropped_count = left;
 }
 
-/* Returns false when there is no process for it. */
+/* Returns false if no child could be started. */
 static bool asker_fork(struct keeping *k, struct asker *a)
 {
 	pid_t keeper = getpid();
@@ -196,7 +199,7 @@ void askers_start(struct keeping *k)
 	a->progress = 0;
 	for (unsigned i = 0; i < a->count; i++)
 		a->batch[i]->asker = a;
-	/* The child has them, too, and closes them last. */
+	/* The child still has them open, so these closes cannot block. */
 	keeping_close_dropped(k, a->uid);
 	atomic_store(&a->findings->may_end, true);
 }
@@ -204,15 +207,15 @@ void askers_start(struct keeping *k)
 static void ask_later(struct keeping *k, struct kept *kept, bool has_answered)
 {
 	kept->asker = NULL;
-	/* Without an answer there is nothing to be heard of that is new: only
-	 * after the pause. */
+	/* If no fault was answered, watching again would report the same faults
+	 * at once.  So do that only after the pause. */
 	if (kept->is_orphan && (has_answered || !kept->is_watched))
 		kept_watch_orphan(k, kept);
 	if (has_answered)
 		kept->pause_ns = ASK_PAUSE_FIRST_NS;
 	kept->ask_ns = k->now_ns + kept->pause_ns;
 	kept->pause_ns = MIN(kept->pause_ns * 2, ASK_PAUSE_MOST_NS);
-	/* Those that have been asked least stand first. */
+	/* Copies that were asked about least recently stand first. */
 	TAILQ_REMOVE(&k->ended, kept, link);
 	TAILQ_INSERT_TAIL(&k->ended, kept, link);
 }
@@ -243,7 +246,8 @@ void asker_finish(struct keeping *k, struct asker *a)
 	a->state = ASKER_FREE;
 }
 
-/* Whoever it waits for is left to it; the others are for the next one. */
+/* If the asker is stuck, it keeps the copy that it waits for.  The next asker
+ * gets the other copies. */
 void asker_note_progress(struct keeping *k, struct asker *a)
 {
 	unsigned progress = atomic_load(&a->findings->progress);

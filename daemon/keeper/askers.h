@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Children that ask whether the memory of copies is gone, and close what is
- * dropped: see kept.h. */
+/* Askers: children that ask whether the memory of copies is gone, and close
+ * dropped copies.  See kept.h. */
 #ifndef MEMD_KEEPER_ASKERS_H
 #define MEMD_KEEPER_ASKERS_H
 
 #include "daemon/keeper/kept.h"
 
-/* The first one in this state, or NULL. */
+/* The first asker in this state, or NULL. */
 struct asker *askers_find(struct keeping *k, enum asker_state state);
 
-/* Has somebody of this user's got an asker stuck? */
+/* Whether an asker is stuck with a copy of this user. */
 bool askers_blame(const struct keeping *k, uint32_t uid);
 
-/* Start one, if there is something to ask and none is running. */
+/* Start an asker if there is something to ask and none is running. */
 void askers_start(struct keeping *k);
 
-/* It has ended: take what it found. */
+/* The child of `a` has ended: handle its results. */
 void asker_finish(struct keeping *k, struct asker *a);
 
-/* It is running: has it got stuck? */
+/* `a` is running: check whether it is stuck. */
 void asker_note_progress(struct keeping *k, struct asker *a);
 
 #endif

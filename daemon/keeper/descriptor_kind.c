@@ -8,8 +8,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* Has it been through UFFDIO_API?  Before, nothing can be asked of it.  (It has
- * to be non-blocking, too, or this says that it has not.) */
+/* Whether it has been through UFFDIO_API and is non-blocking.  poll() reports
+ * POLLERR on a userfaultfd otherwise. */
 static bool is_ready_userfaultfd(int fd)
 {
 	struct pollfd p = { .fd = fd };
@@ -17,8 +17,9 @@ static bool is_ready_userfaultfd(int fd)
 	return poll(&p, 1, 0) == 0;
 }
 
-/* Asked of /proc, as anything else would ask the file system that the client
- * serves.  No file can have these names: a path begins with a slash. */
+/* Reads the name in /proc: any other query could ask a file system that the
+ * client serves.  No file can have these names, because a path begins with a
+ * slash. */
 enum descriptor_kind descriptor_kind_of(int fd)
 {
 	static const char uffd[] = "anon_inode:[userfaultfd]";

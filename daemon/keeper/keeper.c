@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 enum {
-	FOREIGN_MAX = 4,	/* of one user, K5 */
+	FOREIGN_MAX = 4,	/* foreign descriptors of one user, K5 */
 	MESSAGES_PER_TURN = 256,
 	LAST_WORDS_MS = 1000,
 };
@@ -28,8 +28,7 @@ extern char **environ;
 
 /* ---- the process */
 
-/* A fresh program, not a fork: a child of memd would map, and so keep, what
- * memd maps. */
+/* A new program, not a fork: a forked child would keep memd's memory mapped. */
 static int spawn(int socket, pid_t *ret_pid)
 {
 	char self[] = "memd", flag[] = KEEPER_FLAG;
@@ -106,7 +105,7 @@ static void dequeue(struct keeper *k, struct uffd_copy *c)
 	c->is_queued = false;
 }
 
-/* It has died: a new one has to be told everything. */
+/* The keeper has died.  Mark all copies, so that the next one gets them. */
 static void keeper_lose(struct keeper *k)
 {
 	struct uffd_copy *c;
@@ -116,7 +115,7 @@ static void keeper_lose(struct keeper *k)
 	(void)event_del(&k->readable);
 	(void)event_del(&k->writable);
 	close(k->socket);
-	/* It may take its time: a close that waits for a client's lock. */
+	/* Its exit may take long: a close may wait for a client's lock. */
 	(void)kill(k->pid, SIGKILL);
 	if (waitpid(k->pid, NULL, WNOHANG) == 0)
 		k->ended_pid = k->pid;
@@ -183,19 +182,19 @@ static void uffd_copy_enter(struct keeper *k, struct uffd_copy *c,
 	c->state = next;
 	c->account->ended_copies++;
 	k->count[next]++;
-	/* Where there is no memory for it, it is found by its serial only. */
+	/* If there is no memory, it is not in this table, and K7 fails. */
 	HASH_ADD(of_file, k->ended, file, sizeof(c->file), c);
 }
 
 static void leave_ended(struct keeper *k, struct uffd_copy *c)
 {
 	c->account->ended_copies--;
-	/* Several may be of one file; one that was not added has no table. */
+	/* A file may have several; one that could not be added has no tbl. */
 	if (c->of_file.tbl != NULL)
 		HASH_DELETE(of_file, k->ended, c);
 }
 
-/* K7: the new one keeps what it kept. */
+/* K7: the new copy `c` replaces an ended copy of the same userfaultfd. */
 static void replace_ended(struct keeper *k, const struct uffd_copy *c)
 {
 	struct uffd_copy *old;
@@ -208,7 +207,7 @@ static void replace_ended(struct keeper *k, const struct uffd_copy *c)
 	enqueue(k, old);
 }
 
-/* Its address space is gone, or the keeper has it still: K4. */
+/* Free a copy.  Its address space is gone, or the keeper still has it: K4. */
 static void uffd_copy_release(struct keeper *k, struct uffd_copy *c)
 {
 	dequeue(k, c);
@@ -229,7 +228,7 @@ static void uffd_copy_release(struct keeper *k, struct uffd_copy *c)
 	free(c);
 }
 
-/* Who is served no more may still be running: the keeper has to have it all. */
+/* Clients may go on without memd, so the keeper must have all copies. */
 static void keeper_tell_all(struct keeper *k)
 {
 	struct pollfd p = { .fd = k->socket, .events = POLLOUT };
@@ -287,7 +286,7 @@ static void add_lifeline(const struct uffd_copy_list *copies, int fd)
 {
 	struct uffd_copy *c;
 
-	/* The first that came is the one that a thread answers for. */
+	/* It belongs to the first userfaultfd, which is last on the list. */
 	LIST_FOREACH(c, copies, session_link)
 		if (LIST_NEXT(c, session_link) == NULL && c->lifeline < 0) {
 			c->lifeline = fd;
@@ -296,7 +295,7 @@ static void add_lifeline(const struct uffd_copy_list *copies, int fd)
 	close(fd);
 }
 
-/* The descriptor stays open if there is no memory to note it: K5. */
+/* If there is no memory to note the descriptor, it stays open: K5. */
 static int add_one(struct keeper *k, struct uffd_copy_list *copies,
 		   struct account *uid_account, int fd)
 {
@@ -369,12 +368,12 @@ void keeper_release_pins(struct keeper *k)
 
 uint32_t keeper_descriptors(const struct keeper *k)
 {
-	/* Every second one has a lifeline. */
+	/* At most: not every copy has a lifeline. */
 	return 2 * (k->count[COPY_LIVE] + k->count[COPY_ENDED]) +
 	       k->count[COPY_FOREIGN];
 }
 
-/* ---- telling */
+/* ---- sending */
 
 static int keeper_send(const struct keeper *k, enum keeper_kind kind,
 			const struct uffd_copy *c)
@@ -405,7 +404,7 @@ static int keeper_send(const struct keeper *k, enum keeper_kind kind,
 		-errno : 0;
 }
 
-/* memd's is closed before the keeper hears of it: K4. */
+/* Close memd's descriptor first, so that it is not the last one: K4. */
 static int keeper_tell_dropped(struct keeper *k, struct uffd_copy *c)
 {
 	int err = 0;
@@ -420,7 +419,7 @@ static int keeper_tell_dropped(struct keeper *k, struct uffd_copy *c)
 	return err;
 }
 
-/* What it has to know of this copy and does not know yet. */
+/* Tell the keeper what it does not know about this copy yet. */
 static int keeper_tell(struct keeper *k, struct uffd_copy *c)
 {
 	int err = 0;
@@ -452,14 +451,14 @@ static void keeper_pump(struct keeper *k)
 		if (err == 0)
 			continue;
 		enqueue(k, c);
-		/* Else its end is seen when it is read from. */
+		/* Other errors: the keeper has died; reading notices that. */
 		if (err == -EAGAIN)
 			(void)event_add(&k->writable, NULL);
 		return;
 	}
 }
 
-/* ---- hearing */
+/* ---- receiving */
 
 static void keeper_take_message(struct keeper *k,
 				const struct keeper_message *m)
@@ -472,10 +471,10 @@ static void keeper_take_message(struct keeper *k,
 	if (m->kind == KEEPER_GONE && c->state == COPY_ENDED) {
 		uffd_copy_release(k, c);
 	} else if (m->kind == KEEPER_GONE) {
-		c->is_gone = true;	/* its session ends in a moment */
+		c->is_gone = true;	/* its session will end soon */
 		dequeue(k, c);
 	} else if (m->kind == KEEPER_LACKS) {
-		c->told = COPY_UNTOLD;	/* again at the next tick */
+		c->told = COPY_UNTOLD;	/* tried again at the next tick */
 		k->is_lacking = true;
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The keeper's loop: what memd says, what epoll tells. */
+/* The keeper's loop: messages from memd, and events from epoll. */
 #include "daemon/keeper/keeper_process.h"
 
 #include "common/clock.h"
@@ -20,7 +20,7 @@ enum { MESSAGES_PER_TURN = 256 };
 
 /* ---- messages */
 
-/* The descriptors that came: the copy's, and its lifeline.  -1: none. */
+/* The descriptors of a message: the copy and its lifeline; -1: none. */
 static void fds_of(struct msghdr *msg, int ret_fd[2])
 {
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
@@ -36,7 +36,8 @@ static void keeping_drop(struct keeping *k, struct kept *kept)
 {
 	k->dropped[k->dropped_count].uid = kept->uid;
 	k->dropped[k->dropped_count++].fd = kept_let_go(k, kept);
-	if (k->dropped_count == ASKER_BATCH_MAX)	/* no more for now */
+	if (k->dropped_count == ASKER_BATCH_MAX)	/* no room: read no
+							 * messages for now */
 		(void)keeping_watch(k, k->socket, 0, SOURCE_SOCKET);
 }
 
@@ -58,8 +59,9 @@ static void keeping_take(struct keeping *k, const struct keeper_message *m,
 		keeping_drop(k, kept);
 }
 
-/* memd has ended: whatever it kept is the keeper's alone now. */
-static void keeping_outlive(struct keeping *k)
+/* memd has ended: only the keeper has the copies now, so ask about all of
+ * them. */
+static void keeping_note_memd_end(struct keeping *k)
 {
 	struct kept *kept;
 
@@ -90,7 +92,7 @@ static void keeping_receive(struct keeping *k)
 			fds_of(&msg, fd);
 			keeping_take(k, &m, fd);
 		} else if (n >= 0 || (errno != EAGAIN && errno != EINTR)) {
-			keeping_outlive(k);
+			keeping_note_memd_end(k);
 			return;
 		} else if (errno == EAGAIN) {
 			return;
@@ -149,8 +151,8 @@ static void keeping_take_event(struct keeping *k, uint64_t source,
 		kept = kept_find(k, number);
 		if (kept != NULL) {
 			kept->is_watched = false;
-			/* Else its owner has made it block: only after the
-			 * pause. */
+			/* EPOLLERR without EPOLLIN: the program has made its
+			 * descriptor block.  Then ask only after the pause. */
 			if (events & EPOLLIN)
 				kept->ask_ns = k->now_ns;
 		}
@@ -178,8 +180,9 @@ static bool keeping_is_over(const struct keeping *k)
 	       askers_find((struct keeping *)k, ASKER_RUNNING) == NULL;
 }
 
-/* Below this nobody can map anything, and right above it hardly anybody does;
- * and it is an address for programs of any word size. */
+/* An address at which surely nothing is registered.  Nothing can be mapped
+ * below this address, and hardly anything is mapped right at it.  It is valid
+ * for programs of any word size. */
 static uint64_t lowest_address(void)
 {
 	FILE *f = fopen("/proc/sys/vm/mmap_min_addr", "re");
@@ -197,7 +200,7 @@ static int keeping_prepare(struct keeping *k)
 {
 	sigset_t all;
 
-	/* A signal to memd's whole group is for memd. */
+	/* A signal to memd's process group is meant for memd. */
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	(void)prctl(PR_SET_NAME, "memd-keeper");

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The keeper's own side of keeper.h: a process of its own. */
+/* The main function of the keeper process: see keeper.h and kept.h. */
 #ifndef MEMD_KEEPER_KEEPER_PROCESS_H
 #define MEMD_KEEPER_KEEPER_PROCESS_H
 
-/* Run with this end of the socket until it is closed and nothing has to be
- * kept any more.  Returns the exit status. */
+/* Run until memd has closed its end of `socket` and no copy has to be kept any
+ * more.  Returns the exit status. */
 int keeper_process_run(int socket);
 
 #endif

@@ -19,8 +19,8 @@ void keeping_tell(const struct keeping *k, uint64_t serial,
 {
 	const struct keeper_message m = { .serial = serial, .kind = kind };
 
-	/* memd reads all the time, so there is room; where not, memd keeps a
-	 * descriptor for longer than it must. */
+	/* memd reads this socket, so there is room.  If the message is lost,
+	 * memd only keeps a descriptor longer than it must. */
 	if (k->socket >= 0)
 		(void)send(k->socket, &m, sizeof(m), MSG_NOSIGNAL |
 			   MSG_DONTWAIT);
@@ -37,7 +37,7 @@ bool keeping_watch(const struct keeping *k, int fd, uint32_t events,
 
 void keeping_unwatch(const struct keeping *k, int fd)
 {
-	/* Fails for what is not watched. */
+	/* Fails for a descriptor that is not watched. */
 	(void)epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
@@ -50,7 +50,7 @@ static void kept_close_lifeline(const struct keeping *k, struct kept *kept)
 	kept->lifeline = -1;
 }
 
-/* memd still has what cannot be kept here. */
+/* Returns NULL if out of memory. */
 static struct kept *kept_add(struct keeping *k, uint64_t serial, uint32_t uid)
 {
 	struct kept *kept = calloc(1, sizeof(*kept));
@@ -81,7 +81,8 @@ void kept_add_or_refuse(struct keeping *k, uint64_t serial, uint32_t uid,
 	}
 	kept->fd = fd;
 	kept->lifeline = lifeline;
-	/* Its end is told without being asked for. */
+	/* No event is asked for: epoll always reports EPOLLHUP, the end of the
+	 * pipe. */
 	if (lifeline >= 0 &&
 	    !keeping_watch(k, lifeline, 0, SOURCE_LIFELINE | serial))
 		kept_close_lifeline(k, kept);
@@ -97,7 +98,6 @@ void kept_end(struct keeping *k, struct kept *kept)
 	TAILQ_INSERT_HEAD(&k->ended, kept, link);
 }
 
-/* The next fault of an orphan makes an asker look. */
 void kept_watch_orphan(struct keeping *k, struct kept *kept)
 {
 	kept->is_watched = keeping_watch(k, kept->fd, EPOLLIN | EPOLLONESHOT,
@@ -113,7 +113,6 @@ void kept_become_orphan(struct keeping *k, struct kept *kept)
 	kept_watch_orphan(k, kept);
 }
 
-/* Leaves its descriptor to the caller. */
 int kept_let_go(struct keeping *k, struct kept *kept)
 {
 	int fd = kept->fd;
