@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What memctl asks, and changes. */
+/* The state behind the messages of memctl. */
 #ifndef MEMD_ADMIN_ADMIN_H
 #define MEMD_ADMIN_ADMIN_H
 
@@ -11,7 +11,7 @@
 #include "daemon/serve/serve.h"
 
 struct admin {
-	/* Borrowed; to be filled in before it is used. */
+	/* Borrowed; to be filled in before the first message. */
 	const struct settings *settings;
 	struct stats *stats;
 	struct engine *engine;
@@ -21,9 +21,11 @@ struct admin {
 	struct guests *guests;
 
 	struct watch watch;
-	uint64_t started_ns;
-	char config_text[CONFIG_KEYS][CONFIG_TEXT_BYTES];	/* being */
-	char waiting_text[CONFIG_KEYS][CONFIG_TEXT_BYTES];	/* shown */
+	uint64_t started_ns;		/* when memd was started */
+	/* Buffers of handle_config(): values in effect, and values that wait
+	 * for a restart. */
+	char config_text[CONFIG_KEYS][CONFIG_TEXT_BYTES];
+	char waiting_text[CONFIG_KEYS][CONFIG_TEXT_BYTES];
 };
 
 #endif

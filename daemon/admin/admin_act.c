@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Administration that changes something, or goes on for a while. */
+/* Requests that change something, or that continue for a while. */
 #include "daemon/admin/admin.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/admin/admin_messages.h"
@@ -88,7 +88,7 @@ static unsigned count_sessions(const struct sessions *sessions,
 	return count;
 }
 
-/* The only session meant.  NULL: that has been answered. */
+/* The one session that is meant.  NULL: the request has been answered. */
 static struct session *find_one(struct admin *ad, struct conn *c, uint64_t id,
 				const struct whom *whom)
 {
@@ -108,7 +108,8 @@ static struct session *find_one(struct admin *ad, struct conn *c, uint64_t id,
 		sessions_find_pid(&ad->serve->sessions, whom->pid);
 }
 
-/* The account meant, held for the caller. */
+/* Find the account that is meant; held for the caller.  On error the request
+ * has been answered. */
 static int find_account(struct admin *ad, struct conn *c, uint64_t id,
 			const Memd__Limit *limit, struct account **ret_account)
 {
@@ -145,7 +146,7 @@ static int find_account(struct admin *ad, struct conn *c, uint64_t id,
 	return 0;
 }
 
-/* A limit that the message does not name stays. */
+/* A limit that the message does not mention stays as it is. */
 static int set_limit(struct admin *ad, struct account *account,
 		     const Memd__Limit *limit)
 {
@@ -208,7 +209,7 @@ void handle_limit_set(void *room, struct conn *c, uint64_t id,
 
 /* ---- ending sessions */
 
-/* NULL: that has been answered. */
+/* NULL: the request has been answered. */
 static struct session *find_victim(struct admin *ad, struct conn *c,
 				   uint64_t id, const struct whom *whom)
 {
@@ -259,7 +260,7 @@ void handle_disconnect(void *room, struct conn *c, uint64_t id,
 		    "with `memctl disconnect`", c->peer.uid);
 }
 
-/* ---- ending what is kept for another host */
+/* ---- dropping what is kept for another host */
 
 void handle_guest_drop(void *room, struct conn *c, uint64_t id,
 		  const void *message)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Administration that only looks, at other hosts that keep pages here. */
+/* Requests that only look, at other hosts whose pages are kept here. */
 #include "daemon/admin/admin_guests.h"
 
 #include "common/clock.h"
@@ -12,7 +12,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-/* What the kernel measured; false: it does not say. */
+/* The round-trip time that the kernel has measured.  Returns false if there is
+ * none. */
 static bool get_rtt(const struct session *s, uint64_t *ret_ns)
 {
 	struct tcp_info info;
@@ -63,7 +64,7 @@ void admin_guests_fill_session(const struct session *s,
 	info->guest_pages = guest_page_count(s->guest);
 }
 
-/* What it keeps is charged to its user. */
+/* What the session keeps here is charged to its user. */
 void admin_guests_fill_limit(const struct session *s, Memd__Limit *limit)
 {
 	struct segment_info info;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What answers to administrators say of other hosts that keep pages here. */
+/* The parts of replies to administrators that are about other hosts whose pages
+ * are kept here. */
 #ifndef MEMD_ADMIN_ADMIN_GUESTS_H
 #define MEMD_ADMIN_ADMIN_GUESTS_H
 
@@ -9,17 +10,19 @@
 struct admin;
 struct session;
 
-/* How many, and how much they keep.  Nothing where memd does not listen. */
+/* Fill in how many hosts keep pages here, and how many pages.  Fills in nothing
+ * if memd does not listen for other hosts. */
 void admin_guests_fill_status(const struct admin *ad,
 			      Memd__StatusReply *reply);
 
-/* Of a session of another host: who and how.  The row borrows `peer`. */
+/* Fill in the row of a session of another host: its name, rates and pages.  The
+ * row points to `peer`. */
 void admin_guests_fill_session(const struct session *s,
 			       char peer[PEER_NAME_BYTES],
 			       Memd__SessionInfo *info);
 
-/* Of a session of another host: what it has, and that no limit of its own
- * counts. */
+/* Fill in the limit of a session of another host.  It has none of its own: what
+ * it keeps here is charged to its user. */
 void admin_guests_fill_limit(const struct session *s, Memd__Limit *limit);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Administration that only looks; at memd as a whole in admin_status.c. */
+/* Requests that only look at sessions, segments, counters, settings and limits.
+ * admin_status.c looks at memd as a whole. */
 #include "daemon/admin/admin_guests.h"
 #include "daemon/admin/admin.h"
 #include "daemon/net/conn_output.h"
@@ -18,7 +19,7 @@ static uint64_t ms_since(uint64_t start_ns)
 
 /* ---- sessions */
 
-/* A row and what it points to. */
+/* A row and the text that it points to. */
 struct session_row {
 	Memd__SessionInfo info;
 	char peer[PEER_NAME_BYTES];
@@ -43,7 +44,7 @@ static void fill_session(const struct session *s, struct session_row *row)
 	info->limit_frames = s->main->peer.is_remote ? 0 :
 			     account_frames(s->account);
 	info->connected_ms = ms_since(s->connected_ns);
-	/* It may have asked for a mailbox and not be able to use it. */
+	/* A program may have a mailbox that it cannot use. */
 	info->carrier = (char *)(s->mailbox.is_used ? "mailbox" :
 				 s->main->peer.is_remote ? "tcp" : "socket");
 	if (s->main->peer.is_remote)
@@ -64,7 +65,7 @@ void handle_sessions(void *room, struct conn *c, uint64_t id,
 		return;
 	row = rows.row;
 	TAILQ_FOREACH(s, &ad->serve->sessions.list, link) {
-		if (s->is_admin_only)	/* maps nothing: the asking memctl */
+		if (s->is_admin_only)	/* maps nothing; it is a memctl */
 			continue;
 		fill_session(s, &row[rows.count]);
 		if (!rows_keep(&rows, &row[rows.count].info.base))
@@ -185,7 +186,7 @@ void handle_maps(void *room, struct conn *c, uint64_t id,
 	reply_segments(c, id, &rows);
 }
 
-/* ---- figures */
+/* ---- counters */
 
 void handle_counters(void *room, struct conn *c, uint64_t id,
 		  const void *message)

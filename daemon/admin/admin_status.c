@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Administration that only looks, at memd as a whole: whether it is well, how
- * full it is, and where it listens. */
+/* Requests that only look, at memd as a whole: the verdict, how full memd is,
+ * and where it listens. */
 #include "daemon/admin/admin_guests.h"
 #include "daemon/net/certificates.h"
 #include "daemon/admin/admin.h"
@@ -37,8 +37,8 @@ static void fill_frames(const struct pager_stats *ps, Memd__StatusReply *reply)
 	reply->high_watermark_frames = ps->high_watermark;
 }
 
-/* Where memd can be reached: with the port that the kernel chose, and the
- * sockets that systemd did. */
+/* The addresses at which memd can be reached, with ports that the kernel chose
+ * and sockets that systemd passed. */
 struct listening_text {
 	char text[LISTENERS_MAX][LISTENER_TEXT_BYTES];
 	char *pointer[LISTENERS_MAX];
@@ -63,7 +63,7 @@ static void fill_listening(const struct server *server,
 	reply->listening = at->pointer;
 }
 
-/* How long what TLS is done with is good for. */
+/* How long the certificates in use are valid. */
 struct certificate_info {
 	struct channel_end end[CHANNEL_ENDS];
 	Memd__CertificateInfo info[CHANNEL_ENDS], *pointer[CHANNEL_ENDS];
@@ -91,7 +91,7 @@ static void fill_certificates(const struct admin *ad,
 	reply->certificate = at->pointer;
 }
 
-/* Without those who only look. */
+/* Sessions that only administrate do not count. */
 static uint64_t count_clients(const struct admin *ad)
 {
 	const struct session *s;

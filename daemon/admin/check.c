@@ -24,7 +24,7 @@ static void check_print(void *ctx, const struct finding *f)
 	cu->has_failed |= f->level == FINDING_FAIL;
 }
 
-/* Does a memd answer at the socket? */
+/* Whether a memd answers at the socket. */
 static bool check_is_running(const struct config *config)
 {
 	int fd = listener_connect(config);

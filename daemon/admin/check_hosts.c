@@ -21,7 +21,7 @@
 
 /* ---- the address */
 
-/* What has come of the look-up after so long; -1: whenever it ends. */
+/* Wait for the result of a look-up. patience_ms -1: until it ends. */
 static int check_hosts_await(struct remote_lookup *lk, int patience_ms,
 			     struct addrinfo **ret_all)
 {
@@ -85,7 +85,7 @@ static void check_hosts_listening(struct findings_ask *ask)
 	channel_context_destroy(tls);
 }
 
-/* For whichever of the two they are, listening and the store. */
+/* The same certificates are used for listening and for the store. */
 static void check_hosts_certificates(struct findings_ask *ask)
 {
 	const struct config *config = ask->config;
@@ -95,14 +95,14 @@ static void check_hosts_certificates(struct findings_ask *ask)
 	if (config->listen_tcp[0] == '\0' &&
 	    strcmp(config->store, "remote") != 0)
 		return;
-	/* Another line says what is wrong with them. */
+	/* If they cannot be read, another line says why. */
 	if (tcp_listener_load_tls(config, &tls, ignored, sizeof(ignored)) != 0)
 		return;
 	certificates_say(ask, tls);
 	channel_context_destroy(tls);
 }
 
-/* ---- is anybody there */
+/* ---- does the other memd answer */
 
 static int check_hosts_connect(const struct addrinfo *ai, uint64_t patience_ns)
 {
@@ -122,7 +122,8 @@ static int check_hosts_connect(const struct addrinfo *ai, uint64_t patience_ns)
 	return err;
 }
 
-/* One that stays silent leaves time to those after it. */
+/* Divides the time among the addresses, so that a silent one leaves time for
+ * those after it. */
 static int check_hosts_connect_any(const struct addrinfo *all,
 				   uint64_t until_ns)
 {
@@ -140,7 +141,8 @@ static int check_hosts_connect_any(const struct addrinfo *all,
 	return err;
 }
 
-/* Fills in what a name stands for.  Returns NULL, or why it is not known. */
+/* Fill in the addresses of a host name.  Returns NULL, or the reason of the
+ * failure. */
 static const char *check_hosts_look_up(struct remote_address *ra)
 {
 	struct remote_lookup *lk;
@@ -180,9 +182,10 @@ static void check_hosts_reach(struct findings_ask *ask,
 		finding_ok(ask, "%s accepts connections", ra->text);
 }
 
-/* With certificates it is known only after Hello whether both believe each
- * other: keep a page there for a moment.  That it has no room is no fault of
- * the certificates; memd may have all of it already. */
+/* Only the reply to Hello shows whether both sides accept each other's
+ * certificates.  So open a store of one page for a moment.  If the other memd
+ * has no room for it, the certificates are good all the same; a running memd
+ * may use all the room. */
 static void check_hosts_meet(struct findings_ask *ask, const char *address,
 			     struct channel_context *tls)
 {
@@ -205,7 +208,8 @@ static void check_hosts_meet(struct findings_ask *ask, const char *address,
 			    "%s", reason);
 }
 
-/* Without certificates nothing is said to whoever it is. */
+/* Without certificates, only connect, and send nothing: the other end is
+ * unknown. */
 static void check_hosts_store(struct findings_ask *ask, const char *address)
 {
 	char reason[FINDING_TEXT_BYTES];

@@ -8,12 +8,13 @@
 
 #define ULL(n)	((unsigned long long)(n))
 
-/* One of them, as it is now. */
+/* The state of one other memd now. */
 struct look {
 	struct store_remote_status rs;
 	bool is_mirrored;
 	uint64_t lost;
-	uint64_t slots, slot_count;	/* mirrored: of all that there are */
+	uint64_t slots, slot_count;	/* mirrored: slots that it has, of
+					 * slot_count */
 };
 
 static void look_at(const struct swapstore *store, unsigned c,
@@ -75,7 +76,7 @@ static void watch_link(struct store_watch_other *o, const struct look *l)
 	} else if (!o->is_up && l->rs.is_up) {
 		log_back(address, clock_now_ns() - o->away_since_ns);
 	} else if (l->rs.is_up && l->rs.reconnects != o->reconnects) {
-		/* Between two looks. */
+		/* It broke and came back between two looks. */
 		log_away(address, "the connection broke");
 		log_back(address, 0);
 	} else {

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-/* So long without a free frame while faults wait is starvation, not a burst. */
+/* If no frame is free for this long while faults wait, it is starvation, and
+ * not a short burst. */
 #define STARVED_NS	UINT64_C(2700000000)
 
 const char *verdict_name(enum verdict_level level)
@@ -42,7 +43,7 @@ static void add(struct verdict *v, enum verdict_level level,
 
 #define ULL(n)	((unsigned long long)(n))
 
-/* `only_there`: what a program may wait for. */
+/* only_there: what programs have to wait for. */
 static void judge_away(const struct store_remote_status *rs,
 		       const char *only_there, struct verdict *v)
 {
@@ -92,7 +93,7 @@ static void judge_mirrored(const struct swapstore *mirror, unsigned c,
 	judge_forgotten(&rs, ms.lost_slots[c], v);
 }
 
-/* What is to be looked at when reads and writes fail. */
+/* What to check if reads or writes fail. */
 static const char *place_of(const struct engine *e)
 {
 	return e->has_swapfile ? e->swap_path : "the other memd";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Is all well?  One word, and for each thing that is not, one line that says
- * what and what to do. */
+/* The verdict of `memctl status`: one word, and for each problem one line that
+ * says what is wrong and what to do. */
 #ifndef MEMD_ADMIN_VERDICT_H
 #define MEMD_ADMIN_VERDICT_H
 

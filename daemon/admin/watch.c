@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* About once a second: a tick may come a little early. */
+/* About a second: a tick may come a little early. */
 #define WATCH_NS	UINT64_C(900000000)
 
 static void watch_rates(struct watch *w, uint64_t elapsed_ns)
@@ -74,7 +74,7 @@ static void watch_log(const struct watch *w, enum finding_id id)
 	findings_ask_one(&ask, id);
 }
 
-/* Once is enough: the counter tells how often. */
+/* Log only the first time: the counter tells how often it happened. */
 static void watch_refusals(struct watch *w)
 {
 	uint64_t refused = w->engine->store->refused;
@@ -105,7 +105,7 @@ bool watch_tick(struct watch *w)
 	uint64_t now_ns = clock_now_ns();
 	uint64_t elapsed_ns = now_ns - w->watched_ns;
 
-	/* The service manager may want to hear of memd much more often. */
+	/* The service manager may ask for more frequent ticks. */
 	if (elapsed_ns < WATCH_NS)
 		return false;
 	w->watched_ns = now_ns;
@@ -118,7 +118,7 @@ bool watch_tick(struct watch *w)
 	watch_helpers(w);
 	watch_refusals(w);
 	w->stats->log_dropped = log_dropped_count();
-	/* A program's stderr is its own. */
+	/* An embedded memd does not log to the program's stderr. */
 	if (!w->is_embedded)
 		store_watch_tick(&w->store_watch, w->engine->store);
 	return true;

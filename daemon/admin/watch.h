@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What is looked at once a second: rates, starvation, helper processes, other
+/* What memd checks once a second: rates, starvation, helper processes, other
  * hosts that keep pages (store_watch.h), and data files that a client has
- * filled past the pager (spoil.h). */
+ * spoilt (spoil.h). */
 #ifndef MEMD_ADMIN_WATCH_H
 #define MEMD_ADMIN_WATCH_H
 
@@ -18,7 +18,7 @@ struct spoil;
 struct stats;
 
 struct watch {
-	/* Borrowed; to be filled in before it is used. */
+	/* Borrowed; to be filled in before the first tick. */
 	const struct config *config;
 	struct stats *stats;
 	struct engine *engine;
@@ -29,14 +29,15 @@ struct watch {
 	bool is_embedded;
 
 	struct store_watch store_watch;
-	uint64_t watched_ns;		/* when it has looked last */
-	uint64_t starved_ns;		/* so long faults have waited and no
+	uint64_t watched_ns;		/* time of the last check */
+	uint64_t starved_ns;		/* how long faults have waited while no
 					 * frame was free */
-	unsigned missing_helpers;	/* as the log has them */
-	uint64_t io_refused;
+	unsigned missing_helpers;	/* as last logged */
+	uint64_t io_refused;		/* as at the last check */
 };
 
-/* Returns whether it was time to look, as it is about once a second. */
+/* Do the checks if a second has passed since the last ones.  Returns whether
+ * they were done. */
 bool watch_tick(struct watch *w);
 
 #endif
