@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Findings about files: memd's socket, and where pages go that leave the
- * pool. */
+/* Findings about files: memd's socket, the swap file and the store. */
 #include "daemon/findings/findings.h"
 
 #include "common/units.h"
@@ -56,7 +55,7 @@ void finding_mem(struct findings_ask *ask)
 			     "for tests only\nset store = auto");
 }
 
-/* Returns 0, or -errno. */
+/* Returns 0 or -errno. */
 static int try_io_uring(const struct config *config, bool *ret_is_registered)
 {
 	struct swapstore_buffers buffers = {
@@ -157,7 +156,7 @@ void finding_swap_file(struct findings_ask *ask)
 	units_format_size(config->swap_size, size, sizeof(size));
 	err = swapfile_probe(config->swap_file, config->swap_size, reason,
 			     sizeof(reason));
-	/* The running memd holds it, perhaps as another user. */
+	/* The running memd has it open, perhaps as another user. */
 	if (ask->is_running &&
 	    (err == -EBUSY || err == -EACCES || err == -EPERM))
 		finding_ok(ask, "%s: in use by the memd that is running",

@@ -66,7 +66,7 @@ const char *finding_line(const struct finding *f, char *buf, size_t size)
 	return buf;
 }
 
-/* ---- what is done with it */
+/* ---- report functions */
 
 struct refusal {
 	char *reason;
@@ -97,7 +97,7 @@ int findings_refuse(const struct config *config, enum finding_id id, int err,
 	return refusal.is ? err : 0;
 }
 
-/* What the log has in quotes must have none. */
+/* The log puts this text in quotes, so it must contain none. */
 static void finding_copy_unquoted(char to[FINDING_TEXT_BYTES],
 				  const char *from)
 {

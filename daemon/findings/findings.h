@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What may be wrong with the machine or the settings, and its cure.  Each
- * finding is a row of findings_list.h: a topic, and the function that measures
- * it and says it in one text.  `memd --check`, the log, the verdict of
- * `memctl status` and the reason why memd does not start take it from there,
- * so all of them say the same.
+/* Findings: what may be wrong with the machine or the settings, and what to do
+ * about it.  Each finding is a row of findings_list.h: a topic, and a function
+ * that checks it and reports it as text.  `memd --check`, the log, the verdict
+ * of `memctl status` and the reason why memd does not start all use these
+ * texts.
  *
- * What is counted while programs are served, faults that starve for example, is
- * the verdict's own. */
+ * Problems that are seen while programs are served, such as faults that starve,
+ * are not findings: the verdict has them. */
 #ifndef MEMD_FINDINGS_FINDINGS_H
 #define MEMD_FINDINGS_FINDINGS_H
 
@@ -18,12 +18,13 @@ enum { FINDING_TEXT_BYTES = 1024, FINDING_FIELDS_BYTES = 320 };
 
 enum finding_level { FINDING_OK, FINDING_WARN, FINDING_FAIL };
 
-/* Who asks; each row says who asks it. */
+/* Where findings are shown.  Each row says where its finding is. */
 enum finding_moment {
-	FINDING_CHECK = 1,	/* memd --check, which tries things */
-	FINDING_BARE = 2,	/* the same, as far as it needs no settings */
-	FINDING_SETTINGS = 4,	/* the log: at the start and each reload, */
-	FINDING_STARTED = 8,	/* and once the store is there */
+	FINDING_CHECK = 1,	/* memd --check, which may try things */
+	FINDING_BARE = 2,	/* memd --check, if the settings are bad */
+	FINDING_SETTINGS = 4,	/* the log, at the start and after each
+				 * reload */
+	FINDING_STARTED = 8,	/* the log, when the store is there */
 	FINDING_STATUS = 16,	/* the verdict */
 };
 
@@ -31,7 +32,7 @@ struct findings_ask;
 
 struct finding_kind {
 	const char *topic;
-	const char *event;	/* the log's name for it; NULL: not there */
+	const char *event;	/* name of the log event; NULL: not logged */
 	unsigned moments;
 	void (*measure)(struct findings_ask *ask);
 };
@@ -39,27 +40,30 @@ struct finding_kind {
 struct finding {
 	const struct finding_kind *kind;
 	enum finding_level level;
-	const char *text;	/* what is so, and what it costs */
-	const char *cure;	/* empty: there is none, or nothing to cure */
-	const char *fields;	/* for the log, "setting=tcp_user "; or "" */
+	const char *text;	/* what is wrong, and its consequence */
+	const char *cure;	/* what to do; empty: nothing */
+	const char *fields;	/* more fields for the log, each with a blank
+				 * after it; or "" */
 };
 
-/* Who asks, and what he knows already. */
+/* A request for findings, and what the caller already knows. */
 struct findings_ask {
 	const struct config *config;	/* borrowed; FINDING_BARE: NULL */
 	enum finding_moment moment;
-	unsigned patience_ms;		/* for each name of a user or group */
+	unsigned patience_ms;		/* most time for the look-up of a user
+					 * or group */
 	bool is_running;		/* --check: a memd is at the socket */
-	int error;			/* not --check: -errno of what memd has
-					 * tried: io_uring, userfaultfd, a
-					 * group */
-	bool is_cached;			/* swap file, for want of O_DIRECT */
+	int error;			/* not --check: result of what memd has
+					 * tried (io_uring, userfaultfd, a
+					 * group); 0 or -errno */
+	bool is_cached;			/* the swap file goes through the page
+					 * cache: no O_DIRECT */
 	uint64_t io_refused;		/* as in struct swapstore */
 	unsigned missing_helpers;
 	void (*report)(void *ctx, const struct finding *f);
 	void *ctx;
 
-	/* The measuring function's. */
+	/* Set while a finding is checked. */
 	const struct finding_kind *kind;
 	char fields[FINDING_FIELDS_BYTES];
 };
@@ -71,51 +75,54 @@ enum finding_id {
 	FINDINGS
 };
 
-/* Report all that those who ask at this moment want to know. */
+/* Check and report all findings of ask->moment. */
 void findings_ask(struct findings_ask *ask);
 
-/* The same with rows of another room. */
+/* The same with a table of another room. */
 void findings_ask_kinds(struct findings_ask *ask,
 			const struct finding_kind *kinds, size_t count);
 
-/* Report this one, whoever asks. */
+/* Check and report this finding, whatever ask->moment is. */
 void findings_ask_one(struct findings_ask *ask, enum finding_id id);
 
-/* Is this one in memd's way (FAIL), which has tried it with the result `err` or
- * will fail with that?  Returns `err`, with a line in ret_reason, or 0. */
+/* Whether this finding is FAIL.  `err` is the result of what memd has tried, or
+ * the error to return.  Returns `err` with a line in ret_reason, or 0. */
 int findings_refuse(const struct config *config, enum finding_id id, int err,
 		    char *ret_reason, size_t reason_size) MUST_CHECK;
 
-/* A report: log what is not OK. */
+/* A report function: logs everything that is not OK. */
 void findings_log(void *ctx, const struct finding *f);
 
-/* "topic: text; cure".  Returns buf. */
+/* Write "topic: text; cure".  Returns buf. */
 const char *finding_line(const struct finding *f, char *buf, size_t size);
 
-/* ---- for measuring functions */
+/* ---- for functions that check */
 
 #define FINDING(name, ...)	void finding_##name(struct findings_ask *ask);
 #include "daemon/findings/findings_list.h"
 #undef FINDING
 
-/* Once for each thing found.  The text goes up to the first newline, the cure
- * follows it. */
+/* Report one result; may be called several times.  The text ends at the first
+ * newline; what to do follows after it. */
 void finding_say(struct findings_ask *ask, enum finding_level level,
 		 const char *format, ...) PRINTF_LIKE(3, 4);
 #define finding_ok(ask, ...)	finding_say(ask, FINDING_OK, __VA_ARGS__)
 #define finding_warn(ask, ...)	finding_say(ask, FINDING_WARN, __VA_ARGS__)
 #define finding_fail(ask, ...)	finding_say(ask, FINDING_FAIL, __VA_ARGS__)
 
-/* Cures that more than one message has. */
+/* Texts that several findings use. */
 #define CURE_TASKS	"raise TasksMax (docker: --pids-limit), or the limit " \
 			"of processes (ulimit -u)"
 #define CURE_DESCRIPTORS "raise LimitNOFILE (ulimit -Hn)"
 
-/* Descriptors that memd needs. */
+/* Numbers of descriptors. */
 enum {
-	DESCRIPTORS_OF_SESSION = 4,	/* one of them its socket */
-	DESCRIPTORS_OWN = 64,		/* files, ring, pipes, logs … */
-	DESCRIPTORS_LEAST = 80,		/* and for the first programs */
+	DESCRIPTORS_OF_SESSION = 4,	/* its socket, and copies of its
+					 * userfaultfds and lifeline */
+	DESCRIPTORS_OWN = 64,		/* memd's own: files, ring, pipes, logs
+					 * … */
+	DESCRIPTORS_LEAST = 80,		/* with these memd can serve the first
+					 * programs */
 };
 
 #endif

@@ -3,7 +3,8 @@
  *
  *   FINDING(name, topic, event, moments)
  *
- * finding_NAME() measures it.  Included where FINDING is defined. */
+ * The function finding_NAME() checks it.  Include this where FINDING is
+ * defined. */
 
 /* names.c */
 FINDING(environment, "settings", "environment",

@@ -59,7 +59,7 @@ static const char *userfaultfd_cure(int err)
 	}
 }
 
-/* memd's own. */
+/* memd's own userfaultfd. */
 void finding_userfaultfd(struct findings_ask *ask)
 {
 	bool must_try = ask->moment == FINDING_CHECK ||
@@ -76,8 +76,8 @@ void finding_userfaultfd(struct findings_ask *ask)
 			     userfaultfd_cure(err));
 }
 
-/* Without the flag USER_MODE_ONLY: whether faults inside system calls can be
- * served. */
+/* Without the flag USER_MODE_ONLY, so that faults inside system calls can be
+ * served, too. */
 static bool may_make_full_userfaultfd(void)
 {
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
@@ -88,7 +88,7 @@ static bool may_make_full_userfaultfd(void)
 	return true;
 }
 
-/* That of programs. */
+/* The userfaultfds of programs. */
 void finding_full_userfaultfd(struct findings_ask *ask)
 {
 	const char *device = "/dev/userfaultfd";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Findings about limits: what the system lets memd have, against what these
- * settings need. */
+/* Findings about limits: what the system allows, and what these settings
+ * need. */
 #include "daemon/findings/findings.h"
 
 #include "common/units.h"
@@ -12,24 +12,25 @@
 #define ULL(n)	((unsigned long long)(n))
 
 enum {
-	TASKS_OWN = 5,			/* memd, its log, a look-up; the keeper
-					 * and whom it has ask */
-	TASKS_LEAST = 4,		/* with one helper, and one thread */
-	MAPPINGS_MAX = 65530,		/* vm.max_map_count, by default */
+	TASKS_OWN = 5,			/* memd, its log thread, a look-up; the
+					 * keeper and its asker */
+	TASKS_LEAST = 4,		/* memd with one helper and one
+					 * thread */
+	MAPPINGS_MAX = 65530,		/* default of vm.max_map_count */
 };
 
 /* ---- memory */
 
-/* Pages, frames, slots, and the kernel's page tables of the data files, at
- * most; see operations.md. */
+/* Most memory for the tables of pages, frames and slots, and for the kernel's
+ * page tables of the data files.  See operations.md. */
 static uint64_t tables_bytes(const struct config *config)
 {
 	return (config->pool_size + config->swap_size) / 1000 * 13 +
 	       config->max_segments * 5 * 1024 + (1 << 20);
 }
 
-/* What MemoryMax= should be at least: with room for what the kernel counts
- * besides, sockets and the helpers. */
+/* A safe value for MemoryMax=: includes what the kernel also charges, for
+ * sockets and helper processes. */
 static uint64_t safe_bytes(const struct config *config)
 {
 	return config->pool_size + config->pool_size / 8 +
@@ -71,7 +72,7 @@ void finding_memory(struct findings_ask *ask)
 			   most_text, source, safe_text);
 }
 
-/* The same against memory.high, above which the kernel makes memd slow. */
+/* The same for memory.high: above it the kernel slows memd down. */
 void finding_memory_high(struct findings_ask *ask)
 {
 	const struct config *config = ask->config;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Findings about names in the settings: of variables, groups and users. */
+/* Findings about names: environment variables, groups and users. */
 #include "daemon/findings/findings.h"
 
 #include "daemon/config/words.h"
@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Not an error: it may be anybody's. */
+/* A warning, not an error: the variable may belong to another program. */
 void finding_environment(struct findings_ask *ask)
 {
 	char variable[96], meant[64], shown[96];
@@ -65,8 +65,8 @@ void finding_socket_group(struct findings_ask *ask)
 
 /* ---- users */
 
-/* No error: a user may be made later, and memd has others to serve.  `where`:
- * the setting, or the word in it. */
+/* A warning, not an error: the user may be added later, and other users can be
+ * served.  `where`: the setting, or the word in it. */
 static void look_for_user(struct findings_ask *ask, const char *setting,
 			  const char *where, const char *user,
 			  const char *whose)
@@ -76,7 +76,7 @@ static void look_for_user(struct findings_ask *ask, const char *setting,
 	gid_t gid;
 	int err = names_await_user(user, ask->patience_ms, &uid, &gid);
 
-	/* Not known yet is no warning in the log. */
+	/* While the answer is still awaited, the log gets no warning. */
 	if (err == 0 || (err == -EAGAIN && ask->moment != FINDING_CHECK))
 		return;
 	system_printable(user, shown, sizeof(shown));
