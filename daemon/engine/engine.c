@@ -8,15 +8,15 @@
 
 enum {
 	REAP_BATCH = 64,
-	RETRY_MS = 10,		/* the system had no memory, or its queue
-				 * was full */
+	RETRY_MS = 10,		/* when memory or room in the queue is
+				 * lacking */
 };
 
-/* Background work goes before new requests once it has waited this long: a
- * flood of requests must not keep the pager from freeing frames. */
+/* If background work has waited this long, it goes before new requests.  So a
+ * flood of requests cannot keep the pager from freeing frames. */
 #define STARVED_NS	UINT64_C(2000000)
 
-/* ---- what the pager asks for */
+/* ---- the operations for the pager */
 
 static int op_install(void *ctx, segment_id segment, uint64_t unit,
 		      uint64_t count, const void *bytes)
@@ -103,7 +103,7 @@ const struct pager_ops engine_pager_ops = {
 	.is_slot_lost = op_is_slot_lost,
 };
 
-/* ---- taking part in the loop */
+/* ---- events */
 
 unsigned engine_reap(struct engine *e)
 {
@@ -141,9 +141,10 @@ static void run(struct engine *e)
 	e->wants_run = pager_run(e->pager, now_ns);
 }
 
-/* Something waits that no completion will bring along: memory the system did
- * not have, a full submission queue, or room in a store where what is in
- * flight waits for something else (a mirror's reads for the other child). */
+/* Whether something waits that no completion will wake: memory that the system
+ * lacked, a full submission queue, or room in a store.  (In a mirror, requests
+ * in flight may wait for something else: its reads wait for the other
+ * child.) */
 static bool must_retry(const struct engine *e)
 {
 	if (e->must_flush || e->was_refused)

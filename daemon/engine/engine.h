@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Glue: the pager with the data files, the swap store and staging memory under
- * it, and a background timer that gives it time when nothing else wants any.
- * Knows no clients: what the pager says of them goes through the hooks.
+/* The engine: the pager, and below it the data files, the swap store and the
+ * staging memory.  A timer gives the pager time for background work.  The
+ * engine does not know clients: it passes what the pager says about them
+ * through hooks.
  *
- * Threads: one, that of the event loop. */
+ * Threads: all calls come from the thread of the event loop. */
 #ifndef MEMD_ENGINE_ENGINE_H
 #define MEMD_ENGINE_ENGINE_H
 
@@ -19,16 +20,18 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-/* What the engine asks of its owner. */
+/* Calls from the engine to its owner. */
 struct engine_hooks {
-	/* From inside the pager, with the ctx of its callbacks: put a page into
-	 * its data file in another way than the engine's own, as install_for
-	 * of struct pager_ops.  False: it has not been done, or not wholly. */
+	/* Install a page for a waiting fault in another way than the engine's,
+	 * as pager_ops.install_for.  Called from inside the pager, with the ctx
+	 * of its callbacks.  Returns false if it was not done, or only
+	 * partly. */
 	bool (*install)(void *ctx, uint64_t cookie, const void *bytes,
 			size_t length);
-	/* While the engine is made: does nobody want it any more? */
+	/* Called while the engine is made: whether to give up. */
 	bool (*is_cancelled)(void *ctx);
-	/* After completions: let out what has been queued. */
+	/* Called after completions and background work: send what has been
+	 * queued. */
 	void (*settle)(void *ctx);
 };
 
@@ -36,63 +39,68 @@ struct engine {
 	struct pager *pager;
 	struct backing *backing;
 	struct swapstore *store;
-	struct channel_context *tls;	/* to another memd; NULL: plain, or
-					 * there is none */
+	struct channel_context *tls;	/* for connections to another memd;
+					 * NULL: no TLS, or no other memd */
 	struct swapfile swapfile;
 	bool has_swapfile;
-	bool is_refused_by_kernel;	/* why engine_init() failed */
+	bool is_refused_by_kernel;	/* engine_init() failed because of the
+					 * kernel */
 	char swap_path[CONFIG_TEXT_BYTES];
-	int uring_error;		/* why not uring; 0: it is, or nobody
-					 * asked for it */
+	int uring_error;		/* why io_uring cannot be used; 0: it is
+					 * used, or was not asked for */
 	void *staging;
 	size_t staging_bytes;
 	const struct engine_hooks *hooks;
-	void *ctx;
-	const struct pager_callbacks *up;
-	void *up_ctx;
+	void *ctx;			/* of the hooks */
+	const struct pager_callbacks *up;	/* callbacks of the pager */
+	void *up_ctx;			/* ctx of these callbacks */
 	struct event store_event;
 	struct event background;
 	bool is_watching;
-	bool must_flush;
-	bool was_refused;		/* by the store, since the last run */
-	bool wants_run;			/* the pager may have work */
+	bool must_flush;		/* requests are queued in the store */
+	bool was_refused;		/* the store has refused a request since
+					 * the last run */
+	bool wants_run;			/* the pager may have background work */
 	uint64_t last_run_ns;
-	uint64_t submit_retries;
+	uint64_t submit_retries;	/* requests for which the queue was
+					 * full */
 };
 
-/* What the engine does for its pager; ctx: the engine. */
+/* The operations that the pager needs; ctx: the engine. */
 extern const struct pager_ops engine_pager_ops;
 
-/* Take part in the event loop: completions at `io_priority`, background work
- * at `background_priority`. */
+/* Add the engine's events to the loop: completions at `io_priority`, background
+ * work at `background_priority`.  Returns 0, -EINVAL or -ENOMEM. */
 int engine_watch(struct engine *e, struct event_base *base, int io_priority,
 		 int background_priority) MUST_CHECK;
 
-/* Collect completions; returns how many. */
+/* Pass completions to the pager.  Returns how many. */
 unsigned engine_reap(struct engine *e);
 
-/* After calls of the pager: hand queued I/O to the store and see to it that
- * background work goes on. */
+/* Call after calls of the pager: submits the queued requests, and has
+ * background work done if there is any. */
 void engine_settle(struct engine *e);
 
-/* Now and then: what could not go when it was looked at may be able to. */
+/* Call now and then: pages that could not be evicted before may be evicted
+ * now. */
 void engine_look_again(struct engine *e);
 
-/* Now and then: see whether punches that were stuck have come back, and take
- * down further what they were in the way of.  Returns how many have. */
+/* Call now and then: checks whether hole punches that were stuck have ended,
+ * and goes on removing the segments that they held up.  Returns how many have
+ * ended. */
 unsigned engine_poll_data_files(struct engine *e);
 
-/* What is known already of what may be wrong with the machine. */
+/* What the engine already knows, for findings_ask(). */
 struct findings_ask engine_findings(const struct engine *e,
 				    const struct config *config);
 
-/* The pager may have work. */
+/* The pager may have background work. */
 static inline void engine_wake(struct engine *e)
 {
 	e->wants_run = true;
 }
 
-/* pager_advise(), now. */
+/* As pager_advise(), with the present time. */
 static inline void engine_advise(struct engine *e, segment_id segment,
 				 uint64_t first, uint64_t count,
 				 enum pager_advice advice, uint64_t cookie)
@@ -102,7 +110,7 @@ static inline void engine_advise(struct engine *e, segment_id segment,
 	engine_wake(e);
 }
 
-/* No page of any segment has I/O in flight. */
+/* Whether no page of any segment has I/O in flight. */
 bool engine_is_idle(const struct engine *e);
 
 #endif

@@ -38,7 +38,7 @@ static uint32_t share_of(uint32_t frames, uint64_t percent)
 	return (uint32_t)MAX(share, 1u);
 }
 
-/* How many requests the store works on at once. */
+/* How many requests the store handles at once. */
 static uint32_t requests_max(const struct engine *e,
 			     const struct config *config)
 {
@@ -67,7 +67,7 @@ static int make_pager(struct engine *e, const struct config *config,
 	};
 	int err;
 
-	/* Small pools: rounding must not make the two equal. */
+	/* In a small pool, rounding must not make the two equal. */
 	pager.high_watermark = MAX(pager.high_watermark,
 				   pager.low_watermark + 1);
 	err = pager_create(&pager, &engine_pager_ops, e, e->up, e->up_ctx,
@@ -116,7 +116,8 @@ void engine_fini(struct engine *e)
 	}
 	engine_store_destroy(e);
 	if (e->pager != NULL) {
-		/* The last chance to learn that a table was wrong all along. */
+		/* Check the tables one last time, so that an error does not go
+		 * unnoticed. */
 		pager_check(e->pager);
 		pager_destroy(e->pager);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An engine comes and goes. */
+/* Making and destroying an engine. */
 #ifndef MEMD_ENGINE_ENGINE_INIT_H
 #define MEMD_ENGINE_ENGINE_INIT_H
 
@@ -7,22 +7,24 @@
 
 struct engine_setup {
 	const struct config *config;	/* borrowed for the call */
-	/* Inside of a program (memd_engine.h): without processes of its own,
-	 * as there is nobody to be on guard against. */
+	/* memd_engine.h: start no helper processes, because no other program
+	 * can do harm. */
 	bool is_embedded;
 	uint32_t accounts_max;
-	/* Borrowed for as long as the engine is there: */
+	/* Borrowed while the engine exists: */
 	const struct engine_hooks *hooks;
 	void *ctx;			/* of the hooks */
 	const struct pager_callbacks *callbacks;
 	void *callbacks_ctx;
 };
 
-/* Make everything.  On failure -errno and a line in ret_reason. */
+/* Make all parts of the engine.  Returns 0, or -errno with a line in
+ * ret_reason. */
 int engine_init(struct engine *e, const struct engine_setup *setup,
 		char *ret_reason, size_t reason_size) MUST_CHECK;
 
-/* Accepts a failed engine.  Waits for I/O in flight. */
+/* Destroy all parts.  Accepts an engine whose engine_init() has failed.  Waits
+ * for I/O in flight. */
 void engine_fini(struct engine *e);
 
 #endif

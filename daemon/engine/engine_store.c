@@ -14,7 +14,7 @@ static uint32_t slot_count(const struct config *config)
 	return (uint32_t)(config->swap_size / SWAP_SLOT_BYTES);
 }
 
-/* The store takes the swap file's descriptor when it is made. */
+/* The store takes the descriptor of the swap file. */
 static int make_file_store(struct engine *e, const struct config *config,
 			   char *ret_reason, size_t reason_size)
 {
@@ -69,7 +69,7 @@ static int read_certificates(const struct config *config,
 		.crl = config->tls_crl,
 	};
 
-	/* Half of them is a mistake, and must not mean none. */
+	/* Setting only some of them is an error: it must not mean plain TCP. */
 	if (config->tls_ca[0] == '\0' && config->tls_certificate[0] == '\0' &&
 	    config->tls_key[0] == '\0')
 		return 0;
@@ -77,7 +77,7 @@ static int read_certificates(const struct config *config,
 				      reason_size);
 }
 
-/* What is no address is another's affair. */
+/* An address that cannot be parsed counts as another host. */
 static bool is_here(const char *address)
 {
 	struct remote_address ra = { 0 };
@@ -90,7 +90,7 @@ static bool is_here(const char *address)
 	return is;
 }
 
-/* Whoever is on the way could read and change everything, and answer. */
+/* Without TLS, anyone on the network path could read and change all pages. */
 static int check_plain(const struct config *config, const char *address,
 		       char *ret_reason, size_t reason_size)
 {
@@ -154,12 +154,13 @@ void engine_store_use_tls(struct engine *e, struct channel_context *tls)
 	e->tls = tls;
 }
 
-/* ---- two others */
+/* ---- a mirror */
 
 enum { REASON_BYTES = 512 };
 
-/* What is kept in `second` while `first` is away is copied when that comes; so
- * one of them is enough to begin with.  A reason is empty: that one is up. */
+/* One of the two is enough to start: when the other one comes back, the pages
+ * that it lacks are copied to it.  An empty reason means that this one is
+ * up. */
 static int check_away(const char *first, const char *second, char *ret_reason,
 		      size_t reason_size)
 {
@@ -241,7 +242,7 @@ static int make_remote_store(struct engine *e, const struct config *config,
 			     ret_reason, reason_size);
 }
 
-/* ---- any */
+/* ---- all stores */
 
 int engine_store_create(struct engine *e, const struct config *config,
 			char *ret_reason, size_t reason_size)
@@ -265,8 +266,8 @@ int engine_store_create(struct engine *e, const struct config *config,
 
 void engine_store_destroy(struct engine *e)
 {
-	/* A store has taken the descriptor and with it the lock, under which
-	 * the name must go. */
+	/* The store has taken the descriptor, and with it the lock.  The file
+	 * must be removed while it is locked. */
 	if (e->store != NULL)
 		e->swapfile.fd = -1;
 	if (e->has_swapfile)

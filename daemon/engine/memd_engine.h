@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* A memd inside of a program: all of it, as in the daemon, on one thread.  The
- * program's library is connected to it by an abstract socket, as if it were
- * another process; so is `memctl --socket=ADDRESS` of the same user.
+/* An embedded memd: all of memd, on one thread of a program.  The program's
+ * library connects to it by an abstract socket, as it would to another process.
+ * `memctl --socket=ADDRESS` of the same user can connect, too.
  *
- * What is different from memd: no signals, no service manager, no helper
- * processes, no configuration file or environment; nobody but the program may
- * map memory.  The thread blocks all signals and has a table of descriptors of
- * its own, so that a program that closes all of its own does no
- * harm.
+ * Differences to memd as a process: no signals, no service manager, no helper
+ * processes, no configuration file or environment; and only the program may map
+ * memory.  The thread blocks all signals.  It has its own table of descriptors,
+ * so a program that closes all of its descriptors does no harm.
  *
- * Its thread allocates from the program's heap, so that must not lie in memory
- * that it serves itself.
+ * The thread allocates from the program's heap.  So the heap must not lie in
+ * memory that this memd serves.
  *
- * This is what libmemd-engine.so gives to libmemclient. */
+ * libmemd-engine.so provides these functions to libmemclient. */
 #ifndef MEMD_ENGINE_MEMD_ENGINE_H
 #define MEMD_ENGINE_MEMD_ENGINE_H
 
@@ -25,48 +24,54 @@
 
 struct memd_engine;
 
-/* A page that somebody waits for, about to come in. */
+/* A page that a thread of the program waits for, and that is about to come
+ * in. */
 struct memd_engine_page {
-	unsigned cell;		/* of the mailbox in which it was asked for */
-	uint32_t segment;	/* as on the wire */
-	uint64_t page;		/* of the segment, in its pages */
+	unsigned cell;		/* of the mailbox in which the page was asked
+				 * for */
+	uint32_t segment;	/* segment id as on the wire */
+	uint64_t page;		/* index of the page in the segment */
 	const void *bytes;	/* of the whole page */
 	size_t length;
-	int uffd;		/* the engine's own descriptor of it */
+	int uffd;		/* the engine's own copy of the program's
+				 * userfaultfd */
 };
 
 /* Put a page into its data file through the mapping in which it was touched
- * (UFFDIO_COPY).  On the engine's thread; must not wait for what that thread
- * does.  0: it is there and mapped.  -errno: there is no such mapping, or it
- * cannot be done; the engine goes on by itself, whatever has been done. */
+ * (UFFDIO_COPY).  Called on the engine's thread; must not wait for that thread.
+ * Returns 0 if the page is there and mapped.  Returns -errno if there is no
+ * such mapping, or if it failed; then the engine installs the page itself,
+ * whatever has been done. */
 typedef int memd_engine_install_fn(void *ctx,
 				   const struct memd_engine_page *page);
 
-/* Whoever asked in the cell has been told of a page installed so, and no other
- * page is being asked for: let him go on, if he cannot without this processor.
- * On the engine's thread. */
+/* A thread of the program waits in this cell for a page that was installed so,
+ * and has been told; no other page is being asked for.  If that thread needs
+ * this processor to go on, let it.  Called on the engine's thread. */
 typedef void memd_engine_make_way_fn(void *ctx, unsigned cell);
 
-/* The program that an engine is in. */
+/* The program that the engine runs in. */
 struct memd_engine_program {
-	int uffd;	/* of its mappings.  Borrowed for the call that starts
-			 * the engine, which keeps a copy; -1: none */
+	int uffd;	/* watches the program's mappings.  Borrowed for the
+			 * call that starts the engine, which keeps a copy; -1:
+			 * none */
 	memd_engine_install_fn *install;
 	memd_engine_make_way_fn *make_way;
-	void *ctx;	/* theirs, until the engine has been stopped */
+	void *ctx;	/* of these functions; valid until the engine has
+			 * stopped */
 };
 
-/* Start one.
+/* Start an engine.
  *
  * program      copied.
  * settings     pairs of name and value, ended by a NULL name: keys of
- *              memd.conf(5); none may be missing but for its default.
+ *              memd.conf(5).  Keys that are left out have their defaults.
  *              Borrowed for the call.
- * ret_address  where it listens, "@name".
+ * ret_address  the address where it listens, "@name".
  *
  * Returns 0; or -errno with a line in ret_reason: -EINVAL (a setting), -EPERM
- * (the kernel allows no userfaultfd), -ENOSPC, -ENOMEM, and what the swap file
- * or the other host gives. */
+ * (the kernel allows no userfaultfd), -ENOSPC, -ENOMEM, and the errors of the
+ * swap file or of the connection to another memd. */
 typedef int
 memd_engine_start_in_fn(const struct memd_engine_program *program,
 			const char *const (*settings)[2],
@@ -74,7 +79,7 @@ memd_engine_start_in_fn(const struct memd_engine_program *program,
 			size_t address_size, char *ret_reason,
 			size_t reason_size);
 
-/* Stop it and wait for its end; nobody may be connected any more. */
+/* Stop the engine and wait for its end.  Nobody may be connected any more. */
 typedef void memd_engine_stop_fn(struct memd_engine *engine);
 
 memd_engine_start_in_fn memd_engine_start_in;
