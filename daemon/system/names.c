@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A lookup is shared by its thread and the loop; who lets go of it last frees
- * it.  So a service that does not answer keeps one thread, and nobody else. */
+/* A look-up belongs to its thread and to the loop; the last holder frees it.
+ * So a service that does not answer blocks one thread only. */
 #include "daemon/system/names.h"
 
 #include "common/clock.h"
@@ -18,10 +18,11 @@
 
 enum {
 	NAME_BYTES = 256,
-	ANSWER_BYTES = 1 << 20,		/* a group with all its members */
+	ANSWER_BYTES = 1 << 20,		/* enough for a group with all its
+					 * members */
 	STACK_BYTES = 512 * 1024,
 	KEPT_MAX = 64,
-	ASKED_MAX = 8,			/* at once */
+	ASKED_MAX = 8,			/* look-ups at once */
 	LOOK_MS = 5,
 };
 
@@ -32,7 +33,7 @@ enum name_kind { NAME_GROUP, NAME_USER };
 
 struct lookup {
 	atomic_uint holders;
-	atomic_bool has_ended;		/* then what follows is the loop's */
+	atomic_bool has_ended;		/* true: the fields below are final */
 	int error;
 	uid_t uid;
 	gid_t gid;
@@ -41,10 +42,10 @@ struct lookup {
 	uint64_t ended_ns;
 };
 
-/* Of one name; an answer holds until a newer one has come. */
+/* The answer for one name; it is used until a newer one is there. */
 struct kept {
-	struct lookup *answer;		/* ended; NULL: none yet */
-	struct lookup *asked;		/* NULL: nobody is being asked */
+	struct lookup *answer;		/* has ended; NULL: none yet */
+	struct lookup *asked;		/* NULL: nothing is being asked */
 };
 
 static struct kept kept[KEPT_MAX];
@@ -96,7 +97,8 @@ static void *thread_main(void *arg)
 
 /* ---- the loop */
 
-/* Returns NULL when enough are being asked already, or there is no thread. */
+/* Returns NULL if ASKED_MAX look-ups are in progress, or if there is no
+ * thread. */
 static struct lookup *start(enum name_kind kind, const char *name)
 {
 	unsigned asked = 0;
@@ -123,8 +125,9 @@ static bool is_of(const struct lookup *lk, enum name_kind kind,
 	return lk != NULL && lk->kind == kind && strcmp(lk->name, name) == 0;
 }
 
-/* Whoever asked may never ask again.  A service that fails says nothing about
- * the name: what was known of it still holds. */
+/* Take the answer of a look-up that has ended.  (Its caller may never ask
+ * again.)  If the service failed, that says nothing about the name, and the old
+ * answer stays. */
 static void names_take_answer(struct kept *k)
 {
 	bool is_failure;
@@ -143,8 +146,8 @@ static void names_take_answer(struct kept *k)
 	k->asked = NULL;
 }
 
-/* The entry of that name; else an empty one, made so by forgetting the oldest
- * answer if need be.  NULL: all are being asked. */
+/* The entry of this name, or an empty entry; to get one, the oldest answer may
+ * be forgotten.  NULL: all entries have look-ups in progress. */
 static struct kept *find_kept(enum name_kind kind, const char *name)
 {
 	struct kept *oldest = NULL, *empty = NULL;
@@ -177,13 +180,14 @@ static bool is_fresh(const struct lookup *lk)
 		       (lk->error == 0 ? KEEP_NS : KEEP_UNKNOWN_NS);
 }
 
-/* The answer of the services, as *ret_lookup when it is 0. */
+/* Ask the services.  Returns 0 with the answer in *ret_lookup, -ENOENT or
+ * -EAGAIN. */
 static int names_ask(enum name_kind kind, const char *name,
 		     const struct lookup **ret_lookup)
 {
 	struct kept *k;
 
-	/* Numbers are nobody's names. */
+	/* A name cannot begin with a digit: that is a number. */
 	if (isdigit((unsigned char)name[0]) || name[0] == '\0' ||
 	    strlen(name) >= NAME_BYTES)
 		return -ENOENT;

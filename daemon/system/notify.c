@@ -14,7 +14,8 @@ enum { MESSAGE_BYTES = 512, WAITING_MAX = 16 };
 
 static bool has_manager;
 
-/* What must arrive and has not, oldest first; with too many the oldest goes. */
+/* Messages that must arrive and have not, oldest first.  If there are too many,
+ * the oldest is dropped. */
 static char waiting[WAITING_MAX][MESSAGE_BYTES];
 static unsigned waiting_count;
 
@@ -23,7 +24,8 @@ void notify_init(void)
 	has_manager = true;
 }
 
-/* Returns the address' length; 0: there is no manager, or not one we know. */
+/* Returns the length of the address; 0: there is no manager, or its address is
+ * of an unknown kind. */
 static socklen_t find_manager(struct sockaddr_un *ret_sun)
 {
 	const char *path = has_manager ? getenv("NOTIFY_SOCKET") : NULL;
@@ -41,7 +43,7 @@ static socklen_t find_manager(struct sockaddr_un *ret_sun)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
 }
 
-/* Returns 0, or -EAGAIN: the manager has no room for it now. */
+/* Returns 0, or -EAGAIN: the manager's socket is full. */
 static int send_text(const char *text)
 {
 	struct sockaddr_un sun;
@@ -89,7 +91,8 @@ void notify_send_surely(const char *format, ...)
 {
 	va_list args;
 
-	/* Engines inside of programs have none, and there may be several. */
+	/* Embedded memds have no manager.  There may be several of them, so
+	 * they must not share `waiting`. */
 	if (!has_manager)
 		return;
 	if (waiting_count == WAITING_MAX)

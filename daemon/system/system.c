@@ -48,7 +48,7 @@ static uint64_t memory_total(void)
 	return kib == 0 ? UINT64_MAX : (uint64_t)kib * 1024;
 }
 
-/* A limit file: a number, or "max". */
+/* Read a limit file: a number, or "max", which means UINT64_MAX. */
 static uint64_t limit_in(const char *path)
 {
 	char line[64];
@@ -59,7 +59,7 @@ static uint64_t limit_in(const char *path)
 	return strtoull(line, NULL, 10);
 }
 
-/* The smallest limit of the cgroup `group` and those above it. */
+/* Lower *bytes to the smallest limit of the cgroup `group` and its parents. */
 static void lower_by_cgroup(const char *root, const char *file, char *group,
 			    uint64_t *bytes, char *source, size_t source_size)
 {
@@ -80,14 +80,14 @@ static void lower_by_cgroup(const char *root, const char *file, char *group,
 	}
 }
 
-/* A limit of control groups: its file, and, below a hierarchy of its own, the
- * one of version 1; NULL: that had none. */
+/* A limit of cgroups: its file in version 2; its controller and file in version
+ * 1. file_v1 NULL: version 1 has no such limit. */
 struct group_limit {
 	const char *file;
 	const char *controller, *file_v1;
 };
 
-/* Lower *value to the smallest limit that our control groups have. */
+/* Lower *value to the smallest limit that applies to our cgroups. */
 static void lower_by_groups(const struct group_limit *gl, uint64_t *value,
 			    char *source, size_t source_size)
 {
@@ -144,7 +144,7 @@ uint64_t system_task_limit(char *ret_source, size_t source_size)
 	struct rlimit limit;
 
 	snprintf(ret_source, source_size, "%s", "");
-	/* Root is not bound by it. */
+	/* This limit does not apply to root. */
 	if (geteuid() != 0 && getrlimit(RLIMIT_NPROC, &limit) == 0 &&
 	    limit.rlim_cur != RLIM_INFINITY) {
 		tasks = limit.rlim_cur;
@@ -213,7 +213,7 @@ int system_find_group(const char *text, gid_t *ret_gid)
 	return 0;
 }
 
-/* `uid` instead of a name when that is NULL. */
+/* If `name` is NULL, look for `uid`. */
 static int find_in_passwd(const char *name, uid_t uid, uid_t *ret_uid,
 			  gid_t *ret_gid)
 {
