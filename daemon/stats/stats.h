@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Counters and histograms, declared together with their help in stats_list.h.
- * Counting only; what is done with the figures is admin's. */
+/* Counters and histograms, declared together with their help texts in
+ * stats_list.h.  This room only counts; admin/ shows the values. */
 #ifndef MEMD_STATS_STATS_H
 #define MEMD_STATS_STATS_H
 
@@ -20,12 +20,12 @@ struct stats {
 #undef STORE
 	struct histogram kind[FAULT_KINDS];
 	struct histogram minor;
-	/* For the figure of faults a second. */
+	/* For the rate of faults per second. */
 	uint64_t last_faults;
 	double faults_per_s;
 };
 
-/* One figure, as of now. */
+/* One value, as of now. */
 struct stats_figure {
 	const char *name, *unit, *help;
 	bool is_gauge;
@@ -34,16 +34,16 @@ struct stats_figure {
 
 enum { STATS_FIGURES_MAX = 128 };
 
-/* Fill in all figures; returns how many. */
+/* Fill in all values.  Returns how many, at most STATS_FIGURES_MAX. */
 size_t stats_collect(const struct stats *stats, const struct pager *pager,
 		     const struct swapstore *store,
 		     struct stats_figure *ret_figures);
 
-/* Faults answered of all kinds, minor ones too. */
+/* All answered faults, including minor ones. */
 uint64_t stats_fault_count(const struct stats *stats);
 
-/* A rate a second, over the last few looks, from a counter that was `before`
- * elapsed_ns ago; elapsed_ns > 0. */
+/* The new rate per second, averaged with the old `rate`, of a counter that is
+ * `now` and was `before` elapsed_ns ago; elapsed_ns > 0. */
 double stats_rate(double rate, uint64_t now, uint64_t before,
 		  uint64_t elapsed_ns);
 

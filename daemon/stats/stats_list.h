@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Every figure memd counts, once: the name and the help that `memctl stats`
- * shows, and where it is kept.
+/* Every value that memd counts: its name and the help text that `memctl stats`
+ * shows, and where it is stored.
  *
- *   STAT(name, unit, help)		a counter of the daemon's own
- *   LEVEL(name, unit, help)		a gauge of the daemon's own
+ *   STAT(name, unit, help)		a counter of the daemon
+ *   LEVEL(name, unit, help)		a gauge of the daemon
  *   PAGER(name, kind, unit, help)	a field of struct pager_stats
  *   STORE(name, kind, unit, help)	a field of struct swapstore
  *
- * kind: COUNTER only grows, GAUGE goes up and down.
+ * kind: a COUNTER only grows, a GAUGE goes up and down.
  *
  * Included several times; no include guard. */
 
