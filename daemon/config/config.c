@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of settings, and values from and to text.  Where the texts come
- * from is config_file.c. */
+/* The table of settings, and conversion of values from and to text.
+ * config_file.c knows where the texts come from. */
 #include "daemon/config/config.h"
 
 #include "common/units.h"
@@ -64,8 +64,9 @@ const struct config_key *config_find(const char *name)
 	return NULL;
 }
 
-/* How many characters have to be put in, taken out or changed (Levenshtein, one
- * row at a time); UINT_MAX for what is longer than any key. */
+/* How many characters must be inserted, deleted or changed to get from one name
+ * to the other (Levenshtein, one row at a time).  UINT_MAX: longer than any
+ * key. */
 static unsigned distance_to(const char *name, const char *key)
 {
 	unsigned row[64];
@@ -90,7 +91,7 @@ static unsigned distance_to(const char *name, const char *key)
 	return row[key_len];
 }
 
-/* Not further than `most` changes away. */
+/* The key with the nearest name, at most `most` changes away; or NULL. */
 static const struct config_key *find_within(const char *name, unsigned most)
 {
 	const struct config_key *best = NULL;
@@ -114,8 +115,9 @@ const struct config_key *config_find_near(const char *name)
 
 /* ---- the environment */
 
-/* What the variable was meant to set; NULL: it sets something, or is somebody
- * else's.  Of a short name nearly every other one is near. */
+/* The setting that a misspelt variable was meant for.  NULL: it is a setting,
+ * or looks like none.  The shorter the name, the fewer changes are allowed,
+ * because every short name is near to others. */
 static const struct config_key *find_meant(const char *variable)
 {
 	const struct config_key *key;
@@ -210,7 +212,7 @@ static int parse_number(const struct config_key *key, const char *text,
 	}
 }
 
-/* 64MB is not what it looks like, so it is not guessed. */
+/* 64MB looks like a size but is none: name the units instead of guessing. */
 static const char *units_of(const struct config_key *key, const char *text)
 {
 	uint64_t value;
@@ -221,7 +223,7 @@ static const char *units_of(const struct config_key *key, const char *text)
 	       key->kind == CONFIG_MS ? " (units are ms, s and min)" : "";
 }
 
-/* Of `key = value # comment` all after the sign comes here. */
+/* From a line `key = value # comment` all text after the = comes here. */
 static int config_refuse(const struct config_key *key, const char *text,
 			 enum config_source source, char *ret_reason,
 			 size_t reason_size)

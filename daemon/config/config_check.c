@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the table of settings cannot say of a value: how texts look, and what
- * goes with what.  Looks at nothing but the settings: neither files nor users
- * nor hosts, which come and go. */
+/* Checks that the table of settings cannot express: the form of texts, and
+ * which settings fit together.  Looks only at the settings, and not at files,
+ * users or hosts, because these may change at any time. */
 #include "daemon/config/config.h"
 
 #include "common/units.h"
@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* The largest page must fit, with another one on its way. */
+/* Room for two of the largest pages: one waits while the other is sent. */
 #define STORE_MIRRORED_BEHIND_MIN	(4u << 20)
 
 struct config_checkup {
@@ -46,7 +46,7 @@ static int config_check_watermarks(struct config_checkup *cu)
 			   note_of_other(cu, CONFIG_KEY_high_watermark));
 }
 
-/* What one pager cannot count is refused here, where it can be said. */
+/* Refuse here what the pager cannot count, because here it can be explained. */
 static int config_check_sizes(struct config_checkup *cu)
 {
 	const struct config *config = cu->config;
@@ -172,7 +172,7 @@ static int config_check_hosts(struct config_checkup *cu)
 	return err;
 }
 
-/* Half of them is a mistake, and must not mean none. */
+/* Setting only some of them is an error: it must not mean plain TCP. */
 static int config_check_tls(struct config_checkup *cu)
 {
 	const struct config *config = cu->config;
@@ -189,7 +189,7 @@ static int config_check_tls(struct config_checkup *cu)
 			   "tls_certificate" : "tls_key");
 }
 
-/* Users may come and go; but words without one mean nothing. */
+/* Only the form is checked: the users may be added later. */
 static int config_check_tls_users(struct config_checkup *cu)
 {
 	const char *words = cu->config->tls_users, *word;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Settings from the ini file, the environment and flags, and the sample file.
- * What a key may be is config.c, and what they may be together is
- * config_check.c. */
+/* Settings from the ini file, the environment and flags; and the sample file.
+ * config.c checks single values; config_check.c checks them together. */
 #include "daemon/config/config.h"
 
 #include "common/text_file.h"
@@ -13,16 +12,16 @@
 
 enum { HELP_COLUMNS = 74, FILE_BYTES_MAX = 1 << 20 };
 
-/* State of reading one file.  inih has no line numbers for its handler and
- * would silently join and cut lines, so the lines are counted and measured on
- * their way in. */
+/* The state of reading a file.  inih gives no line numbers to its handler, and
+ * joins or cuts lines silently.  So lines are counted and measured before inih
+ * gets them. */
 struct reading {
 	struct config *config;
 	const char *path;
 	FILE *stream;
 	int line;
-	int line_of[CONFIG_KEYS];	/* where a key was set; 0: not yet */
-	char *reason;			/* of the first error; "" before it */
+	int line_of[CONFIG_KEYS];	/* line that set a key; 0: none */
+	char *reason;			/* of the first error; "": none yet */
 	size_t reason_size;
 	int err;
 };
@@ -48,7 +47,7 @@ static void check_section(struct reading *r, const char *section, size_t length)
 	fail_line(r, text);
 }
 
-/* inih tells of a section with the first pair in it only. */
+/* inih reports a section only with its first key. */
 static void check_section_line(struct reading *r, const char *line)
 {
 	const char *end = strchr(line, ']');
@@ -71,7 +70,8 @@ static char *read_line(char *buf, int size, void *stream)
 		fail_line(r, "line too long, or it contains a NUL byte");
 		return NULL;
 	}
-	/* inih takes an indented line for more of the line above. */
+	/* inih would take an indented line as a continuation of the line
+	 * before. */
 	for (char *p = buf; *p == ' ' || *p == '\t';)
 		memmove(p, p + 1, strlen(p));
 	if (*buf != '\0' && *buf != '\n' && *buf != '#' && *buf != ';' &&
@@ -119,8 +119,8 @@ static int handle_pair(void *user, const char *section, const char *name,
 	return 1;
 }
 
-/* A file that was read: a reload must not wait for one, and inih takes only a
- * stream. */
+/* Parses a file that is in memory already: a reload must not wait for a slow
+ * file, and inih reads only streams. */
 static int parse(struct reading *r, struct text_file *file)
 {
 	int syntax;
@@ -176,19 +176,19 @@ static bool cut_end(char *text, const char *end)
 	return true;
 }
 
-/* The prefix of `cmake --install` need not be the configured one.  Sets the
- * prefix of the installation that this program is part of; false for another
- * program, or in a build folder. */
+/* The prefix of `cmake --install` may differ from the configured one.  Finds
+ * the prefix of the installation to which this program belongs.  Returns false
+ * for another program, or in a build folder. */
 static bool find_prefix(char *ret_prefix, size_t size)
 {
 	ssize_t length = readlink("/proc/self/exe", ret_prefix, size - 1);
 
 	ret_prefix[length < 0 ? 0 : length] = '\0';
-	cut_end(ret_prefix, " (deleted)");	/* by an upgrade */
+	cut_end(ret_prefix, " (deleted)");	/* an upgrade has replaced it */
 	return cut_end(ret_prefix, "/" MEMD_SBINDIR "/memd");
 }
 
-/* As cmake/install_text.cmake has it: /usr has /etc, /opt/x has /etc/opt/x. */
+/* As in cmake/install_text.cmake: /usr has /etc, /opt/x has /etc/opt/x. */
 const char *config_default_file(void)
 {
 	static const char file[] = MEMD_SYSCONFDIR "/memd/memd.conf";
@@ -259,7 +259,7 @@ static int load_flags(struct config *config, const struct config_origin *origin,
 	return 0;
 }
 
-/* Clients may be given "unix:/path"; the same variable may serve both. */
+/* Clients accept "unix:/path"; the same variable may be used for both. */
 static void strip_carrier(struct config *config)
 {
 	if (strncmp(config->socket, "unix:", 5) == 0)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Every setting of memd, once.  A row gives the field of struct config, the
- * flag (--pool-size), the environment variable (MEMD_POOL_SIZE), the key of
- * the configuration file (pool_size), the lines of `memd --help`, of the
- * sample file (`memd --dump-config`) and of `memctl config`.
+/* Every setting of memd.  One row gives the field of struct config, the flag
+ * (--pool-size), the environment variable (MEMD_POOL_SIZE), the key of the
+ * configuration file (pool_size), and the lines of `memd --help`, of the sample
+ * file (`memd --dump-config`) and of `memctl config`.
  *
  *   NUMBER(name, kind, default, least, most, when, help)
  *   TEXT(name, default, when, help)
  *   CHOICE(name, "a|b|c", default, when, help)
  *
- * kind: SIZE (bytes: 64M), COUNT, PERCENT, MS (time: 250ms, 10s), US (the
- * same in microseconds, a plain number), MODE (octal permission bits).
+ * kind: SIZE (bytes: 64M), COUNT, PERCENT, MS (time: 250ms, 10s), US (time in
+ * microseconds, a plain number), MODE (octal permission bits).
  * when: RELOAD (SIGHUP is enough) or RESTART.
  *
  * Included several times; no include guard. */
@@ -58,7 +58,7 @@ NUMBER(readahead, COUNT, "512", 0, 512, RESTART,
 NUMBER(staging_size, SIZE, "8M", 1 << 20, 1 << 28, RESTART,
        "Buffers for pages on their way in and out. 2 MiB pages need 8M.")
 
-/* ---- limits of clients; 0 is no limit where the bounds allow it */
+/* ---- limits of clients; 0 means no limit where 0 is allowed */
 NUMBER(max_sessions, COUNT, "1024", 1, 16384, RESTART,
        "Most programs connected at once.")
 NUMBER(uid_sessions, COUNT, "256", 1, 16384, RELOAD,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* memd(8), EXIT STATUS: those besides EXIT_SUCCESS and EXIT_FAILURE. */
+/* EXIT STATUS of memd(8), besides EXIT_SUCCESS and EXIT_FAILURE. */
 #ifndef MEMD_CONFIG_EXIT_STATUS_H
 #define MEMD_CONFIG_EXIT_STATUS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of memd: a flag for every setting, made from their table,
- * and a few of its own. */
+/* The command line of memd: one flag for each setting, made from their table,
+ * and a few more flags. */
 #ifndef MEMD_CONFIG_OPTIONS_H
 #define MEMD_CONFIG_OPTIONS_H
 
@@ -12,7 +12,7 @@ struct options {
 	bool must_dump;			/* --dump-config */
 };
 
-/* Exits by itself for --help, --version and for flags that do not exist. */
+/* Exits for --help, --version and unknown flags. */
 void options_parse(int argc, char **argv, struct options *ret_options);
 
 #endif

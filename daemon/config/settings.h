@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The settings in effect, and what the last reload said to them. */
+/* The settings in effect, and the result of the last reload. */
 #ifndef MEMD_CONFIG_SETTINGS_H
 #define MEMD_CONFIG_SETTINGS_H
 
@@ -7,15 +7,16 @@
 
 struct settings {
 	struct config config;		/* in effect */
-	struct config waiting;		/* the last one read: with what a
-					 * restart would change */
+	struct config waiting;		/* as last read; includes values that
+					 * need a restart */
 	const struct config_origin *origin;	/* to read it again */
-	char reload_error[CONFIG_REASON_BYTES];	/* of the last reload */
-	int64_t reload_refused_s;	/* since when all are, by the
-					 * calendar; 0: none is */
+	char reload_error[CONFIG_REASON_BYTES];	/* of the last reload; empty: it
+						 * succeeded */
+	int64_t reload_refused_s;	/* all reloads since this time(2) were
+					 * refused; 0: the last one was not */
 };
 
-/* Has it another value since, that a restart would take over? */
+/* Whether the key has a new value that a restart would put into effect. */
 static inline bool settings_is_waiting(const struct settings *st,
 				       const struct config_key *key)
 {
