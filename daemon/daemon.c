@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* At the start, when nobody else waits. */
+/* At the start no client waits. */
 enum { LOG_PATIENCE_MS = 200 };
 
 static void tell_started(const struct daemon *d)
@@ -34,7 +34,7 @@ static void tell_started(const struct daemon *d)
 		  d->engine.store->ops->name,
 		  config->file[0] != '\0' ? config->file : "none");
 	reload_warn(d, FINDING_STARTED);
-	/* Who waits for that may look at the log next. */
+	/* A program that waits for READY may read the log next. */
 	log_writer_flush(LOG_PATIENCE_MS);
 	notify_send_surely("READY=1\nSTATUS=Ready");
 }
@@ -98,8 +98,8 @@ static void prepare_process(void)
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
 	(void)sigaction(SIGPIPE, &ignore, NULL);
-	/* In the background of a terminal with `stty tostop` a line of the log
-	 * would stop memd. */
+	/* A background process would be stopped by writing to a terminal with
+	 * `stty tostop`. */
 	(void)sigaction(SIGTTOU, &ignore, NULL);
 	umask(0077);
 	system_raise_limits();

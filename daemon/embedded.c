@@ -29,8 +29,8 @@
 
 enum {
 	STACK_BYTES = 1024 * 1024,
-	LOOK_MS = 50,			/* between two looks at what has no
-					 * other way to tell */
+	LOOK_MS = 50,			/* between two looks for an event that
+					 * cannot wake us */
 };
 
 struct memd_engine {
@@ -40,22 +40,25 @@ struct memd_engine {
 	pthread_t thread;
 	sem_t started, ended;
 	int start_error;
-	char *reason;			/* the caller's, while it starts */
+	char *reason;			/* of the caller of the start;
+					 * borrowed */
 	size_t reason_size;
-	struct daemon *daemon;		/* the thread's */
-	char swap_file[CONFIG_TEXT_BYTES];	/* nobody named another */
+	struct daemon *daemon;		/* of the thread */
+	char swap_file[CONFIG_TEXT_BYTES];	/* our choice; empty: the
+						 * settings name one */
 };
 
 /* ---- the thread */
 
-/* Descriptors 0 to 2 are taken, so that nothing of ours gets them: an
- * assertion writes there.  2 stays what it is, for the log.  `keep`: and this
- * one; -1 where it is none of the others. */
+/* Give the thread its own table of descriptors, with 0 to 2 and `keep` only
+ * (-1: no `keep`).  0 to 2 stay open, so that no file of memd gets these
+ * numbers: an assertion writes to 2, and so does the log. */
 static int leave_table(int keep)
 {
 	unsigned after = keep < 0 ? 3 : (unsigned)keep + 1;
 
-	/* Where it is not allowed, a chroot() of the program is ours too. */
+	/* If this fails, a chroot() of the program applies to this thread,
+	 * too. */
 	(void)unshare(CLONE_FS);
 	if (close_range(after, ~0u, CLOSE_RANGE_UNSHARE) != 0 ||
 	    (keep > 3 && close_range(3, (unsigned)keep - 1, 0) != 0))
@@ -71,7 +74,8 @@ static int engine_begin(struct memd_engine *engine)
 {
 	int err;
 
-	/* The standard ones are for others; then it does without. */
+	/* Descriptors 0 to 2 are the standard ones, so they are no userfaultfd
+	 * of ours. */
 	if (engine->program.uffd < 3) {
 		engine->program.uffd = -1;
 		engine->program.install = NULL;
@@ -88,7 +92,8 @@ static int engine_begin(struct memd_engine *engine)
 	err = daemon_create(&engine->origin, &engine->config, &engine->program,
 			    &engine->daemon, engine->reason,
 			    engine->reason_size);
-	/* However the program ends, it leaves nothing. */
+	/* Remove its name now, so that nothing is left however the program
+	 * ends. */
 	if (engine->swap_file[0] != '\0')
 		(void)unlink(engine->swap_file);
 	return err == -ENOSYS ? -EPERM : err;
@@ -105,8 +110,8 @@ static void *engine_thread_main(void *arg)
 	engine->start_error = err;
 	sem_post(&engine->started);
 	if (err == 0) {
-		/* When the loop fails there is nobody to tell: faults time
-		 * out, and say so. */
+		/* If the loop fails, nobody can be told: faults time out and
+		 * report that. */
 		(void)!daemon_serve(engine->daemon);
 		while (!daemon_is_asked_to_stop(engine->daemon))
 			usleep(LOOK_MS * 1000);
@@ -125,7 +130,7 @@ static int fail(char *ret_reason, size_t reason_size, int err,
 	return err;
 }
 
-/* A name that nobody else will choose, nor know. */
+/* An abstract address that nobody else can guess. */
 static void choose_address(char *ret_address, size_t size)
 {
 	uint64_t number[2];
@@ -135,7 +140,8 @@ static void choose_address(char *ret_address, size_t size)
 		 (unsigned long long)number[0], (unsigned long long)number[1]);
 }
 
-/* Without a name of its own a swap file needs none. */
+/* A swap file without a name: unless the settings name one, choose a name,
+ * which is removed as soon as the file is open. */
 static void choose_swap_file(struct memd_engine *engine)
 {
 	const char *folder = secure_getenv("TMPDIR");
@@ -151,7 +157,7 @@ static void choose_swap_file(struct memd_engine *engine)
 	engine->origin.flag[CONFIG_KEY_swap_file] = engine->swap_file;
 }
 
-/* The file system that the chosen folder is on, if that is in memory. */
+/* The name of the file system of the chosen folder, if it is in memory. */
 static const char *find_memory_fs(const struct memd_engine *engine,
 				  char *ret_folder, size_t size)
 {
@@ -166,7 +172,8 @@ static const char *find_memory_fs(const struct memd_engine *engine,
 	       fs.f_type == RAMFS_MAGIC ? "ramfs" : NULL;
 }
 
-/* What is evicted would stay in memory.  Who names a file there means it. */
+/* Evicted pages would stay in memory.  If the settings name such a file, that
+ * is intended. */
 static int check_chosen_folder(const struct memd_engine *engine,
 			       char *ret_reason, size_t reason_size)
 {
@@ -185,7 +192,7 @@ static int check_chosen_folder(const struct memd_engine *engine,
 	return -EINVAL;
 }
 
-/* The name, and with it the folder, was our choice: say how to change it. */
+/* The reason contains a folder that we chose: say how to choose another one. */
 static void explain_swap_file(const struct memd_engine *engine, char *reason,
 			      size_t reason_size)
 {
@@ -210,7 +217,7 @@ static int configure(struct memd_engine *engine,
 	engine->origin.flag[CONFIG_KEY_socket] = address;
 	engine->origin.flag[CONFIG_KEY_log_level] = "error";
 	engine->origin.flag[CONFIG_KEY_admin_group] = "";
-	if (geteuid() == PEER_NOBODY)	/* itself */
+	if (geteuid() == PEER_NOBODY)	/* memd itself may be that user */
 		engine->origin.flag[CONFIG_KEY_allow_nobody] = "yes";
 	engine->origin.flag[CONFIG_KEY_stop_timeout] = "1s";
 	for (size_t i = 0; settings[i][0] != NULL; i++) {
@@ -274,7 +281,7 @@ EXPORT int memd_engine_start_in(const struct memd_engine_program *program,
 	sem_init(&engine->ended, 0, 0);
 	choose_address(address, sizeof(address));
 	err = configure(engine, settings, address, ret_reason, reason_size);
-	/* What it points to is borrowed, and there is no reload. */
+	/* The flags point to borrowed texts, and there is no reload. */
 	memset(engine->origin.flag, 0, sizeof(engine->origin.flag));
 	if (err == 0)
 		err = launch(engine, ret_reason, reason_size);
@@ -291,7 +298,7 @@ EXPORT int memd_engine_start_in(const struct memd_engine_program *program,
 
 /* ---- stopping */
 
-/* A connection, whoever makes it, makes the loop look at must_stop. */
+/* Connect to the loop, so that it looks at must_stop. */
 static void wake(const struct memd_engine *engine)
 {
 	int fd = listener_connect(&engine->config);
@@ -316,7 +323,7 @@ EXPORT void memd_engine_stop(struct memd_engine *engine)
 	if (engine == NULL)
 		return;
 	daemon_ask_to_stop(engine->daemon);
-	/* Where there is no descriptor for it, the tick sees it too. */
+	/* If there is no descriptor for this, the tick sees must_stop. */
 	do
 		wake(engine);
 	while (!has_ended(engine));

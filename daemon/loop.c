@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Looking around before sleeping, the tick, and signals. */
+/* Spinning before sleeping, the tick, and signals. */
 #include "daemon/loop.h"
 
 #include "common/clock.h"
@@ -17,22 +17,22 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-/* How long the loop's own descriptors may wait for a spin. */
+/* How long the sockets of the loop may wait for one spin. */
 enum { SPIN_NS = 20000 };
 
-/* ---- looking around */
+/* ---- spinning */
 
-/* Requests in mailboxes and completions in the ring are seen without a system
+/* Requests in mailboxes and completions in the ring are found without a system
  * call. */
 static bool look_around(struct daemon *d)
 {
 	bool was_in_flight = d->engine.store->in_flight != 0;
 	bool is_busy = mailboxes_poll(&d->serve) != 0;
 
-	/* What was asked for is on its way before the next look. */
+	/* Submit the I/O for these requests before looking further. */
 	if (is_busy)
 		turn_settle(d);
-	/* Nothing can be back that has only just gone. */
+	/* I/O that was submitted just now cannot be complete yet. */
 	if (!was_in_flight)
 		return is_busy && d->engine.store->in_flight == 0;
 	if (engine_reap(&d->engine) != 0) {
@@ -43,15 +43,15 @@ static bool look_around(struct daemon *d)
 	return is_busy;
 }
 
-/* Or is there nothing but what the loop sees? */
+/* Whether there is work that only spinning finds before the loop does. */
 static bool can_look_around(const struct daemon *d)
 {
 	return !LIST_EMPTY(&d->serve.mailboxes.awake) ||
 	       d->engine.store->in_flight != 0;
 }
 
-/* Look again instead of sleeping, for busy_poll after there was something; now
- * and then let the loop look at its sockets. */
+/* Look for work again and again instead of sleeping, until busy_poll after the
+ * last work.  Every SPIN_NS let the loop look at its sockets. */
 static void loop_spin(struct daemon *d)
 {
 	uint64_t start_ns = clock_now_ns(), now_ns;
@@ -94,7 +94,8 @@ static void describe_use(const struct daemon *d, char *line, size_t size)
 				   sizeof(pool)), d->stats.faults_per_s);
 }
 
-/* `systemctl reload` has only sent a signal, and cannot tell how it went. */
+/* `systemctl reload` only sends a signal, so the status shows a failed
+ * reload. */
 static void tell_status(struct daemon *d)
 {
 	char line[sizeof(d->status_line)];
@@ -110,7 +111,7 @@ static void tell_status(struct daemon *d)
 	notify_send("STATUS=%s", line);
 }
 
-/* About once a second. */
+/* Called about once a second. */
 static void keep_house(struct daemon *d)
 {
 	if (d->is_embedded && renewal_is_due(&d->renewal, &d->settings.config))
@@ -167,7 +168,7 @@ static void on_hup(evutil_socket_t number, short what, void *arg)
 
 /* ---- starting */
 
-/* A program's signals are its own. */
+/* An embedded memd does not handle the program's signals. */
 static bool is_event_wanted(const struct daemon *d, short what)
 {
 	return !d->is_embedded || (what & EV_SIGNAL) == 0;
@@ -208,7 +209,7 @@ int loop_start_tick(struct daemon *d)
 	uint64_t period_us = 1000000;
 	struct timeval period;
 
-	/* 0: no watchdog asked for; errors are as good as that. */
+	/* 0: no watchdog is wanted; an error means the same. */
 	if (d->is_embedded || sd_watchdog_enabled(0, &d->watchdog_us) <= 0)
 		d->watchdog_us = 0;
 	if (d->watchdog_us != 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the loop does by itself: it looks around once more before it sleeps,
- * ticks once a second, and hears signals. */
+/* What the loop does besides the events of the rooms: it looks for work once
+ * more before it sleeps (spin), ticks once a second, and handles signals. */
 #ifndef MEMD_DAEMON_LOOP_H
 #define MEMD_DAEMON_LOOP_H
 
@@ -8,13 +8,13 @@
 
 struct daemon;
 
-/* When there is a base for events.  0 or -EINVAL. */
+/* Call when d->base exists.  Returns 0 or -EINVAL. */
 int loop_init(struct daemon *d) MUST_CHECK;
 
-/* From now on signals come to the loop.  0 or -ENOMEM. */
+/* Handle signals in the loop from now on.  Returns 0 or -ENOMEM. */
 int loop_catch_signals(struct daemon *d) MUST_CHECK;
 
-/* Start ticking.  0 or -ENOMEM. */
+/* Start the tick.  Returns 0 or -ENOMEM. */
 int loop_start_tick(struct daemon *d) MUST_CHECK;
 
 #endif

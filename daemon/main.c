@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* memd: what to do, from the command line. */
+/* The program memd: decides from the command line what to do. */
 #include "daemon/admin/check.h"
 #include "daemon/daemon.h"
 #include "daemon/keeper/keeper.h"
@@ -16,7 +16,7 @@ int main(int argc, char **argv)
 	struct config config;
 	char reason[CONFIG_REASON_BYTES];
 
-	/* memd starts this itself: see keeper.h. */
+	/* memd starts itself with this flag: see keeper.h. */
 	if (argc == 2 && strcmp(argv[1], KEEPER_FLAG) == 0)
 		return keeper_process_run(STDIN_FILENO);
 	punch_helper_main(argc, argv);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The whole daemon: every room once.  Only the files of this folder know it;
- * each room is given what it needs when it is set up (start.c).
+/* The whole daemon: the state of every room.  Only the files of this folder
+ * include this; start.c gives each room pointers to the rooms that it needs.
  *
- * The loop is libevent's, with priorities: paging first, then newcomers and
- * administration, then background work. */
+ * The event loop is libevent's and has two priorities: background work comes
+ * after everything else (PRIORITY_… in conn.h). */
 #ifndef MEMD_DAEMON_PARTS_H
 #define MEMD_DAEMON_PARTS_H
 
@@ -23,23 +23,25 @@
 
 struct daemon {
 	struct settings settings;
-	bool is_embedded;		/* the thread of a program: see
+	bool is_embedded;		/* runs on a thread of a program:
 					 * memd_engine.h */
-	struct memd_engine_program program;	/* install NULL: none */
-	_Atomic uint32_t must_stop;	/* embedded: set by others */
-	struct renewal renewal;		/* embedded */
-	uint64_t certificates_said_ns;	/* looked at for the log */
+	struct memd_engine_program program;	/* install NULL: memd is a
+						 * process */
+	_Atomic uint32_t must_stop;	/* embedded: set by another thread */
+	struct renewal renewal;		/* embedded only */
+	uint64_t certificates_said_ns;	/* when their findings were last
+					 * logged */
 
 	struct event_base *base;
 	struct event turn, tick;
-	struct deferred deferred;	/* for the turn */
-	struct deferred_work bury;	/* DEAD connections */
+	struct deferred deferred;	/* work for the next turn */
+	struct deferred_work bury;	/* frees DEAD connections */
 	struct event on_term, on_int, on_hup;
 	bool is_stopping;
 	bool is_hurried;
 	uint64_t stop_by_ns;
 	uint64_t watchdog_us;
-	char status_line[256];		/* last told to systemd */
+	char status_line[256];		/* as last sent to systemd */
 
 	struct stats stats;
 	struct engine engine;

@@ -19,15 +19,16 @@
 
 enum { KEYS_BYTES = 512 };
 
-enum { START_PATIENCE_MS = 1000 };	/* for each name to be known */
+enum { START_PATIENCE_MS = 1000 };	/* wait this long for each name */
 
-/* Once programs are served, nobody may wait. */
+/* At the start memd may wait for names.  Once programs are served, it may
+ * not. */
 static unsigned patience_of(const struct daemon *d)
 {
 	return d->base == NULL ? START_PATIENCE_MS : 0;
 }
 
-/* A program's stderr is its own. */
+/* An embedded memd does not log to the program's stderr. */
 void reload_warn(const struct daemon *d, enum finding_moment moment)
 {
 	const struct config *config = &d->settings.config;
@@ -43,7 +44,7 @@ void reload_warn(const struct daemon *d, enum finding_moment moment)
 	findings_ask(&ask);
 }
 
-/* A program's administrators are those of /etc/group: no threads for that. */
+/* An embedded memd looks only in /etc/group, to need no threads. */
 static int find_admin_group(struct daemon *d, unsigned patience_ms)
 {
 	const char *group = d->settings.config.admin_group;
@@ -84,7 +85,7 @@ void reload_apply(struct daemon *d)
 	reload_warn(d, FINDING_SETTINGS);
 }
 
-/* Append a key's name to a list that is for people. */
+/* Append the name of a key to a list for the log. */
 static void list_key(char *list, size_t size, const struct config_key *key)
 {
 	size_t used = strlen(list);
@@ -93,7 +94,7 @@ static void list_key(char *list, size_t size, const struct config_key *key)
 		 key->name);
 }
 
-/* What can be changed goes into `next`, which has what holds now. */
+/* Copy reloadable values to `next`, which has the present values. */
 static void merge(struct config *next, const struct config *config,
 		  char changed[KEYS_BYTES], char restart[KEYS_BYTES])
 {
@@ -112,7 +113,7 @@ static void merge(struct config *next, const struct config *config,
 	memcpy(next->file, config->file, sizeof(next->file));
 }
 
-/* Returns 0, or -errno with d->settings.reload_error. */
+/* Returns 0, or -errno with a reason in d->settings.reload_error. */
 static int load_certificates(struct daemon *d, const struct config *config,
 			     struct channel_context **ret_listening,
 			     struct channel_context **ret_store)
@@ -163,9 +164,9 @@ static void use_certificates(struct daemon *d,
 	say_certificates(d);
 }
 
-/* All of it, or nothing: settings and certificates that do not belong together
+/* Use all of it or nothing: settings and certificates that do not fit together
  * must not be in use, nor settings that `memctl config` does not show.  Returns
- * 0, or -errno with d->settings.reload_error. */
+ * 0, or -errno with a reason in d->settings.reload_error. */
 static int take_over(struct daemon *d)
 {
 	char changed[KEYS_BYTES] = "", restart[KEYS_BYTES] = "";
@@ -202,7 +203,7 @@ static void note_refusal(struct daemon *d)
 	if (d->settings.reload_refused_s == 0)
 		d->settings.reload_refused_s = time(NULL);
 	d->stats.reload_errors++;
-	/* A program's stderr is its own. */
+	/* An embedded memd does not log to the program's stderr. */
 	if (d->is_embedded)
 		return;
 	log_event(LOG_LEVEL_ERROR, "reload-refused", "reason=\"%s\" kept="

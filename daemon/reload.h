@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* SIGHUP: read the configuration again, all of it or nothing. */
+/* SIGHUP: read the configuration and the certificates again, and use all of it
+ * or nothing. */
 #ifndef MEMD_DAEMON_RELOAD_H
 #define MEMD_DAEMON_RELOAD_H
 
@@ -9,20 +10,20 @@ struct daemon;
 
 void reload_config(struct daemon *d);
 
-/* Read only the certificates again, with the settings as they are. */
+/* Read only the certificates again, with the present settings. */
 void reload_certificates(struct daemon *d);
 
-/* Say in the log, once a day, how long certificates are good for. */
+/* Log once a day how long the certificates are valid. */
 void reload_say_certificates(struct daemon *d);
 
-/* Make settings that live outside struct config follow it. */
+/* Apply settings that also live outside struct config: the log level, the group
+ * of administrators.  Logs findings. */
 void reload_apply(struct daemon *d);
 
-/* Look for the group of administrators, as long as it is not known whether
- * there is one. */
+/* Ask again for the group of administrators, if the answer is still awaited. */
 void reload_find_admins(struct daemon *d);
 
-/* Log what may be wrong with the machine and the settings. */
+/* Log the findings of this moment.  An embedded memd logs none. */
 void reload_warn(const struct daemon *d, enum finding_moment moment);
 
 #endif

@@ -5,8 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* A file that is not there now, perhaps because the program is elsewhere than
- * it was, is as it was. */
+/* A missing file counts as unchanged: the program may be in another chroot. */
 static void look(const char *path, struct renewal_file *file)
 {
 	struct stat st;
@@ -38,8 +37,8 @@ void renewal_init(struct renewal *r, const struct config *config)
 	look_at_all(r, config);
 }
 
-/* A certificate without its key yet is refused, and tried again when the key is
- * there: that is another change. */
+/* If the certificate is replaced before its key, the reload is refused.  The
+ * new key is another change, so the reload is tried again then. */
 bool renewal_is_due(struct renewal *r, const struct config *config)
 {
 	struct renewal now;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* New certificates for the engine inside of a program, which gets no signal to
- * reload: it looks itself whether its files were replaced. */
+/* New certificates for an embedded memd.  It gets no signal to reload, so it
+ * checks whether its files have been replaced. */
 #ifndef MEMD_DAEMON_RENEWAL_H
 #define MEMD_DAEMON_RENEWAL_H
 
@@ -12,7 +12,8 @@ struct config;
 
 enum { RENEWAL_FILES = 4 };
 
-/* The files as they were when they were last read, or tried to be. */
+/* The identity of the files when they were last read, or when that was
+ * tried. */
 struct renewal {
 	struct renewal_file {
 		dev_t dev;
@@ -22,10 +23,10 @@ struct renewal {
 	} file[RENEWAL_FILES];
 };
 
-/* Before they are read for the first time. */
+/* Call before the files are read for the first time. */
 void renewal_init(struct renewal *r, const struct config *config);
 
-/* Once a second: is any of them another file than it was? */
+/* Call once a second: has any of the files been replaced? */
 bool renewal_is_due(struct renewal *r, const struct config *config);
 
 #endif

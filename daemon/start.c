@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Every room is made, and told of those that it needs; and taken down. */
+/* Makes all rooms, gives them pointers to each other, and takes them down. */
 #include "daemon/start.h"
 
 #include "common/clock.h"
@@ -22,7 +22,7 @@
 #include <signal.h>
 #include <string.h>
 
-/* ---- what the engine asks */
+/* ---- hooks of the engine */
 
 static void hook_settle(void *ctx)
 {
@@ -32,7 +32,7 @@ static void hook_settle(void *ctx)
 	turn_settle(d);
 }
 
-/* SIGTERM or SIGINT before there is a loop to tell. */
+/* SIGTERM or SIGINT that came before the loop can handle signals. */
 static volatile sig_atomic_t stop_signal;
 
 static void note_stop_signal(int number)
@@ -54,7 +54,7 @@ static const struct engine_hooks engine_hooks = {
 	.settle = hook_settle,
 };
 
-/* ---- what is told of guests */
+/* ---- hooks for guests */
 
 static void on_segment_gone(void *ctx, segment_id segment)
 {
@@ -69,13 +69,13 @@ static const struct serve_hooks serve_hooks = {
 	.segment_gone = on_segment_gone,
 };
 
-/* ---- what connections want */
+/* ---- operations for connections */
 
 static void on_conns_settle(void *ctx)
 {
 	struct daemon *d = ctx;
 
-	/* An embedded one is told by a knock at its socket. */
+	/* An embedded memd is woken by a connection when it has to stop. */
 	if (atomic_load(&d->must_stop) != 0 && !d->is_stopping)
 		stop_begin(d, "none");
 	turn_settle(d);
@@ -118,7 +118,7 @@ static const struct conns_ops conns_ops = {
 	.descriptors = conns_descriptors,
 };
 
-/* ---- starting: what has no name in the outside world */
+/* ---- starting: rooms that are invisible from outside */
 
 static int make_base(struct daemon *d)
 {
@@ -130,8 +130,9 @@ static int make_base(struct daemon *d)
 								    0;
 }
 
-/* While it starts memd ends at once, but for the swap file, which takes long
- * to make and must not be left half made.  To reload is too early. */
+/* While memd starts, SIGTERM and SIGINT end it at once.  Exception: making the
+ * swap file takes long, and must not leave a half-made file, so it is cancelled
+ * in an orderly way.  SIGHUP is ignored: it is too early for a reload. */
 static void await_signals(const struct daemon *d)
 {
 	struct sigaction hold = { .sa_handler = SIG_IGN };
@@ -310,9 +311,9 @@ static int init_keeper(struct daemon *d, char *reason, size_t size)
 	return err;
 }
 
-/* ---- starting: what has */
+/* ---- starting: rooms that are visible from outside */
 
-/* With fewer it could start, and then let nobody in. */
+/* With fewer descriptors memd could start, but accept no connections. */
 static int check_descriptors(const struct daemon *d, char *reason, size_t size)
 {
 	return d->is_embedded ? 0 :
@@ -359,12 +360,12 @@ const char *start_stopped_by(void)
 	return stop_signal == SIGINT ? "SIGINT" : "SIGTERM";
 }
 
-/* After the loop: nobody is served any more. */
+/* Call after the loop has ended. */
 void start_undo(struct daemon *d)
 {
 	tcp_opening_end(&d->tcp_opening);
 	server_stop_listening(&d->server);
-	/* Hurried, some may be left. */
+	/* After a hurried stop, DEAD connections may be left. */
 	while (server_bury(&d->server))
 		;
 	guests_fini(&d->guests);

@@ -7,14 +7,14 @@
 
 struct daemon;
 
-/* Make everything, up to the sockets.  `d` knows its settings and its program.
- * 0, or -errno with a line in ret_reason; -ECANCELED: a signal asked for the
- * end.  On failure, too, start_undo() is due. */
+/* Make all rooms, and open the sockets last.  `d` has its settings and its
+ * program.  Returns 0, or -errno with a line in ret_reason; -ECANCELED: a
+ * signal asked memd to stop.  start_undo() is needed in all cases. */
 int start_all(struct daemon *d, char *ret_reason, size_t reason_size)
 	MUST_CHECK;
 void start_undo(struct daemon *d);
 
-/* The signal of -ECANCELED. */
+/* The name of the signal, after -ECANCELED. */
 const char *start_stopped_by(void);
 
 #endif

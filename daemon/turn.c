@@ -25,8 +25,8 @@ void turn_settle(struct daemon *d)
 		turn_ask(d);
 }
 
-/* Segments whose data files are kept locked will not go, and are not waited
- * for. */
+/* Segments whose data files are kept locked do not go, so memd does not wait
+ * for them. */
 static void end_if_idle(struct daemon *d)
 {
 	bool is_empty = d->serve.sessions.count == 0 &&
@@ -53,8 +53,8 @@ static void turn_run(struct daemon *d)
 
 	deferred_run(&d->deferred);
 	let_out(d);
-	/* With event_active() nothing else would come between two turns, not
-	 * even a look at the sockets. */
+	/* With event_active() the next turn would come before anything else,
+	 * even before a look at the sockets. */
 	if (!deferred_is_empty(&d->deferred))
 		(void)event_add(&d->turn, &at_once);
 	if (d->is_stopping)

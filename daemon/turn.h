@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The turn.  What must not happen inside a callback of the pager, or while a
- * connection's own callback runs (freeing it, above all), waits for it: an
- * event of the first priority that runs once after the callbacks that are ready
- * now.  Every other callback ends with turn_settle(). */
+/* The turn: an event of the first priority that runs once, after the callbacks
+ * that are ready now.  It does work that must not be done inside a pager
+ * callback or a connection's own callback, such as freeing the connection.
+ * Event callbacks that may have queued something end with turn_settle(). */
 #ifndef MEMD_DAEMON_TURN_H
 #define MEMD_DAEMON_TURN_H
 
@@ -10,16 +10,17 @@
 
 struct daemon;
 
-/* Before anything can be deferred. */
+/* Call before any work is deferred. */
 void turn_init_work(struct daemon *d);
 
-/* When there is a base for events.  0 or -EINVAL. */
+/* Call when d->base exists.  Returns 0 or -EINVAL. */
 int turn_init(struct daemon *d) MUST_CHECK;
 
-/* Let out what has been queued: replies, I/O; ask for the turn if there is
- * something for it. */
+/* Send queued replies and submit queued I/O.  Ask for a turn if work is
+ * deferred. */
 void turn_settle(struct daemon *d);
 
+/* Have the turn run soon. */
 void turn_ask(struct daemon *d);
 
 #endif
