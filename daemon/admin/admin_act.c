@@ -71,8 +71,8 @@ void handle_replay(void *room, struct conn *c, uint64_t id,
 			   request->n_range, c, id);
 	if (err != 0)
 		conn_send_error(c, id, err, err == -EBUSY ?
-				"as many replays are under way as may be; try "
-				"again later" : "no memory");
+				"too many replays are in progress; try again "
+				"later" : "no memory");
 }
 
 /* ---- limits */
@@ -282,5 +282,6 @@ void handle_guest_drop(void *room, struct conn *c, uint64_t id,
 		  (unsigned long long)guest_page_count(guest));
 	err = guests_drop(guest, c, id);
 	if (err != 0)
-		conn_send_error(c, id, err, "too much is under way; try again");
+		conn_send_error(c, id, err, "too many requests wait; try "
+				"again");
 }

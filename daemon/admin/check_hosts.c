@@ -21,7 +21,7 @@
 
 /* ---- the address */
 
-/* Wait for the result of a look-up. patience_ms -1: until it ends. */
+/* Wait for the result of a look-up.  patience_ms -1: until it ends. */
 static int check_hosts_await(struct remote_lookup *lk, int patience_ms,
 			     struct addrinfo **ret_all)
 {
@@ -175,7 +175,7 @@ static void check_hosts_reach(struct findings_ask *ask,
 	}
 	err = check_hosts_connect_any(ra->all, until_ns);
 	if (err != 0)
-		finding_warn(ask, "nobody answers at %s: %s\nstart a memd "
+		finding_warn(ask, "no answer from %s: %s\nstart a memd "
 			     "there with listen_tcp, and let firewalls pass "
 			     "its port", ra->text, strerror(-err));
 	else
@@ -201,8 +201,8 @@ static void check_hosts_meet(struct findings_ask *ask, const char *address,
 	if (err == 0)
 		swapstore_destroy(store);
 	if (err == 0 || err == -EDQUOT || err == -ENOSPC || err == -ENOMEM)
-		finding_ok(ask, "%s and we believe each other's certificates",
-			   address);
+		finding_ok(ask, "%s and this memd accept each other's "
+			   "certificates", address);
 	else
 		finding_say(ask, err == -EACCES ? FINDING_FAIL : FINDING_WARN,
 			    "%s", reason);

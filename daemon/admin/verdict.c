@@ -67,7 +67,7 @@ static void judge_remote(const struct swapstore *store, struct verdict *v)
 
 	store_remote_status_get(store, &rs);
 	if (!rs.is_up)
-		judge_away(&rs, "programs wait that need a page from there", v);
+		judge_away(&rs, "programs that need a page from it wait", v);
 	judge_forgotten(&rs, rs.lost_slots, v);
 }
 
@@ -83,9 +83,9 @@ static void judge_mirrored(const struct swapstore *mirror, unsigned c,
 	is_other_enough = ms.is_up[1 - c] && ms.slots[1 - c] == ms.slot_count;
 	if (!rs.is_up)
 		judge_away(&rs, is_other_enough ?
-			   "the other one has the pages alone" :
-			   "programs wait that need a page that only this one "
-			   "has", v);
+			   "only the other memd has the pages now" :
+			   "programs that need a page that only this one has "
+			   "wait", v);
 	else if (ms.slots[c] != ms.slot_count)
 		add(v, VERDICT_WARN, "the memd at %s is being filled: %llu of "
 		    "%llu pages; do not stop the other one meanwhile",
@@ -179,8 +179,9 @@ static void judge_clients(const struct admin *ad, struct verdict *v)
 		    ULL(ad->stats->segments_spoiled));
 	if (backing_stuck_count(ad->engine->backing) != 0)
 		add(v, VERDICT_DEGRADED, "%u data files are kept locked by "
-		    "clients, and their frames with them: see the log for "
-		    "whom to end", backing_stuck_count(ad->engine->backing));
+		    "clients, and their frames with them: the log says "
+		    "which programs to end",
+		    backing_stuck_count(ad->engine->backing));
 	if (ad->server->is_paused)
 		add(v, VERDICT_DEGRADED, "no descriptor is left for new "
 		    "connections: " CURE_DESCRIPTORS);

@@ -61,8 +61,8 @@ static void watch_keeper(struct watch *w)
 	else if (result < 0)
 		log_event(LOG_LEVEL_ERROR, "keeper-missing",
 			  "error=\"%s\" reason=\"if memd is killed now, "
-			  "programs that end later may leave zeros to those "
-			  "who share a segment with them\"",
+			  "programs that end later may leave zeros in the "
+			  "segments that they share\"",
 			  strerror(-result));
 }
 

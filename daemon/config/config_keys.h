@@ -27,15 +27,15 @@ TEXT(admin_group, "memd", RELOAD,
      "user memd runs as; empty: nobody else.")
 CHOICE(allow_nobody, "no|yes", "no", RELOAD,
        "Serve uid 65534, which also stands for every user that this user "
-       "namespace does not know. A memd that runs as nobody serves nobody "
-       "where it stands for one user.")
+       "namespace does not know. A memd that runs as nobody serves this uid "
+       "if it stands for one user only.")
 
 /* ---- memory */
 NUMBER(pool_size, SIZE, "256M", 1 << 20, 1ll << 43, RESTART,
        "Memory for the pages that are in use now, of all clients together.")
 TEXT(swap_file, "/var/lib/memd/swap", RESTART,
-     "File for the pages that are not; made when missing, removed at the "
-     "end.")
+     "File for the pages that are not in the pool; made when missing, removed "
+     "at the end.")
 NUMBER(swap_size, SIZE, "1G", 1 << 20, 1ll << 43, RESTART,
        "Size of the swap file. Clients can have pool_size + swap_size bytes "
        "of memory in all, less an eighth of pool_size that is kept free.")
@@ -46,9 +46,9 @@ CHOICE(store, "auto|uring|sync|mem|remote", "auto", RESTART,
 TEXT(store_address, "", RESTART,
      "The other memd for store = remote: HOST:PORT, [IPV6]:PORT.")
 TEXT(store_mirror, "", RESTART,
-     "A second one that keeps every page too; empty: none.")
+     "A second memd that keeps every page too; empty: none.")
 NUMBER(write_behind, SIZE, "16M", 1 << 20, 1 << 30, RESTART,
-       "Pages on their way to the other memd, which nobody waits for.")
+       "Most bytes of evicted pages on their way to the other memd.")
 NUMBER(low_watermark, PERCENT, "2", 1, 50, RESTART,
        "Start evicting in the background when less of the pool is free.")
 NUMBER(high_watermark, PERCENT, "5", 1, 60, RESTART,
@@ -96,17 +96,19 @@ NUMBER(stop_timeout, MS, "10s", 0, 600000, RELOAD,
 
 /* ---- other hosts */
 TEXT(listen_tcp, "", RESTART,
-     "Where other hosts connect whose programs use memory here: HOST:PORT, "
-     "[IPV6]:PORT, :PORT (all addresses); empty: nowhere.")
+     "Where other hosts connect to keep pages here: HOST:PORT, [IPV6]:PORT, "
+     ":PORT (all addresses); empty: nowhere.")
 CHOICE(insecure_tcp, "no|yes", "no", RESTART,
-       "Without certificates, listen on, or connect to, other addresses than "
-       "loopback too: whoever reads along sees all, and may be anybody.")
+       "Without certificates, listen on and connect to other addresses than "
+       "loopback, too: anybody on the network path can read and change all "
+       "bytes.")
 TEXT(tls_ca, "", RELOAD,
-     "Certificates (PEM) of those whose signature is believed; with "
+     "Certificates (PEM) of the authorities that memd trusts; with "
      "tls_certificate and tls_key, connections to and from other hosts are "
      "TLS 1.3, both ends with a certificate. Empty: plain TCP.")
 TEXT(tls_certificate, "", RELOAD, "Our own certificate (PEM).")
-TEXT(tls_key, "", RELOAD, "Its key (PEM), which only memd may read.")
+TEXT(tls_key, "", RELOAD,
+     "The key of our certificate (PEM); only memd should be able to read it.")
 TEXT(tls_crl, "", RELOAD,
      "Certificates (PEM) that are revoked; empty: none.")
 TEXT(tls_users, "", RELOAD,

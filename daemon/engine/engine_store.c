@@ -40,7 +40,7 @@ static int make_file_store(struct engine *e, const struct config *config,
 	if (err != 0)
 		snprintf(ret_reason, reason_size, "store: sync: %s%s",
 			 strerror(-err), err == -EAGAIN ?
-				"; there is no thread to be had: " CURE_TASKS :
+				"; no thread can be started: " CURE_TASKS :
 				"");
 	return err;
 }

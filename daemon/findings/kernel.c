@@ -69,7 +69,7 @@ void finding_userfaultfd(struct findings_ask *ask)
 	if (err == 0)
 		finding_ok(ask, "memd can use it (it needs user mode only)");
 	else if (err == -EAGAIN)
-		finding_fail(ask, "there is no helper process to be had: %s\n"
+		finding_fail(ask, "no helper process can be started: %s\n"
 			     CURE_TASKS, strerror(-err));
 	else
 		finding_fail(ask, "%s\n%s", strerror(-err),

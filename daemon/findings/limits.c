@@ -139,16 +139,16 @@ void finding_tasks(struct findings_ask *ask)
 void finding_io_refused(struct findings_ask *ask)
 {
 	if (ask->io_refused != 0)
-		finding_warn(ask, "%llu reads and writes had to be waited for, "
-			     "as the kernel had no thread for them\n"
+		finding_warn(ask, "memd had to wait for %llu reads and writes, "
+			     "because the kernel had no thread for them\n"
 			     CURE_TASKS, ULL(ask->io_refused));
 }
 
 void finding_missing_helpers(struct findings_ask *ask)
 {
 	if (ask->missing_helpers != 0)
-		finding_warn(ask, "%u helper processes are missing, and cannot "
-			     "be made: memd goes on trying\n" CURE_TASKS,
+		finding_warn(ask, "%u helper processes are missing and cannot "
+			     "be started: memd tries again\n" CURE_TASKS,
 			     ask->missing_helpers);
 }
 

@@ -228,6 +228,6 @@ void handle_store_close(void *room, struct conn *c, uint64_t id,
 	}
 	err = guests_close(c->session->guest, id);
 	if (err != 0)
-		conn_send_error(c, id, err, "StoreClose: too much is under "
-				"way; try again");
+		conn_send_error(c, id, err, "StoreClose: too many requests "
+				"wait; try again");
 }

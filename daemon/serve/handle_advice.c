@@ -147,9 +147,9 @@ void handle_pin(void *room, struct conn *c, uint64_t id,
 	if (a == NULL)
 		return;
 	if (a->is_read_only && !may_write(c, a->segment)) {
-		conn_send_error(c, id, -EACCES, "pins are for those who may "
-				"write: segment \"%s\" belongs to uid %u, gid "
-				"%u with mode %04o", a->segment->name,
+		conn_send_error(c, id, -EACCES, "only users who may write to a "
+				"segment may pin it: \"%s\" belongs to uid %u, "
+				"gid %u with mode %04o", a->segment->name,
 				a->segment->uid, a->segment->gid,
 				a->segment->mode);
 		return;

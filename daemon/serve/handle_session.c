@@ -73,9 +73,9 @@ static bool check_room(struct serve *sv, struct conn *c, uint64_t id,
 	char text[256];
 
 	if (!is_admin && are_too_many_hosts(sv, &c->peer)) {
-		refuse_hello(c, id, -EAGAIN, "as many programs of other hosts "
-			     "are connected as half of max_sessions allows; "
-			     "try again later");
+		refuse_hello(c, id, -EAGAIN, "programs of other hosts have "
+			     "half of max_sessions, which is all they may "
+			     "have; try again later");
 		return false;
 	}
 	if (sv->sessions.count >= most + (is_admin ? ADMIN_RESERVE : 0)) {
@@ -349,12 +349,12 @@ static const char *explain_copies(int error)
 		return "not all descriptors came with Userfaultfd; memd may "
 		       "have none left (LimitNOFILE)";
 	case -EBADF:
-		return "what came with Userfaultfd is no userfaultfd that is "
-		       "ready and non-blocking";
+		return "a descriptor that came with Userfaultfd is not a "
+		       "userfaultfd that is ready and non-blocking";
 	case -EDQUOT:
 		return "too many programs of this user have memory mapped "
 		       "although their sessions have ended, or have sent "
-		       "what is no userfaultfd; end them";
+		       "descriptors that are no userfaultfds; end them";
 	default:
 		return "no memory for a copy of a userfaultfd";
 	}

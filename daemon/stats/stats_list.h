@@ -30,7 +30,7 @@ STAT(bytes_out, "bytes", "Bytes sent")
 STAT(sends, "", "System calls that sent them")
 STAT(faults_asked, "pages", "Pages asked for by Fault messages")
 STAT(faults_refused, "pages",
-     "Of these refused: too many at once, or not theirs")
+     "Of these refused: too many at once, or page not attached")
 STAT(pages_mapped, "pages",
      "Pages mapped where they were touched (embedded memd)")
 STAT(faults_minor, "", "Faults that clients served alone")
@@ -59,7 +59,7 @@ STAT(tls_refused, "", "Of these in the TLS handshake")
 STAT(reloads, "", "Configurations reloaded")
 STAT(reload_errors, "", "Configurations refused at a reload")
 STAT(helpers_renewed, "",
-     "Helper processes made in the place of ones that had ended")
+     "Helper processes started in place of ones that had ended")
 STAT(log_dropped, "", "Lines of the log dropped because nobody read it")
 
 PAGER(frame_count, GAUGE, "pages", "Frames of the pool")

@@ -427,7 +427,7 @@ static void check_asks_for_the_remote_store(void **state)
 	snprintf(mirror_flag, sizeof(mirror_flag), "--store-mirror=%s", down);
 	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 0);
 	expect_line("ok    store: ", up, " accepts connections\n");
-	expect_line("warn  store: nobody answers at ", down,
+	expect_line("warn  store: no answer from ", down,
 		    ": Connection refused; start a memd there");
 	assert_null(strstr(output, "none"));
 	assert_null(strstr(output, "swap file"));

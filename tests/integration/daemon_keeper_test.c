@@ -483,7 +483,7 @@ static void something_else_is_not_closed(void **state)
 		int fd = client_open_bare(&tm);
 
 		assert_true(client_try_send_fds(fd, T(USERFAULTFD), &null, 1));
-		client_expect_error(fd, 0, EBADF, "is no userfaultfd");
+		client_expect_error(fd, 0, EBADF, "is not a userfaultfd");
 		client_expect_end(fd);
 		close(fd);
 	}

@@ -570,7 +570,7 @@ static void a_memd_says_why_it_was_refused(void **state)
 	snprintf(address, sizeof(address), "--store-address=localhost:%u",
 		 store_port(&s.tm));
 	(void)testmemd_run(flags, output, sizeof(output));
-	assert_non_null(strstr(output, "believe each other's certificates"));
+	assert_non_null(strstr(output, "accept each other's certificates"));
 	assert_int_equal(client_counter(s.admin, "guests_opened"), 1);
 	while (client_counter(s.admin, "guests") != 0)
 		usleep(1000);
