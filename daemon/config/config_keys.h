@@ -134,7 +134,7 @@ NUMBER(guest_keep, MS, "600s", 0, 86400000, RELOAD,
 NUMBER(io_threads, COUNT, "4", 1, 64, RESTART,
        "Threads of store = sync.")
 NUMBER(queue_depth, COUNT, "128", 8, 4096, RESTART,
-       "Requests under way at once of store = uring.")
+       "Most requests in progress at once with store = uring or remote.")
 NUMBER(busy_poll, US, "100", 0, 10000, RELOAD,
        "After a fault, or a read from another host, look for the next one this "
        "many microseconds before sleeping; never while idle.")
