@@ -112,7 +112,7 @@ static void tell_status(struct daemon *d)
 }
 
 /* Called about once a second. */
-static void keep_house(struct daemon *d)
+static void tick_each_second(struct daemon *d)
 {
 	if (d->is_embedded && renewal_is_due(&d->renewal, &d->settings.config))
 		reload_certificates(d);
@@ -130,7 +130,7 @@ static void loop_tick(struct daemon *d)
 	if (atomic_load(&d->must_stop) != 0 && !d->is_stopping)
 		stop_begin(d, "none");
 	if (watch_tick(&d->admin.watch))
-		keep_house(d);
+		tick_each_second(d);
 	serve_tick(&d->serve);
 	if (!d->is_stopping)
 		tell_status(d);

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 /* A missing file counts as unchanged: the program may be in another chroot. */
-static void look(const char *path, struct renewal_file *file)
+static void note_file_identity(const char *path, struct renewal_file *file)
 {
 	struct stat st;
 
@@ -20,7 +20,7 @@ static void look(const char *path, struct renewal_file *file)
 	file->changed = st.st_ctim;
 }
 
-static void look_at_all(struct renewal *r, const struct config *config)
+static void note_file_identities(struct renewal *r, const struct config *config)
 {
 	const char *const path[RENEWAL_FILES] = {
 		config->tls_ca, config->tls_certificate, config->tls_key,
@@ -28,13 +28,13 @@ static void look_at_all(struct renewal *r, const struct config *config)
 	};
 
 	for (size_t i = 0; i < RENEWAL_FILES; i++)
-		look(path[i], &r->file[i]);
+		note_file_identity(path[i], &r->file[i]);
 }
 
 void renewal_init(struct renewal *r, const struct config *config)
 {
 	memset(r, 0, sizeof(*r));
-	look_at_all(r, config);
+	note_file_identities(r, config);
 }
 
 /* If the certificate is replaced before its key, the reload is refused.  The
@@ -46,7 +46,7 @@ bool renewal_is_due(struct renewal *r, const struct config *config)
 	if (config->tls_ca[0] == '\0')
 		return false;
 	memcpy(&now, r, sizeof(now));
-	look_at_all(&now, config);
+	note_file_identities(&now, config);
 	if (memcmp(&now, r, sizeof(now)) == 0)
 		return false;
 	memcpy(r, &now, sizeof(now));

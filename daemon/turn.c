@@ -7,7 +7,7 @@
 #include "daemon/serve/mailbox_requests.h"
 #include <errno.h>
 
-static void let_out(struct daemon *d)
+static void turn_send_queued(struct daemon *d)
 {
 	guest_schedule_step(&d->guests);
 	engine_settle(&d->engine);
@@ -20,7 +20,7 @@ void turn_settle(struct daemon *d)
 {
 	if (!LIST_EMPTY(&d->serve.mailboxes.awake))
 		(void)mailboxes_poll(&d->serve);
-	let_out(d);
+	turn_send_queued(d);
 	if (!deferred_is_empty(&d->deferred) || d->is_stopping)
 		turn_ask(d);
 }
@@ -52,7 +52,7 @@ static void turn_run(struct daemon *d)
 	const struct timeval at_once = { 0 };
 
 	deferred_run(&d->deferred);
-	let_out(d);
+	turn_send_queued(d);
 	/* With event_active() the next turn would come before anything else,
 	 * even before a look at the sockets. */
 	if (!deferred_is_empty(&d->deferred))

@@ -10,7 +10,7 @@
  * quarter of the pool for replies, and the same for requests: what waits here
  * must not take more memory than the stored pages.  But the longest request
  * always fits. */
-static size_t share(const struct guests *gs, size_t most)
+static size_t guest_share(const struct guests *gs, size_t most)
 {
 	uint64_t part = gs->config->pool_size / 4 / MAX(gs->count, 1u);
 
@@ -20,7 +20,7 @@ static size_t share(const struct guests *gs, size_t most)
 
 static size_t backlog_max(const struct guest *guest)
 {
-	return share(guest->guests, GUEST_READ_BYTES) +
+	return guest_share(guest->guests, GUEST_READ_BYTES) +
 	       (size_t)guest->guests->config->session_output / 2;
 }
 
@@ -29,7 +29,7 @@ static bool is_over_limit(const struct guest *guest, unsigned parts)
 {
 	return guest->op_count >= GUEST_OPS_MAX / parts ||
 	       guest->held_bytes >=
-			share(guest->guests, GUEST_WRITE_BYTES) / parts ||
+			guest_share(guest->guests, GUEST_WRITE_BYTES) / parts ||
 	       conn_backlog(guest->session->main) >=
 			backlog_max(guest) / parts;
 }
@@ -59,6 +59,7 @@ bool guest_flow_has_room(const struct guest_op *op)
 	const struct guest *guest = op->guest;
 	const struct conn *c = guest->session->main;
 
-	return !c->is_full && conn_backlog(c) + guest->reading_bytes +
-	       guest_op_bytes(op) <= share(guest->guests, GUEST_READ_BYTES);
+	return !c->is_full &&
+	       conn_backlog(c) + guest->reading_bytes + guest_op_bytes(op) <=
+			guest_share(guest->guests, GUEST_READ_BYTES);
 }

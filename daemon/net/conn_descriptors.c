@@ -20,7 +20,7 @@ void conn_descriptors_allow(struct conn *c, bool is_allowed)
 
 /* The kernel closes descriptors that do not fit into the buffer, and those for
  * which memd's limit leaves no number.  It sets MSG_CTRUNC then. */
-static void note(struct conn *c, struct msghdr *msg)
+static void take_received_descriptors(struct conn *c, struct msghdr *msg)
 {
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
 	size_t count;
@@ -55,6 +55,6 @@ ssize_t conn_descriptors_receive(struct conn *c, void *to, size_t length)
 
 	if (n < 0)
 		return -errno;
-	note(c, &msg);
+	take_received_descriptors(c, &msg);
 	return n;
 }

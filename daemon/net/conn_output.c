@@ -200,7 +200,7 @@ void conn_send_payload(struct conn *c, uint16_t type, uint64_t request_id,
 /* A program that has disconnected may have sent Goodbye before, behind messages
  * that wait in line.  So a failed send does not close its connection: the end
  * of its input does. */
-static bool grow_deaf(struct conn *c, int err)
+static bool drop_replies_if_gone(struct conn *c, int err)
 {
 	if ((err != -EPIPE && err != -ECONNRESET) || c->state != CONN_MAIN ||
 	    c->channel != NULL)
@@ -223,7 +223,7 @@ void conn_flush(struct conn *c)
 	else
 		err = output_send_channel(&c->out, c->channel,
 					  &stats->bytes_out, &stats->sends);
-	if (grow_deaf(c, err))
+	if (drop_replies_if_gone(c, err))
 		err = 0;
 	c->is_full = conn_backlog(c) > 0;
 	if (err != 0)

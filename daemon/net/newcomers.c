@@ -48,7 +48,7 @@ static void pause_listening(struct server *server, const char *why)
 /* A TLS handshake costs memd about a millisecond, and anybody can ask for one
  * almost for free.  So there is a pause after each, and most of the time is
  * left for clients that are connected. */
-static void rest_from_newcomers(struct server *server)
+static void pause_tcp_listeners(struct server *server)
 {
 	struct timeval delay = { .tv_usec = HANDSHAKE_REST_US };
 
@@ -107,7 +107,7 @@ static bool is_crowded(const struct server *server, int fd)
 	       newcomers_of(server, cred.uid) >= NEWCOMERS_OF_UID_MAX;
 }
 
-static void welcome(struct server *server, int fd)
+static void accept_local(struct server *server, int fd)
 {
 	int err;
 
@@ -123,8 +123,8 @@ static void welcome(struct server *server, int fd)
 }
 
 /* Why `peer` is refused; NULL: it is accepted. */
-static const char *why_not(const struct server *server,
-			   const struct peer *peer)
+static const char *find_refusal(const struct server *server,
+				const struct peer *peer)
 {
 	if (!server_has_descriptors(server, RESERVE_FOR_LOCAL))
 		return "too many open files; raise LimitNOFILE";
@@ -168,15 +168,15 @@ static void turn_away(struct server *server, int fd, const struct peer *peer,
 	channel_turn_away(fd, server->tls, packed, (size_t)length);
 }
 
-static void welcome_remote(struct server *server, int fd,
-			   const struct sockaddr *address, socklen_t length)
+static void accept_remote(struct server *server, int fd,
+			  const struct sockaddr *address, socklen_t length)
 {
 	const char *reason;
 	struct peer peer;
 	int err;
 
 	remote_peer_init(&peer, address, length);
-	reason = why_not(server, &peer);
+	reason = find_refusal(server, &peer);
 	if (reason != NULL) {
 		turn_away(server, fd, &peer, reason);
 		return;
@@ -185,7 +185,7 @@ static void welcome_remote(struct server *server, int fd,
 		close_oldest_remote(server);
 	err = conn_create_remote(&server->conns, fd, server->tls, &peer);
 	if (server->tls != NULL)
-		rest_from_newcomers(server);
+		pause_tcp_listeners(server);
 	if (err != 0)
 		log_event(LOG_LEVEL_WARNING, "accept-failed", "error=\"%s\"",
 			  strerror(-err));
@@ -209,11 +209,11 @@ static void accept_some(struct server *server, const struct listener *listener)
 		if (fd >= 0) {
 			server->is_paused = false;
 			if (listener->is_tcp)
-				welcome_remote(server, fd,
-					       (struct sockaddr *)&address,
-					       length);
+				accept_remote(server, fd,
+					      (struct sockaddr *)&address,
+					      length);
 			else
-				welcome(server, fd);
+				accept_local(server, fd);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
