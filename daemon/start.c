@@ -149,9 +149,10 @@ static void await_signals(const struct daemon *d)
 
 static void release_pins(void *ctx, struct pin_list *pins)
 {
-	struct serve *sv = ctx;
+	struct daemon *d = ctx;
 
-	pins_orphan_kept(&sv->pins, pins);
+	pins_orphan_kept(&d->serve.pins, pins);
+	turn_ask(d);
 }
 
 static void fill_serve(struct daemon *d)
@@ -303,7 +304,7 @@ static int init_keeper(struct daemon *d, char *reason, size_t size)
 	if (d->is_embedded)
 		return 0;
 	err = keeper_init(&d->keeper, d->base, &d->serve.accounts,
-			  release_pins, &d->serve);
+			  release_pins, d);
 	if (err != 0)
 		snprintf(reason, size, "cannot start the process that keeps "
 			 "clients' userfaultfds (/proc/self/exe): %s",

@@ -139,7 +139,7 @@ static void choose_batch(struct keeping *k, struct asker *a)
 	}
 }
 
-void keeping_close_dropped(struct keeping *k, uint32_t uid)
+static void keeping_close_dropped(struct keeping *k, uint32_t uid)
 {
 	unsigned left = 0;
 

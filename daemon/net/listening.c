@@ -24,8 +24,10 @@ static int add_listener(struct server *server, int fd, bool is_tcp)
 			 EV_READ | EV_PERSIST, newcomers_on_readable, l) != 0)
 		return -EINVAL;
 	(void)event_priority_set(&l->event, PRIORITY_ADMIN);
+	if (event_add(&l->event, NULL) != 0)
+		return -ENOMEM;
 	server->listener_count++;
-	return event_add(&l->event, NULL) != 0 ? -ENOMEM : 0;
+	return 0;
 }
 
 static int take_passed(struct server *server, int count, char *ret_reason,
@@ -93,6 +95,7 @@ static int listen_local(struct server *server, char *ret_reason,
 int server_add_tcp_listener(struct server *server, int fd)
 {
 	char text[128];
+	int err;
 
 	if (server->listener_count == LISTENERS_MAX) {
 		close(fd);
@@ -105,7 +108,10 @@ int server_add_tcp_listener(struct server *server, int fd)
 		log_event(LOG_LEVEL_WARNING, "insecure-tcp",
 			  "%s reason=\"anyone who reaches this address can use "
 			  "memory here, and read the traffic\"", text);
-	return add_listener(server, fd, true);
+	err = add_listener(server, fd, true);
+	if (err != 0)
+		close(fd);
+	return err;
 }
 
 /* An embedded memd serves only its own program, so it has no TCP sockets. */

@@ -223,8 +223,9 @@ static void create_new(struct serve *sv, struct conn *c, uint64_t id,
 		err = map_wait_add(&sv->map_waits, c, id, create);
 		if (err == 0)
 			return;
-		snprintf(reason, sizeof(reason), "too many requests wait; try "
-			 "again later");
+		snprintf(reason, sizeof(reason), "%s", err == -ENOMEM ?
+			 "memd has no memory for the request" :
+			 "too many requests wait; try again later");
 	}
 	if (err != 0) {
 		conn_send_error(c, id, err, "%s", reason);

@@ -70,7 +70,6 @@ struct session {
 	double faults_per_s;
 	uint64_t connected_ns;
 	struct trace_reader *tracing;	/* NULL: it reads no trace */
-	bool is_evicting;		/* its Evict has no reply yet */
 	bool is_ending;			/* its segments are being released */
 	TAILQ_ENTRY(session) link;
 	UT_hash_handle by_id;		/* in sessions.by_id */
