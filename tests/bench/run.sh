@@ -17,7 +17,7 @@ out='' json='' parent=${TMPDIR:-/var/tmp}
 is_built=true form=text is_published=false is_one_cpu=false
 has_paging=true has_remote=true
 options=() remote_options=()
-work='' running='' group='' zram=''
+work='' running='' group='' cpuset='' zram=''
 left_out=()			# who, and why
 command=(timeout -k 300 12h)	# a hang, not a slow machine
 
@@ -137,7 +137,45 @@ make_group() {
 	fi
 	[ -e "$group/memory.max" ] ||
 		echo +memory >"$mount/cgroup.subtree_control" || return
+	# Version 2: a process is in one group only.
+	[ ! -e "$group/cpuset.cpus" ] || [ -z "$cpuset" ] ||
+		cat "$cpuset/cpuset.cpus" >"$group/cpuset.cpus" || return
 	echo "$1M" >"$group/memory.max"
+}
+
+# make_cpuset CPU: a cgroup with that processor alone.  taskset would not do: the
+# library's thread, which must not stay where its starter was pinned to, takes
+# every processor of the cpuset.
+make_cpuset() {
+	local mount
+
+	mount=$(awk '$3 == "cgroup" && ("," $4 ",") ~ /,cpuset,/ {
+		print $2; exit }' /proc/self/mounts)
+	[ -n "$mount" ] || mount=$(awk '$3 == "cgroup2" { print $2; exit }' \
+		/proc/self/mounts)
+	[ -n "$mount" ] && mkdir "$mount/memd-bench-cpu.$$" || return
+	cpuset=$mount/memd-bench-cpu.$$
+	[ -e "$cpuset/cpuset.cpus" ] ||
+		echo +cpuset >"$mount/cgroup.subtree_control" || return
+	# Version 1 wants both.
+	[ ! -e "$mount/cpuset.mems" ] ||
+		cat "$mount/cpuset.mems" >"$cpuset/cpuset.mems" || return
+	echo "$1" >"$cpuset/cpuset.cpus"
+}
+
+confine() {
+	local cpu
+
+	cpu=$(taskset -cp $$ | sed 's/.*: *\([0-9]*\).*/\1/')
+	if make_cpuset "$cpu" 2>"$work/why"; then
+		# shellcheck disable=SC2016 # the inner shell's
+		command+=(sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' \
+			"$cpuset")
+	else
+		leave_out "one processor for the library's threads" \
+			"no cpuset: $(tail -n 1 "$work/why")"
+		command+=(taskset -c "$cpu")
+	fi
 }
 
 # make_area FILE: a swap area that can be switched on.
@@ -188,8 +226,8 @@ make_kernel_swap() {
 
 # ---- leaving nothing behind
 
-is_group_empty() {
-	[ -z "$(cat "$group/cgroup.procs")" ]
+is_empty() {
+	[ -z "$(cat "$1/cgroup.procs")" ]
 }
 
 # switch_off AREA: if the benchmark was ended before it could.  Others' pages in
@@ -201,7 +239,7 @@ switch_off() {
 
 remove_kernel_swap() {
 	[ -n "$group" ] || return 0
-	wait_until "the benchmark's processes to end" is_group_empty
+	wait_until "the benchmark's processes to end" is_empty "$group"
 	switch_off "$work/kernel.swap"
 	if [ -n "$zram" ]; then
 		switch_off "/dev/$zram"
@@ -220,6 +258,10 @@ finish() {
 	fi
 	[ -n "$work" ] || return
 	remove_kernel_swap
+	if [ -n "$cpuset" ]; then
+		wait_until "the processor to be free" is_empty "$cpuset"
+		wait_until "the cpuset to go" rmdir "$cpuset"
+	fi
 	rm -rf --one-file-system -- "$work"
 }
 
@@ -245,8 +287,7 @@ prepare() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 	work=$(mktemp -d "$parent/memd-run-XXXXXX") || exit 1
-	! $is_one_cpu || command+=(taskset -c "$(taskset -cp $$ |
-		sed 's/.*: *\([0-9]*\).*/\1/')")
+	! $is_one_cpu || confine
 }
 
 # ---- results
