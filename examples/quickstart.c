@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The smallest program on memd memory: the example of README.md, verbatim. */
+#include <errno.h>
 #include <memclient.h>
 #include <stdio.h>
 
@@ -8,10 +9,12 @@ int main(void)
 	const size_t bytes = (size_t)256 << 20;
 	struct memclient *mc = NULL;
 	void *map;
+	int err;
 
-	if ((memclient_open(NULL, NULL, &mc) != 0 && /* no memd: without */
-	     memclient_open("embedded:", NULL, &mc) != 0) ||
-	    memclient_map(mc, bytes, NULL, &map) != 0) {
+	err = memclient_open(NULL, NULL, &mc);
+	if (err == -ENOENT || err == -ECONNREFUSED) /* no memd runs here */
+		err = memclient_open("embedded:", NULL, &mc);
+	if (err != 0 || memclient_map(mc, bytes, NULL, &map) != 0) {
 		fprintf(stderr, "quickstart: %s\n", memclient_error(mc));
 		return 1;
 	}

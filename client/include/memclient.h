@@ -40,9 +40,9 @@
  *          and stores work, but a system call that meets a missing page fails
  *          with EFAULT.  Call memclient_touch() or memclient_pin() first.
  * inline   The faulting thread handles the fault itself, in a handler of
- *          SIGBUS.  This costs about half.  A system call that meets a missing
- *          page always fails with EFAULT.  Call memclient_touch() or
- *          memclient_pin() first.
+ *          SIGBUS.  A fault then costs about half as much as in thread mode.
+ *          A system call that meets a missing page always fails with EFAULT.
+ *          Call memclient_touch() or memclient_pin() first.
  *          The library calls a SIGBUS handler that the program installed before
  *          its first inline region, for every SIGBUS that is not about a region
  *          and for lost and late pages.  A handler that the program installs
@@ -67,9 +67,10 @@
  * does not count.
  *
  * After SIGBUS for a late page the program may touch the page again; the
- * library then asks for it again.  In thread regions every touch is SIGBUS
- * until 0.2 s after the first.  Kernels before 6.6 have no UFFDIO_POISON: there
- * a thread waits for a late page of a thread region until the page comes.
+ * library then asks for it again.  In thread regions it asks again only 0.2 s
+ * after the SIGBUS: touches before that are SIGBUS at once.  Kernels before 6.6
+ * have no UFFDIO_POISON: there a thread waits for a late page of a thread
+ * region until the page comes.
  *
  * si_code in thread regions is BUS_MCEERR_AR if the kernel has both
  * UFFDIO_POISON and memory failure handling, else BUS_ADRERR.  In inline
@@ -101,26 +102,28 @@
  *     does not hear of them; it hears of memclient_advise().  Do not make a
  *     read-only region writable: writes then go to a copy, which vanishes when
  *     memd unmaps the page.  mlock() keeps no page in RAM; memclient_pin()
- *     does.  Where a system call gets EFAULT, mlock() gets ENOMEM.  Each border
- *     that such a call makes inside a region costs one of the mappings that a
- *     process may have (sysctl vm.max_map_count).
+ *     does.  Where a system call gets EFAULT, mlock() gets ENOMEM.  A call on a
+ *     part of a region splits the mapping there; a process may have so many
+ *     mappings (sysctl vm.max_map_count).
  *   - Do not use madvise() with any other value.  From a huge page (HUGEPAGE,
  *     COLLAPSE) memd cannot take anything, so the daemon gives up the segment.
  *     It also gives up a segment of which REMOVE has dropped pages.  With
  *     DOFORK a child reads zeros, and with DODUMP a core dump shows them.
  *   - Do not munmap(), mremap() or mmap() over a region or a part of it.  The
  *     rest of the region still works, but nobody watches that part any more.
- *     memclient_unmap() unmaps whatever is there by then.  memd may drop pages
- *     there; anonymous memory then reads as zeros.  At the place to which
+ *     What the program has mapped there
+ *     instead is at risk: memclient_unmap() unmaps it, and memd may drop pages
+ *     of it, which then read as zeros.  At the place to which
  *     mremap() has moved a part, a touch of a page that is not mapped is
  *     SIGBUS.
  *   - A region is not inherited by fork(): in the child its addresses are
  *     unmapped, and no descriptor of the library is open.  On the parent's
  *     connection only memclient_close() works there, and frees memory; all
  *     other calls return -EPERM.  The child may open a connection of its own.
- *     clone(2) and _Fork() run no pthread_atfork() handlers; after them, the
- *     first call of the library closes the descriptors.  Make one, if only
- *     memclient_close(), before the child gives up rights.
+ *     clone(2) and _Fork() run no pthread_atfork() handlers.  After them, call
+ *     any function of the library in the child (memclient_close() is enough)
+ *     before the child drops privileges: that call closes the descriptors that
+ *     the child has inherited.
  *   - Pin memory for everything that keeps physical pages: direct I/O, fixed
  *     buffers of io_uring, RDMA, devices.  Without memclient_pin() the page may
  *     leave meanwhile, and the device writes into memory that nobody sees any
@@ -278,11 +281,11 @@ struct memclient_map_options {
  * Returns 0, or -EINVAL (length is 0 or too large; bad page size, or too large
  * for the daemon's pool; bad fault mode; read_only is set), -EDQUOT (a limit of
  * this session or user), -ENOSPC (pool and swap are committed), -EAGAIN (the
- * daemon has max_segments; or a program of this user keeps a data file of it
- * locked; or mlockall(MCL_FUTURE) is on and RLIMIT_MEMLOCK is too low), -EMFILE
- * (too many descriptors here or in the daemon, or too many connections with
- * inline regions), -ENOMEM, -ENOTCONN (daemon gone), -EPROTO, -ETIMEDOUT.
- * Blocks for one round trip, at most timeout_ms.  The region belongs to `mc`
+ * daemon has max_segments; or another program of this user keeps one of its
+ * data files locked; or mlockall(MCL_FUTURE) is on and RLIMIT_MEMLOCK is too
+ * low), -EMFILE (too many descriptors here or in the daemon, or too many
+ * connections with inline regions), -ENOMEM, -ENOTCONN (daemon gone), -EPROTO,
+ * -ETIMEDOUT.  Blocks for one round trip, at most timeout_ms.  The region belongs to `mc`
  * until memclient_unmap() or memclient_close(). */
 int memclient_map(struct memclient *mc, size_t length,
 		  const struct memclient_map_options *options, void **ret_addr);
