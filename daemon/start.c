@@ -118,7 +118,7 @@ static const struct conns_ops conns_ops = {
 	.descriptors = conns_descriptors,
 };
 
-/* ---- starting: rooms that are invisible from outside */
+/* ---- starting: before anybody can connect */
 
 static int make_base(struct daemon *d)
 {
@@ -312,7 +312,7 @@ static int init_keeper(struct daemon *d, char *reason, size_t size)
 	return err;
 }
 
-/* ---- starting: rooms that are visible from outside */
+/* ---- starting: what lets clients connect */
 
 /* With fewer descriptors memd could start, but accept no connections. */
 static int check_descriptors(const struct daemon *d, char *reason, size_t size)

@@ -25,8 +25,9 @@ void turn_settle(struct daemon *d)
 		turn_ask(d);
 }
 
-/* Segments whose data files are kept locked do not go, so memd does not wait
- * for them. */
+/* A segment whose data file a client keeps locked cannot be taken down, and is
+ * not waited for: pager_retry_teardown() tries those once more, and returns how
+ * many they are. */
 static void end_if_idle(struct daemon *d)
 {
 	bool is_empty = d->serve.sessions.count == 0 &&

@@ -285,8 +285,8 @@ struct memclient_map_options {
  * data files locked; or mlockall(MCL_FUTURE) is on and RLIMIT_MEMLOCK is too
  * low), -EMFILE (too many descriptors here or in the daemon, or too many
  * connections with inline regions), -ENOMEM, -ENOTCONN (daemon gone), -EPROTO,
- * -ETIMEDOUT.  Blocks for one round trip, at most timeout_ms.  The region belongs to `mc`
- * until memclient_unmap() or memclient_close(). */
+ * -ETIMEDOUT.  Blocks for one round trip, at most timeout_ms.  The region
+ * belongs to `mc` until memclient_unmap() or memclient_close(). */
 int memclient_map(struct memclient *mc, size_t length,
 		  const struct memclient_map_options *options, void **ret_addr);
 

@@ -13,15 +13,15 @@ struct verb {
 	/* As shown by `memctl help`; NULL: none. */
 	const char *arguments;
 
-	/* The command line.  `take` is called for each option of the verb, with
-	 * its key; for each argument, with ARGP_KEY_ARG; and at the end, with
-	 * ARGP_KEY_END.  It may change mc->request, wish, view and order. */
 	/* The arguments in detail; NULL: as `arguments`. */
 	const char *usage;
 	const char *help;
 	const struct argp_option *options;
 	unsigned argument_max;
 	const char *missing;		/* message if there is no argument */
+	/* Takes the command line: called for each option of the verb, with its
+	 * key; for each argument, with ARGP_KEY_ARG; and at the end, with
+	 * ARGP_KEY_END.  It may change mc->request, wish, view and order. */
 	void (*take)(struct memctl *mc, struct argp_state *state, int key,
 		     char *text);
 	size_t wish_bytes;

@@ -18,7 +18,8 @@ enum { FINDING_TEXT_BYTES = 1024, FINDING_FIELDS_BYTES = 320 };
 
 enum finding_level { FINDING_OK, FINDING_WARN, FINDING_FAIL };
 
-/* Where findings are shown.  Each row says where its finding is. */
+/* A bit mask: where a finding is shown.  See the last column of
+ * findings_list.h. */
 enum finding_moment {
 	FINDING_CHECK = 1,	/* memd --check, which may try things */
 	FINDING_BARE = 2,	/* memd --check, if the settings are bad */

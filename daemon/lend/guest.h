@@ -18,8 +18,8 @@
  * 2. When the connection breaks, or another connection takes over the guest,
  *    all requests become orphans at once.  An orphan copies and answers
  *    nothing; it only unpins its pages.  Exception: a write that has discarded
- *    a lost page still writes it.  Until an orphan ends, requests that overlap
- *    it wait.
+ *    a lost page still writes it, or the page would read as zeros.  Until an
+ *    orphan ends, requests that overlap it wait.
  * 3. pinned_pages is the sum of the chunks that are pinned or may be pinned
  *    soon.  It is at most an eighth of the pool.  These pins have their own
  *    limit, apart from the pins of programs on this host
@@ -161,7 +161,7 @@ struct guests {
 
 	struct deferred_work work;	/* goes on when one turn was not
 					 * enough */
-	bool is_ready;			/* guests_init() has been called */
+	bool is_initialized;		/* guests_init() has been called */
 	struct guest_list all;
 	struct guest_list due;		/* guests that may have something to
 					 * start */

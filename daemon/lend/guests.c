@@ -15,7 +15,7 @@
 
 void guests_init(struct guests *gs)
 {
-	gs->is_ready = true;
+	gs->is_initialized = true;
 	TAILQ_INIT(&gs->all);
 	TAILQ_INIT(&gs->due);
 	TAILQ_INIT(&gs->starved);
@@ -368,7 +368,7 @@ void guests_fini(struct guests *gs)
 {
 	struct guest_op *op;
 
-	if (!gs->is_ready)
+	if (!gs->is_initialized)
 		return;
 	guests_end(gs);
 	while ((op = TAILQ_FIRST(&gs->answered)) != NULL) {

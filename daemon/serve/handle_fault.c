@@ -23,14 +23,14 @@ enum {
 /* ---- faults */
 
 /* Who asked, and where the answer goes. */
-struct asker {
+struct fault_asker {
 	struct conn *conn;
 	uint64_t id;
 	bool is_in_cell;
 	uint8_t cell;
 };
 
-static void reply_fault(const struct asker *by, uint32_t segment_number,
+static void reply_fault(const struct fault_asker *by, uint32_t segment_number,
 			const struct pager_reply *r)
 {
 	Memd__FaultReply reply = MEMD__FAULT_REPLY__INIT;
@@ -57,7 +57,7 @@ static void reply_fault(const struct asker *by, uint32_t segment_number,
 			  by->id, &reply.base);
 }
 
-static void refuse_fault(const struct asker *by, uint32_t segment_number,
+static void refuse_fault(const struct fault_asker *by, uint32_t segment_number,
 			 uint64_t page, int error)
 {
 	struct pager_reply reply = {
@@ -77,7 +77,7 @@ static uint32_t tag_of(const struct session *s)
 	return s->capabilities & MEMD__CAPABILITY__CAP_READY ? s->id : 0;
 }
 
-static void ask_pager(struct serve *sv, const struct asker *by,
+static void ask_pager(struct serve *sv, const struct fault_asker *by,
 		      const struct attachment *a, uint64_t page,
 		      uint64_t now_ns)
 {
@@ -108,7 +108,7 @@ static void ask_pager(struct serve *sv, const struct asker *by,
 
 /* fault->access is ignored: the pager finds out by checksum which pages were
  * written. */
-static void ask_pages(struct serve *sv, const struct asker *by,
+static void ask_pages(struct serve *sv, const struct fault_asker *by,
 		      const Memd__Fault *fault)
 {
 	const struct attachment *a = session_find(by->conn->session,
@@ -132,7 +132,7 @@ void handle_fault(void *room, struct conn *c, uint64_t id,
 {
 	struct serve *sv = room;
 	const Memd__Fault *fault = message;
-	const struct asker by = { .conn = c, .id = id };
+	const struct fault_asker by = { .conn = c, .id = id };
 
 	if (fault->n_page == 0 || fault->n_page > WIRE_FAULTS_MAX) {
 		conn_refuse(c, id, -EPROTO, "Fault asks for %zu pages; "
@@ -147,7 +147,7 @@ void handle_fault(void *room, struct conn *c, uint64_t id,
 void handle_fault_in_cell(struct serve *sv, struct conn *c, unsigned cell,
 			  uint64_t id, const void *message)
 {
-	const struct asker by = { .conn = c, .id = id, .is_in_cell = true,
+	const struct fault_asker by = { .conn = c, .id = id, .is_in_cell = true,
 				  .cell = (uint8_t)cell };
 
 	ask_pages(sv, &by, message);
@@ -225,7 +225,8 @@ bool paging_install(void *serve, uint64_t cookie, const void *bytes,
 static void note_reply(struct serve *sv, const struct pending_entry *e,
 		       const struct pager_reply *r)
 {
-	/* The pager's clock stands still between calls, so it may be late. */
+	/* Not r->end_ns: the pager knows only the time of the last call of it.
+	 * But never less than that. */
 	uint64_t end_ns = MAX(clock_now_ns(), r->end_ns);
 
 	if (r->error == 0 || r->error == -EIO)
@@ -237,7 +238,7 @@ static void note_reply(struct serve *sv, const struct pending_entry *e,
 static void reply(struct serve *sv, const struct pending_entry *e,
 		  const struct pager_reply *r)
 {
-	const struct asker by = { .conn = e->conn, .id = e->request_id,
+	const struct fault_asker by = { .conn = e->conn, .id = e->request_id,
 				  .is_in_cell = e->is_in_cell,
 				  .cell = e->cell };
 	struct session *s = e->conn->session;
@@ -270,12 +271,12 @@ static void paging_reply(void *serve, const struct pager_reply *r)
 }
 
 static void paging_ready(void *serve, uint32_t session,
-			 segment_id segment_number, uint64_t first,
+			 segment_id pager_id, uint64_t first,
 			 uint64_t count, uint64_t mark)
 {
 	struct serve *sv = serve;
 	const struct segment *segment =
-		segments_find_pager_id(&sv->segments, segment_number);
+		segments_find_pager_id(&sv->segments, pager_id);
 	struct attachment *a;
 
 	if (segment == NULL)
@@ -293,12 +294,12 @@ static void paging_ready(void *serve, uint32_t session,
 		trace_ahead(sv, a, first, count);
 }
 
-static void paging_age(void *serve, segment_id segment_number, uint64_t first,
+static void paging_age(void *serve, segment_id pager_id, uint64_t first,
 		       uint64_t count)
 {
 	struct serve *sv = serve;
 	const struct segment *segment =
-		segments_find_pager_id(&sv->segments, segment_number);
+		segments_find_pager_id(&sv->segments, pager_id);
 	struct attachment *a;
 
 	if (segment == NULL)
