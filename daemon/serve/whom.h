@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whom an administrator's request is about: all sessions of a process, one
- * session, or everybody.  Sessions of other hosts, and of pid namespaces that
+/* The sessions that an administrator's request is about: those of a process,
+ * one, or all.  Sessions of other hosts, and of pid namespaces that
  * memd cannot see into, have pid 0. */
 #ifndef MEMD_SERVE_WHOM_H
 #define MEMD_SERVE_WHOM_H

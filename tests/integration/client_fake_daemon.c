@@ -211,7 +211,7 @@ static void evict(struct segment *s, uint64_t page)
 
 /* ---- messages out */
 
-/* Whoever is gone does not matter. */
+/* A client that is gone is no failure. */
 static void send_bytes(int fd, const void *bytes, size_t length)
 {
 	(void)!wire_peer_send_bytes(fd, bytes, length);

@@ -367,7 +367,7 @@ static void no_holes_are_left(void **state)
 	expect_nothing_left();
 }
 
-/* Who keeps memd from sealing it has no session. */
+/* A client that keeps memd from sealing its mailbox loses its session. */
 static void it_must_be_sealed(void **state)
 {
 	struct mailbox_client mc = mailbox_client_open(&memd, MIB);

@@ -437,7 +437,7 @@ static void huge_pages_made_past_memd_are_an_error(void **state)
 	expect_nothing_left();
 }
 
-/* Whoever has been told that pages are unpinned may have them paged out. */
+/* A client that has been told that pages are unpinned can page them out. */
 static void unpinned_pages_go_at_once(void **state)
 {
 	enum { PAGES = 4000 };

@@ -125,8 +125,8 @@ static int warm_session(const struct testmemd *tm)
 	return fd;
 }
 
-/* Whoever has the token takes the store over, while memd is awake for both and
- * the last one has more to say. */
+/* A connection with the token takes the guest over, while memd is awake for
+ * both connections and the first one has more to say. */
 static void who_is_replaced_is_let_go(void **state)
 {
 	uint8_t token[TOKEN_BYTES];
