@@ -26,15 +26,15 @@ static int op_install(void *ctx, segment_id segment, uint64_t unit,
 	return backing_install(e->backing, segment, unit, count, bytes);
 }
 
-static int op_install_for(void *ctx, uint64_t cookie, segment_id segment,
-			  uint64_t unit, uint64_t count, const void *bytes)
+static int op_install_for(void *ctx, struct fault *fault, uint64_t unit,
+			  uint64_t count, const void *bytes)
 {
 	struct engine *e = ctx;
 
-	if (e->hooks->install(e->up_ctx, cookie, bytes,
+	if (e->hooks->install(e->up_ctx, fault, bytes,
 			      count * PAGER_UNIT_BYTES))
 		return 0;
-	return backing_install(e->backing, segment, unit, count, bytes);
+	return backing_install(e->backing, fault->segment, unit, count, bytes);
 }
 
 static void op_capture(void *ctx, struct pager_capture *capture,

@@ -26,7 +26,7 @@ struct engine_hooks {
 	 * as pager_ops.install_for.  Called from inside the pager, with the ctx
 	 * of its callbacks.  Returns false if it was not done, or only
 	 * partly. */
-	bool (*install)(void *ctx, uint64_t cookie, const void *bytes,
+	bool (*install)(void *ctx, struct fault *fault, const void *bytes,
 			size_t length);
 	/* Called while the engine is made: whether to give up. */
 	bool (*is_cancelled)(void *ctx);

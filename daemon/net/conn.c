@@ -73,7 +73,8 @@ void conn_destroy(struct conn *c)
 {
 	struct conns *all = c->all;
 
-	ASSERT(c->state == CONN_DEAD && LIST_EMPTY(&c->pending));
+	ASSERT(c->state == CONN_DEAD && LIST_EMPTY(&c->pending) &&
+	       LIST_EMPTY(&c->faults));
 	TAILQ_REMOVE(&all->list[CONN_DEAD], c, link);
 	all->count[CONN_DEAD]--;
 	if (c->is_dirty)

@@ -43,6 +43,7 @@
 struct conn;
 struct message_kind;
 struct pending_entry;
+struct client_fault;
 struct session;
 
 enum {
@@ -170,6 +171,7 @@ struct conn {
 					 * before are still handled */
 	char reason[128];		/* DEAD: why it was closed */
 	LIST_HEAD(, pending_entry) pending;
+	LIST_HEAD(, client_fault) faults;
 	TAILQ_ENTRY(conn) link;		/* of its state's list */
 	TAILQ_ENTRY(conn) dirty_link;
 	TAILQ_ENTRY(conn) repeat_link;

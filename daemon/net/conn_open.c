@@ -52,6 +52,7 @@ static struct conn *allocate(struct conns *all, int fd)
 	c->since_ns = clock_now_ns();
 	output_init(&c->out);
 	LIST_INIT(&c->pending);
+	LIST_INIT(&c->faults);
 	return c;
 }
 

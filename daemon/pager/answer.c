@@ -4,55 +4,58 @@
 #include "daemon/pager/ahead.h"
 #include "daemon/pager/frame.h"
 #include "daemon/pager/page.h"
-#include "daemon/pager/waiter.h"
+#include "daemon/pager/fault_queue.h"
 #include <errno.h>
 
-static void answer_waiter(struct pager *pg, waiter_id id,
-			  const struct pager_reply *what, uint64_t io_ns)
+static void answer_now(struct pager *pg, struct fault *f, uint64_t io_ns)
 {
-	const struct waiter *w = &pg->waiter[id];
-	const struct pager_segment *sg = &pg->segment[w->segment];
-	struct pager_reply reply = *what;
-
-	reply.cookie = w->cookie;
-	reply.segment = w->segment;
-	reply.page = page_index(sg, w->page);
-	reply.kind = w->kind;
-	reply.start_ns = w->start_ns;
-	reply.frame_ns = w->frame_ns;
-	reply.io_ns = MAX(io_ns, w->frame_ns);
-	reply.end_ns = pg->now_ns;
-	if (reply.error == 0 || reply.error == -EIO)
-		pg->stats.faults[w->kind]++;
-	waiter_put(pg, id);
-	pg->up->reply(pg->up_ctx, &reply);
+	f->io_ns = MAX(io_ns, f->frame_ns);
+	f->end_ns = pg->now_ns;
+	pg->up->reply(pg->up_ctx, f);
 }
 
-void answer_failed(struct pager *pg, waiter_id id, int error)
+/* From now on the fault is not ours. */
+static void answer_waiting(struct pager *pg, struct fault *f, uint64_t io_ns)
 {
-	const struct pager_reply what = {
-		.mark = PAGER_NO_PAGE,
-		.error = error,
-	};
-
-	answer_waiter(pg, id, &what, 0);
+	if (f->error == 0 || f->error == -EIO)
+		pg->stats.faults[f->kind]++;
+	fault_unserve(pg, f);
+	pg->segment[f->segment].waiting_count--;
+	pg->waiting_count--;
+	answer_now(pg, f, io_ns);
 }
 
-void answer_resident(struct pager *pg, waiter_id id, uint32_t count,
+static void set_error(struct fault *f, int error)
+{
+	f->first = f->count = 0;
+	f->mark = PAGER_NO_PAGE;
+	f->error = error;
+}
+
+void answer_no_page(struct pager *pg, struct fault *f)
+{
+	set_error(f, -EFAULT);
+	answer_now(pg, f, 0);
+}
+
+void answer_failed(struct pager *pg, struct fault *f, int error)
+{
+	set_error(f, error);
+	answer_waiting(pg, f, 0);
+}
+
+void answer_resident(struct pager *pg, struct fault *f, uint32_t count,
 		     uint64_t io_ns)
 {
-	const struct waiter *w = &pg->waiter[id];
-	struct pager_segment *sg = &pg->segment[w->segment];
-	uint64_t page = page_index(sg, w->page);
-	struct pager_reply what = {
-		.first = w->step < 0 ? page - (count - 1) : page,
-		.count = count,
-		.mark = PAGER_NO_PAGE,
-	};
-	struct stream *st = stream_at(&sg->streams, page);
+	struct pager_segment *sg = &pg->segment[f->segment];
+	struct stream *st = stream_at(&sg->streams, f->page);
 
-	page_mark_used(pg, w->page);
-	for (uint64_t i = what.first; i < what.first + count; i++)
+	f->first = f->step < 0 ? f->page - (count - 1) : f->page;
+	f->count = count;
+	f->mark = PAGER_NO_PAGE;
+	f->error = 0;
+	page_mark_used(pg, fault_page(pg, f));
+	for (uint64_t i = f->first; i < f->first + count; i++)
 		frame_set_flags(pg, pg->page[sg->first + i].frame, 0,
 				FRAME_FRESH);
 	/* A reader can only chase if its answer covers more pages than its
@@ -60,10 +63,10 @@ void answer_resident(struct pager *pg, waiter_id id, uint32_t count,
 	if (st != NULL && count == 1)
 		st->is_chasing = false;
 	if (st != NULL && st->is_chasing)
-		ahead_expect(pg, w->segment, st,
+		ahead_expect(pg, f->segment, st,
 			     (count - 1) / stream_span(st));
-	else if (count > 1 && w->client != 0)
-		what.mark = stream_choose_mark(&sg->streams, what.first,
-					       count, page);
-	answer_waiter(pg, id, &what, io_ns);
+	else if (count > 1 && f->client != 0)
+		f->mark = stream_choose_mark(&sg->streams, f->first, count,
+					     f->page);
+	answer_waiting(pg, f, io_ns);
 }

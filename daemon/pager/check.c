@@ -119,14 +119,14 @@ static void check_chunks(const struct pager *pg, const struct pager_segment *sg)
 }
 
 static uint32_t queue_length(const struct pager *pg,
-			     const struct waiter_queue *q)
+			     const struct fault_queue *q)
 {
+	const struct fault *last = NULL;
 	uint32_t length = 0;
-	waiter_id last = 0;
 
-	for (waiter_id id = q->head; id != 0; id = pg->waiter[id].next) {
-		ASSERT(pg->waiter[id].is_used);
-		last = id;
+	for (const struct fault *f = q->head; f != NULL; f = f->next) {
+		ASSERT(pg->segment[f->segment].state == SEGMENT_LIVE);
+		last = f;
 		length++;
 	}
 	ASSERT(q->tail == last);
@@ -150,7 +150,7 @@ static uint64_t check_batches(const struct pager *pg, uint64_t *ret_pages,
 		*ret_waiting += queue_length(pg, &b->waiting);
 		ASSERT(b->ahead_io <= b->io_pending);
 		ASSERT(b->is_ahead || b->ahead_io == 0);
-		ASSERT(!b->is_ahead || b->waiting.head == 0);
+		ASSERT(!b->is_ahead || b->waiting.head == NULL);
 		ahead_io += b->ahead_io;
 		for (unsigned i = 0; i < b->page_count; i++) {
 			if (b->settled >> i & 1)
@@ -222,7 +222,7 @@ static void check_accounts(const struct pager *pg)
 			continue;
 		ASSERT(queue_length(pg, &ac->waiting) == ac->near_count);
 		ASSERT(ac->near_count + ac->serving_count != 0 ||
-		       ac->set_aside.head == 0 ||
+		       ac->set_aside.head == NULL ||
 		       ac->in_list[ACCOUNT_RETRY].is_in);
 		waiting += ac->near_count + queue_length(pg, &ac->set_aside);
 		for (segment_id s = pg->segment_first; s != 0;
@@ -246,7 +246,7 @@ static void check_accounts(const struct pager *pg)
 		ASSERT(pinned == ac->pinned_units);
 		check_rings(pg, id);
 		ASSERT(ac->own_frames == entries_of(pg, id));
-		ASSERT(ac->waiting.head == 0 ||
+		ASSERT(ac->waiting.head == NULL ||
 		       ac->in_list[ACCOUNT_PRESSED].is_in);
 	}
 	ASSERT(waiting == pg->account_waiting);
@@ -313,13 +313,27 @@ static void check_advice(const struct pager *pg)
 	ASSERT(reserved_pinned == pg->reserved_pinned_units);
 }
 
-static uint32_t waiting_of(const struct pager *pg, segment_id segment)
+static uint32_t count_of(const struct fault_queue *q, segment_id segment)
 {
 	uint32_t count = 0;
 
-	for (waiter_id id = 1; id <= pg->config.faults_max; id++)
-		count += pg->waiter[id].is_used &&
-			 pg->waiter[id].segment == segment;
+	for (const struct fault *f = q->head; f != NULL; f = f->next)
+		count += f->segment == segment;
+	return count;
+}
+
+/* Every queue that a fault of the segment may be in. */
+static uint32_t waiting_of(const struct pager *pg, segment_id segment)
+{
+	uint32_t count = count_of(&pg->pool_waiting, segment);
+
+	for (account_id id = pg->segment[segment].account; id != 0;
+	     id = pg->account[id].parent)
+		count += count_of(&pg->account[id].waiting, segment) +
+			 count_of(&pg->account[id].set_aside, segment);
+	for (batch_id id = 1; id < pg->batch_table.element_count; id++)
+		if (pg->batch[id].kind == BATCH_LOAD)
+			count += count_of(&pg->batch[id].waiting, segment);
 	return count;
 }
 

@@ -10,7 +10,7 @@
 
 #include "daemon/pager/frame.h"
 #include "daemon/pager/page.h"
-#include "daemon/pager/waiter.h"
+#include "daemon/pager/fault_queue.h"
 #include <string.h>
 
 static bool is_swapped(const struct pager *pg, const struct pager_segment *sg,
@@ -194,15 +194,14 @@ static void load_lose(struct pager *pg, struct pager_segment *sg, page_id id,
 }
 
 /* The fault that has waited longest for the batch, if it waits for page `i` and
- * its answer will cover only that page; else 0. */
-static waiter_id waiter_of_one(const struct pager *pg, const struct batch *b,
-			     unsigned i)
+ * its answer will cover only that page; else NULL. */
+static struct fault *fault_of_one(const struct pager *pg,
+				  const struct batch *b, unsigned i)
 {
-	waiter_id id = b->waiting.head;
-	const struct waiter *w = &pg->waiter[id];
+	struct fault *f = b->waiting.head;
 
-	return id != 0 && w->page == b->page[i] && w->hold <= 1 &&
-	       waiter_extent(pg, w) == 1 ? id : 0;
+	return f != NULL && fault_page(pg, f) == b->page[i] && f->hold <= 1 &&
+	       fault_extent(pg, f) == 1 ? f : NULL;
 }
 
 static int install_run(struct pager *pg, const struct batch *b, unsigned first,
@@ -213,14 +212,13 @@ static int install_run(struct pager *pg, const struct batch *b, unsigned first,
 	uint64_t unit = page_index(sg, b->page[first]) << b->order;
 	uint64_t count = (uint64_t)(end - first) << b->order;
 	const void *bytes = batch_bytes(pg, b, first);
-	waiter_id waiter = 0;
+	struct fault *f = NULL;
 
 	if (pg->ops->install_for != NULL && end - first == 1)
-		waiter = waiter_of_one(pg, b, first);
-	return waiter == 0 ?
+		f = fault_of_one(pg, b, first);
+	return f == NULL ?
 		pg->ops->install(pg->ctx, segment, unit, count, bytes) :
-		pg->ops->install_for(pg->ctx, pg->waiter[waiter].cookie,
-				     segment, unit, count, bytes);
+		pg->ops->install_for(pg->ctx, f, unit, count, bytes);
 }
 
 /* Put pages [first, end) of the batch, whose bytes are good, into the data

@@ -44,19 +44,28 @@ const char *fault_kind_name(enum fault_kind kind);
 
 #define PAGER_NO_PAGE UINT64_MAX
 
-/* The answer to one pager_fault().  If error is 0, pages [first, first +
- * count), which include `page`, are resident and may be mapped, except `mark`.
- * The first touch of `mark` must be reported at once with pager_touched().
- * PAGER_NO_PAGE: there is no mark.
+/* One outstanding fault: the only record of it, from pager_fault() to
+ * callbacks.reply.  Whoever asks owns it and sets its first three fields; most
+ * make it the first part of a record of their own, which says who waits.  In
+ * between it is the pager's, and must stay where it is.
+ *
+ * The answer: if error is 0, pages [first, first + count), which include
+ * `page`, are resident and may be mapped, except `mark`.  The first touch of
+ * `mark` must be reported at once with pager_touched().  PAGER_NO_PAGE: no
+ * mark.
  *
  * error: 0, -EIO (the page is lost), -EFAULT (no such page, or the segment is
- * gone), -EBUSY (too many faults in flight), or -ENOMEM (no frame can be freed
- * now, because all pages are pinned or the store has failed; try again
- * later). */
-struct pager_reply {
-	uint64_t cookie;
+ * gone), or -ENOMEM (no frame can be freed now, because all pages are pinned or
+ * the store has failed; try again later). */
+struct fault {
 	segment_id segment;
+	/* The client that callbacks.ready tells of pages that are read ahead
+	 * for it; 0: none.  Then the pager reads no more than the answer can
+	 * cover. */
+	uint32_t client;
 	uint64_t page;
+
+	/* The answer. */
 	uint64_t first, count;
 	uint64_t mark;
 	enum fault_kind kind;
@@ -66,6 +75,18 @@ struct pager_reply {
 	/* When its slot had been read; frame_ns if nothing was read. */
 	uint64_t io_ns;
 	uint64_t end_ns;	/* time of the answer */
+
+	/* The pager's own.  The fault is in the queue of the pool, of an
+	 * account or of a batch. */
+	struct fault *next;
+	/* It waited for the limit of this account. */
+	account_id served_by;
+	/* How many pages the answer may cover: `around` in all, in the
+	 * direction `step`, while their frames have one of `around_flags`.
+	 * `hold`: if fewer pages are resident, it is worth waiting for more. */
+	int8_t step;
+	uint8_t around_flags;
+	uint16_t around, hold;
 };
 
 /* Units that are captured together: taken out of the data file, with their
@@ -92,12 +113,12 @@ struct pager_ops {
 	 * allowed. */
 	int (*install)(void *ctx, segment_id segment, uint64_t unit,
 		       uint64_t count, const void *bytes);
-	/* As install, for one page on which the fault `cookie` waits.  If this
-	 * returns 0, the pager calls reply for that fault before it returns,
-	 * with this page only and without a mark.  So the answer may be sent to
-	 * the client together with the bytes.  NULL: the pager uses install. */
-	int (*install_for)(void *ctx, uint64_t cookie, segment_id segment,
-			   uint64_t unit, uint64_t count, const void *bytes);
+	/* As install, for the page that this fault waits for.  If this returns
+	 * 0, the pager calls reply for the fault before it returns, with this
+	 * page only and without a mark.  So the answer may be sent to the
+	 * client together with the bytes.  NULL: the pager uses install. */
+	int (*install_for)(void *ctx, struct fault *fault, uint64_t unit,
+			   uint64_t count, const void *bytes);
 	/* Take `count` runs of units out: unmap them everywhere, and copy their
 	 * final bytes to `to`.  Each run fails alone; then nothing of it was
 	 * taken out.  Error -ENOTRECOVERABLE: nothing of this segment can ever
@@ -131,10 +152,10 @@ struct pager_ops {
 /* What the pager tells its users.  The same rule holds: callbacks must not call
  * the pager. */
 struct pager_callbacks {
-	/* Answer a fault. */
-	void (*reply)(void *ctx, const struct pager_reply *reply);
+	/* Answer a fault, whose record is not the pager's any more. */
+	void (*reply)(void *ctx, struct fault *fault);
 	/* These pages have become resident ahead of a reader of `client`.  The
-	 * client may map all of them except `mark` (see struct pager_reply).
+	 * client may map all of them except `mark` (see struct fault).
 	 * Only a hint. */
 	void (*ready)(void *ctx, uint32_t client, segment_id segment,
 		      uint64_t first, uint64_t count, uint64_t mark);
@@ -152,8 +173,6 @@ struct pager_config {
 	uint32_t slot_count;		/* size of the store; 0: no store */
 	uint32_t segments_max;
 	uint32_t accounts_max;
-	/* Faults that may wait at once, in all. */
-	uint32_t faults_max;
 	uint32_t low_watermark;		/* frames; 0: the default */
 	uint32_t high_watermark;
 	/* Most pages of one window; 0: no readahead. */
@@ -252,15 +271,10 @@ void pager_segment_get(const struct pager *pg, segment_id segment,
  * Reading and writing are the same here: the checksum shows whether the page is
  * dirty when it is evicted.
  *
- * client  the client that callbacks.ready tells of pages that are read ahead
- *         for it; 0: none.  Then the pager reads no more than the answer can
- *         cover.
- *
  * A client may also ask for a page that is resident, when it has reached the
  * end of the pages that it was told of.  The answer covers the pages behind
  * it. */
-void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
-		 uint32_t client, uint64_t cookie, uint64_t now_ns);
+void pager_fault(struct pager *pg, struct fault *fault, uint64_t now_ns);
 
 /* Clients have mapped these resident pages without asking.  Returns true if
  * this has started readahead. */

@@ -43,9 +43,6 @@ static int init_tables(struct pager *pg)
 		err = table_init(&pg->account_table, "memd-accounts",
 				 sizeof(*pg->account), c->accounts_max + 1ul);
 	if (err == 0)
-		err = table_init(&pg->waiter_table, "memd-waiters",
-				 sizeof(*pg->waiter), c->faults_max + 1ul);
-	if (err == 0)
 		err = table_init(&pg->batch_table, "memd-batches",
 				 sizeof(*pg->batch), BATCH_COUNT + 1);
 	if (err == 0)
@@ -72,7 +69,7 @@ static void set_watermarks(struct pager_config *c)
 static bool is_valid(const struct pager_config *c)
 {
 	return c->frame_count >= 64 && c->segments_max > 0 &&
-	       c->faults_max > 0 && c->staging != NULL &&
+	       c->staging != NULL &&
 	       c->staging_bytes >= 512 * 1024 &&
 	       (uint64_t)c->frame_count + c->slot_count <= PAGER_UNITS_MAX;
 }
@@ -108,13 +105,12 @@ int pager_create(const struct pager_config *config,
 	pg->frame = pg->frame_table.base;
 	pg->segment = pg->segment_table.base;
 	pg->account = pg->account_table.base;
-	pg->waiter = pg->waiter_table.base;
 	pg->batch = pg->batch_table.base;
 	staging_init(&pg->read_staging, config->staging, half);
 	staging_init(&pg->write_staging, (uint8_t *)config->staging + half,
 		     half);
 	pg->frame_free = pg->segment_free = pg->account_free = 1;
-	pg->waiter_free = pg->batch_free = 1;
+	pg->batch_free = 1;
 	pg->free_units = config->frame_count;
 	pg->teardown_budget = TEARDOWN_UNITS;
 	pg->advice_work = ADVICE_WORK_PER_TURN;
@@ -131,7 +127,6 @@ void pager_destroy(struct pager *pg)
 	table_fini(&pg->slotted_line.table);
 	table_fini(&pg->cold_line.table);
 	table_fini(&pg->batch_table);
-	table_fini(&pg->waiter_table);
 	table_fini(&pg->account_table);
 	table_fini(&pg->segment_table);
 	table_fini(&pg->frame_table);
@@ -147,7 +142,6 @@ uint64_t tables_memory_bytes(const struct pager *pg)
 	       table_memory_bytes(&pg->frame_table) +
 	       table_memory_bytes(&pg->segment_table) +
 	       table_memory_bytes(&pg->account_table) +
-	       table_memory_bytes(&pg->waiter_table) +
 	       table_memory_bytes(&pg->batch_table) +
 	       table_memory_bytes(&pg->cold_line.table) +
 	       table_memory_bytes(&pg->slotted_line.table) +

@@ -2,13 +2,15 @@
 /* The pager's tables.  Only the pager's own files include this.
  *
  * All state is in flat tables (common/table.h) linked by index: pages, frames,
- * segments, accounts, waiters, batches.  Index 0 means "none" everywhere, so a
- * table of zeros is a valid empty table.
+ * segments, accounts, batches.  Index 0 means "none" everywhere, so a table of
+ * zeros is a valid empty table.  Only faults are elsewhere: the record of a
+ * fault belongs to who asked, and the pager's queues link it.
  *
  * The files stand on each other: a file calls only files on its own line or on
  * lines above it here.
  *
- *   account, frame, page, waiter   entries of the tables
+ *   account, frame, page,
+ *   fault_queue                    entries of the tables, and faults
  *   clock, stream                  policy: what to evict, what to read ahead
  *   batch                          I/O of a run of pages
  *   zero, load, write_back, evict  pages come in, and leave
@@ -28,7 +30,7 @@
  *   P4  A page is busy if it is LOADING, EVICTING, or RESIDENT with
  *       PAGE_WRITING.  A busy page is in exactly one batch, and names it.  A
  *       page that is not busy is in no batch.
- *   P5  Every waiter is in exactly one queue.  The page of a waiter in a
+ *   P5  Every fault is in exactly one queue.  The page of a fault in a
  *       batch's queue is in that batch; or it was in an earlier batch, and the
  *       answer may also cover pages of this one.
  *   P6  committed <= commit limit when a segment is admitted.  The charges of
@@ -48,7 +50,6 @@
 /* Index into the page table, which has the pages of all segments. */
 typedef uint32_t page_id;
 typedef uint32_t frame_id;
-typedef uint32_t waiter_id;
 typedef uint32_t batch_id;
 
 /*
@@ -183,8 +184,8 @@ struct pager_segment {
 };
 
 /* Queues: first come, first served. */
-struct waiter_queue {
-	waiter_id head, tail;
+struct fault_queue {
+	struct fault *head, *tail;
 };
 struct batch_queue {
 	batch_id head, tail;
@@ -224,7 +225,7 @@ struct pager_account {
 	 * are served in order.  If as many faults as the limit can bear are in
 	 * `waiting` or have been served and not answered, new ones are set
 	 * aside (waiting.c). */
-	struct waiter_queue waiting, set_aside;
+	struct fault_queue waiting, set_aside;
 	uint32_t near_count;		/* faults in `waiting` */
 	/* Faults that were served, not answered. */
 	uint32_t serving_count;
@@ -260,27 +261,6 @@ struct pager_account {
 	uint64_t vain_until_ns;
 };
 
-/* A fault that is not answered yet.  It is in the queue of the pool, of an
- * account or of a batch. */
-struct waiter {
-	uint64_t cookie;
-	uint64_t start_ns, frame_ns;
-	page_id page;
-	segment_id segment;
-	waiter_id next;
-	uint32_t client;
-	/* It waited for the limit of this account. */
-	account_id served_by;
-	uint8_t kind;			/* enum fault_kind */
-	bool is_used;
-	/* How many pages the answer may cover: `around` in all, in the
-	 * direction `step`, while their frames have one of `around_flags`.
-	 * `hold`: if fewer pages are resident, it is worth waiting for more. */
-	int8_t step;
-	uint8_t around_flags;
-	uint16_t around, hold;
-};
-
 enum batch_kind { BATCH_FREE, BATCH_LOAD, BATCH_EVICT };
 enum { BATCH_PAGES_MAX = 64 };
 
@@ -313,7 +293,7 @@ struct batch {
 	uint64_t settled;		/* nothing is left to do */
 	uint64_t ahead;			/* load: was read ahead */
 	uint64_t io_ns;
-	struct waiter_queue waiting;		/* load only */
+	struct fault_queue waiting;		/* load only */
 	page_id page[BATCH_PAGES_MAX];
 	segment_id segment[BATCH_PAGES_MAX];
 	slot_id slot[BATCH_PAGES_MAX];	/* evict: the slot that is written */
@@ -358,7 +338,7 @@ struct pager {
 	uint64_t now_ns;
 
 	struct table page_table, chunk_table, frame_table, segment_table,
-		     account_table, waiter_table, batch_table;
+		     account_table, batch_table;
 	struct frame_line cold_line, slotted_line;
 	struct page *page;
 	/* Pages in each chunk that are not ZERO. */
@@ -366,7 +346,6 @@ struct pager {
 	struct frame *frame;
 	struct pager_segment *segment;
 	struct pager_account *account;
-	struct waiter *waiter;
 	struct batch *batch;
 	uint32_t page_limit;		/* entries in the page table */
 
@@ -384,15 +363,14 @@ struct pager {
 	struct segment_queue blocked;
 	segment_id segment_hint;	/* the search for a gap starts here */
 	account_id account_free;
-	waiter_id waiter_free;
-	uint32_t waiting_count;		/* waiters in use */
+	uint32_t waiting_count;		/* faults not answered */
 	batch_id batch_free;
 	uint32_t batches_used;
 	/* Batches with requests to submit.  The second queue is served only
 	 * when the first is empty. */
 	struct batch_queue stalled, stalled_ahead;
 	struct batch_queue starved;	/* batches that wait for memory */
-	struct waiter_queue pool_waiting;
+	struct fault_queue pool_waiting;
 	uint64_t wanted_units;		/* frames that a parked PIN waits for */
 	uint64_t committed_units;
 	/* Of committed_units: of segments that will go soon. */

@@ -82,11 +82,11 @@ static uint64_t coming_units(const struct pager *pg)
 }
 
 static uint64_t units_of_first(const struct pager *pg,
-			       const struct waiter_queue *q)
+			       const struct fault_queue *q)
 {
-	const struct waiter *w = &pg->waiter[q->head];
+	const struct fault *f = q->head;
 
-	return q->head != 0 ? order_units(pg->segment[w->segment].order) : 0;
+	return f != NULL ? order_units(pg->segment[f->segment].order) : 0;
 }
 
 /* Frames that a fault or PIN waits for, beyond those that are coming. */
@@ -144,12 +144,12 @@ static uint32_t reclaim_account(struct pager *pg, account_id id,
 				struct clock_search *search)
 {
 	struct pager_account *ac = &pg->account[id];
-	bool is_waited_for = ac->waiting.head != 0 || ac->wanted_units != 0;
+	bool is_waited_for = ac->waiting.head != NULL || ac->wanted_units != 0;
 	uint64_t surplus = surplus_units(pg, id), batch;
 	uint32_t tried;
 
 	ac->wanted_units = 0;
-	if (surplus != 0 || ac->waiting.head != 0)
+	if (surplus != 0 || ac->waiting.head != NULL)
 		account_list_add(pg, ACCOUNT_PRESSED, id);
 	if (surplus == 0 ||
 	    (!is_waited_for && pg->now_ns < ac->vain_until_ns))
@@ -292,7 +292,7 @@ bool pager_run(struct pager *pg, uint64_t now_ns)
 	/* Clean and zero pages have given up their frames at once. */
 	can_go_on |= waiting_retry(pg);
 	can_go_on |= ahead_run(pg);
-	is_waiting = pg->pool_waiting.head != 0 ||
+	is_waiting = pg->pool_waiting.head != NULL ||
 		     pg->account_waiting != 0 || pg->advice_count != 0;
 	is_starved = pg->stats.install_retries != retries;
 	if (is_waiting && !can_go_on && !is_starved)

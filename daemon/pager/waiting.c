@@ -10,26 +10,8 @@
 #include "daemon/pager/ahead.h"
 #include "daemon/pager/answer.h"
 #include "daemon/pager/fault.h"
-#include "daemon/pager/waiter.h"
+#include "daemon/pager/fault_queue.h"
 #include <errno.h>
-
-static void refuse_at_once(struct pager *pg, segment_id segment, uint64_t page,
-			   uint64_t cookie, int error)
-{
-	struct pager_reply reply = {
-		.cookie = cookie,
-		.segment = segment,
-		.page = page,
-		.mark = PAGER_NO_PAGE,
-		.error = error,
-		.start_ns = pg->now_ns,
-		.frame_ns = pg->now_ns,
-		.io_ns = pg->now_ns,
-		.end_ns = pg->now_ns,
-	};
-
-	pg->up->reply(pg->up_ctx, &reply);
-}
 
 /* The limit of the faults of an account that are served at the same time.  One
  * instruction may need four pages at once (on x86 seldom eight).  With many
@@ -47,22 +29,22 @@ static uint64_t near_max(const struct pager_account *ac)
 	       (ac->served_count < SERVED_BETWEEN / 2);
 }
 
-static void waiting_add(struct pager *pg, waiter_id id, account_id account)
+static void waiting_add(struct pager *pg, struct fault *f, account_id account)
 {
 	struct pager_account *ac = &pg->account[account];
 
-	waiter_unserve(pg, id);
+	fault_unserve(pg, f);
 	if (account == 0) {
-		waiter_push(pg, &pg->pool_waiting, id);
+		fault_queue_push(&pg->pool_waiting, f);
 		return;
 	}
 	pg->account_waiting++;
 	account_list_add(pg, ACCOUNT_PRESSED, account);
 	if (ac->near_count + ac->serving_count >= near_max(ac)) {
-		waiter_push(pg, &ac->set_aside, id);
+		fault_queue_push(&ac->set_aside, f);
 		return;
 	}
-	waiter_push(pg, &ac->waiting, id);
+	fault_queue_push(&ac->waiting, f);
 	ac->near_count++;
 }
 
@@ -72,42 +54,29 @@ static bool needs_frame(const struct page *p)
 	return p->state == PAGE_ZERO || p->state == PAGE_SWAPPED;
 }
 
-void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
-		 uint32_t client, uint64_t cookie, uint64_t now_ns)
+void pager_fault(struct pager *pg, struct fault *f, uint64_t now_ns)
 {
-	const struct pager_segment *sg = &pg->segment[segment];
+	struct pager_segment *sg = &pg->segment[f->segment];
 	account_id account = 0;
-	waiter_id id;
 
 	pg->now_ns = pg->fault_ns = now_ns;
-	ASSERT(segment <= pg->config.segments_max);
-	if (segment == 0 || sg->state != SEGMENT_LIVE ||
-	    page >= sg->page_count) {
-		refuse_at_once(pg, segment, page, cookie, -EFAULT);
+	ASSERT(f->segment <= pg->config.segments_max);
+	f->kind = FAULT_HIT;
+	f->start_ns = f->frame_ns = now_ns;
+	f->served_by = 0;
+	if (f->segment == 0 || sg->state != SEGMENT_LIVE ||
+	    f->page >= sg->page_count) {
+		answer_no_page(pg, f);
 		return;
 	}
-	id = waiter_get(pg);
-	if (id == 0) {
-		refuse_at_once(pg, segment, page, cookie, -EBUSY);
-		return;
-	}
-	pg->waiter[id] = (struct waiter){
-		.cookie = cookie,
-		.start_ns = now_ns,
-		.frame_ns = now_ns,
-		.page = (page_id)(sg->first + page),
-		.segment = segment,
-		.client = client,
-		.kind = FAULT_HIT,
-		.is_used = true,
-	};
-	pg->segment[segment].waiting_count++;
+	sg->waiting_count++;
+	pg->waiting_count++;
 	/* Faults that came earlier get the next frame. */
-	if ((pg->pool_waiting.head != 0 &&
-	     needs_frame(&pg->page[sg->first + page])) ||
-	    fault_try(pg, id, &account) == FAULT_MUST_WAIT) {
+	if ((pg->pool_waiting.head != NULL &&
+	     needs_frame(&pg->page[fault_page(pg, f)])) ||
+	    fault_try(pg, f, &account) == FAULT_MUST_WAIT) {
 		pg->stats.frame_waits++;
-		waiting_add(pg, id, account);
+		waiting_add(pg, f, account);
 	}
 	if (pg->ahead_count != 0)
 		(void)ahead_run(pg);
@@ -118,17 +87,17 @@ void pager_fault(struct pager *pg, segment_id segment, uint64_t page,
 static bool retry_pool(struct pager *pg)
 {
 	bool has_moved = false;
-	waiter_id id;
+	struct fault *f;
 
-	while ((id = waiter_pop(pg, &pg->pool_waiting)) != 0) {
+	while ((f = fault_queue_pop(&pg->pool_waiting)) != NULL) {
 		account_id account;
 
-		if (fault_try(pg, id, &account) == FAULT_MUST_WAIT) {
+		if (fault_try(pg, f, &account) == FAULT_MUST_WAIT) {
 			if (account == 0) {
-				waiter_push_front(pg, &pg->pool_waiting, id);
+				fault_queue_push_front(&pg->pool_waiting, f);
 				break;
 			}
-			waiting_add(pg, id, account);
+			waiting_add(pg, f, account);
 		}
 		has_moved = true;
 	}
@@ -139,11 +108,11 @@ static bool retry_pool(struct pager *pg)
  * served at some time. */
 static void bring_back(struct pager *pg, struct pager_account *ac)
 {
-	if (ac->set_aside.head == 0 ||
+	if (ac->set_aside.head == NULL ||
 	    (ac->near_count + ac->serving_count != 0 &&
 	     ac->served_count < SERVED_BETWEEN))
 		return;
-	waiter_push_front(pg, &ac->waiting, waiter_pop(pg, &ac->set_aside));
+	fault_queue_push_front(&ac->waiting, fault_queue_pop(&ac->set_aside));
 	ac->near_count++;
 	ac->served_count = 0;
 	account_list_add(pg, ACCOUNT_PRESSED, (account_id)(ac - pg->account));
@@ -154,25 +123,25 @@ static bool retry_account(struct pager *pg, account_id own)
 {
 	struct pager_account *ac = &pg->account[own];
 	bool has_moved = false;
-	waiter_id id;
+	struct fault *f;
 
 	bring_back(pg, ac);
-	while ((id = waiter_pop(pg, &ac->waiting)) != 0) {
+	while ((f = fault_queue_pop(&ac->waiting)) != NULL) {
 		account_id account;
 
 		ac->near_count--;
 		pg->account_waiting--;
-		waiter_serve(pg, id, own);
-		if (fault_try(pg, id, &account) == FAULT_MUST_WAIT) {
-			pg->waiter[id].served_by = 0;
+		fault_serve(pg, f, own);
+		if (fault_try(pg, f, &account) == FAULT_MUST_WAIT) {
+			f->served_by = 0;
 			ac->serving_count--;
 			if (account == own) {
-				waiter_push_front(pg, &ac->waiting, id);
+				fault_queue_push_front(&ac->waiting, f);
 				ac->near_count++;
 				pg->account_waiting++;
 				break;
 			}
-			waiting_add(pg, id, account);
+			waiting_add(pg, f, account);
 		}
 		ac->served_count++;
 		bring_back(pg, ac);
@@ -194,30 +163,30 @@ bool waiting_retry(struct pager *pg)
 
 void waiting_end_load(struct pager *pg, struct batch *b, bool may_hold)
 {
-	struct waiter_queue all = b->waiting;
+	struct fault_queue all = b->waiting;
 	account_id account;
-	waiter_id id;
+	struct fault *f;
 
-	b->waiting = (struct waiter_queue){ 0 };
-	while ((id = waiter_pop(pg, &all)) != 0)
-		if (fault_go_on(pg, id, may_hold, b->io_ns, &account) ==
+	b->waiting = (struct fault_queue){ 0 };
+	while ((f = fault_queue_pop(&all)) != NULL)
+		if (fault_go_on(pg, f, may_hold, b->io_ns, &account) ==
 		    FAULT_MUST_WAIT)
-			waiting_add(pg, id, account);
+			waiting_add(pg, f, account);
 }
 
 /* Answer the faults of `segment` (0: all) in the queue with `error`. */
-static void fail_queue(struct pager *pg, struct waiter_queue *q,
+static void fail_queue(struct pager *pg, struct fault_queue *q,
 		       segment_id segment, int error)
 {
-	struct waiter_queue all = *q;
-	waiter_id id;
+	struct fault_queue all = *q;
+	struct fault *f;
 
-	*q = (struct waiter_queue){ 0 };
-	while ((id = waiter_pop(pg, &all)) != 0) {
-		if (segment == 0 || pg->waiter[id].segment == segment)
-			answer_failed(pg, id, error);
+	*q = (struct fault_queue){ 0 };
+	while ((f = fault_queue_pop(&all)) != NULL) {
+		if (segment == 0 || f->segment == segment)
+			answer_failed(pg, f, error);
 		else
-			waiter_push(pg, q, id);
+			fault_queue_push(q, f);
 	}
 }
 
@@ -233,7 +202,7 @@ static void fail_account(struct pager *pg, account_id account,
 	fail_queue(pg, &ac->set_aside, segment, error);
 	pg->account_waiting -= before - pg->waiting_count;
 	/* The fault that is first now may need fewer frames. */
-	if (ac->waiting.head != 0 || ac->set_aside.head != 0)
+	if (ac->waiting.head != NULL || ac->set_aside.head != NULL)
 		account_list_add(pg, ACCOUNT_RETRY, account);
 }
 

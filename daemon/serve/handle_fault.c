@@ -31,22 +31,22 @@ struct fault_asker {
 };
 
 static void reply_fault(const struct fault_asker *by, uint32_t segment_number,
-			const struct pager_reply *r)
+			const struct fault *f)
 {
 	Memd__FaultReply reply = MEMD__FAULT_REPLY__INIT;
 
 	reply.segment = segment_number;
-	reply.page = r->page;
-	if (r->error != 0) {
+	reply.page = f->page;
+	if (f->error != 0) {
 		reply.has_error = true;
-		reply.error = (uint32_t)-r->error;
+		reply.error = (uint32_t)-f->error;
 	} else {
 		reply.has_first = true;
-		reply.first = r->first;
+		reply.first = f->first;
 		reply.has_count = true;
-		reply.count = r->count;
-		reply.has_mark = r->mark != PAGER_NO_PAGE;
-		reply.mark = r->mark;
+		reply.count = f->count;
+		reply.has_mark = f->mark != PAGER_NO_PAGE;
+		reply.mark = f->mark;
 	}
 	if (by->is_in_cell)
 		mailbox_answer(&by->conn->session->mailbox, by->cell,
@@ -60,14 +60,14 @@ static void reply_fault(const struct fault_asker *by, uint32_t segment_number,
 static void refuse_fault(const struct fault_asker *by, uint32_t segment_number,
 			 uint64_t page, int error)
 {
-	struct pager_reply reply = {
+	const struct fault f = {
 		.page = page,
 		.mark = PAGER_NO_PAGE,
 		.error = error,
 	};
 
 	by->conn->all->stats->faults_refused++;
-	reply_fault(by, segment_number, &reply);
+	reply_fault(by, segment_number, &f);
 }
 
 /* The session to tell about pages that are read ahead; 0: the client does not
@@ -82,27 +82,25 @@ static void ask_pager(struct serve *sv, const struct fault_asker *by,
 		      uint64_t now_ns)
 {
 	struct conn *c = by->conn;
-	struct pending_entry like = {
-		.kind = PENDING_FAULT,
-		.conn = c,
-		.request_id = by->id,
-		.is_in_cell = by->is_in_cell,
-		.cell = by->cell,
-		.segment_number = a->segment_number,
-		.page = page,
-		.pid = c->peer.pid,
-		.session = c->session->id,
-	};
-	uint64_t cookie;
+	struct client_fault *cf = NULL;
 
-	if (c->session->faults_waiting >= sv->config->session_faults ||
-	    !pending_add(&sv->pending, &like, &cookie)) {
+	if (c->session->faults_waiting < sv->config->session_faults)
+		cf = client_faults_get(&sv->faults, c);
+	if (cf == NULL) {
 		refuse_fault(by, a->segment_number, page, -EBUSY);
 		return;
 	}
+	cf->fault.segment = a->segment->pager_id;
+	cf->fault.client = tag_of(c->session);
+	cf->fault.page = page;
+	cf->request_id = by->id;
+	cf->is_in_cell = by->is_in_cell;
+	cf->cell = by->cell;
+	cf->segment_number = a->segment_number;
+	cf->pid = c->peer.pid;
+	cf->session = c->session->id;
 	c->session->faults_waiting++;
-	pager_fault(sv->engine->pager, a->segment->pager_id, page,
-		    tag_of(c->session), cookie, now_ns);
+	pager_fault(sv->engine->pager, &cf->fault, now_ns);
 	engine_wake(sv->engine);
 }
 
@@ -153,23 +151,24 @@ void handle_fault_in_cell(struct serve *sv, struct conn *c, unsigned cell,
 	ask_pages(sv, &by, message);
 }
 
-static void trace_fault(struct serve *sv, const struct pending_entry *e,
-			const struct pager_reply *r, uint64_t end_ns)
+static void trace_fault(struct serve *sv, const struct client_fault *cf,
+			uint64_t end_ns)
 {
+	const struct fault *f = &cf->fault;
 	struct trace_event event = {
-		.time_ns = r->start_ns,
-		.pid = e->pid,
-		.session = e->session,
-		.segment_number = e->segment_number,
-		.page = e->page,
-		.kind = fault_kind_name(r->kind),
-		.frame_wait_ns = r->frame_ns - r->start_ns,
-		.io_ns = r->io_ns - r->frame_ns,
-		.install_ns = end_ns - r->io_ns,
-		.total_ns = end_ns - r->start_ns,
-		.ready_first = r->first,
-		.ready_count = r->count,
-		.error = r->error,
+		.time_ns = f->start_ns,
+		.pid = cf->pid,
+		.session = cf->session,
+		.segment_number = cf->segment_number,
+		.page = f->page,
+		.kind = fault_kind_name(f->kind),
+		.frame_wait_ns = f->frame_ns - f->start_ns,
+		.io_ns = f->io_ns - f->frame_ns,
+		.install_ns = end_ns - f->io_ns,
+		.total_ns = end_ns - f->start_ns,
+		.ready_first = f->first,
+		.ready_count = f->count,
+		.error = f->error,
 	};
 
 	trace_add(&sv->trace, &event);
@@ -194,80 +193,82 @@ static void trace_ahead(struct serve *sv, const struct attachment *a,
 }
 
 /* The page is also mapped for the thread that waits in the cell. */
-bool paging_install(void *serve, uint64_t cookie, const void *bytes,
+bool paging_install(void *serve, struct fault *fault, const void *bytes,
 		    size_t length)
 {
 	struct serve *sv = serve;
-	struct pending_entry *e = pending_find(&sv->pending, cookie);
+	struct client_fault *cf = client_fault_of(fault);
 	const struct memd_engine_page page = {
-		.cell = e->cell,
-		.segment = e->segment_number,
-		.page = e->page,
+		.cell = cf->cell,
+		.segment = cf->segment_number,
+		.page = fault->page,
 		.bytes = bytes,
 		.length = length,
 		.uffd = sv->program->uffd,
 	};
-	struct session *s = e->conn != NULL ? e->conn->session : NULL;
+	struct session *s = cf->conn != NULL ? cf->conn->session : NULL;
 
-	if (sv->program->install == NULL || s == NULL || !e->is_in_cell ||
-	    mailbox_is_library(&s->mailbox, e->cell) ||
+	if (sv->program->install == NULL || s == NULL || !cf->is_in_cell ||
+	    mailbox_is_library(&s->mailbox, cf->cell) ||
 	    sv->program->install(sv->program->ctx, &page) != 0)
 		return false;
-	mailbox_answer_mapped(&s->mailbox, e->cell);
-	e->is_answered = true;
+	mailbox_answer_mapped(&s->mailbox, cf->cell);
+	cf->is_answered = true;
 	sv->stats->pages_mapped++;
-	if (sv->program->make_way != NULL && sv->pending.used == 1)
-		sv->program->make_way(sv->program->ctx, e->cell);
+	if (sv->program->make_way != NULL && sv->faults.used == 1 &&
+	    sv->pending.used == 0)
+		sv->program->make_way(sv->program->ctx, cf->cell);
 	return true;
 }
 
 /* After the reply, because the client waits for it. */
-static void note_reply(struct serve *sv, const struct pending_entry *e,
-		       const struct pager_reply *r)
+static void note_reply(struct serve *sv, const struct client_fault *cf)
 {
-	/* Not r->end_ns: the pager knows only the time of the last call of it.
+	const struct fault *f = &cf->fault;
+	/* Not f->end_ns: the pager knows only the time of the last call of it.
 	 * But never less than that. */
-	uint64_t end_ns = MAX(clock_now_ns(), r->end_ns);
+	uint64_t end_ns = MAX(clock_now_ns(), f->end_ns);
 
-	if (r->error == 0 || r->error == -EIO)
-		histogram_add(&sv->stats->kind[r->kind], end_ns - r->start_ns);
+	if (f->error == 0 || f->error == -EIO)
+		histogram_add(&sv->stats->kind[f->kind], end_ns - f->start_ns);
 	if (trace_has_readers(&sv->trace))
-		trace_fault(sv, e, r, end_ns);
+		trace_fault(sv, cf, end_ns);
 }
 
-static void reply(struct serve *sv, const struct pending_entry *e,
-		  const struct pager_reply *r)
+static void reply(struct serve *sv, const struct client_fault *cf)
 {
-	const struct fault_asker by = { .conn = e->conn, .id = e->request_id,
-				  .is_in_cell = e->is_in_cell,
-				  .cell = e->cell };
-	struct session *s = e->conn->session;
+	const struct fault_asker by = { .conn = cf->conn,
+					.id = cf->request_id,
+					.is_in_cell = cf->is_in_cell,
+					.cell = cf->cell };
+	const struct fault *f = &cf->fault;
+	struct session *s = cf->conn->session;
 
 	s->faults_waiting--;
-	if (r->error == 0 || r->error == -EIO)
-		s->faults[r->kind]++;
-	if (!e->is_answered)
-		reply_fault(&by, e->segment_number, r);
+	if (f->error == 0 || f->error == -EIO)
+		s->faults[f->kind]++;
+	if (!cf->is_answered)
+		reply_fault(&by, cf->segment_number, f);
 	/* A client that got a page will soon want the next one. */
 	awake_note_paging(sv->awake);
 }
 
-static void paging_reply(void *serve, const struct pager_reply *r)
+static void paging_reply(void *serve, struct fault *fault)
 {
 	struct serve *sv = serve;
-	struct pending_entry e = pending_take(&sv->pending, r->cookie);
+	struct client_fault *cf = client_fault_of(fault);
 
-	ASSERT(e.kind == PENDING_FAULT);
-	if (e.conn != NULL && e.conn->session != NULL) {
-		reply(sv, &e, r);
+	if (cf->conn != NULL && cf->conn->session != NULL) {
+		reply(sv, cf);
 	} else {
 		/* The lane is gone, but its session may still exist. */
-		struct session *s = sessions_find(&sv->sessions, e.session);
+		struct session *s = sessions_find(&sv->sessions, cf->session);
 
 		if (s != NULL)
 			s->faults_waiting--;
 	}
-	note_reply(sv, &e, r);
+	note_reply(sv, cf);
+	client_faults_put(&sv->faults, cf);
 }
 
 static void paging_ready(void *serve, uint32_t session,

@@ -10,7 +10,7 @@
 /* In an embedded memd: pager_ops.install_for.  The page is installed through
  * the mapping in which it was touched.  Returns false if it was not installed,
  * or only partly. */
-bool paging_install(void *serve, uint64_t cookie, const void *bytes,
+bool paging_install(void *serve, struct fault *fault, const void *bytes,
 		    size_t length);
 
 /* The callbacks get the struct serve as ctx. */

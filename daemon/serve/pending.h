@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of requests that the pager has not answered yet.  A request's
- * cookie is the index of its entry and a generation, so an assertion finds an
- * answer that comes twice.  When a connection ends, its entries stay without a
- * connection. */
+/* The table of requests, other than faults, that the pager has not answered
+ * yet.  A request's cookie is the index of its entry and a generation, so an
+ * assertion finds an answer that comes twice.  When a connection ends, its
+ * entries stay without a connection. */
 #ifndef MEMD_SERVE_PENDING_H
 #define MEMD_SERVE_PENDING_H
 
@@ -10,14 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
-#include <sys/types.h>
 
 struct conn;
 struct pin;
 struct guest_op;
 
 enum pending_kind {
-	PENDING_FREE, PENDING_FAULT, PENDING_ADVISE, PENDING_PIN,
+	PENDING_FREE, PENDING_ADVISE, PENDING_PIN,
 	PENDING_UNPIN, PENDING_EVICT, PENDING_REPLAY, PENDING_GUEST,
 	/* These are not requests to the pager. */
 	PENDING_GUEST_CLOSE, PENDING_MAP,
@@ -27,17 +26,7 @@ struct pending_entry {
 	enum pending_kind kind;
 	uint32_t generation;
 	struct conn *conn;		/* NULL: ended, or nobody waits */
-	bool is_in_cell;		/* FAULT: the answer goes into a
-					 * mailbox */
-	uint8_t cell;			/* cell of that mailbox */
-	bool is_answered;		/* FAULT: the client already has its
-					 * answer */
 	uint64_t request_id;
-	uint32_t segment_number;	/* FAULT */
-	uint64_t page;			/* FAULT */
-	pid_t pid;			/* FAULT: for the trace */
-	uint32_t session;		/* FAULT: whose faults_waiting counts
-					 * it */
 	struct pin *pin;		/* PIN, UNPIN */
 	struct guest_op *guest_op;	/* GUEST */
 	LIST_ENTRY(pending_entry) link;	/* of conn, or of the free entries */

@@ -62,6 +62,8 @@ static void init_background(struct serve *sv)
 
 int serve_init(struct serve *sv)
 {
+	int err;
+
 	system_random(&sv->instance, sizeof(sv->instance));
 	pins_init(&sv->pins, sv->engine, &sv->pending, &sv->segments,
 		  sv->deferred);
@@ -73,8 +75,11 @@ int serve_init(struct serve *sv)
 	init_background(sv);
 	serve_messages_add(&sv->server->conns, sv);
 	mailboxes_init(&sv->mailboxes, sv->config, sv->stats, sv->awake);
-	return pending_init(&sv->pending, (uint32_t)sv->config->max_faults +
-					  REQUESTS_WAITING_MAX);
+	err = pending_init(&sv->pending, REQUESTS_WAITING_MAX);
+	if (err != 0)
+		return err;
+	return client_faults_init(&sv->faults,
+				  (uint32_t)sv->config->max_faults);
 }
 
 int serve_start(struct serve *sv)
@@ -136,5 +141,6 @@ void serve_end(struct serve *sv)
 
 void serve_fini(struct serve *sv)
 {
+	client_faults_fini(&sv->faults);
 	pending_fini(&sv->pending);
 }

@@ -11,6 +11,7 @@
 #include "daemon/serve/evictor.h"
 #include "daemon/serve/map_wait.h"
 #include "daemon/serve/mailbox.h"
+#include "daemon/serve/client_fault.h"
 #include "daemon/serve/pending.h"
 #include "daemon/serve/pin.h"
 #include "daemon/serve/ready.h"
@@ -53,6 +54,7 @@ struct serve {
 	struct segments segments;
 	struct sessions sessions;
 	struct mailboxes mailboxes;
+	struct client_faults faults;
 	struct pending_table pending;
 	struct pins pins;
 	struct ages ages;

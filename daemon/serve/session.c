@@ -6,6 +6,7 @@
 #include "daemon/net/conn_descriptors.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/net/admins.h"
+#include "daemon/serve/client_fault.h"
 #include "daemon/serve/pending.h"
 #include "daemon/system/system.h"
 #include <errno.h>
@@ -253,6 +254,7 @@ bool session_let_go(struct conn *c, unsigned *budget)
 	if (!is_main || !s->is_ending) {
 		*budget -= MIN(*budget, (unsigned)LET_GO_COST);
 		log_session_end(c);
+		client_faults_orphan(c);
 		pending_orphan(c);
 	}
 	if (is_main)

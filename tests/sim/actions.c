@@ -134,8 +134,7 @@ static void do_deliver(struct sim *sim)
 /* A program with all its threads in faults does nothing but wait. */
 static bool must_wait(struct sim *sim)
 {
-	return sim->fault_count >= sim->profile.config.faults_max &&
-	       !rng_chance(&sim->rng, 1, 32);
+	return sim->fault_count >= sim->profile.faults_max;
 }
 
 static void do_access(struct sim *sim)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static void must_be_refusable(struct sim *sim, const struct sim_fault *ft,
-			      const struct pager_reply *reply)
+			      const struct fault *reply)
 {
 	struct sim_segment *sg = segment_by_ordinal(sim, ft->ordinal);
 	bool is_there = sg != NULL && sg->state == SIM_SEGMENT_LIVE &&
@@ -20,14 +20,6 @@ static void must_be_refusable(struct sim *sim, const struct sim_fault *ft,
 			sim_fail(sim, "-EFAULT for a page that exists");
 		sim->events[ft->in_call ? SIM_EFAULT_RANGE :
 					  SIM_EFAULT_DESTROYED]++;
-		return;
-	case -EBUSY:
-		/* This one is counted too. */
-		if (sim->fault_count <= sim->profile.config.faults_max)
-			sim_fail(sim, "-EBUSY with %u faults waiting, %u may",
-				 sim->fault_count - 1,
-				 sim->profile.config.faults_max);
-		sim->events[SIM_EBUSY]++;
 		return;
 	default:
 		sim_fail(sim, "a fault is answered with error %d",
@@ -62,7 +54,7 @@ static void must_be_short(struct sim *sim, const struct sim_fault *ft)
 }
 
 static void must_be_lost(struct sim *sim, const struct sim_fault *ft,
-			 const struct pager_reply *reply)
+			 const struct fault *reply)
 {
 	struct sim_segment *sg = segment_by_ordinal(sim, ft->ordinal);
 	struct sim_page *pg;
@@ -96,7 +88,7 @@ static void must_be_resident(struct sim *sim, struct sim_segment *sg,
 }
 
 static void must_be_good(struct sim *sim, const struct sim_fault *ft,
-			 const struct pager_reply *reply)
+			 const struct fault *reply)
 {
 	struct sim_segment *sg = segment_by_ordinal(sim, ft->ordinal);
 
@@ -127,7 +119,7 @@ static void must_be_good(struct sim *sim, const struct sim_fault *ft,
 }
 
 static void must_have_times(struct sim *sim, const struct sim_fault *ft,
-			    const struct pager_reply *reply)
+			    const struct fault *reply)
 {
 	if (reply->start_ns != ft->start_ns ||
 	    reply->frame_ns < reply->start_ns ||
@@ -146,7 +138,7 @@ static void must_have_times(struct sim *sim, const struct sim_fault *ft,
 /* The client maps what it was told of, and mostly uses it at once; or it is
  * slow, and finds out later what has become of the page. */
 static void client_goes_on(struct sim *sim, const struct sim_fault *ft,
-			   const struct pager_reply *reply)
+			   const struct fault *reply)
 {
 	struct sim_segment *sg = segment_by_ordinal(sim, ft->ordinal);
 	uint32_t in_page = rng_below(&sim->rng, 1u << sg->order);
@@ -159,39 +151,42 @@ static void client_goes_on(struct sim *sim, const struct sim_fault *ft,
 		     ft->is_write);
 }
 
-static struct sim_fault *fault_by_cookie(struct sim *sim, uint64_t cookie)
+static struct sim_fault *fault_of(struct sim *sim, struct fault *fault)
 {
-	struct sim_fault *ft = &sim->fault[cookie % SIM_FAULTS_MAX];
+	struct sim_fault *ft = (struct sim_fault *)fault;
 
 	if (!sim->in_pager)
 		sim_fail(sim, "a reply from outside of any call");
-	if ((cookie & 0xffff) >= SIM_FAULTS_MAX || !ft->is_used ||
-	    ft->cookie != cookie)
-		sim_fail(sim, "a reply to a fault that nobody waits for, "
-			 "cookie %llx", (unsigned long long)cookie);
+	if (ft < sim->fault || ft >= sim->fault + SIM_FAULTS_MAX ||
+	    !ft->is_used)
+		sim_fail(sim, "a reply to a fault that nobody waits for");
+	if (ft->id != fault->segment || ft->page != fault->page)
+		sim_fail(sim, "a reply to the fault of id %u page %llu is "
+			 "about id %u page %llu", ft->id,
+			 (unsigned long long)ft->page, fault->segment,
+			 (unsigned long long)fault->page);
 	return ft;
 }
 
 /* Its client need not wait for the reply, and so does not. */
-int answer_install_for(void *ctx, uint64_t cookie, segment_id id,
-		       uint64_t unit, uint64_t count, const void *bytes)
+int answer_install_for(void *ctx, struct fault *fault, uint64_t unit,
+		       uint64_t count, const void *bytes)
 {
 	struct sim *sim = ctx;
-	struct sim_fault *ft = fault_by_cookie(sim, cookie);
+	struct sim_fault *ft = fault_of(sim, fault);
 	const struct sim_segment *sg = segment_by_ordinal(sim, ft->ordinal);
-	const struct pager_reply reply = {
+	const struct fault reply = {
 		.first = ft->page, .count = 1, .mark = PAGER_NO_PAGE,
 	};
 	int err;
 
-	if (sg == NULL || ft->id != id || ft->is_promised ||
+	if (sg == NULL || ft->is_promised ||
 	    count != UINT64_C(1) << sg->order ||
 	    unit != ft->page << sg->order)
-		sim_fail(sim, "install for the fault of id %u page %llu: id "
-			 "%u unit %llu +%llu", ft->id,
-			 (unsigned long long)ft->page, id,
+		sim_fail(sim, "install for the fault of id %u page %llu: unit "
+			 "%llu +%llu", ft->id, (unsigned long long)ft->page,
 			 (unsigned long long)unit, (unsigned long long)count);
-	err = datafile_install(ctx, id, unit, count, bytes);
+	err = datafile_install(ctx, ft->id, unit, count, bytes);
 	if (err != 0)
 		return err;
 	ft->is_promised = true;
@@ -202,7 +197,7 @@ int answer_install_for(void *ctx, uint64_t cookie, segment_id id,
 }
 
 static void keep_promise(struct sim *sim, struct sim_fault *ft,
-			 const struct pager_reply *reply)
+			 const struct fault *reply)
 {
 	if (reply->error != 0 || reply->first != ft->page ||
 	    reply->count != 1 || reply->mark != PAGER_NO_PAGE)
@@ -224,27 +219,17 @@ void answer_promises_kept(const struct sim *sim)
 			 sim->promised_count);
 }
 
-static struct sim_fault *fault_of(struct sim *sim,
-				  const struct pager_reply *reply)
-{
-	struct sim_fault *ft = fault_by_cookie(sim, reply->cookie);
-
-	if (ft->id != reply->segment || ft->page != reply->page)
-		sim_fail(sim, "a reply to the fault of id %u page %llu is "
-			 "about id %u page %llu", ft->id,
-			 (unsigned long long)ft->page, reply->segment,
-			 (unsigned long long)reply->page);
-	return ft;
-}
-
-void answer_fault(void *ctx, const struct pager_reply *reply)
+/* The record is the simulator's again; what the pager would still read from it
+ * is rubbish. */
+void answer_fault(void *ctx, struct fault *fault)
 {
 	struct sim *sim = ctx;
-	struct sim_fault *ft = fault_of(sim, reply);
+	struct sim_fault *ft = fault_of(sim, fault);
+	const struct fault copy = *fault, *reply = &copy;
 	bool is_promised = ft->is_promised;
 
-	TRACE(sim, "  reply #%llx s%u page %llu: %d %s [%llu, +%llu)",
-	      (unsigned long long)(reply->cookie >> 16), ft->ordinal,
+	TRACE(sim, "  reply #%x s%u page %llu: %d %s [%llu, +%llu)",
+	      ft->number, ft->ordinal,
 	      (unsigned long long)ft->page, reply->error,
 	      fault_kind_name(reply->kind), (unsigned long long)reply->first,
 	      (unsigned long long)reply->count);
@@ -259,6 +244,7 @@ void answer_fault(void *ctx, const struct pager_reply *reply)
 		must_be_refusable(sim, ft, reply);
 	if (is_promised)
 		keep_promise(sim, ft, reply);
+	memset(fault, 0xa5, sizeof(*fault));
 	ft->is_used = false;
 	sim->fault_count--;
 	if (reply->error == 0 && !is_promised)

@@ -194,7 +194,7 @@ static struct sim_fault *fault_get(struct sim *sim)
 	while (sim->fault[at].is_used)
 		at = (at + 1) % SIM_FAULTS_MAX;
 	sim->fault_count++;
-	sim->fault[at].cookie = (uint64_t)++sim->cookie_high << 16 | at;
+	sim->fault[at].number = ++sim->cookie_high;
 	sim->fault[at].is_used = true;
 	return &sim->fault[at];
 }
@@ -206,7 +206,7 @@ void client_fault(struct sim *sim, segment_id id, uint64_t page,
 	struct sim_segment *sg = segment_by_id(sim, id);
 	struct sim_fault *ft;
 
-	if (sim->fault_count == SIM_FAULTS_MAX)
+	if (sim->fault_count == sim->profile.faults_max)
 		return;
 	ft = fault_get(sim);
 	ft->is_write = is_write;
@@ -221,8 +221,10 @@ void client_fault(struct sim *sim, segment_id id, uint64_t page,
 	      sim->cookie_high, ft->ordinal, id, (unsigned long long)page,
 	      is_write ? "write" : "read", client);
 	sim->in_pager = true;
-	pager_fault(sim->pager, id, page, client_tag(client), ft->cookie,
-		    sim->now_ns);
+	ft->fault = (struct fault){
+		.segment = id, .page = page, .client = client_tag(client),
+	};
+	pager_fault(sim->pager, &ft->fault, sim->now_ns);
 	sim->in_pager = false;
 	answer_promises_kept(sim);
 	ft->in_call = false;

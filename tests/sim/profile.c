@@ -26,7 +26,6 @@ static void choose_config(struct pager_config *c, struct rng *rng,
 		.slot_count = (uint32_t)((uint64_t)frames * ratio / 16),
 		.segments_max = rng_between(rng, 1, SIM_SEGMENTS_MAX),
 		.accounts_max = rng_between(rng, 1, SIM_ACCOUNTS_MAX),
-		.faults_max = PICK(rng, 3, 32, 64, 256, 256),
 		.readahead_max = PICK(rng, 0, 1, 8, 32, 64, 512, 512),
 		.requests_max = PICK(rng, 0, 1, 4, 32),
 		.staging_bytes = PICK(rng, 512u << 10, 1u << 20, 4u << 20),
@@ -117,6 +116,7 @@ void profile_choose(struct sim_profile *pr, struct rng *rng, uint64_t seed)
 
 	*pr = (struct sim_profile){ 0 };
 	choose_config(&pr->config, rng, is_huge);
+	pr->faults_max = PICK(rng, 3, 32, 64, 256, 256);
 	choose_store_faults(pr, rng, seed);
 	choose_weights(pr, rng);
 	choose_manners(pr, rng);

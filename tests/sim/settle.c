@@ -46,10 +46,8 @@ static void show_waiting(struct sim *sim)
 		(unsigned long long)st.quarantined_slots);
 	for (unsigned i = 0; i < SIM_FAULTS_MAX; i++)
 		if (sim->fault[i].is_used)
-			fprintf(stderr, "fault #%llx s%u page %llu waits\n",
-				(unsigned long long)(sim->fault[i].cookie >>
-						     16),
-				sim->fault[i].ordinal,
+			fprintf(stderr, "fault #%x s%u page %llu waits\n",
+				sim->fault[i].number, sim->fault[i].ordinal,
 				(unsigned long long)sim->fault[i].page);
 	for (unsigned i = 0; i < SIM_ADVICE_MAX; i++)
 		if (sim->advice[i].is_used)

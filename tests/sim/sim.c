@@ -82,7 +82,7 @@ static void describe(const struct sim *sim)
 	TRACE(sim, "%u frames (low %u, high %u), %u slots, %u segments, %u "
 	      "faults, readahead %u, staging %zu KiB", c->frame_count,
 	      c->low_watermark, c->high_watermark, c->slot_count,
-	      c->segments_max, c->faults_max, c->readahead_max,
+	      c->segments_max, pr->faults_max, c->readahead_max,
 	      c->staging_bytes >> 10);
 	TRACE(sim, "orders %u, writes %u%% (zeros %u%%, same %u%%), meddle "
 	      "%u%%, install fails %u, capture fails %u, queue %u",

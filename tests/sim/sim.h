@@ -43,7 +43,6 @@ extern const unsigned sim_order[SIM_ORDERS];	/* 0, 2, 4, 9 */
 	EVENT(LOST, 1, "  answered: lost")				\
 	EVENT(EFAULT_RANGE, 1, "  refused: no such page or segment")	\
 	EVENT(EFAULT_DESTROYED, 1, "  refused: destroyed meanwhile")	\
-	EVENT(EBUSY, 1, "  refused: too many faults")			\
 	EVENT(ENOMEM, 1, "  refused: no frame can be freed")		\
 	EVENT(WAITS, 1, "  waited for a frame")				\
 	EVENT(LATER, 1, "  answered after the call")			\
@@ -165,9 +164,11 @@ struct sim_segment {
 };
 
 struct sim_fault {
+	struct fault fault;	/* first */
 	bool is_used, is_write, in_call;
 	bool is_promised;	/* its page has been put in for it alone */
-	uint64_t cookie, page, start_ns;
+	uint32_t number;
+	uint64_t page, start_ns;
 	segment_id id;
 	uint32_t ordinal;	/* of the segment; 0: none lives there */
 	unsigned client;
@@ -230,6 +231,7 @@ enum sim_action {
 
 struct sim_profile {
 	struct pager_config config;
+	uint32_t faults_max;		/* at once */
 	struct store_fault_plan faults;
 	bool has_store_faults;
 	bool does_only_forget;		/* no other fault of the store */
@@ -331,10 +333,10 @@ void disk_expect_none_of(const struct sim *sim, uint32_t ordinal);
 uint64_t disk_units_written_out(struct sim *sim);
 
 /* answers.c */
-int answer_install_for(void *ctx, uint64_t cookie, segment_id id,
-		       uint64_t unit, uint64_t count, const void *bytes);
+int answer_install_for(void *ctx, struct fault *fault, uint64_t unit,
+		       uint64_t count, const void *bytes);
 void answer_promises_kept(const struct sim *sim);
-void answer_fault(void *ctx, const struct pager_reply *reply);
+void answer_fault(void *ctx, struct fault *fault);
 void answer_ready(void *ctx, uint32_t client, segment_id id, uint64_t first,
 		  uint64_t count, uint64_t mark);
 void answer_advice(void *ctx, uint64_t cookie, int result, uint64_t count);

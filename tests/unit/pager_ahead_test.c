@@ -105,7 +105,7 @@ static void listen(struct reader *r)
 	struct world *w = r->w;
 
 	for (; r->replies_seen < w->reply_count; r->replies_seen++) {
-		const struct pager_reply *rp = &w->reply[r->replies_seen];
+		const struct fault *rp = &w->reply[r->replies_seen];
 
 		r->was_lost = rp->error == -EIO;
 		if (rp->error != 0)
@@ -407,7 +407,7 @@ static void old_client(void **state)
 	(void)state;
 	w->client = 0;
 	for (; page < 2000; faults++) {
-		const struct pager_reply *rp = world_fault_wait(w, sg, page);
+		const struct fault *rp = world_fault_wait(w, sg, page);
 
 		assert_int_equal(rp->error, 0);
 		assert_int_equal(rp->first, page);
@@ -603,7 +603,7 @@ static void page_goes_while_its_answer_is_held(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
 		struct world *w = start(CONFIG(LARGE));
 		segment_id sg = swapped_segment(w, 4096, 0);
-		const struct pager_reply *rp;
+		const struct fault *rp;
 
 		(void)world_advise(w, sg, 0, 1, PAGER_SEQUENTIAL);
 		assert_null(world_fault(w, sg, 0));

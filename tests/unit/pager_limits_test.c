@@ -275,7 +275,7 @@ static void thread_step(struct crowd *c, unsigned t)
 		if (present[page])
 			continue;
 		c->is_waiting[t] = true;
-		pager_fault(c->w->pager, c->sg, page, 0, t, ++c->w->now_ns);
+		world_ask(c->w, c->sg, page, t);
 		return;
 	}
 	for (unsigned i = 0; i < SET; i++)
@@ -288,7 +288,7 @@ static void take_replies(struct crowd *c)
 {
 	for (unsigned i = 0; i < c->w->reply_count; i++) {
 		assert_int_equal(c->w->reply[i].error, 0);
-		c->is_waiting[c->w->reply[i].cookie] = false;
+		c->is_waiting[c->w->reply_cookie[i]] = false;
 	}
 	c->w->reply_count = 0;
 }

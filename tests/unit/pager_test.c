@@ -34,7 +34,7 @@ static void first_touch_is_zeroed(void **state)
 {
 	struct world *w = start(CONFIG(0));
 	segment_id sg = world_segment(w, 4, 0, 0);
-	const struct pager_reply *rp = world_fault(w, sg, 2);
+	const struct fault *rp = world_fault(w, sg, 2);
 
 	(void)state;
 	assert_non_null(rp);
@@ -100,7 +100,7 @@ static void swapped_page_is_read(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(orders); i++) {
 		struct world *w = start(CONFIG(.frame_count = 256));
 		segment_id sg = world_segment(w, 4, orders[i], 0);
-		const struct pager_reply *rp;
+		const struct fault *rp;
 
 		world_fill(w, sg, 3, 0x33);
 		world_page_out(w, sg, 3, 1);
@@ -179,14 +179,14 @@ static void page_is_installed_for_one_fault(void **state)
 {
 	struct world *w = start(CONFIG(0));
 	segment_id sg = world_segment(w, 4, 0, 0);
-	const struct pager_reply *rp;
+	const struct fault *rp;
 
 	(void)state;
 	world_fill(w, sg, 1, 0x66);
 	world_page_out(w, sg, 1, 1);
 	rp = world_fault_wait(w, sg, 1);
 	assert_int_equal(w->alone_count, 1);
-	assert_int_equal(w->alone_cookie, rp->cookie);
+	assert_int_equal(w->alone_page, rp->page);
 	/* The very next one, of that page alone. */
 	assert_ptr_equal(rp, &w->reply[w->alone_replies]);
 	assert_int_equal(rp->first, 1);
@@ -207,7 +207,7 @@ static void neighbours_are_not_installed_for_one_fault(void **state)
 {
 	struct world *w = start(CONFIG(0));
 	segment_id sg = world_segment(w, 4, 0, 0);
-	const struct pager_reply *rp;
+	const struct fault *rp;
 
 	(void)state;
 	for (uint64_t i = 0; i < 2; i++)
@@ -258,23 +258,6 @@ static void faults_that_make_no_sense_are_refused(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(table); i++)
 		assert_int_equal(world_fault(w, table[i].id,
 					     table[i].page)->error, -EFAULT);
-	finish(w);
-}
-
-static void too_many_faults_are_refused(void **state)
-{
-	struct world *w = start(CONFIG(.faults_max = 3));
-	segment_id sg = world_segment(w, 8, 0, 0);
-
-	(void)state;
-	for (uint64_t page = 0; page < 4; page++)
-		world_fill(w, sg, page, (uint8_t)(page + 1));
-	world_page_out(w, sg, 0, 4);
-	for (uint64_t page = 0; page < 3; page++)
-		assert_null(world_fault(w, sg, page));
-	assert_int_equal(world_fault(w, sg, 3)->error, -EBUSY);
-	world_settle(w);
-	world_expect(w, sg, 3, 4);
 	finish(w);
 }
 
@@ -463,7 +446,7 @@ static void spoilt_slot_loses_one_page(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
 		struct world *w = start(CONFIG(.readahead_max = 8));
 		segment_id sg = world_segment(w, 8, 0, 0);
-		const struct pager_reply *rp;
+		const struct fault *rp;
 		uint8_t *bad;
 
 		for (uint64_t page = 0; page < 8; page++)
@@ -507,7 +490,7 @@ static void failed_read(unsigned failing, int error, bool is_lost,
 {
 	struct world *w = start(CONFIG(.readahead_max = 8));
 	segment_id sg = world_segment(w, 8, 0, 0);
-	const struct pager_reply *rp;
+	const struct fault *rp;
 
 	for (uint64_t page = 0; page < 8; page++)
 		world_fill(w, sg, page, (uint8_t)(page + 1));
@@ -852,7 +835,6 @@ int main(void)
 		cmocka_unit_test(neighbours_are_not_installed_for_one_fault),
 		cmocka_unit_test(install_for_one_fault_may_fail),
 		cmocka_unit_test(faults_that_make_no_sense_are_refused),
-		cmocka_unit_test(too_many_faults_are_refused),
 		cmocka_unit_test(zero_page_needs_no_slot),
 		cmocka_unit_test(nearly_zero_page_is_kept),
 		cmocka_unit_test(only_changed_pages_are_written),

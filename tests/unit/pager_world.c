@@ -51,14 +51,14 @@ static int on_install(void *ctx, segment_id id, uint64_t unit, uint64_t count,
 	return fails ? -ENOMEM : 0;
 }
 
-static int on_install_for(void *ctx, uint64_t cookie, segment_id id,
-			  uint64_t unit, uint64_t count, const void *bytes)
+static int on_install_for(void *ctx, struct fault *fault, uint64_t unit,
+			  uint64_t count, const void *bytes)
 {
 	struct world *w = ctx;
-	int err = on_install(ctx, id, unit, count, bytes);
+	int err = on_install(ctx, fault->segment, unit, count, bytes);
 
 	w->alone_count += err == 0;
-	w->alone_cookie = cookie;
+	w->alone_page = fault->page;
 	w->alone_replies = w->reply_count;
 	return err;
 }
@@ -170,12 +170,23 @@ static bool on_is_slot_lost(void *ctx, uint32_t slot)
 	return w->lost_slot == slot + 1;
 }
 
-static void on_reply(void *ctx, const struct pager_reply *reply)
+/* Who asks: what a fault is to the world. */
+struct asked {
+	struct fault fault;	/* first */
+	uint64_t cookie;
+};
+
+/* The record is gone, so that the pager cannot use it any more unseen. */
+static void on_reply(void *ctx, struct fault *fault)
 {
+	struct asked *asked = (struct asked *)fault;
 	struct world *w = ctx;
 
 	assert_true(w->reply_count < WORLD_LOG_MAX);
-	w->reply[w->reply_count++] = *reply;
+	w->reply[w->reply_count] = *fault;
+	w->reply_cookie[w->reply_count++] = asked->cookie;
+	memset(asked, 0xa5, sizeof(*asked));
+	free(asked);
 }
 
 static void on_ready(void *ctx, uint32_t client, segment_id id,
@@ -239,7 +250,6 @@ void world_create(struct world *w, const struct pager_config *config)
 	DEFAULT(slot_count, 128);
 	DEFAULT(segments_max, 8);
 	DEFAULT(accounts_max, 8);
-	DEFAULT(faults_max, 64);
 	DEFAULT(low_watermark, 1);
 	DEFAULT(high_watermark, 2);
 	DEFAULT(staging_bytes, 1u << 20);
@@ -301,38 +311,48 @@ void world_segment_destroy(struct world *w, segment_id id)
 	pager_segment_destroy(w->pager, id);
 }
 
-static const struct pager_reply *find_reply(const struct world *w,
-					    uint64_t cookie)
+static const struct fault *find_reply(const struct world *w, uint64_t cookie)
 {
-	const struct pager_reply *found = NULL;
+	const struct fault *found = NULL;
 
 	for (unsigned i = 0; i < w->reply_count; i++)
-		if (w->reply[i].cookie == cookie) {
+		if (w->reply_cookie[i] == cookie) {
 			assert_null(found);	/* exactly once */
 			found = &w->reply[i];
 		}
 	return found;
 }
 
+void world_ask(struct world *w, segment_id id, uint64_t page, uint64_t cookie)
+{
+	struct asked *asked = calloc(1, sizeof(*asked));
+
+	assert_non_null(asked);
+	asked->fault = (struct fault){
+		.segment = id, .page = page, .client = w->client,
+	};
+	asked->cookie = cookie;
+	pager_fault(w->pager, &asked->fault, ++w->now_ns);
+}
+
 static uint64_t send_fault(struct world *w, segment_id id, uint64_t page)
 {
 	static uint64_t cookie;
 
-	pager_fault(w->pager, id, page, w->client, ++cookie, ++w->now_ns);
+	world_ask(w, id, page, ++cookie);
 	return cookie;
 }
 
-const struct pager_reply *world_fault(struct world *w, segment_id id,
-				      uint64_t page)
+const struct fault *world_fault(struct world *w, segment_id id, uint64_t page)
 {
 	return find_reply(w, send_fault(w, id, page));
 }
 
-const struct pager_reply *world_fault_wait(struct world *w, segment_id id,
-					   uint64_t page)
+const struct fault *world_fault_wait(struct world *w, segment_id id,
+				     uint64_t page)
 {
 	uint64_t cookie = send_fault(w, id, page);
-	const struct pager_reply *reply = find_reply(w, cookie);
+	const struct fault *reply = find_reply(w, cookie);
 
 	if (reply == NULL) {
 		world_settle(w);

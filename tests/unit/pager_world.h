@@ -43,7 +43,8 @@ struct world {
 	uint8_t *slots;			/* owned */
 	struct swap_io io[WORLD_IO_MAX];
 	unsigned io_count, io_depth;
-	struct pager_reply reply[WORLD_LOG_MAX];
+	struct fault reply[WORLD_LOG_MAX];	/* copies */
+	uint64_t reply_cookie[WORLD_LOG_MAX];
 	unsigned reply_count;
 	uint32_t client;		/* that faults; 0: an old one */
 	struct world_ready ready[WORLD_READY_MAX];
@@ -70,12 +71,12 @@ struct world {
 	unsigned discards;		/* calls: each a punch */
 	uint64_t discarded;		/* units of them */
 	unsigned alone_count;		/* install_for, done */
-	uint64_t alone_cookie;		/* the last one's */
+	uint64_t alone_page;		/* the last one's */
 	unsigned alone_replies;		/* that had been given by then */
 };
 
 /* Fields that are 0 get a default: 64 frames, 128 slots (none: UINT32_MAX), 8
- * segments, 8 accounts, 64 faults, watermarks 1 and 2, no readahead, 1 MiB. */
+ * segments, 8 accounts, watermarks 1 and 2, no readahead, 1 MiB. */
 void world_create(struct world *w, const struct pager_config *config);
 
 /* Also checks that every frame and slot is free once all segments are gone. */
@@ -85,13 +86,15 @@ segment_id world_segment(struct world *w, uint64_t pages, unsigned order,
 			 account_id account);
 void world_segment_destroy(struct world *w, segment_id id);
 
+/* Send a fault; `cookie` is found beside its answer. */
+void world_ask(struct world *w, segment_id id, uint64_t page, uint64_t cookie);
+
 /* Send a fault.  Its answer, when there is one at once, else NULL. */
-const struct pager_reply *world_fault(struct world *w, segment_id id,
-				      uint64_t page);
+const struct fault *world_fault(struct world *w, segment_id id, uint64_t page);
 
 /* Send a fault, let everything run, and return its answer. */
-const struct pager_reply *world_fault_wait(struct world *w, segment_id id,
-					   uint64_t page);
+const struct fault *world_fault_wait(struct world *w, segment_id id,
+				     uint64_t page);
 
 /* Advise; the result, or 1 when it has not ended. */
 int world_advise(struct world *w, segment_id id, uint64_t first,

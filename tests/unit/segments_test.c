@@ -38,10 +38,10 @@ static void on_gone(void *ctx, segment_id id)
 	segments_gone(&segments, id);
 }
 
-static void on_reply(void *ctx, const struct pager_reply *reply)
+static void on_reply(void *ctx, struct fault *fault)
 {
 	(void)ctx;
-	assert_int_equal(reply->error, 0);
+	assert_int_equal(fault->error, 0);
 }
 
 static const struct pager_ops ops = {
@@ -61,7 +61,6 @@ static void start(void)
 		.frame_count = 4 * PAGES,
 		.segments_max = 8,
 		.accounts_max = 16,
-		.faults_max = 64,
 		.staging = staging,
 		.staging_bytes = sizeof(staging),
 	};
@@ -108,9 +107,14 @@ static void use_up_a_turn(struct account *account)
 	struct segment *segment;
 
 	assert_int_equal(add(account, &segment), 0);
-	for (uint64_t page = 0; page < PAGES; page++)
-		pager_fault(engine.pager, segment->pager_id, page, 0, page,
-			    1);
+	for (uint64_t page = 0; page < PAGES; page++) {
+		struct fault fault = {
+			.segment = segment->pager_id, .page = page,
+		};
+
+		/* Answered before it returns: there are frames. */
+		pager_fault(engine.pager, &fault, 1);
+	}
 	segments_drop_unused(&segments, segment);
 	assert_int_equal(segments.dying_count, 1);
 }
