@@ -331,7 +331,7 @@ struct pager_stats {
 	uint64_t faults_waiting;
 	uint64_t advice_waiting;
 	/* Faults that had to wait for a frame. */
-	uint64_t frame_waits;
+	uint64_t faults_waited;
 	/* Frames looked at, in search of a victim. */
 	uint64_t frames_examined;
 	uint64_t aged, evicted, evicted_clean, evicted_zero, written;

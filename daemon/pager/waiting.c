@@ -75,7 +75,7 @@ void pager_fault(struct pager *pg, struct fault *f, uint64_t now_ns)
 	if ((pg->pool_waiting.head != NULL &&
 	     needs_frame(&pg->page[fault_page(pg, f)])) ||
 	    fault_try(pg, f, &account) == FAULT_MUST_WAIT) {
-		pg->stats.frame_waits++;
+		pg->stats.faults_waited++;
 		waiting_add(pg, f, account);
 	}
 	if (pg->ahead_count != 0)

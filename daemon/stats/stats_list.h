@@ -76,7 +76,7 @@ PAGER(quarantined_slots, GAUGE, "pages", "Slots given up after a failed write")
 PAGER(committed_units, GAUGE, "pages", "4 KiB pages promised to segments")
 PAGER(commit_limit_units, GAUGE, "pages", "4 KiB pages that can be promised")
 PAGER(faults_waiting, GAUGE, "", "Faults not answered yet")
-PAGER(frame_waits, COUNTER, "", "Faults that had to wait for a frame")
+PAGER(faults_waited, COUNTER, "", "Faults that had to wait for a frame")
 PAGER(frames_examined, COUNTER, "",
       "Frames looked at in search of one to evict")
 PAGER(aged, COUNTER, "pages", "Pages whose reference bit was cleared")

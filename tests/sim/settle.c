@@ -249,7 +249,7 @@ static void keep_stats(struct sim *sim)
 	struct pager_stats st;
 
 	pager_stats_get(sim->pager, &st);
-	sim->events[SIM_WAITS] += st.frame_waits;
+	sim->events[SIM_WAITS] += st.faults_waited;
 	sim->events[SIM_EVICTED] += st.evicted;
 	sim->events[SIM_EVICTED_CLEAN] += st.evicted_clean;
 	sim->events[SIM_EVICTED_ZERO] += st.evicted_zero;
