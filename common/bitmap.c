@@ -48,15 +48,15 @@ static size_t bitmap_find_next(const uint64_t *map, size_t bits, size_t bit,
 	return bits;
 }
 
-size_t bitmap_find_clear_run(const uint64_t *map, size_t bits, size_t from,
-			     size_t count, size_t *ret_first)
+size_t bitmap_find_run(const uint64_t *map, size_t bits, size_t from,
+		       size_t count, size_t *ret_first)
 {
 	size_t best = 0, at = from;
 
 	while (at < bits && best < count) {
-		size_t first = bitmap_find_next(map, bits, at, false);
+		size_t first = bitmap_find_next(map, bits, at, true);
 		size_t limit = bits - first < count ? bits : first + count;
-		size_t end = bitmap_find_next(map, limit, first, true);
+		size_t end = bitmap_find_next(map, limit, first, false);
 
 		if (end - first > best) {
 			best = end - first;

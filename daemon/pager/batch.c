@@ -107,6 +107,7 @@ static struct swap_io next_request(struct pager *pg, batch_id id,
 		io.slot_count++;
 		place_step(pg, b, at);
 	} while (at->page < b->page_count && at->slot == slot + io.slot_count &&
+		 slots_are_joined(&pg->slots, at->slot - 1) &&
 		 (at->page << b->order) + at->unit == unit + io.slot_count &&
 		 io.slot_count < SWAP_IO_SLOTS_MAX &&
 		 !(b->is_retry && at->page != last_page));

@@ -397,7 +397,7 @@ void pager_check(const struct pager *pg)
 	ASSERT(going == pg->dying_units);
 	batch_slots = check_batches(pg, &batch_pages, &waiting);
 	ASSERT(batch_pages == rc.busy);
-	ASSERT(rc.slots + batch_slots == pg->slots.used_count);
+	ASSERT(rc.slots + batch_slots == pg->slots.count.used);
 	for (unsigned state = PAGE_ZERO + 1; state < PAGE_STATES; state++)
 		if (state != PAGE_SWAPPED && state != PAGE_LOST)
 			ASSERT(rc.units[state] == pg->units[state]);

@@ -250,7 +250,7 @@ static void evict_neighbourhood(struct pager *pg, struct batch *b,
  * has been tried in vain, leave it alone for a while. */
 static bool is_futile(struct pager *pg)
 {
-	if (pg->slots.free_count > pg->futile_free_slots ||
+	if (pg->slots.count.free > pg->futile_free_slots ||
 	    pg->now_ns >= pg->futile_until_ns)
 		pg->futile_units = 0;
 	return pg->futile_units >= pg->config.frame_count;
@@ -260,7 +260,7 @@ static void note_futile(struct pager *pg, uint32_t tried_units, bool is_gain)
 {
 	pg->futile_units = is_gain ? 0 : pg->futile_units + tried_units;
 	pg->futile_until_ns = pg->now_ns + EVICT_AGAIN_NS;
-	pg->futile_free_slots = pg->slots.free_count;
+	pg->futile_free_slots = pg->slots.count.free;
 }
 
 static uint64_t units_free_or_leaving(const struct pager *pg)

@@ -29,8 +29,11 @@ static bool is_adjacent(const struct pager *pg, const struct pager_segment *sg,
 	slot_id before = pg->page[sg->first + intake_page(in, i - 1)].slot;
 	slot_id units = order_units(sg->order);
 
-	return in->step == 1 ? slot == before + units :
-	       in->step == -1 && slot + units == before;
+	if (in->step == 1)
+		return slot == before + units &&
+		       slots_are_joined(&pg->slots, slot - 1);
+	return in->step == -1 && slot + units == before &&
+	       slots_are_joined(&pg->slots, before - 1);
 }
 
 /* If a fault waits, readahead takes only pages that the same request can read:

@@ -94,7 +94,7 @@ static void discard_chain(struct pager *pg, slot_id slot)
 	while (slot != SLOT_NONE) {
 		slot_id first = slot, next = slots_next(&pg->slots, slot);
 
-		while (next == slot + 1) {
+		while (next == slot + 1 && slots_are_joined(&pg->slots, slot)) {
 			slot = next;
 			next = slots_next(&pg->slots, slot);
 		}

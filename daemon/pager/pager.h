@@ -29,6 +29,7 @@ enum { PAGER_UNIT_BYTES = 4096 };
 struct pager;
 typedef uint32_t segment_id;	/* 0: no segment */
 typedef uint32_t account_id;	/* 0: no account, no limit */
+typedef uint32_t area_id;	/* 0: no area */
 
 enum fault_kind {
 	FAULT_ZERO,		/* first touch: a zeroed frame */
@@ -171,6 +172,8 @@ struct pager_callbacks {
 struct pager_config {
 	uint32_t frame_count;		/* size of the pool */
 	uint32_t slot_count;		/* size of the store; 0: no store */
+	/* 0: all segments share all slots, which are there from the start. */
+	uint32_t areas_max;
 	uint32_t segments_max;
 	uint32_t accounts_max;
 	uint32_t low_watermark;		/* frames; 0: the default */
@@ -184,6 +187,10 @@ struct pager_config {
 	/* At least 512 KiB; at least 8 MiB for pages of 2 MiB. */
 	size_t staging_bytes;
 };
+
+/* The indexes of slots in the store are below this.  With areas they are not
+ * all slots of a file. */
+uint32_t pager_slot_limit(const struct pager_config *config);
 
 /* Returns 0, or -EINVAL, -ENOMEM. */
 int pager_create(const struct pager_config *config,
@@ -216,17 +223,48 @@ struct account_info {
 void pager_account_get(const struct pager *pg, account_id account,
 		       struct account_info *ret_info);
 
+/* ---- areas: the slots of one owner.  A page leaves only to a slot of its
+ * segment's area.  An area has no slots until files are added to it.  Only with
+ * areas_max > 0. */
+
+/* Returns 0, or -EAGAIN (areas_max). */
+int pager_area_add(struct pager *pg, area_id *ret_area) MUST_CHECK;
+/* No segment has the area any more.  Its files end. */
+void pager_area_remove(struct pager *pg, area_id area);
+
+/* How many slots the area lacks to admit a segment of `units` units. */
+uint64_t pager_area_lacks(const struct pager *pg, area_id area, uint64_t units);
+
+/* A file of `slot_count` slots, at most SLOTS_FILE_MAX, has been made for the
+ * area.  Returns 0 and the index, in the store, of its first slot, or -ENOSPC:
+ * all areas would have more than config.slot_count. */
+int pager_area_add_file(struct pager *pg, area_id area, uint32_t slot_count,
+			uint32_t *ret_first) MUST_CHECK;
+
+/* Take away a file of which no slot is in use, if the area has enough without
+ * it.  Returns how many slots it has, and the index of the first one; 0: there
+ * is none. */
+uint32_t pager_area_trim(struct pager *pg, area_id area, uint32_t *ret_first);
+
+struct area_info {
+	uint32_t slot_count, free_slots, quarantined_slots;
+	uint64_t committed_units;
+};
+void pager_area_get(const struct pager *pg, area_id area,
+		    struct area_info *ret_info);
+
 /* ---- segments */
 
 /* Make a segment of `page_count` pages, which are zeros.  `serial` is part of
- * the checksums and must never be used twice.  Returns 0, or -ENOSPC (pool and
- * store are committed), -EDQUOT (a limit of the account), -EAGAIN
- * (segments_max), -EINVAL (no pages or too many, or a page too large: the pool
+ * the checksums and must never be used twice.  `area`: where its pages may go;
+ * 0 without areas.  Returns 0, or -ENOSPC (pool and store are committed, or the
+ * area lacks slots: pager_area_lacks()), -EDQUOT (a limit of the account),
+ * -EAGAIN (segments_max), -EINVAL (no pages or too many, or a page too large: the pool
  * must hold 16 of them, and staging one). */
 int pager_segment_create(struct pager *pg, uint64_t serial,
 			 uint64_t page_count, unsigned order,
-			 account_id account, segment_id *ret_segment)
-	MUST_CHECK;
+			 account_id account, area_id area,
+			 segment_id *ret_segment) MUST_CHECK;
 
 /* A segment was refused with -ENOSPC or -EDQUOT.  Returns true if it will fit
  * when the segments that are being taken down have gone.  Segments that
@@ -258,6 +296,7 @@ struct segment_info {
 	uint64_t page_count;
 	unsigned order;
 	account_id account;
+	area_id area;
 	uint64_t resident, swapped, dirty, lost, pinned, loading, evicting;
 };
 void pager_segment_get(const struct pager *pg, segment_id segment,
@@ -325,7 +364,10 @@ struct pager_stats {
 	uint64_t frame_count, free_frames, resident_frames, evicting_frames,
 		 loading_frames, pinned_frames;
 	uint64_t low_watermark, high_watermark;
+	/* Slots: of the store, and of those that no page has and that can be
+	 * used. */
 	uint64_t slot_count, free_slots, quarantined_slots;
+	uint64_t file_slots;		/* slots in files of areas */
 	uint64_t committed_units, commit_limit_units;
 	uint64_t faults[FAULT_KINDS];
 	uint64_t faults_waiting;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The tree of clear runs.  `span` is the number of bits that a node covers.
- * Bits behind the end of the map count as set. */
+/* The tree of runs.  `span` is the number of bits that a node covers.  Bits
+ * behind the end of the map count as clear. */
 #include "daemon/pager/runtree.h"
 
 #include "common/bitmap.h"
@@ -8,9 +8,9 @@
 #include <errno.h>
 
 struct node {
-	uint32_t head;		/* length of the clear run at the start */
-	uint32_t tail;		/* length of the clear run at the end */
-	uint32_t best;		/* length of the longest clear run */
+	uint32_t head;		/* length of the run at the start */
+	uint32_t tail;		/* length of the run at the end */
+	uint32_t best;		/* length of the longest run */
 };
 
 enum { ROOT = 1, LEAF_WORDS = RUNTREE_LEAF_BITS / 64 };
@@ -27,31 +27,32 @@ static uint64_t word_at(const struct runtree *rt, uint32_t word)
 	if (word < whole)
 		return rt->map[word];
 	if (word == whole && rest != 0)
-		return rt->map[word] | ~UINT64_C(0) << rest;
-	return ~UINT64_C(0);
+		return rt->map[word] & ~(~UINT64_C(0) << rest);
+	return 0;
 }
 
-/* Walk through one word of a leaf.  `run` is the length of the clear run that
- * reaches into the word.  Runs that end in the word are noted in the leaf.
- * Returns the length of the run that reaches the end of the word. */
-static uint32_t step_through_word(uint64_t word, uint32_t run, bool *has_set,
+/* Walk through one word of a leaf; `clear` has the bits that are clear in it.
+ * `run` is the length of the run that reaches into the word.  Runs that end in
+ * the word are noted in the leaf.  Returns the length of the run that reaches
+ * the end of the word. */
+static uint32_t step_through_word(uint64_t clear, uint32_t run, bool *has_clear,
 				  struct node *leaf)
 {
 	unsigned bit = 0;
 
 	while (bit < 64) {
-		uint64_t rest = word >> bit;
+		uint64_t rest = clear >> bit;
 
 		if (rest == 0)
 			return run + 64 - bit;
 		run += (uint32_t)__builtin_ctzll(rest);
 		bit += (unsigned)__builtin_ctzll(rest);
-		if (!*has_set)
+		if (!*has_clear)
 			leaf->head = run;
-		*has_set = true;
+		*has_clear = true;
 		leaf->best = MAX(leaf->best, run);
 		run = 0;
-		rest = ~(word >> bit);
+		rest = ~(clear >> bit);
 		bit += rest == 0 ? 64 : (unsigned)__builtin_ctzll(rest);
 	}
 	return run;
@@ -61,14 +62,14 @@ static struct node look_at_leaf(const struct runtree *rt, uint32_t idx)
 {
 	uint32_t word = (idx - rt->leaf_count) * LEAF_WORDS, run = 0;
 	struct node leaf = { 0 };
-	bool has_set = false;
+	bool has_clear = false;
 
 	for (uint32_t i = 0; i < LEAF_WORDS; i++)
-		run = step_through_word(word_at(rt, word + i), run, &has_set,
-					&leaf);
+		run = step_through_word(~word_at(rt, word + i), run,
+					&has_clear, &leaf);
 	leaf.tail = run;
 	leaf.best = MAX(leaf.best, run);
-	if (!has_set)
+	if (!has_clear)
 		leaf.head = run;
 	return leaf;
 }
@@ -105,7 +106,6 @@ static void join_upward(struct runtree *rt, uint32_t first, uint32_t last)
 int runtree_init(struct runtree *rt, const uint64_t *map, uint32_t bit_count)
 {
 	uint32_t wanted = bit_count / RUNTREE_LEAF_BITS + 1;
-	int err;
 
 	*rt = (struct runtree){
 		.map = map,
@@ -114,20 +114,9 @@ int runtree_init(struct runtree *rt, const uint64_t *map, uint32_t bit_count)
 	};
 	while (rt->leaf_count < wanted)
 		rt->leaf_count *= 2;
-	err = table_init(&rt->nodes, "memd-runtree", sizeof(struct node),
-			 2 * (size_t)rt->leaf_count);
-	if (err != 0)
-		return err;
-	/* Do not use look_at_leaf(): the map is sparse, and reading it would
-	 * allocate memory. */
-	for (uint32_t i = 0; i < bit_count / RUNTREE_LEAF_BITS; i++)
-		*node_at(rt, rt->leaf_count + i) = (struct node){
-			RUNTREE_LEAF_BITS, RUNTREE_LEAF_BITS, RUNTREE_LEAF_BITS
-		};
-	*node_at(rt, rt->leaf_count + wanted - 1) =
-		look_at_leaf(rt, rt->leaf_count + wanted - 1);
-	join_upward(rt, rt->leaf_count, 2 * rt->leaf_count - 1);
-	return 0;
+	/* Nodes of zeros are right for a map of zeros. */
+	return table_init(&rt->nodes, "memd-runtree", sizeof(struct node),
+			  2 * (size_t)rt->leaf_count);
 }
 
 void runtree_fini(struct runtree *rt)
@@ -148,12 +137,19 @@ void runtree_update(struct runtree *rt, uint32_t first, uint32_t count)
 	join_upward(rt, leaf, last);
 }
 
-uint32_t runtree_longest(const struct runtree *rt)
+uint32_t runtree_longest(const struct runtree *rt, uint32_t first,
+			 uint32_t count)
 {
-	return node_at(rt, ROOT)->best;
+	uint32_t leaves = count / RUNTREE_LEAF_BITS;
+
+	ASSERT(leaves != 0 && (leaves & (leaves - 1)) == 0 &&
+	       count % RUNTREE_LEAF_BITS == 0 && first % count == 0 &&
+	       leaves <= rt->leaf_count);
+	return node_at(rt, (rt->leaf_count + first / RUNTREE_LEAF_BITS) /
+			   leaves)->best;
 }
 
-/* Node `idx` covers `span` bits from `start` on, and has a clear run of `count`
+/* Node `idx` covers `span` bits from `start` on, and has a run of `count`
  * bits.  Returns where the first one begins. */
 static uint32_t descend(const struct runtree *rt, uint32_t idx,
 			uint64_t start, uint64_t span, uint32_t count)
@@ -173,7 +169,7 @@ static uint32_t descend(const struct runtree *rt, uint32_t idx,
 		idx++;
 		start += span;
 	}
-	length = bitmap_find_clear_run(rt->map, MIN(start + span,
+	length = bitmap_find_run(rt->map, MIN(start + span,
 						    rt->bit_count),
 				       start, count, &first);
 	ASSERT(length == count);
@@ -181,7 +177,7 @@ static uint32_t descend(const struct runtree *rt, uint32_t idx,
 }
 
 /* Walk to the right, over larger and larger parts.  `carry` is the length of
- * the clear run that ends where the next part begins; it does not reach back
+ * the run that ends where the next part begins; it does not reach back
  * before `from`. */
 uint32_t runtree_find(const struct runtree *rt, uint32_t from, uint32_t count)
 {
@@ -192,7 +188,7 @@ uint32_t runtree_find(const struct runtree *rt, uint32_t from, uint32_t count)
 
 	if (from >= rt->bit_count)
 		return rt->bit_count;
-	if (bitmap_find_clear_run(rt->map, MIN(end, rt->bit_count), from,
+	if (bitmap_find_run(rt->map, MIN(end, rt->bit_count), from,
 				  count, &first) == count)
 		return (uint32_t)first;
 	carry = (uint32_t)MIN(node_at(rt, idx)->tail, end - from);

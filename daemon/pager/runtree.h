@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A tree over a bitmap of the caller.  It finds a run of clear bits that is
+/* A tree over a bitmap of the caller.  It finds a run of set bits that is
  * long enough, in logarithmic time.  A search of the map itself would look at
- * all of it when nearly every bit is set.
+ * all of it when hardly any bit is set.
  *
  * A leaf covers RUNTREE_LEAF_BITS bits.  Each node has three lengths: of the
- * clear run at its start, of the one at its end, and of the longest one.  The
+ * run at its start, of the one at its end, and of the longest one.  The
  * lengths of two neighbours give those of their parent.  The nodes are in a
  * flat table, like a heap: 1 is the root, and 2n and 2n + 1 are below n.
  *
@@ -38,10 +38,12 @@ void runtree_fini(struct runtree *rt);
 /* Bits [first, first + count) of the map have changed: update the tree. */
 void runtree_update(struct runtree *rt, uint32_t first, uint32_t count);
 
-/* The length of the longest clear run. */
-uint32_t runtree_longest(const struct runtree *rt);
+/* The length of the longest run inside [first, first + count).  `count` is
+ * RUNTREE_LEAF_BITS times a power of two, and `first` a multiple of it. */
+uint32_t runtree_longest(const struct runtree *rt, uint32_t first,
+			 uint32_t count);
 
-/* The start of the first run of `count` (> 0) clear bits inside [from,
+/* The start of the first run of `count` (> 0) set bits inside [from,
  * bit_count); bit_count if there is none. */
 uint32_t runtree_find(const struct runtree *rt, uint32_t from, uint32_t count);
 

@@ -6,7 +6,7 @@
 #include "daemon/pager/account.h"
 #include <errno.h>
 
-uint64_t segment_commit_limit(const struct pager *pg)
+static uint64_t with_shared_slots(const struct pager *pg)
 {
 	/* The reserve guarantees progress.  It is twice the largest page that
 	 * is allowed (a sixteenth of the pool: pager_segment_create()).  So
@@ -14,10 +14,24 @@ uint64_t segment_commit_limit(const struct pager *pg)
 	 * slots to evict one.  Without the reserve, both could lack a few
 	 * units. */
 	uint64_t reserve = MAX(pg->config.frame_count / 8, 16u);
-	uint64_t room = (uint64_t)pg->config.slot_count +
-			pg->config.frame_count - reserve;
+	return (uint64_t)pg->config.slot_count + pg->config.frame_count -
+	       reserve;
+}
 
-	return room - MIN(room, (uint64_t)pg->slots.quarantined_count);
+/* With areas, frames are no room: a page of one area cannot leave to a slot of
+ * another one, however many of those are free. */
+uint64_t segment_commit_limit(const struct pager *pg)
+{
+	uint64_t room = pg->config.areas_max != 0 ? pg->config.slot_count :
+						     with_shared_slots(pg);
+
+	return room - MIN(room, (uint64_t)pg->slots.count.quarantined);
+}
+
+static void area_commit(struct pager *pg, area_id area, uint64_t units)
+{
+	if (area != 0)
+		slots_area(&pg->slots, area)->committed_units += units;
 }
 
 uint64_t segment_table_pages(const struct pager_segment *sg)
@@ -92,7 +106,8 @@ static void remove_segment(struct pager *pg, segment_id id)
 
 int pager_segment_create(struct pager *pg, uint64_t serial,
 			 uint64_t page_count, unsigned order,
-			 account_id account, segment_id *ret_segment)
+			 account_id account, area_id area,
+			 segment_id *ret_segment)
 {
 	segment_id id = pg->segment_free, before;
 	struct pager_segment *sg;
@@ -100,6 +115,7 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 	page_id first;
 	int err;
 
+	ASSERT((area != 0) == (pg->config.areas_max != 0));
 	if (page_count == 0 || page_count > UINT32_MAX ||
 	    pg->config.frame_count / 16 < order_units(order) ||
 	    pg->read_staging.unit_count < order_units(order) ||
@@ -109,7 +125,8 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 		return -EAGAIN;
 	units = page_count << order;
 	if (units > segment_commit_limit(pg) ||
-	    pg->committed_units > segment_commit_limit(pg) - units)
+	    pg->committed_units > segment_commit_limit(pg) - units ||
+	    (area != 0 && pager_area_lacks(pg, area, units) != 0))
 		return -ENOSPC;
 	first = find_page_range(pg, page_count, &before);
 	if (first == 0)
@@ -124,11 +141,13 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 		.page_count = page_count,
 		.first = first,
 		.account = account,
+		.area = area != 0 ? area : pg->only_area,
 		.state = SEGMENT_LIVE,
 		.order = (uint8_t)order,
 	};
 	add_behind(pg, before, id);
 	pg->committed_units += units;
+	area_commit(pg, sg->area, units);
 	pg->segment_count++;
 	*ret_segment = id;
 	return 0;
@@ -182,6 +201,7 @@ void segment_free(struct pager *pg, segment_id id)
 	remove_segment(pg, id);
 	account_unmap(pg, sg->account, units);
 	pg->committed_units -= units;
+	area_commit(pg, sg->area, 0 - units);
 	pg->segment_count--;
 	pg->dying_count--;
 	*sg = (struct pager_segment){ .next = pg->segment_free };
@@ -200,6 +220,7 @@ void pager_segment_get(const struct pager *pg, segment_id segment,
 		.page_count = sg->page_count,
 		.order = sg->order,
 		.account = sg->account,
+		.area = sg->area,
 		.resident = sg->count[PAGE_RESIDENT],
 		.swapped = sg->count[PAGE_SWAPPED],
 		.dirty = sg->count[PAGE_RESIDENT] - sg->slotted,

@@ -1,108 +1,125 @@
 /* SPDX-License-Identifier: MIT */
-/* Slots: bitmaps, and an array of successors for the chains.  Every change of
- * used_map goes through mark_used() and mark_free(), which also update the tree
- * of free runs. */
+/* Runs and chains of slots.  Every change of free_map goes through
+ * slots_mark(), which also updates the tree of free runs and the counts. */
 #include "daemon/pager/slots.h"
 
 #include "common/bitmap.h"
 
 #include <errno.h>
 
-static uint64_t *used_map(const struct slots *sl)
-{
-	return sl->used_map.base;
-}
-
-static uint64_t *bad_map(const struct slots *sl)
-{
-	return sl->bad_map.base;
-}
-
 static slot_id *next_of(const struct slots *sl, slot_id slot)
 {
-	ASSERT(slot != SLOT_NONE && slot <= sl->slot_count);
+	ASSERT(slot != SLOT_NONE && slot <= sl->number_count);
 	return (slot_id *)sl->next_table.base + (slot - 1);
 }
 
 static bool is_used(const struct slots *sl, slot_id slot)
 {
-	return bitmap_test(used_map(sl), slot - 1) &&
-	       !bitmap_test(bad_map(sl), slot - 1);
+	file_id id = slots_file_at(sl, slot - 1);
+	const struct slot_file *fl = slots_file(sl, id);
+
+	return id != 0 && slot - 1 < fl->region + fl->slot_count &&
+	       !bitmap_test(slots_free_map(sl), slot - 1) &&
+	       !bitmap_test(slots_bad_map(sl), slot - 1);
 }
 
-int slots_init(struct slots *sl, uint32_t slot_count)
+void slots_mark(struct slots *sl, uint32_t first, uint32_t count, bool is_free)
 {
-	size_t words = BITMAP_WORDS((size_t)slot_count);
-	int err;
+	struct slot_file *fl = slots_file(sl, slots_file_at(sl, first));
+	struct slot_area *ar = slots_area(sl, fl->area);
+	uint32_t delta = is_free ? count : 0 - count;
 
-	*sl = (struct slots){
-		.slot_count = slot_count,
-		.free_count = slot_count,
-	};
-	/* The largest id is slot_count itself, so counts must not wrap. */
-	if (slot_count == 0 || slot_count == UINT32_MAX)
-		return -EINVAL;
-	err = table_init(&sl->used_map, "memd-slots-used", 8, words);
-	if (err != 0)
-		goto fail;
-	err = table_init(&sl->bad_map, "memd-slots-bad", 8, words);
-	if (err != 0)
-		goto fail;
-	err = table_init(&sl->next_table, "memd-slots-next", sizeof(slot_id),
-			 slot_count);
-	if (err != 0)
-		goto fail;
-	err = runtree_init(&sl->free_runs, used_map(sl), slot_count);
-	if (err != 0)
-		goto fail;
-	return 0;
-fail:
-	slots_fini(sl);
-	return err;
-}
-
-void slots_fini(struct slots *sl)
-{
-	runtree_fini(&sl->free_runs);
-	table_fini(&sl->next_table);
-	table_fini(&sl->bad_map);
-	table_fini(&sl->used_map);
-	*sl = (struct slots){ 0 };
-}
-
-static void mark_used(struct slots *sl, uint32_t first, uint32_t count)
-{
-	bitmap_set_run(used_map(sl), first, count);
+	if (is_free)
+		bitmap_set_run(slots_free_map(sl), first, count);
+	else
+		bitmap_clear_run(slots_free_map(sl), first, count);
 	runtree_update(&sl->free_runs, first, count);
-	sl->free_count -= count;
-	sl->used_count += count;
+	fl->free_count += delta;
+	ar->count.free += delta;
+	sl->count.free += delta;
 }
 
-static void mark_free(struct slots *sl, uint32_t first, uint32_t count)
+static area_id area_of_slot(const struct slots *sl, slot_id slot)
 {
-	bitmap_clear_run(used_map(sl), first, count);
-	runtree_update(&sl->free_runs, first, count);
-	sl->free_count += count;
-	sl->used_count -= count;
+	return slots_file(sl, slots_file_at(sl, slot - 1))->area;
 }
 
-/* Next-fit: search from the end of the last run, then from the start. */
-uint32_t slots_get_run(struct slots *sl, uint32_t count, slot_id *ret_first)
+static void note_used(struct slots *sl, area_id area, uint32_t delta)
 {
+	slots_area(sl, area)->count.used += delta;
+	sl->count.used += delta;
+}
+
+/* ---- runs */
+
+/* The longest run of the file, `count` at most.  Next-fit: search from the end
+ * of the last run, then from the start.  A run that is found is never behind
+ * the file: it has one that is long enough, and that is before. */
+static uint32_t longest_in(const struct slots *sl, const struct slot_file *fl,
+			   uint32_t count)
+{
+	if (fl->free_count == 0)
+		return 0;
+	return MIN(count, runtree_longest(&sl->free_runs, fl->region,
+					  fl->region_slots));
+}
+
+static uint32_t find_in(const struct slots *sl, const struct slot_file *fl,
+			uint32_t count)
+{
+	uint32_t end = fl->region + fl->slot_count;
+	uint32_t at = runtree_find(&sl->free_runs, fl->hint, count);
+
+	if (at >= end || count > end - at)
+		at = runtree_find(&sl->free_runs, fl->region, count);
+	ASSERT(at < end && count <= end - at);
+	return at;
+}
+
+/* The file to take from: the one that was used last, if it has a run of
+ * `count`; else the first one that has; else the one with the longest run.
+ * *ret_count: the length of that run, `count` at most. */
+static struct slot_file *choose_file(const struct slots *sl,
+				     const struct slot_area *ar,
+				     uint32_t count, uint32_t *ret_count)
+{
+	file_id best = ar->hint;
+
+	*ret_count = best == 0 ? 0 : longest_in(sl, slots_file(sl, best),
+						count);
+	for (file_id id = ar->first_file; id != 0 && *ret_count < count;
+	     id = slots_file(sl, id)->next) {
+		uint32_t longest = longest_in(sl, slots_file(sl, id), count);
+
+		if (longest > *ret_count) {
+			*ret_count = longest;
+			best = id;
+		}
+	}
+	return slots_file(sl, best);
+}
+
+uint32_t slots_get_run(struct slots *sl, area_id area, uint32_t count,
+		       slot_id *ret_first)
+{
+	struct slot_area *ar = slots_area(sl, area);
+	struct slot_file *fl;
 	uint32_t first;
 
-	count = MIN(count, runtree_longest(&sl->free_runs));
-	if (count == 0)
+	ASSERT(ar->is_used);
+	if (ar->count.free == 0)
 		return 0;
-	first = runtree_find(&sl->free_runs, sl->hint, count);
-	if (first == sl->slot_count)
-		first = runtree_find(&sl->free_runs, 0, count);
-	ASSERT(first < sl->slot_count);
-	mark_used(sl, first, count);
-	sl->hint = first + count;
+	fl = choose_file(sl, ar, count, &count);
+	first = find_in(sl, fl, count);
+	slots_mark(sl, first, count, false);
+	note_used(sl, area, count);
+	fl->hint = first + count;
+	ar->hint = slots_file_at(sl, first);
 	*ret_first = first + 1;
 	return count;
 }
+
+/* ---- chains */
 
 void slots_chain_run(struct slots *sl, slot_id first, uint32_t count)
 {
@@ -113,17 +130,18 @@ void slots_chain_run(struct slots *sl, slot_id first, uint32_t count)
 	}
 }
 
-int slots_get_chain(struct slots *sl, uint32_t count, slot_id *ret_first)
+int slots_get_chain(struct slots *sl, area_id area, uint32_t count,
+		    slot_id *ret_first)
 {
 	slot_id head = SLOT_NONE, tail = SLOT_NONE;
 
 	ASSERT(count > 0);
-	if (count > sl->free_count)
+	if (count > slots_area(sl, area)->count.free)
 		return -ENOSPC;
 	/* Take the longest run each time: this gives the fewest runs. */
 	while (count > 0) {
 		slot_id first = SLOT_NONE;
-		uint32_t got = slots_get_run(sl, count, &first);
+		uint32_t got = slots_get_run(sl, area, count, &first);
 
 		ASSERT(got > 0);
 		slots_chain_run(sl, first, got);
@@ -143,8 +161,14 @@ slot_id slots_next(const struct slots *sl, slot_id slot)
 	return *next_of(sl, slot);
 }
 
-/* Cut off the run of neighbours at the head of the chain: [first, first +
- * count).  Returns the next slot of the chain. */
+bool slots_are_joined(const struct slots *sl, slot_id a)
+{
+	return a % SLOTS_REGION != 0 ||
+	       slots_file_at(sl, a - 1) == slots_file_at(sl, a);
+}
+
+/* Cut off the run of neighbours, in one file, at the head of the chain: [first,
+ * first + count).  Returns the next slot of the chain. */
 static slot_id unchain_run(struct slots *sl, slot_id first, uint32_t *ret_count)
 {
 	slot_id slot = first, next;
@@ -155,7 +179,7 @@ static slot_id unchain_run(struct slots *sl, slot_id first, uint32_t *ret_count)
 		ASSERT(is_used(sl, slot));
 		next = *link;
 		*link = SLOT_NONE;
-		if (next != slot + 1)
+		if (next != slot + 1 || !slots_are_joined(sl, slot))
 			break;
 		slot = next;
 	}
@@ -169,60 +193,24 @@ void slots_put_chain(struct slots *sl, slot_id first)
 		uint32_t count;
 		slot_id next = unchain_run(sl, first, &count);
 
-		mark_free(sl, first - 1, count);
+		slots_mark(sl, first - 1, count, true);
+		note_used(sl, area_of_slot(sl, first), 0 - count);
 		first = next;
 	}
 }
 
-/* A bad slot stays set in used_map, so no search finds it. */
+/* A bad slot stays clear in free_map, so no search finds it. */
 void slots_quarantine_chain(struct slots *sl, slot_id first)
 {
 	while (first != SLOT_NONE) {
 		uint32_t count;
 		slot_id next = unchain_run(sl, first, &count);
+		area_id area = area_of_slot(sl, first);
 
-		bitmap_set_run(bad_map(sl), first - 1, count);
-		sl->used_count -= count;
-		sl->quarantined_count += count;
+		bitmap_set_run(slots_bad_map(sl), first - 1, count);
+		note_used(sl, area, 0 - count);
+		slots_area(sl, area)->count.quarantined += count;
+		sl->count.quarantined += count;
 		first = next;
 	}
-}
-
-/* Each used slot has at most one predecessor in a chain, and only used slots
- * are successors. */
-static void check_chains(const struct slots *sl)
-{
-	uint64_t *has_previous = calloc(BITMAP_WORDS((size_t)sl->slot_count),
-					sizeof(*has_previous));
-
-	ASSERT(has_previous != NULL);
-	for (slot_id slot = 1; slot <= sl->slot_count; slot++) {
-		slot_id next;
-
-		if (!is_used(sl, slot))
-			continue;
-		next = slots_next(sl, slot);
-		if (next == SLOT_NONE)
-			continue;
-		ASSERT(next <= sl->slot_count && is_used(sl, next));
-		ASSERT(!bitmap_test(has_previous, next - 1));
-		bitmap_set(has_previous, next - 1);
-	}
-	free(has_previous);
-}
-
-void slots_check(const struct slots *sl)
-{
-	uint32_t set = (uint32_t)bitmap_count(used_map(sl), sl->slot_count);
-	uint32_t bad = (uint32_t)bitmap_count(bad_map(sl), sl->slot_count);
-
-	ASSERT(sl->free_count + sl->used_count + sl->quarantined_count ==
-	       sl->slot_count);
-	ASSERT(set == sl->used_count + sl->quarantined_count);
-	ASSERT(bad == sl->quarantined_count);
-	for (size_t i = 0; i < BITMAP_WORDS((size_t)sl->slot_count); i++)
-		ASSERT((bad_map(sl)[i] & ~used_map(sl)[i]) == 0);
-	ASSERT(sl->hint <= sl->slot_count);
-	runtree_check(&sl->free_runs);
-	check_chains(sl);
 }

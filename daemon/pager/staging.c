@@ -12,6 +12,7 @@ void staging_init(struct staging *sg, void *base, uint64_t length_bytes)
 	sg->base = base;
 	sg->unit_count = (uint32_t)MIN(length_bytes / 4096,
 				       (uint64_t)STAGING_UNITS_MAX);
+	bitmap_set_run(sg->free, 0, sg->unit_count);
 }
 
 uint32_t staging_get(struct staging *sg, struct staging_part part,
@@ -20,11 +21,11 @@ uint32_t staging_get(struct staging *sg, struct staging_part part,
 	size_t first = 0;
 	uint32_t count;
 
-	count = (uint32_t)bitmap_find_clear_run(sg->used, part.end, part.first,
-						most, &first);
+	count = (uint32_t)bitmap_find_run(sg->free, part.end, part.first, most,
+					  &first);
 	if (count < least)
 		return 0;
-	bitmap_set_run(sg->used, first, count);
+	bitmap_clear_run(sg->free, first, count);
 	sg->used_count += count;
 	*ret_first = (uint32_t)first;
 	return count;
@@ -33,11 +34,12 @@ uint32_t staging_get(struct staging *sg, struct staging_part part,
 void staging_put(struct staging *sg, uint32_t first, uint32_t count)
 {
 	ASSERT(first + count <= sg->unit_count && count <= sg->used_count);
-	bitmap_clear_run(sg->used, first, count);
+	bitmap_set_run(sg->free, first, count);
 	sg->used_count -= count;
 }
 
 void staging_check(const struct staging *sg)
 {
-	ASSERT(bitmap_count(sg->used, sg->unit_count) == sg->used_count);
+	ASSERT(bitmap_count(sg->free, sg->unit_count) + sg->used_count ==
+	       sg->unit_count);
 }

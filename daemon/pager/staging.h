@@ -14,7 +14,7 @@ struct staging {
 	uint8_t *base;
 	uint32_t unit_count;
 	uint32_t used_count;
-	uint64_t used[STAGING_UNITS_MAX / 64];
+	uint64_t free[STAGING_UNITS_MAX / 64];
 };
 
 void staging_init(struct staging *sg, void *base, uint64_t length_bytes);

@@ -17,6 +17,21 @@ static int init_line(struct pager *pg, struct frame_line *line,
 	return err;
 }
 
+/* Without areas, one area has all slots. */
+static int init_slots(struct pager *pg)
+{
+	const struct pager_config *c = &pg->config;
+	uint32_t first;
+	int err = slots_init(&pg->slots, c->slot_count, MAX(c->areas_max, 1u));
+
+	if (err != 0 || c->areas_max != 0)
+		return err;
+	pg->only_area = slots_add_area(&pg->slots);
+	err = slots_add_file(&pg->slots, pg->only_area, c->slot_count, &first);
+	ASSERT(err != 0 || first == 0);
+	return err;
+}
+
 static int init_tables(struct pager *pg)
 {
 	const struct pager_config *c = &pg->config;
@@ -52,7 +67,7 @@ static int init_tables(struct pager *pg)
 		err = init_line(pg, &pg->slotted_line, "memd-slotted",
 				FRAME_IN_SLOTTED);
 	if (err == 0 && c->slot_count != 0)
-		err = slots_init(&pg->slots, c->slot_count);
+		err = init_slots(pg);
 	return err;
 }
 
@@ -70,6 +85,7 @@ static bool is_valid(const struct pager_config *c)
 {
 	return c->frame_count >= 64 && c->segments_max > 0 &&
 	       c->staging != NULL &&
+	       (c->areas_max == 0 || c->slot_count != 0) &&
 	       c->staging_bytes >= 512 * 1024 &&
 	       (uint64_t)c->frame_count + c->slot_count <= PAGER_UNITS_MAX;
 }
@@ -145,7 +161,7 @@ uint64_t tables_memory_bytes(const struct pager *pg)
 	       table_memory_bytes(&pg->batch_table) +
 	       table_memory_bytes(&pg->cold_line.table) +
 	       table_memory_bytes(&pg->slotted_line.table) +
-	       table_memory_bytes(&pg->slots.used_map) +
+	       table_memory_bytes(&pg->slots.free_map) +
 	       table_memory_bytes(&pg->slots.bad_map) +
 	       table_memory_bytes(&pg->slots.next_table) + sizeof(*pg);
 }

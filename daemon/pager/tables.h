@@ -157,6 +157,7 @@ struct pager_segment {
 	/* Its first entry in the page table; the others follow. */
 	page_id first;
 	account_id account;
+	area_id area;			/* 0: there is no store */
 	/* Ordered by `first`; next: also the free list. */
 	segment_id next, prev;
 	/* Next in pager.dying or pager.blocked. */
@@ -350,6 +351,8 @@ struct pager {
 	uint32_t page_limit;		/* entries in the page table */
 
 	struct slots slots;
+	area_id only_area;		/* of all segments; 0: there are others,
+					 * or no store */
 	struct staging read_staging, write_staging;
 
 	uint32_t free_units;

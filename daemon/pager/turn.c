@@ -318,6 +318,8 @@ bool pager_is_waiting(const struct pager *pg)
 
 void pager_stats_get(const struct pager *pg, struct pager_stats *ret_stats)
 {
+	const struct slot_counts *slots = &pg->slots.count;
+
 	*ret_stats = pg->stats;
 	ret_stats->frame_count = pg->config.frame_count;
 	ret_stats->free_frames = pg->free_units;
@@ -327,9 +329,11 @@ void pager_stats_get(const struct pager *pg, struct pager_stats *ret_stats)
 	ret_stats->pinned_frames = pg->pinned_units;
 	ret_stats->low_watermark = pg->config.low_watermark;
 	ret_stats->high_watermark = pg->config.high_watermark;
-	ret_stats->slot_count = pg->slots.slot_count;
-	ret_stats->free_slots = pg->slots.free_count;
-	ret_stats->quarantined_slots = pg->slots.quarantined_count;
+	ret_stats->slot_count = pg->config.slot_count;
+	ret_stats->free_slots = pg->config.slot_count - slots->used -
+				slots->quarantined;
+	ret_stats->quarantined_slots = slots->quarantined;
+	ret_stats->file_slots = slots->all;
 	ret_stats->committed_units = pg->committed_units;
 	ret_stats->commit_limit_units = segment_commit_limit(pg);
 	ret_stats->faults_waiting = pg->waiting_count;

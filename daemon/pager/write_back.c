@@ -17,67 +17,109 @@ enum { SLOT_LOOKS = 1024 };	/* looks at frames for one batch */
 
 /* ---- slots to write to */
 
-/* Free the slot of the frame's page, if the page is RESIDENT and keeps one in
- * case it stays clean. */
-static void reclaim_slot(struct pager *pg, frame_id id)
+/* Free the slot of the frame's page, if the page is RESIDENT and keeps one, of
+ * this area, in case it stays clean. */
+static void reclaim_slot(struct pager *pg, area_id area, frame_id id)
 {
 	const struct frame *fr = &pg->frame[id];
 	const struct page *p = &pg->page[fr->page];
 
 	if (fr->page == 0 || p->state != PAGE_RESIDENT || p->slot == SLOT_NONE)
 		return;
-	if (p->flags & PAGE_WRITING)
+	if ((p->flags & PAGE_WRITING) ||
+	    pg->segment[fr->segment].area != area)
 		frame_line_add(pg, &pg->slotted_line, id);
 	else
 		page_drop_slot(pg, &pg->segment[fr->segment], fr->page);
 }
 
-/* Free slots of RESIDENT pages until `count` slots are free.  Frames in the
- * line may have lost their slots already, so the number of looks is limited;
- * the next call goes on. */
-static void reclaim_slots(struct pager *pg, uint32_t count)
+/* Free slots of RESIDENT pages until `count` slots of the area are free.
+ * Frames in the line may have lost their slots already, so the number of looks
+ * is limited; the next call goes on. */
+static void reclaim_slots(struct pager *pg, area_id area, uint32_t count)
 {
+	const struct slot_counts *slots = &slots_area(&pg->slots, area)->count;
 	uint32_t left = MIN(pg->slotted_line.count, (uint32_t)SLOT_LOOKS);
 
-	for (; left > 0 && pg->slots.free_count < count; left--) {
+	for (; left > 0 && slots->free < count; left--) {
 		pg->stats.frames_examined++;
-		reclaim_slot(pg, frame_line_take(pg, &pg->slotted_line));
+		reclaim_slot(pg, area, frame_line_take(pg, &pg->slotted_line));
 	}
 }
 
-/* Take one run of slots for pages [first, …) of a batch of 4 KiB pages, as long
- * as possible.  Returns how many pages got a slot. */
-static uint32_t slots_for_run(struct pager *pg, struct batch *b,
+static area_id area_of(const struct pager *pg, const struct batch *b,
+		       unsigned page)
+{
+	return pg->segment[b->segment[page]].area;
+}
+
+/* True if page i should go to a new slot.  A page that has one keeps it while
+ * its new one is written: a second slot is only for areas that have more slots
+ * than they owe. */
+static bool wants_new_slot(const struct pager *pg, const struct batch *b,
+			   unsigned i)
+{
+	const struct slot_area *ar = slots_area(&pg->slots, area_of(pg, b, i));
+
+	return pg->config.areas_max == 0 ||
+	       pg->page[b->page[i]].slot == SLOT_NONE ||
+	       ar->count.all > ar->committed_units + ar->count.quarantined;
+}
+
+/* How many pages of the batch, from `first` on, want a new slot of one area. */
+static uint32_t pages_for_run(const struct pager *pg, const struct batch *b,
 			      unsigned first)
 {
-	slot_id slot = SLOT_NONE;
-	uint32_t count;
+	area_id area = area_of(pg, b, first);
+	unsigned end = first;
 
-	if (pg->slots.free_count == 0)	/* or there is no store */
+	while (end < b->page_count && area_of(pg, b, end) == area &&
+	       wants_new_slot(pg, b, end))
+		end++;
+	return end - first;
+}
+
+/* Take one run of slots for pages [first, first + count) of a batch of 4 KiB
+ * pages, as long as possible.  Returns how many pages got a slot. */
+static uint32_t slots_for_run(struct pager *pg, struct batch *b,
+			      unsigned first, uint32_t count)
+{
+	slot_id slot = SLOT_NONE;
+
+	if (count == 0)
 		return 0;
-	count = slots_get_run(&pg->slots, b->page_count - first, &slot);
+	count = slots_get_run(&pg->slots, area_of(pg, b, first), count, &slot);
 	for (uint32_t i = 0; i < count; i++)
 		b->slot[first + i] = slot + i;
 	return count;
+}
+
+/* Take slots for page `first`, and for as many pages behind it as a run of
+ * slots has room for.  Returns how many pages got slots. */
+static uint32_t take_slots(struct pager *pg, struct batch *b, unsigned first)
+{
+	uint32_t units = order_units(b->order);
+	area_id area = area_of(pg, b, first);
+	uint32_t count = pages_for_run(pg, b, first);
+
+	if (slots_area(&pg->slots, area)->count.free < count * units)
+		reclaim_slots(pg, area, count * units);
+	if (b->order == 0)
+		return slots_for_run(pg, b, first, count);
+	return count != 0 &&
+	       slots_get_chain(&pg->slots, area, units, &b->slot[first]) == 0;
 }
 
 /* Give each page of the batch slots to write to.  A page that can get none,
  * because much of the medium has failed, is marked failed. */
 static void assign_slots(struct pager *pg, struct batch *b)
 {
-	uint32_t units = order_units(b->order);
 	unsigned i = 0;
 
-	if (pg->slots.free_count < b->page_count * units)
-		reclaim_slots(pg, b->page_count * units);
 	while (i < b->page_count) {
-		uint32_t count = 0;
+		uint32_t count = pg->config.slot_count == 0 ? 0 :
+				 take_slots(pg, b, i);
 
-		if (b->order == 0)
-			count = slots_for_run(pg, b, i);
-		else
-			count = slots_get_chain(&pg->slots, units,
-						&b->slot[i]) == 0;
 		if (count == 0) {
 			/* Write in place, if the page has a slot.  If the write
 			 * is torn, the checksum shows it, and the page is still

@@ -219,7 +219,8 @@ static int add_to_pager(struct segments *ss, const struct segment_wish *wish,
 	char file_name[64];
 	int err = pager_segment_create(ss->engine->pager, ss->next_serial,
 				       wish->page_count, wish->order,
-				       wish->account->id, &segment->pager_id);
+				       wish->account->id, 0,
+				       &segment->pager_id);
 
 	if (err != 0)
 		return err;

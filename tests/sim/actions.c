@@ -179,6 +179,13 @@ static void do_destroy(struct sim *sim)
 		owner_destroy_segment(sim, sg);
 }
 
+static void do_areas(struct sim *sim)
+{
+	areas_trim(sim);
+	areas_repair(sim);
+	areas_end_unused(sim);
+}
+
 static void do_sleep(struct sim *sim)
 {
 	sim->now_ns += rng_below(&sim->rng, 1000000000);
@@ -200,6 +207,7 @@ void action_random(struct sim *sim)
 		[DO_ACCOUNT] = owner_change_account,
 		[DO_SETTLE] = settle,
 		[DO_SLEEP] = do_sleep,
+		[DO_AREAS] = do_areas,
 	};
 	uint32_t die = rng_below(&sim->rng, sim->profile.weight_sum);
 	unsigned at = 0;

@@ -467,6 +467,7 @@ void answer_gone(void *ctx, segment_id id)
 	sim->events[SIM_GONE_LATER] += sg->dying_step != sim->step;
 	if (sg->account != 0)
 		sim->account[sg->account - 1].segments--;
+	area_leave(sim, sg->area);
 	free(sg->unit);
 	free(sg->page);
 	*sg = (struct sim_segment){ 0 };

@@ -24,12 +24,12 @@ void disk_init(struct sim *sim)
 
 	dk->is_staged_busy = calloc(config->staging_bytes / PAGER_UNIT_BYTES,
 				    sizeof(*dk->is_staged_busy));
-	dk->slot = calloc(config->slot_count + 1u, sizeof(*dk->slot));
+	dk->slot = calloc(pager_slot_limit(config) + 1u, sizeof(*dk->slot));
 	dk->depth = rng_between(&sim->rng, 1, SIM_IO_MAX);
 	ASSERT(dk->is_staged_busy != NULL && dk->slot != NULL);
 	if (config->slot_count == 0)
 		return;
-	err = store_mem_create(config->slot_count, &inner);
+	err = store_mem_create(pager_slot_limit(config), &inner);
 	if (err != 0)
 		sim_fail(sim, "store_mem_create: %s", strerror(-err));
 	err = store_fault_create(inner, &sim->profile.faults, &dk->store);
@@ -102,13 +102,19 @@ static void begin_read(struct sim *sim, struct sim_slot *sl, uint32_t slot)
 	sl->readers++;
 }
 
+/* The segment whose bytes the slot holds; NULL when it is no more. */
+static struct sim_segment *owner_of(struct sim *sim,
+				    const struct sim_slot *sl)
+{
+	return segment_by_ordinal(sim, pattern_segment(sl->value));
+}
+
 static void begin_io(struct sim *sim, const struct swap_io *io)
 {
 	size_t first = staged_index(sim, io);
 
 	if (io->slot_count == 0 || io->slot_count > SWAP_IO_SLOTS_MAX ||
-	    io->slot >= sim->profile.config.slot_count ||
-	    io->slot_count > sim->profile.config.slot_count - io->slot)
+	    !area_has_slots(sim, io->slot, io->slot_count))
 		sim_fail(sim, "request for slots [%u, +%u)", io->slot,
 			 io->slot_count);
 	for (uint32_t i = 0; i < io->slot_count; i++) {
@@ -121,6 +127,7 @@ static void begin_io(struct sim *sim, const struct swap_io *io)
 			begin_write(sim, sl, io->slot + i, io_bytes(io, i));
 		else
 			begin_read(sim, sl, io->slot + i);
+		area_must_have(sim, owner_of(sim, sl), io->slot + i);
 	}
 }
 
@@ -155,8 +162,7 @@ void disk_discard_slots(void *ctx, uint32_t slot, uint32_t count)
 {
 	struct sim *sim = ctx;
 
-	if (count == 0 || slot >= sim->profile.config.slot_count ||
-	    count > sim->profile.config.slot_count - slot)
+	if (count == 0 || !area_has_slots(sim, slot, count))
 		sim_fail(sim, "slots [%u, +%u) are discarded", slot, count);
 	for (uint32_t i = slot; i < slot + count; i++) {
 		struct sim_slot *sl = &sim->disk.slot[i];
@@ -227,13 +233,6 @@ bool disk_issue(struct sim *sim)
 	}
 	disk_reap(sim);
 	return true;
-}
-
-/* The segment whose bytes the slot holds; NULL when it is no more. */
-static struct sim_segment *owner_of(struct sim *sim,
-				    const struct sim_slot *sl)
-{
-	return segment_by_ordinal(sim, pattern_segment(sl->value));
 }
 
 /* The read of this slot has been spoilt: its page may be lost. */

@@ -260,13 +260,18 @@ void owner_create_segment(struct sim *sim)
 	struct sim_segment *sg = sim->segment;
 	struct want want;
 	segment_id id = 0;
+	area_id area;
 	int err;
 
 	choose_segment(sim, &want);
+	if (!areas_make_room(sim, want.units, &area)) {
+		sim->events[SIM_AREA_FULL]++;
+		return;
+	}
 	err = pager_segment_create(sim->pager, sim->seed << 32 |
 					   sim->next_ordinal,
 				   want.pages, want.order,
-				   id_of(want.account), &id);
+				   id_of(want.account), area, &id);
 	TRACE(sim, "create s%u: %llu pages of order %u, account %u: %d, id %u",
 	      sim->next_ordinal, (unsigned long long)want.pages, want.order,
 	      id_of(want.account), err, id);
@@ -279,6 +284,8 @@ void owner_create_segment(struct sim *sim)
 	while (sg->state != SIM_SEGMENT_NONE)
 		sg++;
 	segment_init(sim, sg, &want, id);
+	sg->area = area;
+	area_use(sim, area);
 	count_created(sim, sg);
 }
 

@@ -30,6 +30,8 @@ static void choose_config(struct pager_config *c, struct rng *rng,
 		.requests_max = PICK(rng, 0, 1, 4, 32),
 		.staging_bytes = PICK(rng, 512u << 10, 1u << 20, 4u << 20),
 	};
+	if (c->slot_count != 0 && rng_chance(rng, 1, 2))
+		c->areas_max = rng_between(rng, 1, SIM_AREAS_MAX);
 	if (is_huge)
 		c->staging_bytes = PICK(rng, 8u << 20, 16u << 20);
 	if (rng_chance(rng, 1, 2)) {
@@ -84,6 +86,7 @@ static void choose_weights(struct sim_profile *pr, struct rng *rng)
 		[DO_ACCOUNT] = 30,
 		[DO_SETTLE] = 4,
 		[DO_SLEEP] = 20,
+		[DO_AREAS] = 20,
 	};
 
 	for (unsigned i = 0; i < DO_ACTIONS; i++) {

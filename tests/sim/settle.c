@@ -279,6 +279,8 @@ void settle_and_end(struct sim *sim)
 	}
 	settle(sim);
 	sim_check(sim);
-	check_all_free(sim);
 	keep_stats(sim);
+	areas_end_unused(sim);
+	sim_check(sim);
+	check_all_free(sim);
 }

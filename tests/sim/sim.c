@@ -79,11 +79,11 @@ static void describe(const struct sim *sim)
 	const struct sim_profile *pr = &sim->profile;
 	const struct pager_config *c = &pr->config;
 
-	TRACE(sim, "%u frames (low %u, high %u), %u slots, %u segments, %u "
-	      "faults, readahead %u, staging %zu KiB", c->frame_count,
-	      c->low_watermark, c->high_watermark, c->slot_count,
-	      c->segments_max, pr->faults_max, c->readahead_max,
-	      c->staging_bytes >> 10);
+	TRACE(sim, "%u frames (low %u, high %u), %u slots, %u areas, %u "
+	      "segments, %u faults, readahead %u, staging %zu KiB",
+	      c->frame_count, c->low_watermark, c->high_watermark,
+	      c->slot_count, c->areas_max, c->segments_max, pr->faults_max,
+	      c->readahead_max, c->staging_bytes >> 10);
 	TRACE(sim, "orders %u, writes %u%% (zeros %u%%, same %u%%), meddle "
 	      "%u%%, install fails %u, capture fails %u, queue %u",
 	      pr->orders, pr->write, pr->write_zero, pr->write_same,

@@ -28,6 +28,8 @@ enum {
 	SIM_IO_MAX = 128,
 	SIM_STAGING_BYTES_MAX = 16 << 20,
 	SIM_ORDERS = 4,
+	SIM_AREAS_MAX = 6,
+	SIM_FILES_MAX = 64,		/* of an area */
 };
 
 extern const unsigned sim_order[SIM_ORDERS];	/* 0, 2, 4, 9 */
@@ -59,6 +61,10 @@ extern const unsigned sim_order[SIM_ORDERS];	/* 0, 2, 4, 9 */
 	EVENT(WRITES_IN_CALL, 1, "client writes inside a pager call")	\
 	EVENT(AGE_OBEYED, 1, "pages aged")				\
 	EVENT(AGE_IGNORED, 1, "pages whose ageing was ignored")		\
+	EVENT(AREA_FILES, 1, "files made for areas")			\
+	EVENT(AREA_TRIMMED, 1, "files of areas that were given back")	\
+	EVENT(AREA_ENDED, 1, "areas ended")				\
+	EVENT(AREA_FULL, 1, "segments refused: no room for their area")	\
 	EVENT(CAPTURED, 1, "units captured")				\
 	EVENT(CAPTURE_FAILED, 1, "captures made to fail")		\
 	EVENT(INSTALL_FAILED, 1, "installs made to fail")		\
@@ -157,10 +163,21 @@ struct sim_segment {
 	struct sim_page *page;	/* owned */
 	unsigned client_count;
 	unsigned account;	/* index + 1; 0: none */
+	area_id area;
 	uint64_t hot_first, hot_count;		/* pages */
 	struct sim_walk walk[SIM_CLIENTS_MAX][SIM_WALKS];
 	uint64_t mark[SIM_CLIENTS_MAX][SIM_MARK_PLACES];	/* page + 1 */
 	uint32_t dying_step;
+};
+
+struct sim_file {
+	uint32_t first, count;	/* indexes of slots */
+};
+
+struct sim_area {
+	bool is_used;
+	unsigned segments, file_count;
+	struct sim_file file[SIM_FILES_MAX];
 };
 
 struct sim_fault {
@@ -226,7 +243,7 @@ struct sim_disk {
 enum sim_action {
 	DO_ACCESS, DO_BAD_FAULT, DO_TOUCHED, DO_ISSUE, DO_DELIVER, DO_RUN,
 	DO_ADVISE, DO_PIN, DO_CREATE, DO_DESTROY, DO_ACCOUNT, DO_SETTLE,
-	DO_SLEEP, DO_ACTIONS
+	DO_SLEEP, DO_AREAS, DO_ACTIONS
 };
 
 struct sim_profile {
@@ -271,9 +288,22 @@ struct sim {
 	unsigned fault_count, promised_count;
 	struct sim_advice advice[SIM_ADVICE_MAX];
 	unsigned advice_count;
+	struct sim_area area[SIM_AREAS_MAX];	/* by id - 1 */
 	struct sim_disk disk;
 	uint64_t events[SIM_EVENT_COUNT];
 };
+
+/* areas.c.  True if all these slots are of one file. */
+bool area_has_slots(const struct sim *sim, uint32_t slot, uint32_t count);
+void areas_trim(struct sim *sim);
+void areas_repair(struct sim *sim);
+void areas_end_unused(struct sim *sim);
+/* False: there is no room.  *ret_area 0: this world has no areas. */
+bool areas_make_room(struct sim *sim, uint64_t units, area_id *ret_area);
+void area_use(struct sim *sim, area_id id);
+void area_leave(struct sim *sim, area_id id);
+void area_must_have(struct sim *sim, const struct sim_segment *sg,
+		    uint32_t slot);
 
 /* sim.c: a world from its seed, and the end of it. */
 extern uint64_t sim_seed_now;	/* for whoever has to speak of a crash */

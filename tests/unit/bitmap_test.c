@@ -93,7 +93,7 @@ static size_t model_find(const bool *model, size_t from, size_t count,
 		size_t length = 0;
 
 		while (first + length < BITS && length < count &&
-		       !model[first + length])
+		       model[first + length])
 			length++;
 		if (length > best) {
 			best = length;
@@ -105,7 +105,7 @@ static size_t model_find(const bool *model, size_t from, size_t count,
 	return best;
 }
 
-static void test_find_clear_run(void **state)
+static void test_find_run(void **state)
 {
 	unsigned seed = 3;
 
@@ -119,12 +119,12 @@ static void test_find_clear_run(void **state)
 		size_t first = 999, model_first = 999, length;
 
 		for (size_t bit = 0; bit < BITS; bit++) {
-			model[bit] = below(&seed, density) == 0;
+			model[bit] = below(&seed, density) != 0;
 			if (model[bit])
 				bitmap_set(map, bit);
 		}
 		length = model_find(model, from, count, &model_first);
-		assert_int_equal(bitmap_find_clear_run(map, BITS, from, count,
+		assert_int_equal(bitmap_find_run(map, BITS, from, count,
 						       &first), length);
 		assert_int_equal(first, model_first);
 	}
@@ -136,17 +136,18 @@ static void test_find_in_extreme_maps(void **state)
 	size_t first = 999;
 
 	(void)state;
-	assert_int_equal(bitmap_find_clear_run(map, BITS, 0, BITS, &first),
+	bitmap_set_run(map, 0, BITS);
+	assert_int_equal(bitmap_find_run(map, BITS, 0, BITS, &first),
 			 BITS);
 	assert_int_equal(first, 0);
-	assert_int_equal(bitmap_find_clear_run(map, BITS, 0, BITS + 1, &first),
+	assert_int_equal(bitmap_find_run(map, BITS, 0, BITS + 1, &first),
 			 BITS);
-	bitmap_set_run(map, 0, BITS);
+	bitmap_clear_run(map, 0, BITS);
 	first = 999;
-	assert_int_equal(bitmap_find_clear_run(map, BITS, 0, 1, &first), 0);
+	assert_int_equal(bitmap_find_run(map, BITS, 0, 1, &first), 0);
 	assert_int_equal(first, 999);
-	bitmap_clear(map, BITS - 1);
-	assert_int_equal(bitmap_find_clear_run(map, BITS, 0, 5, &first), 1);
+	bitmap_set(map, BITS - 1);
+	assert_int_equal(bitmap_find_run(map, BITS, 0, 5, &first), 1);
 	assert_int_equal(first, BITS - 1);
 }
 
@@ -156,7 +157,7 @@ int main(void)
 		cmocka_unit_test(test_single_bits),
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_count_stops_at_the_last_bit),
-		cmocka_unit_test(test_find_clear_run),
+		cmocka_unit_test(test_find_run),
 		cmocka_unit_test(test_find_in_extreme_maps),
 	};
 

@@ -57,7 +57,8 @@ static int try_create(struct world *w, uint64_t pages, unsigned order,
 {
 	segment_id id;
 
-	return pager_segment_create(w->pager, 1, pages, order, account, &id);
+	return pager_segment_create(w->pager, 1, pages, order, account, 0,
+				    &id);
 }
 
 static void commitment_is_strict(void **state)

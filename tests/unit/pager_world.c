@@ -149,11 +149,23 @@ static void on_gone(void *ctx, segment_id id)
 	w->gone_count++;
 }
 
+static bool is_in_one_file(const struct world *w, const struct swap_io *io)
+{
+	for (unsigned i = 0; i < w->file_count; i++)
+		if (io->slot >= w->file[i].first &&
+		    io->slot + io->slot_count <=
+			    w->file[i].first + w->file[i].count)
+			return true;
+	return false;
+}
+
 static int on_submit(void *ctx, const struct swap_io *io)
 {
 	struct world *w = ctx;
 
-	assert_true(io->slot + io->slot_count <= w->config.slot_count);
+	assert_true(io->slot + io->slot_count <=
+		    pager_slot_limit(&w->config));
+	assert_true(w->file_count == 0 || is_in_one_file(w, io));
 	if (w->io_count == w->io_depth)
 		return -EAGAIN;
 	w->io[w->io_count++] = *io;
@@ -257,7 +269,7 @@ void world_create(struct world *w, const struct pager_config *config)
 		w->config.slot_count = 0;
 	w->io_depth = WORLD_IO_MAX;
 	w->now_ns = 1;
-	w->slots = calloc((size_t)w->config.slot_count + 1, UNIT);
+	w->slots = calloc((size_t)pager_slot_limit(&w->config) + 1, UNIT);
 	w->config.staging = aligned_alloc(UNIT, w->config.staging_bytes);
 	assert_non_null(w->slots);
 	assert_non_null(w->config.staging);
@@ -285,6 +297,17 @@ void world_destroy(struct world *w)
 	free(w->slots);
 }
 
+void world_add_file(struct world *w, area_id area, uint32_t slot_count)
+{
+	uint32_t first;
+
+	assert_true(w->file_count < ARRAY_SIZE(w->file));
+	assert_int_equal(pager_area_add_file(w->pager, area, slot_count,
+					     &first), 0);
+	w->file[w->file_count].first = first;
+	w->file[w->file_count++].count = slot_count;
+}
+
 segment_id world_segment(struct world *w, uint64_t pages, unsigned order,
 			 account_id account)
 {
@@ -293,7 +316,7 @@ segment_id world_segment(struct world *w, uint64_t pages, unsigned order,
 	segment_id id;
 
 	assert_int_equal(pager_segment_create(w->pager, ++serial, pages, order,
-					      account, &id), 0);
+					      account, w->area, &id), 0);
 	assert_true(id >= 1 && id <= WORLD_SEGMENTS);
 	sg = &w->segment[id];
 	assert_false(sg->is_live);

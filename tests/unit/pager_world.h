@@ -47,6 +47,9 @@ struct world {
 	uint64_t reply_cookie[WORLD_LOG_MAX];
 	unsigned reply_count;
 	uint32_t client;		/* that faults; 0: an old one */
+	area_id area;			/* of segments that are made */
+	struct { uint32_t first, count; } file[8];
+	unsigned file_count;
 	struct world_ready ready[WORLD_READY_MAX];
 	unsigned ready_count;
 	struct world_done done[WORLD_DONE_MAX];
@@ -81,6 +84,9 @@ void world_create(struct world *w, const struct pager_config *config);
 
 /* Also checks that every frame and slot is free once all segments are gone. */
 void world_destroy(struct world *w);
+
+/* Give the area a file; a request must be inside of one. */
+void world_add_file(struct world *w, area_id area, uint32_t slot_count);
 
 segment_id world_segment(struct world *w, uint64_t pages, unsigned order,
 			 account_id account);
