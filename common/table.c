@@ -59,6 +59,19 @@ void table_fini(struct table *t)
 	*t = (struct table){ .fd = -1 };
 }
 
+int table_reserve(struct table *t, size_t first, size_t count)
+{
+	int err;
+
+	ASSERT(count != 0 && first + count <= t->element_count);
+	do
+		err = fallocate(t->fd, 0, (off_t)(first * t->element_bytes),
+				(off_t)(count * t->element_bytes)) != 0 ?
+			-errno : 0;
+	while (err == -EINTR);
+	return err;
+}
+
 void table_discard(struct table *t, size_t first, size_t count)
 {
 	uintptr_t start = (uintptr_t)t->base + first * t->element_bytes;

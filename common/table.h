@@ -24,6 +24,11 @@ int table_init(struct table *t, const char *name, size_t element_bytes,
 /* Accepts a zeroed table, and one whose init has failed. */
 void table_fini(struct table *t);
 
+/* Provide the memory for elements [first, first + count), which keep their
+ * values.  (To touch an element that no memory can be had for is a SIGBUS.)
+ * Returns 0, or -ENOMEM or -ENOSPC. */
+int table_reserve(struct table *t, size_t first, size_t count) MUST_CHECK;
+
 /* Make elements [first, first + count) zeros again.  Whole memory pages inside
  * the range are given back to the system. */
 void table_discard(struct table *t, size_t first, size_t count);

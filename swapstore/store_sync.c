@@ -22,8 +22,10 @@ enum {
 	STACK_BYTES = 128 * 1024,
 };
 
+/* io.slot_count is 0 while the request is free. */
 struct sync_request {
 	struct swap_io io;
+	struct swap_place place;
 	int result;
 	STAILQ_ENTRY(sync_request) link;
 };
@@ -32,8 +34,6 @@ STAILQ_HEAD(sync_requests, sync_request);
 
 struct store_sync {
 	struct swapstore base;
-	int fd;			/* -1: not taken */
-	uint64_t offset;
 	int event_fd;
 	struct sync_request requests[SYNC_QUEUE_DEPTH];
 	struct sync_requests free, staged;
@@ -68,7 +68,8 @@ static void *worker_main(void *arg)
 		if (rq != NULL) {
 			STAILQ_REMOVE_HEAD(&sy->pending, link);
 			pthread_mutex_unlock(&sy->lock);
-			rq->result = swapstore_transfer(sy->fd, sy->offset,
+			rq->result = swapstore_transfer(rq->place.fd,
+							rq->place.offset,
 							&rq->io);
 			pthread_mutex_lock(&sy->lock);
 			add_done(sy, rq);
@@ -91,6 +92,7 @@ static int sync_submit(struct swapstore *st, const struct swap_io *io)
 		return -EAGAIN;
 	STAILQ_REMOVE_HEAD(&sy->free, link);
 	rq->io = *io;
+	rq->place = swapstore_place(st, io);
 	STAILQ_INSERT_TAIL(&sy->staged, rq, link);
 	return 0;
 }
@@ -127,6 +129,7 @@ static unsigned sync_reap(struct swapstore *st, struct swap_done *done,
 		STAILQ_REMOVE_HEAD(&sy->done, link);
 		STAILQ_INSERT_HEAD(&sy->free, rq, link);
 		done[count++] = swap_io_done(&rq->io, rq->result);
+		rq->io.slot_count = 0;
 	}
 	if (count > 0 && STAILQ_EMPTY(&sy->done))
 		(void)eventfd_read(sy->event_fd, &ignored);
@@ -137,6 +140,19 @@ static unsigned sync_reap(struct swapstore *st, struct swap_done *done,
 static int sync_event_fd(struct swapstore *st)
 {
 	return ((struct store_sync *)st)->event_fd;
+}
+
+/* Workers only read `io`, and only the owner's thread writes it. */
+static bool sync_is_in_use(const struct swapstore *st, uint32_t slot,
+			   uint32_t count)
+{
+	const struct store_sync *sy = (const struct store_sync *)st;
+
+	for (unsigned i = 0; i < SYNC_QUEUE_DEPTH; i++)
+		if (sy->requests[i].io.slot_count != 0 &&
+		    swap_io_overlaps(&sy->requests[i].io, slot, count))
+			return true;
+	return false;
 }
 
 static void sync_destroy(struct swapstore *st)
@@ -153,8 +169,7 @@ static void sync_destroy(struct swapstore *st)
 	pthread_mutex_destroy(&sy->lock);
 	if (sy->event_fd >= 0)
 		close(sy->event_fd);
-	if (sy->fd >= 0)
-		close(sy->fd);
+	swap_files_fini(&sy->base.files);
 	free(sy);
 }
 
@@ -164,6 +179,7 @@ static const struct swapstore_ops sync_ops = {
 	.flush = sync_flush,
 	.reap = sync_reap,
 	.event_fd = sync_event_fd,
+	.is_in_use = sync_is_in_use,
 	.destroy = sync_destroy,
 };
 
@@ -191,22 +207,20 @@ unsigned store_sync_threads(const struct swapstore *st)
 	return ((const struct store_sync *)st)->thread_count;
 }
 
-int store_sync_create(int fd, uint64_t offset, uint32_t slot_count,
-		      unsigned thread_count, struct swapstore **ret_store)
+int store_sync_create(uint32_t slot_limit, unsigned thread_count,
+		      struct swapstore **ret_store)
 {
 	struct store_sync *sy;
 	int err;
 
 	if (thread_count == 0 || thread_count > SYNC_THREADS_MAX ||
-	    slot_count == 0)
+	    slot_limit == 0)
 		return -EINVAL;
 	sy = calloc(1, sizeof(*sy));
 	if (sy == NULL)
 		return -ENOMEM;
 	sy->base.ops = &sync_ops;
-	sy->base.slot_count = slot_count;
-	sy->fd = fd;
-	sy->offset = offset;
+	sy->base.slot_count = slot_limit;
 	STAILQ_INIT(&sy->free);
 	STAILQ_INIT(&sy->staged);
 	STAILQ_INIT(&sy->pending);
@@ -216,13 +230,14 @@ int store_sync_create(int fd, uint64_t offset, uint32_t slot_count,
 	pthread_mutex_init(&sy->lock, NULL);	/* cannot fail on Linux */
 	pthread_cond_init(&sy->work, NULL);
 	sy->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	err = sy->event_fd < 0 ? -errno : start_threads(sy, thread_count);
-	if (err != 0)
-		goto fail;
+	err = sy->event_fd < 0 ? -errno :
+	      swap_files_init(&sy->base.files, slot_limit);
+	if (err == 0)
+		err = start_threads(sy, thread_count);
+	if (err != 0) {
+		sync_destroy(&sy->base);
+		return err;
+	}
 	*ret_store = &sy->base;
 	return 0;
-fail:
-	sy->fd = -1;		/* the caller still owns it */
-	sync_destroy(&sy->base);
-	return err;
 }

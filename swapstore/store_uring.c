@@ -14,12 +14,13 @@
 
 #include <errno.h>
 #include <liburing.h>
-#include <unistd.h>
 
 enum { URING_DEPTH_MAX = 4096, URING_RETRIES_MAX = 16 };
 
+/* io.slot_count is 0 while the request is free. */
 struct uring_request {
 	struct swap_io io;
+	struct swap_place place;
 	uint32_t moved_bytes;
 	uint32_t retries;
 };
@@ -28,12 +29,10 @@ struct store_uring {
 	struct swapstore base;
 	struct io_uring ring;
 	bool has_ring;
-	int fd;				/* -1: not taken */
-	bool has_fixed_file;
-	uint64_t offset;
 	uintptr_t fixed_base;		/* registered memory */
 	size_t fixed_bytes;		/* 0: none */
 	uint32_t in_kernel;		/* handed over and not completed */
+	uint32_t depth;
 	struct uring_request *requests;	/* [depth] */
 	uint32_t *free_stack;		/* indexes of free requests */
 	uint32_t free_count;
@@ -54,10 +53,9 @@ static void queue_request(struct store_uring *su, uint32_t idx)
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&su->ring);
 	char *at = (char *)rq->io.buffer + rq->moved_bytes;
 	unsigned left = rq->io.slot_count * SWAP_SLOT_BYTES - rq->moved_bytes;
-	uint64_t where = su->offset + rq->moved_bytes +
-			 (uint64_t)rq->io.slot * SWAP_SLOT_BYTES;
-	int fd = su->has_fixed_file ? 0 : su->fd;
+	uint64_t where = rq->place.offset + rq->moved_bytes;
 	bool fixed = is_fixed(su, at, left);
+	int fd = rq->place.fd;
 
 	ASSERT(sqe != NULL);
 	if (fixed && rq->io.is_write)
@@ -68,8 +66,6 @@ static void queue_request(struct store_uring *su, uint32_t idx)
 		io_uring_prep_write(sqe, fd, at, left, where);
 	else
 		io_uring_prep_read(sqe, fd, at, left, where);
-	if (su->has_fixed_file)
-		io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
 	io_uring_sqe_set_data64(sqe, idx);
 }
 
@@ -81,7 +77,10 @@ static int uring_submit(struct swapstore *st, const struct swap_io *io)
 	if (su->free_count == 0)
 		return -EAGAIN;
 	idx = su->free_stack[--su->free_count];
-	su->requests[idx] = (struct uring_request){ .io = *io };
+	su->requests[idx] = (struct uring_request){
+		.io = *io,
+		.place = swapstore_place(st, io),
+	};
 	queue_request(su, idx);
 	return 0;
 }
@@ -117,7 +116,7 @@ static bool uring_is_refused(int result)
 static int move_here(struct store_uring *su, const struct uring_request *rq)
 {
 	su->base.refused++;
-	return swapstore_transfer(su->fd, su->offset, &rq->io);
+	return swapstore_transfer(rq->place.fd, rq->place.offset, &rq->io);
 }
 
 /* Take one completion.  False: the request goes on, because the kernel moved
@@ -146,6 +145,7 @@ static bool finish_request(struct store_uring *su, uint32_t idx, int result,
 		result = -EIO;
 	}
 	*ret_done = swap_io_done(&rq->io, result);
+	rq->io.slot_count = 0;
 	su->free_stack[su->free_count++] = idx;
 	return true;
 }
@@ -194,6 +194,18 @@ static int uring_event_fd(struct swapstore *st)
 	return ((struct store_uring *)st)->ring.ring_fd;
 }
 
+static bool uring_is_in_use(const struct swapstore *st, uint32_t slot,
+			    uint32_t count)
+{
+	const struct store_uring *su = (const struct store_uring *)st;
+
+	for (uint32_t i = 0; i < su->depth; i++)
+		if (su->requests[i].io.slot_count != 0 &&
+		    swap_io_overlaps(&su->requests[i].io, slot, count))
+			return true;
+	return false;
+}
+
 /* Wait for all requests: the kernel must not move bytes after the owner takes
  * its buffers back. */
 static void wait_for_kernel(struct store_uring *su)
@@ -217,14 +229,9 @@ static void uring_destroy(struct swapstore *st)
 
 	if (su->has_ring) {
 		wait_for_kernel(su);
-		/* The kernel frees a ring in the background.  The lock of the
-		 * swap file must not wait for that. */
-		if (su->has_fixed_file)
-			(void)io_uring_unregister_files(&su->ring);
 		io_uring_queue_exit(&su->ring);
 	}
-	if (su->fd >= 0)
-		close(su->fd);
+	swap_files_fini(&su->base.files);
 	free(su->free_stack);
 	free(su->requests);
 	free(su);
@@ -236,6 +243,7 @@ static const struct swapstore_ops uring_ops = {
 	.flush = uring_flush,
 	.reap = uring_reap,
 	.event_fd = uring_event_fd,
+	.is_in_use = uring_is_in_use,
 	.destroy = uring_destroy,
 };
 
@@ -270,7 +278,8 @@ static int try_ring(struct store_uring *su)
 }
 
 /* Registering saves the kernel work for each request.  If the kernel refuses
- * (RLIMIT_MEMLOCK, RLIMIT_NOFILE), requests name the memory and the file. */
+ * (RLIMIT_MEMLOCK), requests name the memory.  Files are not registered: what
+ * that would save does not show beside a request's own time. */
 static void register_resources(struct store_uring *su,
 			       const struct swapstore_buffers *buffers)
 {
@@ -280,8 +289,6 @@ static void register_resources(struct store_uring *su,
 	/* The default is four for each CPU, which may be more tasks than the
 	 * service may have. */
 	(void)io_uring_register_iowq_max_workers(&su->ring, workers);
-	su->has_fixed_file = io_uring_register_files(&su->ring, &su->fd,
-						     1) == 0;
 	if (buffers != NULL && buffers->length_bytes > 0) {
 		struct iovec iov = { .iov_base = buffers->base,
 				     .iov_len = buffers->length_bytes };
@@ -305,29 +312,32 @@ static int make_ring(unsigned queue_depth, struct io_uring *ring)
 
 	if (err == -EINVAL)
 		err = io_uring_queue_init(queue_depth, ring, 0);
-	/* A child of the program would keep the ring, and the file, open. */
+	/* A child of the program would keep the ring. */
 	if (err == 0)
 		(void)io_uring_ring_dontfork(ring);
 	return err;
 }
 
-int store_uring_create(int fd, uint64_t offset, uint32_t slot_count,
+int store_uring_create(uint32_t slot_limit,
 		       const struct swapstore_buffers *buffers,
 		       unsigned queue_depth, struct swapstore **ret_store)
 {
 	struct store_uring *su;
-	int err = -ENOMEM;
+	int err;
 
 	if (queue_depth == 0 || queue_depth > URING_DEPTH_MAX ||
-	    slot_count == 0)
+	    slot_limit == 0)
 		return -EINVAL;
 	su = calloc(1, sizeof(*su));
 	if (su == NULL)
 		return -ENOMEM;
 	su->base.ops = &uring_ops;
-	su->base.slot_count = slot_count;
-	su->fd = fd;
-	su->offset = offset;
+	su->base.slot_count = slot_limit;
+	su->depth = queue_depth;
+	err = swap_files_init(&su->base.files, slot_limit);
+	if (err != 0)
+		goto fail;
+	err = -ENOMEM;
 	su->requests = calloc(queue_depth, sizeof(*su->requests));
 	su->free_stack = calloc(queue_depth, sizeof(*su->free_stack));
 	if (su->requests == NULL || su->free_stack == NULL)
@@ -345,7 +355,6 @@ int store_uring_create(int fd, uint64_t offset, uint32_t slot_count,
 	*ret_store = &su->base;
 	return 0;
 fail:
-	su->fd = -1;		/* the caller still owns it */
 	uring_destroy(&su->base);
 	return err;
 }

@@ -116,11 +116,11 @@ static bool is_cancelled(const struct swapfile_attempt *at)
 static int write_zeros(const struct swapfile_attempt *at, uint64_t from)
 {
 	static const char zeros[64 * 1024];
+	uint64_t slots_end = at->file_bytes - SWAPFILE_HEADER_BYTES;
 	int err = 0;
 
-	while (err == 0 && from < at->file_bytes) {
-		size_t length = (size_t)MIN(at->file_bytes - from,
-					    sizeof(zeros));
+	while (err == 0 && from < slots_end) {
+		size_t length = (size_t)MIN(slots_end - from, sizeof(zeros));
 
 		err = is_cancelled(at) ? -ECANCELED :
 			write_all(at->fd, zeros, length, from);
@@ -129,6 +129,7 @@ static int write_zeros(const struct swapfile_attempt *at, uint64_t from)
 	return err;
 }
 
+/* Fills the file up to its header. */
 static int allocate_file(const struct swapfile_attempt *at)
 {
 	uint64_t from = 0;
@@ -146,9 +147,9 @@ static int allocate_file(const struct swapfile_attempt *at)
 	}
 	if (err != -EOPNOTSUPP)
 		return err;
-	from = SWAPFILE_HEADER_BYTES;
+	from = 0;
 	if (swapfile_missing_bytes(at) == 0)
-		from = MAX(from, (uint64_t)at->st.st_size);
+		from = (uint64_t)at->st.st_size;
 	return write_zeros(at, from);
 }
 
@@ -167,18 +168,19 @@ static void avoid_copies(const struct swapfile_attempt *at)
 	(void)ioctl(at->fd, FS_IOC_SETFLAGS, &flags);
 }
 
-static int write_header(int fd)
+static int write_header(const struct swapfile_attempt *at)
 {
 	union swapfile_header header;
 	int err;
 
 	swapfile_header_init(&header);
-	err = write_all(fd, &header, sizeof(header), 0);
-	return err == 0 && fdatasync(fd) != 0 ? -errno : err;
+	err = write_all(at->fd, &header, sizeof(header),
+			at->file_bytes - sizeof(header));
+	return err == 0 && fdatasync(at->fd) != 0 ? -errno : err;
 }
 
-/* Write the header first, and to the disk: a file that has any size is then
- * known as memd's, whatever happens next. */
+/* Write the header first, and to the disk, which gives the file its size: a
+ * file that has any size is then known as memd's, whatever happens next. */
 static int fill_file(const struct swapfile_attempt *at)
 {
 	struct statvfs vfs;
@@ -189,10 +191,10 @@ static int fill_file(const struct swapfile_attempt *at)
 	err = swapfile_check_space(at, &vfs);
 	if (err != 0)
 		return err;
-	if (at->st.st_size == 0) {
+	if (at->st.st_size == 0)
 		avoid_copies(at);
-		err = write_header(at->fd);
-	}
+	if ((uint64_t)at->st.st_size < at->file_bytes)
+		err = write_header(at);
 	if (err == 0)
 		err = allocate_file(at);
 	if (err == -ECANCELED)
@@ -299,7 +301,6 @@ int swapfile_open(const char *path, uint64_t size_bytes,
 		.fd = at.fd,
 		.is_direct = try_direct(at.fd),
 		.was_created = at.was_created,
-		.slots_offset = SWAPFILE_HEADER_BYTES,
 		.slot_count = (uint32_t)(DIV_ROUND_UP(size_bytes,
 						      SWAP_SLOT_BYTES)),
 		.device = at.st.st_dev,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The swap file: made or opened, proven to be ours, locked, preallocated.
  *
- * Layout: one 4 KiB header block (magic "memdswap", layout version, the slot
- * size, an XXH3 checksum of the header), then the slots.  Contents do not
- * survive a restart of the daemon; the header only tells our file from
- * somebody's data. */
+ * Layout: the slots, then one 4 KiB header block (magic "memdswap", layout
+ * version, the slot size, an XXH3 checksum of the header) that ends the file.
+ * Contents do not survive a restart of the daemon; the header only tells our
+ * file from somebody's data. */
 #ifndef MEMD_SWAPSTORE_SWAPFILE_H
 #define MEMD_SWAPSTORE_SWAPFILE_H
 
@@ -17,8 +17,8 @@ struct swapfile {
 	int fd;
 	bool is_direct;		/* O_DIRECT works on this file system */
 	bool was_created;
-	uint64_t slots_offset;	/* byte offset of the first slot */
-	uint32_t slot_count;	/* as asked for, in slots */
+	uint32_t slot_count;	/* as asked for, in slots; the first is at byte
+				 * 0 */
 	uint64_t device, inode;	/* identity of the file */
 };
 
@@ -64,9 +64,8 @@ enum swapfile_copies {
 };
 enum swapfile_copies swapfile_copies(const char *path);
 
-/* Close the file.  Remove it if `remove`, unless `path` is another file by now.
- * A store that has taken sf->fd closes it itself: then set sf->fd to -1, and
- * call this before swapstore_destroy(), which releases the lock. */
+/* Close the file.  Remove it if `remove`, unless `path` is another file by
+ * now. */
 void swapfile_close(struct swapfile *sf, const char *path, bool remove);
 
 #endif

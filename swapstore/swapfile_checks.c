@@ -168,7 +168,8 @@ int swapfile_check_header(const struct swapfile_attempt *at)
 
 	if (at->st.st_size == 0)
 		return 0;
-	n = pread(at->fd, &header, sizeof(header), 0);
+	n = pread(at->fd, &header, sizeof(header),
+		  MAX(at->st.st_size - (off_t)sizeof(header), (off_t)0));
 	if (n < 0)
 		return swapfile_refuse_call(at, -errno, "cannot be read");
 	if (n < (ssize_t)sizeof(header) ||

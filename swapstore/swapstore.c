@@ -10,13 +10,13 @@
 int swapstore_transfer(int fd, uint64_t offset, const struct swap_io *io)
 {
 	size_t length = (size_t)io->slot_count * SWAP_SLOT_BYTES, moved = 0;
-	off_t start = (off_t)(offset + (uint64_t)io->slot * SWAP_SLOT_BYTES);
 
 	while (moved < length) {
 		char *at = (char *)io->buffer + moved;
+		off_t where = (off_t)(offset + moved);
 		ssize_t n = io->is_write ?
-			pwrite(fd, at, length - moved, start + (off_t)moved) :
-			pread(fd, at, length - moved, start + (off_t)moved);
+			pwrite(fd, at, length - moved, where) :
+			pread(fd, at, length - moved, where);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -27,6 +27,37 @@ int swapstore_transfer(int fd, uint64_t offset, const struct swap_io *io)
 		moved += (size_t)n / SWAP_SLOT_BYTES * SWAP_SLOT_BYTES;
 	}
 	return 0;
+}
+
+struct swap_place swapstore_place(const struct swapstore *st,
+				  const struct swap_io *io)
+{
+	struct swap_place place;
+	bool is_within = swap_files_find(&st->files, io->slot, io->slot_count,
+					 &place);
+
+	ASSERT(is_within);
+	return place;
+}
+
+int swapstore_add_file(struct swapstore *st, uint32_t first, uint32_t count,
+		       int fd)
+{
+	ASSERT(st->ops->is_in_use != NULL);
+	return swap_files_add(&st->files, first, count, fd);
+}
+
+void swapstore_remove_file(struct swapstore *st, uint32_t first, uint32_t count)
+{
+	ASSERT(st->ops->is_in_use != NULL);
+	ASSERT(!st->ops->is_in_use(st, first, count));
+	swap_files_remove(&st->files, first, count);
+}
+
+bool swap_io_overlaps(const struct swap_io *io, uint32_t slot, uint32_t count)
+{
+	return io->slot < (uint64_t)slot + count &&
+	       slot < (uint64_t)io->slot + io->slot_count;
 }
 
 int swapstore_submit(struct swapstore *st, const struct swap_io *io)

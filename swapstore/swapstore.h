@@ -3,8 +3,8 @@
  *
  * One interface has several backends, each in a file of its own:
  *
- *   uring   io_uring, O_DIRECT, registered staging memory   (production)
- *   sync    pread/pwrite in worker threads                  (no io_uring)
+ *   uring   files, with io_uring and registered staging     (production)
+ *   sync    files, pread/pwrite in worker threads           (no io_uring)
  *   mem     an array                                        (tests, simulator)
  *   remote  another memd, over TCP or TLS: store_remote.h
  *   mirror  two other stores: store_mirror.h
@@ -14,17 +14,19 @@
  * store moves slots.  It knows no pages and no checksums: the pager knows which
  * slots are free and what each must contain.
  *
+ * uring and sync start without a file: swapstore_add_file() says which slots
+ * are in which.  Only slots in a file can be read or written.
+ *
  * Threads: a store belongs to one thread, which makes all calls. */
 #ifndef MEMD_SWAPSTORE_SWAPSTORE_H
 #define MEMD_SWAPSTORE_SWAPSTORE_H
 
 #include "common/checks.h"
+#include "swapstore/swap_files.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-enum { SWAP_SLOT_BYTES = 4096 };
 
 /* A read into, or write from, one buffer: a run of neighbouring slots. */
 struct swap_io {
@@ -65,6 +67,9 @@ static inline struct swap_done swap_io_done(const struct swap_io *io,
 	};
 }
 
+/* True if the request touches slots of [slot, slot + count). */
+bool swap_io_overlaps(const struct swap_io *io, uint32_t slot, uint32_t count);
+
 struct swapstore;
 
 struct swapstore_ops {
@@ -88,13 +93,18 @@ struct swapstore_ops {
 	/* True if a read of this slot, which was written, would end with
 	 * SWAP_ELOST.  NULL: never. */
 	bool (*has_lost)(const struct swapstore *st, uint32_t slot);
+	/* True if a request that was submitted and not reaped touches these
+	 * slots.  NULL: a store without files. */
+	bool (*is_in_use)(const struct swapstore *st, uint32_t slot,
+			  uint32_t count);
 	void (*destroy)(struct swapstore *st);
 };
 
 /* The first member of every backend's struct. */
 struct swapstore {
 	const struct swapstore_ops *ops;
-	uint32_t slot_count;
+	uint32_t slot_count;	/* their numbers are below this */
+	struct swap_files files;	/* zeros: a store without files */
 	uint32_t in_flight;	/* submitted and not reaped */
 	uint64_t reads, writes;	/* requests that succeeded */
 	uint64_t read_bytes, write_bytes;
@@ -111,12 +121,12 @@ struct swapstore_buffers {
 	size_t length_bytes;
 };
 
-/* Constructors.  `fd` is an open swap file (swapfile.h), which is *taken* on
- * success; its first slot is at byte `offset`.  Each returns 0 or -errno. */
+/* Constructors.  Each returns 0 or -errno.  Those of stores with files make a
+ * space of `slot_limit` slot numbers in which no slot is in a file yet. */
 
 /* -EPERM, -ENOSYS, -EACCES, -ENOMEM: this process cannot use io_uring; use
  * sync.  -EINVAL: no slots, or a depth of 0 or above 4096. */
-int store_uring_create(int fd, uint64_t offset, uint32_t slot_count,
+int store_uring_create(uint32_t slot_limit,
 		       const struct swapstore_buffers *buffers,
 		       unsigned queue_depth, struct swapstore **ret_store)
 	MUST_CHECK;
@@ -128,19 +138,40 @@ enum { STORE_URING_WORKERS_MAX = 64 };
  * request costs a little more; a larger RLIMIT_MEMLOCK helps. */
 bool store_uring_has_fixed_buffers(const struct swapstore *st);
 
-/* Starts fewer threads if no more can be made.  -EINVAL (no threads or more
- * than 64), -EAGAIN (no thread can be made). */
-int store_sync_create(int fd, uint64_t offset, uint32_t slot_count,
-		      unsigned thread_count, struct swapstore **ret_store)
-	MUST_CHECK;
+/* Starts fewer threads if no more can be made.  -EINVAL (no slots, no threads
+ * or more than 64), -EAGAIN (no thread can be made). */
+int store_sync_create(uint32_t slot_limit, unsigned thread_count,
+		      struct swapstore **ret_store) MUST_CHECK;
 unsigned store_sync_threads(const struct swapstore *st);
 int store_mem_create(uint32_t slot_count, struct swapstore **ret_store)
 	MUST_CHECK;
 
-/* For backends with a file: move all bytes of one request, and wait for that.
- * Short transfers are continued.  Returns 0 or -errno. */
+/* For backends with files: move all bytes of one request, of which the first is
+ * at `offset` in the file, and wait for that.  Short transfers are continued.
+ * Returns 0 or -errno. */
 int swapstore_transfer(int fd, uint64_t offset, const struct swap_io *io)
 	MUST_CHECK;
+/* For backends with files: where the slots of a request are.  A request that is
+ * not within one file is an ASSERT. */
+struct swap_place swapstore_place(const struct swapstore *st,
+				  const struct swap_io *io);
+
+/* For stores with files (others: an ASSERT): slots [first, first + count) are
+ * in `fd` from now on, from its byte 0 on.  They are in no other file; first
+ * and count are multiples of SWAP_FILE_SLOTS.  A request must not go from one
+ * file into the next.
+ *
+ * fd  is *borrowed* until swapstore_remove_file() or swapstore_destroy() has
+ *     returned.  The store sets no flags on it.  With O_DIRECT, requests go
+ *     past the page cache.
+ *
+ * Returns 0, or -ENOMEM or -ENOSPC (no memory).  Blocks on nothing. */
+int swapstore_add_file(struct swapstore *st, uint32_t first, uint32_t count,
+		       int fd) MUST_CHECK;
+/* The slots of one file, exactly, are in no file any more.  All requests for
+ * them were reaped (ASSERT). */
+void swapstore_remove_file(struct swapstore *st, uint32_t first,
+			   uint32_t count);
 
 /* The wrappers check bounds, alignment and limits (ASSERT) for all backends,
  * and keep the counters of struct swapstore. */

@@ -14,17 +14,15 @@ static uint32_t slot_count(const struct config *config)
 	return (uint32_t)(config->swap_size / SWAP_SLOT_BYTES);
 }
 
-/* The store takes the descriptor of the swap file. */
 static int make_file_store(struct engine *e, const struct config *config,
 			   char *ret_reason, size_t reason_size)
 {
-	struct swapfile *sf = &e->swapfile;
+	uint32_t slots = e->swapfile.slot_count;
 	struct swapstore_buffers buffers = { e->staging, e->staging_bytes };
 	int err;
 
 	if (strcmp(config->store, "sync") != 0) {
-		err = store_uring_create(sf->fd, sf->slots_offset,
-					 sf->slot_count, &buffers,
+		err = store_uring_create(slots, &buffers,
 					 (unsigned)config->queue_depth,
 					 &e->store);
 		if (err == 0)
@@ -35,13 +33,26 @@ static int make_file_store(struct engine *e, const struct config *config,
 		if (err != 0)
 			return err;
 	}
-	err = store_sync_create(sf->fd, sf->slots_offset, sf->slot_count,
-				(unsigned)config->io_threads, &e->store);
+	err = store_sync_create(slots, (unsigned)config->io_threads,
+				&e->store);
 	if (err != 0)
 		snprintf(ret_reason, reason_size, "store: sync: %s%s",
 			 strerror(-err), err == -EAGAIN ?
 				"; no thread can be started: " CURE_TASKS :
 				"");
+	return err;
+}
+
+/* Slots of the last MiB that are not in the file are not used. */
+static int add_swapfile(struct engine *e, char *ret_reason, size_t reason_size)
+{
+	const struct swapfile *sf = &e->swapfile;
+	uint32_t count = DIV_ROUND_UP(sf->slot_count, SWAP_FILE_SLOTS) *
+			 SWAP_FILE_SLOTS;
+	int err = swapstore_add_file(e->store, 0, count, sf->fd);
+
+	if (err != 0)
+		snprintf(ret_reason, reason_size, "store: %s", strerror(-err));
 	return err;
 }
 
@@ -261,18 +272,15 @@ int engine_store_create(struct engine *e, const struct config *config,
 	if (err != 0)
 		return err;
 	e->has_swapfile = true;
-	return make_file_store(e, config, ret_reason, reason_size);
+	err = make_file_store(e, config, ret_reason, reason_size);
+	return err == 0 ? add_swapfile(e, ret_reason, reason_size) : err;
 }
 
 void engine_store_destroy(struct engine *e)
 {
-	/* The store has taken the descriptor, and with it the lock.  The file
-	 * must be removed while it is locked. */
-	if (e->store != NULL)
-		e->swapfile.fd = -1;
+	swapstore_destroy(e->store);
 	if (e->has_swapfile)
 		swapfile_close(&e->swapfile, e->swap_path, true);
-	swapstore_destroy(e->store);
 	channel_context_destroy(e->tls);
 }
 

@@ -61,22 +61,17 @@ static int try_io_uring(const struct config *config, bool *ret_is_registered)
 	struct swapstore_buffers buffers = {
 		.length_bytes = (size_t)config->staging_size,
 	};
-	int fd = memfd_create("memd:check", MFD_CLOEXEC);
 	struct swapstore *store;
 	int err;
 
-	if (fd < 0)
-		return -errno;
 	buffers.base = mmap(NULL, buffers.length_bytes, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	err = buffers.base == MAP_FAILED ? -ENOMEM :
-	      store_uring_create(fd, 0, 1, &buffers,
-				 (unsigned)config->queue_depth, &store);
+	      store_uring_create(1, &buffers, (unsigned)config->queue_depth,
+				 &store);
 	if (err == 0) {
 		*ret_is_registered = store_uring_has_fixed_buffers(store);
 		swapstore_destroy(store);
-	} else {
-		close(fd);
 	}
 	if (buffers.base != MAP_FAILED)
 		munmap(buffers.base, buffers.length_bytes);

@@ -6,8 +6,9 @@
  *
  * Bytes come back as written, whatever the order and number of requests; the
  * queue is bounded and says so; the event descriptor tells of completions;
- * counters count; destroy waits.  A backend on a file is also shown a file
- * that is too short.  Exit 77: the kernel does not allow this backend. */
+ * counters count; destroy waits.  A backend on files has three of them here,
+ * and is also shown one that is too short.  Exit 77: the kernel does not allow
+ * this backend. */
 #include "swapstore/store_remote.h"
 #include "tests/store/remote_server.h"
 #include "tests/store/store_fault.h"
@@ -24,7 +25,7 @@
 
 enum {
 	SLOTS = 2048,
-	OFFSET = 4096,			/* as a swap file's header takes */
+	FILES = 3,
 	BUFFER_SLOTS = 1024,
 	QUEUE_DEPTH = 64,
 	SUBMITS_MAX = 100000,		/* more than any queue holds */
@@ -32,9 +33,17 @@ enum {
 
 static const size_t buffer_bytes = (size_t)BUFFER_SLOTS * SWAP_SLOT_BYTES;
 
+/* Which slots the files have. */
+static const struct {
+	uint32_t first, count;
+} runs_of_files[FILES] = { { 1024, 1024 }, { 0, 512 }, { 512, 512 } };
+
+/* The file with slot 0. */
+enum { FIRST_FILE = 1 };
+
 struct fixture {
 	struct scratch scratch;
-	int fd;				/* of the file, ours; -1: none */
+	int fd[FILES];			/* -1: none */
 	char *buffer;
 	struct swapstore *st;
 	struct remote_server *server;	/* or NULL */
@@ -42,22 +51,33 @@ struct fixture {
 
 /* ---- the backends */
 
-static int make_uring(struct fixture *fx, int fd)
+static int add_files(struct swapstore *st, const int fd[FILES])
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < FILES && err == 0; i++)
+		err = swapstore_add_file(st, runs_of_files[i].first,
+					 runs_of_files[i].count, fd[i]);
+	return err;
+}
+
+static int make_uring(struct fixture *fx)
 {
 	struct swapstore_buffers buffers = { fx->buffer, buffer_bytes };
+	int err = store_uring_create(SLOTS, &buffers, QUEUE_DEPTH, &fx->st);
 
-	return store_uring_create(fd, OFFSET, SLOTS, &buffers, QUEUE_DEPTH,
-				  &fx->st);
+	return err != 0 ? err : add_files(fx->st, fx->fd);
 }
 
-static int make_sync(struct fixture *fx, int fd)
+static int make_sync(struct fixture *fx)
 {
-	return store_sync_create(fd, OFFSET, SLOTS, 4, &fx->st);
+	int err = store_sync_create(SLOTS, 4, &fx->st);
+
+	return err != 0 ? err : add_files(fx->st, fx->fd);
 }
 
-static int make_mem(struct fixture *fx, int fd)
+static int make_mem(struct fixture *fx)
 {
-	(void)fd;
 	return store_mem_create(SLOTS, &fx->st);
 }
 
@@ -72,21 +92,21 @@ static int wrap_in_fault(struct fixture *fx)
 	return err;
 }
 
-static int make_fault(struct fixture *fx, int fd)
+static int make_fault(struct fixture *fx)
 {
-	int err = make_mem(fx, fd);
+	int err = make_mem(fx);
 
 	return err != 0 ? err : wrap_in_fault(fx);
 }
 
-static int make_fault_sync(struct fixture *fx, int fd)
+static int make_fault_sync(struct fixture *fx)
 {
-	int err = make_sync(fx, fd);
+	int err = make_sync(fx);
 
 	return err != 0 ? err : wrap_in_fault(fx);
 }
 
-static int make_remote(struct fixture *fx, int fd)
+static int make_remote(struct fixture *fx)
 {
 	struct store_remote_options options = {
 		.slot_count = SLOTS,
@@ -96,7 +116,6 @@ static int make_remote(struct fixture *fx, int fd)
 	char reason[256];
 	int err;
 
-	(void)fd;
 	fx->server = remote_server_create(SLOTS);
 	options.address = remote_server_address(fx->server);
 	err = store_remote_create(&options, &fx->st, reason, sizeof(reason));
@@ -106,12 +125,12 @@ static int make_remote(struct fixture *fx, int fd)
 }
 
 /* Over a network that breaks again and again. */
-static int make_remote_cut(struct fixture *fx, int fd)
+static int make_remote_cut(struct fixture *fx)
 {
 	static const struct remote_server_plan plan = {
 		.seed = 7, .cut_bytes_max = 8 * 1024 * 1024, .hold_max = 8,
 	};
-	int err = make_remote(fx, fd);
+	int err = make_remote(fx);
 
 	if (err == 0)
 		remote_server_plan_set(fx->server, &plan, true);
@@ -124,7 +143,7 @@ static const struct backend {
 	const char *name;
 	const char *ops_name;
 	enum medium medium;
-	int (*make)(struct fixture *fx, int fd);
+	int (*make)(struct fixture *fx);
 } backends[] = {
 	{ "uring", "uring", DISK_FILE, make_uring },
 	{ "uring-buffered", "uring", MEMORY_FILE, make_uring },
@@ -139,15 +158,22 @@ static const struct backend {
 
 static const struct backend *backend;
 
-/* O_DIRECT where the disk's file system has it, as in the daemon. */
-static int open_medium(struct fixture *fx)
+static off_t file_bytes(unsigned idx)
 {
-	const char *path = scratch_file(&fx->scratch, "store");
-	int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
-	int fd;
+	return (off_t)runs_of_files[idx].count * SWAP_SLOT_BYTES;
+}
+
+/* O_DIRECT where the disk's file system has it, as in the daemon. */
+static int open_medium(struct fixture *fx, unsigned idx)
+{
+	int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, fd;
+	const char *path;
+	char name[16];
 
 	if (backend->medium == NO_FILE)
 		return -1;
+	snprintf(name, sizeof(name), "store%u", idx);
+	path = scratch_file(&fx->scratch, name);
 	if (backend->medium == MEMORY_FILE)
 		fd = memfd_create("memd-test", MFD_CLOEXEC);
 	else
@@ -155,22 +181,20 @@ static int open_medium(struct fixture *fx)
 	if (fd < 0 && errno == EINVAL)
 		fd = open(path, flags & ~O_EXCL, 0600);
 	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, OFFSET + (off_t)SLOTS *
-				   SWAP_SLOT_BYTES), 0);
+	assert_int_equal(ftruncate(fd, file_bytes(idx)), 0);
 	return fd;
 }
 
 static int setup(void **state)
 {
 	struct fixture *fx = calloc(1, sizeof(*fx));
-	int fd;
 
 	assert_non_null(fx);
 	scratch_create(&fx->scratch);
 	fx->buffer = buffer_create(buffer_bytes);
-	fx->fd = open_medium(fx);
-	fd = fx->fd < 0 ? -1 : dup(fx->fd);
-	assert_int_equal(backend->make(fx, fd), 0);
+	for (unsigned i = 0; i < FILES; i++)
+		fx->fd[i] = open_medium(fx, i);
+	assert_int_equal(backend->make(fx), 0);
 	*state = fx;
 	return 0;
 }
@@ -182,12 +206,18 @@ static int teardown(void **state)
 	swapstore_destroy(fx->st);
 	if (fx->server != NULL)
 		remote_server_destroy(fx->server);
-	if (fx->fd >= 0)
-		close(fx->fd);
+	/* The store has left them open. */
+	for (unsigned i = 0; i < FILES && fx->fd[i] >= 0; i++)
+		assert_int_equal(close(fx->fd[i]), 0);
 	buffer_destroy(fx->buffer, buffer_bytes);
 	scratch_remove(&fx->scratch);
 	free(fx);
 	return 0;
+}
+
+static bool has_files(void)
+{
+	return backend->medium != NO_FILE;
 }
 
 static char *slot_buffer(const struct fixture *fx, uint32_t idx)
@@ -514,12 +544,15 @@ static void test_destroy_with_writes_in_flight(void **state)
 	swapstore_destroy(fx->st);
 	fx->st = NULL;
 	memset(fx->buffer, 0, buffer_bytes);
-	if (fx->fd < 0)
-		return;
-	assert_int_equal(pread(fx->fd, fx->buffer,
-			       (size_t)COUNT * RUN * SWAP_SLOT_BYTES, OFFSET),
-			 (ssize_t)COUNT * RUN * SWAP_SLOT_BYTES);
-	assert_true(pattern_is(fx->buffer, 0, COUNT * RUN, 6));
+	for (unsigned i = 0; i < FILES && has_files(); i++)
+		if (runs_of_files[i].first < COUNT * RUN)
+			assert_int_equal(pread(fx->fd[i],
+					       slot_buffer(fx, runs_of_files[i]
+							   .first),
+					       (size_t)file_bytes(i), 0),
+					 file_bytes(i));
+	if (has_files())
+		assert_true(pattern_is(fx->buffer, 0, COUNT * RUN, 6));
 }
 
 /* Nothing may move bytes into the buffers any more. */
@@ -564,17 +597,19 @@ static void test_short_file(void **state)
 {
 	struct fixture *fx = *state;
 
-	if (fx->fd < 0)
+	int fd = fx->fd[FIRST_FILE];
+
+	if (!has_files())
 		return;
 	pattern_fill(fx->buffer, 0, 8, 7);
 	assert_int_equal(store_do(fx->st, true, 0, 8, fx->buffer), 0);
-	assert_int_equal(ftruncate(fx->fd, OFFSET + 4 * SWAP_SLOT_BYTES), 0);
+	assert_int_equal(ftruncate(fd, 4 * SWAP_SLOT_BYTES), 0);
 	assert_int_equal(store_do(fx->st, false, 0, 4, fx->buffer), 0);
 	assert_true(pattern_is(fx->buffer, 0, 4, 7));
 	assert_int_equal(store_do(fx->st, false, 0, 8, fx->buffer), -EIO);
 	assert_int_equal(store_do(fx->st, false, 5, 1, fx->buffer), -EIO);
 	/* It also ends within a slot. */
-	assert_int_equal(ftruncate(fx->fd, OFFSET + SWAP_SLOT_BYTES + 512), 0);
+	assert_int_equal(ftruncate(fd, SWAP_SLOT_BYTES + 512), 0);
 	assert_int_equal(store_do(fx->st, false, 0, 2, fx->buffer), -EIO);
 	assert_int_equal(store_do(fx->st, false, 1, 1, fx->buffer), -EIO);
 	assert_int_equal(fx->st->read_errors, 4);
@@ -585,12 +620,11 @@ static void test_short_file(void **state)
 static int write_over_limit(void *arg)
 {
 	struct fixture *fx = arg;
-	struct rlimit limit = { OFFSET + 4 * SWAP_SLOT_BYTES,
-				OFFSET + 4 * SWAP_SLOT_BYTES };
-	int err, fd = dup(fx->fd);
+	struct rlimit limit = { 4 * SWAP_SLOT_BYTES, 4 * SWAP_SLOT_BYTES };
+	int err;
 
 	if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
-	    setrlimit(RLIMIT_FSIZE, &limit) != 0 || backend->make(fx, fd) != 0)
+	    setrlimit(RLIMIT_FSIZE, &limit) != 0 || backend->make(fx) != 0)
 		return 1;
 	err = store_do(fx->st, true, 0, 4, fx->buffer);
 	if (err != 0)
@@ -611,7 +645,7 @@ static void test_short_write(void **state)
 
 	swapstore_destroy(fx->st);
 	fx->st = NULL;
-	if (fx->fd >= 0)
+	if (has_files())
 		assert_int_equal(run_in_child(write_over_limit, fx), 0);
 }
 
@@ -620,11 +654,10 @@ static int read_from_write_only(void *arg)
 {
 	struct fixture *fx = arg;
 	char link[64];
-	int fd;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fx->fd);
-	fd = open(link, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || backend->make(fx, fd) != 0)
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fx->fd[FIRST_FILE]);
+	fx->fd[FIRST_FILE] = open(link, O_WRONLY | O_CLOEXEC);
+	if (fx->fd[FIRST_FILE] < 0 || backend->make(fx) != 0)
 		return 1;
 	if (store_do(fx->st, false, 0, 1, fx->buffer) != -EBADF)
 		return 2;
@@ -638,7 +671,7 @@ static void test_error_is_passed_on(void **state)
 
 	swapstore_destroy(fx->st);
 	fx->st = NULL;
-	if (fx->fd >= 0)
+	if (has_files())
 		assert_int_equal(run_in_child(read_from_write_only, fx), 0);
 }
 
@@ -690,7 +723,7 @@ static bool is_allowed(void)
 
 	if (strcmp(backend->ops_name, "uring") != 0)
 		return true;
-	refusal = uring_refusal(STDIN_FILENO);
+	refusal = uring_refusal();
 	if (refusal != NULL)
 		printf("skipped: io_uring is not allowed here: %s\n", refusal);
 	return refusal == NULL;

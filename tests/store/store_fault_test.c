@@ -28,16 +28,17 @@ struct fixture {
 static void create(struct fixture *fx, const struct store_fault_plan *plan)
 {
 	struct swapstore *inner;
-	int fd = memfd_create("memd-test", MFD_CLOEXEC);
 
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, (off_t)SLOTS * SWAP_SLOT_BYTES), 0);
-	fx->fd = dup(fd);
+	fx->fd = memfd_create("memd-test", MFD_CLOEXEC);
+	assert_true(fx->fd >= 0);
+	assert_int_equal(ftruncate(fx->fd, (off_t)SLOTS * SWAP_SLOT_BYTES), 0);
 	fx->buffer = buffer_create(run_bytes);
 	fx->below = mmap(NULL, (size_t)SLOTS * SWAP_SLOT_BYTES,
 			 PROT_READ | PROT_WRITE, MAP_SHARED, fx->fd, 0);
 	assert_ptr_not_equal(fx->below, MAP_FAILED);
-	assert_int_equal(store_sync_create(fd, 0, SLOTS, 2, &inner), 0);
+	assert_int_equal(store_sync_create(SLOTS, 2, &inner), 0);
+	assert_int_equal(swapstore_add_file(inner, 0, SWAP_FILE_SLOTS,
+					    fx->fd), 0);
 	assert_int_equal(store_fault_create(inner, plan, &fx->st), 0);
 }
 

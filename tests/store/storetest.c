@@ -217,16 +217,13 @@ int forbid_syscall_arg(long number, uint32_t arg, int err)
 	return install_filter(code, ARRAY_SIZE(code));
 }
 
-const char *uring_refusal(int fd)
+const char *uring_refusal(void)
 {
 	struct swapstore *st;
-	int own = dup(fd);
-	int err = store_uring_create(own, 0, 1, NULL, 1, &st);
+	int err = store_uring_create(1, NULL, 1, &st);
 
-	if (err == 0) {
-		swapstore_destroy(st);
-		return NULL;
-	}
-	close(own);
-	return strerror(-err);
+	if (err != 0)
+		return strerror(-err);
+	swapstore_destroy(st);
+	return NULL;
 }

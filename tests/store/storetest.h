@@ -56,7 +56,7 @@ int run_in_child(int (*fn)(void *arg), void *arg);
 int forbid_syscall(long number, int err);
 int forbid_syscall_arg(long number, uint32_t arg, int err);
 
-/* Why this process may not use io_uring, or NULL.  `fd` is any open file. */
-const char *uring_refusal(int fd);
+/* Why this process may not use io_uring, or NULL. */
+const char *uring_refusal(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves what is special to the store with threads: its workers take none of
  * the program's signals, fewer of them do, too, and the constructor's failures
- * leave the file with the caller and no thread behind. */
+ * leave no thread and no descriptor behind. */
 #include "tests/skip.h"
 #include "tests/store/storetest.h"
 
@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum {
-	SLOTS = 64,
+	SLOTS = SWAP_FILE_SLOTS,
 	THREADS = 5,
 	NOBODY = 65534,
 	USER_ALONE = 1894236117,	/* has no other process */
@@ -32,18 +32,23 @@ static int open_medium(void)
 	return fd;
 }
 
+static int lowest_descriptor(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	close(fd);
+	return fd;
+}
+
 static void test_arguments(void **state)
 {
-	int fd = open_medium();
 	struct swapstore *st = NULL;
 
 	(void)state;
-	assert_int_equal(store_sync_create(fd, 0, 0, 1, &st), -EINVAL);
-	assert_int_equal(store_sync_create(fd, 0, SLOTS, 0, &st), -EINVAL);
-	assert_int_equal(store_sync_create(fd, 0, SLOTS, 65, &st), -EINVAL);
+	assert_int_equal(store_sync_create(0, 1, &st), -EINVAL);
+	assert_int_equal(store_sync_create(SLOTS, 0, &st), -EINVAL);
+	assert_int_equal(store_sync_create(SLOTS, 65, &st), -EINVAL);
 	assert_null(st);
-	assert_true(fcntl(fd, F_GETFD) >= 0);
-	close(fd);
 }
 
 /* The set of blocked signals of one of our threads, from its status file. */
@@ -89,8 +94,7 @@ static void test_workers_block_signals(void **state)
 
 	(void)state;
 	pthread_sigmask(SIG_SETMASK, NULL, &before);
-	assert_int_equal(store_sync_create(open_medium(), 0, SLOTS, THREADS,
-					   &st), 0);
+	assert_int_equal(store_sync_create(SLOTS, THREADS, &st), 0);
 	pthread_sigmask(SIG_SETMASK, NULL, &after);
 	for (int sig = 1; sig < NSIG; sig++)
 		assert_int_equal(sigismember(&before, sig),
@@ -117,16 +121,16 @@ static int create_without_threads(void *arg)
 {
 	struct rlimit none = { 0, 0 };
 	struct swapstore *st = NULL;
-	int fd = open_medium();
+	int before = lowest_descriptor();
 
 	(void)arg;
 	/* The limit does not bind root. */
 	if (setrlimit(RLIMIT_NPROC, &none) != 0 ||
 	    (geteuid() == 0 && setresuid(NOBODY, NOBODY, NOBODY) != 0))
 		return 1;
-	if (store_sync_create(fd, 0, SLOTS, THREADS, &st) != -EAGAIN)
+	if (store_sync_create(SLOTS, THREADS, &st) != -EAGAIN)
 		return 2;
-	return st == NULL && fcntl(fd, F_GETFD) >= 0 ? 0 : 3;
+	return st == NULL && lowest_descriptor() == before ? 0 : 3;
 }
 
 static void test_no_threads_to_be_had(void **state)
@@ -147,7 +151,8 @@ static int create_with_few_threads(void *arg)
 	if (setrlimit(RLIMIT_NPROC, &few) != 0 ||
 	    setresuid(USER_ALONE, USER_ALONE, USER_ALONE) != 0)
 		return NOT_ROOT;
-	if (store_sync_create(open_medium(), 0, SLOTS, THREADS, &st) != 0)
+	if (store_sync_create(SLOTS, THREADS, &st) != 0 ||
+	    swapstore_add_file(st, 0, SLOTS, open_medium()) != 0)
 		return 2;
 	if (store_sync_threads(st) == 0 || store_sync_threads(st) >= THREADS)
 		result = 3;
@@ -172,24 +177,31 @@ static void test_few_threads_do(void **state)
 	assert_int_equal(result, 0);
 }
 
-static int create_without_descriptors(void *arg)
+/* It needs two. */
+static int create_with_few_descriptors(void *arg)
 {
 	struct swapstore *st = NULL;
-	int fd = open_medium();
-	struct rlimit few = { (rlim_t)fd + 1, (rlim_t)fd + 1 };
+	int before = lowest_descriptor();
 
 	(void)arg;
-	if (setrlimit(RLIMIT_NOFILE, &few) != 0)
-		return 1;
-	if (store_sync_create(fd, 0, SLOTS, 1, &st) != -EMFILE)
-		return 2;
-	return st == NULL && fcntl(fd, F_GETFD) >= 0 ? 0 : 3;
+	for (int room = 1; room >= 0; room--) {
+		struct rlimit few = { (rlim_t)(before + room),
+				      (rlim_t)(before + room) };
+
+		if (setrlimit(RLIMIT_NOFILE, &few) != 0)
+			return 1;
+		if (store_sync_create(SLOTS, 1, &st) != -EMFILE || st != NULL)
+			return 2;
+		if (room != 0 && lowest_descriptor() != before)
+			return 3;
+	}
+	return 0;
 }
 
 static void test_no_descriptors_to_be_had(void **state)
 {
 	(void)state;
-	assert_int_equal(run_in_child(create_without_descriptors, NULL), 0);
+	assert_int_equal(run_in_child(create_with_few_descriptors, NULL), 0);
 }
 
 int main(void)

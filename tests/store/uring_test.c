@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves what is special to the io_uring store: where the kernel refuses
- * io_uring, wholly or in part, the error says so and the file stays the
- * caller's; where it only refuses to register memory, all works without; what
- * is moved short is continued; a destroyed store lets go of the file's lock at
- * once.  Exit 77: this process may not use io_uring at all. */
+ * io_uring, wholly or in part, the error says so and nothing is left; where it
+ * only refuses to register memory, all works without; what is moved short is
+ * continued; a file that was taken away is let go at once, and no other file is
+ * touched in its place.  Exit 77: this process may not use io_uring at all. */
 #include "tests/skip.h"
 #include "tests/store/storetest.h"
-
-#include "swapstore/swapfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { SLOTS = 256, BUFFER_SLOTS = 64, DEPTH = 32, NOBODY = 65534 };
+enum { SLOTS = SWAP_FILE_SLOTS, BUFFER_SLOTS = 64, DEPTH = 32, NOBODY = 65534 };
 
 enum { USER_ALONE = 1894236118 };	/* has no other process */
 
@@ -35,34 +33,46 @@ static int open_medium(void)
 
 /* The kernel takes rings down in the background.  Until it has, their memory
  * counts as locked by this user, who may lock little if he is not root. */
-static int create_patiently(int fd, uint64_t offset, uint32_t slot_count,
-			    const struct swapstore_buffers *buffers,
+static int create_patiently(const struct swapstore_buffers *buffers,
 			    struct swapstore **ret_store)
 {
 	int err, patience = 3000;
 
-	while ((err = store_uring_create(fd, offset, slot_count, buffers,
-					 DEPTH, ret_store)) == -ENOMEM &&
+	while ((err = store_uring_create(SLOTS, buffers, DEPTH,
+					 ret_store)) == -ENOMEM &&
 	       patience-- > 0)
 		usleep(10000);
 	return err;
 }
 
+/* A store on one file, which stays the caller's. */
+static struct swapstore *create_on(int fd,
+				   const struct swapstore_buffers *buffers)
+{
+	struct swapstore *st;
+
+	assert_int_equal(create_patiently(buffers, &st), 0);
+	assert_int_equal(swapstore_add_file(st, 0, SLOTS, fd), 0);
+	return st;
+}
+
+static int lowest_descriptor(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	close(fd);
+	return fd;
+}
+
 static void test_arguments(void **state)
 {
-	int fd = open_medium();
 	struct swapstore *st = NULL;
 
 	(void)state;
-	assert_int_equal(store_uring_create(fd, 0, 0, NULL, DEPTH, &st),
-			 -EINVAL);
-	assert_int_equal(store_uring_create(fd, 0, SLOTS, NULL, 0, &st),
-			 -EINVAL);
-	assert_int_equal(store_uring_create(fd, 0, SLOTS, NULL, 4097, &st),
-			 -EINVAL);
+	assert_int_equal(store_uring_create(0, NULL, DEPTH, &st), -EINVAL);
+	assert_int_equal(store_uring_create(SLOTS, NULL, 0, &st), -EINVAL);
+	assert_int_equal(store_uring_create(SLOTS, NULL, 4097, &st), -EINVAL);
 	assert_null(st);
-	assert_true(fcntl(fd, F_GETFD) >= 0);
-	close(fd);
 }
 
 /* ---- refused by the kernel */
@@ -84,19 +94,15 @@ static int create_refused(void *arg)
 {
 	const struct refusal *rf = arg;
 	struct swapstore *st = NULL;
-	int fd = open_medium();
+	int before = lowest_descriptor();
 
 	if (forbid_syscall(rf->syscall, rf->err) != 0)
 		return NO_SECCOMP;
-	if (store_uring_create(fd, 0, SLOTS, NULL, DEPTH, &st) != -rf->err)
+	if (store_uring_create(SLOTS, NULL, DEPTH, &st) != -rf->err)
 		return 1;
 	if (st != NULL)
 		return 2;
-	/* Not taken: the next store can have it. */
-	if (store_sync_create(fd, 0, SLOTS, 1, &st) != 0)
-		return 3;
-	swapstore_destroy(st);
-	return fcntl(fd, F_GETFD) < 0 ? 0 : 4;
+	return lowest_descriptor() == before ? 0 : 3;
 }
 
 static void test_refused(void **state)
@@ -112,11 +118,12 @@ static void test_refused(void **state)
 	}
 }
 
-/* ---- refused to register memory and file */
+/* ---- refused to register memory */
 
-static int round_trip(struct swapstore *st, char *buffer)
+static int round_trip_at(struct swapstore *st, uint32_t first, char *buffer)
 {
-	for (uint32_t slot = 0; slot < SLOTS; slot += BUFFER_SLOTS) {
+	for (uint32_t slot = first; slot < first + SLOTS;
+	     slot += BUFFER_SLOTS) {
 		pattern_fill(buffer, slot, BUFFER_SLOTS, 1);
 		if (store_do(st, true, slot, BUFFER_SLOTS, buffer) != 0)
 			return 11;
@@ -129,6 +136,11 @@ static int round_trip(struct swapstore *st, char *buffer)
 	return 0;
 }
 
+static int round_trip(struct swapstore *st, char *buffer)
+{
+	return round_trip_at(st, 0, buffer);
+}
+
 static int create_unregistered(struct swapstore **ret_store, char **ret_buffer)
 {
 	struct swapstore_buffers buffers = {
@@ -136,9 +148,11 @@ static int create_unregistered(struct swapstore **ret_store, char **ret_buffer)
 		.length_bytes = buffer_bytes,
 	};
 
+	int err = store_uring_create(SLOTS, &buffers, DEPTH, ret_store);
+
 	*ret_buffer = buffers.base;
-	return store_uring_create(open_medium(), 0, SLOTS, &buffers, DEPTH,
-				  ret_store);
+	return err != 0 ? err : swapstore_add_file(*ret_store, 0, SLOTS,
+						   open_medium());
 }
 
 static int register_refused(void *arg)
@@ -206,54 +220,57 @@ static void test_buffers_at_the_edge(void **state)
 	char *memory = buffer_create(3 * buffer_bytes);
 	struct swapstore_buffers buffers = { memory + buffer_bytes,
 					     buffer_bytes };
-	struct swapstore *st;
+	int fd = open_medium();
+	struct swapstore *st = create_on(fd, &buffers);
 
 	(void)state;
-	assert_int_equal(create_patiently(open_medium(), 0, SLOTS, &buffers,
-					  &st), 0);
 	for (size_t at = 0; at <= 2 * buffer_bytes; at += SWAP_SLOT_BYTES)
 		assert_int_equal(round_trip(st, memory + at), 0);
 	swapstore_destroy(st);
+	close(fd);
 	buffer_destroy(memory, 3 * buffer_bytes);
 }
 
-/* The kernel takes rings down in the background; a daemon that is restarted
- * must not find its own swap file in use because of that. */
-static void test_lock_goes_with_the_store(void **state)
+/* The space of an unlinked file is free when nobody has the file.  Nobody has
+ * it once it was taken from the store and closed: not the ring, and not
+ * requests that have ended.  (A lock of an open file ends with the last who has
+ * it.) */
+static void test_file_goes_when_it_is_removed(void **state)
 {
 	struct scratch scratch;
-	char path[300];
+	char *buffer = buffer_create(buffer_bytes);
+	const struct swapstore_buffers buffers = { buffer, buffer_bytes };
+	struct swapstore *st;
+	int other;
 
 	(void)state;
 	scratch_create(&scratch);
-	snprintf(path, sizeof(path), "%s", scratch_file(&scratch, "swap"));
-	for (int i = 0; i < 30; i++) {
-		char *buffer = buffer_create(buffer_bytes);
-		struct swapstore_buffers buffers = { buffer, buffer_bytes };
-		struct swap_io io = { .buffer = buffer, .slot_count = 16,
-				      .is_write = true };
+	other = open(scratch_file(&scratch, "swap"), O_RDWR | O_CREAT |
+		     O_CLOEXEC, 0600);
+	assert_true(other >= 0);
+	assert_int_equal(ftruncate(other, (off_t)SLOTS * SWAP_SLOT_BYTES), 0);
+	assert_int_equal(create_patiently(&buffers, &st), 0);
+	for (int i = 0; i < 100; i++) {
 		struct flock lock = { .l_type = F_WRLCK };
-		struct swapfile sf;
-		struct swapstore *st;
-		char reason[256];
-		int other;
+		int fd = open(scratch_file(&scratch, "swap"), O_RDWR |
+			      O_CLOEXEC | (i % 2 == 0 ? O_DIRECT : 0));
 
-		assert_int_equal(swapfile_open(path, buffer_bytes, NULL,
-					       &sf, reason, sizeof(reason)),
-				 0);
-		assert_int_equal(create_patiently(sf.fd, sf.slots_offset,
-						  sf.slot_count, &buffers,
-						  &st), 0);
-		assert_int_equal(swapstore_submit(st, &io), 0);
-		assert_int_equal(swapstore_flush(st), 0);
-		swapstore_destroy(st);
-		other = open(path, O_RDWR | O_CLOEXEC);
-		assert_true(other >= 0);
+		if (fd < 0)
+			continue;	/* there is no O_DIRECT here */
+		assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+		assert_int_equal(swapstore_add_file(st, 0, SLOTS, fd), 0);
+		assert_int_equal(store_do(st, true, 0, 16, buffer), 0);
+		swapstore_remove_file(st, 0, SLOTS);
+		assert_int_equal(fcntl(other, F_OFD_SETLK, &lock), -1);
+		close(fd);
 		assert_int_equal(fcntl(other, F_OFD_SETLK, &lock), 0);
-		close(other);
-		buffer_destroy(buffer, buffer_bytes);
+		lock.l_type = F_UNLCK;
+		assert_int_equal(fcntl(other, F_OFD_SETLK, &lock), 0);
 	}
+	swapstore_destroy(st);
+	close(other);
 	scratch_remove(&scratch);
+	buffer_destroy(buffer, buffer_bytes);
 }
 
 /* ---- transfers that do not go through at once, as pipes have them */
@@ -270,7 +287,7 @@ static void test_short_transfer_goes_on(void **state)
 
 	(void)state;
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	assert_int_equal(create_patiently(ends[0], 0, SLOTS, NULL, &st), 0);
+	st = create_on(ends[0], NULL);
 	pattern_fill(sent, 0, 3, 1);
 	assert_int_equal(write(ends[1], sent, 4096), 4096);
 	assert_int_equal(swapstore_submit(st, &io), 0);
@@ -288,6 +305,7 @@ static void test_short_transfer_goes_on(void **state)
 	assert_int_equal(done.result, 0);
 	assert_true(pattern_is(buffer, 0, 3, 1));
 	swapstore_destroy(st);
+	close(ends[0]);
 	close(ends[1]);
 	buffer_destroy(buffer, 3 * SWAP_SLOT_BYTES);
 	buffer_destroy(sent, 3 * SWAP_SLOT_BYTES);
@@ -302,11 +320,12 @@ static void test_part_of_a_slot(void **state)
 
 	(void)state;
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	assert_int_equal(create_patiently(ends[0], 0, SLOTS, NULL, &st), 0);
+	st = create_on(ends[0], NULL);
 	assert_int_equal(write(ends[1], buffer, 512), 512);
 	assert_int_equal(store_do(st, false, 0, 1, buffer), -EIO);
 	assert_int_equal(st->read_errors, 1);
 	swapstore_destroy(st);
+	close(ends[0]);
 	close(ends[1]);
 	buffer_destroy(buffer, SWAP_SLOT_BYTES);
 }
@@ -316,8 +335,14 @@ static void test_part_of_a_slot(void **state)
 static int round_trip_without_threads(void *arg)
 {
 	char *buffer = buffer_create(buffer_bytes);
-	char *medium = buffer_create((size_t)SLOTS * SWAP_SLOT_BYTES);
+	/* At an address that is small enough to be that of a slot. */
+	char *medium = mmap(NULL, 2 * SLOTS * SWAP_SLOT_BYTES,
+			    PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC), result;
+	uint32_t first = (uint32_t)(DIV_ROUND_UP((uintptr_t)medium,
+						 SLOTS * SWAP_SLOT_BYTES) *
+				    SLOTS);
 	struct rlimit none = { 1, 1 };
 	struct swapstore *st;
 
@@ -325,10 +350,11 @@ static int round_trip_without_threads(void *arg)
 	if (setrlimit(RLIMIT_NPROC, &none) != 0 ||
 	    setresuid(USER_ALONE, USER_ALONE, USER_ALONE) != 0)
 		return NOT_ROOT;
-	if (fd < 0 || store_uring_create(fd, (uintptr_t)medium, SLOTS, NULL,
-					 DEPTH, &st) != 0)
+	if (fd < 0 || medium == MAP_FAILED ||
+	    store_uring_create(first + SLOTS, NULL, DEPTH, &st) != 0 ||
+	    swapstore_add_file(st, 0, first + SLOTS, fd) != 0)
 		return 1;
-	result = round_trip(st, buffer);
+	result = round_trip_at(st, first, buffer);
 	if (result == 0 && st->read_errors + st->write_errors != 0)
 		result = 2;
 	if (result == 0 && st->refused == 0)
@@ -359,8 +385,7 @@ static int flush_refused(void *arg)
 
 	(void)arg;
 	io.buffer = buffer_create(SWAP_SLOT_BYTES);
-	if (create_patiently(open_medium(), 0, SLOTS, NULL, &st) != 0)
-		return 1;
+	st = create_on(open_medium(), NULL);
 	if (forbid_syscall(SYS_io_uring_enter, EAGAIN) != 0)
 		return NO_SECCOMP;
 	for (int i = 0; i < 3; i++)
@@ -386,24 +411,19 @@ static void test_flush_refused(void **state)
 /* No descriptor is left open, whether it worked or not. */
 static void test_descriptors(void **state)
 {
-	int before = dup(STDERR_FILENO), after;
+	int before = lowest_descriptor();
 
 	(void)state;
-	close(before);
 	for (int i = 0; i < 10; i++) {
-		struct swapstore *st;
 		int fd = open_medium();
+		struct swapstore *st = create_on(fd, NULL);
 
-		assert_int_equal(create_patiently(fd, 0, SLOTS, NULL, &st), 0);
 		swapstore_destroy(st);
-		fd = open_medium();
-		assert_int_equal(store_uring_create(fd, 0, SLOTS, NULL, 0,
-						    &st), -EINVAL);
-		close(fd);
+		assert_int_equal(close(fd), 0);
+		assert_int_equal(store_uring_create(SLOTS, NULL, 0, &st),
+				 -EINVAL);
 	}
-	after = dup(STDERR_FILENO);
-	close(after);
-	assert_int_equal(before, after);
+	assert_int_equal(lowest_descriptor(), before);
 }
 
 int main(void)
@@ -414,14 +434,14 @@ int main(void)
 		cmocka_unit_test(test_nothing_registered),
 		cmocka_unit_test(test_no_locked_memory),
 		cmocka_unit_test(test_buffers_at_the_edge),
-		cmocka_unit_test(test_lock_goes_with_the_store),
+		cmocka_unit_test(test_file_goes_when_it_is_removed),
 		cmocka_unit_test(test_short_transfer_goes_on),
 		cmocka_unit_test(test_part_of_a_slot),
 		cmocka_unit_test(test_refused_requests_are_waited_for),
 		cmocka_unit_test(test_flush_refused),
 		cmocka_unit_test(test_descriptors),
 	};
-	const char *refusal = uring_refusal(STDIN_FILENO);
+	const char *refusal = uring_refusal();
 
 	if (refusal != NULL) {
 		printf("skipped: io_uring is not allowed here: %s\n", refusal);

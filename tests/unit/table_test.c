@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that a table is zeroed and sparse, that what is written stays, that
- * discarding zeroes exactly the range and gives whole pages back, that a
- * second mapping of its descriptor shows the same bytes, and that failures
- * leave nothing open. */
+ * reserving provides memory and changes no element, that discarding zeroes
+ * exactly the range and gives whole pages back, that a second mapping of its
+ * descriptor shows the same bytes, and that failures leave nothing open. */
 #include "common/table.h"
 
 #include <errno.h>
@@ -47,6 +47,23 @@ static void test_zeroed_and_sparse(void **state)
 	assert_int_equal(table_memory_bytes(&t), 2 * PAGE_BYTES);
 	assert_int_equal(at(&t, 4)->c, 0);
 	assert_int_equal(at(&t, 5)->b, 0);
+	table_fini(&t);
+}
+
+/* Memory is there before it is touched, and nothing else changes. */
+static void test_reserve(void **state)
+{
+	struct table t;
+
+	(void)state;
+	make(&t);
+	at(&t, 5)->a = 1;
+	assert_int_equal(table_reserve(&t, 4, 3 * PAGE_BYTES / 12), 0);
+	assert_int_equal(table_memory_bytes(&t), 4 * PAGE_BYTES);
+	assert_int_equal(at(&t, 5)->a, 1);
+	assert_int_equal(at(&t, PAGE_BYTES / 12 + 1)->b, 0);
+	assert_int_equal(table_reserve(&t, ELEMENTS - 1, 1), 0);
+	table_discard(&t, 0, ELEMENTS);
 	table_fini(&t);
 }
 
@@ -149,6 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_zeroed_and_sparse),
+		cmocka_unit_test(test_reserve),
 		cmocka_unit_test(test_discard),
 		cmocka_unit_test(test_descriptor_holds_the_bytes),
 		cmocka_unit_test(test_fini_of_nothing),
