@@ -259,8 +259,8 @@ void pager_area_get(const struct pager *pg, area_id area,
  * the checksums and must never be used twice.  `area`: where its pages may go;
  * 0 without areas.  Returns 0, or -ENOSPC (pool and store are committed, or the
  * area lacks slots: pager_area_lacks()), -EDQUOT (a limit of the account),
- * -EAGAIN (segments_max), -EINVAL (no pages or too many, or a page too large: the pool
- * must hold 16 of them, and staging one). */
+ * -EAGAIN (segments_max), -EINVAL (no pages or too many, or a page too large:
+ * the pool must hold 16 of them, and staging one). */
 int pager_segment_create(struct pager *pg, uint64_t serial,
 			 uint64_t page_count, unsigned order,
 			 account_id account, area_id area,

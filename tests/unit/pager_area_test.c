@@ -119,8 +119,8 @@ static void the_last_slot_is_for_who_has_none(void **state)
 }
 
 /* Five slots are free at the end of the first file, and three at the start of
- * the second one, whose numbers follow.  Pages for all of them leave in one batch,
- * and come back in one. */
+ * the second one, whose numbers follow.  Pages for all of them leave in one
+ * batch, and come back in one. */
 static void requests_end_where_a_file_ends(void **state)
 {
 	enum { FILE_SLOTS = 512, TAIL = 5, HEAD = 3, LAST = TAIL + HEAD };
