@@ -491,7 +491,12 @@ static int run_misuse(void *arg)
 	(void)setrlimit(RLIMIT_CORE, &no_core);
 	/* cmocka catches signals, and the message is expected. */
 	signal(SIGABRT, SIG_DFL);
+	signal(SIGSEGV, SIG_DFL);
 	close(STDERR_FILENO);
+	/* A ring and threads do not come along over fork. */
+	mc->fx->st = make_store(mc->fx, UINT32_MAX);
+	(void)add_file(mc->fx, SWAP_FILE_SLOTS, 3 * SWAP_FILE_SLOTS);
+	(void)add_file(mc->fx, 4 * SWAP_FILE_SLOTS, SWAP_FILE_SLOTS);
 	misuse(mc->fx, mc->number);
 	return 0;
 }
@@ -499,17 +504,15 @@ static int run_misuse(void *arg)
 static void test_misuse_aborts(void **state)
 {
 	struct fixture *fx = *state;
-	int one = add_file(fx, SWAP_FILE_SLOTS, 3 * SWAP_FILE_SLOTS);
-	int two = add_file(fx, 4 * SWAP_FILE_SLOTS, SWAP_FILE_SLOTS);
 
+	swapstore_destroy(fx->st);
+	fx->st = NULL;
 	for (int i = 0; i <= 15; i++) {
 		struct misuse_case mc = { fx, i };
 
 		if (run_in_child(run_misuse, &mc) != -SIGABRT)
 			fail_msg("misuse %d does not abort", i);
 	}
-	close(one);
-	close(two);
 }
 
 /* Any file is right by itself: what test_misuse_aborts() sees is what it
