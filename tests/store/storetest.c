@@ -197,24 +197,39 @@ int forbid_syscall(long number, int err)
 	return install_filter(code, ARRAY_SIZE(code));
 }
 
-/* The low half of the argument comes first on little-endian machines. */
-int forbid_syscall_arg(long number, uint32_t arg, int err)
+/* The low half of an argument comes first on little-endian machines. */
+static uint32_t low_half_of(unsigned arg)
 {
-	size_t low_half = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4;
+	return (uint32_t)(offsetof(struct seccomp_data, args[arg]) +
+			  (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4));
+}
+
+/* `test`: BPF_JEQ or BPF_JSET. */
+static int forbid_if(long number, unsigned arg, uint16_t test, uint32_t value,
+		     int err)
+{
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 			 offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 (uint32_t)(offsetof(struct seccomp_data, args[1]) +
-				    low_half)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, arg, 0, 1),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, low_half_of(arg)),
+		BPF_JUMP(BPF_JMP | test | BPF_K, value, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K,
 			 SECCOMP_RET_ERRNO | (uint32_t)err),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 
 	return install_filter(code, ARRAY_SIZE(code));
+}
+
+int forbid_syscall_arg(long number, uint32_t arg, int err)
+{
+	return forbid_if(number, 1, BPF_JEQ, arg, err);
+}
+
+int forbid_syscall_flags(long number, uint32_t flags, int err)
+{
+	return forbid_if(number, 2, BPF_JSET, flags, err);
 }
 
 const char *uring_refusal(void)

@@ -51,10 +51,12 @@ void wait_readable(int fd);
 int run_in_child(int (*fn)(void *arg), void *arg);
 
 /* In a child: all further calls of system call `number` fail with `err`; in
- * the second form only those whose second argument is `arg`.
+ * the second form only those whose second argument is `arg`, in the third only
+ * those whose third argument has a bit of `flags`.
  * Returns 0, or -errno where the kernel has no seccomp. */
 int forbid_syscall(long number, int err);
 int forbid_syscall_arg(long number, uint32_t arg, int err);
+int forbid_syscall_flags(long number, uint32_t flags, int err);
 
 /* Why this process may not use io_uring, or NULL. */
 const char *uring_refusal(void);
