@@ -126,12 +126,6 @@ int daemon_run(const struct config_origin *origin, const struct config *config)
 	begin_log();
 	notify_init();
 	err = daemon_create(origin, config, NULL, &d, reason, sizeof(reason));
-	if (err == -ECANCELED) {
-		log_event(LOG_LEVEL_NOTICE, "stopped", "signal=%s reason=\"%s"
-			  "\"", start_stopped_by(), reason);
-		log_writer_stop();
-		return EXIT_SUCCESS;
-	}
 	if (err != 0) {
 		log_event(LOG_LEVEL_ERROR, "start-failed", "reason=\"%s\"",
 			  reason);

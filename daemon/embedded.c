@@ -44,7 +44,7 @@ struct memd_engine {
 					 * borrowed */
 	size_t reason_size;
 	struct daemon *daemon;		/* of the thread */
-	char swap_file[CONFIG_TEXT_BYTES];	/* our choice; empty: the
+	char swap_dir[CONFIG_TEXT_BYTES];	/* our choice; empty: the
 						 * settings name one */
 };
 
@@ -92,10 +92,6 @@ static int engine_begin(struct memd_engine *engine)
 	err = daemon_create(&engine->origin, &engine->config, &engine->program,
 			    &engine->daemon, engine->reason,
 			    engine->reason_size);
-	/* Remove its name now, so that nothing is left however the program
-	 * ends. */
-	if (engine->swap_file[0] != '\0')
-		(void)unlink(engine->swap_file);
 	return err == -ENOSYS ? -EPERM : err;
 }
 
@@ -140,79 +136,36 @@ static void choose_address(char *ret_address, size_t size)
 		 (unsigned long long)number[0], (unsigned long long)number[1]);
 }
 
-/* A swap file without a name: unless the settings name one, choose a name,
- * which is removed as soon as the file is open. */
-static void choose_swap_file(struct memd_engine *engine)
+/* Unless the settings say where the swap files are to be. */
+static void choose_swap_dir(struct memd_engine *engine)
 {
 	const char *folder = secure_getenv("TMPDIR");
-	uint64_t number;
 
-	if (engine->origin.flag[CONFIG_KEY_swap_file] != NULL)
+	if (engine->origin.flag[CONFIG_KEY_swap_dir] != NULL)
 		return;
-	system_random(&number, sizeof(number));
-	snprintf(engine->swap_file, sizeof(engine->swap_file),
-		 "%.128s/memd-%d-%016llx.swap", folder != NULL &&
-		 folder[0] == '/' ? folder : "/var/tmp", getpid(),
-		 (unsigned long long)number);
-	engine->origin.flag[CONFIG_KEY_swap_file] = engine->swap_file;
-}
-
-/* The name of the file system of the chosen folder, if it is in memory. */
-static const char *find_memory_fs(const struct memd_engine *engine,
-				  char *ret_folder, size_t size)
-{
-	struct statfs fs;
-
-	snprintf(ret_folder, size, "%.*s",
-		 (int)(strrchr(engine->swap_file, '/') - engine->swap_file),
-		 engine->swap_file);
-	if (statfs(ret_folder[0] != '\0' ? ret_folder : "/", &fs) != 0)
-		return NULL;	/* making the file says why */
-	return fs.f_type == TMPFS_MAGIC ? "tmpfs" :
-	       fs.f_type == RAMFS_MAGIC ? "ramfs" : NULL;
-}
-
-/* Evicted pages would stay in memory.  If the settings name such a file, that
- * is intended. */
-static int check_chosen_folder(const struct memd_engine *engine,
-			       char *ret_reason, size_t reason_size)
-{
-	char folder[CONFIG_TEXT_BYTES];
-	const char *fs;
-
-	if (engine->swap_file[0] == '\0' ||
-	    strcmp(engine->config.store, "mem") == 0 ||
-	    strcmp(engine->config.store, "remote") == 0)
-		return 0;
-	fs = find_memory_fs(engine, folder, sizeof(folder));
-	if (fs == NULL)
-		return 0;
-	snprintf(ret_reason, reason_size, "%s is a %s: the swap file would be "
-		 "in memory, not on a disk", folder, fs);
-	return -EINVAL;
+	snprintf(engine->swap_dir, sizeof(engine->swap_dir), "%s",
+		 folder != NULL && folder[0] == '/' &&
+		 strlen(folder) < sizeof(engine->swap_dir) ? folder :
+							     "/var/tmp");
+	engine->origin.flag[CONFIG_KEY_swap_dir] = engine->swap_dir;
 }
 
 /* The reason contains a folder that we chose: say how to choose another one. */
-static void explain_swap_file(const struct memd_engine *engine, char *reason,
-			      size_t reason_size)
+static void explain_swap_dir(const struct memd_engine *engine, char *reason,
+			     size_t reason_size)
 {
 	size_t used = strlen(reason);
-	char folder[CONFIG_TEXT_BYTES];
 
-	snprintf(folder, sizeof(folder), "%.*s",
-		 (int)(strrchr(engine->swap_file, '/') - engine->swap_file),
-		 engine->swap_file);
-	if (folder[0] != '\0' && strstr(reason, folder) != NULL)
+	if (engine->swap_dir[0] != '\0' &&
+	    strstr(reason, engine->swap_dir) != NULL)
 		snprintf(reason + used, reason_size - used, "; TMPDIR or "
-			 "swap_file say where the swap file is");
+			 "swap_dir say where the swap files are");
 }
 
 static int configure(struct memd_engine *engine,
 		     const char *const (*settings)[2], const char *address,
 		     char *ret_reason, size_t reason_size)
 {
-	int err;
-
 	engine->origin.is_bare = true;
 	engine->origin.flag[CONFIG_KEY_socket] = address;
 	engine->origin.flag[CONFIG_KEY_log_level] = "error";
@@ -223,6 +176,10 @@ static int configure(struct memd_engine *engine,
 	for (size_t i = 0; settings[i][0] != NULL; i++) {
 		const struct config_key *key = config_find(settings[i][0]);
 
+		if (key == NULL && config_find_replaced(settings[i][0]) != NULL)
+			return fail(ret_reason, reason_size, -EINVAL,
+				    "swap_file is no setting any more: %s",
+				    config_find_replaced(settings[i][0]));
 		if (key == NULL)
 			return fail(ret_reason, reason_size, -EINVAL,
 				    "\"%.64s\" is no setting; memclient(3) "
@@ -230,11 +187,9 @@ static int configure(struct memd_engine *engine,
 				    settings[i][0]);
 		engine->origin.flag[key - config_keys] = settings[i][1];
 	}
-	choose_swap_file(engine);
-	err = config_load(&engine->origin, &engine->config, ret_reason,
-			  reason_size);
-	return err != 0 ? err :
-		check_chosen_folder(engine, ret_reason, reason_size);
+	choose_swap_dir(engine);
+	return config_load(&engine->origin, &engine->config, ret_reason,
+			   reason_size);
 }
 
 static int launch(struct memd_engine *engine, char *ret_reason,
@@ -285,9 +240,8 @@ EXPORT int memd_engine_start_in(const struct memd_engine_program *program,
 	memset(engine->origin.flag, 0, sizeof(engine->origin.flag));
 	if (err == 0)
 		err = launch(engine, ret_reason, reason_size);
-	if (err != 0 && engine->swap_file[0] != '\0')
-		explain_swap_file(engine, ret_reason, reason_size);
 	if (err != 0) {
+		explain_swap_dir(engine, ret_reason, reason_size);
 		destroy(engine);
 		return err;
 	}

@@ -32,26 +32,17 @@ static void hook_settle(void *ctx)
 	turn_settle(d);
 }
 
-/* SIGTERM or SIGINT that came before the loop can handle signals. */
-static volatile sig_atomic_t stop_signal;
-
-static void note_stop_signal(int number)
-{
-	stop_signal = number;
-}
-
-static bool hook_is_cancelled(void *ctx)
+static void hook_room_changed(void *ctx)
 {
 	struct daemon *d = ctx;
 
-	return d->is_embedded ? atomic_load(&d->must_stop) != 0 :
-				stop_signal != 0;
+	map_waits_wake(&d->serve.map_waits);
 }
 
 static const struct engine_hooks engine_hooks = {
 	.install = paging_install,
-	.is_cancelled = hook_is_cancelled,
 	.settle = hook_settle,
+	.room_changed = hook_room_changed,
 };
 
 /* ---- hooks for guests */
@@ -130,23 +121,6 @@ static int make_base(struct daemon *d)
 								    0;
 }
 
-/* While memd starts, SIGTERM and SIGINT end it at once.  Exception: making the
- * swap file takes long, and must not leave a half-made file, so it is cancelled
- * in an orderly way.  SIGHUP is ignored: it is too early for a reload. */
-static void await_signals(const struct daemon *d)
-{
-	struct sigaction hold = { .sa_handler = SIG_IGN };
-
-	if (d->is_embedded)
-		return;
-	(void)sigaction(SIGHUP, &hold, NULL);
-	if (strcmp(d->settings.config.store, "remote") == 0)
-		return;
-	hold.sa_handler = note_stop_signal;
-	(void)sigaction(SIGTERM, &hold, NULL);
-	(void)sigaction(SIGINT, &hold, NULL);
-}
-
 static void release_pins(void *ctx, struct pin_list *pins)
 {
 	struct daemon *d = ctx;
@@ -184,6 +158,7 @@ static void fill_guests(struct daemon *d)
 		.pending = &d->serve.pending,
 		.accounts = &d->serve.accounts,
 		.segments = &d->serve.segments,
+		.map_waits = &d->serve.map_waits,
 		.deferred = &d->deferred,
 	};
 	guest_schedule_init(&d->guests);
@@ -269,6 +244,7 @@ static int init_engine(struct daemon *d, char *reason, size_t size)
 		.is_embedded = d->is_embedded,
 		.accounts_max = accounts_most(&d->settings.config),
 		.hooks = &engine_hooks,
+		.deferred = &d->deferred,
 		.ctx = d,
 		.callbacks = &paging_callbacks,
 		.callbacks_ctx = &d->serve,
@@ -276,13 +252,14 @@ static int init_engine(struct daemon *d, char *reason, size_t size)
 	int err;
 
 	renewal_init(&d->renewal, &d->settings.config);
-	await_signals(d);
+	/* While memd starts, SIGTERM and SIGINT end it.  SIGHUP must not: it is
+	 * too early for a reload. */
+	if (!d->is_embedded)
+		(void)signal(SIGHUP, SIG_IGN);
 	err = engine_init(&d->engine, &setup, reason, size);
 	if (err != 0)
 		return err;
 	err = loop_catch_signals(d);
-	if (err == 0 && hook_is_cancelled(d))
-		err = -ECANCELED;
 	if (err != 0) {
 		snprintf(reason, size, "%s", strerror(-err));
 		return err;
@@ -354,11 +331,6 @@ int start_all(struct daemon *d, char *reason, size_t size)
 	if (err == 0)
 		reload_say_certificates(d);
 	return err;
-}
-
-const char *start_stopped_by(void)
-{
-	return stop_signal == SIGINT ? "SIGINT" : "SIGTERM";
 }
 
 /* Call after the loop has ended. */

@@ -8,13 +8,10 @@
 struct daemon;
 
 /* Make all rooms, and open the sockets last.  `d` has its settings and its
- * program.  Returns 0, or -errno with a line in ret_reason; -ECANCELED: a
- * signal asked memd to stop.  start_undo() is needed in all cases. */
+ * program.  Returns 0, or -errno with a line in ret_reason.
+ * start_undo() is needed in both cases. */
 int start_all(struct daemon *d, char *ret_reason, size_t reason_size)
 	MUST_CHECK;
 void start_undo(struct daemon *d);
-
-/* The name of the signal, after -ECANCELED. */
-const char *start_stopped_by(void);
 
 #endif

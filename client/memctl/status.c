@@ -107,7 +107,8 @@ static const struct report_column status_columns[] = {
 	UNITS("swap_bytes", "slot_count"),
 	UNITS("swap_free_bytes", "free_slots"),
 	UNITS("swap_quarantined_bytes", "quarantined_slots"),
-	COLUMN(NULL, "swap_file", TEXT),
+	COLUMN(NULL, "swap_dir", TEXT),
+	UNITS("swap_files_bytes", "file_slots"),
 	COLUMN(NULL, "store", TEXT),
 	COLUMN(NULL, "store_reason", TEXT),
 	UNITS("committed_bytes", "committed_pages"),
@@ -204,7 +205,10 @@ static void status_print_memory(const struct memctl *mc)
 				 unit * st->slot_count);
 		printf("          quarantined %s",
 		       status_size(mc, st->quarantined_slots * unit, a));
-		status_print_text(", in ", st->swap_file);
+		if (st->has_file_slots)
+			printf(", files %s", status_size(mc, unit *
+							 st->file_slots, b));
+		status_print_text(", in ", st->swap_dir);
 		putchar('\n');
 	}
 	status_print_bar(mc, "committed", unit * st->committed_pages,

@@ -129,8 +129,11 @@ void handle_status(void *room, struct conn *c, uint64_t id,
 	reply.store = (char *)ad->engine->store->ops->name;
 	if (engine_store_describe(ad->engine, about_store)[0] != '\0')
 		reply.store_reason = about_store;
-	if (ad->engine->has_swapfile)
-		reply.swap_file = ad->engine->swap_path;
+	if (areas_are_used(&ad->engine->areas)) {
+		reply.swap_dir = (char *)ad->engine->areas.dir.path;
+		reply.has_file_slots = true;
+		reply.file_slots = ad->engine->areas.promised_slots;
+	}
 	reply.sessions = count_clients(ad);
 	reply.segments = ad->serve->segments.count;
 	reply.faults = stats_fault_count(ad->stats);

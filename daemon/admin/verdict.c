@@ -96,7 +96,8 @@ static void judge_mirrored(const struct swapstore *mirror, unsigned c,
 /* What to check if reads or writes fail. */
 static const char *place_of(const struct engine *e)
 {
-	return e->has_swapfile ? e->swap_path : "the other memd";
+	return areas_are_used(&e->areas) ? e->areas.dir.path :
+					    "the other memd";
 }
 
 static void judge_store(const struct admin *ad, const struct pager_stats *ps,

@@ -113,6 +113,14 @@ const struct config_key *config_find_near(const char *name)
 	return find_within(name, 4);
 }
 
+const char *config_find_replaced(const char *name)
+{
+	if (strcmp(name, "swap_file") == 0)
+		return "swap_dir, a folder, has replaced it: memd makes files "
+		       "without names there";
+	return NULL;
+}
+
 /* ---- the environment */
 
 /* The setting that a misspelt variable was meant for.  NULL: it is a setting,
@@ -127,7 +135,8 @@ static const struct config_key *find_meant(const char *variable)
 	for (const char *p = variable + strlen("MEMD_");
 	     *p != '\0' && n + 1 < sizeof(name); p++)
 		name[n++] = (char)tolower((unsigned char)*p);
-	key = find_within(name, (unsigned)MIN(n / 3, 4u));
+	key = find_within(name, config_find_replaced(name) != NULL ? 4 :
+				(unsigned)MIN(n / 3, 4u));
 	if (key == NULL ||
 	    strcmp(config_variable(key, exact, sizeof(exact)), variable) == 0)
 		return NULL;

@@ -102,6 +102,10 @@ int config_parse_listen(const struct config *config,
 /* NULL: there is no such key. */
 const struct config_key *config_find(const char *name);
 
+/* What to do instead of a setting that there was once: "swap_dir, a folder, …".
+ * NULL: there was none of that name. */
+const char *config_find_replaced(const char *name);
+
 /* The key with the most similar name; NULL: none is similar. */
 const struct config_key *config_find_near(const char *name);
 

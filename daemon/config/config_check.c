@@ -98,12 +98,12 @@ static int config_check_store(struct config_checkup *cu)
 				   "store_mirror%s at least 4M%s",
 				   note_of_other(cu, CONFIG_KEY_store_mirror),
 				   note_of(cu, CONFIG_KEY_write_behind));
-	if (config->swap_file[0] != '/' && strcmp(config->store, "mem") != 0 &&
+	if (config->swap_dir[0] != '/' && strcmp(config->store, "mem") != 0 &&
 	    !is_remote)
-		return reason_give(&cu->reason, -EINVAL, "swap_file: \"%s\" is "
+		return reason_give(&cu->reason, -EINVAL, "swap_dir: \"%s\" is "
 				   "not allowed; give an absolute path%s",
-				   config->swap_file,
-				   note_of(cu, CONFIG_KEY_swap_file));
+				   config->swap_dir,
+				   note_of(cu, CONFIG_KEY_swap_dir));
 	return 0;
 }
 

@@ -84,9 +84,13 @@ static char *read_line(char *buf, int size, void *stream)
 static void unknown_key(struct reading *r, const char *name)
 {
 	const struct config_key *near = config_find_near(name);
+	const char *instead = config_find_replaced(name);
 	char text[256];
 
-	if (near != NULL)
+	if (instead != NULL)
+		snprintf(text, sizeof(text), "%.64s: no such key any more; %s",
+			 name, instead);
+	else if (near != NULL)
 		snprintf(text, sizeof(text),
 			 "%.64s: no such key; did you mean %s?", name,
 			 near->name);

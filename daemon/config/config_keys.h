@@ -33,14 +33,15 @@ CHOICE(allow_nobody, "no|yes", "no", RELOAD,
 /* ---- memory */
 NUMBER(pool_size, SIZE, "256M", 1 << 20, 1ll << 43, RESTART,
        "Memory for the pages that are in use now, of all clients together.")
-TEXT(swap_file, "/var/lib/memd/swap", RESTART,
-     "File for the pages that are not in the pool; made when missing, removed "
-     "at the end.")
+TEXT(swap_dir, "/var/lib/memd", RESTART,
+     "Folder for the pages that are not in the pool: files without names, made "
+     "as memory is mapped, gone when it is unmapped.")
 NUMBER(swap_size, SIZE, "1G", 1 << 20, 1ll << 43, RESTART,
-       "Size of the swap file. Clients can have pool_size + swap_size bytes "
-       "of memory in all, less an eighth of pool_size that is kept free.")
+       "Most bytes of all files in swap_dir together: as much memory can "
+       "clients have in all. (With store = mem or remote it is pool_size + "
+       "swap_size, less an eighth of pool_size that is kept free.)")
 CHOICE(store, "auto|uring|sync|mem|remote", "auto", RESTART,
-       "How the swap file is read and written: uring (io_uring), sync "
+       "How these files are read and written: uring (io_uring), sync "
        "(threads), auto (uring, else sync), mem (no file: for tests). Or "
        "remote: no file, but the memory of another memd at store_address.")
 TEXT(store_address, "", RESTART,

@@ -10,7 +10,7 @@ const char *argp_program_version = "memd " MEMD_VERSION;
 
 enum {
 	OPTION_CONFIG = 'c',
-	OPTION_CHECK = 0x1000, OPTION_DUMP, OPTION_FOREGROUND,
+	OPTION_CHECK = 0x1000, OPTION_DUMP, OPTION_FOREGROUND, OPTION_REPLACED,
 	OPTION_KEYS = 0x2000,		/* + index into config_keys */
 	OPTION_NAME_BYTES = 64,
 	OPTION_HELP_BYTES = 640,
@@ -29,6 +29,7 @@ static const struct argp_option own_options[] = {
 	  "default, and exit", 1 },
 	{ "foreground", OPTION_FOREGROUND, NULL, 0,
 	  "Stay in the foreground (memd always does)", 1 },
+	{ "swap-file", OPTION_REPLACED, "FILE", OPTION_HIDDEN, NULL, 1 },
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -51,6 +52,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_FOREGROUND:
 		return 0;
+	case OPTION_REPLACED:
+		argp_error(state, "--swap-file: %s",
+			   config_find_replaced("swap_file"));
+		return EINVAL;
 	case ARGP_KEY_ARG:
 		argp_error(state, "\"%s\" is not a flag; settings are given "
 			   "as --pool-size=64M", arg);

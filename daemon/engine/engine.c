@@ -176,6 +176,28 @@ static void on_completions(evutil_socket_t fd, short what, void *arg)
 	e->hooks->settle(e->ctx);
 }
 
+static void on_files(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine *e = arg;
+
+	(void)fd;
+	(void)what;
+	areas_reap(&e->areas);
+	e->hooks->settle(e->ctx);
+}
+
+static int watch_areas(struct engine *e, struct event_base *base, int priority)
+{
+	if (!areas_are_used(&e->areas))
+		return 0;
+	if (event_assign(&e->areas_event, base,
+			 file_maker_event_fd(e->areas.maker),
+			 EV_READ | EV_PERSIST, on_files, e) != 0)
+		return -EINVAL;
+	(void)event_priority_set(&e->areas_event, priority);
+	return event_add(&e->areas_event, NULL) != 0 ? -ENOMEM : 0;
+}
+
 int engine_watch(struct engine *e, struct event_base *base, int io_priority,
 		 int background_priority)
 {
@@ -189,7 +211,9 @@ int engine_watch(struct engine *e, struct event_base *base, int io_priority,
 	(void)event_priority_set(&e->store_event, io_priority);
 	(void)event_priority_set(&e->background, background_priority);
 	e->is_watching = true;
-	return fd >= 0 && event_add(&e->store_event, NULL) != 0 ? -ENOMEM : 0;
+	if (fd >= 0 && event_add(&e->store_event, NULL) != 0)
+		return -ENOMEM;
+	return watch_areas(e, base, background_priority);
 }
 
 static void flush(struct engine *e)
@@ -200,6 +224,7 @@ static void flush(struct engine *e)
 
 void engine_look_again(struct engine *e)
 {
+	areas_repair(&e->areas);
 	if (pager_is_over_limits(e->pager))
 		e->wants_run = true;
 }
@@ -240,7 +265,8 @@ struct findings_ask engine_findings(const struct engine *e,
 	return (struct findings_ask){
 		.config = config,
 		.error = e->uring_error,
-		.is_cached = e->has_swapfile && !e->swapfile.is_direct,
+		.is_cached = areas_are_used(&e->areas) &&
+			     !e->areas.dir.is_direct,
 		.io_refused = e->store->refused,
 		.missing_helpers = backing_missing_helpers(e->backing),
 	};

@@ -12,10 +12,10 @@
 #include "common/clock.h"
 #include "daemon/config/config.h"
 #include "daemon/backing/backing.h"
+#include "daemon/engine/areas.h"
 #include "daemon/findings/findings.h"
 #include "daemon/pager/pager.h"
 #include "proto/channel.h"
-#include "swapstore/swapfile.h"
 #include "swapstore/swapstore.h"
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -28,11 +28,12 @@ struct engine_hooks {
 	 * partly. */
 	bool (*install)(void *ctx, struct fault *fault, const void *bytes,
 			size_t length);
-	/* Called while the engine is made: whether to give up. */
-	bool (*is_cancelled)(void *ctx);
 	/* Called after completions and background work: send what has been
 	 * queued. */
 	void (*settle)(void *ctx);
+	/* There may be room for segments that were refused with
+	 * -EINPROGRESS (area_make_room()). */
+	void (*room_changed)(void *ctx);
 };
 
 struct engine {
@@ -41,11 +42,9 @@ struct engine {
 	struct swapstore *store;
 	struct channel_context *tls;	/* for connections to another memd;
 					 * NULL: no TLS, or no other memd */
-	struct swapfile swapfile;
-	bool has_swapfile;
+	struct areas areas;		/* zeros: the store has no files */
 	bool is_refused_by_kernel;	/* engine_init() failed because of the
 					 * kernel */
-	char swap_path[CONFIG_TEXT_BYTES];
 	int uring_error;		/* why io_uring cannot be used; 0: it is
 					 * used, or was not asked for */
 	void *staging;
@@ -54,7 +53,7 @@ struct engine {
 	void *ctx;			/* of the hooks */
 	const struct pager_callbacks *up;	/* callbacks of the pager */
 	void *up_ctx;			/* ctx of these callbacks */
-	struct event store_event;
+	struct event store_event, areas_event;
 	struct event background;
 	bool is_watching;
 	bool must_flush;		/* requests are queued in the store */

@@ -54,7 +54,9 @@ static int make_pager(struct engine *e, const struct config *config,
 	uint32_t frames = (uint32_t)(config->pool_size / PAGER_UNIT_BYTES);
 	struct pager_config pager = {
 		.frame_count = frames,
-		.slot_count = e->store->slot_count,
+		.slot_count = (uint32_t)(config->swap_size / SWAP_SLOT_BYTES),
+		.areas_max = areas_are_used(&e->areas) ? areas_most(config) :
+							 0,
 		.segments_max = (uint32_t)config->max_segments,
 		.accounts_max = accounts_max,
 		.low_watermark = share_of(frames, config->low_watermark),
@@ -74,6 +76,21 @@ static int make_pager(struct engine *e, const struct config *config,
 	if (err != 0)
 		snprintf(ret_reason, reason_size, "pager: %s", strerror(-err));
 	return err;
+}
+
+static void on_room_changed(void *ctx)
+{
+	struct engine *e = ctx;
+
+	e->hooks->room_changed(e->ctx);
+}
+
+static void start_areas(struct engine *e, const struct engine_setup *setup)
+{
+	if (!areas_are_used(&e->areas))
+		return;
+	areas_use(&e->areas, e->pager, e->store);
+	areas_start(&e->areas, setup->deferred, on_room_changed, e);
 }
 
 int engine_init(struct engine *e, const struct engine_setup *setup,
@@ -100,6 +117,8 @@ int engine_init(struct engine *e, const struct engine_setup *setup,
 	if (err == 0)
 		err = make_pager(e, config, setup->accounts_max, ret_reason,
 				 reason_size);
+	if (err == 0)
+		start_areas(e, setup);
 	if (err != 0)
 		engine_fini(e);
 	return err;
@@ -111,6 +130,8 @@ void engine_fini(struct engine *e)
 
 	if (e->is_watching) {
 		event_del(&e->store_event);
+		if (areas_are_used(&e->areas))
+			event_del(&e->areas_event);
 		event_del(&e->background);
 	}
 	engine_store_destroy(e);

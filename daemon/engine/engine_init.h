@@ -13,6 +13,7 @@ struct engine_setup {
 	uint32_t accounts_max;
 	/* Borrowed while the engine exists: */
 	const struct engine_hooks *hooks;
+	struct deferred *deferred;
 	void *ctx;			/* of the hooks */
 	const struct pager_callbacks *callbacks;
 	void *callbacks_ctx;

@@ -14,10 +14,21 @@ static uint32_t slot_count(const struct config *config)
 	return (uint32_t)(config->swap_size / SWAP_SLOT_BYTES);
 }
 
+/* Of a store whose slots are in files of areas. */
+static uint32_t slot_limit(const struct config *config)
+{
+	const struct pager_config pager = {
+		.slot_count = slot_count(config),
+		.areas_max = areas_most(config),
+	};
+
+	return pager_slot_limit(&pager);
+}
+
 static int make_file_store(struct engine *e, const struct config *config,
 			   char *ret_reason, size_t reason_size)
 {
-	uint32_t slots = e->swapfile.slot_count;
+	uint32_t slots = slot_limit(config);
 	struct swapstore_buffers buffers = { e->staging, e->staging_bytes };
 	int err;
 
@@ -40,19 +51,6 @@ static int make_file_store(struct engine *e, const struct config *config,
 			 strerror(-err), err == -EAGAIN ?
 				"; no thread can be started: " CURE_TASKS :
 				"");
-	return err;
-}
-
-/* Slots of the last MiB that are not in the file are not used. */
-static int add_swapfile(struct engine *e, char *ret_reason, size_t reason_size)
-{
-	const struct swapfile *sf = &e->swapfile;
-	uint32_t count = DIV_ROUND_UP(sf->slot_count, SWAP_FILE_SLOTS) *
-			 SWAP_FILE_SLOTS;
-	int err = swapstore_add_file(e->store, 0, count, sf->fd);
-
-	if (err != 0)
-		snprintf(ret_reason, reason_size, "store: %s", strerror(-err));
 	return err;
 }
 
@@ -258,29 +256,22 @@ static int make_remote_store(struct engine *e, const struct config *config,
 int engine_store_create(struct engine *e, const struct config *config,
 			char *ret_reason, size_t reason_size)
 {
-	const struct swapfile_cancel cancel = { e->hooks->is_cancelled,
-						e->ctx };
 	int err;
 
 	if (strcmp(config->store, "mem") == 0)
 		return make_mem_store(e, config, ret_reason, reason_size);
 	if (strcmp(config->store, "remote") == 0)
 		return make_remote_store(e, config, ret_reason, reason_size);
-	snprintf(e->swap_path, sizeof(e->swap_path), "%s", config->swap_file);
-	err = swapfile_open(e->swap_path, config->swap_size, &cancel,
-			    &e->swapfile, ret_reason, reason_size);
+	err = areas_open(&e->areas, config, ret_reason, reason_size);
 	if (err != 0)
 		return err;
-	e->has_swapfile = true;
-	err = make_file_store(e, config, ret_reason, reason_size);
-	return err == 0 ? add_swapfile(e, ret_reason, reason_size) : err;
+	return make_file_store(e, config, ret_reason, reason_size);
 }
 
 void engine_store_destroy(struct engine *e)
 {
 	swapstore_destroy(e->store);
-	if (e->has_swapfile)
-		swapfile_close(&e->swapfile, e->swap_path, true);
+	areas_close(&e->areas);
 	channel_context_destroy(e->tls);
 }
 

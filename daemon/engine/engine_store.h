@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The swap store of the configuration, and what it needs: a swap file, or
+/* The swap store of the configuration, and what it needs: a swap folder, or
  * connections to other memds. */
 #ifndef MEMD_ENGINE_ENGINE_STORE_H
 #define MEMD_ENGINE_ENGINE_STORE_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Findings about files: memd's socket, the swap file and the store. */
+/* Findings about files: memd's socket, the swap folder and the store. */
 #include "daemon/findings/findings.h"
 
 #include "common/units.h"
-#include "swapstore/swapfile.h"
+#include "swapstore/swapdir.h"
 #include "swapstore/swapstore.h"
 #include <errno.h>
 #include <libgen.h>
@@ -103,9 +103,9 @@ void finding_io_uring(struct findings_ask *ask)
 			     "LimitMEMLOCK=64M (ulimit -l 65536)", size);
 }
 
-/* ---- the swap file */
+/* ---- the swap folder */
 
-static bool has_swap_file(const struct config *config)
+static bool has_swap_dir(const struct config *config)
 {
 	return strcmp(config->store, "mem") != 0 &&
 	       strcmp(config->store, "remote") != 0;
@@ -116,49 +116,58 @@ void finding_swap_cached(struct findings_ask *ask)
 	if (ask->is_cached)
 		finding_warn(ask, "the file system of %s has no O_DIRECT: "
 			     "swapped pages stay in the page cache too\nmove "
-			     "swap_file to ext4 or xfs",
-			     ask->config->swap_file);
+			     "swap_dir to ext4 or xfs", ask->config->swap_dir);
+}
+
+static void say_copies(struct findings_ask *ask, const struct swapdir *dir)
+{
+	const char *path = ask->config->swap_dir;
+
+	if (dir->copies == SWAPDIR_COPIES_ALWAYS)
+		finding_warn(ask, "the file system of %s copies what is "
+			     "written, so writes can fail when the disk is "
+			     "full\nput swap_dir on ext4 or xfs", path);
+	else if (dir->copies == SWAPDIR_COPIES_SHARED)
+		finding_warn(ask, "after a snapshot of the subvolume of %s, "
+			     "writes need new room and fail when the disk is "
+			     "full\nput swap_dir on a subvolume that nobody "
+			     "takes snapshots of, or on ext4 or xfs", path);
 }
 
 void finding_swap_copies(struct findings_ask *ask)
 {
-	const char *path = ask->config->swap_file;
-	enum swapfile_copies copies = SWAPFILE_COPIES_NEVER;
+	char reason[FINDING_TEXT_BYTES];
+	struct swapdir dir;
 
-	if (has_swap_file(ask->config))
-		copies = swapfile_copies(path);
-	if (copies == SWAPFILE_COPIES_ALWAYS)
-		finding_warn(ask, "%s was made with copy-on-write, so writes "
-			     "to it can fail when the disk is full\nremove it "
-			     "while memd is stopped, memd makes one without",
-			     path);
-	else if (copies == SWAPFILE_COPIES_SHARED)
-		finding_warn(ask, "%s is on btrfs: after a snapshot of its "
-			     "subvolume, or a reflink copy, writes to it need "
-			     "new room and fail when the disk is full\nput "
-			     "swap_file on a subvolume that nobody takes "
-			     "snapshots of, or on ext4 or xfs", path);
+	if (has_swap_dir(ask->config) &&
+	    swapdir_probe(ask->config->swap_dir, 0, &dir, reason,
+			  sizeof(reason)) == 0)
+		say_copies(ask, &dir);
 }
 
-void finding_swap_file(struct findings_ask *ask)
+void finding_swap_dir(struct findings_ask *ask)
 {
 	const struct config *config = ask->config;
 	char reason[FINDING_TEXT_BYTES], size[16];
+	struct swapdir dir;
 	int err;
 
-	if (!has_swap_file(config))
+	if (!has_swap_dir(config))
 		return;
 	units_format_size(config->swap_size, size, sizeof(size));
-	err = swapfile_probe(config->swap_file, config->swap_size, reason,
-			     sizeof(reason));
-	/* The running memd has it open, perhaps as another user. */
+	err = swapdir_probe(config->swap_dir, config->swap_size, &dir, reason,
+			    sizeof(reason));
+	/* The running memd can use it, perhaps as another user, and has taken
+	 * some of the room. */
 	if (ask->is_running &&
-	    (err == -EBUSY || err == -EACCES || err == -EPERM))
+	    (err == -ENOSPC || err == -EACCES || err == -EPERM))
 		finding_ok(ask, "%s: in use by the memd that is running",
-			   config->swap_file);
+			   config->swap_dir);
+	else if (err == -ENOSPC)
+		finding_warn(ask, "%s", reason);
 	else if (err != 0)
 		finding_fail(ask, "%s", reason);
 	else
 		finding_ok(ask, "%s can be used, and there is room for %s",
-			   config->swap_file, size);
+			   config->swap_dir, size);
 }

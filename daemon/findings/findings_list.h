@@ -35,8 +35,8 @@ FINDING(users, "other hosts", "user-unknown", FINDING_CHECK | FINDING_SETTINGS)
 FINDING(mem, "store", NULL, FINDING_CHECK | FINDING_STATUS)
 FINDING(io_uring, "io_uring", "store-fallback",
 	FINDING_CHECK | FINDING_STARTED | FINDING_STATUS)
-FINDING(swap_cached, "swap file", "swap-not-direct",
+FINDING(swap_cached, "swap_dir", "swap-not-direct",
 	FINDING_STARTED | FINDING_STATUS)
-FINDING(swap_copies, "swap file", "swap-copied",
+FINDING(swap_copies, "swap_dir", "swap-copied",
 	FINDING_CHECK | FINDING_STARTED)
-FINDING(swap_file, "swap file", NULL, FINDING_CHECK)
+FINDING(swap_dir, "swap_dir", NULL, FINDING_CHECK)

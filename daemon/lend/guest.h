@@ -157,6 +157,7 @@ struct guests {
 	struct pending_table *pending;
 	struct accounts *accounts;
 	struct segments *segments;
+	struct map_waits *map_waits;
 	struct deferred *deferred;
 
 	struct deferred_work work;	/* goes on when one turn was not

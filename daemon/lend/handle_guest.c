@@ -3,12 +3,14 @@
 #include "daemon/net/conn_input.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/lend/guest_messages.h"
+#include "daemon/serve/map_wait.h"
 #include "daemon/serve/session.h"
 #include "daemon/lend/guest_op.h"
 #include "daemon/lend/guest_step.h"
 #include "daemon/lend/guests.h"
 
 #include <errno.h>
+#include <string.h>
 
 static void reply_open(struct conn *c, uint64_t id, const struct guest *guest)
 {
@@ -55,6 +57,16 @@ void handle_store_open(void *room, struct conn *c, uint64_t id,
 	if (request->has_token)
 		wish.token = request->token.data;
 	err = guests_open(gs, c->session, &wish, reason, sizeof(reason));
+	if (err == -EINPROGRESS) {
+		const struct map_handler again = { handle_store_open, gs };
+
+		err = map_wait_add(gs->map_waits, c, id, &again,
+				   &request->base);
+		if (err == 0)
+			return;
+		snprintf(reason, sizeof(reason), "memd cannot keep the request "
+			 "until there is room: %s", strerror(-err));
+	}
 	if (err != 0)
 		conn_send_error(c, id, err, "%s", reason);
 	else

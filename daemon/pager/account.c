@@ -283,7 +283,8 @@ void account_charge_evicting(struct pager *pg, account_id account,
 		pg->account[account].evicting_frames += (uint64_t)units;
 }
 
-int account_map(struct pager *pg, account_id account, uint64_t units)
+bool account_may_map(const struct pager *pg, account_id account,
+		     uint64_t units)
 {
 	for (account_id id = account; id != 0; id = pg->account[id].parent) {
 		const struct pager_account *ac = &pg->account[id];
@@ -291,11 +292,15 @@ int account_map(struct pager *pg, account_id account, uint64_t units)
 		if (ac->limit_mapped_units != 0 &&
 		    (units > ac->limit_mapped_units ||
 		     ac->mapped_units > ac->limit_mapped_units - units))
-			return -EDQUOT;
+			return false;
 	}
-	for (account_id id = account; id != 0; id = pg->account[id].parent)
-		pg->account[id].mapped_units += units;
-	return 0;
+	return true;
+}
+
+void account_map(struct pager *pg, account_id account, uint64_t units)
+{
+	for (; account != 0; account = pg->account[account].parent)
+		pg->account[account].mapped_units += units;
 }
 
 void account_unmap(struct pager *pg, account_id account, uint64_t units)

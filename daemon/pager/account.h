@@ -21,10 +21,11 @@ void account_list_add(struct pager *pg, enum account_list list,
 account_id account_list_take(struct pager *pg, enum account_list list);
 void account_charge_evicting(struct pager *pg, account_id account,
 			     int64_t units);
-/* Charge mapped units to the account and all above it.  -EDQUOT: a limit is in
- * the way; nothing is charged. */
-int account_map(struct pager *pg, account_id account, uint64_t units)
-	MUST_CHECK;
+/* False: a limit of the account, or of one above it, is in the way. */
+bool account_may_map(const struct pager *pg, account_id account,
+		     uint64_t units);
+/* Charge mapped units to the account and all above it. */
+void account_map(struct pager *pg, account_id account, uint64_t units);
 void account_unmap(struct pager *pg, account_id account, uint64_t units);
 /* True if `inner` is `outer` or below it. */
 bool account_contains(const struct pager *pg, account_id outer,

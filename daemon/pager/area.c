@@ -44,15 +44,25 @@ int pager_area_add_file(struct pager *pg, area_id area, uint32_t slot_count,
 	return slots_add_file(&pg->slots, area, slot_count, ret_first);
 }
 
+void pager_area_remove_file(struct pager *pg, uint32_t first)
+{
+	ASSERT(pg->config.areas_max != 0);
+	slots_remove_file(&pg->slots, first);
+}
+
 uint32_t pager_area_trim(struct pager *pg, area_id area, uint32_t *ret_first)
 {
 	const struct slot_area *ar = slots_area(&pg->slots, area);
 	uint64_t owed = ar->committed_units + ar->count.quarantined;
+	uint32_t count;
 
 	if (ar->count.all <= owed)
 		return 0;
-	return slots_remove_file(&pg->slots, area,
-				 (uint32_t)(ar->count.all - owed), ret_first);
+	count = slots_find_unused(&pg->slots, area,
+				  (uint32_t)(ar->count.all - owed), ret_first);
+	if (count != 0)
+		slots_remove_file(&pg->slots, *ret_first);
+	return count;
 }
 
 void pager_area_get(const struct pager *pg, area_id area,

@@ -241,6 +241,10 @@ uint64_t pager_area_lacks(const struct pager *pg, area_id area, uint64_t units);
 int pager_area_add_file(struct pager *pg, area_id area, uint32_t slot_count,
 			uint32_t *ret_first) MUST_CHECK;
 
+/* Take away the file whose first slot has this index.  No slot of it is in
+ * use. */
+void pager_area_remove_file(struct pager *pg, uint32_t first);
+
 /* Take away a file of which no slot is in use, if the area has enough without
  * it.  Returns how many slots it has, and the index of the first one; 0: there
  * is none. */
@@ -265,6 +269,10 @@ int pager_segment_create(struct pager *pg, uint64_t serial,
 			 uint64_t page_count, unsigned order,
 			 account_id account, area_id area,
 			 segment_id *ret_segment) MUST_CHECK;
+
+/* What pager_segment_create() would say, but for what the area lacks. */
+int pager_segment_try(const struct pager *pg, uint64_t page_count,
+		      unsigned order, account_id account) MUST_CHECK;
 
 /* A segment was refused with -ENOSPC or -EDQUOT.  Returns true if it will fit
  * when the segments that are being taken down have gone.  Segments that

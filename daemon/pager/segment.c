@@ -104,42 +104,47 @@ static void remove_segment(struct pager *pg, segment_id id)
 		pg->segment_hint = sg->prev;
 }
 
+int pager_segment_try(const struct pager *pg, uint64_t page_count,
+		      unsigned order, account_id account)
+{
+	uint64_t units = page_count << order, limit = segment_commit_limit(pg);
+	segment_id before;
+
+	if (page_count == 0 || page_count > UINT32_MAX ||
+	    pg->config.frame_count / 16 < order_units(order) ||
+	    pg->read_staging.unit_count < order_units(order) ||
+	    pg->write_staging.unit_count < order_units(order))
+		return -EINVAL;
+	if (pg->segment_free > pg->config.segments_max)
+		return -EAGAIN;
+	if (units > limit || pg->committed_units > limit - units ||
+	    find_page_range(pg, page_count, &before) == 0)
+		return -ENOSPC;
+	return account_may_map(pg, account, units) ? 0 : -EDQUOT;
+}
+
 int pager_segment_create(struct pager *pg, uint64_t serial,
 			 uint64_t page_count, unsigned order,
 			 account_id account, area_id area,
 			 segment_id *ret_segment)
 {
 	segment_id id = pg->segment_free, before;
+	int err = pager_segment_try(pg, page_count, order, account);
+	uint64_t units = page_count << order;
 	struct pager_segment *sg;
-	uint64_t units;
-	page_id first;
-	int err;
 
 	ASSERT((area != 0) == (pg->config.areas_max != 0));
-	if (page_count == 0 || page_count > UINT32_MAX ||
-	    pg->config.frame_count / 16 < order_units(order) ||
-	    pg->read_staging.unit_count < order_units(order) ||
-	    pg->write_staging.unit_count < order_units(order))
-		return -EINVAL;
-	if (id > pg->config.segments_max)
-		return -EAGAIN;
-	units = page_count << order;
-	if (units > segment_commit_limit(pg) ||
-	    pg->committed_units > segment_commit_limit(pg) - units ||
-	    (area != 0 && pager_area_lacks(pg, area, units) != 0))
-		return -ENOSPC;
-	first = find_page_range(pg, page_count, &before);
-	if (first == 0)
-		return -ENOSPC;
-	err = account_map(pg, account, units);
+	if (err == 0 && area != 0 && pager_area_lacks(pg, area, units) != 0)
+		err = -ENOSPC;
 	if (err != 0)
 		return err;
+	account_map(pg, account, units);
 	sg = &pg->segment[id];
 	pg->segment_free = next_free_entry(id, sg->next);
 	*sg = (struct pager_segment){
 		.serial = serial,
 		.page_count = page_count,
-		.first = first,
+		.first = find_page_range(pg, page_count, &before),
 		.account = account,
 		.area = area != 0 ? area : pg->only_area,
 		.state = SEGMENT_LIVE,

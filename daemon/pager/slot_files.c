@@ -102,12 +102,11 @@ area_id slots_add_area(struct slots *sl)
 void slots_remove_area(struct slots *sl, area_id area)
 {
 	struct slot_area *ar = slots_area(sl, area);
-	uint32_t first;
 
 	ASSERT(ar->is_used && ar->count.used == 0 && ar->committed_units == 0);
-	while (slots_remove_file(sl, area, UINT32_MAX, &first) != 0)
-		;
-	ASSERT(ar->first_file == 0 && ar->count.all == 0);
+	while (ar->first_file != 0)
+		slots_remove_file(sl, slots_file(sl, ar->first_file)->region);
+	ASSERT(ar->count.all == 0);
 	*ar = (struct slot_area){ .first_file = sl->area_free };
 	sl->area_free = area;
 }
@@ -212,59 +211,49 @@ static void forget_slots(struct slots *sl, struct slot_file *fl, uint32_t bad)
 	count_file(sl, fl->area, fl->slot_count, -1);
 }
 
-/* True if no slot of the file is used.  *ret_bad: how many are quarantined. */
-static bool is_unused(const struct slots *sl, const struct slot_file *fl,
-		      uint32_t *ret_bad)
+/* True if no slot of the file is used. */
+static bool is_unused(const struct slots *sl, const struct slot_file *fl)
 {
-	const struct slot_area *ar = slots_area(sl, fl->area);
 	uint32_t rest = fl->slot_count - fl->free_count;
 
-	*ret_bad = rest;
-	return rest == 0 || (rest <= ar->count.quarantined &&
-			     quarantined_of(sl, fl) == rest);
+	return rest == 0 ||
+	       (rest <= slots_area(sl, fl->area)->count.quarantined &&
+		quarantined_of(sl, fl) == rest);
 }
 
-/* The link to the largest file that can go; NULL: there is none. */
-static file_id *find_unused(struct slots *sl, struct slot_area *ar,
-			    uint32_t most)
-{
-	file_id *best = NULL, *next;
-	uint32_t size = 0, bad;
-
-	for (file_id *link = &ar->first_file; *link != 0; link = next) {
-		const struct slot_file *fl = slots_file(sl, *link);
-
-		next = &slots_file(sl, *link)->next;
-		if (fl->slot_count <= most && fl->slot_count > size &&
-		    is_unused(sl, fl, &bad)) {
-			size = fl->slot_count;
-			best = link;
-		}
-	}
-	return best;
-}
-
-uint32_t slots_remove_file(struct slots *sl, area_id area, uint32_t most,
+uint32_t slots_find_unused(const struct slots *sl, area_id area, uint32_t most,
 			   uint32_t *ret_first)
 {
-	struct slot_area *ar = slots_area(sl, area);
-	file_id *link = find_unused(sl, ar, most), id;
-	struct slot_file *fl;
-	uint32_t count, bad;
+	uint32_t size = 0;
 
-	if (link == NULL)
-		return 0;
-	id = *link;
-	fl = slots_file(sl, id);
-	(void)is_unused(sl, fl, &bad);
-	count = fl->slot_count;
-	*ret_first = fl->region;
-	forget_slots(sl, fl, bad);
+	for (file_id id = slots_area(sl, area)->first_file; id != 0;
+	     id = slots_file(sl, id)->next) {
+		const struct slot_file *fl = slots_file(sl, id);
+
+		if (fl->slot_count > most || fl->slot_count <= size ||
+		    !is_unused(sl, fl))
+			continue;
+		size = fl->slot_count;
+		*ret_first = fl->region;
+	}
+	return size;
+}
+
+void slots_remove_file(struct slots *sl, uint32_t first)
+{
+	file_id id = slots_file_at(sl, first);
+	struct slot_file *fl = slots_file(sl, id);
+	struct slot_area *ar = slots_area(sl, fl->area);
+	file_id *link = &ar->first_file;
+
+	ASSERT(id != 0 && fl->region == first && is_unused(sl, fl));
+	while (*link != id)
+		link = &slots_file(sl, *link)->next;
+	forget_slots(sl, fl, fl->slot_count - fl->free_count);
 	set_regions(sl, fl, 0);
 	*link = fl->next;
 	if (ar->hint == id)
 		ar->hint = ar->first_file;
 	*fl = (struct slot_file){ .next = sl->file_free };
 	sl->file_free = id;
-	return count;
 }

@@ -17,7 +17,7 @@
  *   ahead                          pages that no client has asked for
  *   answer, fault, waiting         pages that a client waits for
  *   advice_act, advice             what clients advise
- *   segment, teardown              segments
+ *   area, segment, teardown        segments, and where their pages may go
  *   turn                           events, and the work that they cause
  *
  * Invariants (check.c counts again and compares):

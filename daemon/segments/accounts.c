@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/segments/accounts.h"
 
+#include "daemon/engine/areas.h"
+
 #include "common/units.h"
 #include <errno.h>
 
@@ -105,6 +107,14 @@ static int account_add(struct accounts *as, const struct account *like,
 	return 0;
 }
 
+static void leave_areas(struct account *account)
+{
+	if (account->area != NULL)
+		area_put(account->area);
+	if (account->next_area != NULL)
+		area_put(account->next_area);
+}
+
 struct account *accounts_find_uid(const struct accounts *as, uid_t uid)
 {
 	struct account *account;
@@ -180,6 +190,7 @@ void accounts_sweep(struct accounts *as)
 
 		TAILQ_REMOVE(&as->unused, account, link);
 		pager_account_remove(as->pager, account->id);
+		leave_areas(account);
 		free(account);
 		if (parent != NULL)
 			account_put(as, parent);

@@ -25,6 +25,8 @@ enum limit_source { LIMIT_CONFIG, LIMIT_MEMCTL, LIMIT_CLIENT };
 /* The word that memctl shows for it. */
 const char *limit_source_name(enum limit_source source);
 
+struct area;
+
 struct account {
 	account_id id;
 	uid_t uid;
@@ -44,6 +46,10 @@ struct account {
 	uint32_t session_count, segment_count;
 	uint32_t remote_session_count;	/* sessions of other hosts */
 	uint32_t ended_copies, foreign_descriptors;	/* keeper.h */
+	/* Swap, both held; NULL: none yet.  `area` is for small private
+	 * segments.  `next_area` is being made ready for the next segment that
+	 * gets one of its own. */
+	struct area *area, *next_area;
 	TAILQ_ENTRY(account) link;	/* in accounts.live or
 					 * accounts.unused */
 	UT_hash_handle by_uid;		/* of a uid, while in `live` */

@@ -19,7 +19,7 @@ int segments_init(struct segments *ss, struct engine *engine,
 	system_random(&ss->next_serial, sizeof(ss->next_serial));
 	system_random(&ss->name_key, sizeof(ss->name_key));
 	ss->by_pager_id = calloc(most, sizeof(struct segment *));
-	ss->dying = calloc(most, sizeof(struct account *));
+	ss->dying = calloc(most, sizeof(*ss->dying));
 	if (ss->by_pager_id != NULL && ss->dying != NULL)
 		return 0;
 	segments_fini(ss);
@@ -164,8 +164,7 @@ static void explain_no_room(const struct segments *ss,
 static bool is_room_coming(const struct segments *ss,
 			   const struct segment_wish *wish)
 {
-	return wish->can_wait &&
-	       pager_segment_will_fit(ss->engine->pager, wish->page_count,
+	return pager_segment_will_fit(ss->engine->pager, wish->page_count,
 				      wish->order, wish->account->id);
 }
 
@@ -202,24 +201,67 @@ static int check_counts(const struct segments *ss,
 /* ---- adding and removing */
 
 /* Have the pager remove the segment.  That may take a while; until then the
- * account is charged and must exist. */
+ * account is charged and must exist, and so must its area, whose hold is
+ * taken. */
 static void segment_take_down(struct segments *ss, segment_id id,
-			      struct account *account)
+			      struct account *account, struct area *area)
 {
 	account_hold(account);
-	ss->dying[id] = account;
+	ss->dying[id].account = account;
+	ss->dying[id].area = area;
 	ss->dying_count++;
 	pager_segment_destroy(ss->engine->pager, id);
 	ss->engine->wants_run = true;
 }
 
+/* Private segments that are smaller share the area of their session, so that
+ * not each has files.  The others have their own: when they go, so do all their
+ * files. */
+enum { OWN_AREA_UNITS = 4096 };
+
+static bool gets_own_area(const struct segment_wish *wish)
+{
+	return wish->name[0] != '\0' || wish->account->session == 0 ||
+	       wish->page_count << wish->order >= OWN_AREA_UNITS;
+}
+
+/* Have room for the segment in an area, which is held in *ret_area; NULL: the
+ * store has none. */
+static int find_area(struct segments *ss, const struct segment_wish *wish,
+		     struct area **ret_area, char *ret_reason,
+		     size_t reason_size)
+{
+	bool is_own = gets_own_area(wish);
+	struct area **place = is_own ? &wish->account->next_area :
+				       &wish->account->area;
+	int err;
+
+	*ret_area = NULL;
+	if (!areas_are_used(&ss->engine->areas))
+		return 0;
+	if (*place == NULL)
+		*place = area_create(&ss->engine->areas);
+	if (*place == NULL)
+		return -ENOMEM;
+	err = area_make_room(*place, wish->page_count << wish->order,
+			     ret_reason, reason_size);
+	if (err == 0)
+		*ret_area = *place;
+	if (err == 0 && !is_own)
+		area_hold(*place);
+	else if (is_own && err != -EINPROGRESS)
+		*place = NULL;
+	return err;
+}
+
 static int add_to_pager(struct segments *ss, const struct segment_wish *wish,
 			struct segment *segment)
 {
+	area_id area = segment->area != NULL ? segment->area->id : 0;
 	char file_name[64];
 	int err = pager_segment_create(ss->engine->pager, ss->next_serial,
 				       wish->page_count, wish->order,
-				       wish->account->id, 0,
+				       wish->account->id, area,
 				       &segment->pager_id);
 
 	if (err != 0)
@@ -230,8 +272,11 @@ static int add_to_pager(struct segments *ss, const struct segment_wish *wish,
 	err = backing_add(ss->engine->backing, segment->pager_id,
 			  wish->page_count * PAGER_UNIT_BYTES << wish->order,
 			  wish->uid, file_name);
-	if (err != 0)
-		segment_take_down(ss, segment->pager_id, wish->account);
+	if (err != 0) {
+		segment_take_down(ss, segment->pager_id, wish->account,
+				  segment->area);
+		segment->area = NULL;
+	}
 	return err;
 }
 
@@ -260,6 +305,29 @@ static void forget_name(struct segments *ss, struct segment *segment)
 	segment->is_unlinked = true;
 }
 
+/* Returns 0, or an error that is explained, or -EINPROGRESS. */
+static int make_segment(struct segments *ss, const struct segment_wish *wish,
+			struct segment *segment, char *ret_reason,
+			size_t reason_size)
+{
+	int err = pager_segment_try(ss->engine->pager, wish->page_count,
+				    wish->order, wish->account->id);
+
+	ret_reason[0] = '\0';
+	if (err == 0)
+		err = find_area(ss, wish, &segment->area, ret_reason,
+				reason_size);
+	if (err == 0)
+		err = add_to_pager(ss, wish, segment);
+	if (err != 0 && segment->area != NULL)
+		area_put(segment->area);
+	if ((err == -ENOSPC || err == -EDQUOT) && is_room_coming(ss, wish))
+		err = -EINPROGRESS;
+	if (err != 0 && err != -EINPROGRESS && ret_reason[0] == '\0')
+		explain_no_room(ss, wish, err, ret_reason, reason_size);
+	return err;
+}
+
 int segments_add(struct segments *ss, const struct segment_wish *wish,
 		 struct segment **ret_segment, char *ret_reason,
 		 size_t reason_size)
@@ -270,19 +338,20 @@ int segments_add(struct segments *ss, const struct segment_wish *wish,
 	if (err != 0)
 		return err;
 	segment = calloc(1, sizeof(*segment));
-	err = segment == NULL ? -ENOMEM : add_to_pager(ss, wish, segment);
-	if ((err == -ENOSPC || err == -EDQUOT) && is_room_coming(ss, wish))
-		err = -EINPROGRESS;
+	if (segment == NULL) {
+		explain_no_room(ss, wish, -ENOMEM, ret_reason, reason_size);
+		return -ENOMEM;
+	}
+	err = make_segment(ss, wish, segment, ret_reason, reason_size);
 	if (err != 0) {
-		if (err != -EINPROGRESS)
-			explain_no_room(ss, wish, err, ret_reason, reason_size);
 		free(segment);
 		return err;
 	}
 	segment->id = take_segment_id(ss);
 	snprintf(segment->name, sizeof(segment->name), "%s", wish->name);
 	if (!add_to_hashes(ss, segment)) {
-		segment_take_down(ss, segment->pager_id, wish->account);
+		segment_take_down(ss, segment->pager_id, wish->account,
+				  segment->area);
 		explain_no_room(ss, wish, -ENOMEM, ret_reason, reason_size);
 		free(segment);
 		return -ENOMEM;
@@ -316,19 +385,21 @@ static void segment_destroy(struct segments *ss, struct segment *segment)
 	ss->count--;
 	segment->owner->segment_count--;
 	account_put(ss->accounts, segment->owner);
-	segment_take_down(ss, id, segment->account);
+	segment_take_down(ss, id, segment->account, segment->area);
 	account_put(ss->accounts, segment->account);
 	free(segment);
 }
 
 void segments_gone(struct segments *ss, segment_id id)
 {
-	struct account *account = ss->dying[id];
+	struct dying_segment gone = ss->dying[id];
 
-	ASSERT(account != NULL);
-	ss->dying[id] = NULL;
+	ASSERT(gone.account != NULL);
+	ss->dying[id] = (struct dying_segment){ 0 };
 	ss->dying_count--;
-	account_put(ss->accounts, account);
+	if (gone.area != NULL)
+		area_put(gone.area);
+	account_put(ss->accounts, gone.account);
 }
 
 void segments_drop_unused(struct segments *ss, struct segment *segment)

@@ -35,6 +35,8 @@ struct segment {
 	struct account *account;	/* pays for its frames; held */
 	struct account *owner;		/* of its uid: counts its segments;
 					 * held */
+	struct area *area;		/* its swap; held.  NULL: the store
+					 * has no areas */
 	bool is_unlinked;
 	bool is_spoiled;		/* a client has spoilt its data file:
 					 * see serve/spoil.h */
@@ -48,6 +50,11 @@ struct segment {
 
 TAILQ_HEAD(segment_list, segment);
 
+struct dying_segment {
+	struct account *account;	/* NULL: none is dying */
+	struct area *area;
+};
+
 struct segments {
 	struct engine *engine;
 	struct accounts *accounts;
@@ -60,9 +67,9 @@ struct segments {
 	uint32_t next_id;
 	uint64_t next_serial;
 	struct segment **by_pager_id;	/* [max_segments + 1] */
-	/* Accounts of the segments that the pager is still removing, indexed by
+	/* What the segments hold that the pager is still removing, indexed by
 	 * the pager's number. */
-	struct account **dying;
+	struct dying_segment *dying;
 	uint32_t dying_count;
 };
 
@@ -76,7 +83,6 @@ struct segment_wish {
 	uint64_t page_count;
 	struct account *account;	/* pays for its frames; borrowed */
 	struct account *owner;		/* of its uid; borrowed */
-	bool can_wait;			/* -EINPROGRESS is allowed */
 };
 
 /* Returns 0 or -ENOMEM. */
@@ -87,11 +93,11 @@ void segments_fini(struct segments *ss);
 
 /* Make a segment.  Returns 0, or -errno with a line in ret_reason: -EDQUOT,
  * -ENOSPC, -EAGAIN (too many segments, or a program of this uid keeps a data
- * file locked), -EMFILE, -EINVAL (page size too large for the pool),
- * -ENOMEM.
+ * file locked), -EMFILE, -EINVAL (page size too large for the pool), -ENOMEM,
+ * and errors of the file system of swap_dir.
  *
- * -EINPROGRESS, without a line, only if wish->can_wait: there will be room when
- * the segments that are being removed are gone.
+ * -EINPROGRESS, without a line: there may be room soon, when a segment is gone
+ * or a file of swap_dir is made; then make the same call again (map_wait.h).
  *
  * Do not call from inside pager callbacks. */
 int segments_add(struct segments *ss, const struct segment_wish *wish,

@@ -220,7 +220,10 @@ static void create_new(struct serve *sv, struct conn *c, uint64_t id,
 			       sizeof(reason));
 
 	if (err == -EINPROGRESS) {
-		err = map_wait_add(&sv->map_waits, c, id, create);
+		const struct map_handler again = { handle_segment_create, sv };
+
+		err = map_wait_add(&sv->map_waits, c, id, &again,
+				   &create->base);
 		if (err == 0)
 			return;
 		snprintf(reason, sizeof(reason), "%s", err == -ENOMEM ?
@@ -255,8 +258,7 @@ void handle_segment_create(void *room, struct conn *c, uint64_t id,
 	struct account *uid_account = c->session->account->parent;
 	struct segment_wish wish = { .name = name, .uid = c->peer.uid,
 				     .mode = create->mode,
-				     .owner = uid_account,
-				     .can_wait = true };
+				     .owner = uid_account };
 	struct segment *existing = NULL;
 
 	if (fault != NULL) {

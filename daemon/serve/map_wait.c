@@ -17,8 +17,10 @@ enum {
 struct map_wait {
 	uint64_t cookie;		/* of its pending entry */
 	TAILQ_ENTRY(map_wait) link;
+	struct map_handler handler;
+	const ProtobufCMessageDescriptor *descriptor;
 	size_t length;
-	uint8_t packed[];		/* the SegmentCreate message */
+	uint8_t packed[];		/* the message */
 };
 
 static void map_wait_take_out(struct map_waits *ws, struct map_wait *wait)
@@ -40,11 +42,12 @@ void map_waits_fini(struct map_waits *ws)
 }
 
 int map_wait_add(struct map_waits *ws, struct conn *c, uint64_t request_id,
-		 const Memd__SegmentCreate *create)
+		 const struct map_handler *handler,
+		 const ProtobufCMessage *message)
 {
 	const struct pending_entry like = { .kind = PENDING_MAP, .conn = c,
 					    .request_id = request_id };
-	size_t length = memd__segment_create__get_packed_size(create);
+	size_t length = protobuf_c_message_get_packed_size(message);
 	struct map_wait *wait;
 
 	if (c->session->requests_waiting >= SESSION_REQUESTS_MAX ||
@@ -57,7 +60,9 @@ int map_wait_add(struct map_waits *ws, struct conn *c, uint64_t request_id,
 		free(wait);
 		return -EBUSY;
 	}
-	wait->length = memd__segment_create__pack(create, wait->packed);
+	wait->handler = *handler;
+	wait->descriptor = message->descriptor;
+	wait->length = protobuf_c_message_pack(message, wait->packed);
 	c->session->requests_waiting++;
 	ws->count++;
 	/* A request that was tried and must wait again keeps its place. */
@@ -75,21 +80,20 @@ void map_waits_wake(struct map_waits *ws)
 		defer(ws->deferred, &ws->work);
 }
 
-static void try_again(const struct map_waits *ws,
-		      const struct pending_entry *e,
+static void try_again(const struct pending_entry *e,
 		      const struct map_wait *wait)
 {
-	Memd__SegmentCreate *create = memd__segment_create__unpack(
-		NULL, wait->length, wait->packed);
+	ProtobufCMessage *message = protobuf_c_message_unpack(
+		wait->descriptor, NULL, wait->length, wait->packed);
 
 	e->conn->session->requests_waiting--;
-	if (create == NULL) {
+	if (message == NULL) {
 		conn_send_error(e->conn, e->request_id, -ENOMEM, "no memory "
 				"for the request");
 		return;
 	}
-	ws->take(ws->ctx, e->conn, e->request_id, create);
-	memd__segment_create__free_unpacked(create, NULL);
+	wait->handler.take(wait->handler.ctx, e->conn, e->request_id, message);
+	protobuf_c_message_free_unpacked(message, NULL);
 }
 
 /* Take out the next request to try; NULL: all have been tried. */
@@ -117,7 +121,7 @@ static void map_wait_try(struct map_waits *ws, struct map_wait *wait)
 	/* If the client has disconnected, drop its request, so that no segment
 	 * is made for nobody.  When memd stops, all clients have. */
 	if (e.conn != NULL && e.conn->state != CONN_DEAD)
-		try_again(ws, &e, wait);
+		try_again(&e, wait);
 	ws->is_trying = false;
 	free(wait);
 }

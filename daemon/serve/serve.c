@@ -47,8 +47,6 @@ static void init_background(struct serve *sv)
 	sv->map_waits = (struct map_waits){
 		.pending = &sv->pending,
 		.deferred = sv->deferred,
-		.take = handle_segment_create,
-		.ctx = sv,
 	};
 	map_waits_init(&sv->map_waits);
 	sv->spoil = (struct spoil){

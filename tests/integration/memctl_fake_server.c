@@ -104,7 +104,7 @@ static void fill_status(Memd__StatusReply *st)
 	st->slot_count = 262144;
 	st->free_slots = 196608;
 	st->store = (char *)"uring";
-	st->swap_file = (char *)"/var/lib/memd/swap";
+	st->swap_dir = (char *)"/var/lib/memd";
 	st->committed_pages = 100000;
 	st->commit_limit_pages = 278528;
 	st->sessions = 3;

@@ -144,7 +144,7 @@ static void near_misses_are_guessed(void **state)
 	(void)state;
 	assert_string_equal(config_find_near("pool_sise")->name, "pool_size");
 	assert_string_equal(config_find_near("poolsize")->name, "pool_size");
-	assert_string_equal(config_find_near("swapfile")->name, "swap_file");
+	assert_string_equal(config_find_near("swapfile")->name, "swap_dir");
 	assert_null(config_find_near("completely-different-thing"));
 	assert_null(config_find_near(
 		"a-name-that-is-much-longer-than-any-key-could-ever-reasonably-"
@@ -198,7 +198,7 @@ static void misspelt_variables_are_found(void **state)
 
 static void texts_are_refused_rather_than_cut(void **state)
 {
-	const struct config_key *key = config_find("swap_file");
+	const struct config_key *key = config_find("swap_dir");
 	struct config config = { 0 };
 	char text[CONFIG_TEXT_BYTES + 1];
 
@@ -210,7 +210,7 @@ static void texts_are_refused_rather_than_cut(void **state)
 	text[CONFIG_TEXT_BYTES - 1] = '\0';
 	assert_int_equal(config_set(&config, key, text, CONFIG_FLAG, reason,
 				    sizeof(reason)), 0);
-	assert_string_equal(config.swap_file, text);
+	assert_string_equal(config.swap_dir, text);
 }
 
 static void clients_addresses_are_understood(void **state)

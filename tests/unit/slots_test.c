@@ -431,9 +431,11 @@ static void file_is_gone(struct areas_model *m, area_id area, uint32_t first,
 static void area_shrink(struct areas_model *m, area_id area)
 {
 	uint32_t first = 0, most = 256u * (1 + pick(m, 12));
-	uint32_t count = slots_remove_file(&m->sl, area, most, &first);
+	uint32_t count = slots_find_unused(&m->sl, area, most, &first);
 
 	assert_in_range(count, 0, most);
+	if (count != 0)
+		slots_remove_file(&m->sl, first);
 	file_is_gone(m, area, first, count);
 }
 

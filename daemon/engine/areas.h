@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* Areas of the swap folder: who has which files.
+ *
+ * An area is the swap of one session's small private segments, or of one
+ * larger or named segment.  It is made of files without names, of 1 MiB to 1
+ * GiB, which are allocated before a segment is admitted that may need them.
+ * All files together stay within swap_size.
+ *
+ * Invariants:
+ *   F1  A file's slots are known to the pager and to the store exactly while
+ *       the area's list has it.
+ *   F2  promised_slots == slots of all files in lists, being made, and being
+ *       ended; it is at most swap_size.  So what is freed is given away again
+ *       only when the file system has it.
+ *   F3  An area with no holders is freed by the sweep, not before its file that
+ *       is being made has come.
+ *
+ * Threads: all calls from the thread of the event loop. */
+#ifndef MEMD_ENGINE_AREAS_H
+#define MEMD_ENGINE_AREAS_H
+
+#include "common/checks.h"
+#include "common/deferred.h"
+#include "daemon/config/config.h"
+#include "daemon/engine/file_maker.h"
+#include "daemon/pager/pager.h"
+#include "swapstore/swapstore.h"
+
+struct area_file {
+	uint32_t first, slot_count;
+	int fd;
+};
+
+struct area {
+	struct areas *all;
+	area_id id;
+	uint32_t holders;
+	bool is_growing;
+	int error;			/* of the last file that was made, not
+					 * told to anybody yet */
+	char reason[FILE_REASON_BYTES];
+	struct area_file *files;	/* [file_count], owned */
+	uint32_t file_count, file_room;
+	bool is_touched;		/* the sweep is to look at it */
+	TAILQ_ENTRY(area) link, touched_link;
+};
+
+TAILQ_HEAD(area_list, area);
+
+struct areas {
+	struct swapdir dir;
+	struct file_maker *maker;	/* NULL: the store has no files */
+	struct pager *pager;
+	struct swapstore *store;	/* both borrowed */
+	struct area_list list, touched;
+	uint32_t count;
+	uint64_t limit_slots;		/* swap_size */
+	uint64_t promised_slots;
+	uint64_t ending_slots;		/* of promised_slots */
+	uint64_t quarantined_slots;	/* when the last were replaced */
+	struct deferred_work sweep;
+	struct deferred *deferred;	/* borrowed */
+	/* There may be room for what was refused with -EINPROGRESS. */
+	void (*changed)(void *ctx);
+	void *ctx;
+};
+
+/* Open the folder of the configuration.  Returns 0, or -errno with a line in
+ * ret_reason. */
+int areas_open(struct areas *as, const struct config *config, char *ret_reason,
+	       size_t reason_size) MUST_CHECK;
+
+/* Pager and store exist now. */
+void areas_use(struct areas *as, struct pager *pager, struct swapstore *store);
+
+/* From now on areas can be made. */
+void areas_start(struct areas *as, struct deferred *deferred,
+		 void (*changed)(void *ctx), void *ctx);
+
+/* Accepts a zeroed struct.  The pager and the store need not exist any more. */
+void areas_close(struct areas *as);
+
+/* How many areas there can be at once: what pager_config needs. */
+uint32_t areas_most(const struct config *config);
+
+static inline bool areas_are_used(const struct areas *as)
+{
+	return as->maker != NULL;
+}
+
+/* Held once for the caller.  NULL: no memory, or too many. */
+struct area *area_create(struct areas *as);
+void area_hold(struct area *area);
+/* May be called from inside of the pager. */
+void area_put(struct area *area);
+
+/* Whether a segment of `units` can be admitted.  Returns 0; -EINPROGRESS: a
+ * file is being made or ended, ask again after `changed`; or -errno with a line
+ * in ret_reason: -ENOSPC, -EDQUOT (the disk, or swap_size), and others of
+ * swapdir_make(). */
+int area_make_room(struct area *area, uint64_t units, char *ret_reason,
+		   size_t reason_size) MUST_CHECK;
+
+/* Jobs have ended: call when file_maker_event_fd() is readable. */
+void areas_reap(struct areas *as);
+
+/* Replace slots that have failed. */
+void areas_repair(struct areas *as);
+
+#endif
