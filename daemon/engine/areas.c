@@ -271,13 +271,13 @@ int area_make_room(struct area *area, uint64_t units, char *ret_reason,
 	uint64_t lacks = pager_area_lacks(area->all->pager, area->id, units);
 	int err = area->error;
 
+	if (area->is_growing && lacks != 0)
+		return -EINPROGRESS;
+	area->error = 0;
 	if (lacks == 0)
 		return 0;
-	if (area->is_growing)
-		return -EINPROGRESS;
 	if (err != 0) {
 		snprintf(ret_reason, reason_size, "%s", area->reason);
-		area->error = 0;
 		return err;
 	}
 	return area_grow(area, lacks, ret_reason, reason_size);

@@ -109,13 +109,14 @@ static inline struct slot_area *slots_area(const struct slots *sl, area_id id)
 int slots_add_file(struct slots *sl, area_id area, uint32_t count,
 		   uint32_t *ret_first) MUST_CHECK;
 
-/* The largest file of the area of which no slot is used, and which is not larger
- * than `most`.  Returns its number of slots, and the index of the first one; 0:
- * there is none. */
+/* The largest file of the area of which no slot is used, and which is not
+ * larger than `most`.  Returns its number of slots, and the index of the first
+ * one; 0: there is none. */
 uint32_t slots_find_unused(const struct slots *sl, area_id area, uint32_t most,
 			   uint32_t *ret_first);
 
-/* Take away the file whose first slot has this index.  No slot of it is used. */
+/* Take away the file whose first slot has this index.  No slot of it is
+ * used. */
 void slots_remove_file(struct slots *sl, uint32_t first);
 
 /* Take a run of `count` free neighbouring slots of the area, or, if there is

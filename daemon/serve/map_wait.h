@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests for segments that do not fit yet, but may fit when segments that are
- * being removed are gone, or when a file for their pages is made.  They wait for
- * that, and are then handled as if they had just come.  Each time that a segment
- * is gone or a file is there, all waiting requests are tried in the order in
- * which they came.  So a request that still does not
+/* Requests for segments that do not fit yet, but may fit when segments that
+ * are being removed are gone, or when a file for their pages is made.  They
+ * wait for that, and are then handled as if they had just come.  Each time that
+ * a segment is gone or a file is there, all waiting requests are tried in the
+ * order in which they came.  So a request that still does not
  * fit does not delay the others.  Other requests of the same sessions go on
  * meanwhile. */
 #ifndef MEMD_SERVE_MAP_WAIT_H
