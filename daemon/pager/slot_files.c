@@ -113,13 +113,13 @@ void slots_remove_area(struct slots *sl, area_id area)
 
 /* ---- files */
 
-/* The first region of this size of which no part belongs to a file;
- * number_count if there is none. */
-static uint32_t find_region(const struct slots *sl, uint32_t region)
+/* The first region of this size inside [at, end) of which no part belongs to a
+ * file; `end` if there is none. */
+static uint32_t find_region_in(const struct slots *sl, uint32_t region,
+			       uint32_t at, uint32_t end)
 {
-	uint32_t at = 0;
-
-	while (at < sl->number_count) {
+	at = (at + region - 1) / region * region;
+	while (at < end && region <= end - at) {
 		uint32_t taken = at;
 
 		while (taken < at + region && slots_file_at(sl, taken) == 0)
@@ -130,7 +130,21 @@ static uint32_t find_region(const struct slots *sl, uint32_t region)
 		taken += slots_file(sl, slots_file_at(sl, taken))->region_slots;
 		at = (taken + region - 1) / region * region;
 	}
-	return sl->number_count;
+	return end;
+}
+
+/* Next-fit: whoever adds many files does not make each search pass all of
+ * them.  number_count if there is no region. */
+static uint32_t find_region(struct slots *sl, uint32_t region)
+{
+	uint32_t all = sl->number_count;
+	uint32_t at = find_region_in(sl, region, sl->region_hint, all);
+
+	if (at == all)
+		at = find_region_in(sl, region, 0, all);
+	if (at != all)
+		sl->region_hint = at + region;
+	return at;
 }
 
 static void set_regions(struct slots *sl, const struct slot_file *fl,

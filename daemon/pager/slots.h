@@ -71,6 +71,7 @@ struct slots {
 	struct table area_table, file_table;
 	struct runtree free_runs;	/* over free_map */
 	uint32_t number_count;
+	uint32_t region_hint;		/* where the next search starts */
 	area_id areas_max;
 	area_id area_free;
 	file_id file_free;
