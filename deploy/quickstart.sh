@@ -168,7 +168,7 @@ start_memd() {
 	# Its socket is in a folder of ours: who we are is no danger to it.
 	[ "$(id -u)" -ne "$(cat /proc/sys/kernel/overflowuid)" ] ||
 		memd+=(--allow-nobody=yes)
-	say "starting memd: pool $pool, swap file $swap_mib MiB"
+	say "starting memd: pool $pool, swap $swap_mib MiB"
 	"${memd[@]}" >"$dir/memd.log" 2>&1 &
 	memd_pid=$!
 	wait_memd "$memd_pid" "$dir/memd.log" memctl status ||
@@ -261,7 +261,7 @@ report() {
 bigsort sorted $(figure lines) lines, $(($(figure text_bytes) / 1048576)) MiB of text, in $(figure seconds) s.
 It used $mapped_mib MiB of memory, and memd had $pool for it.
 memd evicted $(counter evicted) pages of 4 KiB meanwhile, and $(fault_count swap_in) faults were
-answered from the swap file.
+answered from swap.
 The output is byte for byte that of LC_ALL=C sort.
 
 END

@@ -11,7 +11,7 @@
  * through small ordinary buffers.  So it works in both fault modes, and where
  * only user-mode userfaultfd is allowed.
  *
- * Where no memd runs it does without, with memory and a swap file of its own,
+ * Where no memd runs it does without, with memory and swap files of its own,
  * unless it was told which one to use.
  *
  * This is not sort(1): no keys, no options, and only regular files. */
@@ -189,7 +189,7 @@ static void sort_stretches(struct bigsort *bs)
 		      line_compare);
 		rewrite_stretch(bs->sorted + at, first, last);
 		bs->heap[bs->stretch_count++] = (struct stretch){ first, last };
-		/* Read no more, so not worth a write to the swap file. */
+		/* Read no more, so not worth a write to swap. */
 		if (memclient_advise(bs->mc, bs->text + at, end - at,
 				     MEMCLIENT_ADVICE_DONTNEED) != 0)
 			die("advise", memclient_error(bs->mc));

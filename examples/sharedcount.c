@@ -5,7 +5,7 @@
  * A word is a run of ASCII letters.  The table is an open-addressing hash
  * table that all processes fill at once without a lock: each page of it is
  * one frame of the pool for all of them, so atomics work as in any shared
- * memory, also when the page has been to the swap file and back in between.
+ * memory, also when the page has been to swap and back in between.
  *
  * This is not wc(1): it shows sharing, not the fastest way to count. */
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* libmemclient maps memory whose pages a memd daemon moves between RAM and a
- * swap file.  A program uses the memory through plain pointers.
+/* libmemclient maps memory whose pages a memd daemon moves between RAM and
+ * swap files.  A program uses the memory through plain pointers.
  *
  *	struct memclient *mc = NULL;
  *	void *p;
@@ -24,7 +24,7 @@
  * page     What comes and goes as a whole: 4 KiB, 16 KiB, 64 KiB or 2 MiB.  A
  *          page that was never written reads as zeros.
  * frame    4 KiB of the daemon's memory (its pool).  A page in use is in
- *          frames; all other pages are in the swap file.
+ *          frames; all other pages are in swap files.
  * fault    A thread touches a page that is not mapped.  userfaultfd(2) reports
  *          the fault to the library.  The library asks the daemon for the page
  *          and maps it, and the thread goes on.
@@ -204,15 +204,15 @@ struct memclient_options {
  * address  where the memory is:
  *          "unix:/path/to/socket", "/path/to/socket", or "unix:@name" for an
  *          abstract socket: a daemon on this host.
- *          "embedded:NAME=VALUE,…": no daemon.  Pager and swap file are in this
+ *          "embedded:NAME=VALUE,…": no daemon.  Pager and swap files are in this
  *          process, on a thread of their own.  All settings of memd.conf(5) may
  *          be given.  The most important are pool_size=SIZE (memory for frames;
- *          default 256M), swap_size=SIZE (of the swap file; default 1G) and
- *          swap_file=PATH.  The default of swap_file is a file without a name
- *          in $TMPDIR or /var/tmp, which must not be a tmpfs, because a tmpfs
+ *          default 256M), swap_size=SIZE (of all swap files; default 1G) and
+ *          swap_dir=FOLDER for these files, which have no names.  Its default
+ *          is $TMPDIR or /var/tmp, which must not be a tmpfs, because a tmpfs
  *          is memory.
  *          "tcp://HOST:PORT?NAME=VALUE&…": as "embedded:", with the memory of a
- *          memd on another host in place of a swap file.  pool_size=SIZE is the
+ *          memd on another host in place of swap files.  pool_size=SIZE is the
  *          memory used here, swap_size=SIZE the memory used there.
  *          tls_ca=FILE, tls_certificate=FILE and tls_key=FILE (PEM) make the
  *          connection TLS.  Without them only loopback addresses are allowed,
@@ -236,15 +236,14 @@ struct memclient_options {
  * threads can be made), -ESHUTDOWN (daemon is stopping), -ENOTCONN (the daemon
  * closed the connection), -ETIMEDOUT, -ENOMEM, -EMFILE.
  * "embedded:" and "tcp://" return besides: -ENOSYS (no libmemd-engine.so.0),
- * -ENOSPC (no room for the swap file, or on the other host), -EDQUOT (a limit
- * on the other host), -EHOSTUNREACH (no such host), -EBUSY (swap file in use),
- * -EPERM (the file is not a swap file of this user), and the errors of open(2)
- * for the swap file.
+ * -ENOSPC (no room on the other host), -EDQUOT (a limit
+ * on the other host), -EHOSTUNREACH (no such host), -EPERM (the folder
+ * for swap files is another user's), -EINVAL (it is in memory), and the errors of
+ * open(2) for it.
  * memclient_error(NULL) in the same thread returns the reason in words.
  *
- * Blocks for the handshake, at most timeout_ms.  Before that, "embedded:" makes
- * the swap file, which takes as long as it takes; "tcp://" takes at most 5 s
- * for each host. */
+ * Blocks for the handshake, at most timeout_ms.  Before that, "tcp://" takes at
+ * most 5 s for each host. */
 int memclient_open(const char *address, const struct memclient_options *options,
 		   struct memclient **ret_mc);
 
@@ -280,7 +279,7 @@ struct memclient_map_options {
  *
  * Returns 0, or -EINVAL (length is 0 or too large; bad page size, or too large
  * for the daemon's pool; bad fault mode; read_only is set), -EDQUOT (a limit of
- * this session or user), -ENOSPC (pool and swap are committed), -EAGAIN (the
+ * this session or user), -ENOSPC (swap is committed, or its disk full), -EAGAIN (the
  * daemon has max_segments; or another program of this user keeps one of its
  * data files locked; or mlockall(MCL_FUTURE) is on and RLIMIT_MEMLOCK is too
  * low), -EMFILE (too many descriptors here or in the daemon, or too many
@@ -424,7 +423,7 @@ struct memclient_stats {
 	uint64_t faults_minor;
 	uint64_t faults_zero;	/* first touch of a page */
 	uint64_t faults_hit;	/* page was in a frame; the daemon was asked */
-	uint64_t faults_swap_in;	/* read from the swap file */
+	uint64_t faults_swap_in;	/* read from swap */
 	/* Page was being evicted, and was put back. */
 	uint64_t faults_put_back;
 	uint64_t pages_lost;	/* lost pages; not late ones */
@@ -437,8 +436,8 @@ struct memclient_stats {
  * at most timeout_ms. */
 int memclient_stats(struct memclient *mc, struct memclient_stats *ret_stats);
 
-/* Text for an errno number of either sign, for example "no room: pool and swap
- * are committed".  Static; never NULL. */
+/* Text for an errno number of either sign, for example "no room: swap is
+ * committed, or its disk is full".  Static; never NULL. */
 const char *memclient_strerror(int error);
 
 /* The reason of the calling thread's last failed call, in one line that also

@@ -37,7 +37,7 @@ static void add_setting(struct plan *plan, const char *name, const char *value)
 }
 
 /* Add NAME=VALUE pairs, which are separated by any of `separators`, for example
- * "pool_size=64M,swap_file=/tmp/x". */
+ * "pool_size=64M,swap_dir=/var/tmp". */
 static int add_pairs(struct plan *plan, char *text, const char *separators)
 {
 	const char *name = NULL, *value = NULL;

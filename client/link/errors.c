@@ -28,7 +28,7 @@ static const struct {
 	{ EINVAL, "invalid argument" },
 	{ EMFILE, "too many open descriptors" },
 	{ ENFILE, "too many open descriptors in the system" },
-	{ ENOSPC, "no room: pool and swap are committed" },
+	{ ENOSPC, "no room: swap is committed, or its disk is full" },
 	{ ENOSYS, "not available here: there is no libmemd-engine.so.0, or "
 		  "the daemon is of another version" },
 	{ EPROTO, "the other side does not speak memd's protocol" },

@@ -326,7 +326,7 @@ static int status_run(struct memctl *mc)
 const struct verb verb_status = {
 	.name = "status", .summary = "is memd well, why not, what to do",
 	.help = "Show whether memd is well (ok, warn, degraded), why not and "
-		"what to do, and how full pool and swap file are.",
+		"what to do, and how full pool and swap are.",
 	.options = status_options, .take = status_take,
 	.wish_bytes = sizeof(struct status_wish),
 	.view = &status_view, .say = status_say, .run = status_run,

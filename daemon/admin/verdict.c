@@ -138,7 +138,7 @@ static void judge_memory(const struct admin *ad, const struct pager_stats *ps,
 		    ULL(ps->pinned_frames),
 		    ULL(ps->frame_count));
 	if (ps->committed_units > ps->commit_limit_units / 20 * 19)
-		add(v, VERDICT_WARN, "%llu of %llu pages (pool and swap) are "
+		add(v, VERDICT_WARN, "%llu of %llu pages are "
 		    "promised: new segments will be refused soon; make "
 		    "swap_size larger", ULL(ps->committed_units),
 		    ULL(ps->commit_limit_units));
