@@ -164,7 +164,7 @@ start_memd() {
 	: >"$dir/memd.conf"	# not the system's
 	memd=("$build_dir/daemon/memd" --config="$dir/memd.conf"
 		--socket="$dir/memd.sock" --pool-size="$pool"
-		--swap-file="$dir/swap" --swap-size="${swap_mib}M")
+		--swap-dir="$dir" --swap-size="${swap_mib}M")
 	# Its socket is in a folder of ours: who we are is no danger to it.
 	[ "$(id -u)" -ne "$(cat /proc/sys/kernel/overflowuid)" ] ||
 		memd+=(--allow-nobody=yes)
