@@ -91,6 +91,10 @@ static unsigned distance_to(const char *name, const char *key)
 	return row[key_len];
 }
 
+/* A setting that there was once, and the one that has replaced it. */
+static const char replaced_name[] = "swap_file";
+enum { REPLACED_BY = CONFIG_KEY_swap_dir };
+
 /* The key with the nearest name, at most `most` changes away; or NULL. */
 static const struct config_key *find_within(const char *name, unsigned most)
 {
@@ -105,7 +109,8 @@ static const struct config_key *find_within(const char *name, unsigned most)
 			best = &config_keys[i];
 		}
 	}
-	return best;
+	return distance_to(name, replaced_name) < best_distance ?
+		&config_keys[REPLACED_BY] : best;
 }
 
 const struct config_key *config_find_near(const char *name)
@@ -115,7 +120,7 @@ const struct config_key *config_find_near(const char *name)
 
 const char *config_find_replaced(const char *name)
 {
-	if (strcmp(name, "swap_file") == 0)
+	if (strcmp(name, replaced_name) == 0)
 		return "swap_dir, a folder, has replaced it: memd makes files "
 		       "without names there";
 	return NULL;
@@ -135,8 +140,7 @@ static const struct config_key *find_meant(const char *variable)
 	for (const char *p = variable + strlen("MEMD_");
 	     *p != '\0' && n + 1 < sizeof(name); p++)
 		name[n++] = (char)tolower((unsigned char)*p);
-	key = find_within(name, config_find_replaced(name) != NULL ? 4 :
-				(unsigned)MIN(n / 3, 4u));
+	key = find_within(name, (unsigned)MIN(n / 3, 4u));
 	if (key == NULL ||
 	    strcmp(config_variable(key, exact, sizeof(exact)), variable) == 0)
 		return NULL;

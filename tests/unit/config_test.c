@@ -144,7 +144,10 @@ static void near_misses_are_guessed(void **state)
 	(void)state;
 	assert_string_equal(config_find_near("pool_sise")->name, "pool_size");
 	assert_string_equal(config_find_near("poolsize")->name, "pool_size");
+	/* There was one of that name. */
 	assert_string_equal(config_find_near("swapfile")->name, "swap_dir");
+	assert_non_null(strstr(config_find_replaced("swap_file"), "swap_dir"));
+	assert_null(config_find_replaced("swap_dir"));
 	assert_null(config_find_near("completely-different-thing"));
 	assert_null(config_find_near(
 		"a-name-that-is-much-longer-than-any-key-could-ever-reasonably-"
@@ -161,6 +164,7 @@ static void misspelt_variables_are_found(void **state)
 		{ "MEMD_POOLSIZE", "pool_size" },
 		{ "MEMD_pool_size", "pool_size" },
 		{ "MEMD_STORES", "store" }, { "MEMD_TSL_CA", "tls_ca" },
+		{ "MEMD_SWAP_FILE", "swap_dir" },
 		{ "MEMD_SOCKET", NULL }, { "MEMD_POOL_SIZE", NULL },
 		{ "MEMD_TLS_CA", NULL }, { "MEMD_TLS_CRL", NULL },
 		{ "MEMD_TEST_RUN", NULL }, { "MEMD_BUILD_DIR", NULL },
@@ -266,7 +270,7 @@ static void refusals_name_the_environment(void **state)
 		  "in the environment)" },
 		{ "MEMD_SOCKET", "embedded:", "(from MEMD_SOCKET in" },
 		{ "MEMD_POOL_SIZE", "2X", "(from MEMD_POOL_SIZE in" },
-		{ "MEMD_SWAP_FILE", "swap", "(from MEMD_SWAP_FILE in" },
+		{ "MEMD_SWAP_DIR", "swap", "(from MEMD_SWAP_DIR in" },
 		{ "MEMD_STORE", "remote", "remote (from MEMD_STORE in" },
 		{ "MEMD_LOW_WATERMARK", "50", "low_watermark: 50 (from "
 		  "MEMD_LOW_WATERMARK in the environment) is not below" },
