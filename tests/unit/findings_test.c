@@ -61,7 +61,7 @@ static void the_verdict_has_what_memd_knows(void **state)
 	findings_ask(&ask);
 	expect("io_uring: Operation not permitted: the slower store sync is "
 	       "used; allow it (sysctl kernel.io_uring_disabled=0");
-	expect("swap file: the file system of ");
+	expect("swap_dir: the file system of ");
 	expect("tasks: memd had to wait for 7 reads and writes");
 	expect("tasks: 2 helper processes are missing");
 	expect("; " CURE_TASKS "\n");
