@@ -8,6 +8,7 @@
 #
 # Needs MEMD_BUILD_DIR, the build to test.
 
+load ../disk.sh
 load ../waiting.sh
 
 pool_bytes=$((4 << 20))
@@ -37,7 +38,7 @@ start_memd() {
 	: >"$folder/memd.conf"
 	"$memd" --config="$folder/memd.conf" \
 		--socket="$MEMCLIENT_ADDRESS" --pool-size="$pool_bytes" \
-		--swap-file="$folder/swap" \
+		--swap-dir="$(swap_dir "$folder")" \
 		--swap-size=320M >>"$folder/log" 2>&1 3>&- 9>&- &
 	pid=$!
 	echo "$pid" >"$folder/pid"

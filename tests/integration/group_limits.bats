@@ -9,6 +9,7 @@
 # Needs MEMD_BUILD_DIR, the build to test, and root.
 
 bats_require_minimum_version 1.5.0
+load ../disk.sh
 
 setup() {
 	: "${MEMD_BUILD_DIR:?the build folder to test}"
@@ -38,7 +39,7 @@ in_group() {
 # shellcheck disable=SC2120 # run(1) passes them
 memd_here() {
 	in_group "$memd" --config=/dev/null --socket="$MEMCLIENT_ADDRESS" \
-		--pool-size=256M --swap-file="$PWD/swap" --swap-size=64M "$@"
+		--pool-size=256M --swap-dir="$(swap_dir "$PWD")" --swap-size=64M "$@"
 }
 
 @test "no limit" {

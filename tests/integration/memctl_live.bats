@@ -12,6 +12,7 @@
 # shellcheck disable=SC2094,SC2154
 
 bats_require_minimum_version 1.5.0
+load ../disk.sh
 load ../waiting.sh
 
 pool_bytes=$((4 << 20))
@@ -43,8 +44,8 @@ start_memd() {
 	local status=0 pid
 
 	"$memd" --config=/dev/null --socket="$MEMCLIENT_ADDRESS" \
-		--pool-size="$pool_bytes" --swap-file="$BATS_FILE_TMPDIR/swap" \
-		--swap-size=64M >log 2>&1 3>&- &
+		--pool-size="$pool_bytes" --swap-size=64M \
+		--swap-dir="$(swap_dir "$PWD")" >log 2>&1 3>&- &
 	pid=$!
 	echo "$pid" >memd.pid
 	wait_memd "$pid" log "$memctl" status && return
@@ -127,7 +128,8 @@ ask() {
 	fi
 	ask ".status[0] | .verdict == \"$verdict\" and .pool_bytes == $pool_bytes and
 		.swap_bytes == $((64 << 20)) and .pid == $(cat memd.pid) and
-		.swap_file == \"$BATS_FILE_TMPDIR/swap\" and
+		.swap_dir == \"$(swap_dir "$PWD")\" and
+		.swap_files_bytes <= .swap_bytes and
 		.pages_lost == 0 and .sessions == 1 and .segments >= 1 and
 		.pool_free_bytes + .pool_resident_bytes +
 		.pool_evicting_bytes + .pool_loading_bytes == .pool_bytes" \

@@ -13,6 +13,7 @@
 # shellcheck disable=SC2154
 
 bats_require_minimum_version 1.5.0
+load ../disk.sh
 load ../waiting.sh
 
 setup_file() {
@@ -55,7 +56,7 @@ start_memd() {
 	shift
 	printf '%s\n' "socket = @memctl-tcp-$name-$$-$RANDOM$RANDOM" \
 		"listen_tcp = 127.0.0.1:0" "pool_size = 8M" \
-		"swap_file = $PWD/$name.swap" "swap_size = 256M" "$@" \
+		"swap_dir = $(swap_dir "$PWD")" "swap_size = 256M" "$@" \
 		>"$name.conf"
 	"$memd" --config="$name.conf" >"$name.log" 2>&1 3>&- &
 	pid=$!

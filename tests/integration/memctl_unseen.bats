@@ -11,6 +11,7 @@
 # shellcheck disable=SC2154
 
 bats_require_minimum_version 1.5.0
+load ../disk.sh
 
 setup_file() {
 	: "${MEMD_BUILD_DIR:?the build folder to test}"
@@ -41,7 +42,7 @@ start_memd() {
 
 	unshare --pid --fork --kill-child --mount-proc "$memd" \
 		--config=/dev/null --socket="$MEMCLIENT_ADDRESS" --pool-size=8M \
-		--swap-file="$BATS_FILE_TMPDIR/swap" --swap-size=128M \
+		--swap-dir="$(swap_dir "$PWD")" --swap-size=128M \
 		>log 2>&1 3>&- &
 	pid=$!
 	until "$memctl" status >/dev/null 2>&1; do

@@ -12,6 +12,7 @@
 # shellcheck disable=SC2154
 
 bats_require_minimum_version 1.5.0
+load ../disk.sh
 load ../waiting.sh
 
 setup() {
@@ -31,7 +32,7 @@ setup() {
 	echo 'message_timeout = 20s' >memd.conf
 	"${MEMD_BIN:-$MEMD_BUILD_DIR/daemon/memd}" --config=memd.conf \
 		--socket="$MEMCLIENT_ADDRESS" --pool-size=4M --swap-size=4M \
-		--swap-file="$PWD/swap" >log 2>&1 3>&- &
+		--swap-dir="$(swap_dir "$PWD")" >log 2>&1 3>&- &
 	pid=$!
 	wait_memd "$pid" log "$memctl" status && return
 	status=$?
@@ -89,7 +90,7 @@ holds() {
 }
 
 @test "what --check would fail for does not keep a reload from being tried" {
-	# The swap file of the memd that runs, and its socket, are in use.
+	# The socket of the memd that runs is in use.
 	echo 'message_timeout = 30s' >memd.conf
 	echo 'swap_size = 1T' >>memd.conf
 	run reload

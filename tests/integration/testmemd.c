@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -107,7 +108,6 @@ static int make_folder(struct testmemd *tm)
 		return -1;
 	}
 	snprintf(tm->socket, sizeof(tm->socket), "%s/memd.sock", tm->dir);
-	snprintf(tm->swap, sizeof(tm->swap), "%s/swap", tm->dir);
 	snprintf(tm->log, sizeof(tm->log), "%s/log", tm->dir);
 	return 0;
 }
@@ -121,12 +121,12 @@ static int spawn(struct testmemd *tm, const char *const *flags, int log_fd)
 	size_t n = 0;
 
 	snprintf(socket_flag, sizeof(socket_flag), "--socket=%s", tm->socket);
-	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s", tm->swap);
+	snprintf(swap_flag, sizeof(swap_flag), "--swap-dir=%s", tm->dir);
 	argv[n++] = (char *)memd_path();
 	argv[n++] = socket_flag;
 	argv[n++] = swap_flag;
 	argv[n++] = "--pool-size=16M";
-	argv[n++] = "--swap-size=64M";
+	argv[n++] = "--swap-size=80M";
 	argv[n++] = "--log-level=debug";
 	for (; flags != NULL && *flags != NULL && n < FLAGS_MAX; flags++)
 		argv[n++] = (char *)*flags;
@@ -335,6 +335,47 @@ unsigned testmemd_log_count(const struct testmemd *tm, const char *text)
 		count += strstr(line, text) != NULL;
 	free(line);
 	fclose(log);
+	return count;
+}
+
+/* Does the descriptor of memd with this file below /proc belong to a file on a
+ * disk that has no name? */
+static bool is_swap_file(const char *path)
+{
+	char target[256];
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+	struct stat st;
+
+	if (n < 0)
+		return false;
+	target[n] = '\0';
+	return target[0] == '/' && strncmp(target, "/memfd:", 7) != 0 &&
+	       stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0;
+}
+
+int testmemd_open_swap(const struct testmemd *tm, int *ret_fds, int most)
+{
+	char folder[64], path[384];
+	struct dirent *entry;
+	int count = 0;
+	DIR *dir;
+
+	snprintf(folder, sizeof(folder), "/proc/%d/fd", tm->pid);
+	dir = opendir(folder);
+	if (dir == NULL)
+		return -1;
+	while (count >= 0 && (entry = readdir(dir)) != NULL) {
+		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+		if (!is_swap_file(path))
+			continue;
+		if (count < most) {
+			ret_fds[count] = open(path, O_RDWR | O_CLOEXEC);
+			if (ret_fds[count] < 0)
+				count = -2;
+		}
+		count++;
+	}
+	closedir(dir);
 	return count;
 }
 

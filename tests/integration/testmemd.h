@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A private memd for one test: started in a temporary folder with its own
- * socket and swap file, waited for until it says READY=1, stopped and looked
- * at.  Not a protocol client: see daemon_wire_test.c or libmemclient.
+/* A private memd for one test: started with its own socket in a temporary
+ * folder, waited for until it says READY=1, stopped and looked at.  Not a
+ * protocol client: see daemon_wire_test.c or libmemclient.
  *
  * The program is $MEMD_BIN, else the one of this build.  It is killed when the
- * test dies.  Defaults: 16 MiB pool, 64 MiB swap, log level debug; flags given
+ * test dies.  Defaults: 16 MiB pool, 80 MiB swap, log level debug; flags given
  * by the test come after these and win. */
 #ifndef MEMD_TESTS_TESTMEMD_H
 #define MEMD_TESTS_TESTMEMD_H
@@ -18,9 +18,8 @@ struct testmemd {
 	pid_t pid;		/* 0: not running */
 	int pidfd;
 	int notify_fd;		/* where memd's sd_notify() messages arrive */
-	char dir[TEMPORARY_BYTES];
+	char dir[TEMPORARY_BYTES];	/* also for its swap files */
 	char socket[96];	/* a path inside dir */
-	char swap[96];
 	char log[96];
 };
 
@@ -57,6 +56,11 @@ FILE *testmemd_open_log(const struct testmemd *tm);
 
 /* How often `text` occurs in its log so far. */
 unsigned testmemd_log_count(const struct testmemd *tm, const char *text);
+
+/* Open memd's swap files for reading and writing, as it has them now: they have
+ * no names.  Returns how many there are, or -1; the first `most` are in
+ * ret_fds, for the caller to close. */
+int testmemd_open_swap(const struct testmemd *tm, int *ret_fds, int most);
 
 void testmemd_dump_log(const struct testmemd *tm);
 

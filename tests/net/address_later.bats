@@ -9,6 +9,7 @@
 
 bats_require_minimum_version 1.5.0
 
+load ../disk.sh
 load netns.sh
 
 setup() {
@@ -25,7 +26,7 @@ setup() {
 	export MEMCLIENT_ADDRESS=$BATS_TEST_TMPDIR/memd.sock
 	netns_make a b >reason || skip "$(cat reason)"
 	settings=(--config=/dev/null "--socket=$MEMCLIENT_ADDRESS" --pool-size=4M
-		"--swap-file=$PWD/swap" --swap-size=16M --insecure-tcp=yes)
+		"--swap-dir=$(swap_dir "$PWD")" --swap-size=16M --insecure-tcp=yes)
 }
 
 teardown() {
@@ -82,8 +83,7 @@ await() {
 
 @test "another program has the port" {
 	(netns_exec b "$memd" "${settings[@]}" --socket="@first-$$-$RANDOM" \
-		--swap-file="$PWD/first" --listen-tcp=10.77.0.2:7433 \
-		>first.log 2>&1 3>&-) &
+		--listen-tcp=10.77.0.2:7433 >first.log 2>&1 3>&-) &
 	memd_pid=$!
 	await grep listening-tcp first.log
 	run -1 netns_in b "$memd" "${settings[@]}" --listen-tcp=10.77.0.2:7433

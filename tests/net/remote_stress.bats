@@ -13,6 +13,7 @@
 # operations each thread does is MEMD_TEST_OPS (300), and ten times that with
 # MEMD_TEST_TIER=night.
 
+load ../disk.sh
 load ../waiting.sh
 load certs.sh
 load netns.sh
@@ -57,7 +58,7 @@ start_lossy() {
 }
 
 # start_memd NAME HOST ADDRESS FLAG...: with TLS if NAME says so. Its pool is
-# smaller than what it is given: pages go to its swap file too.
+# smaller than what it is given: pages go to its swap files too.
 start_memd() {
 	local name=$1 host=$2 address=$3 status=0 pid tls=()
 
@@ -65,7 +66,7 @@ start_memd() {
 	[ "${name%tls}" = "$name" ] || mapfile -t tls < <(certs_flags tester)
 	mkdir "$name"
 	on_host "$host" "$memd" --config=memd.conf --socket="$PWD/$name/socket" \
-		--pool-size=24M --swap-file="$PWD/$name/swap" \
+		--pool-size=24M --swap-dir="$(swap_dir "$PWD")" \
 		--swap-size=1100M --listen-tcp="$address:0" "${tls[@]}" "$@" \
 		>"$name/log" 2>&1 3>&- &
 	pid=$!

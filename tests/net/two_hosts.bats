@@ -8,6 +8,7 @@
 # Needs MEMD_BUILD_DIR, the build to test, and root. With MEMD_TEST_TIER=night it
 # sorts four times as much.
 
+load ../disk.sh
 load ../waiting.sh
 load certs.sh
 load netns.sh
@@ -83,9 +84,9 @@ start_memd() {
 
 	shift
 	(netns_exec b "$memd" --config=memd.conf --socket="$MEMCLIENT_ADDRESS" \
-		--pool-size="$pool" --swap-file="$BATS_FILE_TMPDIR/swap" \
-		--swap-size=512M --listen-tcp="10.77.0.2:$port" "$@" \
-		>log 2>&1 3>&-) &
+		--pool-size="$pool" --swap-size=512M \
+		--swap-dir="$(swap_dir "$BATS_FILE_TMPDIR")" \
+		--listen-tcp="10.77.0.2:$port" "$@" >log 2>&1 3>&-) &
 	memd_pid=$!
 	wait_memd "$memd_pid" log "$memctl" status && return
 	status=$?
@@ -156,7 +157,7 @@ start_tls() {
 	sorts_as_sort inline insecure_tcp=yes
 }
 
-@test "with a small pool there, that writes to its swap file" {
+@test "with a small pool there, that writes to its swap files" {
 	start_memd $((2 * pool_mib))M --insecure-tcp=yes
 	sorts_as_sort thread insecure_tcp=yes
 	[ "$(counter store_write_bytes)" -gt 0 ]
