@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves that each wrong setting, swap file or socket stops memd with one line
+/* Proves that each wrong setting, folder or socket stops memd with one line
  * that names the cause and what to do, and with the documented exit status:
  * 2 for settings, 1 for what is found at the start.  And that a failed start
  * leaves nothing behind. */
@@ -124,7 +124,10 @@ static void wrong_files_are_named_by_line(void **state)
 	expect_config_error("pool_size 64M\n", "conf:1: not understood");
 	expect_config_error("pool_size = 64M\n    readahead\n",
 			    "conf:2: not understood");
-	expect_config_error("swap_file = swap\n", "absolute path");
+	expect_config_error("swap_dir = swap\n", "absolute path");
+	expect_config_error("pool_size = 64M\nswap_file = /var/lib/memd/swap\n",
+			    "conf:2: swap_file: no such key any more; "
+			    "swap_dir, a folder, has replaced it");
 	expect_config_error("socket = memd.sock\n", "absolute path or @name");
 	expect_config_error("socket = @\n", "absolute path or @name");
 	expect_config_error("listen_tcp = 127.0.0.1\n", "HOST:PORT");
@@ -143,7 +146,7 @@ static void long_lines_are_refused_not_cut(void **state)
 	(void)state;
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
-	memcpy(text, "swap_file = /", 13);
+	memcpy(text, "swap_dir = /", 12);
 	expect_config_error(text, "conf:1: line too long");
 }
 
@@ -215,6 +218,9 @@ static void wrong_flags_and_variables_are_named(void **state)
 	static const char *const flags[] = { "--pool-size=lots", NULL };
 	static const char *const unknown[] = { "--pool-sise=1G", NULL };
 	static const char *const word[] = { "start", NULL };
+	static const char *const replaced[] = {
+		"--swap-file=/var/lib/memd/swap", NULL,
+	};
 
 	(void)state;
 	expect(testmemd_run(flags, output, sizeof(output)),
@@ -225,6 +231,10 @@ static void wrong_flags_and_variables_are_named(void **state)
 	assert_int_equal(testmemd_run(word, output, sizeof(output)),
 			 STATUS_BAD_CONFIG);
 	assert_non_null(strstr(output, "not a flag"));
+	assert_int_equal(testmemd_run(replaced, output, sizeof(output)),
+			 STATUS_BAD_CONFIG);
+	assert_non_null(strstr(output, "--swap-file: swap_dir, a folder, has "
+			       "replaced it"));
 	setenv("MEMD_READAHEAD", "9999", 1);
 	expect(testmemd_run(NULL, output, sizeof(output)),
 	       STATUS_BAD_CONFIG, "(from MEMD_READAHEAD in the environment)");
@@ -249,6 +259,16 @@ static void the_sample_file_is_valid(void **state)
 	       STATUS_BAD_CONFIG, "--swap-size");
 }
 
+static void expect_line(const char *start, const char *middle,
+			const char *end)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), "%s%s%s", start, middle, end);
+	if (strstr(output, line) == NULL)
+		fail_msg("no \"%s\" in:\n%s", line, output);
+}
+
 /* ---- what is found at the start */
 
 /* Start with a good socket and the flags given; it must fail. */
@@ -268,78 +288,77 @@ static void expect_start_error(const char *one, const char *two,
 
 static void pool_must_fit_in_memory(void **state)
 {
-	struct stat st;
-
 	(void)state;
-	expect_start_error("--pool-size=8T", inside("--swap-file=", "swap"),
+	expect_start_error("--pool-size=8T", inside("--swap-dir=", ""),
 			   "make pool_size smaller");
-	assert_int_equal(stat(inside("", "swap"), &st), -1);
 }
 
-static void swap_folder_must_be_there(void **state)
+static void expect_dir_refused(const char *name, const char *part)
 {
-	(void)state;
-	expect_start_error(inside("--swap-file=", "none/swap"), NULL, "none");
+	const char *flags[] = { inside("--socket=", "sock"),
+				"--pool-size=4M", "--swap-size=8M",
+				inside("--swap-dir=", name), NULL };
+
+	expect_start_error(flags[3], NULL, part);
+	expect_both(flags, STATUS_FAILED, part, "FAIL  swap_dir: ");
 }
 
-static void swap_file_must_be_ours(void **state)
+/* All have one line that names path, cause and cure (swapdir_test has the
+ * causes). */
+static void swap_dir_must_be_a_folder(void **state)
 {
-	char text[8192];
-
 	(void)state;
-	memset(text, 'a', sizeof(text));
-	text[sizeof(text) - 1] = '\0';
-	write_file(inside("", "letter"), text, 0600);
-	expect_start_error(inside("--swap-file=", "letter"), NULL, "letter");
-	{
-		char got[8192] = "";
-		int fd = open(inside("", "letter"), O_RDONLY | O_CLOEXEC);
-
-		assert_int_equal(read(fd, got, sizeof(got)),
-				 sizeof(text) - 1);
-		assert_memory_equal(got, text, sizeof(text) - 1);
-		close(fd);
-	}
-	assert_int_equal(symlink("letter", inside("", "link")), 0);
-	expect_start_error(inside("--swap-file=", "link"), NULL, "link");
-	assert_int_equal(mkdir(inside("", "folder"), 0700), 0);
-	expect_start_error(inside("--swap-file=", "folder"), NULL, "folder");
-	write_file(inside("", "open"), "", 0666);
-	expect_start_error(inside("--swap-file=", "open"), NULL, "open");
-	if (geteuid() == 0) {
-		write_file(inside("", "theirs"), "", 0600);
-		assert_int_equal(chown(inside("", "theirs"), 54001, 54001), 0);
-		expect_start_error(inside("--swap-file=", "theirs"), NULL,
-				   "54001");
-	}
+	expect_dir_refused("none", "none: does not exist; make it");
+	write_file(inside("", "letter"), "Dear", 0600);
+	expect_dir_refused("letter", "letter: is not a folder");
+	assert_int_equal(symlink("none", inside("", "link")), 0);
+	expect_dir_refused("link", "link: does not exist");
 }
 
-static void disk_must_have_room(void **state)
+static void swap_dir_must_be_ours(void **state)
 {
-	struct stat st;
-
 	(void)state;
-	expect_start_error("--swap-size=8T", inside("--swap-file=", "huge"),
-			   "huge");
-	assert_int_equal(stat(inside("", "huge"), &st), -1);
+	if (geteuid() != 0)
+		skip_case("needs root to give a folder away");
+	assert_int_equal(mkdir(inside("", "theirs"), 0777), 0);
+	assert_int_equal(chown(inside("", "theirs"), 54001, 54001), 0);
+	expect_dir_refused("theirs", "theirs: belongs to uid 54001, memd runs "
+			   "as uid 0");
 }
 
-static void full_file_system_is_named(void **state)
+/* Swapping there would save nothing, whoever has named it. */
+static void swap_dir_must_not_be_in_memory(void **state)
 {
 	(void)state;
-	assert_int_equal(mkdir(inside("", "small"), 0700), 0);
+	assert_int_equal(mkdir(inside("", "memory"), 0700), 0);
 	if (geteuid() != 0 ||
-	    mount("none", inside("", "small"), "tmpfs", 0, "size=1m") != 0)
+	    mount("none", inside("", "memory"), "tmpfs", 0, "size=64m") != 0)
 		skip_case("needs a file system of its own");
-	expect_start_error(inside("--swap-file=", "small/swap"), NULL,
-			   "small/swap");
-	assert_int_equal(umount(inside("", "small")), 0);
+	expect_dir_refused("memory", "memory: is a tmpfs");
+	assert_int_equal(umount(inside("", "memory")), 0);
+}
+
+/* Room is asked for when memory is mapped; --check warns before. */
+static void room_on_disk_is_not_asked_for_yet(void **state)
+{
+	const char *flags[] = { "--swap-size=1T", NULL };
+	const char *check[] = { "--check", inside("--socket=", "sock"),
+				inside("--swap-dir=", ""), "--swap-size=8T",
+				NULL };
+	struct testmemd tm;
+
+	(void)state;
+	assert_int_equal(testmemd_start(&tm, flags), 0);
+	assert_int_equal(testmemd_stop(&tm), 0);
+	assert_int_equal(testmemd_run(check, output, sizeof(output)), 0);
+	expect_line("warn  swap_dir: ", dir, "/: needs 8.0T, the file system "
+		    "has ");
 }
 
 static void socket_place_must_be_free(void **state)
 {
 	const char *flags[] = { inside("--socket=", "taken"),
-				inside("--swap-file=", "swap"),
+				inside("--swap-dir=", ""),
 				"--pool-size=4M", "--swap-size=8M", NULL };
 	struct stat st;
 	int fd;
@@ -368,15 +387,15 @@ static void socket_place_must_be_free(void **state)
 
 static void check_says_what_to_do(void **state)
 {
-	const char *flags[] = { "--check", inside("--swap-file=", "none/swap"),
+	const char *flags[] = { "--check", inside("--swap-dir=", "none"),
 				inside("--socket=", "sock"), NULL };
 
 	(void)state;
 	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
-	assert_non_null(strstr(output, "FAIL  swap file: "));
+	assert_non_null(strstr(output, "FAIL  swap_dir: "));
 	assert_non_null(strstr(output, "ok    kernel: "));
 	assert_non_null(strstr(output, "ok    socket: "));
-	flags[1] = inside("--swap-file=", "swap");
+	flags[1] = inside("--swap-dir=", "");
 	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 0);
 	assert_null(strstr(output, "FAIL"));
 	flags[1] = "--pool-size=nothing";
@@ -401,22 +420,12 @@ static int bind_port(bool must_listen, char *ret_address, size_t size)
 	return fd;
 }
 
-static void expect_line(const char *start, const char *middle,
-			const char *end)
-{
-	char line[512];
-
-	snprintf(line, sizeof(line), "%s%s%s", start, middle, end);
-	if (strstr(output, line) == NULL)
-		fail_msg("no \"%s\" in:\n%s", line, output);
-}
-
 /* A remote store needs no file; whether it is there is a warning. */
 static void check_asks_for_the_remote_store(void **state)
 {
 	char up[32], down[32], address_flag[64], mirror_flag[64];
 	const char *flags[] = { "--check", inside("--socket=", "sock"),
-				inside("--swap-file=", "none/swap"),
+				inside("--swap-dir=", "none"),
 				"--store=remote", address_flag, mirror_flag,
 				"--pool-size=4M", "--insecure-tcp=no", NULL };
 	int up_fd = bind_port(true, up, sizeof(up));
@@ -430,7 +439,7 @@ static void check_asks_for_the_remote_store(void **state)
 	expect_line("warn  store: no answer from ", down,
 		    ": Connection refused; start a memd there");
 	assert_null(strstr(output, "none"));
-	assert_null(strstr(output, "swap file"));
+	assert_null(strstr(output, "swap_dir"));
 	assert_null(strstr(output, "io_uring"));
 	flags[5] = "--store-mirror=no-such-host.invalid:1";
 	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
@@ -448,7 +457,7 @@ static void check_asks_for_the_remote_store(void **state)
 	flags[5] = NULL;
 	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 0);
 	expect_line("warn  store: mem ", "", "");
-	assert_null(strstr(output, "swap file"));
+	assert_null(strstr(output, "swap_dir"));
 	close(up_fd);
 	close(down_fd);
 }
@@ -457,7 +466,7 @@ static void check_asks_for_the_remote_store(void **state)
 static void check_has_two_statuses(void **state)
 {
 	const char *flags[] = { "--check", inside("--socket=", "sock"),
-				inside("--swap-file=", "swap"), NULL, NULL };
+				inside("--swap-dir=", ""), NULL, NULL };
 
 	(void)state;
 	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 0);
@@ -478,7 +487,7 @@ static void check_has_two_statuses(void **state)
 static int run_with_few_descriptors(rlim_t count)
 {
 	const char *flags[] = { inside("--socket=", "sock"),
-				inside("--swap-file=", "swap"),
+				inside("--swap-dir=", ""),
 				"--pool-size=4M", "--swap-size=4M", NULL,
 				NULL };
 	const struct rlimit few = { count, count };
@@ -529,7 +538,7 @@ static void check_knows_what_is_in_the_way(void **state)
 	write_file(inside("", "plain"), "not a socket\n", 0600);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const char *flags[] = { inside("--socket=", "sock"),
-					inside("--swap-file=", "swap"),
+					inside("--swap-dir=", ""),
 					"--pool-size=4M", "--swap-size=4M",
 					rows[i].flag, NULL, NULL };
 
@@ -549,7 +558,7 @@ static void check_names_unknown_tls_users(void **state)
 {
 	char users_flag[64] = "--tls-users=a=root b=no-such-user";
 	const char *flags[] = { "--check", inside("--socket=", "sock"),
-				inside("--swap-file=", "swap"),
+				inside("--swap-dir=", ""),
 				"--listen-tcp=127.0.0.1:0", users_flag, NULL };
 
 	(void)state;
@@ -577,7 +586,7 @@ static void what_may_be_wrong_is_logged(void **state)
 	assert_int_equal(testmemd_start(&tm, flags), 0);
 	assert_int_equal(testmemd_run((const char *[]){
 		"--check", inside("--socket=", "sock"),
-		inside("--swap-file=", "swap"), flags[0], flags[2], NULL },
+		inside("--swap-dir=", ""), flags[0], flags[2], NULL },
 		output, sizeof(output)), 0);
 	unsetenv("MEMD_POOL_SIEZ");
 	unsetenv("MEMD_TEST_RUN");
@@ -626,7 +635,7 @@ static int remove_entry(const char *path, const struct stat *st, int type,
 static int remove_dir(void **state)
 {
 	(void)state;
-	(void)umount(inside("", "small"));
+	(void)umount(inside("", "memory"));
 	return nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -641,10 +650,10 @@ int main(void)
 		cmocka_unit_test(wrong_flags_and_variables_are_named),
 		cmocka_unit_test(the_sample_file_is_valid),
 		cmocka_unit_test(pool_must_fit_in_memory),
-		cmocka_unit_test(swap_folder_must_be_there),
-		cmocka_unit_test(swap_file_must_be_ours),
-		cmocka_unit_test(disk_must_have_room),
-		cmocka_unit_test(full_file_system_is_named),
+		cmocka_unit_test(swap_dir_must_be_a_folder),
+		cmocka_unit_test(swap_dir_must_be_ours),
+		cmocka_unit_test(swap_dir_must_not_be_in_memory),
+		cmocka_unit_test(room_on_disk_is_not_asked_for_yet),
 		cmocka_unit_test(socket_place_must_be_free),
 		cmocka_unit_test(check_says_what_to_do),
 		cmocka_unit_test(check_asks_for_the_remote_store),
