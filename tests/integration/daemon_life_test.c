@@ -1,22 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves how memd lives: reload takes over what may change, names what needs a
- * restart and refuses a wrong file whole; stopping tells the clients, removes
- * socket and swap file; two memds do not fight over one socket; what a killed
- * one left is cleared away; systemd's socket is used when it passes one. */
+ * restart and refuses a wrong file whole; stopping tells the clients, and
+ * removes the socket; nothing is ever seen in the folder for swap files, nor
+ * left there, also after a SIGKILL; two memds do not fight over one socket, and
+ * can have one folder; what a killed one left is cleared away; systemd's socket
+ * is used when it passes one. */
 #include "tests/integration/daemon_client.h"
 #include "tests/odd_file.h"
 #include "tests/skip.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -211,22 +219,51 @@ static void limits_of_the_file_follow_a_reload(void **state)
 
 /* ---- stopping */
 
+static unsigned entries_in(const char *path)
+{
+	DIR *dir = opendir(path);
+	unsigned count = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir) != NULL)
+		count++;
+	closedir(dir);
+	return count - 2;
+}
+
+/* memd has one swap file, which nobody finds, and nobody else may open. */
+static void expect_hidden_file(const struct testmemd *tm)
+{
+	struct stat st;
+	int file;
+
+	assert_int_equal(testmemd_open_swap(tm, &file, 1), 1);
+	assert_int_equal(fstat(file, &st), 0);
+	assert_int_equal(st.st_mode, S_IFREG | 0600);
+	assert_int_equal(st.st_nlink, 0);
+	assert_true(st.st_size >= 1 << 20);
+	assert_true(st.st_blocks * 512 >= st.st_size);
+	close(file);
+}
+
 static void stopping_tells_the_clients(void **state)
 {
 	struct testmemd tm;
 	struct stat st;
-	char path[96], swap[96];
+	char path[96];
 	uint32_t segment;
 	int fd, data, status;
+	unsigned entries;
 
 	(void)state;
 	start(&tm, NULL, NULL);
 	snprintf(path, sizeof(path), "%s", tm.socket);
-	snprintf(swap, sizeof(swap), "%s", tm.swap);
-	assert_int_equal(stat(swap, &st), 0);
-	assert_int_equal(st.st_mode & 0777, 0600);
+	entries = entries_in(tm.dir);
+	assert_int_equal(testmemd_open_swap(&tm, NULL, 0), 0);
 	fd = client_open(&tm, false, NULL);
 	data = client_map(fd, 1 << 20, 4096, &segment);
+	expect_hidden_file(&tm);
+	assert_int_equal(entries_in(tm.dir), entries);
 	client_send_fault(fd, 5, segment, 0);
 	assert_int_equal(client_receive_fault(fd, 5, 0), 0);
 	assert_int_equal(kill(tm.pid, SIGTERM), 0);
@@ -237,7 +274,7 @@ static void stopping_tells_the_clients(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	tm.pid = 0;
 	assert_int_equal(stat(path, &st), -1);
-	assert_int_equal(stat(swap, &st), -1);
+	assert_int_equal(entries_in(tm.dir), 1);	/* its log */
 	testmemd_kill(&tm);
 	close(data);
 	close(fd);
@@ -302,21 +339,70 @@ static void stopping_makes_nothing_that_was_waited_for(void **state)
 
 /* ---- swap files */
 
+/* A thread that may not switch O_DIRECT on, and starts a memd that may not
+ * either: filters of system calls are a thread's own, and inherited. */
+struct starter {
+	struct testmemd *tm;
+	int error;		/* no filter */
+	int result;
+	sem_t started, may_end;
+};
+
+static int forbid_direct(void)
+{
+	uint32_t flags = (uint32_t)offsetof(struct seccomp_data, args[2]) +
+			 (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4);
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, flags),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_DIRECT, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {
+		.len = sizeof(code) / sizeof(code[0]), .filter = code,
+	};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		return -errno;
+	return 0;
+}
+
+/* memd is killed when the thread that has started it ends. */
+static void *start_without_direct(void *arg)
+{
+	const char *flags[] = { "--pool-size=4M", NULL };
+	struct starter *starter = arg;
+
+	starter->error = forbid_direct();
+	if (starter->error == 0)
+		starter->result = testmemd_start(starter->tm, flags);
+	sem_post(&starter->started);
+	sem_wait(&starter->may_end);
+	return NULL;
+}
+
 static void without_direct_io_it_works_and_warns(void **state)
 {
-	char dir[TEMPORARY_BYTES], swap_flag[96];
 	struct testmemd tm;
+	struct starter starter = { .tm = &tm };
+	pthread_t thread;
 	uint32_t segment;
 	int admin, fd;
 
 	(void)state;
-	assert_non_null(mkdtemp(temporary_template("memd-test", dir)));
-	if (geteuid() != 0 || mount("none", dir, "ramfs", 0, NULL) != 0) {
-		rmdir(dir);
-		skip_case("needs a file system of its own");
-	}
-	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s/swap", dir);
-	start(&tm, swap_flag, "--pool-size=4M");
+	sem_init(&starter.started, 0, 0);
+	sem_init(&starter.may_end, 0, 0);
+	assert_int_equal(pthread_create(&thread, NULL, start_without_direct,
+					&starter), 0);
+	while (sem_wait(&starter.started) != 0)
+		;
+	if (starter.error != 0)
+		skip_case("no seccomp here: %s", strerror(-starter.error));
+	assert_int_equal(starter.result, 0);
 	admin = client_open(&tm, true, NULL);
 	expect_verdict(admin, "warn", "O_DIRECT");
 	fd = client_open(&tm, false, NULL);
@@ -328,8 +414,8 @@ static void without_direct_io_it_works_and_warns(void **state)
 	close(fd);
 	close(admin);
 	assert_int_equal(testmemd_stop(&tm), 0);
-	assert_int_equal(umount(dir), 0);
-	assert_int_equal(rmdir(dir), 0);
+	sem_post(&starter.may_end);
+	pthread_join(thread, NULL);
 }
 
 /* ---- sockets */
@@ -346,8 +432,7 @@ static void two_do_not_fight_over_a_socket(void **state)
 	(void)state;
 	start(&tm, NULL, NULL);
 	snprintf(socket_flag, sizeof(socket_flag), "--socket=%s", tm.socket);
-	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s.other",
-		 tm.swap);
+	snprintf(swap_flag, sizeof(swap_flag), "--swap-dir=%s", tm.dir);
 	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
 	assert_non_null(strstr(output, "another memd is using it"));
 	assert_null(strstr(output, "in the environment"));
@@ -358,38 +443,76 @@ static void two_do_not_fight_over_a_socket(void **state)
 	flags[0] = socket_flag;
 	assert_non_null(strstr(output, " (from MEMD_SOCKET in the environment)"
 			       ": another memd is using it"));
-	snprintf(socket_flag, sizeof(socket_flag), "--socket=%s.other",
-		 tm.socket);
-	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s", tm.swap);
-	assert_int_equal(testmemd_run(flags, output, sizeof(output)), 1);
-	assert_non_null(strstr(output, tm.swap));
 	/* The first one did not notice. */
 	fd = client_open(&tm, false, NULL);
 	close(fd);
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
+/* Ask for pages, more than the pool has, and have each again. */
+static void use_memory(const struct testmemd *tm, int fd, uint32_t segment)
+{
+	uint64_t pages = (20 << 20) / 4096;
+
+	for (unsigned round = 0; round < 2; round++)
+		for (uint64_t page = 0; page < pages; page++) {
+			client_send_fault(fd, 5, segment, page);
+			assert_int_equal(client_receive_fault(fd, 5, page), 0);
+		}
+	assert_true(testmemd_open_swap(tm, NULL, 0) > 0);
+}
+
+static void two_can_have_one_folder(void **state)
+{
+	struct testmemd one, two;
+	char swap_flag[128];
+	uint32_t segment[2];
+	int fd[2];
+
+	(void)state;
+	start(&one, NULL, NULL);
+	snprintf(swap_flag, sizeof(swap_flag), "--swap-dir=%s", one.dir);
+	start(&two, swap_flag, NULL);
+	fd[0] = client_open(&one, false, NULL);
+	fd[1] = client_open(&two, false, NULL);
+	close(client_map(fd[0], 32 << 20, 4096, &segment[0]));
+	close(client_map(fd[1], 32 << 20, 4096, &segment[1]));
+	use_memory(&one, fd[0], segment[0]);
+	use_memory(&two, fd[1], segment[1]);
+	close(fd[1]);
+	assert_int_equal(testmemd_stop(&two), 0);
+	use_memory(&one, fd[0], segment[0]);
+	close(fd[0]);
+	assert_int_equal(testmemd_stop(&one), 0);
+}
+
 static void what_a_killed_one_left_is_cleared(void **state)
 {
 	struct testmemd dead, tm;
 	char socket_flag[128], swap_flag[128];
+	uint32_t segment;
 	struct stat st;
-	int status;
+	unsigned entries;
+	int fd, status;
 
 	(void)state;
 	start(&dead, NULL, NULL);
+	entries = entries_in(dead.dir);
+	fd = client_open(&dead, false, NULL);
+	close(client_map(fd, 32 << 20, 4096, &segment));
+	use_memory(&dead, fd, segment);
 	assert_int_equal(kill(dead.pid, SIGKILL), 0);
 	assert_int_equal(waitpid(dead.pid, &status, 0), dead.pid);
 	dead.pid = 0;
+	close(fd);
 	assert_int_equal(stat(dead.socket, &st), 0);
-	assert_int_equal(stat(dead.swap, &st), 0);
+	assert_int_equal(entries_in(dead.dir), entries);
 	snprintf(socket_flag, sizeof(socket_flag), "--socket=%s", dead.socket);
-	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s", dead.swap);
+	snprintf(swap_flag, sizeof(swap_flag), "--swap-dir=%s", dead.dir);
 	start(&tm, socket_flag, swap_flag);
 	close(client_open(&dead, false, NULL));
 	assert_int_equal(testmemd_stop(&tm), 0);
 	assert_int_equal(stat(dead.socket, &st), -1);
-	assert_int_equal(stat(dead.swap, &st), -1);
 	testmemd_kill(&dead);
 }
 
@@ -427,6 +550,8 @@ static void exec_activated(int listener, const char *swap_flag)
 	setenv("LISTEN_FDS", "1", 1);
 	if (listener != 3)
 		dup2(listener, 3);
+	else
+		(void)fcntl(3, F_SETFD, 0);
 	execl(memd, memd, "--pool-size=4M", "--swap-size=8M",
 	      "--log-level=error", swap_flag, NULL);
 	_exit(127);
@@ -443,7 +568,7 @@ static void sockets_of_systemd_are_used_and_kept(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(temporary_template("memd-test", dir)));
 	snprintf(place.socket, sizeof(place.socket), "%s/sock", dir);
-	snprintf(swap_flag, sizeof(swap_flag), "--swap-file=%s/swap", dir);
+	snprintf(swap_flag, sizeof(swap_flag), "--swap-dir=%s", dir);
 	listener = wire_peer_listen(place.socket);
 	assert_true(listener >= 0);
 	pid = fork();
@@ -491,6 +616,7 @@ int main(void)
 		cmocka_unit_test(stopping_makes_nothing_that_was_waited_for),
 		cmocka_unit_test(without_direct_io_it_works_and_warns),
 		cmocka_unit_test(two_do_not_fight_over_a_socket),
+		cmocka_unit_test(two_can_have_one_folder),
 		cmocka_unit_test(what_a_killed_one_left_is_cleared),
 		cmocka_unit_test(abstract_sockets_serve),
 		cmocka_unit_test(sockets_of_systemd_are_used_and_kept),
