@@ -8,7 +8,6 @@
 #include "tests/tier.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <setjmp.h>
@@ -56,24 +55,34 @@ static void bytes_are_right(void **state)
 	assert_int_equal(testmemd_stop(&tm), 0);
 }
 
-/* Everything in the swap file is overwritten: what was there is refused, and
- * never anything else in its place, until it is written anew. */
-static void spoil_swap_file(const struct testmemd *tm)
+static void spoil_file(int fd)
 {
-	enum { FROM = 1 << 16, PIECE = 1 << 20 };
+	enum { PIECE = 1 << 20 };
 	char *garbage = malloc(PIECE);
-	int fd = open(tm->swap, O_WRONLY | O_CLOEXEC);
 	struct stat st;
 
 	assert_non_null(garbage);
-	assert_true(fd >= 0);
 	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size % PIECE, 0);
 	memset(garbage, 0x55, PIECE);
-	for (off_t at = FROM; at + PIECE <= st.st_size; at += PIECE)
+	for (off_t at = 0; at < st.st_size; at += PIECE)
 		assert_int_equal(pwrite(fd, garbage, PIECE, at), PIECE);
 	assert_int_equal(fsync(fd), 0);
-	close(fd);
 	free(garbage);
+}
+
+/* Everything in the swap files is overwritten: what was there is refused, and
+ * never anything else in its place, until it is written anew. */
+static void spoil_swap(const struct testmemd *tm)
+{
+	enum { MOST = 16 };
+	int fd[MOST], count = testmemd_open_swap(tm, fd, MOST);
+
+	assert_in_range(count, 1, MOST);
+	for (int i = 0; i < count; i++) {
+		spoil_file(fd[i]);
+		close(fd[i]);
+	}
 }
 
 static unsigned count_lost(int fd, uint32_t slots, const uint32_t *version)
@@ -114,7 +123,7 @@ static void lost_bytes_are_errors(void **state)
 		store_model_write(m, i, STORE_REQUEST_SLOTS);
 	while (m->waiting > 0)
 		store_model_receive(m);
-	spoil_swap_file(&tm);
+	spoil_swap(&tm);
 	assert_true(count_lost(m->fd, COUNT, m->version) > COUNT / 2);
 	store_send_read(m->fd, 7, 0, STORE_REQUEST_SLOTS);
 	client_expect_error(m->fd, 7, EIO, "lost");
