@@ -341,20 +341,20 @@ static void nothing_is_left(void **state)
 	assert_int_equal(after.files, 0);
 }
 
-static void named_file_goes_at_the_end(void **state)
+static void a_named_folder_stays_empty(void **state)
 {
 	char path[PATH_MAX + 8], address[PATH_MAX + 96];
 	struct memclient *mc;
-	struct stat st;
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/named", folder);
-	snprintf(address, sizeof(address), SMALL ",swap_file=%s", path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(address, sizeof(address), SMALL ",swap_dir=%s", path);
 	mc = open_at(address);
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_mode & 077, 0);
+	memset(map(mc, 4 * MIB, 0, 0), 1, 4 * MIB);
+	assert_int_equal(count_entries(path), 0);
 	memclient_close(mc);
-	assert_int_not_equal(stat(path, &st), 0);
+	assert_int_equal(rmdir(path), 0);
 }
 
 static void nothing_is_left_of_the_killed(void **state)
@@ -605,10 +605,12 @@ static void errors_are_clear(void **state)
 		{ "embedded:pool_size=1K", -EINVAL, "pool_size: " },
 		{ "embedded:pool_size=8T", -ENOMEM, "make pool_size smaller" },
 		{ "embedded:store=paper", -EINVAL, "store" },
-		{ "embedded:swap_file=/no/such/folder/x", 0,
-		  "/no/such/folder/x" },
-		{ "embedded:swap_file=relative", 0, "swap_file: \"relative\"" },
-		{ "embedded:swap_size=8T", 0, "lower swap_size" },
+		{ "embedded:swap_dir=/no/such/folder", -ENOENT,
+		  "/no/such/folder: does not exist; make it" },
+		{ "embedded:swap_dir=relative", -EINVAL,
+		  "swap_dir: \"relative\"" },
+		{ "embedded:swap_file=/tmp/x", -EINVAL,
+		  "swap_file is no setting any more: swap_dir, a folder" },
 		{ "embedded:pool_size=2M,low_watermark=50,high_watermark=2",
 		  -EINVAL, "watermark" },
 		{ "tcp://", -EINVAL, "HOST:PORT" },
@@ -662,7 +664,7 @@ static void what_is_no_file_is_refused(void **state)
 	assert_int_equal(remove(odd), 0);
 }
 
-/* Who named no swap file has not chosen the folder either. */
+/* Who named no folder has not chosen it. */
 static void the_folder_for_swap_files_is_told(void **state)
 {
 	struct memclient *mc = NULL;
@@ -672,9 +674,9 @@ static void the_folder_for_swap_files_is_told(void **state)
 	assert_true(memclient_open(SMALL, NULL, &mc) < 0);
 	assert_int_equal(setenv("TMPDIR", folder, 1), 0);
 	if (strstr(memclient_error(NULL), "/no/such/folder") == NULL ||
-	    strstr(memclient_error(NULL), "; TMPDIR or swap_file ") == NULL)
+	    strstr(memclient_error(NULL), "; TMPDIR or swap_dir ") == NULL)
 		fail_msg("%s", memclient_error(NULL));
-	assert_true(memclient_open("embedded:swap_file=/no/such/folder/x", NULL,
+	assert_true(memclient_open("embedded:swap_dir=/no/such/folder", NULL,
 				   &mc) < 0);
 	assert_null(strstr(memclient_error(NULL), "TMPDIR"));
 }
@@ -683,7 +685,6 @@ static void the_folder_for_swap_files_is_told(void **state)
 static void a_folder_in_memory_is_refused(void **state)
 {
 	static const char parent[] = "/dev/shm";
-	char address[128];
 	struct memclient *mc = NULL;
 	struct statfs fs;
 	int err;
@@ -695,13 +696,14 @@ static void a_folder_in_memory_is_refused(void **state)
 	err = memclient_open(SMALL, NULL, &mc);
 	assert_int_equal(setenv("TMPDIR", folder, 1), 0);
 	assert_int_equal(err, -EINVAL);
-	if (strstr(memclient_error(NULL), "/dev/shm is a tmpfs") == NULL ||
-	    strstr(memclient_error(NULL), "; TMPDIR or swap_file say") == NULL)
+	if (strstr(memclient_error(NULL), "/dev/shm: is a tmpfs") == NULL ||
+	    strstr(memclient_error(NULL), "; TMPDIR or swap_dir say") == NULL)
 		fail_msg("%s", memclient_error(NULL));
-	/* Who names the file means it. */
-	snprintf(address, sizeof(address), SMALL ",swap_file=%s/memd-test-%d",
-		 parent, getpid());
-	memclient_close(open_at(address));
+	/* Also if it was named. */
+	assert_int_equal(memclient_open(SMALL ",swap_dir=/dev/shm", NULL, &mc),
+			 -EINVAL);
+	assert_non_null(strstr(memclient_error(NULL), "/dev/shm: is a tmpfs"));
+	assert_null(strstr(memclient_error(NULL), "TMPDIR"));
 }
 
 static void too_long_an_address_is_refused(void **state)
@@ -924,7 +926,7 @@ int main(void)
 		TEST(regions_come_and_go),
 		TEST(many_map_at_once),
 		TEST(nothing_is_left),
-		TEST(named_file_goes_at_the_end),
+		TEST(a_named_folder_stays_empty),
 		TEST(nothing_is_left_of_the_killed),
 		TEST(descriptors_may_be_closed),
 		TEST(a_fork_does_no_harm),
