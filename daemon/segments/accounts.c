@@ -107,12 +107,37 @@ static int account_add(struct accounts *as, const struct account *like,
 	return 0;
 }
 
-static void leave_areas(struct account *account)
+void account_drop_next_area(struct account *account)
 {
-	if (account->area != NULL)
-		area_put(account->area);
+	if (account->maps_waiting != 0)
+		return;
 	if (account->next_area != NULL)
 		area_put(account->next_area);
+	account->next_area = NULL;
+}
+
+void account_begin_wait(struct account *account)
+{
+	account_hold(account);
+	for (; account != NULL; account = account->parent)
+		account->maps_waiting++;
+}
+
+void account_end_wait(struct accounts *as, struct account *account)
+{
+	for (struct account *at = account; at != NULL; at = at->parent) {
+		ASSERT(at->maps_waiting > 0);
+		at->maps_waiting--;
+		account_drop_next_area(at);
+	}
+	account_put(as, account);
+}
+
+static void leave_areas(struct account *account)
+{
+	account_drop_next_area(account);
+	if (account->area != NULL)
+		area_put(account->area);
 }
 
 struct account *accounts_find_uid(const struct accounts *as, uid_t uid)

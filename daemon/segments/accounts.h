@@ -48,8 +48,10 @@ struct account {
 	uint32_t ended_copies, foreign_descriptors;	/* keeper.h */
 	/* Swap, both held; NULL: none yet.  `area` is for small private
 	 * segments.  `next_area` is being made ready for the next segment that
-	 * gets one of its own. */
+	 * gets one of its own, while somebody waits for that. */
 	struct area *area, *next_area;
+	uint32_t maps_waiting;		/* requests in map_waits, of a uid:
+					 * of all its sessions */
 	TAILQ_ENTRY(account) link;	/* in accounts.live or
 					 * accounts.unused */
 	UT_hash_handle by_uid;		/* of a uid, while in `live` */
@@ -101,6 +103,14 @@ void account_hold(struct account *account);
 /* Release a hold.  May be called from inside pager callbacks: the account is
  * freed later, by accounts_sweep(). */
 void account_put(struct accounts *as, struct account *account);
+
+/* A request of the session of `account` waits for room: see
+ * daemon/serve/map_wait.h.  The account is held meanwhile. */
+void account_begin_wait(struct account *account);
+void account_end_wait(struct accounts *as, struct account *account);
+/* A segment has been refused, or will not be made: unless somebody else waits,
+ * what was made ready for it is for nobody. */
+void account_drop_next_area(struct account *account);
 
 /* Free the accounts without holders.  Do not call from inside pager
  * callbacks. */

@@ -254,14 +254,6 @@ static int find_area(struct segments *ss, const struct segment_wish *wish,
 	return err;
 }
 
-/* The segment will not be: what was made ready for it is for nobody. */
-static void drop_next_area(struct account *account)
-{
-	if (account->next_area != NULL)
-		area_put(account->next_area);
-	account->next_area = NULL;
-}
-
 static int add_to_pager(struct segments *ss, const struct segment_wish *wish,
 			struct segment *segment)
 {
@@ -332,7 +324,7 @@ static int make_segment(struct segments *ss, const struct segment_wish *wish,
 	if ((err == -ENOSPC || err == -EDQUOT) && is_room_coming(ss, wish))
 		err = -EINPROGRESS;
 	if (err != 0 && err != -EINPROGRESS)
-		drop_next_area(wish->account);
+		account_drop_next_area(wish->account);
 	if (err != 0 && err != -EINPROGRESS && ret_reason[0] == '\0')
 		explain_no_room(ss, wish, err, ret_reason, reason_size);
 	return err;

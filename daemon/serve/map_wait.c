@@ -17,6 +17,7 @@ enum {
 struct map_wait {
 	uint64_t cookie;		/* of its pending entry */
 	TAILQ_ENTRY(map_wait) link;
+	struct account *account;	/* of the session */
 	struct map_handler handler;
 	const ProtobufCMessageDescriptor *descriptor;
 	size_t length;
@@ -29,6 +30,14 @@ static void map_wait_take_out(struct map_waits *ws, struct map_wait *wait)
 	ws->count--;
 }
 
+/* It is out of the list.  What was made ready for it is not needed any more,
+ * unless the request waits again by now. */
+static void map_wait_end(struct map_waits *ws, struct map_wait *wait)
+{
+	account_end_wait(ws->accounts, wait->account);
+	free(wait);
+}
+
 void map_waits_fini(struct map_waits *ws)
 {
 	struct map_wait *wait;
@@ -37,7 +46,7 @@ void map_waits_fini(struct map_waits *ws)
 		return;
 	while ((wait = TAILQ_FIRST(&ws->all)) != NULL) {
 		map_wait_take_out(ws, wait);
-		free(wait);
+		map_wait_end(ws, wait);
 	}
 }
 
@@ -60,6 +69,8 @@ int map_wait_add(struct map_waits *ws, struct conn *c, uint64_t request_id,
 		free(wait);
 		return -EBUSY;
 	}
+	wait->account = c->session->account;
+	account_begin_wait(wait->account);
 	wait->handler = *handler;
 	wait->descriptor = message->descriptor;
 	wait->length = protobuf_c_message_pack(message, wait->packed);
@@ -123,7 +134,7 @@ static void map_wait_try(struct map_waits *ws, struct map_wait *wait)
 	if (e.conn != NULL && e.conn->state != CONN_DEAD)
 		try_again(&e, wait);
 	ws->is_trying = false;
-	free(wait);
+	map_wait_end(ws, wait);
 }
 
 static void map_waits_step(void *arg)

@@ -21,7 +21,8 @@ struct map_wait;
 struct pending_table;
 
 struct map_waits {
-	struct pending_table *pending;	/* borrowed, as the next one */
+	struct accounts *accounts;	/* borrowed, as the next two */
+	struct pending_table *pending;
 	struct deferred *deferred;
 	struct deferred_work work;	/* tries some requests in each turn */
 	TAILQ_HEAD(, map_wait) all;

@@ -45,6 +45,7 @@ static void init_background(struct serve *sv)
 	};
 	replays_init(&sv->replays);
 	sv->map_waits = (struct map_waits){
+		.accounts = &sv->accounts,
 		.pending = &sv->pending,
 		.deferred = sv->deferred,
 	};
