@@ -12,6 +12,9 @@ enum {
 	/* Of all sessions together.  The table of requests must keep room for
 	 * requests to the pager. */
 	WAITS_MAX = 1024,
+	UID_WAITS_MAX = WAITS_MAX / 2,
+	SESSION_WAITS_MAX = 64,		/* more than the library has under way
+					 * at once */
 };
 
 struct map_wait {
@@ -50,6 +53,16 @@ void map_waits_fini(struct map_waits *ws)
 	}
 }
 
+/* A request that is being tried counts still. */
+static bool is_too_many(const struct map_waits *ws, const struct account *of)
+{
+	uint32_t tried = ws->is_trying ? 1 : 0;
+
+	return ws->count >= WAITS_MAX ||
+	       of->maps_waiting >= SESSION_WAITS_MAX + tried ||
+	       of->parent->maps_waiting >= UID_WAITS_MAX + tried;
+}
+
 int map_wait_add(struct map_waits *ws, struct conn *c, uint64_t request_id,
 		 const struct map_handler *handler,
 		 const ProtobufCMessage *message)
@@ -59,8 +72,7 @@ int map_wait_add(struct map_waits *ws, struct conn *c, uint64_t request_id,
 	size_t length = protobuf_c_message_get_packed_size(message);
 	struct map_wait *wait;
 
-	if (c->session->requests_waiting >= SESSION_REQUESTS_MAX ||
-	    ws->count >= WAITS_MAX)
+	if (is_too_many(ws, c->session->account))
 		return -EBUSY;
 	wait = malloc(sizeof(*wait) + length);
 	if (wait == NULL)
@@ -74,7 +86,6 @@ int map_wait_add(struct map_waits *ws, struct conn *c, uint64_t request_id,
 	wait->handler = *handler;
 	wait->descriptor = message->descriptor;
 	wait->length = protobuf_c_message_pack(message, wait->packed);
-	c->session->requests_waiting++;
 	ws->count++;
 	/* A request that was tried and must wait again keeps its place. */
 	if (ws->is_trying && ws->next != NULL)
@@ -97,7 +108,6 @@ static void try_again(const struct pending_entry *e,
 	ProtobufCMessage *message = protobuf_c_message_unpack(
 		wait->descriptor, NULL, wait->length, wait->packed);
 
-	e->conn->session->requests_waiting--;
 	if (message == NULL) {
 		conn_send_error(e->conn, e->request_id, -ENOMEM, "no memory "
 				"for the request");
