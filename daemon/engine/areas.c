@@ -13,7 +13,8 @@
  * swap_size are promised. */
 enum { SPARE_PART = 4 };
 
-/* An area that has no more than this keeps files that it does not need. */
+/* An area that has no more than this keeps files that it does not need, until
+ * they are the room that another one lacks. */
 enum { KEPT_SLOTS = 4096 };
 
 static void run_sweep(void *ctx);
@@ -30,6 +31,7 @@ int areas_open(struct areas *as, const struct config *config, char *ret_reason,
 	};
 	TAILQ_INIT(&as->list);
 	TAILQ_INIT(&as->touched);
+	TAILQ_INIT(&as->kept);
 	err = swapdir_open(config->swap_dir, &as->dir, ret_reason,
 			   reason_size);
 	if (err != 0)
@@ -55,8 +57,18 @@ void areas_start(struct areas *as, struct deferred *deferred,
 	as->ctx = ctx;
 }
 
+static void area_set_kept(struct area *area, bool is_kept)
+{
+	if (is_kept && !area->is_kept)
+		TAILQ_INSERT_TAIL(&area->all->kept, area, kept_link);
+	else if (!is_kept && area->is_kept)
+		TAILQ_REMOVE(&area->all->kept, area, kept_link);
+	area->is_kept = is_kept;
+}
+
 static void area_free(struct area *area)
 {
+	area_set_kept(area, false);
 	TAILQ_REMOVE(&area->all->list, area, link);
 	area->all->count--;
 	free(area->files);
@@ -159,17 +171,31 @@ static uint32_t file_at(const struct area *area, uint32_t first)
 	return at;
 }
 
-static void trim(struct areas *as, struct area *area)
+static void trim(struct areas *as, struct area *area, uint32_t keep_slots)
 {
 	struct area_info info;
 	uint32_t first = 0;
 
 	for (;;) {
 		pager_area_get(as->pager, area->id, &info);
-		if (info.slot_count <= KEPT_SLOTS ||
+		if (info.slot_count <= keep_slots ||
 		    pager_area_trim(as->pager, area->id, &first) == 0)
-			return;
+			break;
 		end_file(as, area, file_at(area, first));
+	}
+	area_set_kept(area, keep_slots != 0 &&
+			    info.slot_count > info.committed_units);
+}
+
+/* The other areas give up what they do not need. */
+static void reclaim(struct areas *as, const struct area *except)
+{
+	struct area *area = TAILQ_FIRST(&as->kept), *next;
+
+	for (; area != NULL; area = next) {
+		next = TAILQ_NEXT(area, kept_link);
+		if (area != except)
+			trim(as, area, 0);
 	}
 }
 
@@ -190,10 +216,12 @@ static void run_sweep(void *ctx)
 		TAILQ_REMOVE(&as->touched, area, touched_link);
 		area->is_touched = false;
 		if (area->holders != 0)
-			trim(as, area);
+			trim(as, area, KEPT_SLOTS);
 		else if (!area->is_growing)
 			end_area(as, area);
 	}
+	/* Some may wait for what it would find. */
+	as->changed(as->ctx);
 }
 
 /* ---- files that are made */
@@ -245,7 +273,11 @@ static int area_grow(struct area *area, uint64_t lacks, char *ret_reason,
 	uint32_t slots = next_file(area, lacks);
 	struct file_job *job;
 
-	if (slots == 0 && as->ending_slots != 0)
+	if (slots == 0) {
+		reclaim(as, area);
+		slots = next_file(area, lacks);
+	}
+	if (slots == 0 && (as->ending_slots != 0 || !TAILQ_EMPTY(&as->touched)))
 		return -EINPROGRESS;
 	if (slots == 0) {
 		explain_full(as, lacks, ret_reason, reason_size);

@@ -42,7 +42,9 @@ struct area {
 	struct area_file *files;	/* [file_count], owned */
 	uint32_t file_count, file_room;
 	bool is_touched;		/* the sweep is to look at it */
-	TAILQ_ENTRY(area) link, touched_link;
+	bool is_kept;			/* it may have files that it does not
+					 * need */
+	TAILQ_ENTRY(area) link, touched_link, kept_link;
 };
 
 TAILQ_HEAD(area_list, area);
@@ -52,7 +54,7 @@ struct areas {
 	struct file_maker *maker;	/* NULL: the store has no files */
 	struct pager *pager;
 	struct swapstore *store;	/* both borrowed */
-	struct area_list list, touched;
+	struct area_list list, touched, kept;
 	uint32_t count;
 	uint64_t limit_slots;		/* swap_size */
 	uint64_t promised_slots;
