@@ -119,8 +119,8 @@ static void explain_no_room(const struct segments *ss,
 		return;
 	case -ENOSPC:
 		pager_stats_get(ss->engine->pager, &stats);
-		snprintf(text, size, "no room for %s: %s of %s (pool and "
-			 "swap) are committed; make swap_size larger",
+		snprintf(text, size, "no room for %s: %s of %s are committed; "
+			 "make swap_size larger",
 			 units_format_size(bytes, want, sizeof(want)),
 			 units_format_size(stats.committed_units *
 					   PAGER_UNIT_BYTES,
