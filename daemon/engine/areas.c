@@ -37,9 +37,11 @@ int areas_open(struct areas *as, const struct config *config, char *ret_reason,
 	if (err != 0)
 		return err;
 	err = file_maker_create(&as->dir, &as->maker);
-	if (err != 0)
+	if (err != 0) {
 		snprintf(ret_reason, reason_size, "swap_dir: no thread for its "
 			 "files: %s", strerror(-err));
+		swapdir_close(&as->dir);
+	}
 	return err;
 }
 
@@ -93,9 +95,13 @@ void areas_close(struct areas *as)
 	swapdir_close(&as->dir);
 }
 
+/* One for each segment, and two for each session: its small segments', and the
+ * one that is made ready.  Some more for those of sessions that are gone, while
+ * their segments are removed or their files made. */
 uint32_t areas_most(const struct config *config)
 {
-	return (uint32_t)(config->max_segments + config->max_sessions);
+	return (uint32_t)(config->max_segments + 4 * config->max_sessions) +
+	       1024;
 }
 
 /* ---- areas */
