@@ -137,7 +137,6 @@ static int guest_create(struct guests *gs, struct session *s,
 		return -ENOMEM;
 	}
 	guest->guests = gs;
-	guest->id = take_guest_id(gs);
 	guest->slot_count = slot_count;
 	guest->uid = peer->uid;
 	snprintf(guest->name, sizeof(guest->name), "%s", peer->name);
@@ -156,6 +155,7 @@ static int guest_create(struct guests *gs, struct session *s,
 		free(guest);
 		return err;
 	}
+	guest->id = take_guest_id(gs);
 	TAILQ_INSERT_TAIL(&gs->all, guest, link);
 	gs->count++;
 	gs->stats->guests++;
