@@ -11,10 +11,11 @@
 
 struct channel;
 
-/* At most this many descriptors are not received yet.  A client asks for fewer:
- * one for each call in progress, and as many as it attaches again at a time
- * after an outage. */
-enum { OUTPUT_FDS_MAX = 64 };
+/* At most this many descriptors are not received yet.  A client asks for fewer
+ * than half: one for each call in progress, and as many as it attaches again at
+ * a time after an outage.  (The kernel counts more for each buffer than is
+ * known for certain, so some that were received count, too.) */
+enum { OUTPUT_FDS_MAX = 128 };
 
 struct output {
 	uint8_t *bytes;

@@ -641,7 +641,7 @@ static void who_takes_no_descriptors_is_closed(void **state)
 	client_receive(fd, T(SEGMENT_REPLY), 2, &a);
 	answer_free(&a);
 	attach.name = "descriptors";
-	for (unsigned i = 0; i < 100; i++)
+	for (unsigned i = 0; i < 200; i++)
 		if (!client_try_send(fd, T(SEGMENT_ATTACH), 3, &attach.base))
 			break;
 	/* Nothing is read before memd has hung up. */
@@ -689,7 +689,9 @@ static int start(void **state)
 {
 	static const char *const flags[] = {
 		"--handshake-timeout=300ms", "--message-timeout=300ms",
-		"--session-output=64K", NULL
+		"--session-output=64K",
+		"--swap-size=256M",	/* a file for each of a crowd */
+		NULL
 	};
 
 	(void)state;
