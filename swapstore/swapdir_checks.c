@@ -71,6 +71,9 @@ int swapdir_refuse_open(const struct swapdir_attempt *at, int err)
 	case EROFS:
 		return refuse(at, err, "the file system is read-only; choose "
 			      "another swap_dir");
+	case EMFILE:
+		return refuse(at, err, "memd has no descriptor left for a "
+			      "file; raise LimitNOFILE= (ulimit -n)");
 	case EBUSY:
 		return refuse(at, err, "somebody moves or links files that "
 			      "memd makes there; choose another swap_dir");

@@ -146,6 +146,12 @@ void area_put(struct area *area)
 
 /* ---- files that end */
 
+static void forget_promise(struct areas *as, uint32_t slot_count)
+{
+	as->promised_slots -= slot_count;
+	as->file_count--;
+}
+
 /* F1: the file is out of the list, and its slots out of the pager.  Without
  * memory for the job the file is closed here. */
 static void end_file(struct areas *as, struct area *area, uint32_t at)
@@ -157,7 +163,7 @@ static void end_file(struct areas *as, struct area *area, uint32_t at)
 	swapstore_remove_file(as->store, file.first, file.slot_count);
 	if (job == NULL) {
 		(void)close(file.fd);
-		as->promised_slots -= file.slot_count;
+		forget_promise(as, file.slot_count);
 		return;
 	}
 	as->ending_slots += file.slot_count;
@@ -298,6 +304,7 @@ static int area_grow(struct area *area, uint64_t lacks, char *ret_reason,
 		.slot_count = slots, .owner = area, .fd = -1,
 	};
 	as->promised_slots += slots;
+	as->file_count++;
 	area->is_growing = true;
 	file_maker_add(as->maker, job);
 	return -EINPROGRESS;
@@ -377,7 +384,7 @@ static void take_made(struct areas *as, struct file_job *job)
 		area->error = err;
 		snprintf(area->reason, sizeof(area->reason), "%s",
 			 job->reason);
-		as->promised_slots -= job->slot_count;
+		forget_promise(as, job->slot_count);
 		if (job->fd >= 0)
 			(void)close(job->fd);
 	}
@@ -395,7 +402,7 @@ void areas_reap(struct areas *as)
 		is_any = true;
 		if (job->is_end) {
 			as->ending_slots -= job->slot_count;
-			as->promised_slots -= job->slot_count;
+			forget_promise(as, job->slot_count);
 		} else {
 			take_made(as, job);
 		}

@@ -59,6 +59,8 @@ struct areas {
 	uint64_t limit_slots;		/* swap_size */
 	uint64_t promised_slots;
 	uint64_t ending_slots;		/* of promised_slots */
+	uint32_t file_count;		/* files of promised_slots: memd has a
+					 * descriptor of each */
 	uint64_t quarantined_slots;	/* when the last were replaced */
 	struct deferred_work sweep;
 	struct deferred *deferred;	/* borrowed */

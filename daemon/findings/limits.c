@@ -6,6 +6,8 @@
 #include "common/units.h"
 #include "daemon/backing/punchers.h"
 #include "daemon/system/system.h"
+#include "swapstore/swap_files.h"
+#include "swapstore/swapdir.h"
 #include "swapstore/swapstore.h"
 #include <string.h>
 
@@ -17,6 +19,7 @@ enum {
 	TASKS_LEAST = 4,		/* memd with one helper and one
 					 * thread */
 	MAPPINGS_MAX = 65530,		/* default of vm.max_map_count */
+	FILE_BYTES_LEAST = SWAP_FILE_SLOTS * SWAP_SLOT_BYTES,
 };
 
 /* ---- memory */
@@ -154,11 +157,22 @@ void finding_missing_helpers(struct findings_ask *ask)
 
 /* ---- descriptors */
 
+/* Each segment may have a swap file, or several if it is large. */
+static uint64_t swap_files(const struct config *config)
+{
+	uint64_t most = config->swap_size / FILE_BYTES_LEAST;
+
+	return strcmp(config->store, "mem") == 0 ||
+	       strcmp(config->store, "remote") == 0 ? 0 :
+		MIN(most, config->max_segments +
+			  config->swap_size / SWAPDIR_FILE_BYTES_MAX);
+}
+
 void finding_descriptors(struct findings_ask *ask)
 {
 	const struct config *config = ask->config;
 	uint64_t limit = system_descriptor_limit();
-	uint64_t need = config->max_segments +
+	uint64_t need = config->max_segments + swap_files(config) +
 			config->max_sessions * DESCRIPTORS_OF_SESSION +
 			DESCRIPTORS_OWN;
 
@@ -168,9 +182,10 @@ void finding_descriptors(struct findings_ask *ask)
 			     "LimitNOFILE=%llu (ulimit -Hn)", ULL(limit),
 			     DESCRIPTORS_LEAST, ULL(need * 2));
 	else if (limit < need)
-		finding_warn(ask, "max_segments and max_sessions need %llu, "
-			     "the limit is %llu\nset LimitNOFILE=%llu (ulimit "
-			     "-Hn)", ULL(need), ULL(limit), ULL(need * 2));
+		finding_warn(ask, "max_segments, max_sessions and swap_size "
+			     "need %llu, the limit is %llu\nset "
+			     "LimitNOFILE=%llu (ulimit -Hn)", ULL(need),
+			     ULL(limit), ULL(need * 2));
 	else
 		finding_ok(ask, "%llu needed, limit %llu", ULL(need),
 			   ULL(limit));

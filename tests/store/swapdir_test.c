@@ -838,7 +838,7 @@ static void test_failing_calls(void **state)
 		{ *state, SYS_fallocate, ENOSPC, "needs 1.0M, the file" },
 		{ *state, SYS_fallocate, EDQUOT, "quota exceeded" },
 		{ *state, SYS_fallocate, EIO, "no file of that size" },
-		{ *state, SYS_openat, EMFILE, "Too many open files" },
+		{ *state, SYS_openat, EMFILE, "no descriptor left" },
 		{ *state, SYS_openat, ENOSPC, "no file can be made" },
 	};
 
