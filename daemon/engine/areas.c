@@ -306,6 +306,7 @@ static int area_grow(struct area *area, uint64_t lacks, char *ret_reason,
 	as->promised_slots += slots;
 	as->file_count++;
 	area->is_growing = true;
+	area->is_surplus = false;
 	file_maker_add(as->maker, job);
 	return -EINPROGRESS;
 }
@@ -319,8 +320,10 @@ int area_make_room(struct area *area, uint64_t units, char *ret_reason,
 	if (area->is_growing && lacks != 0)
 		return -EINPROGRESS;
 	area->error = 0;
-	if (lacks == 0)
+	if (lacks == 0) {
+		area->is_surplus |= area->is_growing;
 		return 0;
+	}
 	if (err != 0) {
 		snprintf(ret_reason, reason_size, "%s", area->reason);
 		return err;
@@ -388,8 +391,9 @@ static void take_made(struct areas *as, struct file_job *job)
 		if (job->fd >= 0)
 			(void)close(job->fd);
 	}
-	/* F3: perhaps nobody waits for it any more. */
-	if (area->holders == 0)
+	/* F3: perhaps nobody waits for it any more.  While somebody does, the
+	 * sweep would end it, before it is used. */
+	if (area->holders == 0 || area->is_surplus)
 		area_touch(area);
 }
 

@@ -36,6 +36,8 @@ struct area {
 	area_id id;
 	uint32_t holders;
 	bool is_growing;
+	bool is_surplus;		/* whoever asked for the file that is
+					 * being made has found other room */
 	int error;			/* of the last file that was made, not
 					 * told to anybody yet */
 	char reason[FILE_REASON_BYTES];
