@@ -248,13 +248,16 @@ static uint64_t room_for(const struct areas *as, uint64_t slots)
 	return as->promised_slots + slots <= as->limit_slots ? slots : 0;
 }
 
-/* How many slots the next file of the area should have; 0: there is no room. */
+/* How many slots the next file of the area should have; 0: there is no room for
+ * all that it lacks, in one file or more. */
 static uint32_t next_file(const struct area *area, uint64_t lacks)
 {
 	const struct areas *as = area->all;
 	uint64_t most = SWAPDIR_FILE_BYTES_MAX / SWAP_SLOT_BYTES;
 	uint64_t ample = round_up(lacks + lacks / SPARE_PART);
 
+	if (room_for(as, round_up(lacks)) == 0)
+		return 0;
 	if (lacks > most)
 		lacks = ample = most;
 	if (as->promised_slots + ample > as->limit_slots / 4 * 3)
