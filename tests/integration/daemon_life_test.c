@@ -5,6 +5,7 @@
  * left there, also after a SIGKILL; two memds do not fight over one socket, and
  * can have one folder; what a killed one left is cleared away; systemd's socket
  * is used when it passes one. */
+#include "tests/integration/confined.h"
 #include "tests/integration/daemon_client.h"
 #include "tests/odd_file.h"
 #include "tests/skip.h"
@@ -12,19 +13,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -339,70 +334,17 @@ static void stopping_makes_nothing_that_was_waited_for(void **state)
 
 /* ---- swap files */
 
-/* A thread that may not switch O_DIRECT on, and starts a memd that may not
- * either: filters of system calls are a thread's own, and inherited. */
-struct starter {
-	struct testmemd *tm;
-	int error;		/* no filter */
-	int result;
-	sem_t started, may_end;
-};
-
-static int forbid_direct(void)
-{
-	uint32_t flags = (uint32_t)offsetof(struct seccomp_data, args[2]) +
-			 (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4);
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, flags),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_DIRECT, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = {
-		.len = sizeof(code) / sizeof(code[0]), .filter = code,
-	};
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-		return -errno;
-	return 0;
-}
-
-/* memd is killed when the thread that has started it ends. */
-static void *start_without_direct(void *arg)
-{
-	const char *flags[] = { "--pool-size=4M", NULL };
-	struct starter *starter = arg;
-
-	starter->error = forbid_direct();
-	if (starter->error == 0)
-		starter->result = testmemd_start(starter->tm, flags);
-	sem_post(&starter->started);
-	sem_wait(&starter->may_end);
-	return NULL;
-}
-
 static void without_direct_io_it_works_and_warns(void **state)
 {
+	const char *const flags[] = { "--pool-size=4M", NULL };
+	struct confined confined;
 	struct testmemd tm;
-	struct starter starter = { .tm = &tm };
-	pthread_t thread;
 	uint32_t segment;
 	int admin, fd;
 
 	(void)state;
-	sem_init(&starter.started, 0, 0);
-	sem_init(&starter.may_end, 0, 0);
-	assert_int_equal(pthread_create(&thread, NULL, start_without_direct,
-					&starter), 0);
-	while (sem_wait(&starter.started) != 0)
-		;
-	if (starter.error != 0)
-		skip_case("no seccomp here: %s", strerror(-starter.error));
-	assert_int_equal(starter.result, 0);
+	assert_int_equal(confined_start(&confined, CONFINED_NO_DIRECT, &tm,
+					flags), 0);
 	admin = client_open(&tm, true, NULL);
 	expect_verdict(admin, "warn", "O_DIRECT");
 	fd = client_open(&tm, false, NULL);
@@ -414,8 +356,7 @@ static void without_direct_io_it_works_and_warns(void **state)
 	close(fd);
 	close(admin);
 	assert_int_equal(testmemd_stop(&tm), 0);
-	sem_post(&starter.may_end);
-	pthread_join(thread, NULL);
+	confined_end(&confined);
 }
 
 /* ---- sockets */
