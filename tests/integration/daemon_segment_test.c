@@ -743,7 +743,7 @@ static void commitment_is_strict(void **state)
 	Memd__SegmentCreate create = MEMD__SEGMENT_CREATE__INIT;
 
 	(void)state;
-	create.length_bytes = 100 * MIB;	/* pool 16, swap 64 */
+	create.length_bytes = 100 * MIB;	/* swap 80 */
 	create.has_attach = true;
 	create.attach = true;
 	client_send(fd, T(SEGMENT_CREATE), 2, &create.base);

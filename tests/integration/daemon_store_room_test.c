@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 enum {
-	SLOTS = 70 * 256,	/* more than half of pool and swap */
+	SLOTS = 70 * 256,	/* more than half of swap_size */
 	RUN = 256, ROUNDS = 12,
 };
 

@@ -62,7 +62,7 @@ static uint64_t choose_pool_mib(void)
 static int start(void **state)
 {
 	char pool[64];
-	const char *flags[] = { pool, "--swap-size=1G", "--readahead=0",
+	const char *flags[] = { pool, "--swap-size=6G", "--readahead=0",
 				"--max-sessions=2048", "--uid-sessions=2048",
 				"--max-segments=8192", "--uid-segments=8192",
 				"--session-segments=8192",

@@ -17,7 +17,9 @@
 
 void store_start(struct testmemd *tm, const char *flag)
 {
-	const char *flags[] = { STORE_LISTEN, STORE_SMALL_POOL, flag, NULL };
+	/* Each store has a file of a MiB or more. */
+	const char *flags[] = { STORE_LISTEN, STORE_SMALL_POOL,
+				"--swap-size=512M", flag, NULL };
 
 	assert_int_equal(testmemd_start(tm, flags), 0);
 }
