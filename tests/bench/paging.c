@@ -160,15 +160,14 @@ static uint64_t room_mib(void)
 
 static int start_memd(struct testmemd *memd)
 {
-	char pool[64], swap[64], file[512];
-	const char *const flags[] = { pool, swap, file, "--log-level=info",
+	char pool[64], swap[64], folder[512];
+	const char *const flags[] = { pool, swap, folder, "--log-level=info",
 				      NULL };
 
 	snprintf(pool, sizeof(pool), "--pool-size=%uM", options.limit_mib);
 	snprintf(swap, sizeof(swap), "--swap-size=%lluM",
 		 (unsigned long long)room_mib());
-	snprintf(file, sizeof(file), "--swap-file=%s/memd-bench.%d.swap",
-		 options.folder, (int)getpid());
+	snprintf(folder, sizeof(folder), "--swap-dir=%s", options.folder);
 	if (testmemd_start(memd, flags) != 0)
 		return -1;
 	/* We do not listen to its service manager's messages, and a full
