@@ -19,6 +19,8 @@ cd -- "$(dirname -- "$0")/.."
 . tests/packages.sh
 # shellcheck source=tests/waiting.sh
 . tests/waiting.sh
+# shellcheck source=tests/disk.sh
+. tests/disk.sh
 build_dir=build/quickstart
 dir='' memd=() memd_pid='' sort_pid='' hold=''
 
@@ -164,7 +166,7 @@ start_memd() {
 	: >"$dir/memd.conf"	# not the system's
 	memd=("$build_dir/daemon/memd" --config="$dir/memd.conf"
 		--socket="$dir/memd.sock" --pool-size="$pool"
-		--swap-dir="$dir" --swap-size="${swap_mib}M")
+		--swap-dir="$(swap_dir "$dir")" --swap-size="${swap_mib}M")
 	# Its socket is in a folder of ours: who we are is no danger to it.
 	[ "$(id -u)" -ne "$(cat /proc/sys/kernel/overflowuid)" ] ||
 		memd+=(--allow-nobody=yes)

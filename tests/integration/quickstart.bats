@@ -19,8 +19,7 @@ setup() {
 		"$here/coverage"
 	cp "$repo/deploy/quickstart.sh" "$repo/deploy/packages.txt" \
 		"$here/tree/deploy"
-	cp "$repo/tests/packages.sh" "$repo/tests/waiting.sh" \
-		"$here/tree/tests"
+	cp "$repo"/tests/{disk,packages,waiting}.sh "$here/tree/tests"
 	ln -s tree/deploy/quickstart.sh "$here/quickstart"
 	# Whoever tries it may read it.
 	for file in daemon/memd client/memctl/memctl examples/bigsort; do
