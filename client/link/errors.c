@@ -16,7 +16,7 @@ static const struct {
 	{ EPERM, "not permitted: userfaultfd is not allowed here, or this is "
 		 "the child of a fork, or the group is not the caller's" },
 	{ ENOENT, "no such segment, or no daemon at this address" },
-	{ EIO, "bytes are lost: the swap file could not be read, or the "
+	{ EIO, "bytes are lost: swap could not be read, or the "
 	       "segment was written to past the daemon" },
 	{ EAGAIN, "too many of them now; try again later" },
 	{ ENOMEM, "out of memory, or of address space, or more than may be "

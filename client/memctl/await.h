@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Waits for a memd that is about to start.  It is ready when it answers,
- * because it listens only when pool and swap file are ready.  A memd that is
+ * because it listens only when pool and swap are ready.  A memd that is
  * stopping, or has no room for another session, is asked again. */
 #ifndef MEMD_MEMCTL_AWAIT_H
 #define MEMD_MEMCTL_AWAIT_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* memctl evict: write resident pages out to the swap file, now. */
+/* memctl evict: write resident pages out to swap, now. */
 #include "client/memctl/verbs.h"
 
 #include "common/units.h"
@@ -46,12 +46,12 @@ static int evict_say(const struct memctl *mc)
 }
 
 const struct verb verb_evict = {
-	.name = "evict", .summary = "write memory out to the swap file",
+	.name = "evict", .summary = "write memory out to swap",
 	.arguments = "[CLIENT]", .usage = "[PID|sID]",
-	.help = "Write resident memory out to the swap file: of process PID, "
-		"of session ID, or of all.  Nothing is lost; pages come back "
-		"when they are touched.  Pinned pages stay.  Waits until it is "
-		"done, however long that takes, unless --timeout is given.",
+	.help = "Write resident memory out to swap: of process PID, of session "
+		"ID, or of all.  Nothing is lost; pages come back when they "
+		"are touched.  Pinned pages stay.  Waits until it is done, "
+		"however long that takes, unless --timeout is given.",
 	.options = evict_options, .argument_max = 1, .take = evict_take,
 	.is_plain = true, .is_patient = true,
 	.question = ASK_EVICT, .request = &memd__evict_request__descriptor,

@@ -115,7 +115,7 @@ const struct verb verb_faults = {
 	.name = "faults", .summary = "faults by kind, with latencies",
 	.help = "Show faults by kind with their times: minor (in the pool, "
 		"mapped by the client alone), zero (first touch), hit (in the "
-		"pool, memd was asked), swap_in (read from the swap file), "
+		"pool, memd was asked), swap_in (read from swap), "
 		"put_back (caught on its way out), lost (its bytes are gone).",
 	.options = faults_options, .take = faults_take,
 	.question = ASK_FAULT_STATS, .view = &faults_view,

@@ -30,7 +30,7 @@ const struct verb verb_guests = {
 	.help = "Show what memd keeps for programs and memds on other hosts: "
 		"their address and the name in their certificate, whose limits "
 		"count, how much was asked for (SIZE), how much of it is in "
-		"the pool (RSS) and in the swap file (SWAP), bytes read and "
+		"the pool (RSS) and in swap (SWAP), bytes read and "
 		"written since it was opened, the round-trip time of the "
 		"connection, and, where that is broken, for how long (IDLE).  "
 		"By its ID `memctl drop-guest' drops one.",

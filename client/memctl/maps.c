@@ -77,8 +77,8 @@ const struct verb verb_maps = {
 	.arguments = "CLIENT", .usage = "PID|sID",
 	.help = "Show each region that process PID, or session ID alone, has "
 		"mapped: address, size, "
-		"how much is in the pool (RSS) and in the swap file (SWAP), "
-		"dirty (resident without a copy in the swap file), mode "
+		"how much is in the pool (RSS) and in swap (SWAP), "
+		"dirty (resident without a copy in swap), mode "
 		"(rw or r-; s shared, p private), name; and the total.  The "
 		"address is - where the process has not told it.",
 	.argument_max = 1, .take = verb_take_client,

@@ -141,7 +141,7 @@ static void ps_take(struct memctl *mc, struct argp_state *state, int key,
 const struct verb verb_ps = {
 	.name = "ps", .summary = "the processes it serves",
 	.help = "Show the processes that memd serves: memory mapped (VSZ), in "
-		"the pool (RSS) and in the swap file (SWAP), the share of the "
+		"the pool (RSS) and in swap (SWAP), the share of the "
 		"pool, and faults per second.  Pages that several processes "
 		"share count for each of them.\v"
 		"Below are the clients on other hosts that keep pages here: by "

@@ -51,8 +51,8 @@ static const struct view segments_view = {
 const struct verb verb_segments = {
 	.name = "segments", .summary = "all segments",
 	.help = "Show all segments: owner, mode, page size, length, how much "
-		"of each is in the pool (RSS) and in the swap file (SWAP), "
-		"dirty (resident without a copy in the swap file), pinned, "
+		"of each is in the pool (RSS) and in swap (SWAP), "
+		"dirty (resident without a copy in swap), pinned, "
 		"pages lost, sessions attached, name.  A private segment has "
 		"no name.  A name in parentheses has been unlinked.",
 	.question = ASK_SEGMENTS, .view = &segments_view,

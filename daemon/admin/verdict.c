@@ -111,13 +111,13 @@ static void judge_store(const struct admin *ad, const struct pager_stats *ps,
 			     c < STORE_MIRROR_CHILDREN; c++)
 		judge_mirrored(e->store, c, v);
 	if (ps->quarantined_slots != 0 || ps->write_errors != 0)
-		add(v, VERDICT_DEGRADED, "%llu writes to the swap file failed, "
+		add(v, VERDICT_DEGRADED, "%llu writes to swap failed, "
 		    "%llu slots are given up; no page was lost by that: check "
 		    "the disk under %s, then restart memd",
 		    ULL(ps->write_errors), ULL(ps->quarantined_slots),
 		    place_of(e));
 	if (ps->read_errors != 0 || ps->checksum_errors != 0)
-		add(v, VERDICT_DEGRADED, "%llu reads from the swap file failed "
+		add(v, VERDICT_DEGRADED, "%llu reads from swap failed "
 		    "and %llu pages had a wrong checksum: check the disk under "
 		    "%s", ULL(ps->read_errors), ULL(ps->checksum_errors),
 		    place_of(e));

@@ -106,7 +106,7 @@ void options_parse(int argc, char **argv, struct options *ret_options)
 		.options = option,
 		.parser = parse_option,
 		.doc = "Serve memory to programs that link libmemclient: a "
-		       "pool of frames and a swap file, paged by userfaultfd."
+		       "pool of frames and swap files, paged by userfaultfd."
 		       "\vEach setting may also be given in the configuration "
 		       "file (pool_size = 64M) or the environment "
 		       "(MEMD_POOL_SIZE=64M); flags win over the environment, "

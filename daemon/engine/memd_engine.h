@@ -71,7 +71,7 @@ struct memd_engine_program {
  *
  * Returns 0; or -errno with a line in ret_reason: -EINVAL (a setting), -EPERM
  * (the kernel allows no userfaultfd), -ENOSPC, -ENOMEM, and the errors of the
- * swap file or of the connection to another memd. */
+ * swap files or of the connection to another memd. */
 typedef int
 memd_engine_start_in_fn(const struct memd_engine_program *program,
 			const char *const (*settings)[2],

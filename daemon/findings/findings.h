@@ -57,7 +57,7 @@ struct findings_ask {
 	int error;			/* not --check: result of what memd has
 					 * tried (io_uring, userfaultfd, a
 					 * group); 0 or -errno */
-	bool is_cached;			/* the swap file goes through the page
+	bool is_cached;			/* swap files go through the page
 					 * cache: no O_DIRECT */
 	uint64_t io_refused;		/* as in struct swapstore */
 	unsigned missing_helpers;

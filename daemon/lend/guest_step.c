@@ -34,11 +34,11 @@ static const char *explain_to_guest(int error)
 {
 	switch (error) {
 	case -EIO:
-		return "the bytes of a slot are lost: the swap file could not "
-		       "be read";
+		return "the bytes of a slot are lost: swap could not be "
+		       "read";
 	case -ENOMEM:
 		return "no page could be brought in: the pool is full of "
-		       "pinned pages, or the swap file has failed";
+		       "pinned pages, or swap has failed";
 	default:
 		return strerror(-error);
 	}

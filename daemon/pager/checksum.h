@@ -3,7 +3,7 @@
  * The key says which page of which segment it is, and how often it was written.
  * So a flipped bit, a write that went elsewhere or never happened, and pages
  * that were mixed up all give another checksum.  It is no MAC: it guards
- * against accidents, not against an attacker who can write the swap file. */
+ * against accidents, not against an attacker who can write swap. */
 #ifndef MEMD_PAGER_CHECKSUM_H
 #define MEMD_PAGER_CHECKSUM_H
 

@@ -15,7 +15,7 @@ int segments_init(struct segments *ss, struct engine *engine,
 				 .config = config, .next_id = 1 };
 	TAILQ_INIT(&ss->all);
 	/* Serials seed the checksums.  They start at random, so that bytes
-	 * which an earlier memd has left in the swap file do not match. */
+	 * an earlier memd has left on the disk do not match. */
 	system_random(&ss->next_serial, sizeof(ss->next_serial));
 	system_random(&ss->name_key, sizeof(ss->name_key));
 	ss->by_pager_id = calloc(most, sizeof(struct segment *));

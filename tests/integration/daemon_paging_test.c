@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves, through the protocol alone, that bytes written into pinned pages
- * come back unchanged after they have been to the swap file and back, for
+ * come back unchanged after they have been to swap and back, for
  * every page size and store; that pins belong to who made them and go with
  * him; that eviction, limits and the trace do what an administrator asks;
  * that a data file written to past memd, or made of huge pages, is noticed. */

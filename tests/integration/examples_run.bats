@@ -142,7 +142,7 @@ counts_as_uniq() {
 	"$examples/bigsort" -v -H part.a[abc] <hold >held 2>figures 3>&- 9>&- &
 	local pid=$!
 	wait_while_alive "$pid" 'bigsort to have sorted' grep -q lines= figures
-	# It is there, with some of its memory in the swap file.
+	# It is there, with some of its memory in swap.
 	"$memctl" -o raw ps >ps.raw
 	cat ps.raw
 	awk -F '\t' -v pid="$pid" '$1 == pid && $7 > 0 { found = 1 }
@@ -151,7 +151,7 @@ counts_as_uniq() {
 	wait_exit "$pid" 'bigsort to end'
 }
 
-# It stands in the middle of its output, most of its memory in the swap file, as
+# It stands in the middle of its output, most of its memory in swap, as
 # its memd ends; the next one knows nothing of it.  So no time decides.
 loses_its_memory() {
 	local pid status=0

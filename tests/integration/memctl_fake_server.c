@@ -103,10 +103,12 @@ static void fill_status(Memd__StatusReply *st)
 	st->pinned_frames = 16;
 	st->slot_count = 262144;
 	st->free_slots = 196608;
+	st->has_file_slots = 1;
+	st->file_slots = 131072;
 	st->store = (char *)"uring";
 	st->swap_dir = (char *)"/var/lib/memd";
 	st->committed_pages = 100000;
-	st->commit_limit_pages = 278528;
+	st->commit_limit_pages = 262144;
 	st->sessions = 3;
 	st->segments = 5;
 	st->metadata_bytes = 5 * MIB;
@@ -279,7 +281,7 @@ static bool answer_counters(struct peer *peer)
 		  (char *)"Faults that found a page never touched before",
 		  0, 0, (char *)"" },
 		{ init.base, (char *)"faults_swap_in", 18446744073709551615u,
-		  (char *)"Faults that read the swap file", 0, 0, NULL },
+		  (char *)"Faults that read swap", 0, 0, NULL },
 		{ init.base, (char *)"metadata", 5 * MIB,
 		  (char *)"Memory that the tables occupy", 1, 1,
 		  (char *)"bytes" },

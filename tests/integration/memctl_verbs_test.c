@@ -182,7 +182,7 @@ static void ended_session_has_its_bytes_or_sigbus(void **state)
 	snprintf(expected, sizeof(expected), "ended session s1 of %s, pid %d\n",
 		 program_invocation_short_name, (int)getpid());
 	assert_string_equal(said, expected);
-	/* Most of it was in the swap file. */
+	/* Most of it was in swap. */
 	assert_true(count_lost(private, 1) > PAGES / 2);
 	assert_int_equal(count_lost(named, 2), 0);
 	assert_int_equal(memclient_unmap(mc, private), 0);

@@ -81,9 +81,8 @@ static void test_every_part_of_the_key_matters(void **state)
 	}
 }
 
-/* XXH3-128 is fixed by its specification; so must be what we make of it, or
- * the header of an old swap file would not be known again.  The value was made
- * with the library's streaming calls. */
+/* XXH3-128 is fixed by its specification, and so is what we make of it.  The
+ * value was made with the library's streaming calls. */
 static void test_golden_value(void **state)
 {
 	unsigned char page[PAGE_BYTES];
