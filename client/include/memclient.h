@@ -204,13 +204,13 @@ struct memclient_options {
  * address  where the memory is:
  *          "unix:/path/to/socket", "/path/to/socket", or "unix:@name" for an
  *          abstract socket: a daemon on this host.
- *          "embedded:NAME=VALUE,…": no daemon.  Pager and swap files are in this
- *          process, on a thread of their own.  All settings of memd.conf(5) may
- *          be given.  The most important are pool_size=SIZE (memory for frames;
- *          default 256M), swap_size=SIZE (of all swap files; default 1G) and
- *          swap_dir=FOLDER for these files, which have no names.  Its default
- *          is $TMPDIR or /var/tmp, which must not be a tmpfs, because a tmpfs
- *          is memory.
+ *          "embedded:NAME=VALUE,…": no daemon.  Pager and swap files are in
+ *          this process, on a thread of their own.  All settings of
+ *          memd.conf(5) may be given.  The most important are pool_size=SIZE
+ *          (memory for frames; default 256M), swap_size=SIZE (of all swap
+ *          files; default 1G) and swap_dir=FOLDER for these files, which have
+ *          no names.  Its default is $TMPDIR or /var/tmp.  It must not be a
+ *          tmpfs, because a tmpfs is memory.
  *          "tcp://HOST:PORT?NAME=VALUE&…": as "embedded:", with the memory of a
  *          memd on another host in place of swap files.  pool_size=SIZE is the
  *          memory used here, swap_size=SIZE the memory used there.
@@ -236,10 +236,9 @@ struct memclient_options {
  * threads can be made), -ESHUTDOWN (daemon is stopping), -ENOTCONN (the daemon
  * closed the connection), -ETIMEDOUT, -ENOMEM, -EMFILE.
  * "embedded:" and "tcp://" return besides: -ENOSYS (no libmemd-engine.so.0),
- * -ENOSPC (no room on the other host), -EDQUOT (a limit
- * on the other host), -EHOSTUNREACH (no such host), -EPERM (the folder
- * for swap files is another user's), -EINVAL (it is in memory), and the errors of
- * open(2) for it.
+ * -ENOSPC (no room on the other host), -EDQUOT (a limit on the other host),
+ * -EHOSTUNREACH (no such host), -EPERM (the folder for swap files is another
+ * user's), -EINVAL (it is in memory), and the errors of open(2) for it.
  * memclient_error(NULL) in the same thread returns the reason in words.
  *
  * Blocks for the handshake, at most timeout_ms.  Before that, "tcp://" takes at
@@ -279,13 +278,15 @@ struct memclient_map_options {
  *
  * Returns 0, or -EINVAL (length is 0 or too large; bad page size, or too large
  * for the daemon's pool; bad fault mode; read_only is set), -EDQUOT (a limit of
- * this session or user), -ENOSPC (swap is committed, or its disk full), -EAGAIN (the
- * daemon has max_segments; or another program of this user keeps one of its
- * data files locked; or mlockall(MCL_FUTURE) is on and RLIMIT_MEMLOCK is too
- * low), -EMFILE (too many descriptors here or in the daemon, or too many
- * connections with inline regions), -ENOMEM, -ENOTCONN (daemon gone), -EPROTO,
- * -ETIMEDOUT.  Blocks for one round trip, at most timeout_ms.  The region
- * belongs to `mc` until memclient_unmap() or memclient_close(). */
+ * this session or user), -ENOSPC (swap is committed, or its disk full), -EBUSY
+ * (more than 64 maps of this connection, or 512 of this user, are under way),
+ * -EAGAIN (the daemon has max_segments; or another program of this user keeps
+ * one of its data files locked; or mlockall(MCL_FUTURE) is on and
+ * RLIMIT_MEMLOCK is too low), -EMFILE (too many descriptors here or in the
+ * daemon, or too many connections with inline regions), -ENOMEM, -ENOTCONN
+ * (daemon gone), -EPROTO, -ETIMEDOUT.  Blocks for one round trip, and while the
+ * daemon makes a swap file, at most timeout_ms.  The region belongs to `mc`
+ * until memclient_unmap() or memclient_close(). */
 int memclient_map(struct memclient *mc, size_t length,
 		  const struct memclient_map_options *options, void **ret_addr);
 

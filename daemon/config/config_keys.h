@@ -37,9 +37,10 @@ TEXT(swap_dir, "/var/lib/memd", RESTART,
      "Folder for the pages that are not in the pool: files without names, made "
      "as memory is mapped, gone when it is unmapped.")
 NUMBER(swap_size, SIZE, "1G", 1 << 20, 1ll << 43, RESTART,
-       "Most bytes of all files in swap_dir together: as much memory can "
-       "clients have in all. (With store = mem or remote it is pool_size + "
-       "swap_size, less an eighth of pool_size that is kept free.)")
+       "Most bytes of all files in swap_dir together. Clients can have no more "
+       "memory in all, and up to a sixth less. (With store = mem or remote it "
+       "is pool_size + swap_size, less an eighth of pool_size that is kept "
+       "free.)")
 CHOICE(store, "auto|uring|sync|mem|remote", "auto", RESTART,
        "How these files are read and written: uring (io_uring), sync "
        "(threads), auto (uring, else sync), mem (no file: for tests). Or "
