@@ -169,7 +169,8 @@ struct swap_place swapstore_place(const struct swapstore *st,
 int swapstore_add_file(struct swapstore *st, uint32_t first, uint32_t count,
 		       int fd) MUST_CHECK;
 /* The slots of one file, exactly, are in no file any more.  All requests for
- * them were reaped (ASSERT). */
+ * them were reaped (ASSERT).  With io_uring the kernel may have the file for a
+ * moment longer than its descriptor is open. */
 void swapstore_remove_file(struct swapstore *st, uint32_t first,
 			   uint32_t count);
 
