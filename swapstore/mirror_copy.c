@@ -112,6 +112,7 @@ static int copy_submit(struct store_mirror *sm, const struct mirror_copy *cp,
 		.slot = cp->slot,
 		.slot_count = cp->count,
 		.is_write = is_write,
+		.is_ahead = !is_write,
 	};
 	unsigned c = is_write ? cp->to : 1u - cp->to;
 

@@ -88,6 +88,7 @@ static int submit_to(struct store_mirror *sm, const struct mirror_request *rq,
 		.slot = rq->io.slot + at,
 		.slot_count = count,
 		.is_write = rq->io.is_write,
+		.is_ahead = rq->io.is_ahead,
 	};
 
 	return swapstore_submit(sm->child[c].store, &io);
@@ -157,14 +158,23 @@ void mirror_read_ask(struct store_mirror *sm, struct mirror_request *rq)
 	}
 }
 
-void mirror_held_start(struct store_mirror *sm)
+static void held_start(struct store_mirror *sm, bool is_ahead)
 {
 	struct mirror_request *rq = TAILQ_FIRST(&sm->in[MIRROR_HELD]), *next;
 
 	for (; rq != NULL; rq = next) {
 		next = TAILQ_NEXT(rq, link);
-		mirror_read_ask(sm, rq);
+		if (rq->io.is_ahead == is_ahead)
+			mirror_read_ask(sm, rq);
 	}
+}
+
+/* In the order of classes, of which each has room of its own in a child
+ * (SW3). */
+void mirror_held_start(struct store_mirror *sm)
+{
+	held_start(sm, false);
+	held_start(sm, true);
 }
 
 /* The child does not have one of these slots.  If there are several, read them

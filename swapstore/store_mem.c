@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The swap store as an array in memory, for tests and the simulator.  No
- * threads, no disk; everything happens in the order of the calls.
+ * threads, no disk; requests are done in the order of the flushes, and of their
+ * classes in one flush (so none waits for ever).
  *
  * Bytes are moved as late as the interface allows, when a request is reaped.
  * So if an owner touches a buffer in flight, or forgets to flush, the bytes
@@ -40,11 +41,30 @@ static int mem_submit(struct swapstore *st, const struct swap_io *io)
 	return 0;
 }
 
+/* Put what waits for the flush in the order of classes, which is stable. */
+static void sort_by_class(struct store_mem *sm)
+{
+	struct swap_io sorted[MEM_QUEUE_DEPTH];
+	uint32_t count = 0;
+
+	for (unsigned c = 0; c < SWAP_CLASSES; c++)
+		for (uint32_t at = sm->flushed; at != sm->submitted; at++) {
+			const struct swap_io *io =
+				&sm->queue[at % MEM_QUEUE_DEPTH];
+
+			if (swap_io_class(io) == c)
+				sorted[count++] = *io;
+		}
+	for (uint32_t i = 0; i < count; i++)
+		sm->queue[(sm->flushed + i) % MEM_QUEUE_DEPTH] = sorted[i];
+}
+
 static int mem_flush(struct swapstore *st)
 {
 	struct store_mem *sm = (struct store_mem *)st;
 	bool was_empty = sm->reaped == sm->flushed;
 
+	sort_by_class(sm);
 	sm->flushed = sm->submitted;
 	if (sm->event_fd >= 0 && was_empty && sm->reaped != sm->flushed)
 		(void)eventfd_write(sm->event_fd, 1);
@@ -123,6 +143,7 @@ int store_mem_create(uint32_t slot_count, struct swapstore **ret_store)
 		return -ENOMEM;
 	sm->base.ops = &mem_ops;
 	sm->base.slot_count = slot_count;
+	sm->base.queue_depth = MEM_QUEUE_DEPTH;
 	sm->event_fd = -1;
 	err = table_init(&sm->slots, "memd-store", SWAP_SLOT_BYTES, slot_count);
 	if (err != 0) {

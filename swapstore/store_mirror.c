@@ -229,6 +229,7 @@ int store_mirror_create(const struct store_mirror_child
 		return -ENOMEM;
 	sm->base.ops = &mirror_ops;
 	sm->base.slot_count = child[0].store->slot_count;
+	sm->base.queue_depth = MIRROR_REQUESTS;
 	sm->epoll_fd = sm->ended_fd = -1;
 	memcpy(sm->child, child, sizeof(sm->child));
 	err = mirror_init(sm);

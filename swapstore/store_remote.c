@@ -286,6 +286,7 @@ static struct store_remote *remote_allocate(uint32_t slot_count, uint32_t depth)
 		return NULL;
 	sr->base.ops = &remote_ops;
 	sr->base.slot_count = slot_count;
+	sr->base.queue_depth = depth;
 	sr->depth = depth;
 	sr->link.epoll_fd = sr->link.timer_fd = sr->link.ready_fd = -1;
 	return sr;

@@ -221,6 +221,7 @@ int store_sync_create(uint32_t slot_limit, unsigned thread_count,
 		return -ENOMEM;
 	sy->base.ops = &sync_ops;
 	sy->base.slot_count = slot_limit;
+	sy->base.queue_depth = SYNC_QUEUE_DEPTH;
 	STAILQ_INIT(&sy->free);
 	STAILQ_INIT(&sy->staged);
 	STAILQ_INIT(&sy->pending);

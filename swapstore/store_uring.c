@@ -333,6 +333,7 @@ int store_uring_create(uint32_t slot_limit,
 		return -ENOMEM;
 	su->base.ops = &uring_ops;
 	su->base.slot_count = slot_limit;
+	su->base.queue_depth = queue_depth;
 	su->depth = queue_depth;
 	err = swap_files_init(&su->base.files, slot_limit);
 	if (err != 0)

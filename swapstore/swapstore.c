@@ -62,6 +62,7 @@ bool swap_io_overlaps(const struct swap_io *io, uint32_t slot, uint32_t count)
 
 int swapstore_submit(struct swapstore *st, const struct swap_io *io)
 {
+	enum swap_class class = swap_io_class(io);
 	int err;
 
 	ASSERT(io->slot_count >= 1 && io->slot_count <= SWAP_IO_SLOTS_MAX);
@@ -70,10 +71,15 @@ int swapstore_submit(struct swapstore *st, const struct swap_io *io)
 	ASSERT(io->buffer != NULL);
 	ASSERT((uintptr_t)io->buffer % SWAP_SLOT_BYTES == 0);
 
+	ASSERT(st->queue_depth != 0);
+	if (!swap_order_has_room(st->queue_depth, st->in_flight_of, class))
+		return -EAGAIN;
 	err = st->ops->submit(st, io);
-	if (err == 0)
-		st->in_flight++;
-	return err;
+	if (err != 0)
+		return err;
+	st->in_flight++;
+	st->in_flight_of[class]++;
+	return 0;
 }
 
 int swapstore_flush(struct swapstore *st)
@@ -106,7 +112,12 @@ unsigned swapstore_reap(struct swapstore *st, struct swap_done *done,
 
 	ASSERT(count <= max && count <= st->in_flight);
 	for (unsigned i = 0; i < count; i++) {
+		enum swap_class class = swap_class_of(done[i].is_write,
+						      done[i].is_ahead);
+
 		ASSERT(done[i].result <= 0);
+		ASSERT(st->in_flight_of[class] > 0);
+		st->in_flight_of[class]--;
 		swapstore_count_done(st, &done[i]);
 	}
 	st->in_flight -= count;

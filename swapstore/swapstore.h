@@ -17,12 +17,24 @@
  * uring and sync start without a file: swapstore_add_file() says which slots
  * are in which.  Only slots in a file can be read or written.
  *
+ * Requests have classes (swap_order.h), because a program may be waiting for
+ * one request and nobody for a hundred others: demand reads go before
+ * readahead, and readahead before writes.
+ *
+ *   SW1  Of the requests that a store has not begun, it begins those of an
+ *        earlier class first, save for SW2.
+ *   SW2  A class waits for at most SWAP_TURNS_MAX requests of earlier classes
+ *        at a time, so that none waits for ever.
+ *   SW3  A part of the queue is kept for each class: submit() takes no request
+ *        that would need what is kept for another one.
+ *
  * Threads: a store belongs to one thread, which makes all calls. */
 #ifndef MEMD_SWAPSTORE_SWAPSTORE_H
 #define MEMD_SWAPSTORE_SWAPSTORE_H
 
 #include "common/checks.h"
 #include "swapstore/swap_files.h"
+#include "swapstore/swap_order.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,7 +49,13 @@ struct swap_io {
 	uint32_t slot;
 	uint32_t slot_count;	/* 1 … SWAP_IO_SLOTS_MAX */
 	bool is_write;
+	bool is_ahead;		/* a read that nobody waits for yet */
 };
+
+static inline enum swap_class swap_io_class(const struct swap_io *io)
+{
+	return swap_class_of(io->is_write, io->is_ahead);
+}
 
 enum { SWAP_IO_SLOTS_MAX = 512 };
 
@@ -52,7 +70,7 @@ struct swap_done {
 	/* 0: all bytes were moved; else -errno.  A short transfer is -EIO. */
 	int result;
 	uint16_t slot_count;	/* of the request */
-	bool is_write;
+	bool is_write, is_ahead;
 };
 
 /* The result of `io`. */
@@ -64,6 +82,7 @@ static inline struct swap_done swap_io_done(const struct swap_io *io,
 		.result = result,
 		.slot_count = (uint16_t)io->slot_count,
 		.is_write = io->is_write,
+		.is_ahead = io->is_ahead,
 	};
 }
 
@@ -74,8 +93,8 @@ struct swapstore;
 
 struct swapstore_ops {
 	const char *name;
-	/* Queue one request.  0, or -EAGAIN: the queue is full; reap, and try
-	 * again.  Never blocks on the disk. */
+	/* Queue one request.  0, or -EAGAIN: there is no room for one of its
+	 * class; reap, and try again.  Never blocks on the disk. */
 	int (*submit)(struct swapstore *st, const struct swap_io *io);
 	/* Hand all queued requests to the backend.  0, or -errno: the rest
 	 * stays queued; flush again. */
@@ -105,7 +124,10 @@ struct swapstore {
 	const struct swapstore_ops *ops;
 	uint32_t slot_count;	/* their numbers are below this */
 	struct swap_files files;	/* zeros: a store without files */
+	/* Requests that the queue takes, of all classes (SW3). */
+	uint32_t queue_depth;
 	uint32_t in_flight;	/* submitted and not reaped */
+	uint32_t in_flight_of[SWAP_CLASSES];
 	uint64_t reads, writes;	/* requests that succeeded */
 	uint64_t read_bytes, write_bytes;
 	uint64_t read_errors, write_errors;

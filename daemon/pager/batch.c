@@ -100,6 +100,7 @@ static struct swap_io next_request(struct pager *pg, batch_id id,
 		.buffer = (uint8_t *)batch_bytes(pg, b, 0) +
 			  (size_t)unit * PAGER_UNIT_BYTES,
 		.is_write = b->kind == BATCH_EVICT,
+		.is_ahead = b->is_ahead,
 	};
 
 	do {
@@ -173,11 +174,12 @@ static void batch_unlink(struct pager *pg, struct batch_queue *q, batch_id id)
 static struct batch_queue *stalled_queue(struct pager *pg,
 					 const struct batch *b)
 {
-	return b->is_ahead ? &pg->stalled_ahead : &pg->stalled;
+	return &pg->stalled[swap_class_of(b->kind == BATCH_EVICT,
+					  b->is_ahead)];
 }
 
-/* Submit the batch as far as the store takes it.  Batches that came earlier go
- * first. */
+/* Submit the batch as far as the store takes it.  Batches of its class that
+ * came earlier go first. */
 static void submit_or_stall(struct pager *pg, batch_id id)
 {
 	struct batch *b = &pg->batch[id];
@@ -196,7 +198,7 @@ void batch_hurry(struct pager *pg, batch_id id)
 	if (!b->is_ahead)
 		return;
 	if (is_stalled)
-		batch_unlink(pg, &pg->stalled_ahead, id);
+		batch_unlink(pg, stalled_queue(pg, b), id);
 	b->is_ahead = false;
 	pg->ahead_io -= b->ahead_io;
 	b->ahead_io = 0;
@@ -239,9 +241,8 @@ static void resume_queue(struct pager *pg, struct batch_queue *q)
 
 void batch_resume_stalled(struct pager *pg)
 {
-	resume_queue(pg, &pg->stalled);
-	if (pg->stalled.head == 0)
-		resume_queue(pg, &pg->stalled_ahead);
+	for (unsigned c = 0; c < SWAP_CLASSES; c++)
+		resume_queue(pg, &pg->stalled[c]);
 }
 
 /* True if the error says nothing against the slot: the store is full, or has

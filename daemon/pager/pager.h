@@ -137,9 +137,9 @@ struct pager_ops {
 	 * may exceed it.  Returns true when all is given back; else the pager
 	 * asks again.  NULL: there is nothing to do. */
 	bool (*shed)(void *ctx, segment_id segment, uint32_t *budget);
-	/* Queue one request of the swap store.  -EAGAIN: the pager asks again
-	 * after the next completion.  The owner passes io->cookie to
-	 * pager_io_done(). */
+	/* Queue one request of the swap store.  -EAGAIN: there is no room for
+	 * one of its class; the pager asks again after the next completion.
+	 * The owner passes io->cookie to pager_io_done(). */
 	int (*submit)(void *ctx, const struct swap_io *io);
 	/* The content of these slots is not needed any more.  No request for
 	 * them is in flight.  May be NULL. */

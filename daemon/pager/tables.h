@@ -369,9 +369,9 @@ struct pager {
 	uint32_t waiting_count;		/* faults not answered */
 	batch_id batch_free;
 	uint32_t batches_used;
-	/* Batches with requests to submit.  The second queue is served only
-	 * when the first is empty. */
-	struct batch_queue stalled, stalled_ahead;
+	/* Batches with requests to submit, by class: in each, the store has
+	 * room that the others cannot take (SW3). */
+	struct batch_queue stalled[SWAP_CLASSES];
 	struct batch_queue starved;	/* batches that wait for memory */
 	struct fault_queue pool_waiting;
 	uint64_t wanted_units;		/* frames that a parked PIN waits for */

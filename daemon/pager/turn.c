@@ -5,7 +5,7 @@
  * queue.  Only this file decides what goes on because of that.  Deferred work
  * is in these queues of struct pager:
  *
- *   stalled, stalled_ahead   batches, until the store takes more requests
+ *   stalled                  batches, until the store takes more requests
  *   starved                  batches, until there is memory for their bytes
  *   dying                    segments, while something of them can go
  *   pool_waiting, accounts   faults, until there are frames

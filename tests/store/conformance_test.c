@@ -4,11 +4,11 @@
  *
  *	conformance_test uring
  *
- * Bytes come back as written, whatever the order and number of requests; the
- * queue is bounded and says so; the event descriptor tells of completions;
- * counters count; destroy waits.  A backend on files has three of them here,
- * and is also shown one that is too short.  Exit 77: the kernel does not allow
- * this backend. */
+ * Bytes come back as written, whatever the order, class and number of requests;
+ * the queue is bounded and says so, and has room for each class; the event
+ * descriptor tells of completions; counters count; destroy waits.  A backend on
+ * files has three of them here, and is also shown one that is too short.  Exit
+ * 77: the kernel does not allow this backend. */
 #include "swapstore/store_remote.h"
 #include "tests/store/remote_server.h"
 #include "tests/store/store_fault.h"
@@ -27,7 +27,7 @@ enum {
 	SLOTS = 2048,
 	FILES = 3,
 	BUFFER_SLOTS = 1024,
-	QUEUE_DEPTH = 64,
+	QUEUE_DEPTH = 128,
 	SUBMITS_MAX = 100000,		/* more than any queue holds */
 };
 
@@ -144,16 +144,17 @@ static const struct backend {
 	const char *ops_name;
 	enum medium medium;
 	int (*make)(struct fixture *fx);
+	bool is_ordered;	/* requests end in the order they begin in */
 } backends[] = {
-	{ "uring", "uring", DISK_FILE, make_uring },
-	{ "uring-buffered", "uring", MEMORY_FILE, make_uring },
-	{ "sync", "sync", DISK_FILE, make_sync },
-	{ "sync-buffered", "sync", MEMORY_FILE, make_sync },
-	{ "mem", "mem", NO_FILE, make_mem },
-	{ "fault", "fault", NO_FILE, make_fault },
-	{ "fault-sync", "fault", DISK_FILE, make_fault_sync },
-	{ "remote", "remote", NO_FILE, make_remote },
-	{ "remote-cut", "remote", NO_FILE, make_remote_cut },
+	{ "uring", "uring", DISK_FILE, make_uring, false },
+	{ "uring-buffered", "uring", MEMORY_FILE, make_uring, false },
+	{ "sync", "sync", DISK_FILE, make_sync, false },
+	{ "sync-buffered", "sync", MEMORY_FILE, make_sync, false },
+	{ "mem", "mem", NO_FILE, make_mem, true },
+	{ "fault", "fault", NO_FILE, make_fault, true },
+	{ "fault-sync", "fault", DISK_FILE, make_fault_sync, false },
+	{ "remote", "remote", NO_FILE, make_remote, false },
+	{ "remote-cut", "remote", NO_FILE, make_remote_cut, false },
 };
 
 static const struct backend *backend;
@@ -343,6 +344,7 @@ static void lane_start(struct lanes *ls, uint32_t lane)
 		.slot_count = 1 + (uint32_t)rand_r(&ls->seed) % left,
 		.is_write = rand_r(&ls->seed) % 2 == 0,
 	};
+	io->is_ahead = !io->is_write && rand_r(&ls->seed) % 2 == 0;
 	if (io->is_write) {
 		ls->next_version++;
 		pattern_fill(io->buffer, io->slot, io->slot_count,
@@ -366,6 +368,7 @@ static void lane_finish(struct lanes *ls, const struct swap_done *done)
 	assert_int_equal(done->result, 0);
 	assert_int_equal(done->slot_count, io->slot_count);
 	assert_int_equal(done->is_write, io->is_write);
+	assert_int_equal(done->is_ahead, io->is_ahead);
 	for (uint32_t i = 0; i < io->slot_count && !io->is_write; i++) {
 		uint32_t slot = io->slot + i;
 		uint32_t version = ls->version[lane][slot % LANE_SLOTS];
@@ -449,6 +452,78 @@ static void test_full_queue(void **state)
 	for (uint32_t i = 0; i < MIN(count, (uint32_t)BUFFER_SLOTS); i++) {
 		assert_int_equal(store_do(fx->st, false, i, 1, fx->buffer), 0);
 		assert_true(pattern_is(fx->buffer, i, 1, 5));
+	}
+}
+
+static int submit_class(struct fixture *fx, enum swap_class class,
+			uint32_t slot)
+{
+	const struct swap_io io = {
+		.cookie = class,
+		.buffer = slot_buffer(fx, slot % BUFFER_SLOTS),
+		.slot = slot,
+		.slot_count = 1,
+		.is_write = class == SWAP_WRITE,
+		.is_ahead = class == SWAP_AHEAD,
+	};
+
+	return swapstore_submit(fx->st, &io);
+}
+
+/* However many requests of one class wait, some of each other one are taken,
+ * and all of them end. */
+static void test_room_for_each_class(void **state)
+{
+	struct fixture *fx = *state;
+
+	for (unsigned full = 0; full < SWAP_CLASSES; full++) {
+		uint32_t count[SWAP_CLASSES] = { 0 }, slot = 0;
+
+		while (submit_class(fx, (enum swap_class)full, slot) == 0) {
+			slot = (slot + 1) % SLOTS;
+			count[full]++;
+		}
+		for (unsigned c = 0; c < SWAP_CLASSES; c++)
+			for (int i = 0; c != full && i < 16; i++) {
+				assert_int_equal(submit_class(
+					fx, (enum swap_class)c, slot), 0);
+				slot = (slot + 1) % SLOTS;
+				count[c]++;
+			}
+		for (unsigned c = 0; c < SWAP_CLASSES; c++)
+			assert_int_equal(fx->st->in_flight_of[c], count[c]);
+		assert_int_equal(swapstore_flush(fx->st), 0);
+		while (fx->st->in_flight > 0) {
+			struct swap_done done = store_wait_one(fx->st);
+
+			assert_int_equal(done.result, 0);
+			assert_int_equal(swap_class_of(done.is_write,
+						       done.is_ahead),
+					 done.cookie);
+			count[done.cookie]--;
+		}
+		for (unsigned c = 0; c < SWAP_CLASSES; c++)
+			assert_int_equal(count[c], 0);
+	}
+}
+
+/* In one flush, earlier classes begin first.  (Where requests end in another
+ * order than they begin in, the backend's own test looks.) */
+static void test_earlier_classes_first(void **state)
+{
+	struct fixture *fx = *state;
+
+	for (uint32_t i = 0; i < 10; i++) {
+		assert_int_equal(submit_class(fx, SWAP_WRITE, i), 0);
+		assert_int_equal(submit_class(fx, SWAP_AHEAD, 100 + i), 0);
+		assert_int_equal(submit_class(fx, SWAP_DEMAND, 200 + i), 0);
+	}
+	assert_int_equal(swapstore_flush(fx->st), 0);
+	for (uint32_t i = 0; i < 30; i++) {
+		struct swap_done done = store_wait_one(fx->st);
+
+		if (backend->is_ordered)
+			assert_int_equal(done.cookie, i / 10);
 	}
 }
 
@@ -739,6 +814,8 @@ int main(int argc, char **argv)
 		CASE(test_overwrites),
 		CASE(test_many_at_once),
 		CASE(test_full_queue),
+		CASE(test_room_for_each_class),
+		CASE(test_earlier_classes_first),
 		CASE(test_event_fd),
 		CASE(test_event_fd_asked_for_late),
 		CASE(test_counters),

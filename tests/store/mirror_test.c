@@ -4,7 +4,7 @@
  * that they are lost, and ends with both children alike: over children in
  * memory that go away, come back, come back with nothing, lose single slots,
  * refuse writes, and answer late and in any order, all from a seed, against a
- * model.
+ * model.  Also that demand reads which had to wait go before readahead.
  *
  *   mirror_test [FIRST-SEED COUNT] */
 #include "tests/store/storetest.h"
@@ -67,6 +67,9 @@ struct fake {
 	unsigned behind_count;
 	struct pending pending[PENDING_MAX];
 	unsigned pending_count;
+	/* The classes of the requests it was asked for, refused or not. */
+	enum swap_class asked[PENDING_MAX];
+	unsigned asked_count;
 	int event_fd;
 };
 
@@ -113,6 +116,8 @@ static int fake_submit(struct swapstore *st, const struct swap_io *io)
 	struct fake *f = (struct fake *)st;
 	struct pending *p = &f->pending[f->pending_count];
 
+	if (f->asked_count < PENDING_MAX)
+		f->asked[f->asked_count++] = swap_io_class(io);
 	if (f->pending_count == PENDING_MAX || roll(16) == 0 ||
 	    (io->is_write && f->behind_count + io->slot_count > BEHIND_MAX)) {
 		f->has_news = true;	/* room, at some time */
@@ -167,11 +172,7 @@ static unsigned fake_reap(struct swapstore *st, struct swap_done *done,
 
 		if (!p->is_settled)
 			fake_read(f, p);
-		done[count++] = (struct swap_done){
-			.cookie = p->io.cookie, .result = p->result,
-			.slot_count = (uint16_t)p->io.slot_count,
-			.is_write = p->io.is_write,
-		};
+		done[count++] = swap_io_done(&p->io, p->result);
 		*p = f->pending[--f->pending_count];
 	}
 	fake_signal(f);
@@ -231,6 +232,7 @@ static struct fake *fake_create(void)
 	assert_non_null(f);
 	f->base.ops = &fake_ops;
 	f->base.slot_count = SLOTS;
+	f->base.queue_depth = PENDING_MAX;
 	f->is_up = true;
 	f->epoch = 1;
 	f->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -342,6 +344,7 @@ static void submit_one(struct world *w, bool is_write)
 	op->io.cookie = idx;
 	op->io.buffer = op->buffer;
 	op->io.is_write = is_write;
+	op->io.is_ahead = !is_write && roll(2) == 0;
 	if (is_write)
 		fill_op(w, op, versions);
 	op->is_lost = !is_write && !all_are_there(w, &op->io);
@@ -387,6 +390,7 @@ static bool reap_if_ready(struct world *w)
 		struct op *op = &w->op[done[i].cookie];
 
 		REQUIRE(op->is_busy && done[i].is_write == op->io.is_write &&
+			done[i].is_ahead == op->io.is_ahead &&
 			done[i].slot_count == op->io.slot_count);
 		op->is_busy = false;
 		w->busy_count--;
@@ -601,6 +605,39 @@ static void who_cannot_read_is_left_alone(void **unused)
 	}
 }
 
+/* Nobody is there to read for any of them, until somebody comes. */
+static void demand_goes_before_readahead(void **unused)
+{
+	static struct world w;
+	const struct fake *f;
+
+	(void)unused;
+	seed = state = 2;
+	world_init(&w, 2);
+	for (unsigned i = 0; i < 200; i++)
+		submit_one(&w, true);
+	settle(&w);
+	f = w.child[0];
+	for (unsigned c = 0; c < 2; c++)
+		fake_go_down(w.child[c]);
+	for (unsigned i = 0; i < 200; i++)
+		submit_one(&w, false);
+	assert_in_range(w.mirror->in_flight_of[SWAP_DEMAND], 3, OPS);
+	assert_in_range(w.mirror->in_flight_of[SWAP_AHEAD], 3, OPS);
+	w.child[0]->asked_count = 0;
+	fake_come_up(w.child[0], false);
+	while (f->asked_count == 0)
+		(void)reap_if_ready(&w);
+	for (unsigned i = 0, aheads = 0; i < f->asked_count; i++) {
+		aheads += f->asked[i] == SWAP_AHEAD;
+		assert_true(aheads == 0 || f->asked[i] == SWAP_AHEAD);
+	}
+	assert_int_equal(f->asked[0], SWAP_DEMAND);
+	assert_int_equal(f->asked[f->asked_count - 1], SWAP_AHEAD);
+	settle(&w);
+	world_fini(&w);
+}
+
 /* ---- a copy's read that fails late */
 
 enum { LATE_SLOT = 5 };
@@ -701,6 +738,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(nothing_is_lost),
 		cmocka_unit_test(who_sleeps_is_woken),
 		cmocka_unit_test(who_cannot_read_is_left_alone),
+		cmocka_unit_test(demand_goes_before_readahead),
 		cmocka_unit_test(copy_that_fails_late_takes_nothing_newer),
 	};
 

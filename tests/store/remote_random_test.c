@@ -54,6 +54,16 @@ static void lane_write(struct lanes *ls, uint32_t lane, uint32_t first)
 	}
 }
 
+static void lanes_finish(struct lanes *ls, uint32_t at_most);
+
+static void wait_for_room(struct lanes *ls, enum swap_class class)
+{
+	const struct swapstore *st = ls->fx->st;
+
+	while (!swap_order_has_room(st->queue_depth, st->in_flight_of, class))
+		lanes_finish(ls, st->in_flight - 1);
+}
+
 static void lane_start(struct lanes *ls, uint32_t lane)
 {
 	struct swap_io *io = &ls->io[lane];
@@ -68,12 +78,14 @@ static void lane_start(struct lanes *ls, uint32_t lane)
 			ls->content[lane][i] = ANYTHING;
 		return;
 	}
+	wait_for_room(ls, swap_class_of(what < 8, what >= 12));
 	*io = (struct swap_io){
 		.cookie = lane,
 		.buffer = fixture_slot(ls->fx, lane * LANE_SLOTS),
 		.slot = lane * LANE_SLOTS + first,
 		.slot_count = count,
 		.is_write = what < 8,
+		.is_ahead = what >= 12,
 	};
 	if (io->is_write)
 		lane_write(ls, lane, first);

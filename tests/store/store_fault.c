@@ -35,7 +35,7 @@ struct request {
 	enum trick trick;
 	uint64_t random;	/* for the details of the trick */
 	void *scratch;		/* instead of the owner's buffer; or NULL */
-	bool is_second;		/* torn: the cut write is under way */
+	bool is_second;		/* torn: only the cut write is left */
 	int result;
 	uint64_t delay;		/* reap() calls to be held for */
 	uint64_t due;		/* the reap() call that may deliver it */
@@ -44,15 +44,16 @@ struct request {
 
 TAILQ_HEAD(request_list, request);
 
-/* A request is free, or with the inner store, or held:
+/* A request is free, or with the inner store, or torn (it waits until the inner
+ * store takes its cut write), or held:
  *
- *   free + inner->in_flight + held == FAULT_QUEUE_DEPTH */
+ *   free + inner->in_flight + torn + held == FAULT_QUEUE_DEPTH */
 struct store_fault {
 	struct swapstore base;
 	struct swapstore *inner;	/* owned */
 	struct store_fault_plan plan;
 	struct request requests[FAULT_QUEUE_DEPTH];
-	struct request_list free, held;
+	struct request_list free, torn, held;
 	uint64_t submit_count, reap_count, trick_count;
 	uint64_t *lost;		/* owned; a bit a slot */
 	bool wants_flush;	/* a second write waits in the inner store */
@@ -233,22 +234,34 @@ static void flip_bit(const struct request *rq)
 		(unsigned char)(1 << bit % 8);
 }
 
-/* The slots' old bytes are in scratch: put the head of the new ones over them
- * and write that. */
-static void write_torn(struct store_fault *sf, struct request *rq)
+/* Write what is cut, as far as the inner store takes it.  (It has room for
+ * other writes than for the reads that came before these.) */
+static void submit_torn(struct store_fault *sf)
+{
+	struct request *rq;
+
+	while ((rq = TAILQ_FIRST(&sf->torn)) != NULL) {
+		struct swap_io io = rq->io;
+
+		io.cookie = (uint64_t)(rq - sf->requests);
+		io.buffer = rq->scratch;
+		if (swapstore_submit(sf->inner, &io) != 0)
+			return;
+		TAILQ_REMOVE(&sf->torn, rq, link);
+		sf->wants_flush = true;
+	}
+}
+
+/* The slots' old bytes are in scratch: put the head of the new ones over
+ * them. */
+static void tear(struct store_fault *sf, struct request *rq)
 {
 	size_t sectors = io_bytes(&rq->io) / SECTOR_BYTES;
 	size_t cut = 1 + (size_t)(rq->random % (sectors - 1));
-	struct swap_io io = rq->io;
-	int err;
 
 	memcpy(rq->scratch, rq->io.buffer, cut * SECTOR_BYTES);
-	io.cookie = (uint64_t)(rq - sf->requests);
-	io.buffer = rq->scratch;
 	rq->is_second = true;
-	err = swapstore_submit(sf->inner, &io);
-	ASSERT(err == 0);	/* its first half has just made room */
-	sf->wants_flush = true;
+	TAILQ_INSERT_TAIL(&sf->torn, rq, link);
 }
 
 /* The inner store has done its part well: now the trick.  Returns the result
@@ -295,7 +308,7 @@ static void finish_request(struct store_fault *sf, const struct swap_done *done)
 	struct request *rq = &sf->requests[done->cookie];
 
 	if (rq->trick == TRICK_TORN && !rq->is_second && done->result == 0) {
-		write_torn(sf, rq);
+		tear(sf, rq);
 		return;
 	}
 	rq->result = done->result != 0 ? done->result : play_trick(rq);
@@ -315,6 +328,7 @@ static void reap_inner(struct store_fault *sf)
 	unsigned count;
 
 	do {
+		submit_torn(sf);
 		if (sf->wants_flush)
 			(void)fault_flush(&sf->base);
 		count = swapstore_reap(sf->inner, done, ARRAY_SIZE(done));
@@ -353,12 +367,7 @@ static unsigned fault_reap(struct swapstore *st, struct swap_done *done,
 			continue;
 		TAILQ_REMOVE(&sf->held, rq, link);
 		TAILQ_INSERT_HEAD(&sf->free, rq, link);
-		done[count++] = (struct swap_done){
-			.cookie = rq->io.cookie,
-			.result = rq->result,
-			.slot_count = (uint16_t)rq->io.slot_count,
-			.is_write = rq->io.is_write,
-		};
+		done[count++] = swap_io_done(&rq->io, rq->result);
 	}
 	signal_held(sf);
 	return count;
@@ -465,10 +474,12 @@ int store_fault_create(struct swapstore *inner,
 	}
 	sf->base.ops = &fault_ops;
 	sf->base.slot_count = inner->slot_count;
+	sf->base.queue_depth = FAULT_QUEUE_DEPTH;
 	sf->inner = inner;
 	sf->plan = *plan;
 	sf->held_fd = sf->epoll_fd = -1;
 	TAILQ_INIT(&sf->free);
+	TAILQ_INIT(&sf->torn);
 	TAILQ_INIT(&sf->held);
 	for (size_t i = 0; i < FAULT_QUEUE_DEPTH; i++)
 		TAILQ_INSERT_TAIL(&sf->free, &sf->requests[i], link);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that pages are brought in ahead of readers who go in equal steps, that
  * these then hardly ever fault and always find the right bytes, and that
- * nobody else has to pay for it: no fault waits for readahead, no limit is
- * passed, no lost page is spoken of, nothing is left behind. */
+ * nobody else has to pay for it: no fault waits for readahead or for writes, no
+ * limit is passed, no lost page is spoken of, nothing is left behind. */
 #include "tests/unit/pager_world.h"
 
 #include <errno.h>
@@ -519,6 +519,74 @@ static void waiting_makes_it_urgent(void **state)
 	finish(w);
 }
 
+static unsigned count_class(const struct world *w, enum swap_class class)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < w->io_count; i++)
+		count += swap_io_class(&w->io[i]) == class;
+	return count;
+}
+
+/* The store learns who waits for a request. */
+static void requests_have_classes(void **state)
+{
+	struct world *w = start(CONFIG(LARGE));
+	segment_id sg = swapped_segment(w, 4096, 0);
+	segment_id other = swapped_segment(w, 64, 0);
+
+	(void)state;
+	(void)world_advise(w, sg, 0, 1, PAGER_SEQUENTIAL);
+	(void)world_fault(w, sg, 0);
+	assert_true(count_class(w, SWAP_DEMAND) > 0);
+	assert_true(count_class(w, SWAP_AHEAD) > 0);
+	assert_int_equal(count_class(w, SWAP_WRITE), 0);
+	assert_int_equal(swap_io_class(&w->io[0]), SWAP_DEMAND);
+	(void)world_fault(w, other, 5);
+	assert_int_equal(swap_io_class(&w->io[w->io_count - 1]), SWAP_DEMAND);
+	world_settle(w);
+	world_fill(w, other, 5, 0x77);
+	(void)world_advise(w, other, 5, 1, PAGER_PAGEOUT);
+	assert_int_equal(count_class(w, SWAP_WRITE), 1);
+	assert_int_equal(w->io_count, 1);
+	world_settle(w);
+	finish(w);
+}
+
+/* Where the store has no room for one class, batches of the others do not wait
+ * with it. */
+static void classes_do_not_wait_for_each_other(void **state)
+{
+	struct world *w = start(CONFIG(LARGE));
+	segment_id sg = swapped_segment(w, 4096, 0);
+	segment_id other = swapped_segment(w, 64, 0);
+	unsigned before;
+
+	(void)state;
+	(void)world_fault_wait(w, other, 5);
+	world_fill(w, other, 5, 0x77);
+	w->refuses[SWAP_WRITE] = w->refuses[SWAP_AHEAD] = true;
+	(void)world_advise(w, other, 5, 1, PAGER_PAGEOUT);
+	(void)world_advise(w, sg, 0, 1, PAGER_SEQUENTIAL);
+	assert_null(world_fault(w, sg, 0));
+	before = count_class(w, SWAP_DEMAND);
+	assert_true(before > 0);
+	assert_int_equal(w->io_count, before);
+	assert_null(world_fault(w, other, 9));
+	assert_int_equal(count_class(w, SWAP_DEMAND), before + 1);
+	/* With room for each, all goes on at the next completion. */
+	w->refuses[SWAP_WRITE] = false;
+	world_end_io(w, 0, 0);
+	assert_int_equal(count_class(w, SWAP_WRITE), 1);
+	assert_int_equal(count_class(w, SWAP_AHEAD), 0);
+	w->refuses[SWAP_AHEAD] = false;
+	world_end_io(w, 0, 0);
+	assert_true(count_class(w, SWAP_AHEAD) > 0);
+	world_settle(w);
+	world_expect(w, other, 9, byte_of(9));
+	finish(w);
+}
+
 static void limits_hold(void **state)
 {
 	enum { LIMIT = 100 };
@@ -695,6 +763,8 @@ int main(void)
 		cmocka_unit_test(large_pages),
 		cmocka_unit_test(faults_do_not_wait_for_it),
 		cmocka_unit_test(waiting_makes_it_urgent),
+		cmocka_unit_test(requests_have_classes),
+		cmocka_unit_test(classes_do_not_wait_for_each_other),
 		cmocka_unit_test(limits_hold),
 		cmocka_unit_test(frames_are_left),
 		cmocka_unit_test(lost_page_is_not_spoken_of),

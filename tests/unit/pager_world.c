@@ -166,7 +166,7 @@ static int on_submit(void *ctx, const struct swap_io *io)
 	assert_true(io->slot + io->slot_count <=
 		    pager_slot_limit(&w->config));
 	assert_true(w->file_count == 0 || is_in_one_file(w, io));
-	if (w->io_count == w->io_depth)
+	if (w->io_count == w->io_depth || w->refuses[swap_io_class(io)])
 		return -EAGAIN;
 	w->io[w->io_count++] = *io;
 	*(io->is_write ? &w->writes : &w->reads) += 1;

@@ -58,6 +58,7 @@ struct world {
 	uint64_t aged;
 	/* What is to go wrong: this many times from now on. */
 	unsigned fail_installs, fail_captures, fail_discards;
+	bool refuses[SWAP_CLASSES];	/* the store has no room for these */
 	uint64_t lose_unit;		/* at its capture, this one of the
 					 * first segment - 1; 0: none */
 	segment_id stuck;		/* nothing is captured from it */
