@@ -4,9 +4,21 @@
  *
  *   free -> staged -> pending -> (in a worker) -> done -> free
  *
- * A request is on the list of its state.  Only the owner's thread uses `free`
- * and `staged`.  `pending`, `done` and the event descriptor change under the
- * lock, so the descriptor is readable iff `done` is not empty. */
+ * A request is on the list of its state, and of its class while it is pending.
+ * Only the owner's thread uses `free` and `staged`.  What is below the lock in
+ * the struct, and the event descriptor, change under it, so the descriptor is
+ * readable iff `done` is not empty.
+ *
+ *   SY1  At most half of the workers write, and at most all but one write or
+ *        read ahead, so a demand read finds a worker at once as long as fewer
+ *        wait than are kept for it.  (Of one worker there is no half: it does
+ *        all in turn.)
+ *   SY2  If a worker sleeps, no more requests may begin than workers are awake
+ *        and without one.  A flush adds requests, and wakes one worker for one
+ *        request, all for several.  A worker that ends its request is awake,
+ *        and by SY1 at most one more may begin because of that.  A worker
+ *        that begins one takes one off both sides.  It sleeps only when none
+ *        may begin.  So none waits while a worker sleeps that could do it. */
 #include "swapstore/swapstore.h"
 
 #include "common/thread.h"
@@ -39,12 +51,15 @@ struct store_sync {
 	struct sync_requests free, staged;
 
 	pthread_mutex_t lock;
-	pthread_cond_t work;	/* `pending` is not empty, or stopping */
-	struct sync_requests pending, done;
+	pthread_cond_t work;	/* a class is ready, or stopping */
+	struct sync_requests pending[SWAP_CLASSES], done;
+	unsigned busy[SWAP_CLASSES];	/* workers, by what they do */
+	struct swap_order order;
 	bool stopping;
 
 	pthread_t threads[SYNC_THREADS_MAX];
-	unsigned thread_count;	/* threads that were started */
+	/* Threads that were started; constant when something is pending. */
+	unsigned thread_count;
 };
 
 static void add_done(struct store_sync *sy, struct sync_request *rq)
@@ -56,6 +71,52 @@ static void add_done(struct store_sync *sy, struct sync_request *rq)
 		(void)eventfd_write(sy->event_fd, 1);
 }
 
+/* SY1.  Who is stopping has no more demand reads to keep workers for. */
+static bool may_begin(const struct store_sync *sy, enum swap_class class)
+{
+	unsigned count = sy->thread_count;
+	unsigned background = sy->busy[SWAP_AHEAD] + sy->busy[SWAP_WRITE];
+
+	if (class == SWAP_DEMAND || sy->stopping)
+		return true;
+	if (background >= MAX(count - 1, 1u))
+		return false;
+	return class != SWAP_WRITE ||
+	       sy->busy[SWAP_WRITE] < MAX(count / 2, 1u);
+}
+
+static unsigned ready_classes(const struct store_sync *sy,
+			      unsigned *ret_waiting)
+{
+	unsigned waiting = 0, ready = 0;
+
+	for (unsigned c = 0; c < SWAP_CLASSES; c++) {
+		if (STAILQ_EMPTY(&sy->pending[c]))
+			continue;
+		waiting |= BIT(c);
+		ready |= may_begin(sy, (enum swap_class)c) ? BIT(c) : 0;
+	}
+	*ret_waiting = waiting;
+	return ready;
+}
+
+/* NULL: no class is ready. */
+static struct sync_request *begin_next(struct store_sync *sy)
+{
+	unsigned waiting, ready = ready_classes(sy, &waiting);
+	struct sync_request *rq;
+	enum swap_class class;
+
+	if (ready == 0)
+		return NULL;
+	class = swap_order_next(&sy->order, ready);
+	swap_order_take(&sy->order, waiting, ready, class);
+	rq = STAILQ_FIRST(&sy->pending[class]);
+	STAILQ_REMOVE_HEAD(&sy->pending[class], link);
+	sy->busy[class]++;
+	return rq;
+}
+
 /* Workers stop only when nothing is pending, so destroy() waits for all I/O. */
 static void *worker_main(void *arg)
 {
@@ -63,15 +124,15 @@ static void *worker_main(void *arg)
 
 	pthread_mutex_lock(&sy->lock);
 	for (;;) {
-		struct sync_request *rq = STAILQ_FIRST(&sy->pending);
+		struct sync_request *rq = begin_next(sy);
 
 		if (rq != NULL) {
-			STAILQ_REMOVE_HEAD(&sy->pending, link);
 			pthread_mutex_unlock(&sy->lock);
 			rq->result = swapstore_transfer(rq->place.fd,
 							rq->place.offset,
 							&rq->io);
 			pthread_mutex_lock(&sy->lock);
+			sy->busy[swap_io_class(&rq->io)]--;
 			add_done(sy, rq);
 		} else if (sy->stopping) {
 			break;
@@ -100,13 +161,18 @@ static int sync_submit(struct swapstore *st, const struct swap_io *io)
 static int sync_flush(struct swapstore *st)
 {
 	struct store_sync *sy = (struct store_sync *)st;
+	struct sync_request *rq = STAILQ_FIRST(&sy->staged);
 	bool is_one;
 
-	if (STAILQ_EMPTY(&sy->staged))
+	if (rq == NULL)
 		return 0;
-	is_one = STAILQ_NEXT(STAILQ_FIRST(&sy->staged), link) == NULL;
+	is_one = STAILQ_NEXT(rq, link) == NULL;
 	pthread_mutex_lock(&sy->lock);
-	STAILQ_CONCAT(&sy->pending, &sy->staged);
+	while ((rq = STAILQ_FIRST(&sy->staged)) != NULL) {
+		STAILQ_REMOVE_HEAD(&sy->staged, link);
+		STAILQ_INSERT_TAIL(&sy->pending[swap_io_class(&rq->io)], rq,
+				   link);
+	}
 	if (is_one)
 		pthread_cond_signal(&sy->work);
 	else
@@ -224,7 +290,8 @@ int store_sync_create(uint32_t slot_limit, unsigned thread_count,
 	sy->base.queue_depth = SYNC_QUEUE_DEPTH;
 	STAILQ_INIT(&sy->free);
 	STAILQ_INIT(&sy->staged);
-	STAILQ_INIT(&sy->pending);
+	for (unsigned c = 0; c < SWAP_CLASSES; c++)
+		STAILQ_INIT(&sy->pending[c]);
 	STAILQ_INIT(&sy->done);
 	for (unsigned i = 0; i < SYNC_QUEUE_DEPTH; i++)
 		STAILQ_INSERT_TAIL(&sy->free, &sy->requests[i], link);
