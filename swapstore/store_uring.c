@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* The swap store on io_uring.  submit() puts requests into the ring, flush()
- * hands them to the kernel in one system call, and reap() reads results off the
- * ring without a system call.  Only this file knows liburing.
+/* The swap store on io_uring.  flush() hands requests to the kernel in one
+ * system call, and reap() reads results off the ring without a system call.
+ * Only this file knows liburing.
  *
  * The event descriptor is the ring's own.  It is readable exactly while
  * completions wait, so nothing must be drained, and an owner that never sleeps
  * pays nothing for it.
  *
- * A request has at most one entry in the submission ring and one completion to
- * come, and at most `depth` requests are in flight.  So neither ring can
- * overflow. */
+ *	        submit      flush      room for it       completion
+ *	FREE ──┬────▶ STAGED ──▶ WAITING ──▶ GIVEN ──────────────▶ FREE
+ *	       └──────────────────────────────▲
+ *	         submit: a demand read
+ *
+ *   UR1  GIVEN: the request has one entry in the submission ring, or one
+ *        completion to come.  Each ring has room for all requests.
+ *   UR2  A demand read is never STAGED or WAITING.
+ *   UR3  After flush() and reap(), a request is WAITING only if another one of
+ *        the background is GIVEN (SB2).  Its completion makes the owner call
+ *        reap(), which gives the next.  If the kernel does not take what is in
+ *        the ring, base.must_flush tells. */
 #include "swapstore/swapstore.h"
+
+#include "swapstore/swap_background.h"
 
 #include <errno.h>
 #include <liburing.h>
@@ -23,6 +34,7 @@ struct uring_request {
 	struct swap_place place;
 	uint32_t moved_bytes;
 	uint32_t retries;
+	struct background_item item;	/* not of demand reads */
 };
 
 struct store_uring {
@@ -32,10 +44,11 @@ struct store_uring {
 	uintptr_t fixed_base;		/* registered memory */
 	size_t fixed_bytes;		/* 0: none */
 	uint32_t in_kernel;		/* handed over and not completed */
-	uint32_t depth;
-	struct uring_request *requests;	/* [depth] */
+	struct uring_request *requests;	/* [base.queue_depth] */
 	uint32_t *free_stack;		/* indexes of free requests */
 	uint32_t free_count;
+	struct background_items staged;
+	struct swap_background background;
 };
 
 static bool is_fixed(const struct store_uring *su, const void *at, size_t bytes)
@@ -72,33 +85,74 @@ static void queue_request(struct store_uring *su, uint32_t idx)
 static int uring_submit(struct swapstore *st, const struct swap_io *io)
 {
 	struct store_uring *su = (struct store_uring *)st;
+	struct uring_request *rq;
 	uint32_t idx;
 
 	if (su->free_count == 0)
 		return -EAGAIN;
 	idx = su->free_stack[--su->free_count];
-	su->requests[idx] = (struct uring_request){
+	rq = &su->requests[idx];
+	*rq = (struct uring_request){
 		.io = *io,
 		.place = swapstore_place(st, io),
+		.item = { .class = swap_io_class(io),
+			  .slot_count = io->slot_count },
 	};
+	if (rq->item.class != SWAP_DEMAND) {
+		STAILQ_INSERT_TAIL(&su->staged, &rq->item, link);
+		return 0;
+	}
+	swap_background_disturb(&su->background);
 	queue_request(su, idx);
 	return 0;
+}
+
+/* Put what is WAITING into the ring, as far as there is room. */
+static bool give_waiting(struct store_uring *su)
+{
+	bool has_demand = su->base.in_flight_of[SWAP_DEMAND] != 0;
+	bool gives = false;
+	struct background_item *item;
+
+	while ((item = swap_background_next(&su->background,
+					    has_demand)) != NULL) {
+		const struct uring_request *rq = (const void *)
+			((const char *)item -
+			 offsetof(struct uring_request, item));
+
+		queue_request(su, (uint32_t)(rq - su->requests));
+		gives = true;
+	}
+	return gives;
+}
+
+/* Hand what is in the ring to the kernel. */
+static int enter_kernel(struct store_uring *su)
+{
+	int count = 1;
+
+	while (io_uring_sq_ready(&su->ring) > 0 &&
+	       (count > 0 || count == -EINTR)) {
+		count = io_uring_submit(&su->ring);
+		su->in_kernel += (uint32_t)MAX(count, 0);
+	}
+	su->base.must_flush = io_uring_sq_ready(&su->ring) > 0;
+	if (!su->base.must_flush)
+		return 0;
+	return count < 0 ? count : -EAGAIN;
 }
 
 static int uring_flush(struct swapstore *st)
 {
 	struct store_uring *su = (struct store_uring *)st;
+	struct background_item *item;
 
-	while (io_uring_sq_ready(&su->ring) > 0) {
-		int count = io_uring_submit(&su->ring);
-
-		if (count == -EINTR)
-			continue;
-		if (count <= 0)
-			return count < 0 ? count : -EAGAIN;
-		su->in_kernel += (uint32_t)count;
+	while ((item = STAILQ_FIRST(&su->staged)) != NULL) {
+		STAILQ_REMOVE_HEAD(&su->staged, link);
+		swap_background_add(&su->background, item);
 	}
-	return 0;
+	(void)give_waiting(su);
+	return enter_kernel(su);
 }
 
 /* True if the result says nothing of the disk: the kernel has no memory or no
@@ -145,12 +199,15 @@ static bool finish_request(struct store_uring *su, uint32_t idx, int result,
 		result = -EIO;
 	}
 	*ret_done = swap_io_done(&rq->io, result);
+	if (rq->item.class != SWAP_DEMAND)
+		swap_background_ended(&su->background, &rq->item);
 	rq->io.slot_count = 0;
 	su->free_stack[su->free_count++] = idx;
 	return true;
 }
 
-/* Read completions off the ring.  *ret_goes_on: a request was queued again. */
+/* Read completions off the ring.  *ret_goes_on: a request is in the ring
+ * again. */
 static unsigned uring_collect(struct store_uring *su, struct swap_done *done,
 			      unsigned max, bool *ret_goes_on)
 {
@@ -183,9 +240,8 @@ static unsigned uring_reap(struct swapstore *st, struct swap_done *done,
 	bool goes_on = false;
 	unsigned count = uring_collect(su, done, max, &goes_on);
 
-	/* If this fails for lack of memory, the next flush does it. */
-	if (goes_on)
-		(void)uring_flush(st);
+	if (give_waiting(su) || goes_on)
+		(void)enter_kernel(su);		/* UR3 */
 	return count;
 }
 
@@ -199,27 +255,47 @@ static bool uring_is_in_use(const struct swapstore *st, uint32_t slot,
 {
 	const struct store_uring *su = (const struct store_uring *)st;
 
-	for (uint32_t i = 0; i < su->depth; i++)
+	for (uint32_t i = 0; i < st->queue_depth; i++)
 		if (su->requests[i].io.slot_count != 0 &&
 		    swap_io_overlaps(&su->requests[i].io, slot, count))
 			return true;
 	return false;
 }
 
+static void wait_for_one(struct store_uring *su)
+{
+	struct io_uring_cqe *cqe;
+	int err;
+
+	do
+		err = io_uring_wait_cqe(&su->ring, &cqe);
+	while (err == -EINTR || err == -EAGAIN);
+	ASSERT(err == 0);
+}
+
+/* What was flushed is moved before the store ends; unless the kernel does not
+ * take it. */
+static void finish_waiting(struct store_uring *su)
+{
+	struct swap_done done;
+
+	while (swap_background_is_waiting(&su->background) &&
+	       enter_kernel(su) == 0) {
+		wait_for_one(su);
+		(void)uring_reap(&su->base, &done, 1);
+	}
+}
+
 /* Wait for all requests: the kernel must not move bytes after the owner takes
  * its buffers back. */
 static void wait_for_kernel(struct store_uring *su)
 {
-	struct io_uring_cqe *cqe;
+	struct swap_done done;
+	bool ignored;
 
 	while (su->in_kernel > 0) {
-		int err = io_uring_wait_cqe(&su->ring, &cqe);
-
-		if (err == -EINTR || err == -EAGAIN)
-			continue;
-		ASSERT(err == 0);
-		io_uring_cqe_seen(&su->ring, cqe);
-		su->in_kernel--;
+		wait_for_one(su);
+		(void)uring_collect(su, &done, 1, &ignored);
 	}
 }
 
@@ -228,6 +304,7 @@ static void uring_destroy(struct swapstore *st)
 	struct store_uring *su = (struct store_uring *)st;
 
 	if (su->has_ring) {
+		finish_waiting(su);
 		wait_for_kernel(su);
 		io_uring_queue_exit(&su->ring);
 	}
@@ -334,7 +411,8 @@ int store_uring_create(uint32_t slot_limit,
 	su->base.ops = &uring_ops;
 	su->base.slot_count = slot_limit;
 	su->base.queue_depth = queue_depth;
-	su->depth = queue_depth;
+	STAILQ_INIT(&su->staged);
+	swap_background_init(&su->background);
 	err = swap_files_init(&su->base.files, slot_limit);
 	if (err != 0)
 		goto fail;

@@ -22,7 +22,9 @@
  * readahead, and readahead before writes.
  *
  *   SW1  Of the requests that a store has not begun, it begins those of an
- *        earlier class first, save for SW2.
+ *        earlier class first, save for SW2.  uring and sync also bound what
+ *        they have begun of the later classes, since a disk serves what it is
+ *        given in an order of its own.
  *   SW2  A class waits for at most SWAP_TURNS_MAX requests of earlier classes
  *        at a time, so that none waits for ever.
  *   SW3  A part of the queue is kept for each class: submit() takes no request
@@ -128,6 +130,9 @@ struct swapstore {
 	uint32_t queue_depth;
 	uint32_t in_flight;	/* submitted and not reaped */
 	uint32_t in_flight_of[SWAP_CLASSES];
+	/* Requests that were flushed could not be handed over, and nothing will
+	 * wake the owner: it must flush again. */
+	bool must_flush;
 	uint64_t reads, writes;	/* requests that succeeded */
 	uint64_t read_bytes, write_bytes;
 	uint64_t read_errors, write_errors;

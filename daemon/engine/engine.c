@@ -119,6 +119,8 @@ unsigned engine_reap(struct engine *e)
 				      now_ns);
 		total += count;
 	} while (count == REAP_BATCH && total < 4 * REAP_BATCH);
+	if (e->store->must_flush)
+		e->must_flush = e->wants_run = true;
 	if (total != 0)
 		e->wants_run = true;
 	return total;

@@ -2,8 +2,9 @@
 /* Proves what is special to the io_uring store: where the kernel refuses
  * io_uring, wholly or in part, the error says so and nothing is left; where it
  * only refuses to register memory, all works without; what is moved short is
- * continued; a file that was taken away is let go soon.  Exit 77: this process
- * may not use io_uring at all. */
+ * continued; a file that was taken away is let go at once.  And that the kernel
+ * gets demand reads first, and only so much of the rest at a time, but all of
+ * it in the end.  Exit 77: this process may not use io_uring at all. */
 #include "tests/skip.h"
 #include "tests/store/storetest.h"
 
@@ -403,8 +404,13 @@ static int flush_refused(void *arg)
 		if (swapstore_submit(st, &io) != 0 ||
 		    swapstore_flush(st) != -EAGAIN)
 			return 2;
-	if (swapstore_reap(st, &done, 1) != 0 || st->in_flight != 3)
+	io.is_write = true;
+	if (swapstore_submit(st, &io) != 0 || swapstore_flush(st) != -EAGAIN)
 		return 3;
+	if (swapstore_reap(st, &done, 1) != 0 || st->in_flight != 4)
+		return 4;
+	if (!st->must_flush)
+		return 5;
 	swapstore_destroy(st);
 	return 0;
 }
@@ -417,6 +423,197 @@ static void test_flush_refused(void **state)
 	if (result == NO_SECCOMP)
 		skip_case("no seccomp here");
 	assert_int_equal(result, 0);
+}
+
+/* ---- the order of requests */
+
+enum { PLENTY = 256 };			/* a queue for all that is asked here */
+
+/* As create_on(), with a larger queue. */
+static struct swapstore *create_deep(int fd)
+{
+	int err, patience = 3000;
+	struct swapstore *st;
+
+	while ((err = store_uring_create(3 * SLOTS, NULL, PLENTY, &st)) ==
+		       -ENOMEM && patience-- > 0)
+		usleep(10000);
+	assert_int_equal(err, 0);
+	assert_int_equal(swapstore_add_file(st, 0, SLOTS, fd), 0);
+	return st;
+}
+
+static void ask(struct swapstore *st, enum swap_class class, uint32_t slot,
+		uint32_t slot_count, void *buffer)
+{
+	const struct swap_io io = {
+		.cookie = class,
+		.buffer = buffer,
+		.slot = slot,
+		.slot_count = slot_count,
+		.is_write = class == SWAP_WRITE,
+		.is_ahead = class == SWAP_AHEAD,
+	};
+
+	assert_int_equal(swapstore_submit(st, &io), 0);
+}
+
+/* How many requests the kernel has taken so far; -1: it does not say. */
+static long taken_by_kernel(struct swapstore *st)
+{
+	char path[64], line[128];
+	long taken = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d",
+		 swapstore_event_fd(st));
+	file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file) != NULL)
+		(void)sscanf(line, "SqHead: %ld", &taken);
+	fclose(file);
+	return taken;
+}
+
+/* A pipe that is full, so that what is written to it waits.  Empty, it has room
+ * for all that the kernel is given at a time. */
+static void fill_pipe(int ends[2], char *buffer)
+{
+	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	assert_true(fcntl(ends[1], F_SETPIPE_SZ, 1 << 20) >= 1 << 20);
+	while (write(ends[1], buffer, SWAP_SLOT_BYTES) > 0)
+		continue;
+	assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+}
+
+/* Of 64 writes that do not end, the kernel gets a few.  It gets a demand read
+ * at once, before those that wait; and them when the others end. */
+static void test_demand_goes_before_waiting_writes(void **state)
+{
+	enum { WRITES = 64, RUN = 16, FEW = 128 / RUN };
+	char *buffer = buffer_create(buffer_bytes);
+	int fd = open_medium(), ends[2];
+	struct swapstore *st = create_deep(fd);
+	long before = taken_by_kernel(st);
+	struct swap_done done;
+	unsigned ended = 0;
+
+	(void)state;
+	fill_pipe(ends, buffer);
+	assert_int_equal(swapstore_add_file(st, SLOTS, 2 * SLOTS, ends[1]), 0);
+	for (uint32_t i = 0; i < WRITES; i++)
+		ask(st, SWAP_WRITE, SLOTS + i, RUN, buffer);
+	assert_int_equal(swapstore_flush(st), 0);
+	if (before >= 0)
+		assert_int_equal(taken_by_kernel(st), before + FEW);
+	for (uint32_t i = 1; i <= 10; i++) {
+		ask(st, SWAP_DEMAND, i, 1, buffer);
+		assert_int_equal(swapstore_flush(st), 0);
+		done = store_wait_one(st);
+		assert_int_equal(done.cookie, SWAP_DEMAND);
+		assert_int_equal(done.result, 0);
+		if (before >= 0)
+			assert_int_equal(taken_by_kernel(st), before + FEW +
+					 i);
+	}
+	while (ended < WRITES) {
+		while (read(ends[0], buffer, SWAP_SLOT_BYTES) > 0)
+			continue;
+		done = store_wait_one(st);
+		assert_int_equal(done.cookie, SWAP_WRITE);
+		assert_int_equal(done.result, 0);
+		ended++;
+	}
+	swapstore_destroy(st);
+	close(ends[0]);
+	close(ends[1]);
+	close(fd);
+	buffer_destroy(buffer, buffer_bytes);
+}
+
+/* In one flush.  Reads of memory end at once, in the order in which the kernel
+ * takes them. */
+static void test_demand_goes_before_readahead(void **state)
+{
+	char *buffer = buffer_create(buffer_bytes);
+	int fd = open_medium();
+	struct swapstore *st = create_deep(fd);
+
+	(void)state;
+	store_do(st, true, 0, BUFFER_SLOTS, buffer);
+	for (uint32_t i = 0; i < 8; i++)
+		ask(st, SWAP_AHEAD, i, 1, buffer);
+	for (uint32_t i = 0; i < 8; i++)
+		ask(st, SWAP_DEMAND, i, 1, buffer);
+	assert_int_equal(swapstore_flush(st), 0);
+	for (uint32_t i = 0; i < 16; i++)
+		assert_int_equal(store_wait_one(st).cookie,
+				 i < 8 ? SWAP_DEMAND : SWAP_AHEAD);
+	swapstore_destroy(st);
+	close(fd);
+	buffer_destroy(buffer, buffer_bytes);
+}
+
+/* Requests so large that the kernel gets one at a time: it gets the writes,
+ * too, while there is still readahead. */
+static void test_no_class_waits_for_ever(void **state)
+{
+	enum { AHEAD = 100, WRITES = 4, RUN = 128 };
+	size_t bytes = (size_t)RUN * SWAP_SLOT_BYTES;
+	char *buffer = buffer_create(bytes);
+	unsigned passed = 0, writes = 0;
+	int fd = open_medium();
+	struct swapstore *st = create_deep(fd);
+
+	(void)state;
+	for (uint32_t i = 0; i < AHEAD; i++)
+		ask(st, SWAP_AHEAD, i, RUN, buffer);
+	for (uint32_t i = 0; i < WRITES; i++)
+		ask(st, SWAP_WRITE, i, RUN, buffer);
+	assert_int_equal(swapstore_flush(st), 0);
+	while (writes < WRITES) {
+		struct swap_done done = store_wait_one(st);
+
+		assert_int_equal(done.result, 0);
+		writes += done.is_write;
+		passed = done.is_write ? 0 : passed + 1;
+		assert_true(passed <= SWAP_TURNS_MAX);
+	}
+	while (st->in_flight > 0)
+		assert_int_equal(store_wait_one(st).result, 0);
+	swapstore_destroy(st);
+	close(fd);
+	buffer_destroy(buffer, bytes);
+}
+
+/* Of any size, and of all classes, all end. */
+static void test_nothing_is_left_behind(void **state)
+{
+	size_t bytes = (size_t)SLOTS * SWAP_SLOT_BYTES;
+	char *buffer = buffer_create(bytes);
+	int fd = open_medium();
+	struct swapstore *st = create_deep(fd);
+	unsigned seed = 9;
+
+	(void)state;
+	for (int round = 0; round < 2000; round++) {
+		for (unsigned n = (unsigned)rand_r(&seed) % 8; n > 0; n--) {
+			uint32_t count = 1 + (uint32_t)rand_r(&seed) %
+				(rand_r(&seed) % 16 == 0 ? SLOTS : 8);
+
+			ask(st, (enum swap_class)((unsigned)rand_r(&seed) %
+						  SWAP_CLASSES),
+			    SLOTS - count, count, buffer);
+		}
+		assert_int_equal(swapstore_flush(st), 0);
+		while (st->in_flight > (unsigned)rand_r(&seed) % 40)
+			assert_int_equal(store_wait_one(st).result, 0);
+	}
+	while (st->in_flight > 0)
+		assert_int_equal(store_wait_one(st).result, 0);
+	swapstore_destroy(st);
+	close(fd);
+	buffer_destroy(buffer, bytes);
 }
 
 /* No descriptor is left open, whether it worked or not. */
@@ -450,6 +647,10 @@ int main(void)
 		cmocka_unit_test(test_part_of_a_slot),
 		cmocka_unit_test(test_refused_requests_are_waited_for),
 		cmocka_unit_test(test_flush_refused),
+		cmocka_unit_test(test_demand_goes_before_waiting_writes),
+		cmocka_unit_test(test_demand_goes_before_readahead),
+		cmocka_unit_test(test_no_class_waits_for_ever),
+		cmocka_unit_test(test_nothing_is_left_behind),
 		cmocka_unit_test(test_descriptors),
 	};
 	const char *refusal = uring_refusal();
