@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The exchange with the server: see remote_exchange.h.
  *
- * Reads are sent first, and then discards and writes in one order: a slot that
- * was discarded and then written again must not lose its new bytes.  A read is
- * asked for in parts, between the slots that are in the write-behind buffer.
+ * Messages are sent in the order of classes (swap_order.h).  Discards are sent
+ * before each write, so both are in one order: a slot that was discarded and
+ * then written again must not lose its new bytes.  A read is asked for in
+ * parts, between the slots that are in the write-behind buffer.
  * The pager writes no slot that it is reading, so the server has the newest
  * bytes of each part, also if the part is asked for again. */
 #include "swapstore/remote_exchange.h"
@@ -149,18 +150,26 @@ static bool put_read_again(struct store_remote *sr)
 	return true;
 }
 
-static bool put_read(struct store_remote *sr)
+/* The first read of this class that has a part to be asked for; NULL: none. */
+static struct remote_request *first_read(const struct store_remote *sr,
+					 enum swap_class class)
 {
-	struct remote_request *rq =
-		TAILQ_FIRST(&sr->requests_in[REQUEST_READING]);
+	struct remote_request *rq;
+
+	TAILQ_FOREACH(rq, &sr->requests_in[REQUEST_READING], link)
+		if (swap_io_class(&rq->io) == class)
+			return rq;
+	return NULL;
+}
+
+/* There is a free message. */
+static void put_read(struct store_remote *sr, enum swap_class class)
+{
+	struct remote_request *rq = first_read(sr, class);
 	struct remote_message *m;
 
-	if (rq == NULL)
-		return false;
 	if (read_advance(sr, rq)) {
 		m = TAILQ_FIRST(&sr->messages_in[MESSAGE_FREE]);
-		if (m == NULL)
-			return false;
 		m->request = rq;
 		m->slot = rq->io.slot + rq->at;
 		m->count = part_count(sr, rq);
@@ -170,7 +179,6 @@ static bool put_read(struct store_remote *sr)
 	}
 	if (rq->at == rq->io.slot_count)
 		read_all_asked(sr, rq);
-	return true;
 }
 
 /* ---- writes and discards */
@@ -194,19 +202,18 @@ void remote_exchange_admit(struct store_remote *sr)
 	}
 }
 
-static bool put_discards(struct store_remote *sr)
+static void put_discards(struct store_remote *sr)
 {
 	Memd__StoreDiscard discard = MEMD__STORE_DISCARD__INIT;
 
 	if (sr->discard_count == 0)
-		return false;
+		return;
 	discard.n_range = sr->discard_count;
 	discard.range = sr->discard_at;
 	remote_stream_put(&sr->link.stream, TYPE(STORE_DISCARD), 0,
 			  &discard.base, 0);
 	sr->discard_count = 0;
 	sr->discard_ns = 0;
-	return true;
 }
 
 /* A quarter of the messages is reserved for reads. */
@@ -217,13 +224,11 @@ static bool exchange_may_write(const struct store_remote *sr)
 	       sr->writes_sent < MAX(sr->depth * 3 / 4, 1);
 }
 
-static bool put_write(struct store_remote *sr)
+static void put_write(struct store_remote *sr)
 {
 	const struct behind_cell *cell;
 	struct remote_message *m;
 
-	if (!exchange_may_write(sr))
-		return false;
 	m = TAILQ_FIRST(&sr->messages_in[MESSAGE_FREE]);
 	m->count = behind_send_begin(&sr->behind, WRITE_SLOTS_MAX, &m->cells);
 	m->slot = TAILQ_FIRST(&m->cells)->slot;
@@ -232,7 +237,6 @@ static bool put_write(struct store_remote *sr)
 		remote_stream_append(&sr->link.stream,
 				     behind_bytes(&sr->behind, cell),
 				     SWAP_SLOT_BYTES);
-	return true;
 }
 
 static bool is_held(struct store_remote *sr)
@@ -242,15 +246,53 @@ static bool is_held(struct store_remote *sr)
 	return sr->hold_ns != 0;
 }
 
+/* Classes that have something to send.  *ret_ready: those that may send. */
+static unsigned exchange_waiting(const struct store_remote *sr,
+				 unsigned *ret_ready)
+{
+	unsigned waiting = 0;
+
+	for (unsigned c = 0; c < SWAP_CLASSES; c++)
+		if (c == SWAP_WRITE ? !TAILQ_EMPTY(&sr->behind.waiting) :
+		    first_read(sr, (enum swap_class)c) != NULL)
+			waiting |= BIT(c);
+	*ret_ready = waiting;
+	if (TAILQ_EMPTY(&sr->messages_in[MESSAGE_FREE]))
+		*ret_ready = 0;
+	else if (!exchange_may_write(sr))
+		*ret_ready &= ~BIT(SWAP_WRITE);
+	return waiting;
+}
+
+/* Put the next message into the stream.  False: there is none. */
+static bool put_next(struct store_remote *sr)
+{
+	unsigned ready, waiting = exchange_waiting(sr, &ready);
+	enum swap_class class;
+
+	if (ready == 0)
+		return false;
+	class = swap_order_next(&sr->order, ready);
+	swap_order_take(&sr->order, waiting, ready, class);
+	if (class == SWAP_WRITE) {
+		put_discards(sr);
+		put_write(sr);
+	} else {
+		put_read(sr, class);
+	}
+	return true;
+}
+
 static void exchange_fill(void *ctx)
 {
 	struct store_remote *sr = ctx;
 
 	remote_exchange_admit(sr);
 	while (remote_link_has_room(&sr->link) && !is_held(sr))
-		if (!put_read_again(sr) && !put_read(sr) &&
-		    !put_discards(sr) && !put_write(sr))
+		if (!put_read_again(sr) && !put_next(sr)) {
+			put_discards(sr);
 			break;
+		}
 }
 
 /* ---- answers */

@@ -89,6 +89,7 @@ struct store_remote {
 	/* The message whose payload is coming in. */
 	struct remote_message *incoming;
 	uint32_t writes_sent;
+	struct swap_order order;
 	/* owned; a bit for each slot (RR4) */
 	uint64_t *kept, *lost;
 	uint64_t lost_slots;			/* since the start */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that writes wait in a buffer of a fixed size, which reads overtake and
- * are answered from, with newer bytes in the place of older ones; and that what
- * is discarded is not sent. */
+ * are answered from, with newer bytes in the place of older ones; that demand
+ * reads go out before readahead and that before writes, though these do not
+ * wait for ever; and that what is discarded is not sent. */
 #include "tests/store/remote_fixture.h"
 
 #include <errno.h>
@@ -129,6 +130,74 @@ static void test_reads_overtake_writes(void **state)
 	fixture_fini(&fx);
 }
 
+/* All has to wait for the connection, which was asked for in another order. */
+static void test_classes_go_out_in_order(void **state)
+{
+	static const struct remote_server_plan closed = { .is_closed = true };
+	struct remote_server_counts counts;
+	struct fixture fx;
+
+	(void)state;
+	fixture_init(&fx);
+	write_version(&fx, 500, 20, 1);
+	wait_until_confirmed(&fx);
+	fixture_plan(&fx, &closed);
+	wait_until_down(&fx);
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_int_equal(fixture_submit(&fx, true, 2 * i, 1), 0);
+		assert_int_equal(fixture_submit_ahead(&fx, 510 + i, 1), 0);
+		assert_int_equal(swapstore_flush(fx.st), 0);
+	}
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(fixture_submit(&fx, false, 500 + i, 1), 0);
+	assert_int_equal(swapstore_flush(fx.st), 0);
+	remote_server_plan_set(fx.server, &behave, true);
+	while (fx.st->in_flight > 0)
+		assert_int_equal(store_wait_one(fx.st).result, 0);
+	wait_until_confirmed(&fx);
+	counts = counts_of(&fx);
+	assert_int_equal(counts.log_count, 12);
+	for (uint32_t i = 0; i < 12; i++) {
+		assert_int_equal(counts.log[i].is_write, i >= 8);
+		assert_int_equal(counts.log[i].slot,
+				 i < 4 ? 500 + i : i < 8 ? 506 + i :
+							   2 * (i - 8));
+	}
+	fixture_fini(&fx);
+}
+
+/* A read in so many parts that it has all messages. */
+static void test_writes_do_not_wait_for_ever(void **state)
+{
+	static const struct remote_server_plan closed = { .is_closed = true };
+	enum { PARTS = 50 };
+	struct remote_server_counts counts;
+	uint32_t first_write = 0;
+	struct fixture fx;
+
+	(void)state;
+	fixture_init(&fx);
+	write_version(&fx, 0, 2 * PARTS, 1);
+	wait_until_confirmed(&fx);
+	fixture_plan(&fx, &closed);
+	wait_until_down(&fx);
+	for (uint32_t slot = 1; slot < 2 * PARTS; slot += 2)
+		write_version(&fx, slot, 1, 2);
+	assert_int_equal(fixture_submit(&fx, false, 0, 2 * PARTS), 0);
+	assert_int_equal(swapstore_flush(fx.st), 0);
+	remote_server_plan_set(fx.server, &behave, true);
+	assert_int_equal(store_wait_one(fx.st).result, 0);
+	wait_until_confirmed(&fx);
+	counts = counts_of(&fx);
+	while (first_write < counts.log_count &&
+	       !counts.log[first_write].is_write)
+		first_write++;
+	assert_int_equal(first_write, SWAP_TURNS_MAX);
+	for (uint32_t slot = 0; slot < 2 * PARTS; slot++)
+		expect_version(&fx, slot, 1, 1 + slot % 2);
+	fixture_fini(&fx);
+}
+
 /* A discard never takes newer bytes away. */
 static void test_discards_and_newer_bytes(void **state)
 {
@@ -209,6 +278,8 @@ int main(void)
 		cmocka_unit_test(test_newer_bytes_replace),
 		cmocka_unit_test(test_reads_are_put_together),
 		cmocka_unit_test(test_reads_overtake_writes),
+		cmocka_unit_test(test_classes_go_out_in_order),
+		cmocka_unit_test(test_writes_do_not_wait_for_ever),
 		cmocka_unit_test(test_discards_and_newer_bytes),
 		cmocka_unit_test(test_discards_go_out),
 		cmocka_unit_test(test_discarded_stays_here),

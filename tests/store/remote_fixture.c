@@ -130,3 +130,13 @@ int fixture_submit(struct fixture *fx, bool is_write, uint32_t slot,
 
 	return swapstore_submit(fx->st, &io);
 }
+
+int fixture_submit_ahead(struct fixture *fx, uint32_t slot, uint32_t count)
+{
+	struct swap_io io = {
+		.cookie = slot, .buffer = fixture_slot(fx, slot), .slot = slot,
+		.slot_count = count, .is_ahead = true,
+	};
+
+	return swapstore_submit(fx->st, &io);
+}

@@ -53,5 +53,6 @@ void expect_version(struct fixture *fx, uint32_t slot, uint32_t count,
 /* Its bytes are at fixture_slot(), its cookie is its slot. */
 int fixture_submit(struct fixture *fx, bool is_write, uint32_t slot,
 		   uint32_t count);
+int fixture_submit_ahead(struct fixture *fx, uint32_t slot, uint32_t count);
 
 #endif

@@ -371,6 +371,17 @@ static uint32_t refusal(struct remote_server *rs, bool is_write)
 	return is_write ? plan.write_error : plan.read_error;
 }
 
+/* With the lock held. */
+static void log_request(struct remote_server *rs, uint32_t slot, bool is_write)
+{
+	struct remote_server_counts *counts = &rs->counts;
+
+	if (counts->log_count == REMOTE_SERVER_LOG_MAX)
+		return;
+	counts->log[counts->log_count].slot = slot;
+	counts->log[counts->log_count++].is_write = is_write;
+}
+
 static int on_store_read(struct remote_server *rs, const struct wire_header *h)
 {
 	const Memd__StoreRange *range = (const void *)unpack(
@@ -383,6 +394,7 @@ static int on_store_read(struct remote_server *rs, const struct wire_header *h)
 	pthread_mutex_lock(&rs->lock);
 	rs->counts.reads++;
 	rs->counts.last_read_at = rs->messages;
+	log_request(rs, range->slot, false);
 	pthread_mutex_unlock(&rs->lock);
 	an.code = refusal(rs, false);
 	if (an.code != 0) {
@@ -413,6 +425,7 @@ static int on_store_write(struct remote_server *rs, const struct wire_header *h)
 	rs->counts.written_slots += range->count;
 	if (rs->counts.first_write_at == 0)
 		rs->counts.first_write_at = rs->messages;
+	log_request(rs, range->slot, true);
 	pthread_mutex_unlock(&rs->lock);
 	bytes = malloc(h->payload_bytes);
 	assert_non_null(bytes);
@@ -669,6 +682,7 @@ void remote_server_plan_set(struct remote_server *rs,
 	rs->must_cut = cut;
 	rs->messages = 0;
 	rs->counts.last_read_at = rs->counts.first_write_at = 0;
+	rs->counts.log_count = 0;
 	(void)eventfd_write(rs->wake_fd, 1);
 	pthread_mutex_unlock(&rs->lock);
 }

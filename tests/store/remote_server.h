@@ -48,6 +48,8 @@ void remote_server_plan_set(struct remote_server *rs,
 /* All stores are gone, and the connection, as after a restart. */
 void remote_server_forget(struct remote_server *rs);
 
+enum { REMOTE_SERVER_LOG_MAX = 64 };
+
 struct remote_server_counts {
 	uint64_t connections, opened, resumed, forgotten;
 	uint64_t reads, writes, discards, closes;
@@ -56,6 +58,12 @@ struct remote_server_counts {
 	uint64_t last_read_at, first_write_at;	/* messages since the last
 						 * remote_server_plan_set() */
 	uint32_t unanswered_max;
+	/* The first reads and writes since then, by their first slots. */
+	struct {
+		uint32_t slot;
+		bool is_write;
+	} log[REMOTE_SERVER_LOG_MAX];
+	uint32_t log_count;
 };
 void remote_server_counts_get(struct remote_server *rs,
 			      struct remote_server_counts *ret_counts);
