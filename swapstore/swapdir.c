@@ -169,7 +169,7 @@ int swapdir_probe(const char *path, uint64_t bytes, struct swapdir *ret_dir,
 		  char *ret_reason, size_t reason_size)
 {
 	struct swapdir_attempt at = { path, -1, { ret_reason, reason_size } };
-	struct swapdir dir;
+	struct swapdir dir = { .fd = -1 };
 	int err = open_folder(&at, true, &dir);
 
 	if (err != 0)
