@@ -26,19 +26,6 @@ static bool receive(int fd, void *to, size_t length)
 	return recv(fd, to, length, MSG_WAITALL) == (ssize_t)length;
 }
 
-/* Header and bytes leave in one call, as memd's do. */
-static bool reply(int fd, struct request *rq)
-{
-	struct iovec iov[2] = {
-		{ .iov_base = rq, .iov_len = sizeof(*rq) },
-		{ .iov_base = block, .iov_len = (size_t)rq->bytes },
-	};
-	const struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-
-	return sendmsg(fd, &msg, MSG_NOSIGNAL) ==
-	       (ssize_t)(sizeof(*rq) + rq->bytes);
-}
-
 static void send_at_once(int fd)
 {
 	int one = 1;
@@ -46,17 +33,25 @@ static void send_at_once(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
+/* Header and bytes leave in one call, as memd's do. */
 static _Noreturn void serve(int listener)
 {
 	struct request rq;
+	struct iovec iov[2] = {
+		{ .iov_base = &rq, .iov_len = sizeof(rq) },
+		{ .iov_base = block },
+	};
+	const struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	int fd;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fd = accept(listener, NULL, NULL);
 	send_at_once(fd);
-	while (receive(fd, &rq, sizeof(rq)) && rq.bytes <= sizeof(block) &&
-	       reply(fd, &rq))
-		;
+	while (receive(fd, &rq, sizeof(rq)) && rq.bytes <= sizeof(block)) {
+		iov[1].iov_len = rq.bytes;
+		if (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0)
+			break;
+	}
 	_exit(0);
 }
 
@@ -65,6 +60,8 @@ static bool ask(int fd, const struct remote_work *work, size_t i,
 {
 	const struct request rq = { .id = i, .bytes = work->block_bytes };
 
+	if (i >= work->count)
+		return true;
 	sent_ns[i % REMOTE_DEPTH_MAX] = clock_now_ns();
 	return send(fd, &rq, sizeof(rq), MSG_NOSIGNAL) == sizeof(rq);
 }
@@ -82,31 +79,10 @@ static bool exchange(int fd, const struct remote_work *work, uint64_t *ns)
 		    !receive(fd, block, work->block_bytes))
 			return false;
 		ns[i] = clock_now_ns() - sent_ns[i % REMOTE_DEPTH_MAX];
-		if (i + work->depth < work->count &&
-		    !ask(fd, work, i + work->depth, sent_ns))
+		if (!ask(fd, work, i + work->depth, sent_ns))
 			return false;
 	}
 	return true;
-}
-
-static int measure(const struct sockaddr_in *sin,
-		   const struct remote_work *work, uint64_t *ns,
-		   uint64_t *ret_all_ns)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), err = -1;
-
-	if (fd >= 0 &&
-	    connect(fd, (const struct sockaddr *)sin, sizeof(*sin)) == 0) {
-		uint64_t begin_ns = clock_now_ns();
-
-		send_at_once(fd);
-		err = exchange(fd, work, ns) ? 0 : -1;
-		*ret_all_ns = clock_now_ns() - begin_ns;
-	}
-	if (err != 0)
-		perror("remote: bare TCP");
-	close(fd);
-	return err;
 }
 
 int remote_tcp(const char *address, const struct remote_work *work,
@@ -116,27 +92,32 @@ int remote_tcp(const char *address, const struct remote_work *work,
 		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
+	struct sockaddr *at = (struct sockaddr *)&sin;
 	socklen_t length = sizeof(sin);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), err;
-	pid_t pid;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pid_t pid = -1;
+	bool is_good = bind(listener, at, sizeof(sin)) == 0 &&
+		       listen(listener, 1) == 0 &&
+		       getsockname(listener, at, &length) == 0 &&
+		       (pid = fork()) >= 0;
+	uint64_t begin_ns;
 
 	(void)address;
-	ASSERT(work->depth <= work->count);
-	if (listener < 0 ||
-	    bind(listener, (struct sockaddr *)&sin, sizeof(sin)) != 0 ||
-	    listen(listener, 1) != 0 ||
-	    getsockname(listener, (struct sockaddr *)&sin, &length) != 0) {
-		perror("remote: listen");
-		return -1;
-	}
-	pid = fork();
 	if (pid == 0)
 		serve(listener);
+	is_good = is_good && connect(fd, at, sizeof(sin)) == 0;
+	send_at_once(fd);
+	begin_ns = clock_now_ns();
+	is_good = is_good && exchange(fd, work, ns);
+	*ret_all_ns = clock_now_ns() - begin_ns;
+	if (!is_good)
+		perror("remote: bare TCP");
 	close(listener);
-	err = pid < 0 ? -1 : measure(&sin, work, ns, ret_all_ns);
+	close(fd);
 	if (pid > 0) {
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 	}
-	return err;
+	return is_good ? 0 : -1;
 }
