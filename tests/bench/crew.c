@@ -1,134 +1,76 @@
 /* SPDX-License-Identifier: MIT */
-/* See crew.h.  Each member has a socket pair of its own with the leader, a byte
- * each way a step; the end of file is how a death shows. */
+/* See crew.h. */
 #include "tests/bench/crew.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int send_byte(int fd)
-{
-	return send(fd, "", 1, MSG_NOSIGNAL) == 1 ? 0 : -EPIPE;
-}
-
-static int receive_byte(int fd)
-{
-	char byte;
-	ssize_t n;
-
-	do
-		n = recv(fd, &byte, 1, 0);
-	while (n < 0 && errno == EINTR);
-	return n == 1 ? 0 : -EPIPE;
-}
-
-static void become_member(struct crew *c, pid_t leader)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != leader)
-		_exit(126);
-	/* The others' ends: a death is seen when nobody holds them. */
-	for (unsigned i = 0; i < c->count; i++)
-		close(c->fd[i]);
-}
-
-static int start_one(struct crew *c, crew_body *body, void *arg)
-{
-	unsigned idx = c->count;
-	pid_t leader = getpid(), pid;
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-		return -errno;
-	pid = fork();
-	if (pid == 0) {
-		close(pair[0]);
-		become_member(c, leader);
-		_exit(body(arg, idx, pair[1]));
-	}
-	close(pair[1]);
-	if (pid < 0) {
-		int err = -errno;
-
-		close(pair[0]);
-		return err;
-	}
-	c->pid[idx] = pid;
-	c->fd[idx] = pair[0];
-	c->count++;
-	return 0;
-}
-
 int crew_start(struct crew *c, unsigned count, crew_body *body, void *arg)
 {
-	int err = 0;
+	pid_t leader = getpid();
 
 	ASSERT(count <= CREW_MAX);
 	*c = (struct crew){ 0 };
 	fflush(NULL);
-	while (err == 0 && c->count < count)
-		err = start_one(c, body, arg);
-	if (err != 0)
-		crew_kill(c);
-	return err;
+	while (c->count < count) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			_exit(getppid() == leader ? body(arg, c->count) : 126);
+		}
+		if (pid < 0) {
+			int err = -errno;
+
+			(void)crew_end(c, true);
+			return err;
+		}
+		c->pid[c->count++] = pid;
+	}
+	return 0;
 }
 
-int crew_await(const struct crew *c)
+/* Wait until the member has stopped, or has ended.  True: it has stopped. */
+static bool await_one(struct crew *c, unsigned idx)
 {
-	int err = 0;
+	int status, result;
 
-	for (unsigned i = 0; err == 0 && i < c->count; i++)
-		err = receive_byte(c->fd[i]);
-	return err;
+	while (waitpid(c->pid[idx], &status, WUNTRACED) < 0)
+		if (errno != EINTR)
+			return false;
+	if (WIFSTOPPED(status))
+		return true;
+	result = WIFEXITED(status) ? WEXITSTATUS(status) :
+				     128 + WTERMSIG(status);
+	if (c->worst == 0 || (c->worst == CREW_KILLED && result != 0))
+		c->worst = result;
+	c->pid[idx] = 0;
+	return false;
 }
 
-/* One that has died meanwhile is found at the next step. */
+int crew_await(struct crew *c)
+{
+	for (unsigned i = 0; i < c->count; i++)
+		if (!await_one(c, i))
+			return -EPIPE;
+	return 0;
+}
+
 void crew_release(const struct crew *c)
 {
 	for (unsigned i = 0; i < c->count; i++)
-		(void)send_byte(c->fd[i]);
+		kill(c->pid[i], SIGCONT);
 }
 
-int crew_step(int step_fd)
-{
-	int err = send_byte(step_fd);
-
-	return err != 0 ? err : receive_byte(step_fd);
-}
-
-static int wait_for(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) != pid)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) ? WEXITSTATUS(status) :
-				   128 + WTERMSIG(status);
-}
-
-int crew_end(struct crew *c)
-{
-	int first = 0;
-
-	for (unsigned i = 0; i < c->count; i++) {
-		int result = wait_for(c->pid[i]);
-
-		close(c->fd[i]);
-		if (first == 0)
-			first = result;
-	}
-	c->count = 0;
-	return first;
-}
-
-void crew_kill(struct crew *c)
+int crew_end(struct crew *c, bool is_killed)
 {
 	for (unsigned i = 0; i < c->count; i++)
-		kill(c->pid[i], SIGKILL);
-	(void)!crew_end(c);
+		if (c->pid[i] != 0 && is_killed)
+			kill(c->pid[i], SIGKILL);
+	for (unsigned i = 0; i < c->count; i++)
+		while (c->pid[i] != 0 && await_one(c, i))
+			;
+	return c->worst;
 }

@@ -2,43 +2,27 @@
 /* See member.h. */
 #include "tests/bench/member.h"
 
-#include "common/clock.h"
 #include "tests/bench/crew.h"
-#include "tests/bench/kernel_swap.h"
-#include "tests/bench/memory.h"
-#include "tests/bench/meter.h"
 #include <errno.h>
-#include <stdio.h>
+#include <memclient.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 struct member {
 	const struct member_task *task;
+	const struct trial *trial;
 	struct member_notes *notes;
 	unsigned idx;
-	int step_fd;
-	struct memory memory;
+	struct memclient *mc;		/* NULL: the kernel's memory, */
+	int memfd;			/* if shared of this file */
 	struct workload load;
+	struct meter_probes probes;
 };
-
-unsigned member_count(const struct job *job)
-{
-	return job->process_count + (job->kind->start == START_SHARED);
-}
-
-/* The one that only fills the shared memory for the others. */
-static bool is_filler(const struct member *m)
-{
-	return m->idx == m->task->job->process_count;
-}
 
 static int complain(const struct member *m, const char *what, const char *why)
 {
-	char name[JOB_NAME_BYTES];
-
-	job_name(m->task->job, name);
-	fprintf(stderr, "paging: %s, %s: %s: %s\n",
-		contestant_names[m->task->who], name, what, why);
-	return -1;
+	return job_complain(m->trial->job, m->trial->who, what, why);
 }
 
 static int complain_wrong(const struct member *m,
@@ -52,118 +36,143 @@ static int complain_wrong(const struct member *m,
 	return complain(m, "WRONG BYTES", what);
 }
 
-/* Note how far the processor time has come, and wait for the others. */
+/* Note what it has cost so far, and wait for the others. */
 static int step(const struct member *m, enum member_step done)
 {
-	int err = meter_cpu_ns(0, &m->notes->cpu_ns[done]);
+	meter_read_self(&m->probes, &m->notes->meter[done]);
+	return raise(SIGSTOP);
+}
 
-	if (err != 0)
-		return complain(m, "processor time", strerror(-err));
-	return crew_step(m->step_fd);
+/* ---- memory */
+
+static size_t bytes_of(const struct member *m)
+{
+	return m->load.page_count * WORKLOAD_PAGE_BYTES;
+}
+
+static int map_memd(struct member *m, bool is_shared, void **ret_at)
+{
+	const struct memclient_map_options options = {
+		.size = sizeof(options),
+		.fault_mode = m->trial->who == MEMD_INLINE ?
+			MEMCLIENT_FAULT_INLINE : MEMCLIENT_FAULT_THREAD,
+	};
+	int err = memclient_open(m->task->memd_socket, NULL, &m->mc);
+
+	if (err == 0 && !is_shared)
+		err = memclient_map(m->mc, bytes_of(m), &options, ret_at);
+	else if (err == 0)
+		err = memclient_segment_create(m->mc, "bench", bytes_of(m),
+					       NULL) != 0 ||
+		      memclient_attach(m->mc, "bench", &options, ret_at,
+				       NULL) != 0;
+	return err == 0 ? 0 : complain(m, "memory", memclient_error(m->mc));
+}
+
+/* No huge pages. */
+static int map_kernel(const struct member *m, bool is_file, void **ret_at)
+{
+	int kind = is_file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+
+	*ret_at = mmap(NULL, bytes_of(m), PROT_READ | PROT_WRITE,
+		       kind | MAP_NORESERVE, is_file ? m->memfd : -1, 0);
+	if (*ret_at == MAP_FAILED ||
+	    (is_file && ftruncate(m->memfd, (off_t)bytes_of(m)) != 0) ||
+	    madvise(*ret_at, bytes_of(m), MADV_NOHUGEPAGE) != 0)
+		return complain(m, "memory", strerror(errno));
+	return 0;
 }
 
 static int get_memory(struct member *m)
 {
-	const struct member_task *t = m->task;
-	size_t bytes = m->load.page_count * WORKLOAD_PAGE_BYTES;
-	uint32_t mode = t->who == MEMD_INLINE ? MEMCLIENT_FAULT_INLINE :
-						MEMCLIENT_FAULT_THREAD;
-	enum work_start start = t->job->kind->start;
+	enum work_start start = m->trial->job->kind.start;
+	bool is_shared = start == START_SHARED;
+	void *at = NULL;
 	int err;
 
-	if (contestant_is_memd(t->who)) {
-		err = memory_map_memd(&m->memory, t->memd_socket, mode,
-				      start == START_SHARED ? t->segment : NULL,
-				      bytes);
-	} else {
-		err = kernel_swap_join(t->options->group);
-		if (err != 0)
-			return complain(m, "join the cgroup", strerror(-err));
+	if (contestant_is_memd(m->trial->who))
+		err = map_memd(m, is_shared, &at);
+	else
 		/* What is to leave the page tables and stay in memory is a
 		 * file's. */
-		err = memory_map_kernel(&m->memory,
-					start == START_SHARED ||
-					start == START_UNMAPPED ? t->memfd : -1,
-					bytes);
-	}
-	m->load.words = m->memory.words;
+		err = map_kernel(m, is_shared || start == START_UNMAPPED, &at);
+	m->load.words = at;
 	return err;
+}
+
+/* Make every 8th page zero, as if it had never been touched; or only take it
+ * out of the page tables. */
+static int make_holes(const struct member *m, bool is_dropped)
+{
+	const size_t length = WORKLOAD_PAGE_BYTES;
+	int err = 0;
+
+	for (size_t at = 0; err == 0 && at < bytes_of(m);
+	     at += ORDER_HOLE_EVERY * length) {
+		char *page = (char *)m->load.words + at;
+
+		if (is_dropped && m->mc != NULL)
+			err = memclient_advise(m->mc, page, length,
+					       MEMCLIENT_ADVICE_DONTNEED);
+		else if (madvise(page, length, MADV_DONTNEED) != 0)
+			err = -errno;
+	}
+	return err != 0 ? complain(m, "single pages", strerror(-err)) : 0;
 }
 
 /* ---- the steps */
 
-static int fill(struct member *m)
+/* A crew_body, for START_SHARED. */
+static int fill_for_others(void *arg, unsigned idx)
 {
-	enum work_start start = m->task->job->kind->start;
-	uint64_t begin = clock_now_ns();
+	struct workload_wrong wrong;
+	struct member *m = arg;
+	bool is_ok = get_memory(m) == 0 &&
+		     workload_fill(&m->load, &wrong) == 0;
 
-	/* The segment has to be there before the others attach it. */
-	if (start == START_SHARED && !is_filler(m))
-		return 0;
-	if (get_memory(m) != 0)
-		return -1;
-	if (start == START_EMPTY)
-		return 0;
-	workload_fill(&m->load);
-	m->notes->fill_ns = clock_now_ns() - begin;
-	return 0;
-}
-
-typedef int hole_maker(const struct memory *memory, size_t offset,
-		       size_t bytes);
-
-static int make_holes(const struct member *m, hole_maker *make)
-{
-	size_t step = (size_t)ORDER_HOLE_EVERY * WORKLOAD_PAGE_BYTES;
-	int err = 0;
-
-	for (size_t at = 0; err == 0 && at < m->memory.bytes; at += step)
-		err = make(&m->memory, at, WORKLOAD_PAGE_BYTES);
-	return err != 0 ? complain(m, "single pages", strerror(-err)) : 0;
+	(void)idx;
+	memclient_close(m->mc);
+	return is_ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int set_up(struct member *m)
 {
-	enum work_start start = m->task->job->kind->start;
+	enum work_start start = m->trial->job->kind.start;
 	struct workload_wrong wrong;
+	struct crew filler;
 
-	if (start == START_SHARED && !is_filler(m))
-		return get_memory(m);
-	if (start == START_SWEPT && workload_sweep(&m->load, &wrong) != 0)
+	if (start == START_SHARED &&
+	    (crew_start(&filler, 1, fill_for_others, m) != 0 ||
+	     crew_end(&filler, false) != 0))
+		return complain(m, "the other process", "failed");
+	if (get_memory(m) != 0)
+		return -1;
+	if (start != START_EMPTY && start != START_SHARED &&
+	    workload_fill(&m->load, &wrong) != 0)
 		return complain_wrong(m, &wrong);
-	if (start == START_DROPPED)
-		return make_holes(m, memory_drop);
-	if (start == START_UNMAPPED)
-		return make_holes(m, memory_forget);
+	if (start == START_DROPPED || start == START_UNMAPPED)
+		return make_holes(m, start == START_DROPPED);
 	return 0;
 }
 
 static int work(struct member *m)
 {
-	struct workload_outcome out;
-	int err;
+	struct workload_outcome *out = &m->notes->outcome;
+	int err = workload_run(&m->load, out);
 
-	if (is_filler(m))
-		return 0;
-	err = workload_run(&m->load, &out);
 	if (err == -EILSEQ)
-		return complain_wrong(m, &out.wrong);
-	if (err != 0)
-		return complain(m, "failed", strerror(-err));
-	m->notes->begin_ns = out.begin_ns;
-	m->notes->end_ns = out.end_ns;
-	m->notes->fault_count = out.fault_count;
-	return 0;
+		return complain_wrong(m, &out->wrong);
+	return err != 0 ? complain(m, "failed", strerror(-err)) : 0;
 }
 
+/* What was only written is read now, at the latest. */
 static int inspect(const struct member *m)
 {
-	bool is_touched = m->task->job->kind->access == ACCESS_TOUCH;
+	enum work_access access = m->trial->job->kind.access;
+	bool is_due = m->task->options->is_smoke || access == ACCESS_TOUCH;
 	struct workload_wrong wrong;
 
-	/* What was only written is read now, at the latest. */
-	if (!is_filler(m) && (is_touched || m->task->options->is_checked) &&
-	    workload_check(&m->load, &wrong) != 0)
+	if (is_due && workload_check(&m->load, &wrong) != 0)
 		return complain_wrong(m, &wrong);
 	return 0;
 }
@@ -172,45 +181,46 @@ static int inspect(const struct member *m)
 static void init_load(struct member *m)
 {
 	const struct member_task *t = m->task;
-	size_t pages = job_page_count(t->job, t->options);
-	size_t accesses = job_access_count(t->job, t->options) *
-			  t->job->thread_count;
-	bool is_shared = t->job->kind->start == START_SHARED;
+	const struct job *job = m->trial->job;
+	size_t pages = job_page_count(job, t->options);
+	size_t accesses = job_accesses(job, t->options);
 
 	m->load = (struct workload){
 		.page_count = pages,
-		.first_value = is_shared ? 0 : (uint64_t)m->idx << 40,
-		.kind = t->job->kind,
-		.thread_count = t->job->thread_count,
+		.first_value = (uint64_t)m->idx << 40,
+		.kind = &job->kind,
+		.thread_count = job->thread_count,
 		.access_count = accesses,
-		.seed = order_mix(t->seed * PROCESSES_MAX + m->idx),
+		.seed = order_mix(m->trial->round * CREW_MAX + m->idx),
 		.samples = t->samples + accesses * m->idx,
-		.writes = t->writes + pages * t->job->thread_count * m->idx,
+		.writes = t->writes + pages * job->thread_count * m->idx,
 	};
 }
 
 /* A segment's name goes, and it itself with its last user. */
 static void leave(struct member *m)
 {
-	if (m->memory.mc == NULL)
-		return;
-	if (m->task->job->kind->start == START_SHARED && is_filler(m))
-		(void)memclient_segment_unlink(m->memory.mc, m->task->segment);
-	memclient_close(m->memory.mc);
+	if (m->mc != NULL && m->trial->job->kind.start == START_SHARED)
+		(void)memclient_segment_unlink(m->mc, "bench");
+	memclient_close(m->mc);
 }
 
-int member_main(void *arg, unsigned idx, int step_fd)
+int member_main(void *arg, unsigned idx)
 {
-	struct member m = { .task = arg, .idx = idx, .step_fd = step_fd };
+	struct member m = {
+		.task = arg, .idx = idx, .memfd = memfd_create("bench", 0),
+	};
 	bool is_ok;
 
+	m.trial = m.task->trial;
 	m.notes = &m.task->notes[idx];
 	init_load(&m);
+	if (m.trial->is_counted)
+		meter_probe(0, &m.probes);
 	is_ok = step(&m, MEMBER_BORN) == 0 &&
-		fill(&m) == 0 && step(&m, MEMBER_FILLED) == 0 &&
 		set_up(&m) == 0 && step(&m, MEMBER_SET) == 0 &&
 		work(&m) == 0 && step(&m, MEMBER_DONE) == 0 &&
 		inspect(&m) == 0;
 	leave(&m);
-	return is_ok ? 0 : 1;
+	return is_ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

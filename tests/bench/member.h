@@ -5,45 +5,43 @@
 #ifndef MEMD_BENCH_MEMBER_H
 #define MEMD_BENCH_MEMBER_H
 
-#include "tests/bench/plan.h"
+#include "tests/bench/meter.h"
+#include "tests/bench/options.h"
 
 /* The steps, in order; a member has done what is named. */
 enum member_step {
 	MEMBER_BORN,
-	MEMBER_FILLED,		/* memory mapped, and filled if it starts so */
-	MEMBER_SET,		/* in the state the work starts from */
+	MEMBER_SET,		/* memory is as the work starts from */
 	MEMBER_DONE,		/* the work */
 	MEMBER_STEPS
 };
 
 /* What one member noted. */
 struct member_notes {
-	uint64_t cpu_ns[MEMBER_STEPS];	/* its own, until the step */
-	uint64_t fill_ns;
-	uint64_t begin_ns, end_ns;	/* of the work, by the clock */
-	int64_t fault_count;		/* -1: cannot be counted */
+	struct meter meter[MEMBER_STEPS];	/* its own, until the step */
+	struct workload_outcome outcome;
 };
 
-/* The same for all members of a trial, but for their index. */
-struct member_task {
-	enum contestant who;
+struct trial {
 	const struct job *job;
+	enum contestant who;
+	unsigned round;		/* the same random pages for all contestants */
+	bool is_timed;
+	bool is_counted;	/* with the traced counts (meter.h) */
+};
+
+/* The same for all members of a trial. */
+struct member_task {
+	const struct trial *trial;
 	const struct options *options;
 	const char *memd_socket;
-	int memfd;		/* the kernel's shared memory; else -1 */
-	char segment[64];	/* memd's */
-	uint64_t seed;
-	struct member_notes *notes;	/* [PROCESSES_MAX + 1] */
+	struct member_notes *notes;	/* of each */
 	uint32_t *samples;		/* of all processes, in turn */
 	uint8_t *writes;		/* likewise */
 };
 
-/* Members of the trial: START_SHARED has one more than there are processes to
- * work, which fills the memory for them. */
-unsigned member_count(const struct job *job);
-
 /* A crew_body; arg is a struct member_task.  What goes wrong it says on
  * stderr. */
-int member_main(void *arg, unsigned idx, int step_fd);
+int member_main(void *arg, unsigned idx);
 
 #endif

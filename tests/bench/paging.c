@@ -5,28 +5,105 @@
  * in the same folder, or zram.
  *
  * Starts a private memd with default settings but for sizes and places.  Runs
- * are interleaved, each in new processes with freshly filled memory.  It says
- * how fast, as JSON; it fails for wrong values only, never for slow ones. */
-#include "tests/bench/results.h"
+ * are interleaved, each in new processes with freshly filled memory.  Says on
+ * stdout, in a line of JSON for each run, what it took; fails for wrong values
+ * only, never for slow ones.
+ *
+ * Several of these programs, with other builds or on other processors, do the
+ * same in turn.  They form a ring: each has a FIFO that only it reads and only
+ * the one before it writes.  There is one token, a byte.  Each takes the token
+ * out of its FIFO, runs once, and only then gives it to the next, so no two run
+ * at once.  When one ends too early, the next finds its FIFO closed, and ends
+ * as well. */
+#include "common/clock.h"
 #include "tests/bench/trial.h"
 #include "tests/integration/testadmin.h"
+#include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-/* One job, by every contestant. */
-struct row {
-	const struct job *job;
-	unsigned run_count[CONTESTANTS];	/* 0: did not take part */
-	struct trial_result run[CONTESTANTS][REPEAT_MAX];
-};
-
 static struct options options;
-static struct job jobs[JOBS_MAX];
-static struct row rows[JOBS_MAX];
-static size_t row_count;
+static int turn_fd[2] = { -1, -1 };	/* ours, and that of the next */
+
+/* ---- in turn */
+
+/* Before anything can fail: opening waits for the next one's end. */
+static void open_turns(void)
+{
+	if (options.turn[1] == NULL)
+		return;
+	turn_fd[0] = open(options.turn[0], O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	turn_fd[1] = open(options.turn[1], O_WRONLY | O_CLOEXEC);
+	ASSERT(turn_fd[0] >= 0 && turn_fd[1] >= 0);
+}
+
+static int await_turn(void)
+{
+	struct pollfd pfd = { .fd = turn_fd[0], .events = POLLIN };
+	char token;
+
+	if (turn_fd[0] < 0 ||
+	    (poll(&pfd, 1, -1) == 1 && read(turn_fd[0], &token, 1) == 1))
+		return 0;
+	fprintf(stderr, "paging: the one whose turn it was has ended\n");
+	return -1;
+}
+
+static int end_turn(void)
+{
+	return turn_fd[1] < 0 || write(turn_fd[1], "", 1) == 1 ? 0 : -1;
+}
+
+/* ---- what is said; keys are stable: new ones may come, none changes its
+ * meaning */
+
+static void say_settings(const char *store)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	(void)sched_getaffinity(0, sizeof(cpus), &cpus);
+	printf("{\"settings\": {\"limit_mib\": %u, \"accesses\": %u, "
+	       "\"repeat\": %u, \"is_small\": %s, \"cpus_used\": %d, "
+	       "\"store\": \"%s\"}}\n", options.limit_mib,
+	       options.access_count, options.repeat,
+	       options.is_small ? "true" : "false", CPU_COUNT(&cpus), store);
+}
+
+static void say_run(const struct trial *t, const struct trial_result *r,
+		    uint64_t begin_ns)
+{
+	const struct job *job = t->job;
+	const char *separator = "";
+	char name[64];
+
+	job_name(job, name);
+	fprintf(stderr, "round %u: %s, %s: ", t->round + 1, name,
+		contestant_names[t->who]);
+	if (r->figure[TRIAL_mean_ns] < 0)
+		fprintf(stderr, "no time\n");
+	else
+		fprintf(stderr, "%.1f us\n", r->figure[TRIAL_mean_ns] / 1000);
+	printf("{\"run\": {\"job\": \"%s\", \"work\": \"%s\", \"threads\": %u, "
+	       "\"processes\": %u, \"memory_percent\": %u, \"on\": \"%s\", "
+	       "\"accesses\": %zu}, \"round\": %u, \"begin_ns\": %ju, "
+	       "\"end_ns\": %ju, \"figures\": {", name,
+	       job->kind.name, job->thread_count, job->process_count,
+	       job->memory_percent, contestant_names[t->who],
+	       job_accesses(job, &options) * job->process_count, t->round,
+	       (uintmax_t)begin_ns, (uintmax_t)clock_now_ns());
+	for (unsigned i = 0; i < TRIAL_END; i++) {
+		trial_figure_name(i, name);
+		printf("%s\"%s\": ", separator, name);
+		separator = ", ";
+		if (r->figure[i] < 0)
+			printf("null");
+		else
+			printf("%.9g", r->figure[i]);
+	}
+	printf("}}\n");
+}
 
 /* ---- running */
 
@@ -41,132 +118,65 @@ static bool takes_part(const struct job *job, enum contestant who)
 		!options.has_contestant[KERNEL_CLUSTER_0]);
 }
 
-static int run_one(const struct stage *st, struct row *row,
-		   enum contestant who, unsigned repeat_idx)
-{
-	const struct trial t = {
-		.who = who,
-		.job = row->job,
-		.repeat_idx = repeat_idx,
-	};
-	struct trial_result *r = &row->run[who][repeat_idx];
-
-	if (trial_run(st, &t, r) != 0)
-		return -1;
-	row->run_count[who]++;
-	fprintf(stderr, " %s %.1f", contestant_names[who], r->mean_ns / 1000);
-	return 0;
-}
-
 /* Each contestant begins as often as the others. */
-static int run_row(const struct stage *st, size_t idx, unsigned repeat_idx)
+static int run_job(const struct stage *st, struct trial *t)
 {
-	char name[JOB_NAME_BYTES];
+	unsigned first = t->round + (unsigned)(t->job - plan_jobs);
 	int err = 0;
 
-	job_name(&jobs[idx], name);
-	fprintf(stderr, "run %u of %u: %s: us", repeat_idx + 1, options.repeat,
-		name);
 	for (unsigned c = 0; err == 0 && c < CONTESTANTS; c++) {
-		enum contestant who = (c + repeat_idx + (unsigned)idx) %
-				      CONTESTANTS;
+		struct trial_result r;
 
-		if (takes_part(&jobs[idx], who))
-			err = run_one(st, &rows[idx], who, repeat_idx);
+		t->who = (first + c) % CONTESTANTS;
+		err = await_turn();
+		if (err == 0 && takes_part(t->job, t->who)) {
+			uint64_t begin_ns = clock_now_ns();
+
+			err = trial_run(st, t, &r);
+			say_run(t, &r, begin_ns);
+		}
+		if (err == 0)
+			err = end_turn();
 	}
-	fprintf(stderr, "\n");
 	return err;
 }
 
+/* What is counted is slower, so it has a round of its own, after the others.
+ * Where time is nothing one round does for both. */
 static int run_all(const struct testmemd *memd)
 {
+	unsigned rounds = options.repeat + !options.is_smoke;
+	struct trial t = { 0 };
 	struct stage st;
 
-	if (stage_init(&st, &options, memd, jobs, row_count) != 0) {
-		fprintf(stderr, "paging: no memory for the results\n");
-		return -1;
-	}
-	for (unsigned r = 0; r < options.repeat; r++)
-		for (size_t i = 0; i < row_count; i++)
-			if (run_row(&st, i, r) != 0)
+	stage_init(&st, &options, memd);
+	for (; t.round < rounds; t.round++) {
+		t.is_timed = t.round < options.repeat;
+		t.is_counted = t.round + 1 == rounds;
+		for (size_t i = 0; i < JOBS; i++) {
+			t.job = &plan_jobs[i];
+			if (options.has_job[i] && run_job(&st, &t) != 0)
 				return -1;
-	return 0;
-}
-
-/* ---- the results */
-
-#define FIGURE(name) { #name, offsetof(struct trial_result, name) }
-static const struct {
-	const char *key;
-	size_t offset;
-} figures[] = {
-	FIGURE(mean_ns), FIGURE(p50_ns), FIGURE(p99_ns), FIGURE(p999_ns),
-	FIGURE(max_ns), FIGURE(accesses_per_s), FIGURE(faults_per_s),
-	FIGURE(fill_ns_per_page), FIGURE(client_cpu_s), FIGURE(daemon_cpu_s),
-	FIGURE(other_cpu_s), FIGURE(read_bytes), FIGURE(written_bytes),
-};
-
-static void print_result(const struct row *row, enum contestant who)
-{
-	const struct job *job = row->job;
-
-	printf("    {\"work\": \"%s\", \"threads\": %u, \"processes\": %u, "
-	       "\"memory_percent\": %u, \"on\": \"%s\", \"accesses\": %zu",
-	       job->kind->name, job->thread_count, job->process_count,
-	       job->memory_percent, contestant_names[who],
-	       job_total_accesses(job, &options));
-	for (size_t i = 0; i < ARRAY_SIZE(figures); i++)
-		results_print_spread(stdout, figures[i].key,
-				     (const char *)row->run[who] +
-					     figures[i].offset,
-				     sizeof(row->run[who][0]),
-				     row->run_count[who]);
-	printf("}");
-}
-
-static void print_results(const char *store)
-{
-	const char *separator = "\n";
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	(void)sched_getaffinity(0, sizeof(cpus), &cpus);
-	printf("{\"settings\": {\"limit_mib\": %u, \"accesses\": %u, "
-	       "\"repeat\": %u, \"is_small\": %s, \"cpus_used\": %d},\n"
-	       "  \"store\": \"%s\",\n  \"results\": [", options.limit_mib,
-	       options.access_count, options.repeat,
-	       options.is_small ? "true" : "false", CPU_COUNT(&cpus), store);
-	for (size_t i = 0; i < row_count; i++) {
-		for (enum contestant who = 0; who < CONTESTANTS; who++) {
-			if (rows[i].run_count[who] == 0)
-				continue;
-			fputs(separator, stdout);
-			print_result(&rows[i], who);
-			separator = ",\n";
 		}
 	}
-	printf("\n  ]}\n");
+	/* No memd stops while another runs. */
+	return await_turn() == 0 ? end_turn() : -1;
 }
 
-/* ---- */
-
 /* Room for all memory twice, so that nobody is short of free places. */
-static uint64_t room_mib(void)
+static uintmax_t room_mib(void)
 {
-	uint64_t bytes = plan_memory_bytes(jobs, row_count, &options);
-
-	return 2 * MAX(bytes >> 20, (uint64_t)options.limit_mib);
+	return 2 * MAX(plan_memory_bytes(&options) >> 20,
+		       (uint64_t)options.limit_mib);
 }
 
 static int start_memd(struct testmemd *memd)
 {
 	char pool[64], swap[64], folder[512];
-	const char *const flags[] = { pool, swap, folder, "--log-level=info",
-				      NULL };
+	const char *flags[] = { pool, swap, folder, "--log-level=info", NULL };
 
 	snprintf(pool, sizeof(pool), "--pool-size=%uM", options.limit_mib);
-	snprintf(swap, sizeof(swap), "--swap-size=%lluM",
-		 (unsigned long long)room_mib());
+	snprintf(swap, sizeof(swap), "--swap-size=%juM", room_mib());
 	snprintf(folder, sizeof(folder), "--swap-dir=%s", options.folder);
 	if (testmemd_start(memd, flags) != 0)
 		return -1;
@@ -184,21 +194,20 @@ int main(int argc, char **argv)
 	int err;
 
 	options_parse(argc, argv, &options);
-	row_count = plan_make(&options, jobs);
-	for (size_t i = 0; i < row_count; i++)
-		rows[i].job = &jobs[i];
 	if (options.is_room_asked) {
-		printf("%llu %u\n", (unsigned long long)room_mib(),
-		       options.limit_mib);
+		printf("%ju %u\n", room_mib(), options.limit_mib);
 		return EXIT_SUCCESS;
 	}
+	open_turns();
 	if (start_memd(&memd) != 0)
 		return EXIT_FAILURE;
 	err = testadmin_status(&memd, &status);
-	if (err == 0)
+	if (err == 0) {
+		say_settings(status.store);
+		meter_explain();
 		err = run_all(&memd);
+	}
 	if (testmemd_stop(&memd) != 0 || err != 0)
 		return EXIT_FAILURE;
-	print_results(status.store);
 	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -3,23 +3,15 @@
  * asked for the same blocks with as many requests under way; and what a fault
  * costs with everything.  Over loopback.
  *
- * `remote [--quick]`.  Results go to stdout, as JSON.  Exit: 0, 1 something
- * failed or bytes were wrong, 64 wrong usage, 77 memd cannot run here. */
+ * `remote [--quick]`.  Each run is a line of JSON on stdout.  Exit: 0, 1
+ * something failed or bytes were wrong, 77 memd cannot run here. */
 #include "tests/bench/remote.h"
 
-#include "tests/bench/results.h"
 #include "tests/integration/testmemd.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { REPEATS = 5, QUICK_PART = 20, EXIT_USAGE = 64, ADDRESS_BYTES = 64 };
-
-enum { COUNT_MAX = 60000 };
-
-struct figures {
-	double mean_ns;		/* from one end to the next */
-	double p50_ns, p99_ns;	/* of one request */
-};
+enum { REPEATS = 5, QUICK_PART = 20, COUNT_MAX = 60000, ADDRESS_BYTES = 64 };
 
 enum { ON_TCP, ON_MEMD, ONS };
 
@@ -29,20 +21,15 @@ static struct row {
 	const char *name;
 	remote_reader *read[ONS];
 	struct remote_work work;
-	struct figures run[ONS][REPEATS];
 } rows[] = {
-	{ .name = "read 4 KiB, 1 under way",
-	  .read = { remote_tcp, remote_store },
-	  .work = { 4096, 1, 20000, true } },
-	{ .name = "read 4 KiB, 32 under way",
-	  .read = { remote_tcp, remote_store },
-	  .work = { 4096, 32, COUNT_MAX, true } },
-	{ .name = "in order, 1 MiB, 8 under way",
-	  .read = { remote_tcp, remote_store },
-	  .work = { 1 << 20, 8, 800, false } },
-	{ .name = "fault at random, inline",
-	  .read = { remote_tcp, remote_faults },
-	  .work = { 4096, 1, 20000, true } },
+	{ "read 4 KiB, 1 under way", { remote_tcp, remote_store },
+	  { 4096, 1, 20000, true } },
+	{ "read 4 KiB, 32 under way", { remote_tcp, remote_store },
+	  { 4096, 32, COUNT_MAX, true } },
+	{ "in order, 1 MiB, 8 under way", { remote_tcp, remote_store },
+	  { 1 << 20, 8, 800, false } },
+	{ "fault at random, inline", { remote_tcp, remote_faults },
+	  { 4096, 1, 20000, true } },
 };
 
 static int by_value(const void *a, const void *b)
@@ -52,18 +39,24 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static bool run_one(remote_reader *reader, const char *address,
-		    const struct remote_work *work, struct figures *to)
+/* The mean is from one end to the next, p50 and p99 are of one request. */
+static bool run_one(const struct row *row, int on, const char *address,
+		    unsigned round)
 {
+	const struct remote_work *work = &row->work;
 	static uint64_t ns[COUNT_MAX];
 	uint64_t all_ns;
 
-	if (reader(address, work, ns, &all_ns) != 0)
+	if (row->read[on](address, work, ns, &all_ns) != 0)
 		return false;
 	qsort(ns, work->count, sizeof(ns[0]), by_value);
-	to->mean_ns = (double)all_ns / (double)work->count;
-	to->p50_ns = (double)ns[work->count / 2];
-	to->p99_ns = (double)ns[work->count * 99 / 100];
+	printf("{\"remote\": {\"work\": \"%s\", \"on\": \"%s\", "
+	       "\"block_bytes\": %zu}, \"round\": %u, \"figures\": "
+	       "{\"mean_ns\": %.9g, \"p50_ns\": %ju, \"p99_ns\": %ju}}\n",
+	       row->name, on_names[on], work->block_bytes, round,
+	       (double)all_ns / (double)work->count,
+	       (uintmax_t)ns[work->count / 2],
+	       (uintmax_t)ns[work->count * 99 / 100]);
 	return true;
 }
 
@@ -73,63 +66,23 @@ static bool run_all(const char *address, unsigned repeats)
 	for (unsigned i = 0; i < repeats; i++)
 		for (size_t r = 0; r < ARRAY_SIZE(rows); r++)
 			for (int on = 0; on < ONS; on++)
-				if (!run_one(rows[r].read[on], address,
-					     &rows[r].work,
-					     &rows[r].run[on][i]))
+				if (!run_one(&rows[r], on, address, i))
 					return false;
 	return true;
 }
 
-static void print_spread(const char *key, const double *first,
-			 unsigned repeats)
-{
-	results_print_spread(stdout, key, first, sizeof(struct figures),
-			     repeats);
-}
-
-static void print_results(unsigned repeats)
-{
-	const char *separator = "\n";
-
-	printf("{\"remote\": [");
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		for (int on = 0; on < ONS; on++) {
-			const struct figures *f = rows[i].run[on];
-
-			printf("%s    {\"work\": \"%s\", \"on\": \"%s\", "
-			       "\"block_bytes\": %zu", separator,
-			       rows[i].name, on_names[on],
-			       rows[i].work.block_bytes);
-			print_spread("mean_ns", &f->mean_ns, repeats);
-			print_spread("p50_ns", &f->p50_ns, repeats);
-			print_spread("p99_ns", &f->p99_ns, repeats);
-			printf("}");
-			separator = ",\n";
-		}
-	}
-	printf("\n  ]}\n");
-}
-
-static bool find_address(struct testmemd *tm, char *ret_address)
+static void find_address(struct testmemd *tm, char *ret_address)
 {
 	FILE *log = testmemd_open_log(tm);
-	char line[1024], host[48];
-	bool is_found = false;
-	unsigned port;
+	char line[1024], *at;
+	unsigned port = 0;
 
-	while (log != NULL && !is_found &&
-	       fgets(line, sizeof(line), log) != NULL) {
-		const char *at = strstr(line, "listening-tcp");
-
-		is_found = at != NULL &&
-			   sscanf(at, "listening-tcp address=%47s port=%u",
-				  host, &port) == 2;
-	}
-	if (log != NULL)
-		fclose(log);
-	if (is_found)
-		snprintf(ret_address, ADDRESS_BYTES, "%s:%u", host, port);
-	return is_found;
+	ASSERT(log != NULL);
+	while (fgets(line, sizeof(line), log) != NULL)
+		if ((at = strstr(line, "listening-tcp")) != NULL)
+			(void)sscanf(at, "%*s address=%*s port=%u", &port);
+	fclose(log);
+	snprintf(ret_address, ADDRESS_BYTES, "127.0.0.1:%u", port);
 }
 
 int main(int argc, char **argv)
@@ -144,17 +97,12 @@ int main(int argc, char **argv)
 	char address[ADDRESS_BYTES];
 	struct testmemd tm;
 
-	if (argc > 1 && !is_quick) {
-		fprintf(stderr, "usage: remote [--quick]\n");
-		return EXIT_USAGE;
-	}
 	for (size_t i = 0; is_quick && i < ARRAY_SIZE(rows); i++)
 		rows[i].work.count /= QUICK_PART;
 	if (testmemd_start(&tm, flags) != 0)
 		return EXIT_FAILURE;
-	is_good = find_address(&tm, address) && run_all(address, repeats);
+	find_address(&tm, address);
+	is_good = run_all(address, repeats);
 	is_good &= testmemd_stop(&tm) == 0;
-	if (is_good)
-		print_results(repeats);
 	return is_good && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -3,38 +3,61 @@
  * meters in between, and makes figures of what was noted. */
 #include "tests/bench/trial.h"
 
+#include "common/clock.h"
 #include "tests/bench/crew.h"
-#include "tests/bench/kernel_swap.h"
-#include "tests/bench/member.h"
-#include "tests/bench/meter.h"
 #include "tests/integration/testadmin.h"
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/swap.h>
 #include <unistd.h>
+
+/* ENOMEM: others' pages, of a cgroup that is full, do not come out at once. */
+enum { SWAPOFF_TRIES = 500, SWAPOFF_PAUSE_US = 20 * 1000 };
 
 /* Written by the processes, read by their parent, which touches all of it
  * first: it is not to be charged to a cgroup. */
 struct trial_notes {
-	struct meter meter[MEMBER_STEPS];	/* when all had come to it */
-	struct member_notes member[PROCESSES_MAX + 1];
+	struct moment {			/* when all had come to a step */
+		uint64_t now_ns;
+		struct meter daemon;
+		struct meter_disk disk;
+	} moment[MEMBER_STEPS];
+	struct member_notes member[CREW_MAX];
 	uint32_t samples[];	/* of all accesses; after them, writes[] */
 };
 
-int stage_init(struct stage *st, const struct options *options,
-	       const struct testmemd *memd, const struct job *jobs,
-	       size_t job_count)
+void trial_figure_name(enum trial_figure idx, char to[64])
+{
+	static const char *const names[] = {
+#define X(name) #name,
+		TRIAL_FIGURES(X)
+#undef X
+	};
+
+	if (idx < TRIAL_CLIENT)
+		snprintf(to, 64, "%s", names[idx]);
+	else
+		snprintf(to, 64, "%s_%s",
+			 idx < TRIAL_DAEMON ? "client" : "daemon",
+			 meter_names[(idx - TRIAL_CLIENT) % METER_COUNTS]);
+}
+
+static size_t all_accesses(const struct job *job, const struct options *o)
+{
+	return job_accesses(job, o) * job->process_count;
+}
+
+void stage_init(struct stage *st, const struct options *options,
+		const struct testmemd *memd)
 {
 	size_t samples = 0, writes = 0;
 
-	for (size_t i = 0; i < job_count; i++) {
-		const struct job *job = &jobs[i];
+	for (const struct job *job = plan_jobs; job < plan_jobs + JOBS; job++) {
+		size_t pages = job_page_count(job, options);
 
-		samples = MAX(samples, job_total_accesses(job, options));
-		writes = MAX(writes, job_page_count(job, options) *
-					     job->thread_count *
+		samples = MAX(samples, all_accesses(job, options));
+		writes = MAX(writes, pages * job->thread_count *
 					     job->process_count);
 	}
 	*st = (struct stage){ .options = options, .memd = memd };
@@ -43,85 +66,140 @@ int stage_init(struct stage *st, const struct options *options,
 			  writes;
 	st->notes = mmap(NULL, st->notes_bytes, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	return st->notes == MAP_FAILED ? -ENOMEM : 0;
+	ASSERT(st->notes != MAP_FAILED);
 }
 
-static int complain(const struct trial *t, const char *what, const char *why)
+static int complain(const struct trial *t, const char *what, int err)
 {
-	char name[JOB_NAME_BYTES];
+	return job_complain(t->job, t->who, what, strerror(-err));
+}
 
-	job_name(t->job, name);
-	fprintf(stderr, "paging: %s, %s: %s: %s\n", contestant_names[t->who],
-		name, what, why);
-	return -1;
+/* ---- the kernel's swap; run.sh has made areas and cgroup */
+
+/* memd's is a file in its folder. */
+static const char *swap_of(const struct stage *st, enum contestant who)
+{
+	return contestant_is_memd(who) ? st->options->folder :
+	       who == KERNEL_ZRAM ? st->options->zram : st->options->swap_file;
+}
+
+static int write_to(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	if (f == NULL)
+		return -errno;
+	fputs(text, f);
+	return fclose(f) != 0 ? -errno : 0;
+}
+
+/* At the highest priority, so that swap the machine has already stays out.  The
+ * kernel does not read ahead from zram, whatever the setting. */
+static int switch_on(const char *area, enum contestant who)
+{
+	const int flags = SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK;
+	int err = write_to("/proc/sys/vm/page-cluster",
+			   who == KERNEL_CLUSTER_3 ? "3" : "0");
+
+	return err == 0 && swapon(area, flags) != 0 ? -errno : err;
+}
+
+static int switch_off(const char *area)
+{
+	for (unsigned i = 0; swapoff(area) != 0; i++) {
+		if (errno != ENOMEM || i == SWAPOFF_TRIES)
+			return -errno;
+		usleep(SWAPOFF_PAUSE_US);
+	}
+	return 0;
+}
+
+static int limit(const struct stage *st, const struct crew *crew)
+{
+	char path[512], pid[16];
+	int err = 0;
+
+	snprintf(path, sizeof(path), "%s/group/cgroup.procs",
+		 st->options->folder);
+	for (unsigned i = 0; err == 0 && i < crew->count; i++) {
+		snprintf(pid, sizeof(pid), "%d", (int)crew->pid[i]);
+		err = write_to(path, pid);
+	}
+	return err;
 }
 
 /* ---- leading the crew */
 
+static int lead_step(const struct stage *st, const struct trial *t,
+		     struct crew *crew, enum member_step step,
+		     struct meter_probes *probes)
+{
+	pid_t daemon = contestant_is_memd(t->who) ? st->memd->pid : 0;
+	struct moment *now = &st->notes->moment[step];
+	int err = crew_await(crew);
+
+	if (err == 0 && step == MEMBER_BORN && daemon == 0)
+		err = limit(st, crew);
+	now->now_ns = clock_now_ns();
+	meter_read_daemon(daemon, probes, step == MEMBER_BORN && t->is_counted ?
+			  probes : NULL, &now->daemon);
+	if (err == 0)
+		err = meter_read_disk(daemon, swap_of(st, t->who), &now->disk);
+	if (err == 0)
+		crew_release(crew);
+	return err;
+}
+
+/* Returns 0, or -1, or CREW_KILLED: the kernel has killed a member.  It does so
+ * when a cgroup without page cache uses up its inactive pages faster than the
+ * kernel brings its statistics up to date. */
 static int lead_through(const struct stage *st, const struct trial *t,
 			struct crew *crew)
 {
-	pid_t daemon = contestant_is_memd(t->who) ? st->memd->pid : 0;
+	struct meter_probes probes = { 0 };
+	int err = 0, status;
 
-	for (enum member_step step = 0; step < MEMBER_STEPS; step++) {
-		int err = crew_await(crew);
-
-		if (err == 0)
-			err = meter_read(daemon, &st->notes->meter[step]);
-		if (err != 0) {
-			crew_kill(crew);
-			return complain(t, "it has not come to its next step",
-					strerror(-err));
-		}
-		crew_release(crew);
-	}
-	return crew_end(crew) == 0 ? 0 : complain(t, "a process", "failed");
+	for (enum member_step step = 0; err == 0 && step < MEMBER_STEPS; step++)
+		err = lead_step(st, t, crew, step, &probes);
+	meter_probes_close(&probes);
+	status = crew_end(crew, err != 0);
+	if (status == CREW_KILLED && !contestant_is_memd(t->who))
+		return status;
+	if (err != 0)
+		complain(t, "it has not come to its next step", err);
+	return err != 0 || status != 0 ? -1 : 0;
 }
 
 static int run_processes(const struct stage *st, const struct trial *t)
 {
 	struct member_task task = {
-		.who = t->who,
-		.job = t->job,
+		.trial = t,
 		.options = st->options,
 		.memd_socket = st->memd->socket,
-		.seed = t->repeat_idx,
 		.notes = st->notes->member,
 		.samples = st->notes->samples,
 		.writes = (uint8_t *)st->notes->samples + st->samples_bytes,
 	};
-	size_t bytes = job_page_count(t->job, st->options) *
-		       WORKLOAD_PAGE_BYTES;
 	struct crew crew;
 	int err;
 
 	memset(st->notes, 0, st->notes_bytes);
-	snprintf(task.segment, sizeof(task.segment), "bench.%d",
-		 (int)getpid());
-	task.memfd = memfd_create("bench", MFD_CLOEXEC);
-	if (task.memfd < 0)
-		return complain(t, "memfd", strerror(errno));
-	err = ftruncate(task.memfd, (off_t)bytes) != 0 ? -errno :
-	      crew_start(&crew, member_count(t->job), member_main, &task);
-	close(task.memfd);
+	err = crew_start(&crew, t->job->process_count, member_main, &task);
 	if (err != 0)
-		return complain(t, "no processes", strerror(-err));
+		return complain(t, "no processes", err);
 	return lead_through(st, t, &crew);
 }
 
 static int run_on_kernel(const struct stage *st, const struct trial *t)
 {
-	const char *area = t->who == KERNEL_ZRAM ? st->options->zram :
-						   st->options->swap_file;
-	/* zram is not read ahead by the kernel, whatever the setting. */
-	int result, err = kernel_swap_begin(area, t->who == KERNEL_CLUSTER_3 ?
-						  "3" : "0");
+	const char *area = swap_of(st, t->who);
+	int result, err = switch_on(area, t->who);
 
 	if (err != 0)
-		return complain(t, "swapon", strerror(-err));
+		return complain(t, "swapon", err);
 	result = run_processes(st, t);
-	err = kernel_swap_end(area);
-	return err != 0 ? complain(t, "swapoff", strerror(-err)) : result;
+	err = switch_off(area);
+	return err != 0 ? complain(t, "swapoff", err) : result;
 }
 
 /* ---- from what was noted to figures */
@@ -138,76 +216,123 @@ static double seconds(uint64_t from_ns, uint64_t to_ns)
 	return to_ns > from_ns ? (double)(to_ns - from_ns) * 1e-9 : 0;
 }
 
-/* Latencies.  Sorts the samples. */
-static void summarise_samples(struct trial_notes *n, size_t count,
-			      struct trial_result *r)
+static double mean(const uint32_t *samples, size_t count)
 {
 	double sum = 0;
 
-	qsort(n->samples, count, sizeof(n->samples[0]), by_value);
 	for (size_t i = 0; i < count; i++)
-		sum += n->samples[i];
-	r->mean_ns = sum / (double)count;
-	r->p50_ns = n->samples[count / 2];
-	r->p99_ns = n->samples[count * 99 / 100];
-	r->p999_ns = n->samples[count * 999 / 1000];
-	r->max_ns = n->samples[count - 1];
+		sum += samples[i];
+	return sum / (double)count;
 }
 
-/* How often, in the time from the first access of any process to the last; and
- * how long filling took. */
-static void summarise_rates(const struct trial_notes *n, const struct job *job,
-			    const struct options *o, struct trial_result *r)
+/* Latencies.  Sorts the samples.  Those that faulted are taken to be the
+ * slowest. */
+static void summarise_samples(uint32_t *samples, size_t count, double *figure)
 {
-	uint64_t begin = UINT64_MAX, end = 0, fill_ns = 0;
-	double faults = 0, wall_s;
+	size_t faulted = MIN((size_t)MAX(figure[TRIAL_faults], 0), count);
 
-	for (unsigned i = 0; i < member_count(job); i++)
-		fill_ns = MAX(fill_ns, n->member[i].fill_ns);
+	qsort(samples, count, sizeof(samples[0]), by_value);
+	figure[TRIAL_mean_ns] = mean(samples, count);
+	figure[TRIAL_p50_ns] = samples[count / 2];
+	figure[TRIAL_p99_ns] = samples[count * 99 / 100];
+	figure[TRIAL_p999_ns] = samples[count * 999 / 1000];
+	figure[TRIAL_max_ns] = samples[count - 1];
+	if (faulted > 0)
+		figure[TRIAL_fault_ns] = mean(samples + count - faulted,
+					      faulted);
+}
+
+static void summarise_times(struct trial_notes *n, const struct job *job,
+			    size_t accesses, double *figure)
+{
+	const struct moment *from = &n->moment[MEMBER_SET];
+	const struct moment *to = &n->moment[MEMBER_DONE];
+	uint64_t begin = UINT64_MAX, end = 0;
+	double wall_s, cpu_s = 0;
+
 	for (unsigned i = 0; i < job->process_count; i++) {
 		const struct member_notes *m = &n->member[i];
 
-		begin = MIN(begin, m->begin_ns);
-		end = MAX(end, m->end_ns);
-		faults = m->fault_count < 0 || faults < 0 ?
-				 -1 : faults + (double)m->fault_count;
+		cpu_s += seconds(m->meter[MEMBER_SET].cpu_ns,
+				 m->meter[MEMBER_DONE].cpu_ns);
+		begin = MIN(begin, m->outcome.begin_ns);
+		end = MAX(end, m->outcome.end_ns);
 	}
+	/* From the first access of any process to the last. */
 	wall_s = seconds(begin, end);
-	r->accesses_per_s = (double)job_total_accesses(job, o) / wall_s;
-	r->faults_per_s = faults < 0 ? -1 : faults / wall_s;
-	r->fill_ns_per_page = fill_ns == 0 ? -1 : (double)fill_ns /
-		(double)(job_page_count(job, o) * job->process_count);
+	summarise_samples(n->samples, accesses, figure);
+	figure[TRIAL_accesses_per_s] = (double)accesses / wall_s;
+	if (figure[TRIAL_faults] >= 0)
+		figure[TRIAL_faults_per_s] = figure[TRIAL_faults] / wall_s;
+	figure[TRIAL_client_cpu_s] = cpu_s;
+	cpu_s = seconds(from->daemon.cpu_ns, to->daemon.cpu_ns);
+	figure[TRIAL_daemon_cpu_s] = cpu_s;
+	figure[TRIAL_daemon_asleep] =
+		MAX(1 - cpu_s / seconds(from->now_ns, to->now_ns), 0);
+	figure[TRIAL_read_bytes] =
+		(double)(to->disk.read_bytes - from->disk.read_bytes);
+	figure[TRIAL_written_bytes] =
+		(double)(to->disk.written_bytes - from->disk.written_bytes);
 }
 
-static void summarise_costs(const struct trial_notes *n, const struct job *job,
-			    struct trial_result *r)
+/* -1 if it could not be read. */
+static double grown(int64_t from, int64_t to)
 {
-	const struct meter *from = &n->meter[MEMBER_SET];
-	const struct meter *to = &n->meter[MEMBER_DONE];
-	double machine_s = seconds(from->machine_cpu_ns, to->machine_cpu_ns);
+	return to < 0 ? -1 : (double)(to - from);
+}
 
-	for (unsigned i = 0; i < member_count(job); i++)
-		r->client_cpu_s += seconds(n->member[i].cpu_ns[MEMBER_SET],
-					   n->member[i].cpu_ns[MEMBER_DONE]);
-	r->daemon_cpu_s = seconds(from->daemon_cpu_ns, to->daemon_cpu_ns);
-	r->other_cpu_s = MAX(machine_s - r->client_cpu_s - r->daemon_cpu_s, 0);
-	r->read_bytes = (double)(to->read_bytes - from->read_bytes);
-	r->written_bytes = (double)(to->written_bytes - from->written_bytes);
+static void summarise_counts(const struct trial_notes *n, const struct job *job,
+			     double *figure)
+{
+	const struct moment *from = &n->moment[MEMBER_SET];
+	const struct moment *to = &n->moment[MEMBER_DONE];
+
+	figure[TRIAL_disk_reads] = grown(from->disk.reads, to->disk.reads);
+	figure[TRIAL_disk_writes] = grown(from->disk.writes, to->disk.writes);
+	for (unsigned c = 0; c < METER_COUNTS; c++) {
+		int64_t sum[MEMBER_STEPS] = { 0 };
+
+		for (unsigned i = 0; i < job->process_count; i++)
+			for (unsigned s = 0; s < MEMBER_STEPS; s++)
+				sum[s] += n->member[i].meter[s].count[c];
+		figure[TRIAL_CLIENT + c] = grown(sum[MEMBER_SET],
+						 sum[MEMBER_DONE]);
+		figure[TRIAL_DAEMON + c] = grown(from->daemon.count[c],
+						 to->daemon.count[c]);
+	}
+}
+
+static double count_faults(const struct trial_notes *n, const struct job *job)
+{
+	double faults = 0;
+
+	for (unsigned i = 0; i < job->process_count; i++) {
+		if (n->member[i].outcome.fault_count < 0)
+			return -1;
+		faults += (double)n->member[i].outcome.fault_count;
+	}
+	return faults;
 }
 
 int trial_run(const struct stage *st, const struct trial *t,
 	      struct trial_result *ret_result)
 {
 	bool is_memd = contestant_is_memd(t->who);
-	struct trial_result r = { 0 };
+	int status = is_memd ? run_processes(st, t) : run_on_kernel(st, t);
+	double *figure = ret_result->figure;
 
-	if ((is_memd ? run_processes(st, t) : run_on_kernel(st, t)) != 0)
+	for (unsigned i = 0; i < TRIAL_END; i++)
+		figure[i] = -1;
+	if (status == -1)
 		return -1;
-	summarise_samples(st->notes, job_total_accesses(t->job, st->options),
-			  &r);
-	summarise_rates(st->notes, t->job, st->options, &r);
-	summarise_costs(st->notes, t->job, &r);
-	*ret_result = r;
+	figure[TRIAL_killed] = status == CREW_KILLED;
+	if (status == 0)
+		figure[TRIAL_faults] = count_faults(st->notes, t->job);
+	if (t->is_timed && status == 0)
+		summarise_times(st->notes, t->job,
+				all_accesses(t->job, st->options), figure);
+	if (t->is_counted && status == 0)
+		summarise_counts(st->notes, t->job, figure);
 	/* The next one is to find all frames and slots free. */
 	return is_memd ? testadmin_await_empty(st->memd) : 0;
 }

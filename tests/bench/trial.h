@@ -4,8 +4,7 @@
 #ifndef MEMD_BENCH_TRIAL_H
 #define MEMD_BENCH_TRIAL_H
 
-#include "tests/bench/options.h"
-#include "tests/bench/plan.h"
+#include "tests/bench/member.h"
 #include "tests/integration/testmemd.h"
 
 /* What runs share. */
@@ -17,34 +16,46 @@ struct stage {
 	size_t samples_bytes;		/* room for the largest job's */
 };
 
-struct trial {
-	enum contestant who;
-	const struct job *job;
-	unsigned repeat_idx;	/* the same random pages for all contestants */
+/* The figures.  After these come the counts of meter.h, twice: with "client_"
+ * and with "daemon_" before their names. */
+#define TRIAL_FIGURES(X)						\
+	X(killed)		/* 1: the kernel did, and nothing else is \
+				 * known: it found no memory to free */	\
+	X(faults)		/* page faults of any kind */		\
+	/* Of a timed run: */						\
+	X(mean_ns)		/* of an access, and so on */		\
+	X(p50_ns) X(p99_ns) X(p999_ns) X(max_ns)			\
+	X(fault_ns)		/* of an access that faulted */		\
+	X(accesses_per_s)						\
+	X(faults_per_s)							\
+	X(client_cpu_s)							\
+	X(daemon_cpu_s)		/* the kernel's: kswapd's */		\
+	X(daemon_asleep)	/* 1 - its CPU time by the clock's */	\
+	X(read_bytes)		/* from swap */				\
+	X(written_bytes)						\
+	/* Of a counted run, as the counts: */				\
+	X(disk_reads) X(disk_writes)
+
+enum trial_figure {
+#define X(name) TRIAL_ ## name,
+	TRIAL_FIGURES(X)
+#undef X
+	TRIAL_CLIENT,
+	TRIAL_DAEMON = TRIAL_CLIENT + METER_COUNTS,
+	TRIAL_END = TRIAL_DAEMON + METER_COUNTS
 };
 
-/* All in double, so that one function takes the median of any of them; below
- * 0: not known. */
+/* A figure below 0 is not known. */
 struct trial_result {
-	double mean_ns;			/* of an access, and so on */
-	double p50_ns;
-	double p99_ns;
-	double p999_ns;
-	double max_ns;
-	double accesses_per_s;
-	double faults_per_s;		/* page faults of any kind */
-	double fill_ns_per_page;	/* where filling is not the work */
-	double client_cpu_s;
-	double daemon_cpu_s;		/* the kernel's: kswapd's */
-	double other_cpu_s;		/* the rest of the machine: noise */
-	double read_bytes;		/* from swap */
-	double written_bytes;
+	double figure[TRIAL_END];
 };
 
-/* Room for the largest of the jobs.  Returns 0 or -ENOMEM. */
-int stage_init(struct stage *st, const struct options *options,
-	       const struct testmemd *memd, const struct job *jobs,
-	       size_t job_count) MUST_CHECK;
+/* "client_syscalls" */
+void trial_figure_name(enum trial_figure idx, char to[64]);
+
+/* Makes room for the largest of the jobs. */
+void stage_init(struct stage *st, const struct options *options,
+		const struct testmemd *memd);
 
 /* Returns 0, or -1 after saying on stderr what went wrong, above all a wrong
  * value. */

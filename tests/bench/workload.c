@@ -3,12 +3,11 @@
 #include "tests/bench/workload.h"
 
 #include "common/clock.h"
+#include "tests/bench/meter.h"
 #include <errno.h>
-#include <linux/perf_event.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define ZIPF_THETA 0.99
@@ -18,42 +17,13 @@ enum {
 	FIRST_WORD = 8,		/* of a page: the word of thread 0 */
 };
 
-const struct work_kind work_kinds[WORK_KINDS] = {
-	{ "zero-fault", "first touch of single pages: memd asked, no disk",
-	  ACCESS_TOUCH, START_DROPPED, ORDER_HOLES },
-	{ "minor", "single pages in the pool, unmapped as ageing does it",
-	  ACCESS_READ, START_UNMAPPED, ORDER_HOLES },
-	{ "pool-hit", "pages in the pool, put there by another process",
-	  ACCESS_READ, START_SHARED, ORDER_SCATTERED },
-	{ "first-touch", "first touch in order, one word a page",
-	  ACCESS_TOUCH, START_EMPTY, ORDER_FORWARD },
-	{ "fill", "all words of all pages written, in order",
-	  ACCESS_FILL, START_EMPTY, ORDER_FORWARD },
-	{ "seq-read", "in order, all pages changed before: dirty ones go out",
-	  ACCESS_READ, START_FILLED, ORDER_FORWARD },
-	{ "seq-clean", "in order, the second time: nothing has to be written",
-	  ACCESS_READ, START_SWEPT, ORDER_FORWARD },
-	{ "back-read", "in order, downwards",
-	  ACCESS_READ, START_FILLED, ORDER_BACKWARD },
-	{ "stride-read", "every fourth page, upwards",
-	  ACCESS_READ, START_FILLED, ORDER_STRIDED },
-	{ "rand-read", "at random",
-	  ACCESS_READ, START_FILLED, ORDER_RANDOM },
-	{ "rand-rmw", "at random, read, then another value written",
-	  ACCESS_CHANGE, START_FILLED, ORDER_RANDOM },
-	{ "zipf-read", "at random by Zipf's law, 0.99",
-	  ACCESS_READ, START_FILLED, ORDER_ZIPF },
-	{ "seq-rmw", "in order, read, then another value written",
-	  ACCESS_CHANGE, START_FILLED, ORDER_FORWARD },
-};
-
-size_t work_kind_once(const struct work_kind *kind, size_t page_count)
+size_t work_kind_accesses(const struct work_kind *kind, size_t page_count,
+			  size_t wanted)
 {
 	if (kind->order == ORDER_HOLES)
 		return page_count / ORDER_HOLE_EVERY;
-	if (kind->start == START_EMPTY || kind->start == START_SHARED)
-		return page_count;
-	return 0;
+	return kind->start == START_EMPTY || kind->start == START_SHARED ?
+		page_count : wanted;
 }
 
 /* What word number `word` holds after `writes` read-modify-writes. */
@@ -61,6 +31,13 @@ static uint64_t value_of(const struct workload *w, size_t word, uint8_t writes)
 {
 	return (w->first_value + word + 1) * UINT64_C(0x9E3779B97F4A7C15) +
 	       writes * UINT64_C(0xD1B54A32D192ED03);
+}
+
+static int wrong_word(size_t word, uint64_t want, uint64_t got,
+		      struct workload_wrong *ret_wrong)
+{
+	*ret_wrong = (struct workload_wrong){ word, want, got };
+	return -EILSEQ;
 }
 
 static void fill_page(const struct workload *w, size_t page)
@@ -71,24 +48,27 @@ static void fill_page(const struct workload *w, size_t page)
 		w->words[word] = value_of(w, word, 0);
 }
 
-void workload_fill(const struct workload *w)
+/* Reads the page's first word, which no thread changes. */
+static int sweep_page(const struct workload *w, size_t page,
+		      struct workload_wrong *ret_wrong)
 {
-	for (size_t page = 0; page < w->page_count; page++)
-		fill_page(w, page);
+	size_t word = page * PAGE_WORDS;
+	uint64_t want = value_of(w, word, 0);
+	uint64_t got = *(volatile uint64_t *)&w->words[word];
+
+	return got == want ? 0 : wrong_word(word, want, got, ret_wrong);
 }
 
-int workload_sweep(const struct workload *w, struct workload_wrong *ret_wrong)
+int workload_fill(const struct workload *w, struct workload_wrong *ret_wrong)
 {
-	for (size_t page = 0; page < w->page_count; page++) {
-		size_t word = page * PAGE_WORDS;
-		uint64_t want = value_of(w, word, 0), got = w->words[word];
+	bool is_swept = w->kind->start == START_SWEPT;
+	int err = 0;
 
-		if (got != want) {
-			*ret_wrong = (struct workload_wrong){ word, want, got };
-			return -EILSEQ;
-		}
-	}
-	return 0;
+	for (size_t page = 0; page < w->page_count; page++)
+		fill_page(w, page);
+	for (size_t i = 0; is_swept && err == 0 && i < w->page_count; i++)
+		err = sweep_page(w, i, ret_wrong);
+	return err;
 }
 
 /* ---- accesses */
@@ -96,13 +76,11 @@ int workload_sweep(const struct workload *w, struct workload_wrong *ret_wrong)
 struct worker {
 	const struct workload *w;
 	struct order order;
-	pthread_mutex_t *gate;		/* locked until all may begin */
-	atomic_bool *has_failed;	/* of all workers: stop */
+	pthread_mutex_t *gate;	/* locked until all may begin */
+	atomic_bool *is_over;	/* for all workers: a value was wrong */
 	unsigned idx;
-	uint64_t begin_ns, end_ns;
-	int64_t fault_count;
 	int err;
-	struct workload_wrong wrong;
+	struct workload_outcome out;
 };
 
 static uint8_t *writes_of_worker(const struct worker *wk)
@@ -110,67 +88,35 @@ static uint8_t *writes_of_worker(const struct worker *wk)
 	return wk->w->writes + wk->idx * wk->w->page_count;
 }
 
-/* One access.  Returns what was read, or `want` where nothing is. */
-static uint64_t access_word(const struct workload *w, size_t word,
-			    uint64_t want, uint64_t next)
-{
-	volatile uint64_t *at = &w->words[word];
-	uint64_t got = want;
-
-	switch (w->kind->access) {
-	case ACCESS_READ:
-		got = *at;
-		break;
-	case ACCESS_CHANGE:
-		got = *at;
-		*at = next;
-		break;
-	case ACCESS_TOUCH:
-		*at = next;
-		break;
-	case ACCESS_FILL:
-		fill_page(w, word / PAGE_WORDS);
-		break;
-	}
-	return got;
-}
-
-/* Returns whether the value was right. */
-static bool access_page(struct worker *wk, size_t page, uint32_t *ret_ns)
+static int access_page(struct worker *wk, size_t i, uint32_t *ret_ns)
 {
 	const struct workload *w = wk->w;
-	uint8_t *writes = &writes_of_worker(wk)[page];
+	size_t page = order_page(&wk->order, i);
 	size_t word = page * PAGE_WORDS + FIRST_WORD + wk->idx;
-	uint64_t want = value_of(w, word, *writes);
+	uint8_t *writes = &writes_of_worker(wk)[page];
+	uint64_t want = value_of(w, word, *writes), got, begin, ns;
 	uint64_t next = value_of(w, word, (uint8_t)(*writes + 1));
-	uint64_t begin = clock_now_ns();
-	uint64_t got = access_word(w, word, want, next);
-	uint64_t ns = clock_now_ns() - begin;
+	volatile uint64_t *at = &w->words[word];
 
-	*ret_ns = (uint32_t)MIN(ns, (uint64_t)UINT32_MAX);
-	if (w->kind->access != ACCESS_READ)
+	got = want;
+	begin = clock_now_ns();
+	switch (w->kind->access) {
+	case ACCESS_CHANGE:
+		got = *at;
+		/* fall through */
+	case ACCESS_TOUCH:
+		*at = next;
 		(*writes)++;
-	if (got == want)
-		return true;
-	wk->wrong = (struct workload_wrong){ word, want, got };
-	return false;
-}
-
-/* Counts this thread's page faults, whoever answers them: perf_event_open(2)'s
- * counter takes one that ends in SIGBUS or in a userfaultfd for a fault just as
- * any other, getrusage(2) does not.  -1: not allowed here. */
-static int open_fault_counter(void)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attr),
-		.config = PERF_COUNT_SW_PAGE_FAULTS,
-		.exclude_kernel = 1,	/* or it takes a privilege */
-		.exclude_hv = 1,
-	};
-
-	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1,
-			    PERF_FLAG_FD_CLOEXEC);
+		break;
+	case ACCESS_FILL:
+		fill_page(w, page);
+		break;
+	default:
+		got = *at;
+	}
+	ns = clock_now_ns() - begin;
+	*ret_ns = (uint32_t)MIN(ns, (uint64_t)UINT32_MAX);
+	return got == want ? 0 : wrong_word(word, want, got, &wk->out.wrong);
 }
 
 /* So that no fault of the notes' own is counted or timed.  They were all
@@ -184,6 +130,15 @@ static void map_notes(const struct worker *wk, uint32_t *samples, size_t count)
 		(void)writes[i];
 }
 
+static void work_off(struct worker *wk, uint32_t *samples, size_t count)
+{
+	for (size_t i = 0; wk->err == 0 && i < count &&
+	     !atomic_load(wk->is_over); i++)
+		wk->err = access_page(wk, i, &samples[i]);
+	if (wk->err != 0)
+		atomic_store(wk->is_over, true);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *wk = arg;
@@ -192,27 +147,22 @@ static void *worker_main(void *arg)
 	int counter;
 
 	map_notes(wk, samples, count);
-	counter = open_fault_counter();
+	counter = meter_open_faults();
 	pthread_mutex_lock(wk->gate);
 	pthread_mutex_unlock(wk->gate);
-	wk->begin_ns = clock_now_ns();
-	for (size_t i = 0; i < count && !atomic_load(wk->has_failed); i++) {
-		if (!access_page(wk, order_page(&wk->order, i), &samples[i])) {
-			wk->err = -EILSEQ;
-			atomic_store(wk->has_failed, true);
-		}
-	}
-	wk->end_ns = clock_now_ns();
-	if (counter < 0 || read(counter, &wk->fault_count,
-				sizeof(wk->fault_count)) < 0)
-		wk->fault_count = -1;
+	wk->out.begin_ns = clock_now_ns();
+	work_off(wk, samples, count);
+	wk->out.end_ns = clock_now_ns();
+	if (counter < 0 || read(counter, &wk->out.fault_count,
+				sizeof(wk->out.fault_count)) < 0)
+		wk->out.fault_count = -1;
 	if (counter >= 0)
 		close(counter);
 	return NULL;
 }
 
 /* Start all, let them go together, wait.  When one cannot be started the
- * others find `has_failed` set, and do nothing. */
+ * others find `is_over` set, and do nothing. */
 static int run_workers(struct worker *workers, unsigned count)
 {
 	pthread_t thread[WORKLOAD_THREADS_MAX];
@@ -226,41 +176,30 @@ static int run_workers(struct worker *workers, unsigned count)
 		started += err == 0;
 	}
 	if (err != 0)
-		atomic_store(workers->has_failed, true);
+		atomic_store(workers->is_over, true);
 	pthread_mutex_unlock(workers->gate);
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(thread[i], NULL);
 	return err;
 }
 
-static int sum_up(const struct worker *workers, unsigned count,
-		  struct workload_outcome *out)
+static int add_outcome(const struct worker *wk, struct workload_outcome *out)
 {
-	int err = 0;
-
-	out->fault_count = 0;
-	out->begin_ns = UINT64_MAX;
-	for (unsigned i = 0; i < count; i++) {
-		out->begin_ns = MIN(out->begin_ns, workers[i].begin_ns);
-		out->end_ns = MAX(out->end_ns, workers[i].end_ns);
-		if (workers[i].fault_count < 0 || out->fault_count < 0)
-			out->fault_count = -1;
-		else
-			out->fault_count += workers[i].fault_count;
-		if (workers[i].err != 0) {
-			out->wrong = workers[i].wrong;
-			err = workers[i].err;
-		}
-	}
-	return err;
+	if (wk->err != 0)
+		out->wrong = wk->out.wrong;
+	out->begin_ns = MIN(out->begin_ns, wk->out.begin_ns);
+	out->end_ns = MAX(out->end_ns, wk->out.end_ns);
+	out->fault_count = wk->out.fault_count < 0 || out->fault_count < 0 ?
+		-1 : out->fault_count + wk->out.fault_count;
+	return wk->err;
 }
 
 int workload_run(const struct workload *w, struct workload_outcome *ret_outcome)
 {
+	unsigned count = w->thread_count;
 	struct worker workers[WORKLOAD_THREADS_MAX];
 	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-	struct workload_outcome out = { 0 };
-	atomic_bool has_failed = false;
+	atomic_bool is_over = false;
 	struct zipf zipf;
 	int err;
 
@@ -269,10 +208,9 @@ int workload_run(const struct workload *w, struct workload_outcome *ret_outcome)
 	ASSERT(w->access_count % w->thread_count == 0);
 	if (w->kind->order == ORDER_ZIPF)
 		zipf_init(&zipf, w->page_count, ZIPF_THETA);
-	for (unsigned i = 0; i < w->thread_count; i++)
+	for (unsigned i = 0; i < count; i++)
 		workers[i] = (struct worker){
-			.w = w, .gate = &gate, .has_failed = &has_failed,
-			.idx = i,
+			.w = w, .gate = &gate, .is_over = &is_over, .idx = i,
 			.order = {
 				.kind = w->kind->order,
 				.page_count = w->page_count,
@@ -281,61 +219,49 @@ int workload_run(const struct workload *w, struct workload_outcome *ret_outcome)
 				.zipf = &zipf,
 			},
 		};
-	err = run_workers(workers, w->thread_count);
-	if (err == 0)
-		err = sum_up(workers, w->thread_count, &out);
-	*ret_outcome = out;
+	err = run_workers(workers, count);
+	*ret_outcome = (struct workload_outcome){ .begin_ns = UINT64_MAX };
+	for (unsigned i = 0; err == 0 && i < count; i++)
+		err = add_outcome(&workers[i], ret_outcome);
 	return err;
 }
 
 /* ---- afterwards */
 
-static bool is_page_written(const struct workload *w, size_t page)
-{
-	for (unsigned t = 0; t < w->thread_count; t++)
-		if (w->writes[t * w->page_count + page] > 0)
-			return true;
-	return false;
-}
-
-/* How often word number `idx` of the page was written by itself. */
-static uint8_t writes_of(const struct workload *w, size_t page, size_t idx)
-{
-	if (idx < FIRST_WORD || idx - FIRST_WORD >= w->thread_count)
-		return 0;
-	return w->writes[(idx - FIRST_WORD) * w->page_count + page];
-}
-
 static uint64_t expected(const struct workload *w, size_t page, size_t idx)
 {
-	size_t word = page * PAGE_WORDS + idx;
-	uint8_t writes = writes_of(w, page, idx);
+	enum work_start start = w->kind->start;
+	size_t thread = idx - FIRST_WORD;
+	uint8_t writes = 0;
 
-	if (w->kind->access == ACCESS_FILL)
-		return is_page_written(w, page) ? value_of(w, word, 0) : 0;
-	if (w->kind->start == START_EMPTY && writes == 0)
+	if (idx >= FIRST_WORD && thread < w->thread_count)
+		writes = w->writes[thread * w->page_count + page];
+	if (writes == 0 && w->kind->access != ACCESS_FILL &&
+	    (start == START_EMPTY ||
+	     (start == START_DROPPED && page % ORDER_HOLE_EVERY == 0)))
 		return 0;
-	if (w->kind->start == START_DROPPED && writes == 0 &&
-	    page % ORDER_HOLE_EVERY == 0)
-		return 0;
-	return value_of(w, word, writes);
+	return value_of(w, page * PAGE_WORDS + idx, writes);
+}
+
+static int check_page(const struct workload *w, size_t page,
+		      struct workload_wrong *ret_wrong)
+{
+	for (size_t idx = 0; idx < PAGE_WORDS; idx++) {
+		size_t word = page * PAGE_WORDS + idx;
+		uint64_t want = expected(w, page, idx);
+
+		if (w->words[word] != want)
+			return wrong_word(word, want, w->words[word],
+					  ret_wrong);
+	}
+	return 0;
 }
 
 int workload_check(const struct workload *w, struct workload_wrong *ret_wrong)
 {
-	for (size_t page = 0; page < w->page_count; page++) {
-		for (size_t idx = 0; idx < PAGE_WORDS; idx++) {
-			size_t word = page * PAGE_WORDS + idx;
-			uint64_t want = expected(w, page, idx);
-			uint64_t got = w->words[word];
+	int err = 0;
 
-			if (got != want) {
-				*ret_wrong = (struct workload_wrong){
-					word, want, got
-				};
-				return -EILSEQ;
-			}
-		}
-	}
-	return 0;
+	for (size_t page = 0; err == 0 && page < w->page_count; page++)
+		err = check_page(w, page, ret_wrong);
+	return err;
 }

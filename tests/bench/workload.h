@@ -3,9 +3,8 @@
  * values derived from their addresses, then access it page by page from some
  * threads, timing each access and checking each value read.
  *
- * Knows nothing of where the memory comes from.  Its own notes (times, how
- * often a word was written) live in memory that the caller gives, so that they
- * are charged to no contestant.
+ * Its own notes (times, how often a word was written) live in memory that the
+ * caller gives, so that they are charged to no contestant.
  *
  * Thread t uses one word of every page, its own, so that a read-modify-write
  * has one right answer whatever the threads do to each other's pages. */
@@ -23,7 +22,7 @@ enum { WORKLOAD_PAGE_BYTES = 4096, WORKLOAD_THREADS_MAX = 64 };
 /* What is done to a page. */
 enum work_access {
 	ACCESS_READ,		/* one word, and check it */
-	ACCESS_CHANGE,		/* the same, and write another value */
+	ACCESS_CHANGE,		/* read one word, and write another value */
 	ACCESS_TOUCH,		/* write one word of an empty page */
 	ACCESS_FILL,		/* write all words of an empty page */
 };
@@ -33,8 +32,7 @@ enum work_start {
 	START_EMPTY,		/* never touched */
 	START_FILLED,		/* filled, in order */
 	START_SWEPT,		/* filled, and read once, in order */
-	START_DROPPED,		/* filled, and every 8th page dropped again:
-				 * never touched, so to say */
+	START_DROPPED,		/* filled, and every 8th page dropped again */
 	START_UNMAPPED,		/* filled, and every 8th page taken out of the
 				 * page tables: what ageing does to it */
 	START_SHARED,		/* filled by another process */
@@ -42,29 +40,25 @@ enum work_start {
 
 struct work_kind {
 	const char *name;	/* "seq-read" */
-	const char *meaning;	/* one line */
 	enum work_access access;
 	enum work_start start;
 	enum order_kind order;
 };
 
-enum { WORK_KINDS = 13 };
-extern const struct work_kind work_kinds[WORK_KINDS];
-
-/* How often a work that accesses each of its pages once does so; 0: it makes as
- * many accesses as are asked for. */
-size_t work_kind_once(const struct work_kind *kind, size_t page_count);
+/* How many accesses the work makes in that many pages if `wanted` are asked
+ * for: those that access each page once take no more and no fewer. */
+size_t work_kind_accesses(const struct work_kind *kind, size_t page_count,
+			  size_t wanted);
 
 struct workload {
 	uint64_t *words;	/* page_count pages */
 	size_t page_count;
-	uint64_t first_value;	/* of the first word; differs where another
-				 * process's bytes would be wrong ones */
+	uint64_t first_value;	/* of the first word; each process's differs */
 	const struct work_kind *kind;
 	unsigned thread_count;
 	size_t access_count;	/* of all threads; a multiple of thread_count */
 	uint64_t seed;
-	uint32_t *samples;	/* out: ns of each access; access_count long */
+	uint32_t *samples;	/* out: ns of each access */
 	uint8_t *writes;	/* zeroed; thread_count * page_count long */
 };
 
@@ -80,15 +74,13 @@ struct workload_outcome {
 	struct workload_wrong wrong;	/* only with -EILSEQ */
 };
 
-/* Write every word of the memory. */
-void workload_fill(const struct workload *w);
-
-/* Read a word of every page, in order.  Returns 0 or -EILSEQ. */
-int workload_sweep(const struct workload *w, struct workload_wrong *ret_wrong)
+/* Write all of the memory, and read a word of each page, in order, if the work
+ * starts so.  Returns 0 or -EILSEQ. */
+int workload_fill(const struct workload *w, struct workload_wrong *ret_wrong)
 	MUST_CHECK;
 
-/* Do all accesses.  Returns 0, -EILSEQ (a wrong value), -EAGAIN (no
- * threads) or -ENOMEM. */
+/* Do all accesses.  Returns 0, -EILSEQ (a wrong value), or -EAGAIN or -ENOMEM
+ * (no threads). */
 int workload_run(const struct workload *w, struct workload_outcome *ret_outcome)
 	MUST_CHECK;
 
