@@ -169,7 +169,8 @@ static int work(struct member *m)
 static int inspect(const struct member *m)
 {
 	enum work_access access = m->trial->job->kind.access;
-	bool is_due = m->task->options->is_smoke || access == ACCESS_TOUCH;
+	bool is_due = m->task->options->is_smoke || access == ACCESS_TOUCH ||
+		      access == ACCESS_PUT || access == ACCESS_SORT;
 	struct workload_wrong wrong;
 
 	if (is_due && workload_check(&m->load, &wrong) != 0)

@@ -368,8 +368,8 @@ publish() {
 	local page=$root/docs/performance.md name
 
 	cp -- "$page" "$work/page" || return
-	for name in machine no-disk new-memory in-order random many one-cpu \
-		remote; do
+	for name in machine no-disk new-memory in-order random programs many \
+		one-cpu remote; do
 		{ echo && case $name in
 		machine)	table markdown head; table markdown foot ;;
 		remote)		table markdown remote ;;

@@ -31,18 +31,19 @@ build=$1
 smoke
 # Every job, done by all who take part in it: timed, and what can be counted
 # anywhere counted.
-jq -e '([.results[] | select(.on == "inline")] | length) == 19 and
+jq -e '([.results[] | select(.on == "inline")] | length) == 23 and
 	([.results[] | select(.killed.max == 0) |
 	  (.mean_ns, .all_voluntary_switches, .daemon_asleep).median |
 	  select(. == null)] | length) == 0' \
 	"$out/performance.json" >/dev/null || fail "the JSON is not complete"
 for row in 'rand-read 2x, 8 processes  *memd inline' \
-	'zipf-read 2x  *memd thread  *both'; do
+	'hash-get 2x  *memd inline' 'scan+zipf 2x  *memd thread' \
+	'sort 2x  *memd thread  *both'; do
 	grep -q "^$row  *[0-9]" "$out/table" || fail "no row $row"
 done
 
 # Two builds, here the same, on all processors and on one.
-smoke --cpus both --against "$build" --only minor,fill
+smoke --cpus both --against "$build" --only minor,hash-put
 grep -q '^| minor, 1 CPU | memd thread, other | [0-9]' "$out/performance.md" ||
 	fail "the Markdown is not complete"
 jq -es 'map(.settings | values | select(.cpus == "one").cpus_used) == [1, 1]' \
@@ -55,7 +56,7 @@ jq -es 'map(select(.run)) | sort_by(.begin_ns) | length >= 16 and
 
 # Interrupted, it leaves nothing.
 "$here/run.sh" --smoke --build "$build" --out "$out" --dir "$out" --cpus both \
-	--only seq-read >"$out/table" 2>"$out/log" &
+	--only seq-read,sort >"$out/table" 2>"$out/log" &
 wait_while_alive $! 'a run to end' grep -q '^round' "$out/log" || exit
 kill $!
 wait_exit $! 'the benchmark to end'

@@ -260,7 +260,10 @@ static void summarise_times(struct trial_notes *n, const struct job *job,
 	}
 	/* From the first access of any process to the last. */
 	wall_s = seconds(begin, end);
-	summarise_samples(n->samples, accesses, figure);
+	if (job->kind.access == ACCESS_SORT)
+		figure[TRIAL_mean_ns] = wall_s * 1e9 / (double)accesses;
+	else
+		summarise_samples(n->samples, accesses, figure);
 	figure[TRIAL_accesses_per_s] = (double)accesses / wall_s;
 	if (figure[TRIAL_faults] >= 0)
 		figure[TRIAL_faults_per_s] = figure[TRIAL_faults] / wall_s;

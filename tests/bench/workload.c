@@ -3,6 +3,7 @@
 #include "tests/bench/workload.h"
 
 #include "common/clock.h"
+#include "tests/bench/algorithms.h"
 #include "tests/bench/meter.h"
 #include <errno.h>
 #include <pthread.h>
@@ -15,6 +16,7 @@
 enum {
 	PAGE_WORDS = WORKLOAD_PAGE_BYTES / 8,
 	FIRST_WORD = 8,		/* of a page: the word of thread 0 */
+	ABSENT_KEYS = 25,	/* an eighth of what is looked for */
 };
 
 size_t work_kind_accesses(const struct work_kind *kind, size_t page_count,
@@ -22,15 +24,21 @@ size_t work_kind_accesses(const struct work_kind *kind, size_t page_count,
 {
 	if (kind->order == ORDER_HOLES)
 		return page_count / ORDER_HOLE_EVERY;
-	return kind->start == START_EMPTY || kind->start == START_SHARED ?
-		page_count : wanted;
+	if (kind->access == ACCESS_SORT || kind->start == START_EMPTY ||
+	    kind->start == START_SHARED)
+		return page_count;
+	/* A table would get full. */
+	return kind->access == ACCESS_PUT ? MIN(wanted, page_count) : wanted;
 }
 
 /* What word number `word` holds after `writes` read-modify-writes. */
 static uint64_t value_of(const struct workload *w, size_t word, uint8_t writes)
 {
-	return (w->first_value + word + 1) * UINT64_C(0x9E3779B97F4A7C15) +
-	       writes * UINT64_C(0xD1B54A32D192ED03);
+	uint64_t value = (w->first_value + word + 1) *
+			 UINT64_C(0x9E3779B97F4A7C15) +
+			 writes * UINT64_C(0xD1B54A32D192ED03);
+
+	return w->kind->start == START_KEYS ? order_mix(value) : value;
 }
 
 static int wrong_word(size_t word, uint64_t want, uint64_t got,
@@ -38,6 +46,31 @@ static int wrong_word(size_t word, uint64_t want, uint64_t got,
 {
 	*ret_wrong = (struct workload_wrong){ word, want, got };
 	return -EILSEQ;
+}
+
+static struct table table_of(const struct workload *w)
+{
+	return (struct table){
+		.slots = (struct table_slot *)w->words,
+		.page_count = w->page_count,
+	};
+}
+
+/* Keys of a page before the work begins. */
+static unsigned keys_at_first(const struct workload *w)
+{
+	return TABLE_PAGE_KEYS - (w->kind->access == ACCESS_PUT);
+}
+
+static void fill_table(const struct workload *w, size_t page)
+{
+	struct table t = table_of(w);
+
+	for (unsigned i = 0; i < keys_at_first(w); i++) {
+		uint64_t key = table_key(&t, page, i);
+
+		table_put(&t, key, table_value(key));
+	}
 }
 
 static void fill_page(const struct workload *w, size_t page)
@@ -64,8 +97,12 @@ int workload_fill(const struct workload *w, struct workload_wrong *ret_wrong)
 	bool is_swept = w->kind->start == START_SWEPT;
 	int err = 0;
 
-	for (size_t page = 0; page < w->page_count; page++)
-		fill_page(w, page);
+	for (size_t page = 0; page < w->page_count; page++) {
+		if (w->kind->start == START_TABLE)
+			fill_table(w, page);
+		else
+			fill_page(w, page);
+	}
 	for (size_t i = 0; is_swept && err == 0 && i < w->page_count; i++)
 		err = sweep_page(w, i, ret_wrong);
 	return err;
@@ -77,8 +114,9 @@ struct worker {
 	const struct workload *w;
 	struct order order;
 	pthread_mutex_t *gate;	/* locked until all may begin */
-	atomic_bool *is_over;	/* for all workers: a value was wrong */
-	unsigned idx;
+	atomic_bool *is_over;	/* for all workers: a value was wrong, or the
+				 * reader beside the scanner has ended */
+	unsigned idx;		/* thread_count: the scanner */
 	int err;
 	struct workload_outcome out;
 };
@@ -88,16 +126,35 @@ static uint8_t *writes_of_worker(const struct worker *wk)
 	return wk->w->writes + wk->idx * wk->w->page_count;
 }
 
+/* A key of that page: a new one, or one to look for, with its value; 0: it is
+ * not in the table. */
+static uint64_t choose_key(const struct workload *w, size_t page, size_t i,
+			   uint8_t writes, uint64_t *ret_want)
+{
+	bool is_put = w->kind->access == ACCESS_PUT;
+	struct table t = table_of(w);
+	unsigned idx = is_put ? keys_at_first(w) + writes :
+		(unsigned)(order_mix(i) % (TABLE_PAGE_KEYS + ABSENT_KEYS));
+	uint64_t key = table_key(&t, page, idx);
+
+	ASSERT(idx < TABLE_PAGE_KEYS_MAX);
+	*ret_want = is_put || idx < TABLE_PAGE_KEYS ? table_value(key) : 0;
+	return key;
+}
+
 static int access_page(struct worker *wk, size_t i, uint32_t *ret_ns)
 {
 	const struct workload *w = wk->w;
 	size_t page = order_page(&wk->order, i);
 	size_t word = page * PAGE_WORDS + FIRST_WORD + wk->idx;
 	uint8_t *writes = &writes_of_worker(wk)[page];
-	uint64_t want = value_of(w, word, *writes), got, begin, ns;
+	uint64_t want = value_of(w, word, *writes), got, key = 0, begin, ns;
 	uint64_t next = value_of(w, word, (uint8_t)(*writes + 1));
 	volatile uint64_t *at = &w->words[word];
+	struct table t = table_of(w);
 
+	if (w->kind->start == START_TABLE)
+		key = choose_key(w, page, i, *writes, &want);
 	got = want;
 	begin = clock_now_ns();
 	switch (w->kind->access) {
@@ -110,6 +167,13 @@ static int access_page(struct worker *wk, size_t i, uint32_t *ret_ns)
 		break;
 	case ACCESS_FILL:
 		fill_page(w, page);
+		break;
+	case ACCESS_PUT:
+		table_put(&t, key, want);
+		(*writes)++;
+		break;
+	case ACCESS_GET:
+		got = table_get(&t, key);
 		break;
 	default:
 		got = *at;
@@ -132,10 +196,19 @@ static void map_notes(const struct worker *wk, uint32_t *samples, size_t count)
 
 static void work_off(struct worker *wk, uint32_t *samples, size_t count)
 {
-	for (size_t i = 0; wk->err == 0 && i < count &&
+	const struct workload *w = wk->w;
+	bool is_scanner = wk->idx == w->thread_count;
+
+	if (w->kind->access == ACCESS_SORT) {
+		sort_keys(w->words, w->page_count * PAGE_WORDS);
+		return;
+	}
+	for (size_t i = 0; wk->err == 0 && (is_scanner || i < count) &&
 	     !atomic_load(wk->is_over); i++)
-		wk->err = access_page(wk, i, &samples[i]);
-	if (wk->err != 0)
+		wk->err = is_scanner ?
+			sweep_page(w, i % w->page_count, &wk->out.wrong) :
+			access_page(wk, i, &samples[i]);
+	if (wk->err != 0 || w->kind->access == ACCESS_READ_BESIDE)
 		atomic_store(wk->is_over, true);
 }
 
@@ -146,7 +219,8 @@ static void *worker_main(void *arg)
 	uint32_t *samples = wk->w->samples + count * wk->idx;
 	int counter;
 
-	map_notes(wk, samples, count);
+	if (wk->idx < wk->w->thread_count)
+		map_notes(wk, samples, count);
 	counter = meter_open_faults();
 	pthread_mutex_lock(wk->gate);
 	pthread_mutex_unlock(wk->gate);
@@ -165,7 +239,7 @@ static void *worker_main(void *arg)
  * others find `is_over` set, and do nothing. */
 static int run_workers(struct worker *workers, unsigned count)
 {
-	pthread_t thread[WORKLOAD_THREADS_MAX];
+	pthread_t thread[WORKLOAD_THREADS_MAX + 1];
 	unsigned started = 0;
 	int err = 0;
 
@@ -183,10 +257,13 @@ static int run_workers(struct worker *workers, unsigned count)
 	return err;
 }
 
+/* Of a scanner only its errors count. */
 static int add_outcome(const struct worker *wk, struct workload_outcome *out)
 {
 	if (wk->err != 0)
 		out->wrong = wk->out.wrong;
+	if (wk->idx == wk->w->thread_count)
+		return wk->err;
 	out->begin_ns = MIN(out->begin_ns, wk->out.begin_ns);
 	out->end_ns = MAX(out->end_ns, wk->out.end_ns);
 	out->fault_count = wk->out.fault_count < 0 || out->fault_count < 0 ?
@@ -196,8 +273,9 @@ static int add_outcome(const struct worker *wk, struct workload_outcome *out)
 
 int workload_run(const struct workload *w, struct workload_outcome *ret_outcome)
 {
-	unsigned count = w->thread_count;
-	struct worker workers[WORKLOAD_THREADS_MAX];
+	unsigned count = w->thread_count +
+			 (w->kind->access == ACCESS_READ_BESIDE);
+	struct worker workers[WORKLOAD_THREADS_MAX + 1];
 	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 	atomic_bool is_over = false;
 	struct zipf zipf;
@@ -257,10 +335,58 @@ static int check_page(const struct workload *w, size_t page,
 	return 0;
 }
 
+/* All keys are there, and nothing else. */
+static int check_table(const struct workload *w,
+		       struct workload_wrong *ret_wrong)
+{
+	struct table t = table_of(w);
+	size_t keys = 0, used = 0;
+
+	for (size_t page = 0; page < w->page_count; page++) {
+		unsigned count = keys_at_first(w) + w->writes[page];
+
+		for (unsigned i = 0; i < count; i++) {
+			uint64_t key = table_key(&t, page, i);
+			uint64_t got = table_get(&t, key);
+
+			if (got != table_value(key))
+				return wrong_word(page * PAGE_WORDS,
+						  table_value(key), got,
+						  ret_wrong);
+		}
+		for (size_t i = 0; i < TABLE_PAGE_SLOTS; i++)
+			used += t.slots[page * TABLE_PAGE_SLOTS + i].key != 0;
+		keys += count;
+	}
+	return used == keys ? 0 : wrong_word(0, keys, used, ret_wrong);
+}
+
+/* In order, and with the sum that the keys had. */
+static int check_sorted(const struct workload *w,
+			struct workload_wrong *ret_wrong)
+{
+	uint64_t least = 0, want = 0, got = 0;
+
+	for (size_t word = 0; word < w->page_count * PAGE_WORDS; word++) {
+		uint64_t key = w->words[word];
+
+		if (key < least)
+			return wrong_word(word, least, key, ret_wrong);
+		least = key;
+		got += key;
+		want += value_of(w, word, 0);
+	}
+	return got == want ? 0 : wrong_word(0, want, got, ret_wrong);
+}
+
 int workload_check(const struct workload *w, struct workload_wrong *ret_wrong)
 {
 	int err = 0;
 
+	if (w->kind->start == START_TABLE)
+		return check_table(w, ret_wrong);
+	if (w->kind->access == ACCESS_SORT)
+		return check_sorted(w, ret_wrong);
 	for (size_t page = 0; err == 0 && page < w->page_count; page++)
 		err = check_page(w, page, ret_wrong);
 	return err;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The work every contestant of the paging benchmark does: fill memory with
  * values derived from their addresses, then access it page by page from some
- * threads, timing each access and checking each value read.
+ * threads, timing each access and checking each value read; or use it as a hash
+ * table; or sort it.
  *
  * Its own notes (times, how often a word was written) live in memory that the
  * caller gives, so that they are charged to no contestant.
@@ -22,9 +23,14 @@ enum { WORKLOAD_PAGE_BYTES = 4096, WORKLOAD_THREADS_MAX = 64 };
 /* What is done to a page. */
 enum work_access {
 	ACCESS_READ,		/* one word, and check it */
+	ACCESS_READ_BESIDE,	/* the same, while another thread, the scanner,
+				 * reads all in order, round and round */
 	ACCESS_CHANGE,		/* read one word, and write another value */
 	ACCESS_TOUCH,		/* write one word of an empty page */
 	ACCESS_FILL,		/* write all words of an empty page */
+	ACCESS_PUT,		/* a new key whose home it is into the table */
+	ACCESS_GET,		/* look such a key up; some are not there */
+	ACCESS_SORT,		/* all pages at once */
 };
 
 /* What has become of the memory when the work begins. */
@@ -36,6 +42,9 @@ enum work_start {
 	START_UNMAPPED,		/* filled, and every 8th page taken out of the
 				 * page tables: what ageing does to it */
 	START_SHARED,		/* filled by another process */
+	START_TABLE,		/* a hash table (algorithms.h), made in order;
+				 * for ACCESS_PUT each page lacks one key */
+	START_KEYS,		/* filled with random keys */
 };
 
 struct work_kind {
@@ -55,10 +64,10 @@ struct workload {
 	size_t page_count;
 	uint64_t first_value;	/* of the first word; each process's differs */
 	const struct work_kind *kind;
-	unsigned thread_count;
+	unsigned thread_count;	/* without a scanner */
 	size_t access_count;	/* of all threads; a multiple of thread_count */
 	uint64_t seed;
-	uint32_t *samples;	/* out: ns of each access */
+	uint32_t *samples;	/* out: ns of each access, but of ACCESS_SORT */
 	uint8_t *writes;	/* zeroed; thread_count * page_count long */
 };
 
@@ -68,6 +77,7 @@ struct workload_wrong {
 	uint64_t want, got;
 };
 
+/* All without the scanner. */
 struct workload_outcome {
 	uint64_t begin_ns, end_ns;	/* all accesses, by the clock */
 	int64_t fault_count;		/* page faults; -1: cannot be counted */
