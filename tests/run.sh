@@ -43,8 +43,8 @@ usage() {
 	  --seed N         chooses the samples and seeds of the tests (1; at
 	                   night the date)
 	  --label L        only the tests of ctest with label L (a regular
-	                   expression): unit, store, proto, sim, integration,
-	                   net, regress, fuzz, bench
+	                   expression): unit, store, proto, sim, model,
+	                   integration, net, regress, fuzz, bench
 	  --without-uring  forbid io_uring to all tests: memd takes the swap
 	                   store with threads (sync)
 	  --coverage       instead of all that: build with coverage, run the
