@@ -82,14 +82,16 @@ void conn_send(struct conn *c, uint16_t type, uint64_t request_id,
 	(void)queue(c, type, request_id, message, 0, 0);
 }
 
-void conn_send_fd(struct conn *c, uint16_t type, uint64_t request_id,
-		  const ProtobufCMessage *message, int fd)
+void conn_send_fds(struct conn *c, uint16_t type, uint64_t request_id,
+		   const ProtobufCMessage *message, const int *fds,
+		   unsigned count)
 {
-	int err;
+	int err = 0;
 
 	if (c->state == CONN_DEAD || c->is_deaf)
 		return;
-	err = output_attach_fd(&c->out, c->fd, fd);
+	for (unsigned i = 0; i < count && err == 0; i++)
+		err = output_attach_fd(&c->out, c->fd, fds[i]);
 	if (err == -EAGAIN)
 		conn_close(c, "does not receive the descriptors it asks for");
 	else if (err != 0)

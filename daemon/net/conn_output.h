@@ -12,9 +12,11 @@
 void conn_send(struct conn *c, uint16_t type, uint64_t request_id,
 	       const ProtobufCMessage *message);
 
-/* The same with a descriptor.  `fd` is duplicated. */
-void conn_send_fd(struct conn *c, uint16_t type, uint64_t request_id,
-		  const ProtobufCMessage *message, int fd);
+/* The same with descriptors, at most OUTPUT_FDS_TOGETHER.  They are
+ * duplicated. */
+void conn_send_fds(struct conn *c, uint16_t type, uint64_t request_id,
+		   const ProtobufCMessage *message, const int *fds,
+		   unsigned count);
 
 /* Queue a reply without body that says "success". */
 void conn_send_ok(struct conn *c, uint64_t request_id);

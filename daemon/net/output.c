@@ -117,53 +117,66 @@ int output_attach_fd(struct output *out, int socket, int fd)
 	return 0;
 }
 
-static void drop_first_fd(struct output *out)
+/* How many go with the next byte. */
+static unsigned count_next_fds(const struct output *out)
 {
-	close(out->fds[0].fd);
-	out->fd_count--;
-	memmove(out->fds, out->fds + 1, out->fd_count * sizeof(out->fds[0]));
+	unsigned count = 0;
+
+	while (count < out->fd_count && out->fds[count].at == out->head)
+		count++;
+	ASSERT(count <= OUTPUT_FDS_TOGETHER);
+	return count;
 }
 
-static void note_sent_fd(struct output *out)
+static void put_fds(const struct output *out, unsigned count,
+		    struct cmsghdr *cmsg)
 {
-	unsigned at = (out->first_unread + out->fds_unread) % OUTPUT_FDS_MAX;
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
+	for (unsigned i = 0; i < count; i++)
+		memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &out->fds[i].fd,
+		       sizeof(int));
+}
 
-	ASSERT(out->fds_unread < OUTPUT_FDS_MAX);
-	out->sent_with[at] = out->sends;
-	out->fds_unread++;
+static void note_sent_fds(struct output *out, unsigned count)
+{
+	ASSERT(out->fds_unread + count <= OUTPUT_FDS_MAX);
+	for (unsigned i = 0; i < count; i++) {
+		unsigned at = out->first_unread + out->fds_unread++;
+
+		close(out->fds[i].fd);
+		out->sent_with[at % OUTPUT_FDS_MAX] = out->sends;
+	}
+	out->fd_count -= count;
+	memmove(out->fds, out->fds + count,
+		out->fd_count * sizeof(out->fds[0]));
 }
 
 /* One sendmsg(): sends up to the next byte that has a descriptor. */
 static ssize_t send_some(struct output *out, int socket)
 {
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	bool has_fd = out->fd_count > 0 && out->fds[0].at == out->head;
-	unsigned next = has_fd ? 1 : 0;
-	size_t end = next < out->fd_count ? out->fds[next].at : out->tail;
+	union {
+		char bytes[CMSG_SPACE(OUTPUT_FDS_TOGETHER * sizeof(int))];
+		struct cmsghdr aligned;
+	} control = { .bytes = { 0 } };
+	unsigned fds = count_next_fds(out);
+	size_t end = fds < out->fd_count ? out->fds[fds].at : out->tail;
 	struct iovec iov = { .iov_base = out->bytes + out->head,
 			     .iov_len = end - out->head };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
-	if (has_fd) {
-		struct cmsghdr *cmsg;
-
-		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &out->fds[0].fd, sizeof(int));
+	if (fds > 0) {
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(fds * sizeof(int));
+		put_fds(out, fds, &control.aligned);
 	}
 	n = sendmsg(socket, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0)
 		return -errno;
 	out->sends++;
-	if (has_fd) {
-		drop_first_fd(out);
-		note_sent_fd(out);
-	}
+	note_sent_fds(out, fds);
 	out->head += (size_t)n;
 	return n;
 }

@@ -17,6 +17,9 @@ struct channel;
  * known for certain, so some that were received count, too.) */
 enum { OUTPUT_FDS_MAX = 128 };
 
+/* At most this many go with one byte. */
+enum { OUTPUT_FDS_TOGETHER = 2 };
+
 struct output {
 	uint8_t *bytes;
 	size_t head, tail, size;	/* bytes in [head, tail) are to be
@@ -50,10 +53,11 @@ static inline size_t output_length(const struct output *out)
 void *output_reserve(struct output *out, size_t length);
 void output_commit(struct output *out, size_t length);
 
-/* Send `fd` with the first byte that is written after this call.  `fd` is
- * duplicated.  Returns 0, -errno of dup, or -EAGAIN: the peer has not received
- * OUTPUT_FDS_MAX descriptors.  Linux counts descriptors in flight against the
- * sender, so a peer that never reads must not use up the limit of all. */
+/* Send `fd` with the first byte that is written after this call, behind those
+ * that go with the same byte.  `fd` is duplicated.  Returns 0, -errno of dup,
+ * or -EAGAIN: the peer has not received OUTPUT_FDS_MAX descriptors.  Linux
+ * counts descriptors in flight against the sender, so a peer that never reads
+ * must not use up the limit of all. */
 int output_attach_fd(struct output *out, int socket, int fd) MUST_CHECK;
 
 /* Send as much as the socket takes; output_length() tells what is left.

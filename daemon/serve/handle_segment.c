@@ -50,8 +50,8 @@ static int reply_attached(struct serve *sv, struct conn *c, uint64_t id,
 	if (fd < 0)
 		return fd;
 	fill_reply(segment, is_read_only, &reply);
-	conn_send_fd(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_REPLY, id,
-		     &reply.base, fd);
+	conn_send_fds(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_REPLY, id,
+		      &reply.base, &fd, 1);
 	if (is_read_only)
 		close(fd);
 	return 0;

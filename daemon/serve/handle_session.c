@@ -329,8 +329,8 @@ void handle_mailbox(void *room, struct conn *c, uint64_t id,
 		return;
 	}
 	reply.cell_count = MAILBOX_CELLS;
-	conn_send_fd(c, MEMD__MESSAGE_TYPE__TYPE_MAILBOX_REPLY, id,
-		     &reply.base, fd);
+	conn_send_fds(c, MEMD__MESSAGE_TYPE__TYPE_MAILBOX_REPLY, id,
+		      &reply.base, &fd, 1);
 }
 
 void handle_ring(void *room, struct conn *c, uint64_t id, const void *message)

@@ -2,8 +2,9 @@
 /* Proves that what goes out is what was put in, in order: from the buffer,
  * from elsewhere as far as the socket takes it, and the rest of that later;
  * that bytes which cannot be read are told and no others sent in their place;
- * that who receives descriptors gets any number of them, and who does not few;
- * and that the buffer is given back by who does not use it. */
+ * that who receives descriptors gets any number of them, each with its message,
+ * and who does not few; and that the buffer is given back by who does not use
+ * it. */
 #include "daemon/net/output.h"
 #include "proto/channel.h"
 
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -251,10 +253,15 @@ static void send_all(struct world *w)
 	assert_int_equal(output_length(&w->out), 0);
 }
 
+static int attach(struct world *w, int fd)
+{
+	return output_attach_fd(&w->out, w->channel.fd, fd);
+}
+
 /* 0, or what output_attach_fd() says. */
 static int send_fd(struct world *w)
 {
-	int err = output_attach_fd(&w->out, w->channel.fd, STDERR_FILENO);
+	int err = attach(w, STDERR_FILENO);
 
 	if (err == 0) {
 		put_bytes(w);
@@ -263,21 +270,36 @@ static int send_fd(struct world *w)
 	return err;
 }
 
-static void receive_fd(const struct world *w)
+/* The next bytes, and all that came with them.  Returns how many. */
+static size_t receive_fds(const struct world *w, int fds[OUTPUT_FDS_TOGETHER])
 {
-	char control[CMSG_SPACE(sizeof(int))], bytes[FD_BYTES];
+	union {
+		char bytes[CMSG_SPACE(OUTPUT_FDS_TOGETHER * sizeof(int))];
+		struct cmsghdr aligned;
+	} control;
+	char bytes[FD_BYTES];
 	struct iovec iov = { .iov_base = bytes, .iov_len = sizeof(bytes) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
-			      .msg_control = control,
+			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
 	const struct cmsghdr *c;
-	int fd;
+	size_t size;
 
 	assert_int_equal(recvmsg(w->peer, &msg, 0), FD_BYTES);
 	c = CMSG_FIRSTHDR(&msg);
-	assert_non_null(c);
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	close(fd);
+	if (c == NULL)
+		return 0;
+	size = c->cmsg_len - CMSG_LEN(0);
+	memcpy(fds, CMSG_DATA(c), size);
+	return size / sizeof(int);
+}
+
+static void receive_fd(const struct world *w)
+{
+	int fds[OUTPUT_FDS_TOGETHER];
+
+	assert_int_equal(receive_fds(w, fds), 1);
+	close(fds[0]);
 }
 
 /* The last message is always still under way. */
@@ -324,16 +346,52 @@ static void they_may_go_together(void **state)
 	world_init(&w);
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < OUTPUT_FDS_MAX; i++) {
-			assert_int_equal(output_attach_fd(&w.out, w.channel.fd,
-							  STDERR_FILENO), 0);
+			assert_int_equal(attach(&w, STDERR_FILENO), 0);
 			put_bytes(&w);
 		}
-		assert_int_equal(output_attach_fd(&w.out, w.channel.fd,
-						  STDERR_FILENO), -EAGAIN);
+		assert_int_equal(attach(&w, STDERR_FILENO), -EAGAIN);
 		send_all(&w);
 		for (unsigned i = 0; i < OUTPUT_FDS_MAX; i++)
 			receive_fd(&w);
 	}
+	world_fini(&w);
+}
+
+static ino_t inode_of(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_ino;
+}
+
+/* In order, and none with the bytes of another message. */
+static void two_come_with_one_message(void **state)
+{
+	int sent[OUTPUT_FDS_TOGETHER], came[OUTPUT_FDS_TOGETHER];
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	assert_int_equal(pipe(sent), 0);
+	for (unsigned round = 0; round < OUTPUT_FDS_MAX; round++) {
+		put_bytes(&w);
+		assert_int_equal(attach(&w, sent[0]), 0);
+		assert_int_equal(attach(&w, w.peer), 0);
+		put_bytes(&w);
+		assert_int_equal(attach(&w, sent[1]), 0);
+		put_bytes(&w);
+		send_all(&w);
+		assert_int_equal(receive_fds(&w, came), 0);
+		assert_int_equal(receive_fds(&w, came), 2);
+		assert_int_equal(inode_of(came[0]), inode_of(sent[0]));
+		assert_int_equal(inode_of(came[1]), inode_of(w.peer));
+		close(came[0]);
+		close(came[1]);
+		receive_fd(&w);
+	}
+	close(sent[0]);
+	close(sent[1]);
 	world_fini(&w);
 }
 
@@ -389,6 +447,7 @@ int main(void)
 		cmocka_unit_test(who_receives_gets_any_number),
 		cmocka_unit_test(others_do_not_count),
 		cmocka_unit_test(they_may_go_together),
+		cmocka_unit_test(two_come_with_one_message),
 		cmocka_unit_test(who_does_not_receive_gets_no_more),
 		cmocka_unit_test(unused_memory_is_given_back),
 	};
