@@ -97,7 +97,8 @@ static uint64_t conns_descriptors(const void *ctx)
 	const struct daemon *d = ctx;
 
 	return d->serve.segments.count + d->serve.segments.dying_count +
-	       d->serve.mailboxes.file_count + d->engine.areas.file_count +
+	       d->serve.mailboxes.descriptor_count +
+	       d->engine.areas.file_count +
 	       keeper_descriptors(&d->keeper);
 }
 

@@ -118,8 +118,8 @@ void finding_say(struct findings_ask *ask, enum finding_level level,
 
 /* Numbers of descriptors. */
 enum {
-	DESCRIPTORS_OF_SESSION = 4,	/* its socket, and copies of its
-					 * userfaultfds and lifeline */
+	DESCRIPTORS_OF_SESSION = 5,	/* its socket and its bell, and copies
+					 * of its userfaultfds and lifeline */
 	DESCRIPTORS_OWN = 64,		/* memd's own: files, ring, pipes, logs
 					 * … */
 	DESCRIPTORS_LEAST = 80,		/* with these memd can serve the first

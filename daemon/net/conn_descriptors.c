@@ -9,13 +9,17 @@
 #define SO_PASSRIGHTS 83		/* Linux 6.16 */
 #endif
 
-void conn_descriptors_allow(struct conn *c, bool is_allowed)
+void descriptors_let_pass(int fd, bool is_allowed)
 {
 	int value = is_allowed;
 
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &value, sizeof(value));
+}
+
+void conn_descriptors_allow(struct conn *c, bool is_allowed)
+{
 	c->takes_descriptors = is_allowed;
-	(void)setsockopt(c->fd, SOL_SOCKET, SO_PASSRIGHTS, &value,
-			 sizeof(value));
+	descriptors_let_pass(c->fd, is_allowed);
 }
 
 /* The kernel closes descriptors that do not fit into the buffer, and those for

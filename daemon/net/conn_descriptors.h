@@ -6,11 +6,14 @@
 
 #include "daemon/net/conn.h"
 
-/* Say whether `c` may receive descriptors.  If it may not, memd never sees
+/* Say whether a socket may receive descriptors.  If it may not, memd never sees
  * them: from Linux 6.16 on the sender gets an error.  Before 6.16 the kernel
  * closes them when memd reads the bytes that they came with.  (Such a close may
  * block, for example for a socket with SO_LINGER, or for a userfaultfd whose
  * owner holds the lock of its address space.) */
+void descriptors_let_pass(int fd, bool is_allowed);
+
+/* The same for a connection. */
 void conn_descriptors_allow(struct conn *c, bool is_allowed);
 
 /* As recv(), and store received descriptors in c->descriptor.  Returns the

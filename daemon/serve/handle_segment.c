@@ -12,10 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Descriptors that segments may not use, so that new connections are
- * possible. */
-enum { RESERVE_FOR_CONNECTIONS = 64 };
-
 /* ---- replies */
 
 static void fill_reply(const struct segment *segment, bool is_read_only,

@@ -21,7 +21,8 @@ enum {
 	CAPABILITIES = MEMD__CAPABILITY__CAP_FAULT_THREAD |
 		       MEMD__CAPABILITY__CAP_FAULT_INLINE |
 		       MEMD__CAPABILITY__CAP_POISON |
-		       MEMD__CAPABILITY__CAP_READY,
+		       MEMD__CAPABILITY__CAP_READY |
+		       MEMD__CAPABILITY__CAP_BELL,
 };
 
 static void refuse_hello(struct conn *c, uint64_t id, int err,
@@ -312,15 +313,24 @@ static const char *explain_mailbox(int error)
 	}
 }
 
+/* A client that gets none, because it does not know what a bell is or because
+ * memd has few descriptors left, rings by messages. */
+static bool add_bell(struct serve *sv, struct session *s, int *ret_fd)
+{
+	return (s->capabilities & MEMD__CAPABILITY__CAP_BELL) != 0 &&
+	       server_has_descriptors(sv->server, RESERVE_FOR_CONNECTIONS) &&
+	       mailbox_add_bell(&s->mailbox, ret_fd) == 0;
+}
+
 void handle_mailbox(void *room, struct conn *c, uint64_t id,
 		  const void *message)
 {
 	struct serve *sv = room;
+	struct session *s = c->session;
 	Memd__MailboxReply reply = MEMD__MAILBOX_REPLY__INIT;
-	int fd = -1;
-	int err = has_mailboxes(sv) ? mailbox_open(&sv->mailboxes,
-							&c->session->mailbox,
-							c, &fd) :
+	int fds[2] = { -1, -1 };
+	int err = has_mailboxes(sv) ? mailbox_open(&sv->mailboxes, &s->mailbox,
+						   c, &fds[0]) :
 				     -EOPNOTSUPP;
 
 	(void)message;
@@ -329,8 +339,11 @@ void handle_mailbox(void *room, struct conn *c, uint64_t id,
 		return;
 	}
 	reply.cell_count = MAILBOX_CELLS;
+	reply.has_bell = reply.bell = add_bell(sv, s, &fds[1]);
 	conn_send_fds(c, MEMD__MESSAGE_TYPE__TYPE_MAILBOX_REPLY, id,
-		      &reply.base, &fd, 1);
+		      &reply.base, fds, reply.bell ? 2 : 1);
+	if (reply.bell)
+		close(fds[1]);
 }
 
 void handle_ring(void *room, struct conn *c, uint64_t id, const void *message)

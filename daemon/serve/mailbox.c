@@ -19,6 +19,9 @@
 enum {
 	/* One that rang once does not cost a look ever after. */
 	IDLE_NS = 10000000,
+	/* Rings by the bell while the mailbox is awake that are no flood: they
+	 * were on their way when it woke by itself. */
+	NEEDLESS_MAX = 16,
 };
 
 void mailboxes_init(struct mailboxes *ms, const struct config *config,
@@ -71,8 +74,8 @@ int mailbox_open(struct mailboxes *ms, struct mailbox_end *end,
 	(void)madvise(shared, sizeof(*shared), MADV_DONTFORK);
 	atomic_store(&shared->daemon_sleeps, 1);
 	*end = (struct mailbox_end){ .all = ms, .main = main, .file = fd,
-				     .shared = shared };
-	ms->file_count++;
+				     .shared = shared, .bell = { .fd = -1 } };
+	ms->descriptor_count++;
 	ms->stats->mailboxes++;
 	*ret_fd = fd;
 	return 0;
@@ -84,7 +87,15 @@ static void close_file(struct mailbox_end *end)
 		return;
 	close(end->file);
 	end->file = -1;
-	end->all->file_count--;
+	end->all->descriptor_count--;
+}
+
+static void close_bell(struct mailbox_end *end)
+{
+	if (end->bell.fd < 0)
+		return;
+	doorbell_close(&end->bell);
+	end->all->descriptor_count--;
 }
 
 void mailbox_close(struct mailbox_end *end)
@@ -94,6 +105,7 @@ void mailbox_close(struct mailbox_end *end)
 	if (end->is_awake)
 		LIST_REMOVE(end, link);
 	close_file(end);
+	close_bell(end);
 	munmap(end->shared, sizeof(*end->shared));
 	end->all->stats->mailboxes--;
 	*end = (struct mailbox_end){ 0 };
@@ -141,6 +153,51 @@ void mailbox_ring(struct mailboxes *ms, struct mailbox_end *end)
 	mailbox_wake(end);
 	/* Only what is found in it is worth more than one look. */
 	awake_look_again(ms->loop);
+}
+
+/* ---- the bell */
+
+/* A flood of rings is not listened to until the mailbox sleeps: memd looks into
+ * it anyway. */
+static void note_needless_ring(struct mailbox_end *end)
+{
+	if (++end->needless_rings > NEEDLESS_MAX)
+		doorbell_mute(&end->bell);
+}
+
+static void take_rings(struct mailbox_end *end)
+{
+	bool was_awake = end->is_awake;
+	int err = doorbell_read(&end->bell);
+
+	if (err == -EPIPE)
+		close_bell(end);
+	if (err != 0)
+		return;
+	end->all->stats->bells_rung++;
+	mailbox_ring(end->all, end);
+	if (was_awake)
+		note_needless_ring(end);
+}
+
+static void on_bell(evutil_socket_t fd, short what, void *arg)
+{
+	struct mailbox_end *end = arg;
+	struct conns *all = end->main->all;
+
+	(void)fd;
+	(void)what;
+	take_rings(end);
+	all->ops->settle(all->ctx);
+}
+
+int mailbox_add_bell(struct mailbox_end *end, int *ret_fd)
+{
+	int err = doorbell_open(&end->bell, end->main->all->base, on_bell, end,
+				ret_fd);
+
+	end->all->descriptor_count += err == 0;
+	return err;
 }
 
 /* Written only when it is another one: clients look at it all the time. */
@@ -245,6 +302,9 @@ static bool fall_asleep(struct mailbox_end *end)
 	}
 	end->is_awake = false;
 	LIST_REMOVE(end, link);
+	end->needless_rings = 0;
+	if (doorbell_listen(&end->bell) != 0)
+		close_bell(end);
 	return true;
 }
 

@@ -7,11 +7,15 @@
  * busy_poll, or nobody in this one for IDLE_NS; only those that are awake
  * cost anything.
  *
+ * A Ring comes as a message, or as a byte in the mailbox's bell (doorbell.h),
+ * for clients that have CAP_BELL.
+ *
  * Threads: the loop's.  Nothing blocks. */
 #ifndef MEMD_SERVE_MAILBOX_H
 #define MEMD_SERVE_MAILBOX_H
 
 #include "common/checks.h"
+#include "daemon/serve/doorbell.h"
 #include "proto/mailbox.h"
 #include "proto/wire.h"
 #include <stdbool.h>
@@ -31,6 +35,8 @@ struct mailbox_end {
 					 * sealed, and no memory can go */
 	uint64_t seen;			/* asked, and not looked into yet */
 	uint64_t asked_ns;		/* the last time */
+	struct doorbell bell;
+	unsigned needless_rings;	/* of it, since the mailbox is awake */
 	bool is_awake;			/* and on the list */
 	bool is_used;			/* something was ever asked in it */
 	LIST_ENTRY(mailbox_end) link;
@@ -41,7 +47,7 @@ struct mailboxes {
 	struct stats *stats;
 	struct awake *loop;
 	LIST_HEAD(, mailbox_end) awake;
-	uint32_t file_count;		/* of descriptors: until the Ring */
+	uint32_t descriptor_count;	/* files, until the Ring; bells */
 };
 
 void mailboxes_init(struct mailboxes *ms, const struct config *config,
@@ -51,6 +57,9 @@ void mailboxes_init(struct mailboxes *ms, const struct config *config,
  * Returns 0, -EEXIST, -ENOMEM, -EMFILE. */
 int mailbox_open(struct mailboxes *ms, struct mailbox_end *end,
 		 struct conn *main, int *ret_fd) MUST_CHECK;
+/* Give it a bell.  *ret_fd, the client's end of it, is the caller's.  0 or
+ * -errno: it has none, and the client rings by messages. */
+int mailbox_add_bell(struct mailbox_end *end, int *ret_fd) MUST_CHECK;
 /* Accepts one that is not open. */
 void mailbox_close(struct mailbox_end *end);
 

@@ -20,6 +20,10 @@
 #include "daemon/serve/spoil.h"
 #include "daemon/serve/trace.h"
 
+/* Descriptors that segments and bells may not use, so that new connections are
+ * possible. */
+enum { RESERVE_FOR_CONNECTIONS = 64 };
+
 /* Calls to the room that lends memory to other hosts (lend/). */
 struct serve_hooks {
 	/* The session of a guest ends. */

@@ -21,6 +21,7 @@ STAT(lanes_opened, "", "Extra connections of threads that fault inline")
 LEVEL(mailboxes, "", "Mailboxes that programs have open")
 STAT(mailbox_requests, "", "Messages taken out of mailboxes")
 STAT(mailbox_rings, "", "Times a program woke memd for its mailbox")
+STAT(bells_rung, "", "Of these by the mailbox's bell, not by a message")
 STAT(messages_in, "", "Messages received, in mailboxes too")
 STAT(messages_delayed, "",
      "Times a program's messages waited for the next turn of the loop")

@@ -153,7 +153,7 @@ void client_hand_over(int fd)
 }
 
 static int say_hello(const struct testmemd *tm, bool is_admin_only,
-		     Memd__HelloReply **ret_reply)
+		     uint64_t capabilities, Memd__HelloReply **ret_reply)
 {
 	Memd__Hello hello = wire_peer_hello("daemon test");
 	Memd__HelloReply *reply;
@@ -162,6 +162,8 @@ static int say_hello(const struct testmemd *tm, bool is_admin_only,
 
 	hello.has_admin_only = true;
 	hello.admin_only = is_admin_only;
+	hello.has_capabilities = true;
+	hello.capabilities = capabilities;
 	client_send(fd, T(HELLO), 1, &hello.base);
 	client_receive(fd, T(HELLO_REPLY), 1, &a);
 	reply = answer_unpack(&a, &memd__hello_reply__descriptor);
@@ -175,17 +177,23 @@ static int say_hello(const struct testmemd *tm, bool is_admin_only,
 
 int client_open_bare(const struct testmemd *tm)
 {
-	return say_hello(tm, false, NULL);
+	return say_hello(tm, false, 0, NULL);
+}
+
+int client_open_with(const struct testmemd *tm, uint64_t capabilities,
+		     Memd__HelloReply **ret_reply)
+{
+	int fd = say_hello(tm, false, capabilities, ret_reply);
+
+	client_hand_over(fd);
+	return fd;
 }
 
 int client_open(const struct testmemd *tm, bool is_admin_only,
 		Memd__HelloReply **ret_reply)
 {
-	int fd = say_hello(tm, is_admin_only, ret_reply);
-
-	if (!is_admin_only)
-		client_hand_over(fd);
-	return fd;
+	return is_admin_only ? say_hello(tm, true, 0, ret_reply) :
+			       client_open_with(tm, 0, ret_reply);
 }
 
 /* The SegmentReply to `id`; returns its descriptor. */

@@ -40,6 +40,10 @@ void client_expect_end(int fd);
 int client_open(const struct testmemd *tm, bool is_admin_only,
 		Memd__HelloReply **ret_reply);
 
+/* The same for no administrator, with these capabilities. */
+int client_open_with(const struct testmemd *tm, uint64_t capabilities,
+		     Memd__HelloReply **ret_reply);
+
 /* The same without the userfaultfd that the library would hand over. */
 int client_open_bare(const struct testmemd *tm);
 

@@ -122,7 +122,7 @@ static bool hear(struct channel *ch, struct answer *ret_answer)
 	uint8_t header[WIRE_HEADER_BYTES];
 	size_t length;
 
-	*ret_answer = (struct answer){ .fd = -1 };
+	*ret_answer = (struct answer){ .fd = -1, .bell = -1 };
 	if (!channel_receive_all(ch, header, sizeof(header)))
 		return false;
 	assert_int_equal(wire_header_unpack(header, WIRE_REPLY_BYTES_MAX,

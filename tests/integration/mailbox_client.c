@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/integration/mailbox_client.h"
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,22 +17,22 @@
 
 enum { MOMENT_NS = 10000000, MOMENTS_MAX = 6000 };
 
-static int ask_for_mailbox(int fd)
+static void get_mailbox(struct mailbox_client *mc)
 {
 	Memd__MailboxReply *reply;
 	struct answer a;
-	int file;
 
-	client_send(fd, T(MAILBOX), 6, NULL);
-	client_receive(fd, T(MAILBOX_REPLY), 6, &a);
+	client_send(mc->fd, T(MAILBOX), 6, NULL);
+	client_receive(mc->fd, T(MAILBOX_REPLY), 6, &a);
 	reply = answer_unpack(&a, &memd__mailbox_reply__descriptor);
 	assert_int_equal(reply->cell_count, MAILBOX_CELLS);
+	assert_true(reply->bell);
 	memd__mailbox_reply__free_unpacked(reply, NULL);
-	file = a.fd;
-	assert_true(file >= 0);
-	a.fd = -1;
+	mc->file = a.fd;
+	mc->bell = a.bell;
+	assert_true(mc->file >= 0 && mc->bell >= 0);
+	a.fd = a.bell = -1;
 	answer_free(&a);
-	return file;
 }
 
 struct mailbox_client mailbox_client_open(const struct testmemd *tm,
@@ -38,9 +40,9 @@ struct mailbox_client mailbox_client_open(const struct testmemd *tm,
 {
 	struct mailbox_client mc;
 
-	mc.fd = client_open(tm, false, &mc.hello);
+	mc.fd = client_open_with(tm, MEMD__CAPABILITY__CAP_BELL, &mc.hello);
 	mc.data = client_map(mc.fd, length, 4096, &mc.segment);
-	mc.file = ask_for_mailbox(mc.fd);
+	get_mailbox(&mc);
 	mc.box = mmap(NULL, sizeof(*mc.box), PROT_READ | PROT_WRITE,
 		      MAP_SHARED, mc.file, 0);
 	assert_ptr_not_equal(mc.box, MAP_FAILED);
@@ -52,6 +54,7 @@ void mailbox_client_close(struct mailbox_client *mc)
 	memd__hello_reply__free_unpacked(mc->hello, NULL);
 	munmap(mc->box, sizeof(*mc->box));
 	close(mc->file);
+	close(mc->bell);
 	close(mc->data);
 	close(mc->fd);
 }
@@ -59,6 +62,12 @@ void mailbox_client_close(struct mailbox_client *mc)
 void mailbox_client_ring(const struct mailbox_client *mc)
 {
 	client_send(mc->fd, T(RING), 0, NULL);
+}
+
+void mailbox_client_strike(const struct mailbox_client *mc)
+{
+	if (send(mc->bell, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+		assert_int_equal(errno, EAGAIN);
 }
 
 void mailbox_client_put(const struct mailbox_client *mc, unsigned cell,

@@ -11,17 +11,21 @@ struct mailbox_client {
 	int fd;				/* its main connection */
 	Memd__HelloReply *hello;
 	int file;			/* of the mailbox */
+	int bell;
 	struct mailbox *box;
 	uint32_t segment;		/* a private one, */
 	int data;			/* its file */
 };
 
-/* Connect, map a segment of `length` bytes, get a mailbox. */
+/* Connect, map a segment of `length` bytes, get a mailbox and its bell. */
 struct mailbox_client mailbox_client_open(const struct testmemd *tm,
 					  uint64_t length);
 void mailbox_client_close(struct mailbox_client *mc);
 
+/* By a message. */
 void mailbox_client_ring(const struct mailbox_client *mc);
+/* By the bell.  One that is full has been rung. */
+void mailbox_client_strike(const struct mailbox_client *mc);
 
 /* Put bytes into a cell as they are, with this length, and ask; no ring. */
 void mailbox_client_put(const struct mailbox_client *mc, unsigned cell,

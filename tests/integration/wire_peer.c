@@ -17,7 +17,9 @@ void answer_free(struct answer *a)
 	free(a->body);
 	if (a->fd >= 0)
 		close(a->fd);
-	*a = (struct answer){ .fd = -1 };
+	if (a->bell >= 0)
+		close(a->bell);
+	*a = (struct answer){ .fd = -1, .bell = -1 };
 }
 
 int wire_peer_limit_waits(int fd)
@@ -97,28 +99,41 @@ int wire_peer_send(int fd, uint16_t type, uint64_t id,
 
 /* ---- in */
 
-/* Fill `to`; a descriptor on the way goes to *ret_fd. */
-static int receive_bytes(int fd, void *to, size_t length, int *ret_fd)
+static int take_descriptors(struct msghdr *msg, struct answer *a)
+{
+	const struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+	int fds[WIRE_PEER_FDS_MAX];
+	size_t size;
+
+	if (cmsg == NULL || cmsg->cmsg_type != SCM_RIGHTS)
+		return 0;
+	size = cmsg->cmsg_len - CMSG_LEN(0);
+	if (a->fd >= 0 || size > 2 * sizeof(int))
+		return -EPROTO;
+	memcpy(fds, CMSG_DATA(cmsg), size);
+	a->fd = fds[0];
+	if (size > sizeof(int))
+		a->bell = fds[1];
+	return 0;
+}
+
+/* Fill `to`; descriptors on the way go into `a`. */
+static int receive_bytes(int fd, void *to, size_t length, struct answer *a)
 {
 	uint8_t *at = to;
 
 	while (length > 0) {
-		char control[CMSG_SPACE(sizeof(int))];
+		char control[CMSG_SPACE(WIRE_PEER_FDS_MAX * sizeof(int))];
 		struct iovec iov = { at, length };
 		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
 				      .msg_control = control,
 				      .msg_controllen = sizeof(control) };
 		ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-		struct cmsghdr *cmsg;
 
 		if (n <= 0)
 			return n == 0 ? -ECONNRESET : -errno;
-		cmsg = CMSG_FIRSTHDR(&msg);
-		if (cmsg != NULL && cmsg->cmsg_type == SCM_RIGHTS) {
-			if (*ret_fd >= 0)
-				return -EPROTO;
-			memcpy(ret_fd, CMSG_DATA(cmsg), sizeof(int));
-		}
+		if (take_descriptors(&msg, a) != 0)
+			return -EPROTO;
 		at += n;
 		length -= (size_t)n;
 	}
@@ -133,7 +148,7 @@ static int receive_body(int fd, struct answer *a)
 	a->body = malloc(length + 1);
 	if (a->body == NULL)
 		return -ENOMEM;
-	err = receive_bytes(fd, a->body, length, &a->fd);
+	err = receive_bytes(fd, a->body, length, a);
 	return err == -ECONNRESET ? -ECONNABORTED : err;
 }
 
@@ -142,8 +157,8 @@ int wire_peer_receive(int fd, struct answer *ret_answer)
 	uint8_t header[WIRE_HEADER_BYTES];
 	int err;
 
-	*ret_answer = (struct answer){ .fd = -1 };
-	err = receive_bytes(fd, header, sizeof(header), &ret_answer->fd);
+	*ret_answer = (struct answer){ .fd = -1, .bell = -1 };
+	err = receive_bytes(fd, header, sizeof(header), ret_answer);
 	if (err == 0 && wire_header_unpack(header, WIRE_REPLY_BYTES_MAX,
 					   &ret_answer->header) != 0)
 		err = -EPROTO;

@@ -19,6 +19,7 @@ struct answer {
 	struct wire_header header;
 	uint8_t *body;		/* owned; the payload follows it */
 	int fd;			/* owned; -1: none came with it */
+	int bell;		/* the second one that came; as fd */
 };
 
 void answer_free(struct answer *a);
@@ -36,7 +37,7 @@ int wire_peer_send(int fd, uint16_t type, uint64_t id,
 		   const ProtobufCMessage *message) MUST_CHECK;
 
 /* With an error nothing is to be freed.  Besides those above: -ECONNABORTED,
- * the end before all of the body had come, and -EPROTO, no header, or two
+ * the end before all of the body had come, and -EPROTO, no header, or three
  * descriptors. */
 int wire_peer_receive(int fd, struct answer *ret_answer) MUST_CHECK;
 
