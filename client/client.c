@@ -13,6 +13,7 @@ static void close_descriptors(void *ctx)
 	struct memclient *mc = ctx;
 
 	lanes_fini(&mc->lanes);
+	bell_fini(&mc->bell);
 	descriptor_close(mc->inlines.uffd, &mc->inlines.uffd_id);
 	mc->inlines.uffd = -1;
 }
@@ -36,6 +37,7 @@ struct memclient *client_create(void)
 		.lanes = &mc->lanes,
 		.box = &mc->box,
 	};
+	mc->box.bell = &mc->bell;
 	mc->direct.box = &mc->box;
 	regions_init(&mc->space.regions);
 	lanes_init(&mc->lanes);
@@ -51,12 +53,16 @@ void client_destroy(struct memclient *mc)
 static int open_locked(struct memclient *mc)
 {
 	struct uffd uffd;
-	int err = uffd_open(true, &uffd);
+	int err = bell_init(&mc->bell);
 
 	if (err == 0)
+		err = uffd_open(true, &uffd);
+	if (err == 0)
 		err = descriptor_identify(uffd.fd, &mc->inlines.uffd_id);
-	if (err != 0)
+	if (err != 0) {
+		bell_fini(&mc->bell);
 		return err;
+	}
 	mc->inlines.uffd = mc->space.inline_fd = uffd.fd;
 	mc->space.can_poison = uffd.can_poison;
 	forks_add(&mc->open);
@@ -87,11 +93,17 @@ int client_start(struct memclient *mc)
 		.commands = &mc->commands,
 		.touched = &mc->touched,
 		.lanes = &mc->lanes,
+		.hook = mc->bell.hook,
 		.box = &mc->box,
 		.direct = &mc->direct,
 	};
+	int err = loop_start(&mc->loop, &parts, &mc->inlines.uffd_id);
+	sigset_t mask;
 
-	return loop_start(&mc->loop, &parts, &mc->inlines.uffd_id);
+	forks_lock(&mask);
+	bell_part(&mc->bell);
+	forks_unlock(&mask);
+	return err;
 }
 
 void client_leave(struct memclient *mc)

@@ -20,6 +20,7 @@ struct memclient {
 	struct commands commands;
 	struct touched touched;
 	struct lanes lanes;
+	struct bell bell;
 	struct box box;
 	struct direct direct;
 	struct loop loop;

@@ -65,12 +65,17 @@ int cell_fill(struct mailbox_cell *cell, uint16_t type, uint64_t id,
 	return 0;
 }
 
+bool cell_must_ring(struct mailbox *m)
+{
+	return atomic_load(&m->daemon_sleeps) != 0 &&
+	       atomic_exchange(&m->daemon_sleeps, 0) != 0;
+}
+
 bool cell_hand_over(struct mailbox *m, struct mailbox_cell *cell)
 {
 	atomic_store(&cell->state, CELL_ASKED);
 	atomic_fetch_or(&m->asked, UINT64_C(1) << (cell - m->cell));
-	return atomic_load(&m->daemon_sleeps) != 0 &&
-	       atomic_exchange(&m->daemon_sleeps, 0) != 0;
+	return cell_must_ring(m);
 }
 
 bool cell_sleep(struct mailbox_cell *cell, uint64_t timeout_ns)

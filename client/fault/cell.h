@@ -23,7 +23,10 @@ struct mailbox_cell *cell_take(struct mailbox *m, size_t first);
 int cell_fill(struct mailbox_cell *cell, uint16_t type, uint64_t id,
 	      const ProtobufCMessage *message) MUST_CHECK;
 
-/* M2.  Returns true when the daemon must be rung, X4. */
+/* Take the duty to ring, if the daemon sleeps and nobody has it: X4. */
+bool cell_must_ring(struct mailbox *m);
+
+/* M2.  Then as cell_must_ring(). */
 bool cell_hand_over(struct mailbox *m, struct mailbox_cell *cell);
 
 /* Sleep until it is answered.  The daemon wakes us through its own mapping.

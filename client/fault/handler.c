@@ -83,6 +83,7 @@ static void end_session(struct handler *h)
 
 	lanes_close(h->shared.lanes);
 	box_close(h->shared.box);
+	bell_take_down(&h->shared.hook);
 	drop_mailbox(h);
 	h->must_ring = false;
 	rejoin_wait(&h->rejoin);
@@ -183,12 +184,17 @@ static bool unpack_message(struct link *l, const struct link_message *message,
 static void take_mailbox(struct handler *h, const Memd__MailboxReply *reply)
 {
 	int fd = link_take_fd(&h->session.link);
+	int bell = reply->bell ? link_take_fd(&h->session.link) : -1;
 
 	drop_mailbox(h);
 	if (reply->cell_count == MAILBOX_CELLS)
 		h->mailbox_fd = fd;
 	else if (fd >= 0)
 		close(fd);	/* go on without a mailbox */
+	if (bell < 0)
+		return;
+	bell_hang(&h->shared.hook, bell, h->session.generation);
+	close(bell);
 }
 
 static void take_error(struct handler *h, uint64_t id,

@@ -18,6 +18,7 @@ struct handler_parts {
 	struct commands *commands;
 	struct touched *touched;
 	struct lanes *lanes;
+	struct bell_hook hook;
 	struct box *box;
 	struct direct *direct;
 };

@@ -112,8 +112,7 @@ static int ask_somehow(struct inlines *in, const struct region *r,
 		       uint64_t page, bool is_write, uint64_t deadline_ns,
 		       struct lane_answer *ret_answer)
 {
-	int err = box_ask(in->box, in->lanes, in->settings, r, page,
-			  is_write, deadline_ns, ret_answer);
+	int err = box_ask(in->box, r, page, is_write, deadline_ns, ret_answer);
 
 	return err != -EAGAIN ? err :
 		lane_ask(in->lanes, in->settings, r, page, is_write,
@@ -160,8 +159,7 @@ static void tell_daemon(struct inlines *in, const struct region *r,
 	uint64_t deadline_ns = started_ns + in->settings->timeout_ns / 2;
 
 	/* If this fails, the page is reported with the other touched ones. */
-	if (box_tell_touched(in->box, in->lanes, in->settings, r,
-			     page) != 0)
+	if (box_tell_touched(in->box, r, page) != 0)
 		(void)!lane_tell_touched(in->lanes, in->settings, r, page,
 					 deadline_ns);
 }

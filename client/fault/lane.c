@@ -238,7 +238,7 @@ static int make_socket(struct lane *l)
 {
 	int err = 0;
 
-	if (!forks_begin_dial())
+	if (!forks_begin_fetch())
 		return -EAGAIN;
 	l->fd = descriptor_raise(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC,
 					0));
@@ -246,7 +246,7 @@ static int make_socket(struct lane *l)
 		err = -errno;
 	else
 		err = descriptor_identify(l->fd, &l->id);
-	forks_end_dial();
+	forks_end_fetch();
 	return err;
 }
 
@@ -406,11 +406,6 @@ static int tell(struct lanes *ls, const struct settings *s, uint16_t type,
 	err = tell_on(ls, l, s, type, message, deadline_ns);
 	give(ls, l);
 	return err;
-}
-
-int lane_ring(struct lanes *ls, const struct settings *s, uint64_t deadline_ns)
-{
-	return tell(ls, s, MEMD__MESSAGE_TYPE__TYPE_RING, NULL, deadline_ns);
 }
 
 int lane_tell_touched(struct lanes *ls, const struct settings *s,

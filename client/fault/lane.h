@@ -61,9 +61,4 @@ int lane_tell_touched(struct lanes *ls, const struct settings *s,
 		      const struct region *r, uint64_t page,
 		      uint64_t deadline_ns) MUST_CHECK;
 
-/* Have the daemon look into the mailbox.  Async-signal-safe.  Returns 0, or a
- * negative value: it does not know. */
-int lane_ring(struct lanes *ls, const struct settings *s,
-	      uint64_t deadline_ns) MUST_CHECK;
-
 #endif

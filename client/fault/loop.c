@@ -281,8 +281,10 @@ static int fail_start(struct loop *lp, int err, const char *text)
 
 static int open_table(struct loop *lp)
 {
+	const struct bell_hook *hook = &lp->handler.shared.hook;
 	int fd = space_of(lp)->inline_fd;
-	int err = own_table_enter(fd);
+	int keep[] = { fd, hook->fd[0], hook->fd[1] };
+	int err = own_table_enter(keep, ARRAY_SIZE(keep));
 
 	if (err == -EPERM)
 		return fail_start(lp, err, "cannot get a table of descriptors "
@@ -290,9 +292,10 @@ static int open_table(struct loop *lp)
 				  "and unshare(2) with CLONE_FILES failed; a "
 				  "seccomp filter, of a container perhaps, "
 				  "must allow one of them");
-	/* The program may have closed the descriptor, and used its number
+	/* The program may have closed the descriptors, and used their numbers
 	 * again. */
-	if (err == 0 && !descriptor_is(fd, &lp->inline_id))
+	if (err == 0 && (!descriptor_is(fd, &lp->inline_id) ||
+			 !bell_is_hook(hook)))
 		err = -EBADF;
 	if (err == 0)
 		err = own_table_fill_standard();
@@ -315,6 +318,7 @@ static void introduce(struct loop *lp)
 	s->fds[2] = lp->lifeline[0];
 	s->capabilities = MEMD__CAPABILITY__CAP_FAULT_INLINE |
 			  MEMD__CAPABILITY__CAP_MAILBOX |
+			  MEMD__CAPABILITY__CAP_BELL |
 			  MEMD__CAPABILITY__CAP_READY;
 	if (!sp->uffd.is_user_only)
 		s->capabilities |= MEMD__CAPABILITY__CAP_FAULT_THREAD;

@@ -12,9 +12,15 @@
  * X3  As the lanes (L5, L6): a segment is read after the generation and the
  *     region's state; an answer is copied out before it is looked at, and is a
  *     hint; errors are not believed.
- * X4  The one who takes daemon_sleeps from 1 to 0 rings, and puts it back when
- *     he cannot.  Others have relied on him meanwhile, and he may take long:
- *     so whoever was not even seen for NAP_MS rings once himself. */
+ * X4  The thread that takes daemon_sleeps from 1 to 0 owes the daemon a ring.
+ *     If it cannot ring, it stores the 1 again.  If it waits for an answer, it
+ *     then asks the library's thread, which rings by a message.
+ * X5  Threads that have seen the 0 meanwhile have relied on it, and it may take
+ *     long.  So a thread whose request was not even seen for NAP_MS rings once
+ *     itself.
+ * X6  What a thread tells waits for no answer.  If it cannot ring, the message
+ *     stays in its cell, unseen.  So if the library's thread finds no free
+ *     cell and the daemon asleep, it rings: the cells get free. */
 #include "client/fault/mailbox.h"
 #include "client/fault/cell.h"
 #include "client/link/futex.h"
@@ -81,10 +87,9 @@ static void note_cpu(struct box_scratch *own)
 
 /* ---- asking and waiting, any thread */
 
-static bool ring(struct box *b, struct lanes *ls, const struct settings *s,
-		 uint64_t deadline_ns)
+static bool ring(struct box *b, uint64_t generation)
 {
-	if (lane_ring(ls, s, deadline_ns) == 0)
+	if (bell_ring(b->bell, generation))
 		return true;
 	atomic_store(&b->shared->daemon_sleeps, 1);
 	return false;
@@ -174,8 +179,6 @@ static uint64_t bit_of(const struct box *b, const struct mailbox_cell *cell)
 }
 
 struct wait {
-	struct lanes *lanes;
-	const struct settings *settings;
 	uint64_t generation, deadline_ns;
 	bool has_rung;
 };
@@ -193,7 +196,7 @@ static void nap(struct box *b, struct mailbox_cell *cell, struct wait *w,
 		atomic_fetch_add(&b->overslept, 1);
 	} else if (!w->has_rung && is_unseen(b, bit_of(b, cell))) {
 		w->has_rung = true;
-		if (!ring(b, w->lanes, w->settings, w->deadline_ns))
+		if (!ring(b, w->generation))
 			w->deadline_ns = 0;
 	}
 }
@@ -203,7 +206,9 @@ static bool wait_for(struct box *b, struct mailbox_cell *cell, struct wait *w)
 {
 	uint32_t asked = CELL_ASKED;
 
-	spin(b, cell);
+	/* 0: the daemon does not know of it. */
+	if (w->deadline_ns != 0)
+		spin(b, cell);
 	atomic_store(&cell->is_waiting, 1);
 	while (atomic_load(&cell->state) == CELL_ASKED) {
 		uint64_t now_ns = clock_now_ns();
@@ -248,13 +253,11 @@ static int read_answer(struct box *b, const struct mailbox_cell *cell,
 	return 0;
 }
 
-static int ask_in_cell(struct box *b, struct lanes *ls,
-		       const struct settings *s, const struct region *r,
-		       uint64_t page, bool is_write, uint64_t deadline_ns,
+static int ask_in_cell(struct box *b, const struct region *r, uint64_t page,
+		       bool is_write, uint64_t deadline_ns,
 		       struct lane_answer *ret_answer)
 {
-	struct wait w = { .lanes = ls, .settings = s,
-			  .generation = atomic_load(&b->generation),
+	struct wait w = { .generation = atomic_load(&b->generation),
 			  .deadline_ns = deadline_ns };
 	bool is_live = atomic_load(&r->state) == REGION_LIVE;
 	uint32_t segment = atomic_load(&r->segment);
@@ -277,7 +280,7 @@ static int ask_in_cell(struct box *b, struct lanes *ls,
 	if (cell_fill(cell, MEMD__MESSAGE_TYPE__TYPE_FAULT, 1, &m.base) != 0)
 		return -EAGAIN;
 	w.has_rung = cell_hand_over(b->shared, cell);
-	if (w.has_rung && !ring(b, ls, s, deadline_ns))
+	if (w.has_rung && !ring(b, w.generation))
 		w.deadline_ns = 0;
 	if (wait_for(b, cell, &w)) {
 		err = read_answer(b, cell, segment, page, ret_answer);
@@ -286,15 +289,15 @@ static int ask_in_cell(struct box *b, struct lanes *ls,
 	return err;
 }
 
-int box_ask(struct box *b, struct lanes *ls, const struct settings *s,
-	    const struct region *r, uint64_t page, bool is_write,
-	    uint64_t deadline_ns, struct lane_answer *ret_answer)
+int box_ask(struct box *b, const struct region *r, uint64_t page,
+	    bool is_write, uint64_t deadline_ns,
+	    struct lane_answer *ret_answer)
 {
 	int err;
 
 	atomic_fetch_add(&b->users, 1);
 	atomic_fetch_add(&b->asking, 1);
-	err = ask_in_cell(b, ls, s, r, page, is_write, deadline_ns, ret_answer);
+	err = ask_in_cell(b, r, page, is_write, deadline_ns, ret_answer);
 	atomic_fetch_sub(&b->asking, 1);
 	atomic_fetch_sub(&b->users, 1);
 	return err;
@@ -338,9 +341,7 @@ bool box_is_on_cpu(const struct box *b, unsigned cell, int cpu)
 				    memory_order_relaxed) == (uint32_t)cpu + 1;
 }
 
-static int tell_in_cell(struct box *b, struct lanes *ls,
-			const struct settings *s, const struct region *r,
-			uint64_t page)
+static int tell_in_cell(struct box *b, const struct region *r, uint64_t page)
 {
 	uint64_t generation = atomic_load(&b->generation);
 	Memd__Touched m = MEMD__TOUCHED__INIT;
@@ -362,18 +363,16 @@ static int tell_in_cell(struct box *b, struct lanes *ls,
 	if (cell_fill(cell, MEMD__MESSAGE_TYPE__TYPE_TOUCHED, 0, &m.base) != 0)
 		return -EAGAIN;
 	if (cell_hand_over(b->shared, cell))
-		(void)ring(b, ls, s, clock_now_ns() + s->timeout_ns / 2);
+		(void)ring(b, generation);
 	return 0;
 }
 
-int box_tell_touched(struct box *b, struct lanes *ls,
-		     const struct settings *s, const struct region *r,
-		     uint64_t page)
+int box_tell_touched(struct box *b, const struct region *r, uint64_t page)
 {
 	int err;
 
 	atomic_fetch_add(&b->users, 1);
-	err = tell_in_cell(b, ls, s, r, page);
+	err = tell_in_cell(b, r, page);
 	atomic_fetch_sub(&b->users, 1);
 	return err;
 }
@@ -422,11 +421,14 @@ int box_post(struct box *b, uint16_t type, uint64_t request_id,
 	struct mailbox_cell *cell;
 	int err;
 
+	*ret_must_ring = false;
 	if (atomic_load(&b->generation) == 0)
 		return -EAGAIN;
 	cell = cell_take(b->shared, 0);
-	if (cell == NULL)
+	if (cell == NULL) {
+		*ret_must_ring = cell_must_ring(b->shared);	/* X6 */
 		return -EAGAIN;
+	}
 	atomic_store_explicit(&cell->is_library, 1, memory_order_relaxed);
 	note_asked(b, cell, NULL, 0);
 	err = cell_fill(cell, type, request_id, message);

@@ -8,9 +8,9 @@
 #ifndef MEMD_CLIENT_FAULT_MAILBOX_H
 #define MEMD_CLIENT_FAULT_MAILBOX_H
 
+#include "client/fault/bell.h"
 #include "client/fault/lane.h"
 #include "client/region/region.h"
-#include "client/link/settings.h"
 #include "proto/mailbox.h"
 #include "proto/wire.h"
 
@@ -32,6 +32,7 @@ struct box {
 	/* The session whose mailbox is mapped.  0: none. */
 	_Atomic uint64_t generation;
 	struct mailbox *shared;
+	struct bell *bell;		/* its; borrowed */
 	_Atomic uint32_t users;		/* threads that may be in it */
 	_Atomic uint32_t asking;	/* of these: waiting for an answer */
 	/* Sleeps that the clock ended, and somebody should have: 0 as long
@@ -46,18 +47,16 @@ struct box {
 /* ---- any thread */
 
 /* Ask for a page and wait for the answer, at most until deadline_ns.
- * Async-signal-safe.  `ls` is where the daemon is rung.  Returns 0; -EAGAIN:
- * nothing was asked, try a lane; -EIO: the library's thread has to be asked
- * instead. */
-int box_ask(struct box *b, struct lanes *ls, const struct settings *s,
-	    const struct region *r, uint64_t page, bool is_write,
-	    uint64_t deadline_ns, struct lane_answer *ret_answer) MUST_CHECK;
+ * Async-signal-safe.  Returns 0; -EAGAIN: nothing was asked, try a lane; -EIO:
+ * the library's thread has to be asked instead. */
+int box_ask(struct box *b, const struct region *r, uint64_t page,
+	    bool is_write, uint64_t deadline_ns,
+	    struct lane_answer *ret_answer) MUST_CHECK;
 
 /* Tell the daemon that a page was mapped; nobody answers.  Async-signal-safe.
  * Returns 0, or -EAGAIN: it was not told. */
-int box_tell_touched(struct box *b, struct lanes *ls,
-		     const struct settings *s, const struct region *r,
-		     uint64_t page) MUST_CHECK;
+int box_tell_touched(struct box *b, const struct region *r, uint64_t page)
+	MUST_CHECK;
 
 /* Which page is asked for in a cell?  NULL: none, or by the library's thread.
  * Async-signal-safe. */
@@ -84,7 +83,7 @@ void box_close(struct box *b);
 void box_fini(struct box *b);
 
 /* Put a request into a cell, without waiting.  Returns 0 or -EAGAIN.
- * *ret_must_ring: the daemon sleeps and must be sent a Ring. */
+ * *ret_must_ring, in both cases: the daemon sleeps and must be sent a Ring. */
 int box_post(struct box *b, uint16_t type, uint64_t request_id,
 	     const ProtobufCMessage *message, bool *ret_must_ring) MUST_CHECK;
 

@@ -31,26 +31,57 @@ const char *__tsan_default_suppressions(void)
 }
 #endif
 
+/* qsort() may call malloc(). */
+static void sort_numbers(int *number, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		for (size_t j = i; j > 0 && number[j - 1] > number[j]; j--) {
+			int n = number[j];
+
+			number[j] = number[j - 1];
+			number[j - 1] = n;
+		}
+}
+
 /* For sandboxes that do not allow close_range(). */
-static int enter_slowly(int keep)
+static int enter_slowly(const int *keep, size_t count)
 {
 	long most = sysconf(_SC_OPEN_MAX);
+	size_t next = 0;
 
 	if (unshare(CLONE_FILES) != 0)
 		return -EPERM;
 	for (int fd = 0; fd < (int)MIN(MAX(most, 1024L), 65536L); fd++)
-		if (fd != keep)
+		if (next < count && fd == keep[next])
+			next++;
+		else
 			close(fd);
 	return 0;
 }
 
-int own_table_enter(int keep)
+/* Close what is below the last one. */
+static int close_gaps(const int *keep, size_t count)
 {
-	if (close_range((unsigned)keep + 1, ~0u, CLOSE_RANGE_UNSHARE) != 0)
-		return enter_slowly(keep);
-	if (keep > 0 && close_range(0, (unsigned)keep - 1, 0) != 0)
-		return -errno;
+	unsigned from = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		unsigned fd = (unsigned)keep[i];
+
+		if (fd > from && close_range(from, fd - 1, 0) != 0)
+			return -errno;
+		from = fd + 1;
+	}
 	return 0;
+}
+
+int own_table_enter(int *keep, size_t count)
+{
+	ASSERT(count > 0 && count <= OWN_TABLE_KEEP);
+	sort_numbers(keep, count);
+	if (close_range((unsigned)keep[count - 1] + 1, ~0u,
+			CLOSE_RANGE_UNSHARE) != 0)
+		return enter_slowly(keep, count);
+	return close_gaps(keep, count);
 }
 
 int own_table_fill_standard(void)

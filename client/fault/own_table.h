@@ -5,10 +5,14 @@
 #define MEMD_CLIENT_FAULT_OWN_TABLE_H
 
 #include "common/checks.h"
+#include <stddef.h>
 
-/* Give the calling thread a table with only `keep` in it.  0, -EPERM (the
- * system calls for it are forbidden), or another -errno. */
-int own_table_enter(int keep) MUST_CHECK;
+enum { OWN_TABLE_KEEP = 4 };
+
+/* Give the calling thread a table with only these numbers in it, at most
+ * OWN_TABLE_KEEP.  They are sorted.  0, -EPERM (the system calls for it are
+ * forbidden), or another -errno. */
+int own_table_enter(int *keep, size_t count) MUST_CHECK;
 
 /* Open something harmless as numbers 0, 1 and 2, so that none of the library's
  * descriptors has them: a sanitizer or a failed assertion would write its text

@@ -21,7 +21,7 @@ static struct {
 	/* Signal mask of the thread that forks. */
 	sigset_t mask;
 	struct forks_entry *first;
-	_Atomic uint32_t forking, dialing;
+	_Atomic uint32_t forking, fetching;
 } forks = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* ---- the lock: F1, F2 */
@@ -41,18 +41,18 @@ void forks_unlock(const sigset_t *mask)
 	(void)pthread_sigmask(SIG_SETMASK, mask, NULL);
 }
 
-bool forks_begin_dial(void)
+bool forks_begin_fetch(void)
 {
-	atomic_fetch_add(&forks.dialing, 1);
+	atomic_fetch_add(&forks.fetching, 1);
 	if (atomic_load(&forks.forking) == 0)
 		return true;
-	atomic_fetch_sub(&forks.dialing, 1);
+	atomic_fetch_sub(&forks.fetching, 1);
 	return false;
 }
 
-void forks_end_dial(void)
+void forks_end_fetch(void)
 {
-	atomic_fetch_sub(&forks.dialing, 1);
+	atomic_fetch_sub(&forks.fetching, 1);
 }
 
 void forks_add(struct forks_entry *e)
@@ -79,7 +79,7 @@ static void drop_all(void)
 
 	forks.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	atomic_store(&forks.forking, 0);
-	atomic_store(&forks.dialing, 0);
+	atomic_store(&forks.fetching, 0);
 	while ((e = forks.first) != NULL) {
 		forks.first = e->next;
 		e->drop(e->ctx);
@@ -121,7 +121,7 @@ static void prepare(void)
 	forks_lock(&mask);
 	forks.mask = mask;
 	atomic_fetch_add(&forks.forking, 1);
-	while (atomic_load(&forks.dialing) != 0)
+	while (atomic_load(&forks.fetching) != 0)
 		nanosleep(&moment, NULL);
 }
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Keeps the child of a fork() from acting on its parent.  A userfaultfd belongs
- * to the memory of the process that opened it, and a lane to its session.  A
- * child that had them could write into its parent.
+ * to the memory of the process that opened it, a lane and a bell to its
+ * session.  A child that had them could write into its parent.
  *
  * F1  One lock protects the library's descriptors in the program's table, and
  *     the list of what a child drops.  A fork takes the lock too.  It is held
  *     for a few system calls, with all signals blocked.
- * F2  Lanes are made in a SIGBUS handler, which takes no lock.  So a fork waits
- *     until no lane is being made, and no lane is begun during a fork.
+ * F2  Lanes are made, and bells fetched, in a SIGBUS handler, which takes no
+ *     lock.  So a fork waits until neither is being done, and neither is begun
+ *     during a fork.
  * F3  So the child knows all there is.  It closes the descriptors, forgets the
  *     connections, and begins with a free lock.
  * F4  clone(2) and _Fork() run no fork handlers, so their child has not done
@@ -51,9 +52,9 @@ void forks_unlock(const sigset_t *mask);
 void forks_add(struct forks_entry *e);
 void forks_remove(struct forks_entry *e);
 
-/* Call these before and after making a lane (F2).  False: a fork is under way,
- * do not make one now.  Async-signal-safe. */
-bool forks_begin_dial(void);
-void forks_end_dial(void);
+/* Call these around what gets a descriptor (F2).  False: a fork is under way,
+ * do not get one now.  Async-signal-safe. */
+bool forks_begin_fetch(void);
+void forks_end_fetch(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Proves what client/fault/mailbox.c promises (X1 ... X4) against a daemon that
+/* Proves what client/fault/mailbox.c promises (X1 ... X6) against a daemon that
  * is a thread of the test, or silence: only a sealed file of the right size is
  * mapped, and never while somebody is in the last one; answers that are wrong,
  * late or garbage are errors and leave no cell behind; the end of the session
@@ -24,8 +24,7 @@ enum { SEGMENT = 7, PAGE = 11, LONG_NS = 1000000000 };
 #define NEVER_NS	(UINT64_C(600) * LONG_NS)
 
 static struct box box;
-static struct lanes lanes;	/* of no session: nothing can be rung */
-static struct settings settings = { .timeout_ns = LONG_NS };
+static struct bell bell;	/* of no session: nothing can be rung */
 static struct region region;
 
 static int make_file(size_t size, int seals)
@@ -58,8 +57,7 @@ static int begin(void **state)
 {
 	(void)state;
 	memset(&box, 0, sizeof(box));
-	memset(&lanes, 0, sizeof(lanes));
-	lanes_init(&lanes);
+	box.bell = &bell;
 	atomic_store(&region.state, REGION_LIVE);
 	atomic_store(&region.segment, SEGMENT);
 	assert_int_equal(open_next(1), 0);
@@ -87,8 +85,8 @@ static unsigned cells_in(enum mailbox_state state)
 
 static int ask(uint64_t wait_ns, struct lane_answer *ret_answer)
 {
-	return box_ask(&box, &lanes, &settings, &region, PAGE, false,
-		       clock_now_ns() + wait_ns, ret_answer);
+	return box_ask(&box, &region, PAGE, false, clock_now_ns() + wait_ns,
+		       ret_answer);
 }
 
 /* ---- a daemon that answers one request */
@@ -293,8 +291,7 @@ static void who_gives_up_leaves_the_cell(void **state)
 	assert_int_equal(cells_in(CELL_LEFT), MAILBOX_CELLS);
 	/* There is none any more: another way, at once. */
 	assert_int_equal(ask(NEVER_NS, &a), -EAGAIN);
-	assert_int_equal(box_tell_touched(&box, &lanes, &settings, &region,
-					  PAGE), -EAGAIN);
+	assert_int_equal(box_tell_touched(&box, &region, PAGE), -EAGAIN);
 }
 
 static void nobody_asks_without_a_session(void **state)
@@ -365,9 +362,27 @@ static void who_cannot_ring_lets_others(void **state)
 	assert_int_equal(ask(NEVER_NS, &a), -EIO);
 	assert_int_equal(atomic_load(&box.shared->daemon_sleeps), 1);
 	assert_int_equal(cells_in(CELL_LEFT), 1);
-	assert_int_equal(box_tell_touched(&box, &lanes, &settings, &region,
-					  PAGE), 0);
+	assert_int_equal(box_tell_touched(&box, &region, PAGE), 0);
 	assert_int_equal(atomic_load(&box.shared->daemon_sleeps), 1);
+}
+
+/* What was told, and nobody could ring for, does not take the cells for good. */
+static void the_library_rings_where_no_cell_is_free(void **state)
+{
+	bool must_ring = false;
+
+	(void)state;
+	atomic_store(&box.shared->daemon_sleeps, 1);
+	for (unsigned i = 0; i < MAILBOX_CELLS; i++)
+		assert_int_equal(box_tell_touched(&box, &region, PAGE), 0);
+	assert_int_equal(cells_in(CELL_ASKED), MAILBOX_CELLS);
+	assert_int_equal(box_post(&box, MEMD__MESSAGE_TYPE__TYPE_FAULT, 5,
+				  NULL, &must_ring), -EAGAIN);
+	assert_true(must_ring);
+	/* Once. */
+	assert_int_equal(box_post(&box, MEMD__MESSAGE_TYPE__TYPE_FAULT, 5,
+				  NULL, &must_ring), -EAGAIN);
+	assert_false(must_ring);
 }
 
 /* Somebody else was to ring, and has not. */
@@ -500,6 +515,7 @@ int main(void)
 		TEST(the_end_of_the_session_ends_waits),
 		TEST(none_is_mapped_while_somebody_is_inside),
 		TEST(who_cannot_ring_lets_others),
+		TEST(the_library_rings_where_no_cell_is_free),
 		TEST(who_is_not_seen_does_not_rely_on_others),
 		TEST(the_library_posts_and_takes),
 		TEST(the_daemon_needs_its_processor),
