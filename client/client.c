@@ -12,7 +12,6 @@ static void close_descriptors(void *ctx)
 {
 	struct memclient *mc = ctx;
 
-	lanes_fini(&mc->lanes);
 	bell_fini(&mc->bell);
 	descriptor_close(mc->inlines.uffd, &mc->inlines.uffd_id);
 	mc->inlines.uffd = -1;
@@ -34,13 +33,11 @@ struct memclient *client_create(void)
 		.regions = &mc->space.regions,
 		.commands = &mc->commands,
 		.touched = &mc->touched,
-		.lanes = &mc->lanes,
 		.box = &mc->box,
 	};
 	mc->box.bell = &mc->bell;
 	mc->direct.box = &mc->box;
 	regions_init(&mc->space.regions);
-	lanes_init(&mc->lanes);
 	return mc;
 }
 
@@ -92,7 +89,6 @@ int client_start(struct memclient *mc)
 		.space = &mc->space,
 		.commands = &mc->commands,
 		.touched = &mc->touched,
-		.lanes = &mc->lanes,
 		.hook = mc->bell.hook,
 		.box = &mc->box,
 		.direct = &mc->direct,

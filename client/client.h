@@ -19,7 +19,6 @@ struct memclient {
 	struct space space;
 	struct commands commands;
 	struct touched touched;
-	struct lanes lanes;
 	struct bell bell;
 	struct box box;
 	struct direct direct;

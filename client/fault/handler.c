@@ -71,8 +71,6 @@ static void begin_session(struct handler *h)
 {
 	struct session *s = &h->session;
 
-	lanes_open(h->shared.lanes, s->generation, s->link.session,
-		   s->link.token);
 	ask_for_mailbox(s);
 	rejoin_begin(&h->rejoin);
 }
@@ -81,7 +79,6 @@ static void end_session(struct handler *h)
 {
 	struct session *s = &h->session;
 
-	lanes_close(h->shared.lanes);
 	box_close(h->shared.box);
 	bell_take_down(&h->shared.hook);
 	drop_mailbox(h);

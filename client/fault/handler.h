@@ -6,7 +6,6 @@
 #define MEMD_CLIENT_FAULT_HANDLER_H
 
 #include "client/fault/direct.h"
-#include "client/fault/lane.h"
 #include "client/fault/paging.h"
 #include "client/fault/rejoin.h"
 #include "client/fault/request.h"
@@ -17,7 +16,6 @@ struct handler_parts {
 	struct space *space;
 	struct commands *commands;
 	struct touched *touched;
-	struct lanes *lanes;
 	struct bell_hook hook;
 	struct box *box;
 	struct direct *direct;

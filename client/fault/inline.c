@@ -16,8 +16,8 @@
  *     raise.  SIGBUS is not blocked (SA_NODEFER), so a handler that is chained
  *     to may touch inline memory, and may leave with longjmp().
  * I3  The handler touches no managed memory: only struct memclient, its own
- *     stack, and buffers of a lane.  (The signal stack must not be inline
- *     memory: the kernel could not write the signal's frame there.)
+ *     stack, and the mailbox.  (The signal stack must not be inline memory:
+ *     the kernel could not write the signal's frame there.)
  * I4  Each place in the list of connections has a count of readers.
  *     inline_remove() empties the place and waits until the count is 0.  A
  *     reader holds the count only while it looks up the address.  Once a region
@@ -107,20 +107,8 @@ static enum verdict ask_thread(struct inlines *in, uintptr_t address,
 	       result == -ETIMEDOUT ? IS_LATE : TRY_AGAIN;
 }
 
-/* Ask in the mailbox, or on a lane if there is no mailbox. */
-static int ask_somehow(struct inlines *in, const struct region *r,
-		       uint64_t page, bool is_write, uint64_t deadline_ns,
-		       struct lane_answer *ret_answer)
-{
-	int err = box_ask(in->box, r, page, is_write, deadline_ns, ret_answer);
-
-	return err != -EAGAIN ? err :
-		lane_ask(in->lanes, in->settings, r, page, is_write,
-			 deadline_ns, ret_answer);
-}
-
-/* Ask the daemon, and map the pages of its answer.  False: the library's thread
- * must do it. */
+/* Ask the daemon in the mailbox, and map the pages of its answer.  False: the
+ * library's thread must do it. */
 static bool ask_daemon(struct inlines *in, struct region *r,
 		       uintptr_t address, bool is_write, uint64_t started_ns)
 {
@@ -129,10 +117,10 @@ static bool ask_daemon(struct inlines *in, struct region *r,
 
 	for (unsigned i = 0; i < ROUNDS_MAX; i++) {
 		struct told told;
-		struct lane_answer a;
+		struct box_answer a;
 
 		if (clock_now_ns() > deadline_ns ||
-		    ask_somehow(in, r, page, is_write, deadline_ns, &a) != 0)
+		    box_ask(in->box, r, page, is_write, deadline_ns, &a) != 0)
 			return false;
 		/* Only an engine in this process can have mapped the page. */
 		if (a.is_mapped)
@@ -151,19 +139,6 @@ static bool ask_daemon(struct inlines *in, struct region *r,
 	return false;
 }
 
-/* The page is a mark: tell the daemon at once that a reader has come this
- * far. */
-static void tell_daemon(struct inlines *in, const struct region *r,
-			uint64_t page, uint64_t started_ns)
-{
-	uint64_t deadline_ns = started_ns + in->settings->timeout_ns / 2;
-
-	/* If this fails, the page is reported with the other touched ones. */
-	if (box_tell_touched(in->box, r, page) != 0)
-		(void)!lane_tell_touched(in->lanes, in->settings, r, page,
-					 deadline_ns);
-}
-
 static enum verdict handle(struct inlines *in, struct region *r,
 			   uintptr_t address, bool is_write)
 {
@@ -180,8 +155,11 @@ static enum verdict handle(struct inlines *in, struct region *r,
 		told_note_missing(r, false);
 		touched_add(in->touched, r, page,
 			    clock_now_ns() - started_ns);
+		/* A mark: a reader has come this far, and the daemon is told at
+		 * once.  If that fails, the page is reported with the other
+		 * touched ones. */
 		if (told_take_mark(r, page))
-			tell_daemon(in, r, page, started_ns);
+			(void)!box_tell_touched(in->box, r, page);
 		return TRY_AGAIN;
 	case UFFD_AGAIN:
 	case UFFD_EXITING:

@@ -4,7 +4,6 @@
 #ifndef MEMD_CLIENT_FAULT_INLINE_H
 #define MEMD_CLIENT_FAULT_INLINE_H
 
-#include "client/fault/lane.h"
 #include "client/fault/mailbox.h"
 #include "client/fault/touched.h"
 #include "client/link/command.h"
@@ -25,7 +24,6 @@ struct inlines {
 	struct regions *regions;
 	struct commands *commands;
 	struct touched *touched;
-	struct lanes *lanes;
 	struct box *box;
 };
 

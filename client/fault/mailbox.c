@@ -9,18 +9,19 @@
  * X2  No wait is without end: not for a cell (there is none: -EAGAIN), and for
  *     an answer until the deadline or the session's end.  A cell that is left
  *     unanswered is LEFT: the daemon frees it, or it goes with the session.
- * X3  As the lanes (L5, L6): a segment is read after the generation and the
- *     region's state; an answer is copied out before it is looked at, and is a
- *     hint; errors are not believed.
+ * X3  A segment's number is read after the generation and the region's state:
+ *     it belongs to that session, or the session ends and no answer comes.  An
+ *     answer is copied out before it is looked at, and is only a hint: a wrong
+ *     one makes CONTINUE fail, and maps no wrong bytes.  Errors are not
+ *     believed: the library's thread asks again and decides.
  * X4  The thread that takes daemon_sleeps from 1 to 0 owes the daemon a ring.
  *     If it cannot ring, it stores the 1 again.  If it waits for an answer, it
  *     then asks the library's thread, which rings by a message.
- * X5  Threads that have seen the 0 meanwhile have relied on it, and it may take
- *     long.  So a thread whose request was not even seen for NAP_MS rings once
- *     itself.
- * X6  What a thread tells waits for no answer.  If it cannot ring, the message
- *     stays in its cell, unseen.  So if the library's thread finds no free
- *     cell and the daemon asleep, it rings: the cells get free. */
+ * X5  Threads that saw the 0 meanwhile have relied on it.  So a thread whose
+ *     request was not even seen for NAP_MS rings once itself.
+ * X6  What a thread only tells, and cannot ring for, stays in its cell.  So if
+ *     the library's thread finds no free cell and the daemon asleep, it rings.
+ */
 #include "client/fault/mailbox.h"
 #include "client/fault/cell.h"
 #include "client/link/futex.h"
@@ -66,11 +67,13 @@ static struct box_scratch *scratch_of(struct box *b,
 }
 
 /* Before it is handed over. */
-static void note_asked(struct box *b, const struct mailbox_cell *cell,
-		       const struct region *r, uint64_t page)
+static void note_asked(struct box *b, struct mailbox_cell *cell,
+		       bool is_library, const struct region *r, uint64_t page)
 {
 	struct box_scratch *own = scratch_of(b, cell);
 
+	atomic_store_explicit(&cell->is_library, is_library,
+			      memory_order_relaxed);
 	atomic_store_explicit(&own->region, r, memory_order_relaxed);
 	atomic_store_explicit(&own->page, page, memory_order_relaxed);
 	atomic_store_explicit(&own->is_coming, 0, memory_order_relaxed);
@@ -126,10 +129,11 @@ static bool yield_cpu(uint64_t *now_ns)
 	return *now_ns - before_ns >= SWITCH_NS;
 }
 
-/* Look for the answer for a moment before sleeping, as receive_soon() in
- * lane.c: only while nobody else waits, and letting others run.  One of these
- * may be what the answer needs (in tests and on small machines the other host's
- * memd, too), so as long as they do run they have it nearly all.  Where it is
+/* Look for the answer before sleeping, because waking up costs about as much as
+ * a read from a fast disk: only while nobody else waits for an answer here, and
+ * letting others run between two looks.  One of these may be what the answer
+ * needs (in tests and on small machines the other host's memd, too), so as long
+ * as they do run they have it nearly all.  Where it is
  * the daemon, only as long.  When the answer is coming, the processor is kept:
  * to get it back would take longer.  Only an engine in here tells that; who ran
  * until then is let run at once the next time. */
@@ -225,14 +229,14 @@ static bool wait_for(struct box *b, struct mailbox_cell *cell, struct wait *w)
 
 static int read_answer(struct box *b, const struct mailbox_cell *cell,
 		       uint32_t segment, uint64_t page,
-		       struct lane_answer *ret_answer)
+		       struct box_answer *ret_answer)
 {
 	struct box_scratch *own = scratch_of(b, cell);
 	struct wire_arena arena;
 	struct wire_header h;
 	Memd__FaultReply *reply;
 
-	*ret_answer = (struct lane_answer){
+	*ret_answer = (struct box_answer){
 		.is_mapped = atomic_load(&cell->state) == CELL_MAPPED,
 	};
 	if (ret_answer->is_mapped)
@@ -255,7 +259,7 @@ static int read_answer(struct box *b, const struct mailbox_cell *cell,
 
 static int ask_in_cell(struct box *b, const struct region *r, uint64_t page,
 		       bool is_write, uint64_t deadline_ns,
-		       struct lane_answer *ret_answer)
+		       struct box_answer *ret_answer)
 {
 	struct wait w = { .generation = atomic_load(&b->generation),
 			  .deadline_ns = deadline_ns };
@@ -270,13 +274,12 @@ static int ask_in_cell(struct box *b, const struct region *r, uint64_t page,
 	cell = cell_take(b->shared, first_cell());
 	if (cell == NULL)
 		return -EAGAIN;
+	note_asked(b, cell, false, r, page);
 	m.segment = segment;
 	m.n_page = 1;
 	m.page = &page;
 	m.has_access = is_write;
 	m.access = MEMD__ACCESS__ACCESS_WRITE;
-	atomic_store_explicit(&cell->is_library, 0, memory_order_relaxed);
-	note_asked(b, cell, r, page);
 	if (cell_fill(cell, MEMD__MESSAGE_TYPE__TYPE_FAULT, 1, &m.base) != 0)
 		return -EAGAIN;
 	w.has_rung = cell_hand_over(b->shared, cell);
@@ -291,7 +294,7 @@ static int ask_in_cell(struct box *b, const struct region *r, uint64_t page,
 
 int box_ask(struct box *b, const struct region *r, uint64_t page,
 	    bool is_write, uint64_t deadline_ns,
-	    struct lane_answer *ret_answer)
+	    struct box_answer *ret_answer)
 {
 	int err;
 
@@ -353,13 +356,12 @@ static int tell_in_cell(struct box *b, const struct region *r, uint64_t page)
 	cell = cell_take(b->shared, first_cell());
 	if (cell == NULL)
 		return -EAGAIN;
+	note_asked(b, cell, false, NULL, 0);
 	m.segment = atomic_load(&r->segment);
 	m.n_range = 1;
 	m.range = &ranges;
 	range.first = page;
 	range.count = 1;
-	atomic_store_explicit(&cell->is_library, 0, memory_order_relaxed);
-	note_asked(b, cell, NULL, 0);
 	if (cell_fill(cell, MEMD__MESSAGE_TYPE__TYPE_TOUCHED, 0, &m.base) != 0)
 		return -EAGAIN;
 	if (cell_hand_over(b->shared, cell))
@@ -419,7 +421,6 @@ int box_post(struct box *b, uint16_t type, uint64_t request_id,
 	     const ProtobufCMessage *message, bool *ret_must_ring)
 {
 	struct mailbox_cell *cell;
-	int err;
 
 	*ret_must_ring = false;
 	if (atomic_load(&b->generation) == 0)
@@ -429,11 +430,9 @@ int box_post(struct box *b, uint16_t type, uint64_t request_id,
 		*ret_must_ring = cell_must_ring(b->shared);	/* X6 */
 		return -EAGAIN;
 	}
-	atomic_store_explicit(&cell->is_library, 1, memory_order_relaxed);
-	note_asked(b, cell, NULL, 0);
-	err = cell_fill(cell, type, request_id, message);
-	if (err != 0)
-		return err;
+	note_asked(b, cell, true, NULL, 0);
+	if (cell_fill(cell, type, request_id, message) != 0)
+		return -EAGAIN;
 	b->mine |= UINT64_C(1) << (cell - b->shared->cell);
 	*ret_must_ring = cell_hand_over(b->shared, cell);
 	return 0;

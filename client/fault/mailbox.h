@@ -3,14 +3,14 @@
  * pages in it without a system call, from a SIGBUS handler too; the library's
  * thread does the same without waiting.
  *
- * What cannot be asked here (no mailbox, no free cell, the page lost, the
- * daemon gone) goes another way: a lane, the link, the library's thread. */
+ * What cannot be asked here (no mailbox, no free cell, no bell, the page lost,
+ * the daemon gone) the library's thread asks, in a cell or on the link. */
 #ifndef MEMD_CLIENT_FAULT_MAILBOX_H
 #define MEMD_CLIENT_FAULT_MAILBOX_H
 
 #include "client/fault/bell.h"
-#include "client/fault/lane.h"
 #include "client/region/region.h"
+#include "client/region/told.h"
 #include "proto/mailbox.h"
 #include "proto/wire.h"
 
@@ -26,6 +26,11 @@ struct box_scratch {
 					 * time?  Who took the cell's own */
 	uint8_t message[MAILBOX_FRAME_BYTES];
 	uint8_t arena[512] __attribute__((aligned(16)));
+};
+
+struct box_answer {
+	uint64_t first, count, mark;	/* as in FaultReply; TOLD_NO_PAGE */
+	bool is_mapped;			/* already, and nothing else is said */
 };
 
 struct box {
@@ -47,11 +52,11 @@ struct box {
 /* ---- any thread */
 
 /* Ask for a page and wait for the answer, at most until deadline_ns.
- * Async-signal-safe.  Returns 0; -EAGAIN: nothing was asked, try a lane; -EIO:
- * the library's thread has to be asked instead. */
+ * Async-signal-safe.  Returns 0; -EAGAIN (nothing was asked) or -EIO: the
+ * library's thread has to be asked instead. */
 int box_ask(struct box *b, const struct region *r, uint64_t page,
 	    bool is_write, uint64_t deadline_ns,
-	    struct lane_answer *ret_answer) MUST_CHECK;
+	    struct box_answer *ret_answer) MUST_CHECK;
 
 /* Tell the daemon that a page was mapped; nobody answers.  Async-signal-safe.
  * Returns 0, or -EAGAIN: it was not told. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Keeps the child of a fork() from acting on its parent.  A userfaultfd belongs
- * to the memory of the process that opened it, a lane and a bell to its
- * session.  A child that had them could write into its parent.
+ * to the memory of the process that opened it, and a bell to its session.  A
+ * child that had them could write into its parent, and wake its parent's
+ * daemon.
  *
  * F1  One lock protects the library's descriptors in the program's table, and
  *     the list of what a child drops.  A fork takes the lock too.  It is held
  *     for a few system calls, with all signals blocked.
- * F2  Lanes are made, and bells fetched, in a SIGBUS handler, which takes no
- *     lock.  So a fork waits until neither is being done, and neither is begun
- *     during a fork.
+ * F2  Bells are fetched in a SIGBUS handler, which takes no lock.  So a fork
+ *     waits until no bell is being fetched, and none is fetched during a fork.
  * F3  So the child knows all there is.  It closes the descriptors, forgets the
  *     connections, and begins with a free lock.
  * F4  clone(2) and _Fork() run no fork handlers, so their child has not done

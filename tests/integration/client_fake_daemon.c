@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The tests' own daemon: see client_fake_daemon.h. */
 #include "tests/integration/client_fake_daemon.h"
+#include "tests/integration/client_fake_mailbox.h"
 #include "tests/integration/wire_peer.h"
 
 #include <errno.h>
@@ -36,8 +37,8 @@ struct segment {
 
 struct conn {
 	int fd;			/* 0: free */
-	int is_lane;
 	uint64_t attached;
+	struct fake_box box;
 	uint8_t in[WIRE_HEADER_BYTES + WIRE_BODY_BYTES_MAX];
 	size_t used;
 };
@@ -50,10 +51,17 @@ struct held {
 	int read_only;
 };
 
+/* Who waits for an answer. */
+struct asker {
+	struct conn *conn;
+	int cell;		/* -1: it asked on the socket */
+	uint64_t id;
+};
+
 /* A page that was asked for with FAKE_SLOW. */
 struct slow {
-	int fd;
-	uint64_t id, page;
+	struct asker by;
+	uint64_t page;
 	struct segment *segment;
 };
 
@@ -217,22 +225,40 @@ static void send_bytes(int fd, const void *bytes, size_t length)
 	(void)!wire_peer_send_bytes(fd, bytes, length);
 }
 
-static void reply_fd(int fd, uint16_t type, uint64_t id,
-		     const ProtobufCMessage *m, int with)
+static void reply_fds(int fd, uint16_t type, uint64_t id,
+		      const ProtobufCMessage *m, const int *with, size_t count)
 {
 	static uint8_t out[65536];
 	ssize_t n = wire_pack(type, id, m, 0, out, sizeof(out));
 
 	must(n > 0, "pack");
-	if (with < 0)
+	if (count == 0)
 		send_bytes(fd, out, (size_t)n);
 	else
-		(void)!wire_peer_send_fds(fd, out, (size_t)n, &with, 1);
+		(void)!wire_peer_send_fds(fd, out, (size_t)n, with, count);
+}
+
+static void reply_fd(int fd, uint16_t type, uint64_t id,
+		     const ProtobufCMessage *m, int with)
+{
+	reply_fds(fd, type, id, m, &with, with < 0 ? 0 : 1);
 }
 
 static void reply(int fd, uint16_t type, uint64_t id, const ProtobufCMessage *m)
 {
-	reply_fd(fd, type, id, m, -1);
+	reply_fds(fd, type, id, m, NULL, 0);
+}
+
+/* The answer to a fault, as it is.  In a cell, frame_bytes is its length. */
+static void answer_bytes(const struct asker *by, const void *bytes,
+			 size_t count, uint32_t frame_bytes)
+{
+	if (by->cell < 0)
+		send_bytes(by->conn->fd, bytes, count);
+	else if (by->conn->box.shared != NULL &&	/* not gone meanwhile */
+		 fake_box_answer(&by->conn->box, (unsigned)by->cell, bytes,
+				 count, frame_bytes))
+		reply(by->conn->fd, T(RING), 0, NULL);
 }
 
 static void reply_error(int fd, uint64_t id, int code, const char *text)
@@ -256,6 +282,18 @@ static void send_garbage(int fd)
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (char)(i * 7919);
 	send_bytes(fd, bytes, sizeof(bytes));
+}
+
+static void answer_garbage(const struct asker *by)
+{
+	char bytes[MAILBOX_FRAME_BYTES];
+
+	if (by->cell < 0) {
+		send_garbage(by->conn->fd);
+		return;
+	}
+	memset(bytes, 0xa7, sizeof(bytes));
+	answer_bytes(by, bytes, sizeof(bytes), UINT32_MAX);
 }
 
 /* ---- hello */
@@ -294,6 +332,9 @@ static void take_hello(int fd, uint64_t id)
 	m.token.data = token;
 	m.token.len = atomic_load(&control->hello) == FAKE_HELLO_SHORT_TOKEN ?
 		      3 : sizeof(token);
+	m.has_capabilities = 1;
+	if (atomic_load(&control->mailbox) != FAKE_MAILBOX_NONE)
+		m.capabilities = MEMD__CAPABILITY__CAP_MAILBOX;
 	n = wire_pack(T(HELLO_REPLY), id, &m.base, 0, out, sizeof(out));
 	if (atomic_load(&control->hello) == FAKE_HELLO_VERSION)
 		out[4] = 9;
@@ -424,11 +465,13 @@ static void take_touched(const Memd__Touched *m)
 
 /* ---- faults */
 
-static void reply_fault(int fd, uint64_t id, const struct segment *s,
+static void reply_fault(const struct asker *by, const struct segment *s,
 			uint64_t page, uint64_t first, uint64_t count,
 			int error)
 {
 	Memd__FaultReply m = MEMD__FAULT_REPLY__INIT;
+	uint8_t out[256];
+	ssize_t n;
 
 	m.segment = s->number;
 	m.page = page;
@@ -436,7 +479,9 @@ static void reply_fault(int fd, uint64_t id, const struct segment *s,
 	m.first = first;
 	m.count = count;
 	m.error = (uint32_t)error;
-	reply(fd, T(FAULT_REPLY), id, &m.base);
+	n = wire_pack(T(FAULT_REPLY), by->id, &m.base, 0, out, sizeof(out));
+	must(n > 0, "pack");
+	answer_bytes(by, out, (size_t)n, (uint32_t)n);
 }
 
 static void send_many_fds(int fd)
@@ -449,9 +494,9 @@ static void send_many_fds(int fd)
 }
 
 /* What is no answer at all.  True when there will be no other. */
-static int send_nonsense(struct conn *c, uint64_t id)
+static int send_nonsense(const struct asker *by)
 {
-	struct wire_header h = { .version_major = 1, .request_id = id,
+	struct wire_header h = { .version_major = 1, .request_id = by->id,
 				 .type = T(FAULT_REPLY),
 				 .body_bytes = UINT32_MAX };
 	uint8_t out[WIRE_HEADER_BYTES + 8];
@@ -460,58 +505,67 @@ static int send_nonsense(struct conn *c, uint64_t id)
 	case FAKE_SILENT:
 		return 1;
 	case FAKE_CLOSE:
-		shutdown(c->fd, SHUT_RDWR);
+		shutdown(by->conn->fd, SHUT_RDWR);
 		return 1;
 	case FAKE_GARBAGE:
-		send_garbage(c->fd);
+		answer_garbage(by);
 		return 1;
 	case FAKE_MALFORMED:
 		h.body_bytes = 8;
 		wire_header_pack(&h, out);
 		memset(out + WIRE_HEADER_BYTES, 0xff, 8);
-		send_bytes(c->fd, out, sizeof(out));
+		answer_bytes(by, out, sizeof(out), sizeof(out));
 		return 1;
 	case FAKE_OVERSIZED:
 		wire_header_pack(&h, out);
-		send_bytes(c->fd, out, WIRE_HEADER_BYTES);
+		answer_bytes(by, out, WIRE_HEADER_BYTES, WIRE_HEADER_BYTES);
 		return 1;
 	case FAKE_MANY_FDS:
-		send_many_fds(c->fd);
+		send_many_fds(by->conn->fd);
 		return 0;
 	default:
 		return 0;
 	}
 }
 
+/* In a cell there is room for one answer. */
+static void answer_for_others(const struct asker *by, const struct segment *s,
+			      uint64_t page)
+{
+	if (by->cell >= 0)
+		return;
+	reply_fault(by, s, page + 1, page + 1, 1, 0);
+	reply_fault(by, s, UINT64_MAX, UINT64_MAX, 7, 0);
+}
+
 /* Answers that are refusals or lies.  True when there will be no other. */
-static int answer_wrongly(struct conn *c, uint64_t id, struct segment *s,
+static int answer_wrongly(const struct asker *by, struct segment *s,
 			  uint64_t page)
 {
 	switch (atomic_load(&control->mode)) {
 	case FAKE_EIO:
-		reply_fault(c->fd, id, s, page, 0, 0, EIO);
+		reply_fault(by, s, page, 0, 0, EIO);
 		return 1;
 	case FAKE_BUSY_ONCE:
 		if (s->was_busy[page]++ != 0)
 			return 0;
-		reply_fault(c->fd, id, s, page, 0, 0, EBUSY);
+		reply_fault(by, s, page, 0, 0, EBUSY);
 		return 1;
 	case FAKE_WILD_RANGE:
 		install(s, page);
-		reply_fault(c->fd, id, s, page, page > 0 ? page - 1 : 0,
-			    UINT64_MAX, 0);
+		reply_fault(by, s, page, page > 0 ? page - 1 : 0, UINT64_MAX,
+			    0);
 		return 1;
 	case FAKE_LIE_ONCE:
 		if (s->was_busy[page]++ != 0)
 			return 0;
-		reply_fault(c->fd, id, s, page, page, 1, 0);
+		reply_fault(by, s, page, page, 1, 0);
 		return 1;
 	case FAKE_LIE:
-		reply_fault(c->fd, id, s, page, page, 1, 0);
+		reply_fault(by, s, page, page, 1, 0);
 		return 1;
 	case FAKE_OTHER_PAGE:
-		reply_fault(c->fd, id, s, page + 1, page + 1, 1, 0);
-		reply_fault(c->fd, id, s, UINT64_MAX, UINT64_MAX, 7, 0);
+		answer_for_others(by, s, page);
 		return 0;
 	default:
 		return 0;
@@ -519,7 +573,7 @@ static int answer_wrongly(struct conn *c, uint64_t id, struct segment *s,
 }
 
 /* True when it is answered later. */
-static int keep_waiting(struct conn *c, uint64_t id, struct segment *s,
+static int keep_waiting(const struct asker *by, struct segment *s,
 			uint64_t page)
 {
 	uint64_t count = atomic_load(&control->slow);
@@ -527,7 +581,7 @@ static int keep_waiting(struct conn *c, uint64_t id, struct segment *s,
 	if (atomic_load(&control->mode) != FAKE_SLOW)
 		return 0;
 	must(count < HELD, "slow");
-	slows[count] = (struct slow){ c->fd, id, page, s };
+	slows[count] = (struct slow){ *by, page, s };
 	atomic_store(&control->slow, count + 1);
 	return 1;
 }
@@ -538,56 +592,36 @@ static void answer_slow(void)
 		const struct slow *w = &slows[i];
 
 		install(w->segment, w->page);
-		reply_fault(w->fd, w->id, w->segment, w->page, w->page, 1, 0);
+		reply_fault(&w->by, w->segment, w->page, w->page, 1, 0);
 	}
 	atomic_store(&control->slow, 0);
 }
 
-static void take_fault(struct conn *c, uint64_t id, const Memd__Fault *m)
+static void take_fault(const struct asker *by, const Memd__Fault *m)
 {
 	struct segment *s = find(m->segment, NULL);
 
 	atomic_fetch_add(&control->fault_messages, 1);
 	atomic_fetch_add(&control->fault_pages, m->n_page);
-	if (c->is_lane)
-		atomic_fetch_add(&control->lane_faults, 1);
 	for (size_t i = 0; i < m->n_page; i++) {
 		uint64_t page = m->page[i];
 
 		must(s != NULL && page < s->length / s->page_bytes, "fault");
-		if (send_nonsense(c, id) || answer_wrongly(c, id, s, page) ||
-		    keep_waiting(c, id, s, page))
+		if (send_nonsense(by) || answer_wrongly(by, s, page) ||
+		    keep_waiting(by, s, page))
 			continue;
 		install(s, page);
-		reply_fault(c->fd, id, s, page, page, 1, 0);
+		reply_fault(by, s, page, page, 1, 0);
 	}
 }
 
-/* ---- dispatch */
-
-static void take_join(struct conn *c, uint64_t id, const Memd__Join *m)
-{
-	uint8_t token[16];
-
-	make_token(token);
-	atomic_fetch_add(&control->joins, 1);
-	c->is_lane = 1;
-	if (atomic_load(&control->no_lanes))
-		reply_error(c->fd, id, EACCES, "no lanes today");
-	else if (m->token.len != sizeof(token) ||
-		 memcmp(m->token.data, token, sizeof(token)) != 0)
-		reply_error(c->fd, id, EACCES, "that was in another life");
-	else
-		reply_ok(c->fd, id);
-}
+/* ---- bodies */
 
 static const ProtobufCMessageDescriptor *descriptor_of(uint16_t type)
 {
 	switch (type) {
 	case T(HELLO):
 		return &memd__hello__descriptor;
-	case T(JOIN):
-		return &memd__join__descriptor;
 	case T(SEGMENT_CREATE):
 		return &memd__segment_create__descriptor;
 	case T(SEGMENT_ATTACH):
@@ -608,6 +642,76 @@ static const ProtobufCMessageDescriptor *descriptor_of(uint16_t type)
 		return NULL;
 	}
 }
+
+static void *unpack(uint16_t type, const void *body, uint32_t length)
+{
+	static uint8_t memory[1 << 20];
+	const ProtobufCMessageDescriptor *d = descriptor_of(type);
+	struct wire_arena arena;
+	void *m;
+
+	wire_arena_init(&arena, memory, sizeof(memory));
+	if (d == NULL)
+		return NULL;
+	m = wire_unpack(d, &arena, body, length);
+	must(m != NULL, "unpack");
+	return m;
+}
+
+/* ---- the mailbox */
+
+static void take_mailbox(struct conn *c, uint64_t id)
+{
+	uint32_t kind = atomic_load(&control->mailbox);
+	Memd__MailboxReply m = MEMD__MAILBOX_REPLY__INIT;
+	int fds[2];
+
+	must(kind != FAKE_MAILBOX_NONE && c->box.shared == NULL, "mailbox");
+	fake_box_open(&c->box, kind != FAKE_MAILBOX_WITHOUT_BELL,
+		      kind == FAKE_MAILBOX_SMALL, fds);
+	m.cell_count = MAILBOX_CELLS;
+	m.has_bell = m.bell = fds[1] >= 0;
+	reply_fds(c->fd, T(MAILBOX_REPLY), id, &m.base, fds, m.bell ? 2 : 1);
+	close(fds[0]);
+	if (m.bell)
+		close(fds[1]);
+}
+
+static void take_cell(struct conn *c, unsigned cell)
+{
+	struct asker by = { .conn = c, .cell = (int)cell };
+	uint8_t frame[MAILBOX_FRAME_BYTES];
+	struct wire_header h;
+	void *m;
+
+	if (!fake_box_read(&c->box, cell, frame, &h))
+		return;
+	by.id = h.request_id;
+	m = unpack(h.type, frame + WIRE_HEADER_BYTES, h.body_bytes);
+	must(h.type == T(FAULT) || h.type == T(TOUCHED), "type in a cell");
+	if (h.type == T(TOUCHED)) {
+		take_touched(m);
+		fake_box_free(&c->box, cell);
+		return;
+	}
+	must(((const Memd__Fault *)m)->n_page == 1, "pages in a cell");
+	if (!fake_box_is_library(&c->box, cell))
+		atomic_fetch_add(&control->cell_faults, 1);
+	take_fault(&by, m);
+}
+
+/* The client may be hung up on meanwhile, but keeps its place. */
+static void look_into_box(struct conn *c)
+{
+	uint64_t asked;
+
+	while (c->box.shared != NULL &&
+	       (asked = fake_box_look(&c->box)) != 0)
+		for (; asked != 0; asked &= asked - 1)
+			take_cell(c, (unsigned)__builtin_ctzll(asked));
+}
+
+/* ---- dispatch */
 
 static void take_detach(int conn, uint64_t id, const Memd__SegmentDetach *m)
 {
@@ -673,9 +777,6 @@ static void take_message(int conn, const struct wire_header *h, const void *m)
 	case T(HELLO):
 		take_hello(c->fd, h->request_id);
 		break;
-	case T(JOIN):
-		take_join(c, h->request_id, m);
-		break;
 	case T(SEGMENT_CREATE):
 		take_create(conn, h->request_id, m);
 		break;
@@ -690,7 +791,14 @@ static void take_message(int conn, const struct wire_header *h, const void *m)
 		take_detach(conn, h->request_id, m);
 		break;
 	case T(FAULT):
-		take_fault(c, h->request_id, m);
+		take_fault(&(struct asker){ c, -1, h->request_id }, m);
+		break;
+	case T(MAILBOX):
+		take_mailbox(c, h->request_id);
+		break;
+	case T(RING):
+		atomic_fetch_add(&control->rings, 1);
+		look_into_box(c);
 		break;
 	case T(TOUCHED):
 		take_touched(m);
@@ -712,21 +820,6 @@ static void take_message(int conn, const struct wire_header *h, const void *m)
 	}
 }
 
-static void take(int conn, const struct wire_header *h, const void *body)
-{
-	static uint8_t memory[1 << 20];
-	const ProtobufCMessageDescriptor *d = descriptor_of(h->type);
-	struct wire_arena arena;
-	void *m = NULL;
-
-	wire_arena_init(&arena, memory, sizeof(memory));
-	if (d != NULL) {
-		m = wire_unpack(d, &arena, body, h->body_bytes);
-		must(m != NULL, "unpack");
-	}
-	take_message(conn, h, m);
-}
-
 static void forget_held(int conn)
 {
 	size_t kept = 0;
@@ -745,6 +838,7 @@ static void drop(int conn)
 	for (size_t i = 0; i < SEGMENTS; i++)
 		if (segments[i].number != 0 && segments[i].owner == conn)
 			unmake(&segments[i]);
+	fake_box_close(&conns[conn].box);
 	close(conns[conn].fd);
 	memset(&conns[conn], 0, sizeof(conns[conn]));
 }
@@ -768,7 +862,9 @@ static void receive(int conn)
 		length = WIRE_HEADER_BYTES + (size_t)h.body_bytes;
 		if (c->used < length)
 			return;
-		take(conn, &h, c->in + WIRE_HEADER_BYTES);
+		take_message(conn, &h, unpack(h.type, c->in +
+					      WIRE_HEADER_BYTES,
+					      h.body_bytes));
 		memmove(c->in, c->in + length, c->used - length);
 		c->used -= length;
 	}
@@ -799,9 +895,8 @@ static void age_all(void)
 		m.n_range = 2;
 		m.range = ranges;
 		for (size_t j = 0; j < CONNS; j++)
-			if (conns[j].fd != 0 && !conns[j].is_lane)
-				reply(conns[j].fd,
-				      T(AGE), 0, &m.base);
+			if (conns[j].fd != 0)
+				reply(conns[j].fd, T(AGE), 0, &m.base);
 	}
 }
 
@@ -853,22 +948,39 @@ static void add_conn(int listener)
 	must(fd < 0, "connections");
 }
 
+static void hear(struct conn *c)
+{
+	atomic_fetch_add(&control->bells_rung, fake_box_hear(&c->box));
+	look_into_box(c);
+}
+
+static int has_bell(const struct conn *c)
+{
+	return c->box.shared != NULL && c->box.bell >= 0;
+}
+
 static void serve(int listener, int wake_fd)
 {
 	for (;;) {
-		struct pollfd p[CONNS + 2] = {
+		struct pollfd p[2 * CONNS + 2] = {
 			{ .fd = listener, .events = POLLIN },
 			{ .fd = wake_fd, .events = POLLIN },
 		};
+		struct pollfd *link = p + 2, *bell = p + 2 + CONNS;
 
 		for (int i = 0; i < CONNS; i++) {
-			p[i + 2].fd = conns[i].fd != 0 ? conns[i].fd : -1;
-			p[i + 2].events = POLLIN;
+			link[i].fd = conns[i].fd != 0 ? conns[i].fd : -1;
+			bell[i].fd = has_bell(&conns[i]) ? conns[i].box.bell :
+							   -1;
+			link[i].events = bell[i].events = POLLIN;
 		}
-		must(poll(p, CONNS + 2, -1) > 0, "poll");
-		for (int i = 0; i < CONNS; i++)
-			if (p[i + 2].revents != 0 && conns[i].fd != 0)
+		must(poll(p, 2 * CONNS + 2, -1) > 0, "poll");
+		for (int i = 0; i < CONNS; i++) {
+			if (bell[i].revents != 0 && has_bell(&conns[i]))
+				hear(&conns[i]);
+			if (link[i].revents != 0 && conns[i].fd != 0)
 				receive(i);
+		}
 		if (p[1].revents & POLLIN)
 			obey(wake_fd);
 		if (p[0].revents & POLLIN)

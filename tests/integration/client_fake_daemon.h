@@ -52,11 +52,20 @@ enum fake_file {
 	FAKE_FILE_ODD_PAGE_SIZE,	/* right file, wrong SegmentReply */
 };
 
+/* What it gives who asks for a mailbox, from then on. */
+enum fake_mailbox {
+	FAKE_MAILBOX_NONE,		/* nor does it have the capability */
+	FAKE_MAILBOX_GOOD,
+	FAKE_MAILBOX_SMALL,		/* few of its cells can be had */
+	FAKE_MAILBOX_WITHOUT_BELL,	/* as from a daemon that has none */
+};
+
 struct fake_control {
-	_Atomic uint32_t mode, hello, file;
-	_Atomic uint32_t no_lanes;	/* refuse Join */
-	_Atomic uint64_t fault_messages, fault_pages, lane_faults;
-	_Atomic uint64_t joins, sessions, detaches;
+	_Atomic uint32_t mode, hello, file, mailbox;
+	_Atomic uint64_t fault_messages, fault_pages;
+	_Atomic uint64_t sessions, detaches;
+	_Atomic uint64_t cell_faults;	/* that threads asked for in cells */
+	_Atomic uint64_t bells_rung, rings;
 	_Atomic uint64_t touched_pages, touched_faults;
 	_Atomic uint64_t attached;	/* of all sessions, not yet detached */
 	_Atomic uint32_t refuse_attach;	/* SegmentAttach: with this errno */

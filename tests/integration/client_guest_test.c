@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The library as a guest in somebody's process.  Proves that it closes no
- * descriptor but its own, whoever has used their numbers meanwhile; that none
- * of its own is 0, 1 or 2; and that the child of a fork has nothing of it, also
- * one that is made while other threads open, map and fault; that its threads
- * run anywhere, whoever has started them; and that it waits where too many
- * connect at once. */
+ * descriptor but its own, whoever has used their numbers meanwhile, and keeps
+ * none of the program's; that none of its own is 0, 1 or 2; and that the child
+ * of a fork has nothing of it, also one that is made while other threads open,
+ * map and fault; that its threads run anywhere, whoever has started them; and
+ * that it waits where too many connect at once. */
 #include "tests/integration/client_helpers.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -225,7 +226,7 @@ static void *map_and_unmap(void *arg)
 		*p = 1;
 		REQUIRE(memclient_unmap(mc, p) == 0);
 		p = map(own, 4096, 0, MEMCLIENT_FAULT_INLINE);
-		*p = 1;		/* makes a lane */
+		*p = 1;		/* fetches the bell */
 		memclient_close(own);
 	}
 	return NULL;
@@ -274,35 +275,47 @@ static void children_live_whatever_others_do(void **state)
 	in_child(fork_much);
 }
 
-/* In place of the C library's: a fork begins while this thread makes a lane. */
+/* In place of the C library's: a fork begins while this thread fetches the
+ * bell. */
 static _Thread_local volatile bool is_watched;
-static atomic_bool has_socket;
+static atomic_bool has_fetched;
 
-int socket(int domain, int type, int protocol)
+long syscall(long number, ...)
 {
 	static const struct timespec rest = { .tv_nsec = 300000000 };
-	int fd = (int)syscall(SYS_socket, domain, type, protocol);
+	long (*real)(long number, ...) = dlsym(RTLD_NEXT, "syscall");
+	va_list args;
+	long arg[6], result;
 
-	if (is_watched) {
-		atomic_store(&has_socket, true);
+	va_start(args, number);
+	for (size_t i = 0; i < 6; i++)
+		arg[i] = va_arg(args, long);
+	va_end(args);
+	result = real(number, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
+	if (is_watched && number == SYS_recvmsg && result > 0) {
+		atomic_store(&has_fetched, true);
 		nanosleep(&rest, NULL);
 	}
-	return fd;
+	return result;
 }
 
-static void *make_lane(void *arg)
+/* Until the mailbox has come, other ways are gone. */
+static void *fetch_bell(void *arg)
 {
 	uint8_t *p = arg;
 
 	is_watched = true;
-	*p = 1;
+	for (size_t i = 0; !atomic_load(&has_fetched); i++) {
+		p[i * 4096] = 1;
+		usleep(1000);
+	}
 	is_watched = false;
 	return NULL;
 }
 
-/* The fork waits, or the child would have a socket that the library does not
- * know of yet, which then is its parent's lane. */
-static void fork_beside_a_new_lane(void)
+/* The fork waits, or the child would have a descriptor that the library does
+ * not know of yet, which then is its parent's bell. */
+static void fork_beside_a_fetch(void)
 {
 	pthread_t thread;
 	int status;
@@ -310,9 +323,9 @@ static void fork_beside_a_new_lane(void)
 
 	before_opening = count_descriptors();
 	parents = open_client(&fake, 20000);
-	parents_page = map(parents, 4096, 0, MEMCLIENT_FAULT_INLINE);
-	REQUIRE(pthread_create(&thread, NULL, make_lane, parents_page) == 0);
-	while (!atomic_load(&has_socket))
+	parents_page = map(parents, 1024 * 4096, 0, MEMCLIENT_FAULT_INLINE);
+	REQUIRE(pthread_create(&thread, NULL, fetch_bell, parents_page) == 0);
+	while (!atomic_load(&has_fetched))
 		sched_yield();
 	pid = fork();
 	REQUIRE(pid >= 0);
@@ -327,10 +340,44 @@ static void fork_beside_a_new_lane(void)
 	memclient_close(parents);
 }
 
-static void a_child_has_no_lane_half_made(void **state)
+static void a_child_has_no_bell_half_fetched(void **state)
 {
 	(void)state;
-	in_child(fork_beside_a_new_lane);
+	in_child(fork_beside_a_fetch);
+}
+
+/* ---- the library's table */
+
+enum { PIPES = 12 };
+
+/* Whatever numbers the library's descriptors get between them. */
+static void close_pipes(void)
+{
+	struct memclient *mc;
+	int pipes[PIPES][2];
+	char byte;
+
+	for (unsigned i = 0; i < PIPES; i++)
+		REQUIRE(pipe2(pipes[i], O_CLOEXEC | O_NONBLOCK) == 0);
+	for (unsigned i = 1; i < PIPES; i += 4) {
+		close(pipes[i][0]);
+		close(pipes[i][1]);
+	}
+	close(pipes[3][0]);
+	mc = open_client(&fake, 20000);
+	(void)use(mc);
+	for (unsigned i = 0; i < PIPES; i += 4) {
+		close(pipes[i][1]);
+		REQUIRE(read(pipes[i][0], &byte, 1) == 0);
+	}
+	memclient_close(mc);
+}
+
+/* What the program closes does not stay open there. */
+static void closed_pipes_end(void **state)
+{
+	(void)state;
+	in_child(close_pipes);
 }
 
 /* ---- a daemon to which many connect */
@@ -490,7 +537,8 @@ int main(void)
 		TEST(a_clone_drops_handles),
 		TEST(spawning_does_no_harm),
 		TEST(children_live_whatever_others_do),
-		TEST(a_child_has_no_lane_half_made),
+		TEST(a_child_has_no_bell_half_fetched),
+		TEST(closed_pipes_end),
 		TEST(its_thread_runs_anywhere),
 		TEST(opening_waits_for_room),
 		TEST(opening_waits_only_so_long),
@@ -498,6 +546,7 @@ int main(void)
 	int failed;
 
 	fake_start(&fake);
+	fake.control->mailbox = FAKE_MAILBOX_GOOD;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	fake_stop(&fake);
 	return failed;

@@ -80,13 +80,21 @@ static void try_mode(uint32_t mode, uint32_t fault_mode)
 	memclient_close(mc);
 }
 
-static void no_answer_makes_wrong_bytes(void **state)
+static void try_modes(void)
 {
-	(void)state;
 	for (uint32_t mode = 0; mode < FAKE_MODES; mode++) {
 		try_mode(mode, MEMCLIENT_FAULT_THREAD);
 		try_mode(mode, MEMCLIENT_FAULT_INLINE);
 	}
+}
+
+static void no_answer_makes_wrong_bytes(void **state)
+{
+	(void)state;
+	try_modes();
+	fake.control->mailbox = FAKE_MAILBOX_GOOD;
+	try_modes();
+	fake.control->mailbox = FAKE_MAILBOX_NONE;
 }
 
 /* ---- handshakes */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that inline regions keep their bytes under eviction, at every page
- * size and with more threads than lanes; that faulting threads ask the daemon
- * themselves, and fall back to the library's thread when they cannot; and that
- * every other SIGBUS reaches the program's own handler as if the library were
- * not there. */
+ * size and with more threads than the mailbox has cells; that faulting threads
+ * ask the daemon themselves, in the mailbox, and the library's thread when they
+ * cannot: without a mailbox, without a bell, without a cell; and that every
+ * other SIGBUS reaches the program's own handler as if the library were not
+ * there. */
 #include "tests/integration/client_crew.h"
 #include "tests/integration/client_helpers.h"
 
@@ -12,6 +13,22 @@
 #include <sys/mman.h>
 
 static struct fake fake;
+
+/* The mailbox comes some time after the session has begun.  Wait until threads
+ * ask in it. */
+static void await_mailbox(struct memclient *mc)
+{
+	enum { PAGES = 1024 };
+	uint8_t *p = map(mc, PAGES * 4096, 0, MEMCLIENT_FAULT_INLINE);
+	uint64_t asked = fake.control->cell_faults;
+
+	for (size_t i = 0; fake.control->cell_faults == asked; i++) {
+		assert_true(i < PAGES);
+		p[i * 4096] = 1;
+		usleep(1000);
+	}
+	assert_int_equal(memclient_unmap(mc, p), 0);
+}
 
 static void keeps_bytes_at_every_page_size(void **state)
 {
@@ -22,12 +39,18 @@ static void keeps_bytes_at_every_page_size(void **state)
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct memclient *mc = open_client(&fake, 20000);
 		uint8_t *p = map(mc, length, sizes[i], MEMCLIENT_FAULT_INLINE);
-		uint64_t asked = fake.control->lane_faults;
+		uint64_t asked, rung;
 
+		await_mailbox(mc);
+		asked = fake.control->cell_faults;
+		rung = fake.control->bells_rung;
 		for (size_t at = 0; at < length; at += 1000)
 			assert_int_equal(p[at], 0);
-		assert_int_equal(fake.control->lane_faults - asked,
+		assert_int_equal(fake.control->cell_faults - asked,
 				 length / sizes[i]);
+		/* The fake daemon sleeps before nearly each. */
+		assert_in_range(fake.control->bells_rung - rung, 1,
+				length / sizes[i]);
 		fill(p, length);
 		fake_evict(&fake);
 		verify(p, length);
@@ -74,23 +97,68 @@ static void stress(uint32_t page_size)
 	memclient_close(mc);
 }
 
-static void more_threads_than_lanes(void **state)
+/* What the threads, and the library for them, have done so far. */
+struct done {
+	uint64_t by_threads, by_library, bells, rings;
+};
+
+static struct done done_since(struct done before)
 {
-	(void)state;
-	stress(4096);
-	stress(65536);
+	const struct fake_control *c = fake.control;
+
+	return (struct done){
+		.by_threads = c->cell_faults - before.by_threads,
+		.by_library = c->fault_messages - c->cell_faults -
+			      before.by_library,
+		.bells = c->bells_rung - before.bells,
+		.rings = c->rings - before.rings,
+	};
 }
 
-static void without_lanes_the_thread_helps(void **state)
+static struct done stress_with(enum fake_mailbox mailbox)
 {
-	uint64_t asked;
+	struct done before = done_since((struct done){ 0 });
+
+	fake.control->mailbox = mailbox;
+	stress(4096);
+	stress(65536);
+	fake.control->mailbox = FAKE_MAILBOX_GOOD;
+	return done_since(before);
+}
+
+static void many_threads_ask_in_the_mailbox(void **state)
+{
+	struct done done = stress_with(FAKE_MAILBOX_GOOD);
 
 	(void)state;
-	fake.control->no_lanes = 1;
-	asked = fake.control->lane_faults;
-	stress(4096);
-	assert_int_equal(fake.control->lane_faults, asked);
-	fake.control->no_lanes = 0;
+	assert_true(done.by_threads > 0 && done.bells > 0);
+}
+
+static void more_threads_than_cells(void **state)
+{
+	struct done done = stress_with(FAKE_MAILBOX_SMALL);
+
+	(void)state;
+	assert_true(done.by_threads > 0 && done.by_library > 0);
+}
+
+static void without_a_mailbox_the_thread_helps(void **state)
+{
+	struct done done = stress_with(FAKE_MAILBOX_NONE);
+
+	(void)state;
+	assert_int_equal(done.by_threads, 0);
+	assert_true(done.by_library > 0);
+}
+
+/* It asks in the mailbox, too, and rings by messages. */
+static void without_a_bell_the_thread_helps(void **state)
+{
+	struct done done = stress_with(FAKE_MAILBOX_WITHOUT_BELL);
+
+	(void)state;
+	assert_int_equal(done.bells, 0);
+	assert_true(done.by_library > 0 && done.rings > 0);
 }
 
 /* ---- signals */
@@ -308,26 +376,31 @@ static void on_a_small_alternate_stack(void **state)
 	static uint8_t stack[16384];
 	stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };
 	stack_t off = { .ss_flags = SS_DISABLE };
-	struct memclient *mc = open_client(&fake, 20000);
-	uint8_t *p = map(mc, 64 * 4096, 0, MEMCLIENT_FAULT_INLINE);
 
 	(void)state;
 	assert_int_equal(sigaltstack(&ss, NULL), 0);
-	fill(p, 64 * 4096);
-	fake_evict(&fake);
-	verify(p, 64 * 4096);
-	fake.control->no_lanes = 1;
-	fake_evict(&fake);
-	verify(p, 64 * 4096);
-	fake.control->no_lanes = 0;
+	for (uint32_t mailbox = FAKE_MAILBOX_NONE;
+	     mailbox <= FAKE_MAILBOX_WITHOUT_BELL; mailbox++) {
+		struct memclient *mc;
+		uint8_t *p;
+
+		fake.control->mailbox = mailbox;
+		mc = open_client(&fake, 20000);
+		p = map(mc, 64 * 4096, 0, MEMCLIENT_FAULT_INLINE);
+		fill(p, 64 * 4096);
+		fake_evict(&fake);
+		verify(p, 64 * 4096);
+		memclient_close(mc);
+	}
+	fake.control->mailbox = FAKE_MAILBOX_GOOD;
 	assert_int_equal(sigaltstack(&off, NULL), 0);
-	memclient_close(mc);
 }
 
 static int begin(void **state)
 {
 	(void)state;
 	fake_start(&fake);
+	fake.control->mailbox = FAKE_MAILBOX_GOOD;
 	return 0;
 }
 
@@ -343,8 +416,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CLIENT_TEST(&fake, keeps_bytes_at_every_page_size),
 		CLIENT_TEST(&fake, touches_are_reported),
-		CLIENT_TEST(&fake, more_threads_than_lanes),
-		CLIENT_TEST(&fake, without_lanes_the_thread_helps),
+		CLIENT_TEST(&fake, many_threads_ask_in_the_mailbox),
+		CLIENT_TEST(&fake, more_threads_than_cells),
+		CLIENT_TEST(&fake, without_a_mailbox_the_thread_helps),
+		CLIENT_TEST(&fake, without_a_bell_the_thread_helps),
 		CLIENT_TEST(&fake, signal_handlers_may_fault),
 		CLIENT_TEST(&fake, errno_is_kept),
 		CLIENT_TEST(&fake, system_calls_need_a_touch),

@@ -83,7 +83,7 @@ static unsigned cells_in(enum mailbox_state state)
 	return count;
 }
 
-static int ask(uint64_t wait_ns, struct lane_answer *ret_answer)
+static int ask(uint64_t wait_ns, struct box_answer *ret_answer)
 {
 	return box_ask(&box, &region, PAGE, false, clock_now_ns() + wait_ns,
 		       ret_answer);
@@ -140,7 +140,7 @@ static void *answer_one(void *arg)
 }
 
 /* Ask, and get this. */
-static int exchange(struct reply reply, struct lane_answer *ret_answer)
+static int exchange(struct reply reply, struct box_answer *ret_answer)
 {
 	pthread_t daemon;
 	int err;
@@ -179,7 +179,7 @@ static void only_mailboxes_are_mapped(void **state)
 static void answers_are_taken(void **state)
 {
 	struct reply good = GOOD;
-	struct lane_answer a;
+	struct box_answer a;
 
 	(void)state;
 	for (unsigned i = 0; i < 1000; i++) {
@@ -209,7 +209,7 @@ static void *map_one(void *arg)
 static void mapped_pages_need_no_frame(void **state)
 {
 	struct reply good = GOOD;
-	struct lane_answer a;
+	struct box_answer a;
 
 	(void)state;
 	for (unsigned i = 0; i < 100; i++) {
@@ -243,7 +243,7 @@ static void *map_when_seen(void *arg)
 static void where_somebody_waits_is_known(void **state)
 {
 	cpu_set_t before, one;
-	struct lane_answer a;
+	struct box_answer a;
 
 	(void)state;
 	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
@@ -267,7 +267,7 @@ static void where_somebody_waits_is_known(void **state)
 static void wrong_answers_are_errors(void **state)
 {
 	struct reply bad[] = { GOOD, GOOD, GOOD, GOOD, GOOD, GOOD, GOOD };
-	struct lane_answer a;
+	struct box_answer a;
 
 	(void)state;
 	bad[0].type = MEMD__MESSAGE_TYPE__TYPE_TOUCHED;
@@ -283,7 +283,7 @@ static void wrong_answers_are_errors(void **state)
 
 static void who_gives_up_leaves_the_cell(void **state)
 {
-	struct lane_answer a;
+	struct box_answer a;
 
 	(void)state;
 	for (unsigned i = 0; i < MAILBOX_CELLS; i++)
@@ -296,7 +296,7 @@ static void who_gives_up_leaves_the_cell(void **state)
 
 static void nobody_asks_without_a_session(void **state)
 {
-	struct lane_answer a;
+	struct box_answer a;
 
 	(void)state;
 	atomic_store(&region.state, REGION_JOINING);
@@ -309,7 +309,7 @@ static void nobody_asks_without_a_session(void **state)
 
 static void *ask_for_ever(void *arg)
 {
-	struct lane_answer a;
+	struct box_answer a;
 
 	*(int *)arg = ask(NEVER_NS, &a);
 	return NULL;
@@ -355,7 +355,7 @@ static void none_is_mapped_while_somebody_is_inside(void **state)
 
 static void who_cannot_ring_lets_others(void **state)
 {
-	struct lane_answer a;
+	struct box_answer a;
 
 	(void)state;
 	atomic_store(&box.shared->daemon_sleeps, 1);
@@ -366,7 +366,8 @@ static void who_cannot_ring_lets_others(void **state)
 	assert_int_equal(atomic_load(&box.shared->daemon_sleeps), 1);
 }
 
-/* What was told, and nobody could ring for, does not take the cells for good. */
+/* What was told, and could not be rung for, does not take all cells for good.
+ */
 static void the_library_rings_where_no_cell_is_free(void **state)
 {
 	bool must_ring = false;
@@ -388,7 +389,7 @@ static void the_library_rings_where_no_cell_is_free(void **state)
 /* Somebody else was to ring, and has not. */
 static void who_is_not_seen_does_not_rely_on_others(void **state)
 {
-	struct lane_answer a;
+	struct box_answer a;
 
 	(void)state;
 	assert_int_equal(ask(NEVER_NS, &a), -EIO);
