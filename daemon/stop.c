@@ -39,7 +39,6 @@ void stop_begin(struct daemon *d, const char *why)
 	tcp_opening_end(&d->tcp_opening);
 	server_stop_listening(&d->server);
 	dismiss_all(&d->server.conns.list[CONN_NEW]);
-	dismiss_all(&d->server.conns.list[CONN_LANE]);
 	dismiss_all(&d->server.conns.list[CONN_MAIN]);
 	guests_end(&d->guests);
 	serve_stop(&d->serve);

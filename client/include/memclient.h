@@ -152,7 +152,8 @@
  *     taskset(1) do not.
  *   - The program may close all descriptors: the library's thread keeps its
  *     own.  The library does not close a number that belongs to something else
- *     by then.
+ *     by then.  Faults in inline mode take longer afterwards: the library's
+ *     thread does for them what took the closed descriptors.
  *   - A core dump contains no regions, because it would show zeros for every
  *     page that is not mapped.
  *

@@ -154,13 +154,11 @@ void link_finish_hello(struct link *l, const struct link_message *message)
 	if (message->header.type == MEMD__MESSAGE_TYPE__TYPE_HELLO_REPLY)
 		reply = (void *)unpack_body(l, message,
 					    &memd__hello_reply__descriptor);
-	if (reply == NULL || reply->token.len != LINK_TOKEN_BYTES) {
+	if (reply == NULL) {
 		link_drop(l, -EPROTO, "the server is not a memd daemon");
 		return;
 	}
 	l->capabilities = reply->capabilities;
-	l->session = reply->session;
-	memcpy(l->token, reply->token.data, LINK_TOKEN_BYTES);
 	link_enter(l, LINK_UP);
 }
 

@@ -18,7 +18,6 @@ enum {
 	LINK_OUT_BYTES = 256 * 1024,
 	/* Room for an Age with 1024 ranges, unpacked. */
 	LINK_ARENA_BYTES = 256 * 1024,
-	LINK_TOKEN_BYTES = 16,
 };
 
 /* down ──connect──> hello ──HelloReply──> up
@@ -33,10 +32,7 @@ struct link {
 	int error;		/* why the link is down: -errno */
 	char text[ERRORS_TEXT_BYTES];	/* the same as a text */
 
-	/* From HelloReply. */
-	uint64_t capabilities;
-	uint32_t session;
-	uint8_t token[LINK_TOKEN_BYTES];
+	uint64_t capabilities;	/* from HelloReply */
 
 	size_t in_used, in_taken;	/* bytes received; of them, returned */
 	size_t out_used, out_sent;

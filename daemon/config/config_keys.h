@@ -65,9 +65,6 @@ NUMBER(max_sessions, COUNT, "1024", 1, 16384, RESTART,
        "Most programs connected at once.")
 NUMBER(uid_sessions, COUNT, "256", 1, 16384, RELOAD,
        "Most programs of one user connected at once.")
-NUMBER(session_lanes, COUNT, "256", 0, 4096, RELOAD,
-       "Most extra connections of one program, one for each thread that "
-       "faults inline.")
 NUMBER(max_segments, COUNT, "32000", 1, 65535, RESTART,
        "Most segments at once, of all clients together.")
 NUMBER(session_segments, COUNT, "16384", 1, 65535, RELOAD,

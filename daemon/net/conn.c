@@ -15,9 +15,8 @@ void conns_init(struct conns *all)
 }
 
 static const unsigned conn_next[CONN_STATES] = {
-	[CONN_NEW] = BIT(CONN_MAIN) | BIT(CONN_LANE) | BIT(CONN_DEAD),
+	[CONN_NEW] = BIT(CONN_MAIN) | BIT(CONN_DEAD),
 	[CONN_MAIN] = BIT(CONN_DEAD),
-	[CONN_LANE] = BIT(CONN_DEAD),
 };
 
 void conn_enter(struct conn *c, enum conn_state next)

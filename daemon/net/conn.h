@@ -4,8 +4,7 @@
  *
  *          Hello            close
  *   NEW ──────────▶ MAIN ──────────▶ DEAD
- *    │     Join                       ▲
- *    ├────────────▶ LANE ─────────────┤
+ *    │                                ▲
  *    └────────────────────────────────┘
  *
  * 1. Each connection is on the list of its state, and each list has a count.
@@ -57,7 +56,7 @@ enum {
 /* Called when the whole payload has been received. */
 typedef void conn_payload_done(struct conn *c);
 
-enum conn_state { CONN_NEW, CONN_MAIN, CONN_LANE, CONN_DEAD, CONN_STATES };
+enum conn_state { CONN_NEW, CONN_MAIN, CONN_DEAD, CONN_STATES };
 
 TAILQ_HEAD(conn_list, conn);
 
@@ -132,7 +131,7 @@ struct conn {
 	struct channel *channel;	/* owned; NULL: a program on this
 					 * host */
 	struct peer peer;
-	struct session *session;	/* MAIN, LANE */
+	struct session *session;	/* MAIN */
 	bool is_admin;			/* may send what memctl sends */
 	struct event readable, writable;
 	uint8_t *in;			/* in_used of in_size bytes */
@@ -176,7 +175,6 @@ struct conn {
 	TAILQ_ENTRY(conn) dirty_link;
 	TAILQ_ENTRY(conn) repeat_link;
 	TAILQ_ENTRY(conn) line_link;
-	LIST_ENTRY(conn) lane_link;	/* LANE: of its session */
 };
 
 /* Note that a paging message has cost as much work as `faults` faults.  A
@@ -193,8 +191,7 @@ static inline void conn_note_work(struct conn *c, uint32_t faults)
 
 void conns_init(struct conns *all);
 
-/* Change the state.  Only NEW may change to MAIN or LANE.  DEAD is for
- * conn_close(). */
+/* Change the state.  Only NEW may change to MAIN.  DEAD is for conn_close(). */
 void conn_enter(struct conn *c, enum conn_state next);
 
 /* Whether the TLS handshake is not over yet.  Nothing can be sent until

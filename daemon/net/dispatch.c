@@ -104,9 +104,6 @@ static bool check_order(struct conn *c, const struct wire_header *header,
 		conn_refuse(c, header->request_id, -EPROTO,
 			    c->state == CONN_NEW ?
 				"%s before Hello" :
-			    c->state == CONN_LANE ?
-				"%s on a lane: only Fault, Touched and Ring "
-				"may come there" :
 				"%s again: the session is open already",
 			    wire_type_name(header->type));
 		return false;

@@ -10,7 +10,7 @@
 
 /* Answers request `id` of `c`, now or later.  `room` is what was registered.
  * `message` is valid until the handler returns.  c->session is NULL only for
- * Hello and Join. */
+ * Hello. */
 typedef void message_handler(void *room, struct conn *c, uint64_t id,
 			     const void *message);
 
@@ -18,7 +18,6 @@ typedef void message_handler(void *room, struct conn *c, uint64_t id,
 enum {
 	ON_NEW = BIT(CONN_NEW),
 	ON_MAIN = BIT(CONN_MAIN),
-	ON_LANE = BIT(CONN_LANE),
 };
 
 /* Which peers may send a message.  Segments and faults are for programs on this

@@ -79,8 +79,6 @@ void server_close_overdue(struct server *server)
 		      "did not say Hello");
 	close_overdue(&list[CONN_MAIN], now_ns, config->message_timeout,
 		      "did not send the rest of a message");
-	close_overdue(&list[CONN_LANE], now_ns, config->message_timeout,
-		      "did not send the rest of a message");
 }
 
 void server_trim(struct server *server)

@@ -17,8 +17,8 @@ struct client_fault {
 	struct conn *conn;		/* NULL: ended */
 	uint64_t request_id;
 	uint32_t segment_number;
-	uint32_t session;		/* whose faults_waiting counts it */
-	pid_t pid;			/* for the trace */
+	uint32_t session;		/* for the trace, as pid */
+	pid_t pid;
 	bool is_in_cell;		/* the answer goes into a mailbox */
 	uint8_t cell;			/* cell of that mailbox */
 	bool is_answered;		/* the client already has its answer */

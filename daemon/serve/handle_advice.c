@@ -240,7 +240,7 @@ void paging_done(void *serve, uint64_t cookie, int result, uint64_t count)
 	default:
 		ASSERT(e.kind == PENDING_ADVISE);
 	}
-	if (e.conn == NULL || e.conn->session == NULL)
+	if (e.conn == NULL)
 		return;
 	e.conn->session->requests_waiting--;
 	if (result == 0)

@@ -258,15 +258,8 @@ static void paging_reply(void *serve, struct fault *fault)
 	struct serve *sv = serve;
 	struct client_fault *cf = client_fault_of(fault);
 
-	if (cf->conn != NULL && cf->conn->session != NULL) {
+	if (cf->conn != NULL)
 		reply(sv, cf);
-	} else {
-		/* The lane is gone, but its session may still exist. */
-		struct session *s = sessions_find(&sv->sessions, cf->session);
-
-		if (s != NULL)
-			s->faults_waiting--;
-	}
 	note_reply(sv, cf);
 	client_faults_put(&sv->faults, cf);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hello, Join, Mailbox, Userfaultfd, Goodbye and the statistics of a
+/* Hello, Mailbox, Ring, Userfaultfd, Goodbye and the statistics of a
  * session. */
 #include "daemon/net/conn_descriptors.h"
 #include "daemon/net/admins.h"
@@ -190,8 +190,6 @@ static void reply_hello(struct serve *sv, const struct session *s, uint64_t id)
 	reply.capabilities = capabilities(sv, s);
 	reply.instance = sv->instance;
 	reply.session = s->id;
-	reply.token.data = (uint8_t *)s->token;
-	reply.token.len = sizeof(s->token);
 	reply.has_pool_bytes = true;
 	reply.pool_bytes = sv->config->pool_size;
 	reply.server = "memd " MEMD_VERSION;
@@ -254,50 +252,6 @@ void handle_hello(void *room, struct conn *c, uint64_t id,
 	}
 	log_open(s);
 	reply_hello(sv, s, id);
-}
-
-/* Takes equally long whatever bytes differ, so the time gives nothing away. */
-static bool token_is_equal(const struct session *s,
-			   const ProtobufCBinaryData *token)
-{
-	unsigned difference = 0;
-
-	if (token->len != sizeof(s->token))
-		return false;
-	for (size_t i = 0; i < sizeof(s->token); i++)
-		difference |= (unsigned)(s->token[i] ^ token->data[i]);
-	return difference == 0;
-}
-
-void handle_join(void *room, struct conn *c, uint64_t id,
-		  const void *message)
-{
-	struct serve *sv = room;
-	const Memd__Join *join = message;
-	struct session *s;
-
-	if (!check_version(c, id, join->version_major, 0))
-		return;
-	s = sessions_find(&sv->sessions, join->session);
-	if (s == NULL || s->main->state != CONN_MAIN ||
-	    s->main->peer.uid != c->peer.uid ||
-	    s->main->peer.pid != c->peer.pid ||
-	    !token_is_equal(s, &join->token)) {
-		refuse_hello(c, id, -EACCES, "Join: no such session of this "
-			     "process, or a wrong token");
-		return;
-	}
-	if (s->lane_count >= sv->config->session_lanes) {
-		char text[128];
-
-		snprintf(text, sizeof(text), "Join: this session has %u "
-			 "lanes, as many as session_lanes allows",
-			 s->lane_count);
-		refuse_hello(c, id, -EAGAIN, text);
-		return;
-	}
-	session_add_lane(s, c);
-	conn_send_ok(c, id);
 }
 
 static const char *explain_mailbox(int error)

@@ -110,10 +110,8 @@ int session_create(struct sessions *ss, struct conn *c,
 	s->account->parent->remote_session_count += c->peer.is_remote;
 	ss->remote_count += c->peer.is_remote;
 	s->main = c;
-	LIST_INIT(&s->lanes);
 	LIST_INIT(&s->copies);
 	name_command(s, wish->command);
-	system_random(s->token, sizeof(s->token));
 	s->capabilities = wish->capabilities;
 	c->is_admin = admins_have(ss->admins, &c->peer);
 	s->is_admin_only = wish->is_admin_only;
@@ -177,13 +175,7 @@ static void keep_pins(struct session *s, struct attachment *a)
 /* After this, nothing is done in the name of this session. */
 static void session_begin_end(struct session *s)
 {
-	struct conn *lane;
-
 	s->is_ending = true;
-	LIST_FOREACH(lane, &s->lanes, lane_link)
-		conn_close(lane, "its session has ended");
-	while ((lane = LIST_FIRST(&s->lanes)) != NULL)
-		session_remove_lane(s, lane);
 	if (s->guest != NULL)
 		s->all->guest_leaves(s);
 	trace_unsubscribe(s->all->trace, s->tracing);
@@ -230,7 +222,7 @@ static void log_session_end(const struct conn *c)
 			  "pid=%d uid=%u%s%s reason=\"%s\"", c->peer.pid,
 			  c->peer.uid, c->peer.is_remote ? " host=" : "",
 			  c->peer.host, c->reason);
-	else if (c == s->main)
+	else
 		log_event(s->is_admin_only ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
 			  "session-close",
 			  "session=%u pid=%d uid=%u command=\"%s\" "
@@ -238,10 +230,6 @@ static void log_session_end(const struct conn *c)
 			  c->peer.uid, s->command,
 			  (unsigned long long)session_fault_count(s),
 			  c->reason);
-	else
-		log_event(LOG_LEVEL_DEBUG, "lane-close",
-			  "session=%u pid=%d reason=\"%s\"", s->id,
-			  c->peer.pid, c->reason);
 }
 
 /* Requests of the connection go on in the pager, and their answers are
@@ -249,37 +237,14 @@ static void log_session_end(const struct conn *c)
 bool session_let_go(struct conn *c, unsigned *budget)
 {
 	struct session *s = c->session;
-	bool is_main = s != NULL && c == s->main;
 
-	if (!is_main || !s->is_ending) {
+	if (s == NULL || !s->is_ending) {
 		*budget -= MIN(*budget, (unsigned)LET_GO_COST);
 		log_session_end(c);
 		client_faults_orphan(c);
 		pending_orphan(c);
 	}
-	if (is_main)
-		return session_end(s, budget);
-	if (s != NULL)
-		session_remove_lane(s, c);
-	return true;
-}
-
-void session_add_lane(struct session *s, struct conn *c)
-{
-	c->session = s;
-	conn_enter(c, CONN_LANE);
-	(void)event_priority_set(&c->readable, PRIORITY_PAGING);
-	(void)event_priority_set(&c->writable, PRIORITY_PAGING);
-	LIST_INSERT_HEAD(&s->lanes, c, lane_link);
-	s->lane_count++;
-	s->all->stats->lanes_opened++;
-}
-
-void session_remove_lane(struct session *s, struct conn *c)
-{
-	LIST_REMOVE(c, lane_link);
-	s->lane_count--;
-	c->session = NULL;
+	return s == NULL || session_end(s, budget);
 }
 
 struct attachment *session_find(struct session *s, uint32_t segment_number)

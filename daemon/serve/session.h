@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A session is one client: its main connection, the lanes that joined it, the
- * segments it has attached, and its limits.  A session lives as long as its
- * main connection.  Its private segments live as long as the session. */
+/* A session is one client: its connection, its mailbox, the segments it has
+ * attached, and its limits.  A session lives as long as its connection.  Its
+ * private segments live as long as the session. */
 #ifndef MEMD_SERVE_SESSION_H
 #define MEMD_SERVE_SESSION_H
 
@@ -21,7 +21,6 @@ struct guest;
 struct sessions;
 
 enum {
-	SESSION_TOKEN_BYTES = 16,
 	SESSION_REQUESTS_MAX = 16,	/* Advise, Pin and Unpin in progress */
 	SESSION_PINS_MAX = 4096,	/* ranges pinned at once */
 };
@@ -47,10 +46,7 @@ struct session {
 	struct sessions *all;
 	uint32_t id;
 	struct conn *main;
-	LIST_HEAD(, conn) lanes;
-	uint32_t lane_count;
 	char command[WIRE_NAME_BYTES_MAX + 1];	/* printable */
-	uint8_t token[SESSION_TOKEN_BYTES];
 	uint64_t capabilities;
 	bool is_admin_only;		/* never maps memory */
 	struct account *account;	/* held */
@@ -131,16 +127,10 @@ int session_create(struct sessions *ss, struct conn *c,
 		   const struct session_wish *wish,
 		   struct session **ret_session) MUST_CHECK;
 
-/* The connection `c` is DEAD: release its session if `c` is the main
- * connection, else remove the lane.  Each connection and each attachment costs
- * some of *budget.  Returns false if not all is released; then call again.
- * Call only from the turn. */
+/* The connection `c` is DEAD: release its session, if it has one.  Each
+ * connection and each attachment costs some of *budget.  Returns false if not
+ * all is released; then call again.  Call only from the turn. */
 bool session_let_go(struct conn *c, unsigned *budget);
-
-/* Make a NEW connection a lane of `s`. */
-void session_add_lane(struct session *s, struct conn *c);
-/* The lane is DEAD. */
-void session_remove_lane(struct session *s, struct conn *c);
 
 /* Returns NULL if `s` has not attached the segment. */
 struct attachment *session_find(struct session *s, uint32_t segment_number);

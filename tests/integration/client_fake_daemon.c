@@ -298,16 +298,8 @@ static void answer_garbage(const struct asker *by)
 
 /* ---- hello */
 
-/* Another in each life, as memd's. */
-static void make_token(uint8_t token[16])
-{
-	memset(token, 0, 16);
-	snprintf((char *)token, 16, "%d", getpid());
-}
-
 static void take_hello(int fd, uint64_t id)
 {
-	uint8_t token[16];
 	Memd__HelloReply m = MEMD__HELLO_REPLY__INIT;
 	uint8_t out[256];
 	ssize_t n;
@@ -325,17 +317,15 @@ static void take_hello(int fd, uint64_t id)
 		break;
 	}
 	atomic_fetch_add(&control->sessions, 1);
-	make_token(token);
 	m.version_major = WIRE_VERSION_MAJOR;
 	m.instance = (uint64_t)getpid();
 	m.session = 1;
-	m.token.data = token;
-	m.token.len = atomic_load(&control->hello) == FAKE_HELLO_SHORT_TOKEN ?
-		      3 : sizeof(token);
 	m.has_capabilities = 1;
 	if (atomic_load(&control->mailbox) != FAKE_MAILBOX_NONE)
 		m.capabilities = MEMD__CAPABILITY__CAP_MAILBOX;
-	n = wire_pack(T(HELLO_REPLY), id, &m.base, 0, out, sizeof(out));
+	n = wire_pack(T(HELLO_REPLY), id,
+		      atomic_load(&control->hello) == FAKE_HELLO_EMPTY ?
+			      NULL : &m.base, 0, out, sizeof(out));
 	if (atomic_load(&control->hello) == FAKE_HELLO_VERSION)
 		out[4] = 9;
 	send_bytes(fd, out, (size_t)n);

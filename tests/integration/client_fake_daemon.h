@@ -39,7 +39,7 @@ enum fake_hello {
 	FAKE_HELLO_VERSION,	/* another major version */
 	FAKE_HELLO_SILENT,
 	FAKE_HELLO_GARBAGE,
-	FAKE_HELLO_SHORT_TOKEN,
+	FAKE_HELLO_EMPTY,
 };
 
 /* What it sends as a segment's data file. */

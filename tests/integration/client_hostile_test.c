@@ -123,7 +123,7 @@ static void bad_handshakes_are_refused(void **state)
 	try_hello(FAKE_HELLO_VERSION, -EPROTONOSUPPORT, "version 9");
 	try_hello(FAKE_HELLO_SILENT, -ETIMEDOUT, "handshake");
 	try_hello(FAKE_HELLO_GARBAGE, -EPROTO, "memd");
-	try_hello(FAKE_HELLO_SHORT_TOKEN, -EPROTO, "not a memd");
+	try_hello(FAKE_HELLO_EMPTY, -EPROTO, "not a memd");
 }
 
 /* ---- segments */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves, through the protocol alone, what proto/mailbox.h says of the daemon:
  * a session gets one sealed mailbox; what is asked in a cell is answered in
- * it, after a Ring on any of its connections; a sleeping thread and a sleeping
- * library are woken; what may not be asked there, or is no message at all, is
- * refused in its cell and harms nobody. */
+ * it, after a Ring; a sleeping thread and a sleeping library are woken; what
+ * may not be asked there, or is no message at all, is refused in its cell and
+ * harms nobody. */
 #include "tests/integration/mailbox_client.h"
 
 #include <errno.h>
@@ -63,7 +63,7 @@ static void there_is_one_and_it_is_sealed(void **state)
 	assert_int_equal(fcntl(mc.file, F_ADD_SEALS, F_SEAL_WRITE), -1);
 	assert_in_range(atomic_load(&mc.box->daemon_cpu), 1,
 			(uint64_t)sysconf(_SC_NPROCESSORS_CONF));
-	/* Not to be had on a lane, nor without a request id. */
+	/* Not to be had without a request id. */
 	client_send(mc.fd, T(MAILBOX), 0, NULL);
 	client_receive(mc.fd, T(ERROR), 0, &a);
 	answer_free(&a);
@@ -116,40 +116,6 @@ static void cells_are_answered_where_they_are(void **state)
 	}
 	assert_int_equal(client_counter(admin, "mailbox_requests"),
 			 requests + MAILBOX_CELLS);
-	mailbox_client_close(&mc);
-	expect_nothing_left();
-}
-
-static int join(const struct mailbox_client *mc)
-{
-	Memd__Join join = MEMD__JOIN__INIT;
-	int lane = client_connect(&memd);
-
-	join.version_major = WIRE_VERSION_MAJOR;
-	join.session = mc->hello->session;
-	join.token = mc->hello->token;
-	client_send(lane, T(JOIN), 9, &join.base);
-	client_expect_ok(lane, 9);
-	return lane;
-}
-
-static void a_lane_may_ring(void **state)
-{
-	struct mailbox_client mc = mailbox_client_open(&memd, MIB);
-	int lane = join(&mc);
-
-	(void)state;
-	for (unsigned i = 0; i < 100; i++) {
-		mailbox_client_ask_page(&mc, i % 64, i, i);
-		if (atomic_exchange(&mc.box->daemon_sleeps, 0) != 0)
-			client_send(lane, T(RING), 0, NULL);
-		assert_int_equal(mailbox_client_take_page(&mc, i % 64, i, i),
-				 0);
-	}
-	/* The rest of what it may not do is daemon_wire_test's. */
-	client_send(lane, T(MAILBOX), 10, NULL);
-	client_expect_error(lane, 10, EPROTO, "on a lane");
-	close(lane);
 	mailbox_client_close(&mc);
 	expect_nothing_left();
 }
@@ -406,7 +372,6 @@ int main(void)
 		cmocka_unit_test(there_is_one_and_it_is_sealed),
 		cmocka_unit_test(it_can_be_switched_off),
 		cmocka_unit_test(cells_are_answered_where_they_are),
-		cmocka_unit_test(a_lane_may_ring),
 		cmocka_unit_test(a_sleeping_library_is_rung),
 		cmocka_unit_test(an_answered_cell_is_let_go),
 		cmocka_unit_test(what_has_no_answer_frees_its_cell),

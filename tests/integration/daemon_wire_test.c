@@ -2,8 +2,8 @@
 /* Proves that memd survives what a broken or hostile program can say to it,
  * refuses it in words, and goes on serving the others: wrong versions,
  * garbage, truncated, oversized, out-of-order and malformed messages, half
- * messages, programs that never read, wrong tokens.  At the end nothing is
- * left behind and memd stops in order. */
+ * messages, programs that never read.  At the end nothing is left behind and
+ * memd stops in order. */
 #include "tests/integration/daemon_client.h"
 
 #include <errno.h>
@@ -13,7 +13,6 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -58,7 +57,6 @@ static void hello_is_answered(void **state)
 
 	(void)state;
 	assert_int_equal(reply->version_major, WIRE_VERSION_MAJOR);
-	assert_int_equal(reply->token.len, 16);
 	assert_int_not_equal(reply->session, 0);
 	assert_int_equal(reply->pool_bytes, 16 << 20);
 	assert_true(reply->capabilities & MEMD__CAPABILITY__CAP_FAULT_THREAD);
@@ -134,7 +132,7 @@ static void everything_before_hello_is_refused(void **state)
 		};
 		int fd;
 
-		if (type == T(HELLO) || type == T(JOIN))
+		if (type == T(HELLO))
 			continue;
 		fd = client_connect(&memd);
 		send_header(fd, &h);
@@ -498,93 +496,6 @@ static void touches_may_lie(void **state)
 	close(fd);
 }
 
-/* ---- lanes */
-
-static void send_join(int fd, uint32_t session, const void *token,
-		      size_t token_bytes)
-{
-	Memd__Join join = MEMD__JOIN__INIT;
-
-	join.version_major = WIRE_VERSION_MAJOR;
-	join.session = session;
-	join.token.data = (uint8_t *)token;
-	join.token.len = token_bytes;
-	client_send(fd, T(JOIN), 51, &join.base);
-}
-
-static void lanes_serve_faults_and_nothing_else(void **state)
-{
-	Memd__HelloReply *reply;
-	int fd = client_open(&memd, false, &reply), lane;
-	uint32_t segment;
-	int data = client_map(fd, 1 << 20, 4096, &segment);
-
-	(void)state;
-	lane = client_connect(&memd);
-	send_join(lane, reply->session, reply->token.data, 16);
-	client_expect_ok(lane, 51);
-	client_send_fault(lane, 52, segment, 3);
-	assert_int_equal(client_receive_fault(lane, 52, 3), 0);
-	client_send(lane, T(SESSION_STATS), 53, NULL);
-	client_expect_error(lane, 53, EPROTO, "lane");
-	client_expect_end(lane);
-	close(lane);
-	/* The session does not mind. */
-	client_send_fault(fd, 54, segment, 4);
-	assert_int_equal(client_receive_fault(fd, 54, 4), 0);
-	/* And takes its lanes with it. */
-	lane = client_connect(&memd);
-	send_join(lane, reply->session, reply->token.data, 16);
-	client_expect_ok(lane, 51);
-	close(fd);
-	client_expect_end(lane);
-	close(lane);
-	close(data);
-	memd__hello_reply__free_unpacked(reply, NULL);
-}
-
-static void wrong_tokens_are_refused(void **state)
-{
-	Memd__HelloReply *reply;
-	int fd = client_open(&memd, false, &reply);
-
-	(void)state;
-	for (size_t bytes = 0; bytes <= 17; bytes++) {
-		uint8_t token[17] = { 0 };
-		int lane = client_connect(&memd);
-
-		memcpy(token, reply->token.data, 16);
-		token[15] ^= bytes == 16;
-		send_join(lane, reply->session, token, bytes);
-		client_expect_error(lane, 51, EACCES, "token");
-		client_expect_end(lane);
-		close(lane);
-	}
-	memd__hello_reply__free_unpacked(reply, NULL);
-	close(fd);
-}
-
-static void tokens_do_not_serve_another_process(void **state)
-{
-	Memd__HelloReply *reply;
-	int fd = client_open(&memd, false, &reply), status;
-	pid_t pid = fork();
-
-	(void)state;
-	if (pid == 0) {
-		struct answer a;
-		int lane = client_connect(&memd);
-
-		send_join(lane, reply->session, reply->token.data, 16);
-		_exit(client_try_receive(lane, &a) &&
-		      a.header.type == T(ERROR) ? 0 : 1);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	memd__hello_reply__free_unpacked(reply, NULL);
-	close(fd);
-}
-
 /* ---- time and patience */
 
 static void half_messages_end_in_time(void **state)
@@ -735,9 +646,6 @@ int main(void)
 		cmocka_unit_test(faults_outside_are_answered_efault),
 		cmocka_unit_test(too_many_pages_in_one_fault_are_refused),
 		cmocka_unit_test(touches_may_lie),
-		cmocka_unit_test(lanes_serve_faults_and_nothing_else),
-		cmocka_unit_test(wrong_tokens_are_refused),
-		cmocka_unit_test(tokens_do_not_serve_another_process),
 		cmocka_unit_test(half_messages_end_in_time),
 		cmocka_unit_test(who_never_reads_is_closed_and_delays_nobody),
 		cmocka_unit_test(who_takes_no_descriptors_is_closed),

@@ -73,15 +73,12 @@ static bool answer_ok(struct peer *peer)
 
 static bool hello_ok(struct peer *peer)
 {
-	static uint8_t token[16];
 	Memd__HelloReply reply = MEMD__HELLO_REPLY__INIT;
 
 	reply.version_major = WIRE_VERSION_MAJOR;
 	reply.version_minor = WIRE_VERSION_MINOR;
 	reply.instance = 42;
 	reply.session = 1;
-	reply.token.data = token;
-	reply.token.len = sizeof(token);
 	reply.server = (char *)"memd 9.8.7";
 	return answer(peer, T(HELLO_REPLY), &reply.base);
 }

@@ -22,7 +22,6 @@ static const struct type_descriptor type_descriptors[] = {
 	BODY(HELLO_REPLY, hello_reply),
 	BODY(ERROR, error),
 	NO_BODY(OK),
-	BODY(JOIN, join),
 	NO_BODY(MAILBOX),
 	BODY(MAILBOX_REPLY, mailbox_reply),
 	NO_BODY(RING),

@@ -280,7 +280,6 @@ static int on_hello(struct remote_server *rs, const struct wire_header *h)
 	Memd__HelloReply reply = MEMD__HELLO_REPLY__INIT;
 	struct remote_server_plan plan = plan_of(rs);
 	struct answer an = { .type = TYPE(HELLO_REPLY), .id = h->request_id };
-	uint8_t token[TOKEN_BYTES] = { 0 };
 
 	if (hello == NULL || !(hello->capabilities &
 			       MEMD__CAPABILITY__CAP_STORE) ||
@@ -300,8 +299,6 @@ static int on_hello(struct remote_server *rs, const struct wire_header *h)
 	reply.has_capabilities = true;
 	reply.capabilities = plan.is_no_store ? 0 :
 			     MEMD__CAPABILITY__CAP_STORE;
-	reply.token.data = token;
-	reply.token.len = sizeof(token);
 	return send_message(rs, &an, &reply.base);
 }
 

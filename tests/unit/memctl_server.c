@@ -50,14 +50,11 @@ size_t memctl_server_pack(uint16_t type, uint64_t id,
 
 static void answer_hello(struct channel *ch)
 {
-	static uint8_t token[16];
 	Memd__HelloReply reply = MEMD__HELLO_REPLY__INIT;
 	uint8_t raw[256];
 	size_t length;
 
 	reply.version_major = WIRE_VERSION_MAJOR;
-	reply.token.data = token;
-	reply.token.len = sizeof(token);
 	reply.server = (char *)"memd\n1";
 	length = memctl_server_pack(T(HELLO_REPLY),
 				    memctl_server_take_request(ch),
