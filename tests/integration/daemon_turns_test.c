@@ -201,6 +201,8 @@ static struct hostile hostile[] = {
 	  false, true },
 	{ "faulting", hostile_fault_hits, FLOOD_ROUNDS, MESSAGES_PER_ANSWER,
 	  false, true },
+	{ "ringing", hostile_rings, FLOOD_ROUNDS, MESSAGES_PER_ANSWER, false,
+	  false },
 	{ "mapping segments", hostile_map_segments, 10, MESSAGES_PER_ANSWER,
 	  false, true },
 	{ "unmapping segments", hostile_unmap_segments, 10,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Neighbours (bystander.h) that ask memd for as much as it lets them.  Each
- * counts as its work the pages that it was served, or the messages. */
+ * counts as its work the pages that it was served, or the messages, or the
+ * rings. */
 #ifndef MEMD_TESTS_HOSTILE_CLIENT_H
 #define MEMD_TESTS_HOSTILE_CLIENT_H
 
@@ -32,6 +33,8 @@ neighbour_life hostile_pins, hostile_vain_unpins;
 /* Many pages that it says it has touched; faults of pages that are there, many
  * at once. */
 neighbour_life hostile_touched, hostile_fault_hits;
+/* A bell that is always full, of a mailbox in which nothing is asked. */
+neighbour_life hostile_rings;
 /* HOSTILE_SEGMENTS that are mapped; unmapped; that go with their session; names
  * that nothing has, where so many have one. */
 neighbour_life hostile_map_segments, hostile_unmap_segments,

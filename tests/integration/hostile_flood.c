@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Neighbours that ask for little, without end: sessions, pins, segments. */
+/* Neighbours that ask for little, without end: sessions, pins, segments; or
+ * ring the bell for nothing. */
 #include "tests/integration/hostile_client.h"
+#include "tests/integration/mailbox_client.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -244,6 +248,34 @@ void hostile_fault_hits(struct neighbour *nb)
 	for (unsigned i = 0; i < BUNDLE_MESSAGES / 4; i++)
 		bundle_add(&b, T(FAULT), &fault.base);
 	flood(nb, &b, fd);
+}
+
+/* ---- rings */
+
+static void strike_as_often_as_possible(int bell)
+{
+	static const uint8_t bytes[4096];
+	struct pollfd room = { .fd = bell, .events = POLLOUT };
+
+	if (send(bell, bytes, sizeof(bytes), MSG_NOSIGNAL) < 0) {
+		assert_int_equal(errno, EAGAIN);
+		(void)poll(&room, 1, 1);
+	}
+}
+
+/* Its work is what memd has heard of it. */
+void hostile_rings(struct neighbour *nb)
+{
+	int admin = client_open(nb->memd, true, NULL);
+	struct mailbox_client mc = mailbox_client_open(nb->memd, PAGE_BYTES);
+	uint64_t rung = client_counter(admin, "bells_rung");
+
+	neighbour_begin(nb);
+	while (neighbour_goes_on(nb))
+		strike_as_often_as_possible(mc.bell);
+	neighbour_end(nb, client_counter(admin, "bells_rung") - rung);
+	mailbox_client_close(&mc);
+	close(admin);
 }
 
 /* ---- segments */
