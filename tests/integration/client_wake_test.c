@@ -3,7 +3,9 @@
  * after every request, or almost: threads fault again and again, after pauses
  * that let each of the two sides fall asleep at every moment of what the other
  * one does.  Nobody's sleep is ended by the clock instead of by a wake-up,
- * and every page reads as zeros, then as what was written to it.
+ * and every page reads as zeros, then as what was written to it.  Threads that
+ * fault inline ring with the bell; if the program has closed it, they get their
+ * pages all the same.
  *
  * That a wake-up was lost is counted where the clock repairs it: see
  * box.overslept.  Time decides nothing here. */
@@ -130,17 +132,33 @@ static const char *run_threads(struct memclient *mc, uint8_t *base,
 	return failed;
 }
 
-static void go(uint32_t fault_mode, unsigned thread_count)
+/* How often memd was rung, and by what. */
+struct rung {
+	uint64_t all, bell;
+};
+
+static struct rung rung_since(struct rung before)
+{
+	return (struct rung){
+		.all = client_counter(admin, "mailbox_rings") - before.all,
+		.bell = client_counter(admin, "bells_rung") - before.bell,
+	};
+}
+
+static void go_with(uint32_t fault_mode, unsigned thread_count, bool has_bell)
 {
 	struct memclient_map_options o = { .size = sizeof(o),
 					   .fault_mode = fault_mode };
 	uint64_t asked = client_counter(admin, "mailbox_requests");
-	uint64_t rung = client_counter(admin, "mailbox_rings");
+	struct rung rung = rung_since((struct rung){ 0 });
 	struct memclient *mc = open_memclient();
 	const char *failed;
 	uint64_t overslept;
 	void *base;
 
+	/* No thread has fetched the bell yet, and from here it comes. */
+	if (!has_bell)
+		close(mc->bell.hook.fd[0]);
 	/* cmocka has put its own in place for this test. */
 	signal(SIGBUS, SIG_DFL);
 	assert_int_equal(memclient_map(mc, THREADS_MAX * PAGES * PAGE, &o,
@@ -152,16 +170,26 @@ static void go(uint32_t fault_mode, unsigned thread_count)
 	overslept = atomic_load(&mc->box.overslept);
 	memclient_close(mc);
 	asked = client_counter(admin, "mailbox_requests") - asked;
-	rung = client_counter(admin, "mailbox_rings") - rung;
-	print_message("%llu requests, %llu rings, %llu overslept\n",
-		      (unsigned long long)asked, (unsigned long long)rung,
+	rung = rung_since(rung);
+	print_message("%llu requests, %llu rings, %llu by the bell, %llu "
+		      "overslept\n", (unsigned long long)asked,
+		      (unsigned long long)rung.all,
+		      (unsigned long long)rung.bell,
 		      (unsigned long long)overslept);
 	if (failed != NULL)
 		fail_msg("%s", failed);
 	/* It is the mailbox that was used, and it did sleep. */
 	assert_true(asked > FAULTS / 2);
-	assert_true(rung > 0);
-	assert_int_equal(overslept, 0);
+	assert_true(rung.all > 0);
+	assert_int_equal(rung.bell > 0,
+			 has_bell && fault_mode == MEMCLIENT_FAULT_INLINE);
+	/* Who relies on a thread that cannot ring may oversleep: X5. */
+	assert_true(overslept == 0 || !has_bell);
+}
+
+static void go(uint32_t fault_mode, unsigned thread_count)
+{
+	go_with(fault_mode, thread_count, true);
 }
 
 static void inline_alone(void **state)
@@ -174,6 +202,13 @@ static void inline_together(void **state)
 {
 	(void)state;
 	go(MEMCLIENT_FAULT_INLINE, THREADS_MAX);
+}
+
+static void inline_without_the_bell(void **state)
+{
+	(void)state;
+	go_with(MEMCLIENT_FAULT_INLINE, 1, false);
+	go_with(MEMCLIENT_FAULT_INLINE, THREADS_MAX, false);
 }
 
 static void thread_alone(void **state)
@@ -223,6 +258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(inline_alone),
 		cmocka_unit_test(inline_together),
+		cmocka_unit_test(inline_without_the_bell),
 		cmocka_unit_test(thread_alone),
 		cmocka_unit_test(thread_together),
 	};
