@@ -23,7 +23,7 @@ struct mailbox_cell *cell_take(struct mailbox *m, size_t first);
 int cell_fill(struct mailbox_cell *cell, uint16_t type, uint64_t id,
 	      const ProtobufCMessage *message) MUST_CHECK;
 
-/* Take the duty to ring, if the daemon sleeps and nobody has it: X4. */
+/* Take the duty to ring (X4), if the daemon sleeps and nobody has it. */
 bool cell_must_ring(struct mailbox *m);
 
 /* M2.  Then as cell_must_ring(). */

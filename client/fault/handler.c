@@ -329,6 +329,7 @@ void handler_run(struct handler *h)
 	run_session(h);
 	request_run(&h->requests);
 	h->must_ring |= paging_run(&h->paging);
+	h->must_ring |= box_must_ring(h->shared.box);
 	report_touched(h);
 	ring_daemon(h);
 	link_flush(&h->session.link);

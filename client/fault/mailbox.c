@@ -6,9 +6,9 @@
  *     out after its last look at shared memory; another mailbox is mapped, and
  *     the last one unmapped, only while there is no session's and nobody is in
  *     it.  So a cell is never one of another session.
- * X2  No wait is without end: not for a cell (there is none: -EAGAIN), and for
- *     an answer until the deadline or the session's end.  A cell that is left
- *     unanswered is LEFT: the daemon frees it, or it goes with the session.
+ * X2  Nobody waits for a cell (-EAGAIN), and for an answer only until the
+ *     deadline or the session's end.  A cell left unanswered is LEFT: the
+ *     daemon frees it, or it goes with the session.
  * X3  A segment's number is read after the generation and the region's state:
  *     it belongs to that session, or the session ends and no answer comes.  An
  *     answer is copied out before it is looked at, and is only a hint: a wrong
@@ -16,12 +16,12 @@
  *     believed: the library's thread asks again and decides.
  * X4  The thread that takes daemon_sleeps from 1 to 0 owes the daemon a ring.
  *     If it cannot ring, it stores the 1 again.  If it waits for an answer, it
- *     then asks the library's thread, which rings by a message.
- * X5  Threads that saw the 0 meanwhile have relied on it.  So a thread whose
- *     request was not even seen for NAP_MS rings once itself.
- * X6  What a thread only tells, and cannot ring for, stays in its cell.  So if
- *     the library's thread finds no free cell and the daemon asleep, it rings.
- */
+ *     then asks the library's thread.
+ * X5  Others that saw the 0 meanwhile have relied on it.  So each time that the
+ *     library's thread is awake it looks: if something is asked, and the daemon
+ *     sleeps, it rings.
+ * X6  Who owes a ring may be stopped, or ask nobody as it only had something to
+ *     tell.  So whoever was not even seen for NAP_MS rings once. */
 #include "client/fault/mailbox.h"
 #include "client/fault/cell.h"
 #include "client/link/futex.h"
@@ -99,8 +99,7 @@ static bool ring(struct box *b, uint64_t generation)
 }
 
 /* Does the daemon need this processor?  Yielding it is not enough: who has spun
- * has had more than his share, and the scheduler makes up for that later, not
- * at once.  (sched_getcpu() reads what the kernel keeps up to date.) */
+ * has had more than his share, and the scheduler makes up for that later. */
 bool box_is_in_the_way(const struct box *b)
 {
 	uint32_t cpu = atomic_load_explicit(&b->shared->daemon_cpu,
@@ -149,7 +148,6 @@ static void spin(struct box *b, const struct mailbox_cell *cell)
 		bool is_in_way = box_is_in_the_way(b);
 
 		note_cpu(own);
-
 		if (is_answered(cell, is_in_way || has_company ? 1 : LOOKS) ||
 		    atomic_load(&b->asking) > 1)
 			return;
@@ -422,20 +420,23 @@ int box_post(struct box *b, uint16_t type, uint64_t request_id,
 {
 	struct mailbox_cell *cell;
 
-	*ret_must_ring = false;
 	if (atomic_load(&b->generation) == 0)
 		return -EAGAIN;
 	cell = cell_take(b->shared, 0);
-	if (cell == NULL) {
-		*ret_must_ring = cell_must_ring(b->shared);	/* X6 */
+	if (cell == NULL)
 		return -EAGAIN;
-	}
 	note_asked(b, cell, true, NULL, 0);
 	if (cell_fill(cell, type, request_id, message) != 0)
 		return -EAGAIN;
-	b->mine |= UINT64_C(1) << (cell - b->shared->cell);
+	b->mine |= bit_of(b, cell);
 	*ret_must_ring = cell_hand_over(b->shared, cell);
 	return 0;
+}
+
+bool box_must_ring(struct box *b)
+{
+	return atomic_load(&b->generation) != 0 &&
+	       atomic_load(&b->shared->asked) != 0 && cell_must_ring(b->shared);
 }
 
 static uint64_t answered(const struct box *b)
@@ -462,8 +463,6 @@ bool box_next(struct box *b, uint8_t message[MAILBOX_FRAME_BYTES],
 	atomic_store(&cell->state, CELL_FREE);
 	return true;
 }
-
-/* ---- the library's thread waits */
 
 bool box_is_worth_waiting(const struct box *b)
 {

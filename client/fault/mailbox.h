@@ -88,9 +88,15 @@ void box_close(struct box *b);
 void box_fini(struct box *b);
 
 /* Put a request into a cell, without waiting.  Returns 0 or -EAGAIN.
- * *ret_must_ring, in both cases: the daemon sleeps and must be sent a Ring. */
+ * *ret_must_ring: the daemon sleeps and must be sent a Ring. */
 int box_post(struct box *b, uint16_t type, uint64_t request_id,
 	     const ProtobufCMessage *message, bool *ret_must_ring) MUST_CHECK;
+
+/* Did a thread leave the daemon asleep, as it could not ring?  Then the duty is
+ * the caller's (X5).  To be called before each sleep: the thread then asks the
+ * library's thread, which may have asked for that page already, and have relied
+ * on that thread to ring. */
+bool box_must_ring(struct box *b);
 
 /* Take the next one.  The header and body are copied to `message`; a header
  * of zeros stands for what is none.  False when there is none. */

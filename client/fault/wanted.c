@@ -51,7 +51,6 @@ static bool post_one(struct faults *fs, struct session *s, struct box *b,
 	uint64_t id = session_request_id(s, REQUEST_FAULT, f->region->idx);
 	Memd__Fault message = MEMD__FAULT__INIT;
 	bool is_asleep;
-	int err;
 
 	if (fs->count[FAULT_WANTED] > POSTS_MAX)
 		return false;
@@ -60,12 +59,11 @@ static bool post_one(struct faults *fs, struct session *s, struct box *b,
 	message.n_page = 1;
 	message.has_access = f->is_write;
 	message.access = MEMD__ACCESS__ACCESS_WRITE;
-	err = box_post(b, MEMD__MESSAGE_TYPE__TYPE_FAULT, id, &message.base,
-		       &is_asleep);
-	*must_ring |= is_asleep;
-	if (err != 0)
+	if (box_post(b, MEMD__MESSAGE_TYPE__TYPE_FAULT, id, &message.base,
+		     &is_asleep) != 0)
 		return false;
 	enter_asked(fs, s, f, id);
+	*must_ring |= is_asleep;
 	return true;
 }
 
