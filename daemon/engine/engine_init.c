@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/engine/engine_init.h"
 
+#include "daemon/backing/self_test.h"
 #include "daemon/engine/engine_store.h"
 #include <errno.h>
 #include <string.h>
@@ -9,9 +10,14 @@
 static int make_backing(struct engine *e, const struct config *config,
 			bool has_helpers, char *ret_reason, size_t reason_size)
 {
-	int err = backing_create((uint32_t)config->max_segments, has_helpers,
-				 &e->backing);
+	int err = findings_refuse(config, FINDING_capture, capture_self_test(),
+				  ret_reason, reason_size);
 
+	e->is_refused_by_kernel = err == -ENOTSUP || err == -EPERM;
+	if (err != 0)
+		return err;
+	err = backing_create((uint32_t)config->max_segments, has_helpers,
+			     &e->backing);
 	e->is_refused_by_kernel = err == -ENOSYS || err == -EPERM ||
 				  err == -EACCES || err == -EOPNOTSUPP;
 	return findings_refuse(config, FINDING_userfaultfd, err, ret_reason,

@@ -14,6 +14,7 @@ FINDING(kernel, "kernel", NULL, FINDING_CHECK | FINDING_BARE)
 FINDING(userfaultfd, "userfaultfd", NULL, FINDING_CHECK | FINDING_BARE)
 FINDING(full_userfaultfd, "userfaultfd for programs", NULL,
 	FINDING_CHECK | FINDING_BARE)
+FINDING(capture, "eviction", NULL, FINDING_CHECK | FINDING_BARE)
 FINDING(huge_pages, "shmem huge pages", NULL, FINDING_CHECK)
 /* limits.c */
 FINDING(memory, "memory", NULL, FINDING_CHECK)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Findings about the kernel: its version, userfaultfd, huge pages. */
+/* Findings about the kernel: its version, userfaultfd, capture, huge pages. */
 #include "daemon/findings/findings.h"
 
 #include "daemon/backing/backing.h"
+#include "daemon/backing/self_test.h"
 #include "daemon/system/system.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -74,6 +75,25 @@ void finding_userfaultfd(struct findings_ask *ask)
 	else
 		finding_fail(ask, "%s\n%s", strerror(-err),
 			     userfaultfd_cure(err));
+}
+
+/* What memd does to take a page out without losing a write. */
+void finding_capture(struct findings_ask *ask)
+{
+	bool must_try = ask->moment == FINDING_CHECK ||
+			ask->moment == FINDING_BARE;
+	int err = must_try ? capture_self_test() : ask->error;
+
+	if (err == 0)
+		finding_ok(ask, "a page that is taken out has its last write");
+	else if (err == -ENOTSUP)
+		finding_fail(ask, "splice and fallocate of this kernel lose "
+			     "writes to shared memory\nuse another kernel");
+	else if (err == -EMFILE || err == -ENFILE)
+		finding_fail(ask, "%s\n" CURE_DESCRIPTORS, strerror(-err));
+	else
+		finding_fail(ask, "pages cannot be taken out of shared memory: "
+			     "%s\n", strerror(-err));
 }
 
 /* Without the flag USER_MODE_ONLY, so that faults inside system calls can be

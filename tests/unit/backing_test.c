@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that memory which fails while it is captured costs what it contained,
  * and nothing else: the page is told to be lost, its neighbours have their
- * bytes, and memd goes on.  The kernel's word for it comes from a read() of
- * our own in place of the C library's. */
+ * bytes, and memd goes on; and that a kernel which loses writes in a capture is
+ * found out.  The kernel's word for it comes from a read(), splice() and
+ * fallocate() of our own in place of the C library's. */
 #include "daemon/backing/backing.h"
 
+#include "daemon/backing/self_test.h"
 #include "tests/skip.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -47,6 +50,32 @@ ssize_t __wrap_read(int fd, void *to, size_t length)
 	return n;
 }
 
+/* What a kernel may do that memd cannot use. */
+static struct {
+	bool copies_in_splice;
+	bool keeps_in_punch;
+} bad_kernel;
+
+static ssize_t splice_copy(int from, off_t at, int to, size_t length)
+{
+	char *bytes = malloc(length);
+	ssize_t n = bytes != NULL ? pread(from, bytes, length, at) : -1;
+
+	if (n > 0)
+		n = write(to, bytes, (size_t)n);
+	free(bytes);
+	return n;
+}
+
+int __real_fallocate(int fd, int mode, off_t offset, off_t length);
+int __wrap_fallocate(int fd, int mode, off_t offset, off_t length);
+
+int __wrap_fallocate(int fd, int mode, off_t offset, off_t length)
+{
+	return bad_kernel.keeps_in_punch ? 0 :
+		__real_fallocate(fd, mode, offset, length);
+}
+
 /* Out of a pipe: there is no offset. */
 ssize_t __wrap_splice(int from, off_t *from_at, int to, off_t *to_at,
 		      size_t length, unsigned flags)
@@ -55,6 +84,8 @@ ssize_t __wrap_splice(int from, off_t *from_at, int to, off_t *to_at,
 		errno = EIO;
 		return -1;
 	}
+	if (from_at != NULL && bad_kernel.copies_in_splice)
+		return splice_copy(from, *from_at, to, length);
 	return __real_splice(from, from_at, to, to_at, length, flags);
 }
 
@@ -206,12 +237,26 @@ static void a_file_goes_in_turns(void **state)
 	backing_destroy(b);
 }
 
+static void the_self_test_knows_a_bad_kernel(void **state)
+{
+	(void)state;
+	assert_int_equal(capture_self_test(), 0);
+	bad_kernel.copies_in_splice = true;
+	assert_int_equal(capture_self_test(), -ENOTSUP);
+	bad_kernel.copies_in_splice = false;
+	bad_kernel.keeps_in_punch = true;
+	assert_int_equal(capture_self_test(), -ENOTSUP);
+	bad_kernel.keeps_in_punch = false;
+	assert_int_equal(capture_self_test(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(failed_memory_loses_one_unit),
 		cmocka_unit_test(failed_memory_that_stays_in_the_pipe),
 		cmocka_unit_test(a_file_goes_in_turns),
+		cmocka_unit_test(the_self_test_knows_a_bad_kernel),
 	};
 
 	return skip_exit_status(cmocka_run_group_tests(tests, NULL, NULL),

@@ -93,6 +93,10 @@ static void only_what_is_in_the_way_refuses(void **state)
 	assert_int_equal(findings_refuse(&config, FINDING_userfaultfd, -EAGAIN,
 					 reason, sizeof(reason)), -EAGAIN);
 	assert_non_null(strstr(reason, CURE_TASKS));
+	assert_int_equal(findings_refuse(&config, FINDING_capture, -ENOTSUP,
+					 reason, sizeof(reason)), -ENOTSUP);
+	assert_non_null(strstr(reason, "eviction: splice and fallocate of this "
+			       "kernel lose writes"));
 	load("uring", "8T");
 	assert_int_equal(findings_refuse(&config, FINDING_io_uring, -ENOSYS,
 					 reason, sizeof(reason)), -ENOSYS);
