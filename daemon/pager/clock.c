@@ -90,17 +90,19 @@ bool clock_is_candidate(const struct pager *pg, page_id id)
 	       sg->state == SEGMENT_LIVE && !sg->is_stuck;
 }
 
-static bool is_victim(const struct pager *pg, frame_id id)
+static bool is_victim(const struct pager *pg, frame_id id, bool is_spared)
 {
 	const struct frame *fr = &pg->frame[id];
 
-	return fr->page != 0 && !(fr->flags & FRAME_REFERENCED) &&
+	return fr->page != 0 &&
+	       !(is_spared && (fr->flags & FRAME_REFERENCED)) &&
 	       clock_is_candidate(pg, fr->page);
 }
 
-/* A hand's next look at the pool, or at the frames of `account`.  A victim, or
- * 0. */
-static frame_id clock_look(struct pager *pg, account_id account)
+/* A hand's next look at the pool, or at the frames of `account`.  is_spared:
+ * what is referenced stays.  A victim, or 0. */
+static frame_id clock_look(struct pager *pg, account_id account,
+			   bool is_spared)
 {
 	frame_id id;
 
@@ -108,10 +110,10 @@ static frame_id clock_look(struct pager *pg, account_id account)
 		id = pg->back_hand;
 		pg->back_hand = next_frame(pg, id);
 		age_frame(pg, front_of(pg, id));
-		return is_victim(pg, id) ? id : 0;
+		return is_victim(pg, id, is_spared) ? id : 0;
 	}
 	id = account_next_frame(pg, account);
-	if (id == 0 || is_victim(pg, id))
+	if (id == 0 || is_victim(pg, id, is_spared))
 		return id;
 	age_frame(pg, id);
 	return 0;
@@ -127,24 +129,26 @@ static frame_id next_cold(struct pager *pg, struct clock_search *search)
 			return 0;
 		search->looks_left--;
 		pg->stats.frames_examined++;
-		if ((pg->frame[id].flags & FRAME_COLD) && is_victim(pg, id))
+		if ((pg->frame[id].flags & FRAME_COLD) &&
+		    is_victim(pg, id, true))
 			return id;
 	}
 	return 0;
 }
 
-/* After three rounds there is none: two may do no more than spare and age
- * everything. */
+/* Two rounds may do no more than spare and age everything.  The third one takes
+ * what is referenced, too: a search may take many turns, and clients that use
+ * all of their pages again meanwhile must not let it end in vain.  After three
+ * rounds there is none. */
 frame_id clock_next(struct pager *pg, account_id account,
 		    struct clock_search *search)
 {
 	struct pager_account *ac = &pg->account[account];
 	uint64_t *vain = account != 0 ? &ac->vain_looks : &pg->vain_looks;
-	uint64_t most = UINT64_C(3) * (account != 0 ? ac->frame_count :
-						      pg->frame_top);
+	uint64_t round = account != 0 ? ac->frame_count : pg->frame_top;
 	frame_id id = account == 0 ? next_cold(pg, search) : 0;
 
-	while (id == 0 && *vain < most) {
+	while (id == 0 && *vain < 3 * round) {
 		if (search->looks_left == 0) {
 			search->is_cut_short = true;
 			return 0;
@@ -152,7 +156,7 @@ frame_id clock_next(struct pager *pg, account_id account,
 		search->looks_left--;
 		pg->stats.frames_examined++;
 		++*vain;
-		id = clock_look(pg, account);
+		id = clock_look(pg, account, *vain <= 2 * round);
 	}
 	*vain = 0;
 	search->is_vain |= id == 0;

@@ -611,6 +611,38 @@ static void unchanged_page_is_not_left_to_a_lost_slot(void **state)
 	}
 }
 
+/* A search for a victim takes several turns.  Clients that use all of their
+ * pages again between them do not make it end in vain. */
+static void a_pool_in_use_has_victims(void **state)
+{
+	enum { FRAMES = 8192, PAGES = FRAMES + 1, HALF = FRAMES / 2 };
+	struct world *w = start(CONFIG(.frame_count = FRAMES,
+				       .slot_count = PAGES));
+	segment_id sg = world_segment(w, PAGES, 0, 0);
+	uint64_t page = 0, cookie = 0xf00d;
+	unsigned turns = 0, replies;
+
+	(void)state;
+	for (; page < FRAMES; page++) {
+		w->reply_count = 0;
+		assert_int_equal(world_fault(w, sg, page)->error, 0);
+	}
+	replies = w->reply_count;
+	world_ask(w, sg, page, cookie);
+	while (w->reply_count == replies) {
+		while (w->io_count > 0)
+			world_end_io(w, 0, 0);
+		(void)pager_touched(w->pager, sg, 0, HALF, ++w->now_ns);
+		(void)pager_touched(w->pager, sg, HALF, HALF, ++w->now_ns);
+		(void)pager_run(w->pager, ++w->now_ns);
+		assert_true(++turns < 100);
+	}
+	/* In its third round. */
+	assert_true(turns > 2 * FRAMES / 1024);
+	assert_int_equal(w->reply[replies].error, 0);
+	finish(w);
+}
+
 /* What cannot be taken out is not the end: somebody else's pages can. */
 static void stuck_pages_do_not_fail_others(void **state)
 {
@@ -847,6 +879,7 @@ int main(void)
 		cmocka_unit_test(lost_slot_is_free_again),
 		cmocka_unit_test(unchanged_page_is_not_left_to_a_lost_slot),
 		cmocka_unit_test(lost_slots_of_a_scattered_page),
+		cmocka_unit_test(a_pool_in_use_has_victims),
 		cmocka_unit_test(stuck_pages_do_not_fail_others),
 		cmocka_unit_test(failed_capture_keeps_the_page),
 		cmocka_unit_test(failed_memory_loses_one_page),
