@@ -26,13 +26,13 @@ void turn_settle(struct daemon *d)
 }
 
 /* A segment whose data file a client keeps locked cannot be taken down, and is
- * not waited for: pager_retry_teardown() tries those once more, and returns how
+ * not waited for: pager_retry_refused() tries those once more, and returns how
  * many they are. */
 static void end_if_idle(struct daemon *d)
 {
 	bool is_empty = d->serve.sessions.count == 0 &&
 			d->serve.segments.dying_count ==
-				pager_retry_teardown(d->engine.pager) &&
+				pager_retry_refused(d->engine.pager) &&
 			engine_is_idle(&d->engine);
 
 	if (is_empty || d->is_hurried || clock_now_ns() >= d->stop_by_ns)

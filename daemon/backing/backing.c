@@ -361,6 +361,19 @@ static int take_capture(struct backing *b, const struct pager_capture *c,
 				   c->count * PAGER_UNIT_BYTES, ret_bytes);
 }
 
+/* The bytes are not needed. */
+static void discard_all(struct backing *b, struct pager_capture *capture,
+			unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		int err = punch_one(b, capture[i].segment,
+				    capture[i].unit * PAGER_UNIT_BYTES,
+				    capture[i].count * PAGER_UNIT_BYTES);
+
+		capture[i].error = err != 0 ? -EBUSY : 0;
+	}
+}
+
 void backing_capture(struct backing *b, struct pager_capture *capture,
 		     unsigned count)
 {
@@ -370,6 +383,10 @@ void backing_capture(struct backing *b, struct pager_capture *capture,
 	unsigned punch_count;
 
 	ASSERT(count <= PAGER_CAPTURES_MAX);
+	if (capture[0].to == NULL) {
+		discard_all(b, capture, count);
+		return;
+	}
 	capture_pipes_start(&b->pipes);
 	for (unsigned i = 0; i < count; i++)
 		capture[i].error = take_capture(b, &capture[i], &bytes[i]);
@@ -390,14 +407,6 @@ void backing_capture(struct backing *b, struct pager_capture *capture,
 		(void)punch_one(b, punch[i].file, punch[i].offset,
 				punch[i].length);
 	}
-}
-
-int backing_discard(struct backing *b, segment_id segment, uint64_t unit,
-		    uint64_t count)
-{
-	ASSERT(b->file[segment].alias != NULL);
-	return punch_one(b, segment, unit * PAGER_UNIT_BYTES,
-			 count * PAGER_UNIT_BYTES) != 0 ? -EBUSY : 0;
 }
 
 segment_id backing_take_spoiled(struct backing *b, enum backing_spoil *ret_why)

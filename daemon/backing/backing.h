@@ -52,8 +52,6 @@ int backing_install(struct backing *b, segment_id segment, uint64_t unit,
 		    uint64_t count, const void *bytes) MUST_CHECK;
 void backing_capture(struct backing *b, struct pager_capture *capture,
 		     unsigned count);
-int backing_discard(struct backing *b, segment_id segment, uint64_t unit,
-		    uint64_t count) MUST_CHECK;
 
 enum backing_spoil {
 	BACKING_SOUND,

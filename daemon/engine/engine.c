@@ -45,12 +45,15 @@ static void op_capture(void *ctx, struct pager_capture *capture,
 	backing_capture(e->backing, capture, count);
 }
 
-static int op_discard(void *ctx, segment_id segment, uint64_t unit,
-		      uint64_t count)
+static unsigned op_collect(void *ctx, uint32_t ticket, void *to,
+			   struct pager_capture ret_run[PAGER_CAPTURES_MAX])
 {
-	struct engine *e = ctx;
-
-	return backing_discard(e->backing, segment, unit, count);
+	(void)ctx;
+	(void)ticket;
+	(void)to;
+	(void)ret_run;
+	ASSERT(!"nothing is under way");
+	return 0;
 }
 
 static bool op_shed(void *ctx, segment_id segment, uint32_t *budget)
@@ -96,7 +99,7 @@ const struct pager_ops engine_pager_ops = {
 	.install = op_install,
 	.install_for = op_install_for,
 	.capture = op_capture,
-	.discard = op_discard,
+	.collect = op_collect,
 	.shed = op_shed,
 	.submit = op_submit,
 	.discard_slots = op_discard_slots,
@@ -235,7 +238,7 @@ unsigned engine_poll_data_files(struct engine *e)
 {
 	unsigned returned = backing_poll(e->backing);
 
-	if (pager_retry_teardown(e->pager) != 0)
+	if (pager_retry_refused(e->pager) != 0)
 		e->wants_run = true;
 	return returned;
 }

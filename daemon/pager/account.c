@@ -39,6 +39,39 @@ account_id account_list_take(struct pager *pg, enum account_list list)
 	return id;
 }
 
+void account_bar(struct pager *pg, account_id account, int error)
+{
+	/* -EBUSY is worse. */
+	if (pg->account[account].bar != -EBUSY)
+		pg->account[account].bar = error;
+	/* Entry 0: segments without an account. */
+	if (account != 0)
+		account_list_add(pg, ACCOUNT_BARRED, account);
+}
+
+void account_unbar_all(struct pager *pg)
+{
+	account_id id;
+
+	pg->account[0].bar = 0;
+	while ((id = account_list_take(pg, ACCOUNT_BARRED)) != 0)
+		pg->account[id].bar = 0;
+}
+
+bool account_is_all_barred(const struct pager *pg, account_id account)
+{
+	uint32_t all = account != 0 ? pg->account[account].frame_count :
+				      pg->frame_entries;
+	uint32_t barred = 0;
+
+	for (account_id id = pg->accounts[ACCOUNT_BARRED].head; id != 0;
+	     id = pg->account[id].in_list[ACCOUNT_BARRED].next)
+		if (pg->account[id].bar != 0 &&
+		    (account == 0 || account_contains(pg, account, id)))
+			barred += pg->account[id].own_frames;
+	return barred != 0 && barred >= all;
+}
+
 /* What stays of an entry when its account goes: its places in lists.  The
  * function that takes the entry from a list finds an account with nothing to
  * do. */

@@ -19,6 +19,13 @@ frame_id account_next_frame(struct pager *pg, account_id account);
 void account_list_add(struct pager *pg, enum account_list list,
 		      account_id account);
 account_id account_list_take(struct pager *pg, enum account_list list);
+/* ops.capture has refused pages of the account with -EAGAIN or -EBUSY. */
+void account_bar(struct pager *pg, account_id account, int error);
+/* It may take them now. */
+void account_unbar_all(struct pager *pg);
+/* True if all frames of `account` (0: of the pool) are charged to accounts that
+ * are barred. */
+bool account_is_all_barred(const struct pager *pg, account_id account);
 void account_charge_evicting(struct pager *pg, account_id account,
 			     int64_t units);
 /* False: a limit of the account, or of one above it, is in the way. */

@@ -12,6 +12,10 @@
  *     │                ▼               │
  *     └───────────── ENDING ◀──────────┘
  *
+ * DONTNEED waits for the drops that it has started, also if they may never end:
+ * until then its pages are still in the data file.  All other advice goes past
+ * a page whose capture is stuck, with -EBUSY.
+ *
  * Three kinds of advice need a second walk, ENDING.  PAGEOUT waits until all
  * evictions that it has started have ended.  UNPIN, which has seen that all
  * pages are pinned, removes the pins; between the two walks pins can only be

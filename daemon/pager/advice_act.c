@@ -2,6 +2,7 @@
 #include "daemon/pager/advice_act.h"
 
 #include "daemon/pager/account.h"
+#include "daemon/pager/capture.h"
 #include "daemon/pager/evict.h"
 #include "daemon/pager/frame.h"
 #include "daemon/pager/load.h"
@@ -37,7 +38,8 @@ static uint64_t droppable_run(const struct pager *pg, const struct advice *ad,
 			      uint64_t most)
 {
 	const struct pager_segment *sg = &pg->segment[ad->segment];
-	uint64_t end = MIN(ad->end, ad->cursor + MAX(most, 1u));
+	uint64_t end = MIN(ad->end, ad->cursor +
+			   MIN(MAX(most, 1u), (uint64_t)BATCH_DROPS_MAX));
 	uint64_t page = ad->cursor;
 
 	while (page < end && page_next_used(pg, sg, page, 1) == page &&
@@ -58,6 +60,16 @@ static void drop_page(struct pager *pg, struct pager_segment *sg, page_id id)
 	page_enter(pg, sg, id, PAGE_ZERO);
 }
 
+/* The page is busy: wait for it.  Exception: that may never end. */
+static enum advice_step wait_for_page(struct pager *pg, const struct page *p,
+				      struct advice_turn *turn)
+{
+	if (!pg->batch[p->batch].is_stuck)
+		return STEP_PARK;
+	turn->result = -EBUSY;
+	return STEP_NEXT;
+}
+
 /* Drop resident pages in runs: a hole punch for each page would cost far more
  * than everything else. */
 static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
@@ -66,11 +78,16 @@ static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
 	struct pager_segment *sg = &pg->segment[ad->segment];
 	page_id id;
 	const struct page *p = page_under(pg, ad, &id);
+	int err = 0;
 
 	if (p->state == PAGE_ZERO)
 		return STEP_NEXT;
+	/* Its own drop: if the advice ended before that, a client would write
+	 * to the page, and lose what it has written. */
+	if (ad->cursor < ad->drop_end)
+		return pg->batch[p->batch].is_drop ? STEP_PARK : STEP_NEXT;
 	if (page_is_busy(p))
-		return STEP_PARK;
+		return wait_for_page(pg, p, turn);
 	if (is_pinned(pg, p)) {
 		turn->result = -EBUSY;
 		return STEP_NEXT;
@@ -79,10 +96,16 @@ static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
 		turn->pages = droppable_run(pg, ad,
 					    turn->most_units >> sg->order);
 	turn->units = turn->pages << sg->order;
-	if (p->frame != 0 &&
-	    pg->ops->discard(pg->ctx, ad->segment, ad->cursor << sg->order,
-			     turn->units) != 0) {
-		turn->result = -EBUSY;
+	if (p->frame != 0)
+		err = capture_drop(pg, ad->segment, ad->cursor, turn->pages);
+	if (err == -EINPROGRESS) {
+		ad->drop_end = ad->cursor + turn->pages;
+		ad->count += turn->pages;
+	}
+	if (err == -EINPROGRESS || err == -EAGAIN)
+		return STEP_PARK;
+	if (err != 0) {
+		turn->result = err;
 		return STEP_NEXT;
 	}
 	for (uint64_t i = 0; i < turn->pages; i++)
@@ -125,6 +148,19 @@ static uint32_t candidate_run(const struct pager *pg, const struct advice *ad,
 	return (uint32_t)(end - ad->cursor);
 }
 
+/* Nothing could be captured: a capture of the account is under way (and may
+ * never end), or there is no staging now, or the capture has failed. */
+static enum advice_step pageout_later(struct pager *pg, const struct advice *ad,
+				      struct advice_turn *turn)
+{
+	int bar = pg->account[pg->segment[ad->segment].account].bar;
+
+	if (bar == -EBUSY)
+		turn->result = bar;
+	return bar == -EAGAIN || (bar == 0 && pg->write_staging.used_count) ?
+		STEP_PARK : STEP_NEXT;
+}
+
 static enum advice_step pageout_page(struct pager *pg, struct advice *ad,
 				     struct advice_turn *turn)
 {
@@ -140,12 +176,11 @@ static enum advice_step pageout_page(struct pager *pg, struct advice *ad,
 	}
 	run = candidate_run(pg, ad, turn->most_units >>
 				    pg->segment[ad->segment].order);
-	if (run == 0)
+	taken = run != 0 ? evict_run(pg, ad->segment, ad->cursor, run) : 0;
+	if (run == 0 && pg->account[pg->segment[ad->segment].account].bar == 0)
 		return STEP_PARK;
-	taken = evict_run(pg, ad->segment, ad->cursor, run);
-	if (taken == 0)		/* no staging now, or the capture was refused */
-		return pg->write_staging.used_count != 0 ? STEP_PARK :
-							   STEP_NEXT;
+	if (taken == 0)
+		return pageout_later(pg, ad, turn);
 	ad->count += taken;
 	turn->pages = taken;
 	turn->units = (uint64_t)taken << pg->segment[ad->segment].order;
@@ -158,9 +193,8 @@ static enum advice_step pageout_wait(struct pager *pg, struct advice *ad,
 	page_id id;
 	const struct page *p = page_under(pg, ad, &id);
 
-	(void)turn;
 	return p->state == PAGE_EVICTING || (p->flags & PAGE_WRITING) ?
-		STEP_PARK : STEP_NEXT;
+		wait_for_page(pg, p, turn) : STEP_NEXT;
 }
 
 /* The page at the cursor and the pages of the range behind it. */
@@ -253,7 +287,12 @@ static enum advice_step pin_page(struct pager *pg, struct advice *ad,
 			return pin_wait(pg, ad, account);
 		break;
 	case PAGE_EVICTING:
-		if (!write_back_cancel(pg, id))
+		if (pg->batch[p->batch].is_stuck) {
+			turn->result = -EBUSY;
+			return STEP_STOP;
+		}
+		if (pg->batch[p->batch].kind == BATCH_CAPTURE ||
+		    !write_back_cancel(pg, id))
 			return STEP_PARK;
 		break;
 	case PAGE_SWAPPED:

@@ -275,7 +275,7 @@ static bool read_some(struct pager *pg, struct intake *in)
 	account_id account;
 	batch_id batch;
 
-	if (pg->batches_used >= pg->batch_table.element_count / 2)
+	if (pg->batches_used - pg->capturing_count >= BATCHES_MAX / 2)
 		return false;
 	load_cut(pg, in);
 	return load_start(pg, in, &account, &batch);

@@ -14,13 +14,19 @@ static uint64_t cookie_make(batch_id id, unsigned page, unsigned count)
 	return (uint64_t)id | (uint64_t)page << 32 | (uint64_t)count << 48;
 }
 
+bool batch_has_room(const struct pager *pg)
+{
+	return pg->batches_used - pg->capturing_count < BATCHES_MAX;
+}
+
 batch_id batch_get(struct pager *pg, enum batch_kind kind, unsigned order)
 {
 	batch_id id = pg->batch_free;
 	struct batch *b;
 
-	if (id >= pg->batch_table.element_count)
+	if (kind != BATCH_CAPTURE && !batch_has_room(pg))
 		return 0;
+	ASSERT(id < pg->batch_table.element_count);
 	b = &pg->batch[id];
 	pg->batch_free = next_free_entry(id, b->next);
 	pg->batches_used++;
@@ -34,7 +40,8 @@ void batch_put(struct pager *pg, batch_id id)
 	struct staging *st = b->kind == BATCH_LOAD ? &pg->read_staging :
 						     &pg->write_staging;
 
-	ASSERT(b->io_pending == 0 && b->waiting.head == 0 && !b->is_stalled);
+	ASSERT(b->kind != BATCH_CAPTURE && b->io_pending == 0 &&
+	       b->waiting.head == 0 && !b->is_stalled);
 	if (b->staging_count != 0)
 		staging_put(st, b->staging_first, b->staging_count);
 	*b = (struct batch){ .next = pg->batch_free };

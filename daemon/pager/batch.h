@@ -13,6 +13,8 @@ enum batch_end {
 	BATCH_SETTLED,		/* nothing is left to do for any page */
 };
 
+/* True if there is a batch of kind LOAD or EVICT. */
+bool batch_has_room(const struct pager *pg);
 /* Take a batch; 0: there is none. */
 batch_id batch_get(struct pager *pg, enum batch_kind kind, unsigned order);
 void batch_put(struct pager *pg, batch_id id);

@@ -10,6 +10,7 @@ struct recount {
 	uint64_t slots;			/* slots that pages have */
 	uint64_t pins;
 	uint64_t busy;
+	uint64_t stuck;
 };
 
 static uint64_t chain_length(const struct pager *pg, slot_id slot)
@@ -61,6 +62,12 @@ static void check_slot_of(const struct pager *pg,
 	rc->slots += order_units(sg->order);
 }
 
+/* A CAPTURE batch has more pages than there are bits. */
+static bool is_settled(const struct batch *b, unsigned i)
+{
+	return b->kind != BATCH_CAPTURE && (b->settled >> i & 1);
+}
+
 static void check_batch_of(const struct pager *pg, page_id id,
 			   struct recount *rc)
 {
@@ -71,18 +78,20 @@ static void check_batch_of(const struct pager *pg, page_id id,
 	ASSERT(page_is_busy(p) == (p->batch != 0));			/* P4 */
 	if (!page_is_busy(p))
 		return;
-	ASSERT(b->kind == (p->state == PAGE_LOADING ? BATCH_LOAD :
-						      BATCH_EVICT));
+	ASSERT((b->kind == BATCH_LOAD) == (p->state == PAGE_LOADING));
+	ASSERT(b->kind != BATCH_CAPTURE || p->state == PAGE_EVICTING);
 	for (unsigned i = 0; i < b->page_count; i++)
-		found += b->page[i] == id && !(b->settled >> i & 1);
+		found += b->page[i] == id && !is_settled(b, i);
 	ASSERT(found == 1);
 	rc->busy++;
+	rc->stuck += b->is_stuck;
 }
 
 static void check_segment(const struct pager *pg,
 			  const struct pager_segment *sg, struct recount *rc)
 {
 	uint32_t count[PAGE_STATES] = { 0 }, slotted = 0, writing = 0;
+	uint64_t stuck = rc->stuck;
 
 	for (uint64_t page = 0; page < sg->page_count; page++) {
 		const struct page *p;
@@ -105,6 +114,7 @@ static void check_segment(const struct pager *pg,
 	for (unsigned state = PAGE_ZERO + 1; state < PAGE_STATES; state++)
 		ASSERT(count[state] == sg->count[state]);
 	ASSERT(slotted == sg->slotted && writing == sg->writing);
+	ASSERT(rc->stuck - stuck == sg->stuck_pages);
 }
 
 static void check_chunks(const struct pager *pg, const struct pager_segment *sg)
@@ -133,6 +143,29 @@ static uint32_t queue_length(const struct pager *pg,
 	return length;
 }
 
+/* Batches of captures that are under way.  (capture.c) */
+static void check_captures(const struct pager *pg)
+{
+	uint32_t capturing = 0, units = 0, stuck = 0;
+
+	for (batch_id id = 1; id < pg->batch_table.element_count; id++) {
+		const struct batch *b = &pg->batch[id];
+
+		ASSERT(!b->is_stuck || b->kind == BATCH_CAPTURE);
+		if (b->kind != BATCH_CAPTURE)
+			continue;
+		capturing++;
+		units += (uint32_t)b->page_count << b->order;
+		stuck += b->is_stuck;
+		ASSERT(b->staging_count == 0 && b->settled == 0);	/* C2 */
+		ASSERT(pg->batch_of_ticket[b->ticket] == id);
+	}
+	ASSERT(capturing == pg->capturing_count && stuck == pg->stuck_count);
+	ASSERT(units == pg->capturing_units);
+	ASSERT(capturing <= PAGER_TICKETS_MAX);				/* C4 */
+	ASSERT(pg->batches_used - capturing <= BATCHES_MAX);
+}
+
 /* Counts the slots being written that no page names yet, and in *ret_pages the
  * pages that are not settled. */
 static uint64_t check_batches(const struct pager *pg, uint64_t *ret_pages,
@@ -151,9 +184,10 @@ static uint64_t check_batches(const struct pager *pg, uint64_t *ret_pages,
 		ASSERT(b->ahead_io <= b->io_pending);
 		ASSERT(b->is_ahead || b->ahead_io == 0);
 		ASSERT(!b->is_ahead || b->waiting.head == NULL);
+		ASSERT(b->kind != BATCH_EVICT || b->waiting.head == NULL);
 		ahead_io += b->ahead_io;
 		for (unsigned i = 0; i < b->page_count; i++) {
-			if (b->settled >> i & 1)
+			if (is_settled(b, i))
 				continue;
 			++*ret_pages;
 			if (b->kind == BATCH_EVICT &&
@@ -273,6 +307,7 @@ static void check_frames(const struct pager *pg)
 	     id = next_free_entry(id, pg->frame[id].next))
 		free_entries++;
 	ASSERT(free_entries + used_entries == pg->config.frame_count);
+	ASSERT(used_entries == pg->frame_entries);
 	ASSERT(pg->free_units + used == pg->config.frame_count);	/* P2 */
 	ASSERT(cold == pg->cold_line.count);
 	ASSERT(slotted == pg->slotted_line.count);
@@ -332,7 +367,7 @@ static uint32_t waiting_of(const struct pager *pg, segment_id segment)
 		count += count_of(&pg->account[id].waiting, segment) +
 			 count_of(&pg->account[id].set_aside, segment);
 	for (batch_id id = 1; id < pg->batch_table.element_count; id++)
-		if (pg->batch[id].kind == BATCH_LOAD)
+		if (pg->batch[id].kind != BATCH_FREE)
 			count += count_of(&pg->batch[id].waiting, segment);
 	return count;
 }
@@ -340,29 +375,31 @@ static uint32_t waiting_of(const struct pager *pg, segment_id segment)
 /* Segments in a queue are marked, and no others. */
 static void check_dying(const struct pager *pg)
 {
-	uint32_t queued = 0, blocked = 0, marked = 0;
+	uint32_t queued = 0, parked = 0, blocked = 0, marked = 0;
 
 	for (segment_id id = pg->dying.head; id != 0;
 	     id = pg->segment[id].dying_next, queued++)
 		ASSERT(pg->segment[id].is_dying_queued);
-	for (segment_id id = pg->blocked.head; id != 0;
-	     id = pg->segment[id].dying_next)
-		ASSERT(pg->segment[id].is_blocked &&
+	for (segment_id id = pg->parked.head; id != 0;
+	     id = pg->segment[id].dying_next, parked++)
+		ASSERT(pg->segment[id].is_parked &&
 		       !pg->segment[id].is_dying_queued);
 	for (segment_id id = pg->segment_first; id != 0;
 	     id = pg->segment[id].next) {
 		const struct pager_segment *sg = &pg->segment[id];
 
 		ASSERT(sg->state == SEGMENT_DYING ||
-		       !(sg->is_dying_queued || sg->is_blocked));
-		marked += sg->is_dying_queued;
+		       !(sg->is_dying_queued || sg->is_parked));
+		ASSERT(!sg->is_blocked || sg->is_parked ||
+		       sg->is_dying_queued);				/* T2 */
+		marked += sg->is_dying_queued + sg->is_parked;
 		blocked += sg->is_blocked;
 		/* T1: something will wake it. */
 		ASSERT(sg->state != SEGMENT_DYING || sg->is_dying_queued ||
-		       sg->is_blocked || sg->count[PAGE_LOADING] +
+		       sg->is_parked || sg->count[PAGE_LOADING] +
 		       sg->count[PAGE_EVICTING] + sg->writing != 0);
 	}
-	ASSERT(queued == marked && blocked == pg->blocked_count);
+	ASSERT(queued + parked == marked && blocked == pg->blocked_count);
 }
 
 void pager_check(const struct pager *pg)
@@ -396,6 +433,7 @@ void pager_check(const struct pager *pg)
 	ASSERT(committed == pg->committed_units);
 	ASSERT(going == pg->dying_units);
 	batch_slots = check_batches(pg, &batch_pages, &waiting);
+	check_captures(pg);
 	ASSERT(batch_pages == rc.busy);
 	ASSERT(rc.slots + batch_slots == pg->slots.count.used);
 	for (unsigned state = PAGE_ZERO + 1; state < PAGE_STATES; state++)

@@ -87,7 +87,8 @@ bool clock_is_candidate(const struct pager *pg, page_id id)
 
 	return p->state == PAGE_RESIDENT &&
 	       !(p->flags & (PAGE_WRITING | PAGE_LEAVING)) && fr->pins == 0 &&
-	       sg->state == SEGMENT_LIVE && !sg->is_stuck;
+	       sg->state == SEGMENT_LIVE && !sg->is_stuck &&
+	       pg->account[sg->account].bar == 0;
 }
 
 static bool is_victim(const struct pager *pg, frame_id id, bool is_spared)

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Taking pages out: captured into staging, compared with what their slots
- * hold, and written if they differ.
- *
- *   all zero            no slot, no write; the frame is free at once
- *   same as its slot    no write; the frame is free at once (but if the store
- *                       is known to have lost that: as below)
- *   else                a new slot; the frame is free when the write has
- *                       succeeded.  Until then the page is EVICTING and a
- *                       fault gets the staged bytes back. */
+/* Chooses the pages that go, and starts their captures (capture.c) and their
+ * writes (write_back.c). */
 #include "daemon/pager/evict.h"
 
-#include "daemon/pager/frame.h"
+#include "daemon/pager/account.h"
+#include "daemon/pager/capture.h"
 #include "daemon/pager/page.h"
 #include "daemon/pager/write_back.h"
-#include <errno.h>
-#include <string.h>
 
 enum {
 	EVICT_UNITS_MAX = 256,		/* 1 MiB: one pipe, one request */
@@ -58,64 +50,6 @@ static uint32_t evict_room(const struct batch *b, const struct leaving *lv)
 	return MIN(pages, (uint32_t)BATCH_PAGES_MAX) - lv->page_count;
 }
 
-static bool has_lost_slot(const struct pager *pg, slot_id slot)
-{
-	if (pg->ops->is_slot_lost == NULL)
-		return false;
-	for (; slot != SLOT_NONE; slot = slots_next(&pg->slots, slot))
-		if (pg->ops->is_slot_lost(pg->ctx, slot - 1))
-			return true;
-	return false;
-}
-
-static bool is_unchanged(const struct pager *pg, const struct pager_segment *sg,
-			 page_id id, struct checksum_content content)
-{
-	struct checksum_key key = page_key(pg, sg, id);
-
-	return pg->page[id].slot != SLOT_NONE &&
-	       checksum_equal(pg->page[id].sum,
-			      checksum_with_key(content, &key));
-}
-
-/* A page has been captured at `bytes`: free its frame if nothing needs to be
- * written, else make it page number b->page_count of the batch. */
-static void evict_sort(struct pager *pg, struct batch *b, segment_id segment,
-		       page_id id, const void *bytes)
-{
-	struct pager_segment *sg = &pg->segment[segment];
-	size_t length = (size_t)PAGER_UNIT_BYTES << sg->order;
-	struct page *p = &pg->page[id];
-	struct checksum_content content;
-	struct checksum_key key;
-	void *to;
-
-	page_enter(pg, sg, id, PAGE_EVICTING);
-	p->flags &= (uint8_t)~PAGE_PARTIAL;
-	if (checksum_is_all_zero(bytes, length)) {
-		page_drop_slot(pg, sg, id);
-		page_release(pg, sg, id, PAGE_ZERO);
-		pg->stats.evicted_zero++;
-		return;
-	}
-	content = checksum_content_of(bytes, length);
-	if (is_unchanged(pg, sg, id, content) && !has_lost_slot(pg, p->slot)) {
-		page_release(pg, sg, id, PAGE_SWAPPED);
-		pg->stats.evicted_clean++;
-		return;
-	}
-	to = batch_bytes(pg, b, b->page_count);
-	if (to != bytes)
-		memmove(to, bytes, length);
-	p->generation++;
-	key = page_key(pg, sg, id);
-	p->sum = checksum_with_key(content, &key);
-	p->batch = (uint16_t)(b - pg->batch);
-	b->page[b->page_count] = id;
-	b->segment[b->page_count] = segment;
-	b->page_count++;
-}
-
 /* Choose `count` neighbouring candidates, for which the batch has room. */
 static void evict_choose(struct pager *pg, struct batch *b, struct leaving *lv,
 			 segment_id segment, uint64_t first, uint32_t count)
@@ -134,70 +68,6 @@ static void evict_choose(struct pager *pg, struct batch *b, struct leaving *lv,
 		pg->page[sg->first + first + i].flags |= PAGE_LEAVING;
 }
 
-/* Its memory failed while it was captured.  Its slot, if it had one, may hold
- * what it was before. */
-static void evict_lose(struct pager *pg, struct pager_segment *sg, page_id id)
-{
-	page_enter(pg, sg, id, PAGE_EVICTING);
-	pg->page[id].flags &= (uint8_t)~PAGE_PARTIAL;
-	page_drop_slot(pg, sg, id);
-	page_release(pg, sg, id, PAGE_LOST);
-	pg->stats.pages_lost++;
-}
-
-/* Are bytes of page `i` of the run lost? */
-static bool has_lost_bytes(const struct pager_capture *run, unsigned order,
-			   uint32_t i)
-{
-	uint64_t unit = run->unit + ((uint64_t)i << order);
-
-	return unit < run->lost_end && run->lost < unit + order_units(order);
-}
-
-/* Sort the pages of a run that was captured, or not.  Returns how many are
- * out. */
-static uint32_t evict_sort_run(struct pager *pg, struct batch *b,
-			       const struct pager_capture *run)
-{
-	struct pager_segment *sg = &pg->segment[run->segment];
-	size_t length = (size_t)PAGER_UNIT_BYTES << sg->order;
-	uint32_t count = (uint32_t)(run->count >> sg->order);
-	page_id first = (page_id)(sg->first + (run->unit >> sg->order));
-	const uint8_t *bytes = run->to;
-
-	for (uint32_t i = 0; i < count; i++) {
-		pg->page[first + i].flags &= (uint8_t)~PAGE_LEAVING;
-		if (run->error != 0)
-			page_keep(pg, first + i);
-		else if (has_lost_bytes(run, sg->order, i))
-			evict_lose(pg, sg, first + i);
-		else
-			evict_sort(pg, b, run->segment, first + i,
-				   bytes + i * length);
-	}
-	if (run->error == -ENOTRECOVERABLE)
-		sg->is_stuck = true;	/* its client's doing, and told apart */
-	else if (run->error != 0)
-		pg->stats.capture_errors++;
-	return run->error != 0 ? 0 : count;
-}
-
-/* Capture what has been chosen into the batch.  Returns how many pages were
- * taken out. */
-static uint32_t evict_capture(struct pager *pg, struct batch *b,
-			      struct leaving *lv)
-{
-	uint32_t taken = 0;
-
-	if (lv->run_count != 0)
-		pg->ops->capture(pg->ctx, lv->run, lv->run_count);
-	/* In their order: what stays moves down in staging. */
-	for (unsigned i = 0; i < lv->run_count; i++)
-		taken += evict_sort_run(pg, b, &lv->run[i]);
-	pg->stats.evicted += taken;
-	return taken;
-}
-
 uint32_t evict_run(struct pager *pg, segment_id segment, uint64_t first,
 		   uint32_t count)
 {
@@ -210,7 +80,7 @@ uint32_t evict_run(struct pager *pg, segment_id segment, uint64_t first,
 		return 0;
 	evict_choose(pg, b, &lv, segment, first,
 		     MIN(count, evict_room(b, &lv)));
-	taken = evict_capture(pg, b, &lv);
+	taken = capture_runs(pg, id, lv.run, lv.run_count);
 	write_back_start(pg, id);
 	return taken;
 }
@@ -263,17 +133,12 @@ static void note_futile(struct pager *pg, uint32_t tried_units, bool is_gain)
 	pg->futile_free_slots = pg->slots.count.free;
 }
 
-static uint64_t units_free_or_leaving(const struct pager *pg)
-{
-	return (uint64_t)pg->free_units + pg->units[PAGE_EVICTING];
-}
-
 uint32_t evict_some(struct pager *pg, uint32_t units, account_id account,
 		    struct clock_search *search)
 {
-	uint64_t before = units_free_or_leaving(pg);
-	frame_id victim = is_futile(pg) ? 0 : clock_next(pg, account,
-							 search);
+	uint64_t before = sure_units(pg);
+	bool is_hopeless = is_futile(pg) || account_is_all_barred(pg, account);
+	frame_id victim = is_hopeless ? 0 : clock_next(pg, account, search);
 	unsigned order = pg->frame[victim].order;
 	batch_id id = victim != 0 ? evict_begin(pg, order) : 0;
 	struct leaving lv = { .run_count = 0 };
@@ -302,8 +167,8 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account,
 	clock_age_flush(pg);
 	/* Those that would not go count, too: there are others to try. */
 	tried = lv.page_count << order;
-	(void)evict_capture(pg, &pg->batch[id], &lv);
+	(void)capture_runs(pg, id, lv.run, lv.run_count);
 	write_back_start(pg, id);
-	note_futile(pg, tried, units_free_or_leaving(pg) > before);
+	note_futile(pg, tried, sure_units(pg) > before);
 	return tried;
 }

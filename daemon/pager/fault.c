@@ -176,6 +176,26 @@ static enum fault_step fault_resident(struct pager *pg, struct fault *f)
 	return FAULT_ENDED;
 }
 
+static enum fault_step fault_evicting(struct pager *pg, struct fault *f)
+{
+	struct batch *b = &pg->batch[pg->page[fault_page(pg, f)].batch];
+
+	if (b->is_stuck) {
+		answer_failed(pg, f, -EBUSY);
+		return FAULT_ENDED;
+	}
+	/* Its bytes are not here yet.  (C1 in capture.c) */
+	if (b->kind == BATCH_CAPTURE) {
+		fault_queue_push(&b->waiting, f);
+		return FAULT_ENDED;
+	}
+	f->kind = FAULT_PUT_BACK;
+	if (!write_back_cancel(pg, fault_page(pg, f)))
+		return FAULT_MUST_WAIT;
+	answer_resident(pg, f, 1, 0);
+	return FAULT_ENDED;
+}
+
 enum fault_step fault_try(struct pager *pg, struct fault *f,
 			  account_id *ret_account)
 {
@@ -192,11 +212,7 @@ enum fault_step fault_try(struct pager *pg, struct fault *f,
 	case PAGE_LOADING:
 		return fault_loading(pg, f);
 	case PAGE_EVICTING:
-		f->kind = FAULT_PUT_BACK;
-		if (!write_back_cancel(pg, fault_page(pg, f)))
-			return FAULT_MUST_WAIT;
-		answer_resident(pg, f, 1, 0);
-		return FAULT_ENDED;
+		return fault_evicting(pg, f);
 	case PAGE_RESIDENT:
 		if (f->kind != FAULT_ZERO)
 			f->kind = FAULT_HIT;

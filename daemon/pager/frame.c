@@ -60,6 +60,7 @@ frame_id frame_get(struct pager *pg, segment_id segment, page_id page,
 	pg->frame_free = next_free_entry(id, fr->next);
 	pg->frame_top = MAX(pg->frame_top, id);
 	pg->free_units -= units;
+	pg->frame_entries++;
 	*fr = (struct frame){
 		.page = page,
 		.segment = segment,
@@ -83,6 +84,7 @@ void frame_put(struct pager *pg, frame_id id)
 	}
 	account_remove_frame(pg, sg->account, id);
 	pg->free_units += units;
+	pg->frame_entries--;
 	*fr = (struct frame){
 		.next = pg->frame_free,
 		.flags = fr->flags & FRAME_LINES,

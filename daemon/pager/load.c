@@ -231,8 +231,12 @@ static bool load_install(struct pager *pg, struct batch *b, unsigned first,
 {
 	struct pager_segment *sg = &pg->segment[b->segment[0]];
 
-	if (install_run(pg, b, first, end) != 0)
+	if (install_run(pg, b, first, end) != 0) {
+		/* Some units may be present. */
+		for (unsigned i = first; i < end; i++)
+			b->returning |= UINT64_C(1) << i;
 		return false;
+	}
 	for (unsigned i = first; i < end; i++) {
 		struct page *p = &pg->page[b->page[i]];
 		bool is_ahead = b->ahead >> i & 1;
@@ -273,13 +277,8 @@ static bool load_settle(struct pager *pg, struct batch *b)
 		if (b->settled & bit)
 			continue;
 		if (is_dying) {
-			/* A failed install may have made some units present. */
-			pg->ops->discard(pg->ctx, b->segment[0],
-					 page_index(sg, b->page[i])
-						 << sg->order,
-					 order_units(sg->order));
-			page_drop_slot(pg, sg, b->page[i]);
-			page_release(pg, sg, b->page[i], PAGE_ZERO);
+			page_abandon(pg, sg, b->page[i],
+				     (b->returning & bit) != 0);
 		} else if (b->failed & bit) {
 			load_lose(pg, sg, b->page[i], b->error[i]);
 		} else {

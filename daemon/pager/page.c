@@ -76,6 +76,18 @@ void page_release(struct pager *pg, struct pager_segment *sg, page_id id,
 	page_enter(pg, sg, id, next);
 }
 
+void page_abandon(struct pager *pg, struct pager_segment *sg, page_id id,
+		  bool has_data)
+{
+	page_drop_slot(pg, sg, id);
+	if (!has_data) {
+		page_release(pg, sg, id, PAGE_ZERO);
+		return;
+	}
+	pg->page[id].batch = 0;
+	page_enter(pg, sg, id, PAGE_RESIDENT);
+}
+
 void page_set_slot(struct pager *pg, struct pager_segment *sg, page_id id,
 		   slot_id slot)
 {

@@ -11,6 +11,11 @@ void page_enter(struct pager *pg, struct pager_segment *sg, page_id id,
  * be safe elsewhere, or lost. */
 void page_release(struct pager *pg, struct pager_segment *sg, page_id id,
 		  enum page_state next);
+/* The segment is dying: the page leaves its batch, and its bytes are not
+ * needed.  has_data: some units are in the data file, so teardown must take
+ * them out before the frame is put. */
+void page_abandon(struct pager *pg, struct pager_segment *sg, page_id id,
+		  bool has_data);
 void page_set_slot(struct pager *pg, struct pager_segment *sg, page_id id,
 		   slot_id slot);
 void page_drop_slot(struct pager *pg, struct pager_segment *sg, page_id id);

@@ -56,8 +56,9 @@ const char *fault_kind_name(enum fault_kind kind);
  * mark.
  *
  * error: 0, -EIO (the page is lost), -EFAULT (no such page, or the segment is
- * gone), or -ENOMEM (no frame can be freed now, because all pages are pinned or
- * the store has failed; try again later). */
+ * gone), -ENOMEM (no frame can be freed now, because all pages are pinned or
+ * the store has failed; try again later), or -EBUSY (the page is being taken
+ * out, and that may never end: pager_capture_stuck(); try again later). */
 struct fault {
 	segment_id segment;
 	/* The client that callbacks.ready tells of pages that are read ahead
@@ -95,14 +96,21 @@ struct fault {
 struct pager_capture {
 	segment_id segment;
 	uint64_t unit, count;
-	void *to;		/* count * PAGER_UNIT_BYTES bytes */
+	/* count * PAGER_UNIT_BYTES bytes; NULL: the bytes are not needed. */
+	void *to;
 	int error;		/* result: 0 or -errno */
+	/* Result, if error is -EINPROGRESS: captures with the same ticket end
+	 * together.  1 … PAGER_TICKETS_MAX. */
+	uint32_t ticket;
 	/* Result: units [lost, lost_end) were taken out, but their bytes could
 	 * not be read and are lost.  0, 0: none. */
 	uint64_t lost, lost_end;
 };
 
-enum { PAGER_CAPTURES_MAX = 64 };	/* in one call of capture */
+enum {
+	PAGER_CAPTURES_MAX = 64,	/* in one call of capture */
+	PAGER_TICKETS_MAX = 64,
+};
 
 /* What the pager asks for.  The pager calls these from inside pager_*() calls;
  * they must not call the pager. */
@@ -121,16 +129,28 @@ struct pager_ops {
 	int (*install_for)(void *ctx, struct fault *fault, uint64_t unit,
 			   uint64_t count, const void *bytes);
 	/* Take `count` runs of units out: unmap them everywhere, and copy their
-	 * final bytes to `to`.  Each run fails alone; then nothing of it was
-	 * taken out.  Error -ENOTRECOVERABLE: nothing of this segment can ever
-	 * be taken out. */
+	 * final bytes to `to`.  Each run has its own result:
+	 *
+	 *   0                 it is out
+	 *   -EINPROGRESS      it is being taken out.  The owner calls
+	 *                     pager_capture_done() with its ticket later.
+	 *                     Clients may use the units until then.
+	 *   -EAGAIN           not now: others are under way
+	 *   -EBUSY            the same, and one of them may never end
+	 *   -ENOTRECOVERABLE  nothing of this segment can ever be taken out
+	 *   other             it has failed
+	 *
+	 * In the last four cases nothing of the run was taken out.  Runs of one
+	 * call have all a `to` or none, and pages of the same order.  A run
+	 * without a `to` that is being taken out does not fail. */
 	void (*capture)(void *ctx, struct pager_capture *capture,
 			unsigned count);
-	/* Take the units out; their bytes are not needed.  Returns 0, or
-	 * -EBUSY: they cannot be taken out now, and their memory cannot be used
-	 * for anything else. */
-	int (*discard)(void *ctx, segment_id segment, uint64_t unit,
-		       uint64_t count);
+	/* This ticket has ended: return its runs with their results, in their
+	 * order.  Copy their bytes to `to`, one run behind the other, also for
+	 * runs that have failed (NULL: the bytes are not needed).  The ticket
+	 * is free then. */
+	unsigned (*collect)(void *ctx, uint32_t ticket, void *to,
+			    struct pager_capture ret_run[PAGER_CAPTURES_MAX]);
 	/* No page of the segment is left, and none will come.  Give back what
 	 * remains of its data file, a piece at a time.  *budget is > 0 and
 	 * falls by 1 for each unit that is taken out; a piece that costs more
@@ -275,8 +295,8 @@ int pager_segment_try(const struct pager *pg, uint64_t page_count,
 		      unsigned order, account_id account) MUST_CHECK;
 
 /* A segment was refused with -ENOSPC or -EDQUOT.  Returns true if it will fit
- * when the segments that are being taken down have gone.  Segments that
- * ops.discard refuses do not count as going. */
+ * when the segments that are being taken down have gone.  Segments whose pages
+ * ops.capture refuses do not count as going. */
 bool pager_segment_will_fit(const struct pager *pg, uint64_t page_count,
 			    unsigned order, account_id account);
 
@@ -291,13 +311,14 @@ void pager_segment_reserve(struct pager *pg, segment_id segment);
  * frames and slots become free at once; those of a large segment piece by piece
  * in pager_run(), and those with I/O in flight when the I/O ends.  Then the
  * pager calls callbacks.segment_gone.  The id must not be used any more.  If
- * ops.discard refuses, the segment's frames stay in use until
- * pager_retry_teardown(). */
+ * ops.capture refuses, the segment's frames stay in use until
+ * pager_retry_refused(). */
 void pager_segment_destroy(struct pager *pg, segment_id segment);
 
-/* Try again to take down the segments that ops.discard has refused.  Returns
- * how many there are.  pager_run() does the work. */
-uint32_t pager_retry_teardown(struct pager *pg);
+/* Captures that were refused may succeed now: try again, also to take down the
+ * segments that are held up by that.  Returns how many there are.  pager_run()
+ * does the work. */
+uint32_t pager_retry_refused(struct pager *pg);
 
 struct segment_info {
 	uint64_t serial;
@@ -342,6 +363,14 @@ void pager_prefetch(const struct pager *pg, segment_id segment, uint64_t page);
 void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
 		   uint64_t now_ns);
 
+/* The captures of this ticket have ended. */
+void pager_capture_done(struct pager *pg, uint32_t ticket, uint64_t now_ns);
+
+/* The captures of this ticket may never end, because a client holds them up.
+ * Nobody waits for them any more.  pager_capture_done() may come all the
+ * same. */
+void pager_capture_stuck(struct pager *pg, uint32_t ticket, uint64_t now_ns);
+
 /* Do a bounded piece of background work: retries, teardown, and eviction toward
  * the watermarks and limits.  Returns true if there is more to do at once. */
 bool pager_run(struct pager *pg, uint64_t now_ns);
@@ -358,10 +387,11 @@ enum pager_advice {
  * background; if too many are under way, it does nothing.
  *
  * Results: 0, -EINVAL (bad range; UNPIN of pages that are not pinned), -EBUSY
- * (pages are pinned, or too many requests; UNPIN while a PIN or UNPIN of the
- * same pages is under way), -ENOMEM (more pins than half of the pool or of the
- * account's limit; nothing is pinned), -EIO (PIN met a lost page; nothing is
- * pinned), -EFAULT (no such segment, or it was destroyed meanwhile). */
+ * (pages are pinned, or cannot be taken out; too many requests; UNPIN while a
+ * PIN or UNPIN of the same pages is under way), -ENOMEM (more pins than half of
+ * the pool or of the account's limit; nothing is pinned), -EIO (PIN met a lost
+ * page; nothing is pinned), -EFAULT (no such segment, or it was destroyed
+ * meanwhile). */
 void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 		  uint64_t count, enum pager_advice advice, uint64_t cookie,
 		  uint64_t now_ns);
@@ -391,6 +421,8 @@ struct pager_stats {
 	/* Without those whose content the store has lost. */
 	uint64_t read_errors;
 	uint64_t install_retries, capture_errors;
+	/* Captures that did not end in the call of ops.capture. */
+	uint64_t captures_late;
 	/* Pages reported with pager_touched(). */
 	uint64_t minor_reported;
 	uint64_t metadata_bytes;
@@ -406,12 +438,13 @@ void pager_check(const struct pager *pg);
  * later, so the owner must call pager_run() then. */
 bool pager_is_over_limits(const struct pager *pg);
 
-/* True if a fault, an advice or a batch has not ended.  Cheap, unlike
- * pager_stats_get(), which asks the system how large the tables are. */
+/* True if a fault, an advice or a batch has not ended, apart from captures that
+ * are under way.  Cheap, unlike pager_stats_get(), which asks the system how
+ * large the tables are. */
 bool pager_is_waiting(const struct pager *pg);
 
-/* True if no batch is in use: no I/O is in flight, and no page waits in
- * staging. */
+/* True if no batch is in use, apart from stuck captures: no I/O is in flight,
+ * and no page waits in staging. */
 bool pager_is_idle(const struct pager *pg);
 
 #endif

@@ -9,7 +9,7 @@
  * and the quarantined slots. */
 uint64_t segment_commit_limit(const struct pager *pg);
 /* Count (sign 1) or no longer count (-1) the segment's units among those that
- * will go soon: it is DYING, and ops.discard has not refused. */
+ * will go soon: it is DYING, and ops.capture has not refused. */
 void segment_charge_dying(struct pager *pg, const struct pager_segment *sg,
 			  int64_t sign);
 /* Free the entry of a DYING segment that has no pages left. */

@@ -4,8 +4,6 @@
 
 #include <errno.h>
 
-enum { BATCH_COUNT = 256 };
-
 static int init_line(struct pager *pg, struct frame_line *line,
 		     const char *name, uint8_t flag)
 {
@@ -59,7 +57,8 @@ static int init_tables(struct pager *pg)
 				 sizeof(*pg->account), c->accounts_max + 1ul);
 	if (err == 0)
 		err = table_init(&pg->batch_table, "memd-batches",
-				 sizeof(*pg->batch), BATCH_COUNT + 1);
+				 sizeof(*pg->batch),
+				 BATCHES_MAX + PAGER_TICKETS_MAX + 1);
 	if (err == 0)
 		err = init_line(pg, &pg->cold_line, "memd-cold",
 				FRAME_IN_COLD);

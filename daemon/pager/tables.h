@@ -13,7 +13,8 @@
  *   fault_queue                    entries of the tables, and faults
  *   clock, stream                  policy: what to evict, what to read ahead
  *   batch                          I/O of a run of pages
- *   zero, load, write_back, evict  pages come in, and leave
+ *   zero, load, write_back,
+ *   capture, evict                 pages come in, and leave
  *   ahead                          pages that no client has asked for
  *   answer, fault, waiting         pages that a client waits for
  *   advice_act, advice             what clients advise
@@ -29,7 +30,8 @@
  *       written.
  *   P4  A page is busy if it is LOADING, EVICTING, or RESIDENT with
  *       PAGE_WRITING.  A busy page is in exactly one batch, and names it.  A
- *       page that is not busy is in no batch.
+ *       page that is not busy is in no batch.  The pages of a CAPTURE batch are
+ *       EVICTING, and may still be in the data file (capture.c, C1 … C4).
  *   P5  Every fault is in exactly one queue.  The page of a fault in a
  *       batch's queue is in that batch; or it was in an earlier batch, and the
  *       answer may also cover pages of this one.
@@ -61,13 +63,16 @@ typedef uint32_t batch_id;
  *    │                     └──────────────────────────  LOADING ──▶ LOST
  *    └── discarded: from RESIDENT, SWAPPED, LOST
  *
- * And EVICTING ──▶ LOST: its memory failed while it was captured.
+ * And EVICTING ──▶ LOST: its memory failed while it was captured.  EVICTING ──▶
+ * RESIDENT also if a capture that was under way has failed.
  */
 enum page_state {
 	PAGE_ZERO,		/* has no bytes: reads as zeros */
 	PAGE_RESIDENT,		/* present in the data file */
 	PAGE_LOADING,		/* its slot is being read into staging */
-	PAGE_EVICTING,		/* captured; its bytes are in staging */
+	/* Captured, and its bytes are in staging; or its capture is under
+	 * way. */
+	PAGE_EVICTING,
 	PAGE_SWAPPED,		/* its bytes are only in its slot */
 	PAGE_LOST,		/* its bytes are lost */
 	PAGE_STATES
@@ -168,6 +173,7 @@ struct pager_segment {
 	uint32_t count[PAGE_STATES];	/* pages in each state except ZERO */
 	uint32_t slotted;		/* RESIDENT pages that keep a slot */
 	uint32_t writing;		/* RESIDENT pages with PAGE_WRITING */
+	uint32_t stuck_pages;		/* EVICTING, in stuck batches */
 	uint32_t waiting_count;		/* faults that are not answered yet */
 	uint64_t pinned_units;		/* of all its pins (advice.c) */
 	/* DYING: the pages before it are done */
@@ -175,7 +181,9 @@ struct pager_segment {
 	/* DYING: the entries before it are given back */
 	uint64_t shed_cursor;
 	bool is_dying_queued;		/* DYING: is in pager.dying */
-	bool is_blocked;		/* DYING: ops.discard has refused */
+	bool is_parked;			/* DYING: is in pager.parked */
+	/* DYING: its pages can perhaps never be taken out. */
+	bool is_blocked;
 	bool is_stuck;			/* nothing of it can be captured */
 	bool is_reserved;		/* pager_segment_reserve() */
 	struct stream_set streams;
@@ -207,6 +215,8 @@ enum account_list {
 	ACCOUNT_PRESSED,
 	/* The account has given up frames, and faults wait for them. */
 	ACCOUNT_RETRY,
+	/* Captures of it are refused. */
+	ACCOUNT_BARRED,
 	ACCOUNT_LISTS
 };
 
@@ -222,6 +232,9 @@ struct pager_account {
 	uint64_t dying_units;		/* of mapped_units: in dying segments */
 	uint64_t pinned_units;
 	uint64_t wanted_units;		/* frames that a parked PIN waits for */
+	/* Why ops.capture has refused pages of the account itself: -EAGAIN or
+	 * -EBUSY.  0: it has not, since account_unbar_all(). */
+	int bar;
 	/* Faults that wait because of the account's limit.  Those in `waiting`
 	 * are served in order.  If as many faults as the limit can bear are in
 	 * `waiting` or have been served and not answered, new ones are set
@@ -262,19 +275,33 @@ struct pager_account {
 	uint64_t vain_until_ns;
 };
 
-enum batch_kind { BATCH_FREE, BATCH_LOAD, BATCH_EVICT };
-enum { BATCH_PAGES_MAX = 64 };
+enum batch_kind { BATCH_FREE, BATCH_LOAD, BATCH_EVICT, BATCH_CAPTURE };
+enum {
+	BATCH_PAGES_MAX = 64,
+	BATCH_DROPS_MAX = 96,		/* pages of a CAPTURE batch with
+					 * is_drop */
+	/* Of kinds LOAD and EVICT together.  There are PAGER_TICKETS_MAX more,
+	 * one for each ticket. */
+	BATCHES_MAX = 256,
+};
 
 /* A batch: pages whose bytes are in staging while the store reads or writes
  * them.  Page i is at units [i << order, (i + 1) << order) of the batch's
  * staging.  All pages have the same order.  The pages of a load belong to one
- * segment and ascend. */
+ * segment and ascend.
+ *
+ * CAPTURE: pages whose capture is under way (capture.c).  They have no staging
+ * yet; when the capture has ended, the batch becomes an EVICT batch. */
 struct batch {
 	uint8_t kind;
 	uint8_t order;
 	/* load: each page has its own request */
 	bool is_retry;
 	bool is_ahead;			/* load: no fault waits for it */
+	bool is_drop;			/* capture: the bytes are not needed */
+	bool is_stuck;			/* capture: it may never end */
+	uint32_t ticket;		/* capture: 1 … PAGER_TICKETS_MAX */
+	uint64_t started_ns;		/* capture */
 	uint16_t page_count;
 	uint16_t io_pending;		/* requests that have not ended */
 	/* Of io_pending: counted in pager.ahead_io. */
@@ -286,17 +313,17 @@ struct batch {
 	uint32_t cursor_unit;
 	slot_id cursor_slot;
 	bool is_stalled;
-	/* Sets of pages, one bit each: */
+	/* Sets of pages, one bit each; load and evict only: */
 	uint64_t wanted;		/* to be read or written */
 	uint64_t failed;		/* its I/O has failed */
 	uint64_t put_back;		/* evict: is in the data file again */
-	uint64_t returning;		/* evict: some units are there again */
+	uint64_t returning;		/* some units are there (again) */
 	uint64_t settled;		/* nothing is left to do */
 	uint64_t ahead;			/* load: was read ahead */
 	uint64_t io_ns;
-	struct fault_queue waiting;		/* load only */
-	page_id page[BATCH_PAGES_MAX];
-	segment_id segment[BATCH_PAGES_MAX];
+	struct fault_queue waiting;		/* load and capture */
+	page_id page[BATCH_DROPS_MAX];
+	segment_id segment[BATCH_DROPS_MAX];
 	slot_id slot[BATCH_PAGES_MAX];	/* evict: the slot that is written */
 	int error[BATCH_PAGES_MAX];
 };
@@ -319,6 +346,8 @@ struct advice {
 	bool is_answered;
 	segment_id segment;
 	uint64_t first, end, cursor;
+	/* DONTNEED: pages before it were dropped, or are being dropped. */
+	uint64_t drop_end;
 	uint64_t cookie, count;
 	uint64_t charged_units;		/* pins to give back when it ends */
 	int result;
@@ -363,12 +392,16 @@ struct pager {
 	uint64_t reserved_pinned_units;
 	segment_id segment_free, segment_first;
 	struct segment_queue dying;	/* DYING, and work is possible */
-	struct segment_queue blocked;
+	struct segment_queue parked;
 	segment_id segment_hint;	/* the search for a gap starts here */
 	account_id account_free;
 	uint32_t waiting_count;		/* faults not answered */
 	batch_id batch_free;
 	uint32_t batches_used;
+	uint32_t capturing_count;	/* of batches_used: of kind CAPTURE */
+	uint32_t capturing_units;	/* frames of their pages */
+	uint32_t stuck_count;		/* of capturing_count */
+	uint16_t batch_of_ticket[PAGER_TICKETS_MAX + 1];
 	/* Batches with requests to submit, by class: in each, the store has
 	 * room that the others cannot take (SW3). */
 	struct batch_queue stalled[SWAP_CLASSES];
@@ -381,6 +414,7 @@ struct pager {
 	uint32_t segment_count, dying_count;
 	uint32_t blocked_count;		/* of dying_count */
 
+	uint32_t frame_entries;		/* frames in use, of any order */
 	frame_id back_hand;
 	frame_id frame_top;		/* no entry behind it was ever used */
 	/* Looks at frames since the last victim. */
@@ -439,6 +473,14 @@ static inline bool page_is_busy(const struct page *p)
 {
 	return p->state == PAGE_LOADING || p->state == PAGE_EVICTING ||
 	       (p->flags & PAGE_WRITING) != 0;
+}
+
+/* Frames that are free, or will be without anything that a client can hold
+ * up. */
+static inline uint64_t sure_units(const struct pager *pg)
+{
+	return (uint64_t)pg->free_units + pg->units[PAGE_EVICTING] -
+	       pg->capturing_units;
 }
 
 /* Memory that all tables use now, in bytes.  Slow: it asks the system. */

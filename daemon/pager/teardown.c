@@ -2,17 +2,22 @@
 /* Teardown: takes segments down in small pieces, so that no client notices a
  * delay.
  *
- *   T1  A DYING segment is in pager.dying if work on it is possible, and in
- *       pager.blocked if ops.discard has refused.  If it is in neither, it
- *       waits for I/O of its pages, whose end wakes it. */
+ *   T1  A DYING segment is in pager.dying if work on it is possible.  It is in
+ *       pager.parked if ops.capture has refused, or if all its pages are in
+ *       stuck batches; the next capture that ends brings it back.  If it is in
+ *       neither, it waits for I/O or for captures of its pages, whose end wakes
+ *       it.
+ *   T2  It is *blocked* if it is parked because a capture may never end. */
 #include "daemon/pager/teardown.h"
 
 #include "daemon/pager/advice.h"
 #include "daemon/pager/ahead.h"
+#include "daemon/pager/capture.h"
 #include "daemon/pager/frame.h"
 #include "daemon/pager/page.h"
 #include "daemon/pager/segment.h"
 #include "daemon/pager/waiting.h"
+#include <errno.h>
 
 /* Free all that a page of a dying segment has.  The page must not be busy. */
 static void page_forget(struct pager *pg, struct pager_segment *sg, page_id id)
@@ -48,28 +53,32 @@ static void set_blocked(struct pager *pg, struct pager_segment *sg,
 }
 
 /* Forget the run of pages that starts at `page`, at most `most` pages, and take
- * their data out of the file in one call.  Returns the end of the run; `page`
- * if ops.discard has refused. */
+ * their data out of the file in one call.  If that ends later, those with data
+ * are busy until then.  *ret_error: 0, or -EAGAIN or -EBUSY if ops.capture has
+ * refused.  Returns the end of the run. */
 static uint64_t forget_run(struct pager *pg, segment_id id, uint64_t page,
-			   uint64_t most)
+			   uint64_t most, int *ret_error)
 {
 	struct pager_segment *sg = &pg->segment[id];
 	uint64_t end = page;
 	bool has_data = false;
+	int err = 0;
 
+	most = MIN(most, (uint64_t)BATCH_DROPS_MAX);
 	while (end < sg->page_count && end - page < most &&
 	       page_next_used(pg, sg, end, 1) == end &&
 	       is_forgettable(pg, sg, end)) {
 		has_data |= pg->page[sg->first + end].frame != 0;
 		end++;
 	}
-	if (has_data && pg->ops->discard(pg->ctx, id, page << sg->order,
-					 (end - page) << sg->order) != 0) {
-		set_blocked(pg, sg, true);
+	if (has_data)
+		err = capture_drop(pg, id, page, end - page);
+	*ret_error = err == -EINPROGRESS ? 0 : err;
+	if (*ret_error != 0)
 		return page;
-	}
 	for (; page < end; page++)
-		page_forget(pg, sg, (page_id)(sg->first + page));
+		if (is_forgettable(pg, sg, page))
+			page_forget(pg, sg, (page_id)(sg->first + page));
 	return end;
 }
 
@@ -132,8 +141,9 @@ static bool shed_entries(struct pager *pg, struct pager_segment *sg)
 enum teardown_end {
 	TEARDOWN_GONE,
 	TEARDOWN_GOES_ON,	/* in the next turn */
-	TEARDOWN_WAITS,		/* for I/O of its pages */
-	TEARDOWN_BLOCKED,	/* ops.discard has refused */
+	TEARDOWN_WAITS,		/* for I/O or captures of its pages */
+	TEARDOWN_PARKED,	/* ops.capture has refused */
+	TEARDOWN_BLOCKED,	/* the same, and that may never change (T2) */
 };
 
 /* No page is left: give back the entries of the page table, and the data file.
@@ -152,7 +162,7 @@ static enum teardown_end segment_shed(struct pager *pg, segment_id id)
 
 /* Forget pages of a DYING segment, as many as the budget of the turn allows.
  * Busy pages stay until their I/O has ended.  When no page is left, the segment
- * goes.  If ops.discard refuses, everything stays: frames are charged as long
+ * goes.  If ops.capture refuses, everything stays: frames are charged as long
  * as their memory is in use. */
 static enum teardown_end take_pages_down(struct pager *pg, segment_id id)
 {
@@ -165,6 +175,7 @@ static enum teardown_end take_pages_down(struct pager *pg, segment_id id)
 		uint64_t page = page_next_used(pg, sg, from,
 					       *budget * CHUNKS_PER_UNIT);
 		uint64_t end = page, cost;
+		int err = 0;
 
 		/* Passing over untouched pages is not free either. */
 		teardown_spend(budget, (page - from) / PAGES_PER_CHUNK /
@@ -175,9 +186,10 @@ static enum teardown_end take_pages_down(struct pager *pg, segment_id id)
 		}
 		if (page < sg->page_count)
 			end = forget_run(pg, id, page,
-					 MAX(*budget >> sg->order, 1u));
-		if (sg->is_blocked)
-			return TEARDOWN_BLOCKED;
+					 MAX(*budget >> sg->order, 1u), &err);
+		if (err != 0)
+			return err == -EAGAIN ? TEARDOWN_PARKED :
+						TEARDOWN_BLOCKED;
 		cost = ((end - page) << sg->order) + 1;
 		if (end == page)
 			end = MIN(page + 1, sg->page_count);
@@ -191,8 +203,11 @@ static enum teardown_end take_pages_down(struct pager *pg, segment_id id)
 	/* Walk again: for busy pages when their I/O has ended; at once if pages
 	 * were busy during this walk and are not now. */
 	sg->teardown_cursor = 0;
-	return used_pages(sg) > busy_pages(sg) ? TEARDOWN_GOES_ON :
-						 TEARDOWN_WAITS;
+	if (used_pages(sg) > busy_pages(sg))
+		return TEARDOWN_GOES_ON;
+	if (used_pages(sg) > sg->stuck_pages)
+		return TEARDOWN_WAITS;
+	return TEARDOWN_BLOCKED;
 }
 
 /* ---- which segments can go on */
@@ -220,6 +235,12 @@ static segment_id queue_pop(struct pager *pg, struct segment_queue *q)
 	return id;
 }
 
+static void park(struct pager *pg, segment_id id)
+{
+	pg->segment[id].is_parked = true;
+	queue_push(pg, &pg->parked, id);
+}
+
 static void enqueue_dying(struct pager *pg, segment_id id)
 {
 	pg->segment[id].is_dying_queued = true;
@@ -231,7 +252,7 @@ void teardown_wake(struct pager *pg, segment_id id)
 	const struct pager_segment *sg = &pg->segment[id];
 
 	if (sg->state == SEGMENT_DYING && !sg->is_dying_queued &&
-	    !sg->is_blocked)
+	    !sg->is_parked)
 		enqueue_dying(pg, id);
 }
 
@@ -243,7 +264,11 @@ static void teardown_step(struct pager *pg, segment_id id)
 		enqueue_dying(pg, id);
 		break;
 	case TEARDOWN_BLOCKED:
-		queue_push(pg, &pg->blocked, id);
+		set_blocked(pg, &pg->segment[id], true);
+		park(pg, id);
+		break;
+	case TEARDOWN_PARKED:
+		park(pg, id);
 		break;
 	case TEARDOWN_WAITS:
 	case TEARDOWN_GONE:
@@ -263,13 +288,14 @@ void teardown_run(struct pager *pg)
 	}
 }
 
-uint32_t pager_retry_teardown(struct pager *pg)
+void teardown_retry_parked(struct pager *pg)
 {
 	segment_id id;
 
-	while ((id = queue_pop(pg, &pg->blocked)) != 0)
+	while ((id = queue_pop(pg, &pg->parked)) != 0) {
+		pg->segment[id].is_parked = false;
 		enqueue_dying(pg, id);
-	return pg->blocked_count;
+	}
 }
 
 void pager_segment_destroy(struct pager *pg, segment_id segment)

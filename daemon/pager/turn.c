@@ -16,6 +16,7 @@
 #include "daemon/pager/advice.h"
 #include "daemon/pager/ahead.h"
 #include "daemon/pager/batch.h"
+#include "daemon/pager/capture.h"
 #include "daemon/pager/evict.h"
 #include "daemon/pager/load.h"
 #include "daemon/pager/page.h"
@@ -75,12 +76,6 @@ void pager_prefetch(const struct pager *pg, segment_id segment, uint64_t page)
 	__builtin_prefetch(&pg->chunk[at / PAGES_PER_CHUNK]);
 }
 
-/* Frames that are free, or will be free without further work. */
-static uint64_t coming_units(const struct pager *pg)
-{
-	return (uint64_t)pg->free_units + pg->units[PAGE_EVICTING];
-}
-
 static uint64_t units_of_first(const struct pager *pg,
 			       const struct fault_queue *q)
 {
@@ -95,7 +90,7 @@ static uint64_t missing_units(const struct pager *pg)
 	uint64_t need = MAX(units_of_first(pg, &pg->pool_waiting),
 			    pg->wanted_units);
 
-	return need - MIN(need, coming_units(pg));
+	return need - MIN(need, capture_coming_units(pg));
 }
 
 /* Evict one batch, toward the high watermark.  Returns true if it evicted. */
@@ -103,7 +98,7 @@ static bool reclaim_pool(struct pager *pg, struct clock_search *search)
 {
 	uint64_t low = pg->config.low_watermark + pg->ahead_wanted;
 	uint64_t high = pg->config.high_watermark + pg->ahead_wanted;
-	uint64_t coming = coming_units(pg), want;
+	uint64_t coming = capture_coming_units(pg), want;
 
 	if (coming < low)
 		pg->is_reclaiming = true;
@@ -202,7 +197,7 @@ static bool retry_accounts(struct pager *pg)
  * Returns true if something can go on. */
 static bool fail_hopeless(struct pager *pg)
 {
-	if (pg->batches_used != 0 || pg->dying_count != pg->blocked_count)
+	if (!pager_is_idle(pg) || pg->dying_count != pg->blocked_count)
 		return false;
 	if (retry_accounts(pg))
 		return true;
@@ -220,22 +215,39 @@ static void wake_dying(struct pager *pg, const struct batch *b)
 		teardown_wake(pg, b->segment[i]);
 }
 
+/* The ticket of the batch has ended. */
+static void end_capture(struct pager *pg, batch_id id)
+{
+	struct batch was;
+
+	if (!capture_finish(pg, id, &was)) {
+		batch_close(pg, id, BATCH_STARVED);
+		return;
+	}
+	wake_dying(pg, &was);
+	waiting_end(pg, &was.waiting, true, 0);
+}
+
 /* All requests of the batch have ended, or it was starved and there may be
  * memory now. */
 static void end_batch(struct pager *pg, batch_id id)
 {
 	struct batch *b = &pg->batch[id];
 	bool is_load = b->kind == BATCH_LOAD;
-	enum batch_end end = is_load ? load_finish(pg, id) :
-				       write_back_finish(pg, id);
+	enum batch_end end;
 
+	if (b->kind == BATCH_CAPTURE) {
+		end_capture(pg, id);
+		return;
+	}
+	end = is_load ? load_finish(pg, id) : write_back_finish(pg, id);
 	if (end == BATCH_GOES_ON)
 		return;
 	wake_dying(pg, b);
 	/* A fault whose page is resident need not wait for the other pages,
 	 * even if the batch is starved. */
 	if (is_load)
-		waiting_end_load(pg, b, end == BATCH_SETTLED);
+		waiting_end(pg, &b->waiting, end == BATCH_SETTLED, b->io_ns);
 	if (is_load && end == BATCH_SETTLED)
 		ahead_announce_load(pg, b);
 	batch_close(pg, id, end);
@@ -270,6 +282,48 @@ void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
 	(void)ahead_run(pg);
 }
 
+static void retry_refused(struct pager *pg)
+{
+	account_unbar_all(pg);
+	teardown_retry_parked(pg);
+}
+
+uint32_t pager_retry_refused(struct pager *pg)
+{
+	retry_refused(pg);
+	return pg->blocked_count;
+}
+
+void pager_capture_done(struct pager *pg, uint32_t ticket, uint64_t now_ns)
+{
+	batch_id id = pg->batch_of_ticket[ticket];
+	uint64_t before = sure_units(pg);
+
+	pg->now_ns = now_ns;
+	ASSERT(ticket >= 1 && ticket <= PAGER_TICKETS_MAX && id != 0);
+	capture_set_stuck(pg, id, false);
+	retry_refused(pg);
+	end_batch(pg, id);
+	if (sure_units(pg) > before)
+		pg->futile_units = 0;
+	(void)waiting_retry(pg);
+	(void)advice_step_all(pg);
+	(void)ahead_run(pg);
+}
+
+void pager_capture_stuck(struct pager *pg, uint32_t ticket, uint64_t now_ns)
+{
+	batch_id id = pg->batch_of_ticket[ticket];
+
+	pg->now_ns = now_ns;
+	ASSERT(ticket >= 1 && ticket <= PAGER_TICKETS_MAX && id != 0);
+	capture_set_stuck(pg, id, true);
+	waiting_fail_batch(pg, &pg->batch[id]);
+	wake_dying(pg, &pg->batch[id]);
+	teardown_retry_parked(pg);
+	(void)advice_step_all(pg);
+}
+
 bool pager_run(struct pager *pg, uint64_t now_ns)
 {
 	struct clock_search pool = { .looks_left = LOOKS_PER_SEARCH };
@@ -302,7 +356,7 @@ bool pager_run(struct pager *pg, uint64_t now_ns)
 
 bool pager_is_idle(const struct pager *pg)
 {
-	return pg->batches_used == 0;
+	return pg->batches_used == pg->stuck_count;
 }
 
 bool pager_is_over_limits(const struct pager *pg)
@@ -313,7 +367,7 @@ bool pager_is_over_limits(const struct pager *pg)
 bool pager_is_waiting(const struct pager *pg)
 {
 	return pg->waiting_count != 0 || pg->advice_count != 0 ||
-	       pg->batches_used != 0;
+	       pg->batches_used != pg->capturing_count;
 }
 
 void pager_stats_get(const struct pager *pg, struct pager_stats *ret_stats)

@@ -161,15 +161,16 @@ bool waiting_retry(struct pager *pg)
 	return has_moved;
 }
 
-void waiting_end_load(struct pager *pg, struct batch *b, bool may_hold)
+void waiting_end(struct pager *pg, struct fault_queue *q, bool may_hold,
+		 uint64_t io_ns)
 {
-	struct fault_queue all = b->waiting;
+	struct fault_queue all = *q;
 	account_id account;
 	struct fault *f;
 
-	b->waiting = (struct fault_queue){ 0 };
+	*q = (struct fault_queue){ 0 };
 	while ((f = fault_queue_pop(&all)) != NULL)
-		if (fault_go_on(pg, f, may_hold, b->io_ns, &account) ==
+		if (fault_go_on(pg, f, may_hold, io_ns, &account) ==
 		    FAULT_MUST_WAIT)
 			waiting_add(pg, f, account);
 }
@@ -217,10 +218,13 @@ void waiting_fail_segment(struct pager *pg, segment_id segment)
 	     id = pg->account[id].parent)
 		fail_account(pg, id, segment, -EFAULT);
 	for (batch_id id = 1; id < pg->batch_table.element_count; id++)
-		if (pg->batch[id].kind == BATCH_LOAD &&
-		    pg->batch[id].segment[0] == segment)
-			fail_queue(pg, &pg->batch[id].waiting, 0, -EFAULT);
+		fail_queue(pg, &pg->batch[id].waiting, segment, -EFAULT);
 	ASSERT(sg->waiting_count == 0);
+}
+
+void waiting_fail_batch(struct pager *pg, struct batch *b)
+{
+	fail_queue(pg, &b->waiting, 0, -EBUSY);
 }
 
 void waiting_fail_hopeless(struct pager *pg)

@@ -9,10 +9,15 @@
  * went on. */
 bool waiting_retry(struct pager *pg);
 
-/* A load has ended.  Go on with the faults in its queue: those that waited for
- * a page of it, and those that have their page and waited for more pages.  With
- * `may_hold` they may wait for the next load, too. */
-void waiting_end_load(struct pager *pg, struct batch *b, bool may_hold);
+/* A load or a capture has ended.  Go on with the faults of its queue: those
+ * that waited for a page of it, and those that have their page and waited for
+ * more pages.  With `may_hold` they may wait for the next load, too.  io_ns:
+ * when their pages had been read; 0: they were not. */
+void waiting_end(struct pager *pg, struct fault_queue *q, bool may_hold,
+		 uint64_t io_ns);
+
+/* The batch is stuck: answer its faults with -EBUSY. */
+void waiting_fail_batch(struct pager *pg, struct batch *b);
 
 /* The segment goes: answer all its faults with -EFAULT, wherever they wait. */
 void waiting_fail_segment(struct pager *pg, segment_id segment);

@@ -226,8 +226,7 @@ static void abandon_slot(struct pager *pg, struct batch *b, unsigned i)
  * back into the data file and there is no memory for them now. */
 static bool settle_page(struct pager *pg, struct batch *b, unsigned i)
 {
-	segment_id segment = b->segment[i];
-	struct pager_segment *sg = &pg->segment[segment];
+	struct pager_segment *sg = &pg->segment[b->segment[i]];
 	uint64_t bit = UINT64_C(1) << i;
 	page_id id = b->page[i];
 
@@ -236,12 +235,7 @@ static bool settle_page(struct pager *pg, struct batch *b, unsigned i)
 	else
 		adopt_slot(pg, b, i);
 	if (!(b->put_back & bit) && sg->state == SEGMENT_DYING) {
-		if (b->returning & bit)
-			pg->ops->discard(pg->ctx, segment,
-					 page_index(sg, id) << sg->order,
-					 order_units(sg->order));
-		page_drop_slot(pg, sg, id);
-		page_release(pg, sg, id, PAGE_ZERO);
+		page_abandon(pg, sg, id, (b->returning & bit) != 0);
 	} else if (!((b->put_back | b->failed | b->returning) & bit)) {
 		page_release(pg, sg, id, PAGE_SWAPPED);
 	} else {

@@ -191,6 +191,19 @@ static void do_sleep(struct sim *sim)
 	sim->now_ns += rng_below(&sim->rng, 1000000000);
 }
 
+static void do_late(struct sim *sim)
+{
+	for (uint32_t n = rng_between(&sim->rng, 1, 8); n > 0; n--)
+		if (!late_step(sim))
+			return;
+}
+
+static void do_retry(struct sim *sim)
+{
+	TRACE(sim, "retry what was refused");
+	(void)pager_retry_refused(sim->pager);
+}
+
 void action_random(struct sim *sim)
 {
 	static void (*const action[DO_ACTIONS])(struct sim *sim) = {
@@ -208,6 +221,8 @@ void action_random(struct sim *sim)
 		[DO_SETTLE] = settle,
 		[DO_SLEEP] = do_sleep,
 		[DO_AREAS] = do_areas,
+		[DO_LATE] = do_late,
+		[DO_RETRY] = do_retry,
 	};
 	uint32_t die = rng_below(&sim->rng, sim->profile.weight_sum);
 	unsigned at = 0;

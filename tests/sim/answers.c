@@ -21,6 +21,12 @@ static void must_be_refusable(struct sim *sim, const struct sim_fault *ft,
 		sim->events[ft->in_call ? SIM_EFAULT_RANGE :
 					  SIM_EFAULT_DESTROYED]++;
 		return;
+	case -EBUSY:
+		if (!is_there || !late_is_stuck(sim, sg->id,
+						ft->page << sg->order))
+			sim_fail(sim, "-EBUSY for a page that is not stuck");
+		sim->events[SIM_EBUSY]++;
+		return;
 	default:
 		sim_fail(sim, "a fault is answered with error %d",
 			 reply->error);
@@ -47,7 +53,8 @@ static void must_be_short(struct sim *sim, const struct sim_fault *ft)
 
 	if (sim->disk.bad_slots == 0 &&
 	    (sim->is_calm || pr->capture_fail == 0) &&
-	    !pr->has_store_faults && !is_limited(sim, ft))
+	    !pr->has_store_faults && !is_limited(sim, ft) &&
+	    !late_has_stuck(sim))
 		sim_fail(sim, "-ENOMEM though nothing has failed and nothing "
 			 "is limited");
 	sim->events[SIM_ENOMEM]++;
@@ -462,6 +469,7 @@ void answer_gone(void *ctx, segment_id id)
 	TRACE(sim, "  gone s%u", sg->ordinal);
 	must_have_no_faults(sim, sg->ordinal);
 	disk_expect_none_of(sim, sg->ordinal);
+	late_expect_gone(sim, sg);
 	for (uint64_t i = 0; i < sg->unit_count; i++)
 		sim->present_units -= (sg->unit[i].flags & UNIT_PRESENT) != 0;
 	sim->events[SIM_GONE_LATER] += sg->dying_step != sim->step;

@@ -119,6 +119,7 @@ int datafile_install(void *ctx, segment_id id, uint64_t unit, uint64_t count,
 		sim->events[SIM_INSTALL_FAILED]++;
 		sim->events[SIM_INSTALL_PART] += todo > 0;
 	}
+	late_expect_none(sim, sg, unit, count);
 	TRACE(sim, "  install s%u unit %llu +%llu%s%s", sg->ordinal,
 	      (unsigned long long)unit, (unsigned long long)todo,
 	      bytes == NULL ? " zeros" : "", fails ? " then ENOMEM" : "");
@@ -149,61 +150,35 @@ static void take_out(struct sim *sim, struct unit *u)
 }
 
 /* A unit that is not there reads as zeros, as a hole does. */
-static void capture_unit(struct sim *sim, struct sim_segment *sg,
-			 uint64_t unit, uint8_t *to)
+uint64_t capture_unit(struct sim *sim, struct sim_segment *sg, uint64_t unit)
 {
 	struct unit *u = &sg->unit[unit];
-	bool is_present = (u->flags & UNIT_PRESENT) != 0;
-	size_t staged = (size_t)(to - sim->staging) / PAGER_UNIT_BYTES;
+	uint64_t value = u->flags & UNIT_PRESENT ? u->actual : 0;
 
 	must_not_be_pinned(sim, sg, unit, "capture");
-	unit_must_be(sim, sg, unit, is_present ? u->actual : 0, "a capture");
+	if (sg->state == SIM_SEGMENT_LIVE)
+		unit_must_be(sim, sg, unit, value, "a capture");
+	take_out(sim, u);
+	sim->events[SIM_CAPTURED]++;
+	return value;
+}
+
+void datafile_put(struct sim *sim, uint64_t value, uint8_t *to)
+{
+	size_t staged = (size_t)(to - sim->staging) / PAGER_UNIT_BYTES;
+
 	if (to >= sim->staging &&
 	    staged < sim->profile.config.staging_bytes / PAGER_UNIT_BYTES &&
 	    sim->disk.is_staged_busy[staged])
 		sim_fail(sim, "capture into the buffer of a request in "
 			 "flight");
-	pattern_expand(is_present ? u->actual : 0, to);
-	take_out(sim, u);
-}
-
-static int capture_run(struct sim *sim, segment_id id, uint64_t unit,
-		       uint64_t count, void *to)
-{
-	struct sim_segment *sg = segment_for_op(sim, id, unit, count,
-						"capture");
-
-	client_meddle(sim);
-	if (!sim->is_calm &&
-	    rng_chance(&sim->rng, sim->profile.capture_fail, 1024)) {
-		TRACE(sim, "  capture s%u unit %llu +%llu fails", sg->ordinal,
-		      (unsigned long long)unit, (unsigned long long)count);
-		sim->events[SIM_CAPTURE_FAILED]++;
-		return -ENOMEM;
-	}
-	TRACE(sim, "  capture s%u unit %llu +%llu", sg->ordinal,
-	      (unsigned long long)unit, (unsigned long long)count);
-	for (uint64_t i = 0; i < count; i++)
-		capture_unit(sim, sg, unit + i,
-			     (uint8_t *)to + i * PAGER_UNIT_BYTES);
-	sim->events[SIM_CAPTURED] += count;
-	return 0;
-}
-
-void datafile_capture(void *ctx, struct pager_capture *capture, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		capture[i].error = capture_run(ctx, capture[i].segment,
-					       capture[i].unit,
-					       capture[i].count,
-					       capture[i].to);
+	pattern_expand(value, to);
 }
 
 /* Bytes may be thrown away only because a DONTNEED asked for it, because the
  * segment is destroyed, or because they are safe elsewhere.  The last is for
  * the next install to prove. */
-static void discard_unit(struct sim *sim, struct sim_segment *sg,
-			 uint64_t unit)
+void discard_unit(struct sim *sim, struct sim_segment *sg, uint64_t unit)
 {
 	struct unit *u = &sg->unit[unit];
 
@@ -215,16 +190,54 @@ static void discard_unit(struct sim *sim, struct sim_segment *sg,
 	take_out(sim, u);
 }
 
-int datafile_discard(void *ctx, segment_id id, uint64_t unit, uint64_t count)
+/* A run that is refused, or fails. */
+static int refuse_run(struct sim *sim, const struct pager_capture *c)
 {
-	struct sim *sim = ctx;
-	struct sim_segment *sg = segment_for_op(sim, id, unit, count,
-						"discard");
+	struct sim_segment *sg = segment_for_op(sim, c->segment, c->unit,
+						c->count, "capture");
+	int err = late_refusal(sim, sg);
 
 	client_meddle(sim);
-	TRACE(sim, "  discard s%u unit %llu +%llu", sg->ordinal,
-	      (unsigned long long)unit, (unsigned long long)count);
-	for (uint64_t i = 0; i < count; i++)
-		discard_unit(sim, sg, unit + i);
-	return 0;
+	if (err != 0) {
+		sim->events[SIM_LATE_REFUSED]++;
+		return err;
+	}
+	if (sim->is_calm ||
+	    !rng_chance(&sim->rng, sim->profile.capture_fail, 1024))
+		return CAPTURE_DUE;
+	TRACE(sim, "  capture s%u unit %llu +%llu fails", sg->ordinal,
+	      (unsigned long long)c->unit, (unsigned long long)c->count);
+	sim->events[SIM_CAPTURE_FAILED]++;
+	return -ENOMEM;
+}
+
+static void capture_run(struct sim *sim, const struct pager_capture *c)
+{
+	struct sim_segment *sg = segment_by_id(sim, c->segment);
+	uint8_t *to = c->to;
+
+	TRACE(sim, "  %s s%u unit %llu +%llu", to != NULL ? "capture" :
+	      "discard", sg->ordinal, (unsigned long long)c->unit,
+	      (unsigned long long)c->count);
+	for (uint64_t i = 0; i < c->count; i++)
+		if (to == NULL)
+			discard_unit(sim, sg, c->unit + i);
+		else
+			datafile_put(sim, capture_unit(sim, sg, c->unit + i),
+				     to + i * PAGER_UNIT_BYTES);
+}
+
+void datafile_capture(void *ctx, struct pager_capture *capture, unsigned count)
+{
+	struct sim *sim = ctx;
+
+	for (unsigned i = 0; i < count; i++)
+		capture[i].error = refuse_run(sim, &capture[i]);
+	late_begin(sim, capture, count);
+	for (unsigned i = 0; i < count; i++) {
+		if (capture[i].error != CAPTURE_DUE)
+			continue;
+		capture_run(sim, &capture[i]);
+		capture[i].error = 0;
+	}
 }

@@ -87,6 +87,8 @@ static void choose_weights(struct sim_profile *pr, struct rng *rng)
 		[DO_SETTLE] = 4,
 		[DO_SLEEP] = 20,
 		[DO_AREAS] = 20,
+		[DO_LATE] = 1000,
+		[DO_RETRY] = 20,
 	};
 
 	for (unsigned i = 0; i < DO_ACTIONS; i++) {
@@ -100,6 +102,7 @@ static void choose_manners(struct sim_profile *pr, struct rng *rng)
 	pr->orders = rng_between(rng, 1, 3);
 	pr->install_fail = PICK(rng, 0, 0, 0, 4, 60);
 	pr->capture_fail = PICK(rng, 0, 0, 0, 10, 120);
+	pr->late = PICK(rng, 0, 0, 10, 200, 1024);
 	pr->store_busy = PICK(rng, 0, 0, 20, 300);
 	pr->obey_age = PICK(rng, 0, 50, 100, 100);
 	pr->report_minor = PICK(rng, 0, 50, 100, 100);

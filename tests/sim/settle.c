@@ -18,10 +18,13 @@ static bool settle_round(struct sim *sim)
 	bool is_busy;
 
 	sim->now_ns += 10000000;
+	(void)pager_retry_refused(sim->pager);
 	sim->in_pager = true;
 	is_busy = pager_run(sim->pager, sim->now_ns);
 	sim->in_pager = false;
 	answer_promises_kept(sim);
+	while (late_step(sim))
+		is_busy = true;
 	while (disk_issue(sim))
 		is_busy = true;
 	while (disk_deliver(sim))

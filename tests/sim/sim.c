@@ -13,7 +13,7 @@ static const struct pager_ops sim_ops = {
 	.install = datafile_install,
 	.install_for = answer_install_for,
 	.capture = datafile_capture,
-	.discard = datafile_discard,
+	.collect = late_collect,
 	.submit = disk_submit,
 	.discard_slots = disk_discard_slots,
 	.is_slot_lost = disk_is_slot_lost,
@@ -55,7 +55,8 @@ void sim_trace(const struct sim *sim, const char *format, ...)
 void sim_check(struct sim *sim)
 {
 	struct pager_stats st;
-	uint64_t only_in_flight = disk_units_written_out(sim);
+	uint64_t only_in_flight = disk_units_written_out(sim) +
+				  late_units_out(sim);
 
 	pager_check(sim->pager);
 	pager_stats_get(sim->pager, &st);
@@ -85,9 +86,10 @@ static void describe(const struct sim *sim)
 	      c->slot_count, c->areas_max, c->segments_max, pr->faults_max,
 	      c->readahead_max, c->staging_bytes >> 10);
 	TRACE(sim, "orders %u, writes %u%% (zeros %u%%, same %u%%), meddle "
-	      "%u%%, install fails %u, capture fails %u, queue %u",
+	      "%u%%, install fails %u, capture fails %u, late %u, "
+	      "queue %u",
 	      pr->orders, pr->write, pr->write_zero, pr->write_same,
-	      pr->meddle, pr->install_fail, pr->capture_fail,
+	      pr->meddle, pr->install_fail, pr->capture_fail, pr->late,
 	      sim->disk.depth);
 	TRACE(sim, "store: read %u write %u nospace %u torn %u short %u "
 	      "corrupt %u misdirect %u lost %u forget %u delay %u",

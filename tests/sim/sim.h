@@ -46,6 +46,7 @@ extern const unsigned sim_order[SIM_ORDERS];	/* 0, 2, 4, 9 */
 	EVENT(EFAULT_RANGE, 1, "  refused: no such page or segment")	\
 	EVENT(EFAULT_DESTROYED, 1, "  refused: destroyed meanwhile")	\
 	EVENT(ENOMEM, 1, "  refused: no frame can be freed")		\
+	EVENT(EBUSY, 1, "  refused: a stuck capture")			\
 	EVENT(WAITS, 1, "  waited for a frame")				\
 	EVENT(LATER, 1, "  answered after the call")			\
 	EVENT(SWAP_IN_2M, 1, "  answered with a 2 MiB page from its slots") \
@@ -67,6 +68,11 @@ extern const unsigned sim_order[SIM_ORDERS];	/* 0, 2, 4, 9 */
 	EVENT(AREA_FULL, 1, "segments refused: no room for their area")	\
 	EVENT(CAPTURED, 1, "units captured")				\
 	EVENT(CAPTURE_FAILED, 1, "captures made to fail")		\
+	EVENT(LATE, 1, "captures that ended later")			\
+	EVENT(LATE_FAILED, 1, "  in error")				\
+	EVENT(LATE_DESTROYED, 1, "  after their segment was destroyed")	\
+	EVENT(LATE_STUCK, 1, "  said to be stuck before")		\
+	EVENT(LATE_REFUSED, 1, "captures refused meanwhile")		\
 	EVENT(INSTALL_FAILED, 1, "installs made to fail")		\
 	EVENT(INSTALL_PART, 1, "  with some units installed")		\
 	EVENT(KEPT, 1, "  units that were present and kept theirs")	\
@@ -207,6 +213,22 @@ struct sim_account {
 	uint64_t limit_frames, limit_mapped;
 };
 
+/* ---- a capture that ends later */
+
+enum { CAPTURE_DUE = 1, LATE_UNITS_MAX = 512 };
+
+struct sim_late {
+	bool is_used;
+	bool is_told;		/* pager_capture_done() was called */
+	bool is_stuck, is_drop;
+	unsigned account;	/* of all its runs */
+	unsigned run_count, punched;
+	struct pager_capture run[PAGER_CAPTURES_MAX];
+	uint64_t value[LATE_UNITS_MAX];	/* of what was taken out */
+	unsigned value_count;
+	uint64_t units_out;
+};
+
 /* ---- the disk: what each slot must hold, and requests on their way */
 
 enum slot_state { SLOT_EMPTY, SLOT_WRITING, SLOT_GOOD, SLOT_BAD };
@@ -243,7 +265,7 @@ struct sim_disk {
 enum sim_action {
 	DO_ACCESS, DO_BAD_FAULT, DO_TOUCHED, DO_ISSUE, DO_DELIVER, DO_RUN,
 	DO_ADVISE, DO_PIN, DO_CREATE, DO_DESTROY, DO_ACCOUNT, DO_SETTLE,
-	DO_SLEEP, DO_AREAS, DO_ACTIONS
+	DO_SLEEP, DO_AREAS, DO_LATE, DO_RETRY, DO_ACTIONS
 };
 
 struct sim_profile {
@@ -254,6 +276,7 @@ struct sim_profile {
 	bool does_only_forget;		/* no other fault of the store */
 	unsigned orders;		/* how many of sim_order[] */
 	uint32_t install_fail, capture_fail;	/* per 1024 */
+	uint32_t late;				/* captures, per 1024 */
 	uint32_t store_busy;			/* per 1024 */
 	uint32_t obey_age, report_minor;	/* per cent */
 	uint32_t walk, hot;		/* per cent: where clients go next */
@@ -289,6 +312,9 @@ struct sim {
 	struct sim_advice advice[SIM_ADVICE_MAX];
 	unsigned advice_count;
 	struct sim_area area[SIM_AREAS_MAX];	/* by id - 1 */
+	struct sim_late late[PAGER_TICKETS_MAX];
+	unsigned late_count;	/* not told */
+	unsigned late_used;
 	struct sim_disk disk;
 	uint64_t events[SIM_EVENT_COUNT];
 };
@@ -335,7 +361,28 @@ int datafile_install(void *ctx, segment_id id, uint64_t unit, uint64_t count,
 		     const void *bytes);
 void datafile_capture(void *ctx, struct pager_capture *capture,
 		      unsigned count);
-int datafile_discard(void *ctx, segment_id id, uint64_t unit, uint64_t count);
+/* Take a unit out, with its value or without. */
+uint64_t capture_unit(struct sim *sim, struct sim_segment *sg, uint64_t unit);
+void discard_unit(struct sim *sim, struct sim_segment *sg, uint64_t unit);
+/* Expand the value at `to`, which may be staging. */
+void datafile_put(struct sim *sim, uint64_t value, uint8_t *to);
+
+/* late.c: captures that end later. */
+int late_refusal(const struct sim *sim, const struct sim_segment *sg);
+/* Choose which of the captures with the result CAPTURE_DUE end later. */
+void late_begin(struct sim *sim, struct pager_capture *capture,
+		unsigned count);
+/* Let something happen to one of them.  False: there is none. */
+bool late_step(struct sim *sim);
+unsigned late_collect(void *ctx, uint32_t ticket, void *to,
+		      struct pager_capture ret_run[PAGER_CAPTURES_MAX]);
+bool late_is_stuck(const struct sim *sim, segment_id id, uint64_t unit);
+bool late_has_stuck(const struct sim *sim);
+void late_expect_none(const struct sim *sim, const struct sim_segment *sg,
+		      uint64_t unit, uint64_t count);
+void late_expect_gone(const struct sim *sim, const struct sim_segment *sg);
+/* Units taken out whose bytes the pager does not have yet. */
+uint64_t late_units_out(const struct sim *sim);
 
 /* client.c */
 void client_touch(struct sim *sim, struct sim_segment *sg, unsigned client,

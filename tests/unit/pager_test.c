@@ -839,16 +839,16 @@ static void refused_discard_keeps_the_frames(void **state)
 	world_segment_destroy(w, sg);
 	world_settle(w);
 	assert_int_equal(w->gone_count, 0);
-	assert_int_equal(pager_retry_teardown(w->pager), 1);
+	assert_int_equal(pager_retry_refused(w->pager), 1);
 	world_settle(w);
 	pager_check(w->pager);
 	assert_true(world_stats(w).resident_frames >= 60);
 	world_fill(w, other, 0, 0x11);
 	w->fail_discards = 0;
-	assert_int_equal(pager_retry_teardown(w->pager), 1);
+	assert_int_equal(pager_retry_refused(w->pager), 1);
 	world_settle(w);
 	assert_int_equal(w->gone_count, 1);
-	assert_int_equal(pager_retry_teardown(w->pager), 0);
+	assert_int_equal(pager_retry_refused(w->pager), 0);
 	world_expect(w, other, 0, 0x11);
 	finish(w);
 }

@@ -63,28 +63,86 @@ static int on_install_for(void *ctx, struct fault *fault, uint64_t unit,
 	return err;
 }
 
-static int capture_run(struct world *w, segment_id id, uint64_t unit,
-		       uint64_t count, void *to)
+static int take_out(struct world *w, segment_id id, uint64_t unit,
+		    uint64_t count, uint8_t *to)
 {
 	struct world_segment *sg = range_of(w, id, unit, count);
 
-	if (id == w->stuck)
+	for (uint64_t i = unit; i < unit + count; i++) {
+		if (to != NULL && sg->present[i])
+			memcpy(to, sg->bytes + i * UNIT, UNIT);
+		else if (to != NULL)
+			memset(to, 0, UNIT);
+		to = to != NULL ? to + UNIT : NULL;
+		sg->present[i] = false;
+	}
+	return 0;
+}
+
+static int discard_run(struct world *w, const struct pager_capture *c)
+{
+	if (w->fail_discards > 0) {
+		w->fail_discards--;
+		return -EBUSY;
+	}
+	w->discards++;
+	w->discarded += c->count;
+	return take_out(w, c->segment, c->unit, c->count, NULL);
+}
+
+static int capture_run(struct world *w, const struct pager_capture *c)
+{
+	if (c->segment == w->stuck)
 		return -ENOTRECOVERABLE;
 	if (w->fail_captures > 0) {
 		w->fail_captures--;
 		return -ENOMEM;
 	}
-	for (uint64_t i = unit; i < unit + count; i++) {
-		uint8_t *at = (uint8_t *)to + (i - unit) * UNIT;
-
-		if (sg->present[i])
-			memcpy(at, sg->bytes + i * UNIT, UNIT);
-		else
-			memset(at, 0, UNIT);
-		sg->present[i] = false;
-	}
 	w->captures++;
+	return take_out(w, c->segment, c->unit, c->count, c->to);
+}
+
+/* An account with a capture under way gets no other here. */
+static int refuse_run(const struct world *w, const struct pager_capture *c)
+{
+	account_id account = world_info(w, c->segment).account;
+
+	for (uint32_t t = 1; t <= PAGER_TICKETS_MAX; t++) {
+		const struct world_late *late = &w->late[t];
+
+		if (late->is_used && !late->has_ended &&
+		    world_info(w, late->run[0].segment).account == account)
+			return late->is_stuck ? -EBUSY : -EAGAIN;
+	}
 	return 0;
+}
+
+/* All runs of one call get one ticket. */
+static void begin_late(struct world *w, struct pager_capture *capture,
+		       unsigned count)
+{
+	uint32_t ticket = 1;
+	struct world_late *late;
+
+	while (w->late[ticket].is_used)
+		assert_true(++ticket <= PAGER_TICKETS_MAX);
+	late = &w->late[ticket];
+	*late = (struct world_late){ .is_used = true };
+	for (unsigned i = 0; i < count; i++) {
+		if (capture[i].error != 0)
+			continue;
+		capture[i].error = -EINPROGRESS;
+		capture[i].ticket = ticket;
+		late->run[late->count++] = capture[i];
+		late->units += capture[i].count;
+	}
+	if (late->count == 0) {
+		late->is_used = false;
+		return;
+	}
+	late->bytes = calloc(late->units, UNIT);
+	assert_non_null(late->bytes);
+	w->late_count++;
 }
 
 static void on_capture(void *ctx, struct pager_capture *capture,
@@ -93,11 +151,21 @@ static void on_capture(void *ctx, struct pager_capture *capture,
 	struct world *w = ctx;
 
 	for (unsigned i = 0; i < count; i++) {
+		capture[i].error = refuse_run(w, &capture[i]);
+		w->refused_captures += capture[i].error != 0;
+	}
+	if (w->late_captures > 0) {
+		w->late_captures--;
+		begin_late(w, capture, count);
+		return;
+	}
+	for (unsigned i = 0; i < count; i++) {
 		struct pager_capture *c = &capture[i];
 		uint64_t lost = w->lose_unit - 1;
 
-		c->error = capture_run(w, c->segment, c->unit, c->count,
-				       c->to);
+		if (c->error == 0)
+			c->error = c->to == NULL ? discard_run(w, c) :
+						   capture_run(w, c);
 		if (c->error != 0 || w->lose_unit == 0 || c->segment != 1 ||
 		    lost < c->unit || lost >= c->unit + c->count)
 			continue;
@@ -107,19 +175,26 @@ static void on_capture(void *ctx, struct pager_capture *capture,
 	}
 }
 
-static int on_discard(void *ctx, segment_id id, uint64_t unit, uint64_t count)
+static unsigned on_collect(void *ctx, uint32_t ticket, void *to,
+			   struct pager_capture ret_run[PAGER_CAPTURES_MAX])
 {
-	struct world_segment *sg = range_of(ctx, id, unit, count);
 	struct world *w = ctx;
+	struct world_late *late = &w->late[ticket];
+	uint8_t *at = to;
 
-	if (w->fail_discards > 0) {
-		w->fail_discards--;
-		return -EBUSY;
+	assert_true(late->is_used && late->has_ended);
+	assert_true((to == NULL) == (late->run[0].to == NULL));
+	if (to != NULL)
+		memcpy(to, late->bytes, late->units * UNIT);
+	for (unsigned i = 0; i < late->count; i++) {
+		ret_run[i] = late->run[i];
+		ret_run[i].to = at;
+		at = at != NULL ? at + late->run[i].count * UNIT : NULL;
 	}
-	w->discards++;
-	w->discarded += count;
-	memset(sg->present + unit, 0, count * sizeof(*sg->present));
-	return 0;
+	free(late->bytes);
+	late->is_used = false;
+	w->late_count--;
+	return late->count;
 }
 
 static bool on_shed(void *ctx, segment_id id, uint32_t *budget)
@@ -237,7 +312,7 @@ static const struct pager_ops ops = {
 	.install = on_install,
 	.install_for = on_install_for,
 	.capture = on_capture,
-	.discard = on_discard,
+	.collect = on_collect,
 	.shed = on_shed,
 	.submit = on_submit,
 	.is_slot_lost = on_is_slot_lost,
@@ -281,9 +356,12 @@ void world_destroy(struct world *w)
 {
 	struct pager_stats st;
 
+	w->keeps_late = false;
 	for (segment_id id = 1; id <= WORLD_SEGMENTS; id++)
 		if (w->segment[id].is_live)
 			pager_segment_destroy(w->pager, id);
+	world_settle(w);
+	(void)pager_retry_refused(w->pager);
 	world_settle(w);
 	pager_check(w->pager);
 	assert_true(pager_is_idle(w->pager));
@@ -415,6 +493,39 @@ void world_end_io(struct world *w, unsigned idx, int result)
 	pager_io_done(w->pager, io.cookie, result, ++w->now_ns);
 }
 
+void world_end_capture(struct world *w, uint32_t ticket, int error)
+{
+	struct world_late *late = &w->late[ticket];
+	uint8_t *at = late->bytes;
+
+	assert_true(late->is_used && !late->has_ended);
+	for (unsigned i = 0; i < late->count; i++) {
+		struct pager_capture *c = &late->run[i];
+
+		c->error = error;
+		if (error == 0)
+			(void)take_out(w, c->segment, c->unit, c->count,
+				       c->to != NULL ? at : NULL);
+		at += c->count * UNIT;
+	}
+	late->has_ended = true;
+	pager_capture_done(w->pager, ticket, ++w->now_ns);
+}
+
+void world_stick_capture(struct world *w, uint32_t ticket)
+{
+	assert_true(w->late[ticket].is_used && !w->late[ticket].has_ended);
+	w->late[ticket].is_stuck = true;
+	pager_capture_stuck(w->pager, ticket, ++w->now_ns);
+}
+
+static void end_captures(struct world *w)
+{
+	for (uint32_t t = 1; t <= PAGER_TICKETS_MAX && !w->keeps_late; t++)
+		if (w->late[t].is_used && !w->late[t].has_ended)
+			world_end_capture(w, t, 0);
+}
+
 void world_run(struct world *w)
 {
 	unsigned rounds = 0;
@@ -432,10 +543,11 @@ void world_settle(struct world *w)
 		world_run(w);
 		while (w->io_count > 0)
 			world_end_io(w, 0, 0);
+		end_captures(w);
 		assert_true(++rounds < 10000);
 		/* Installs that failed are asked for again. */
 	} while (pager_run(w->pager, ++w->now_ns) || w->io_count > 0 ||
-		 !pager_is_idle(w->pager));
+		 (!w->keeps_late && !pager_is_idle(w->pager)));
 	pager_check(w->pager);
 }
 

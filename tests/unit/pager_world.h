@@ -35,6 +35,15 @@ struct world_ready {
 	uint64_t first, count, mark;
 };
 
+/* A capture that is under way. */
+struct world_late {
+	bool is_used, has_ended, is_stuck;
+	unsigned count;
+	struct pager_capture run[PAGER_CAPTURES_MAX];
+	uint8_t *bytes;			/* owned; of all runs */
+	uint64_t units;
+};
+
 struct world {
 	struct pager *pager;
 	struct pager_config config;
@@ -62,6 +71,9 @@ struct world {
 	uint64_t lose_unit;		/* at its capture, this one of the
 					 * first segment - 1; 0: none */
 	segment_id stuck;		/* nothing is captured from it */
+	unsigned late_captures;		/* calls that do not end at once */
+	struct world_late late[PAGER_TICKETS_MAX + 1];	/* by ticket */
+	bool keeps_late;		/* world_settle() does not end them */
 	unsigned shed_pieces;		/* that a data file goes in, and what */
 	uint32_t shed_cost;		/* each of them costs */
 	uint64_t install_part;		/* units done before a failure */
@@ -70,7 +82,8 @@ struct world {
 	/* What has happened. */
 	unsigned reads, writes;		/* requests */
 	unsigned slots_read, slots_written;
-	unsigned captures;
+	unsigned captures, refused_captures;
+	unsigned late_count;		/* captures under way */
 	unsigned sheds;			/* pieces that went */
 	unsigned discards;		/* calls: each a punch */
 	uint64_t discarded;		/* units of them */
@@ -109,6 +122,13 @@ int world_advise(struct world *w, segment_id id, uint64_t first,
 
 /* End request number `idx` as `result`; on 0 the bytes are moved. */
 void world_end_io(struct world *w, unsigned idx, int result);
+
+/* End the captures of the ticket: they fail with `error`, or the bytes are
+ * taken out now. */
+void world_end_capture(struct world *w, uint32_t ticket, int error);
+
+/* Say that the captures of the ticket may never end. */
+void world_stick_capture(struct world *w, uint32_t ticket);
 
 /* End all requests well, and run, until nothing is left to do. */
 void world_settle(struct world *w);

@@ -24,10 +24,12 @@ static int on_install(void *ctx, segment_id id, uint64_t unit, uint64_t count,
 	return 0;
 }
 
-static int on_discard(void *ctx, segment_id id, uint64_t unit, uint64_t count)
+static void on_capture(void *ctx, struct pager_capture *capture,
+		       unsigned count)
 {
-	(void)ctx, (void)id, (void)unit, (void)count;
-	return 0;
+	(void)ctx;
+	while (count-- > 0)
+		capture[count].error = 0;
 }
 
 static void on_gone(void *ctx, segment_id id)
@@ -46,7 +48,7 @@ static void on_reply(void *ctx, struct fault *fault)
 
 static const struct pager_ops ops = {
 	.install = on_install,
-	.discard = on_discard,
+	.capture = on_capture,
 };
 
 static const struct pager_callbacks callbacks = {
