@@ -174,15 +174,17 @@ static void judge_settings(const struct admin *ad, struct verdict *v)
 
 static void judge_clients(const struct admin *ad, struct verdict *v)
 {
+	unsigned stuck =
+		flights_stuck_count(backing_flights(ad->engine->backing));
+
 	if (ad->stats->segments_spoiled != 0)
 		add(v, VERDICT_WARN, "%llu segments had their data file "
 		    "written to past memd by a client: see the log",
 		    ULL(ad->stats->segments_spoiled));
-	if (backing_stuck_count(ad->engine->backing) != 0)
+	if (stuck != 0)
 		add(v, VERDICT_DEGRADED, "%u data files are kept locked by "
 		    "clients, and their frames with them: the log says "
-		    "which programs to end",
-		    backing_stuck_count(ad->engine->backing));
+		    "which programs to end", stuck);
 	if (ad->server->is_paused)
 		add(v, VERDICT_DEGRADED, "no descriptor is left for new "
 		    "connections: " CURE_DESCRIPTORS);

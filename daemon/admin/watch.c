@@ -43,12 +43,17 @@ static void watch_starvation(struct watch *w, uint64_t elapsed_ns)
 
 static void watch_stuck_punches(struct watch *w)
 {
-	unsigned count = engine_poll_data_files(w->engine);
+	const struct flights *fs = backing_flights(w->engine->backing);
+	uint64_t returned;
 
-	if (count != 0)
+	engine_poll_data_files(w->engine);
+	returned = flights_returned_count(fs);
+	if (returned != w->returned_punches)
 		log_event(LOG_LEVEL_NOTICE, "segment-unlocked",
-			  "count=%u left=%u", count,
-			  backing_stuck_count(w->engine->backing));
+			  "count=%llu left=%u", (unsigned long long)
+			  (returned - w->returned_punches),
+			  flights_stuck_count(fs));
+	w->returned_punches = returned;
 }
 
 static void watch_keeper(struct watch *w)
@@ -86,8 +91,9 @@ static void watch_refusals(struct watch *w)
 
 static void watch_helpers(struct watch *w)
 {
-	uint64_t renewed = backing_renewed_helpers(w->engine->backing);
-	unsigned missing = backing_missing_helpers(w->engine->backing);
+	const struct flights *fs = backing_flights(w->engine->backing);
+	uint64_t renewed = flights_renewed_helpers(fs);
+	unsigned missing = flights_missing_helpers(fs);
 
 	if (renewed != w->stats->helpers_renewed)
 		log_event(LOG_LEVEL_WARNING, "helpers-renewed",

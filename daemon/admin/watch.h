@@ -33,6 +33,7 @@ struct watch {
 	uint64_t starved_ns;		/* how long faults have waited while no
 					 * frame was free */
 	unsigned missing_helpers;	/* as last logged */
+	uint64_t returned_punches;	/* as at the last check */
 	uint64_t io_refused;		/* as at the last check */
 };
 

@@ -15,26 +15,19 @@
  *       fails, nothing has been taken out.
  *   B3  Calls that take the file's lock (punch, SEEK_DATA) are made by a
  *       puncher, never here: a client can hold that lock for ever.
- *   B4  A file is *spoiled* if a punch does not come back: then it is unknown
- *       which pages are still in the file.  Nothing is ever captured from a
- *       spoiled file again, because a hole would read as zeros.  The bytes that
- *       were read for that capture are thrown away, because the page could
- *       still be written to.
- *       A file is also spoiled if a client has made huge pages of it
+ *   B4  A file is *spoiled* if a client has made huge pages of it
  *       (MADV_COLLAPSE; the alias and libmemclient's mappings forbid them).
  *       The kernel cannot split off a part of a huge page that the pipes hold:
- *       it zeros that part and leaves it in the file.  So those bytes are lost.
- *       memd sees this because there is data after the punch.
- *   B5  A file is *held* while that punch is under way.  Its memory cannot be
- *       had back, so discard refuses, and the pager keeps the frames counted.
- *       When the punch has come back, discard works again.
+ *       it zeros that part and leaves it in the file.  So those bytes are lost,
+ *       and nothing is captured from the file again.  memd sees this because
+ *       there is data after the punch.
+ *   B5  The bytes are read only when the punch has returned: until then clients
+ *       may write to the page (flights.h).
  *   B6  Memory may fail between the splice and the read.  The units concerned
  *       are lost, and the pager is told; the other units are good. */
 #include "daemon/backing/backing.h"
 
 #include "daemon/backing/alias.h"
-#include "daemon/backing/capture_pipes.h"
-#include "daemon/backing/punchers.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -43,11 +36,8 @@
 #include <unistd.h>
 
 enum {
-	/* Limits of one step when a file is given up.  A huge page that a
-	 * client has made only goes as a whole. */
-	SHED_PUNCH_UNITS = 512,
+	/* Limit of one step when a file is given up. */
 	SHED_UNMAP_BYTES = 64 << 20,
-	SHED_LAPS_MAX = 8,
 	/* The cost of the steps, in units taken out. */
 	SHED_COST = 32,
 	SHED_UNMAPS_PER_UNIT = 1 << 20,	/* bytes */
@@ -59,24 +49,20 @@ struct data_file {
 	int fd;
 	uint8_t *alias;			/* NULL: there is no such segment */
 	uint64_t length_bytes;
-	uint32_t owner;
-	enum backing_spoil spoil;	/* B4 */
-	bool is_reported;		/* the spoil was reported */
-	bool is_shunned;
-	/* Progress of backing_shed(): how many times the file was searched for
-	 * data that clients have put there, how far, and how much of the alias
-	 * is unmapped. */
-	unsigned shed_laps;
-	uint64_t shed_at, unmapped_bytes;
+	uint32_t user;
+	bool is_spoiled;		/* B4 */
+	bool is_reported;		/* that it is spoiled */
+	/* Progress of backing_shed(). */
+	bool is_emptied;
+	uint64_t unmapped_bytes;
 };
 
 struct backing {
 	int uffd;
-	struct punchers *punchers;
+	struct flights *flights;
 	uint32_t segments_max;
 	uint32_t unreported_count;	/* spoiled files not reported yet */
 	struct data_file *file;		/* indexed by segment_id */
-	struct capture_pipes pipes;
 };
 
 int backing_create(uint32_t segments_max, bool has_helpers,
@@ -95,10 +81,7 @@ int backing_create(uint32_t segments_max, bool has_helpers,
 	err = alias_open_uffd(&b->uffd);
 	if (err != 0)
 		goto fail;
-	err = punchers_create(segments_max, has_helpers, &b->punchers);
-	if (err != 0)
-		goto fail;
-	err = capture_pipes_init(&b->pipes);
+	err = flights_create(segments_max, has_helpers, &b->flights);
 	if (err != 0)
 		goto fail;
 	*ret_backing = b;
@@ -115,16 +98,15 @@ void backing_destroy(struct backing *b)
 	for (segment_id id = 1; b->file != NULL && id <= b->segments_max; id++)
 		if (b->file[id].alias != NULL)
 			backing_remove(b, id);
-	capture_pipes_fini(&b->pipes);
 	if (b->uffd >= 0)
 		close(b->uffd);
-	punchers_destroy(b->punchers);
+	flights_destroy(b->flights);
 	free(b->file);
 	free(b);
 }
 
 int backing_add(struct backing *b, segment_id segment, uint64_t length_bytes,
-		uint32_t owner, const char *name)
+		uint32_t user, const char *name)
 {
 	struct data_file *df = &b->file[segment];
 	char label[64];
@@ -150,57 +132,36 @@ int backing_add(struct backing *b, segment_id segment, uint64_t length_bytes,
 	}
 	df->fd = fd;
 	df->length_bytes = length_bytes;
-	df->owner = owner;
+	df->user = user;
 	return 0;
 }
 
-static struct punch punch_of(const struct backing *b, segment_id segment,
-			     uint64_t offset, uint64_t length)
+/* Have a range taken out of the file whose bytes nobody needs.  It is out some
+ * time, or not at all. */
+static void punch_away(struct backing *b, segment_id segment, uint64_t unit,
+		       uint64_t count)
 {
 	const struct data_file *df = &b->file[segment];
-
-	return (struct punch){
-		.file = segment,
-		.owner = df->owner,
-		.fd = df->fd,
-		.offset = offset,
-		.length = length,
-		.is_shunned = df->is_shunned,
+	const struct pager_capture capture = {
+		.segment = segment, .unit = unit, .count = count,
 	};
+	struct flight *f;
+	int err;
+
+	f = flights_open(b->flights, df->user, &err);
+	if (f == NULL)
+		return;
+	flight_add(f, &capture, df->fd);
+	(void)flights_launch(b->flights, f, false);
+	flights_abandon(b->flights, f);
 }
 
-static void mark_spoiled(struct backing *b, segment_id segment,
-			 enum backing_spoil why)
+static void mark_spoiled(struct backing *b, segment_id segment)
 {
 	struct data_file *df = &b->file[segment];
 
-	/* BACKING_LOCKED is worse, and is reported even after BACKING_HUGE
-	 * was. */
-	if (df->spoil == why || df->spoil == BACKING_LOCKED)
-		return;
-	if (df->spoil == BACKING_SOUND || df->is_reported)
-		b->unreported_count++;
-	df->is_reported = false;
-	df->spoil = why;
-}
-
-static void punch_all(struct backing *b, struct punch *punch, unsigned count)
-{
-	punchers_punch(b->punchers, punch, count);
-	for (unsigned i = 0; i < count; i++)
-		if (punch[i].error == -ETIMEDOUT)
-			mark_spoiled(b, punch[i].file, BACKING_LOCKED);
-}
-
-/* Returns 0.  On -errno the range is unchanged; if the file has become spoiled,
- * its state is unknown. */
-static int punch_one(struct backing *b, segment_id segment, uint64_t offset,
-		     uint64_t length)
-{
-	struct punch punch = punch_of(b, segment, offset, length);
-
-	punch_all(b, &punch, 1);
-	return punch.error;
+	b->unreported_count += !df->is_spoiled;
+	df->is_spoiled = true;
 }
 
 static void shed_spend(uint32_t *budget, uint64_t cost)
@@ -208,39 +169,18 @@ static void shed_spend(uint32_t *budget, uint64_t cost)
 	*budget -= (uint32_t)MIN((uint64_t)*budget, cost);
 }
 
-/* True if there is nothing left to take out.  The pager has emptied the file,
- * so any data in it was put there by a client, past memd.  After SHED_LAPS_MAX
- * searches memd gives up: a client that goes on keeps the file, and then its
- * last close is the client's. */
-static bool is_emptied(const struct backing *b, segment_id segment)
-{
-	const struct data_file *df = &b->file[segment];
-
-	return df->shed_laps >= SHED_LAPS_MAX ||
-	       (df->shed_at == 0 && backing_present_units(b, segment) == 0);
-}
-
-static void empty_some(struct backing *b, segment_id segment)
+/* The pager has emptied the file, so any data in it was put there by a client,
+ * past memd.  The puncher has a descriptor of its own, so a late punch hits
+ * this file, which only clients have by then.  If there is no puncher for it,
+ * or a client goes on writing, the client keeps what it has made until it
+ * closes the file. */
+static void empty_file(struct backing *b, segment_id segment)
 {
 	struct data_file *df = &b->file[segment];
-	uint64_t length = (uint64_t)SHED_PUNCH_UNITS * PAGER_UNIT_BYTES;
-	struct punch punch = punch_of(b, segment, df->shed_at,
-				      MIN(length,
-					  df->length_bytes - df->shed_at));
 
-	punch_all(b, &punch, 1);
-	/* The file is held.  The puncher has a descriptor of its own, so its
-	 * late punch hits this file, which only clients have by then. */
-	if (punch.error != 0) {
-		df->shed_laps = SHED_LAPS_MAX;
-		return;
-	}
-	df->shed_at = MAX(punch.next_data / length * length,
-			  df->shed_at + length);
-	if (df->shed_at >= df->length_bytes) {
-		df->shed_at = 0;
-		df->shed_laps++;
-	}
+	if (backing_present_units(b, segment) != 0)
+		punch_away(b, segment, 0, df->length_bytes / PAGER_UNIT_BYTES);
+	df->is_emptied = true;
 }
 
 /* Unmap a part of the alias: its page tables are still there for all that was
@@ -259,8 +199,8 @@ static void forget_file(struct backing *b, segment_id segment)
 {
 	struct data_file *df = &b->file[segment];
 
-	punchers_forget(b->punchers, segment);
-	b->unreported_count -= df->spoil != BACKING_SOUND && !df->is_reported;
+	flights_forget(b->flights, segment);
+	b->unreported_count -= df->is_spoiled && !df->is_reported;
 	close(df->fd);
 	*df = (struct data_file){ 0 };
 }
@@ -272,9 +212,9 @@ bool backing_shed(struct backing *b, segment_id segment, uint32_t *budget)
 	if (df->alias == NULL)
 		return true;
 	while (*budget > 0) {
-		if (df->unmapped_bytes == 0 && !is_emptied(b, segment)) {
-			empty_some(b, segment);
-			shed_spend(budget, SHED_PUNCH_UNITS);
+		if (!df->is_emptied) {
+			empty_file(b, segment);
+			shed_spend(budget, SHED_COST);
 		} else if (df->unmapped_bytes < df->length_bytes) {
 			unmap_some(df, budget);
 		} else {
@@ -328,141 +268,147 @@ int backing_install(struct backing *b, segment_id segment, uint64_t unit,
 			     count * PAGER_UNIT_BYTES, bytes);
 }
 
-/* Make the punches for the captures that were spliced.  of_capture[i] is the
- * capture of punch[i].  Returns how many. */
-static unsigned punches_for(const struct backing *b,
-			    struct pager_capture *capture, unsigned count,
-			    struct punch *punch,
-			    struct pager_capture **of_capture)
-{
-	unsigned n = 0;
+/* ---- capture */
 
-	for (unsigned i = 0; i < count; i++) {
-		if (capture[i].error != 0)
+enum { CAPTURE_DUE = 1 };		/* struct pager_capture.error */
+
+/* B4: look whether anything is left where a flight that has landed has
+ * punched. */
+static void find_huge_pages(struct backing *b, struct flight *f)
+{
+	for (unsigned i = 0; i < f->punch_count; i++) {
+		const struct punch *pu = &f->punch[i];
+		struct pager_capture *c = &f->run[f->run_of_punch[i]].capture;
+
+		if (c->to == NULL || pu->error != 0 ||
+		    pu->next_data >= pu->offset + pu->length)
 			continue;
-		punch[n] = punch_of(b, capture[i].segment,
-				    capture[i].unit * PAGER_UNIT_BYTES,
-				    capture[i].count * PAGER_UNIT_BYTES);
-		of_capture[n++] = &capture[i];
+		c->error = -ENOTRECOVERABLE;
+		mark_spoiled(b, c->segment);
+		/* Punch again, so that no other client reads the zeros. */
+		punch_away(b, c->segment, c->unit, c->count);
 	}
-	return n;
 }
 
-/* B2: splice the range into the pipes. */
-static int take_capture(struct backing *b, const struct pager_capture *c,
-			uint64_t *ret_bytes)
+/* Start the flight of all runs of the user of capture[first] that have no
+ * result yet. */
+static void capture_user(struct backing *b, struct pager_capture *capture,
+			 unsigned first, unsigned count)
 {
-	const struct data_file *df = &b->file[c->segment];
+	uint32_t user = b->file[capture[first].segment].user;
+	unsigned own[PAGER_CAPTURES_MAX], own_count = 0;
+	struct flight *f;
+	int err;
 
-	*ret_bytes = 0;
-	return df->spoil != BACKING_SOUND ? -ENOTRECOVERABLE :
-		capture_pipes_take(&b->pipes, df->fd,
-				   c->unit * PAGER_UNIT_BYTES,
-				   c->count * PAGER_UNIT_BYTES, ret_bytes);
-}
+	f = flights_open(b->flights, user, &err);
+	for (unsigned i = first; i < count; i++) {
+		const struct data_file *df = &b->file[capture[i].segment];
 
-/* The bytes are not needed. */
-static void discard_all(struct backing *b, struct pager_capture *capture,
-			unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		int err = punch_one(b, capture[i].segment,
-				    capture[i].unit * PAGER_UNIT_BYTES,
-				    capture[i].count * PAGER_UNIT_BYTES);
-
-		capture[i].error = err != 0 ? -EBUSY : 0;
+		if (capture[i].error != CAPTURE_DUE || df->user != user)
+			continue;
+		capture[i].error = f != NULL ? -EINPROGRESS : err;
+		if (f == NULL)
+			continue;
+		capture[i].ticket = flights_ticket(b->flights, f);
+		flight_add(f, &capture[i], df->fd);
+		own[own_count++] = i;
 	}
+	if (f == NULL || !flights_launch(b->flights, f, true))
+		return;
+	flight_fetch(f);
+	find_huge_pages(b, f);
+	for (unsigned i = 0; i < own_count; i++)
+		capture[own[i]] = f->run[i].capture;
+	flights_close(b->flights, f);
 }
 
 void backing_capture(struct backing *b, struct pager_capture *capture,
 		     unsigned count)
 {
-	struct pager_capture *of_capture[PAGER_CAPTURES_MAX];
-	struct punch punch[PAGER_CAPTURES_MAX];
-	uint64_t bytes[PAGER_CAPTURES_MAX] = { 0 };
-	unsigned punch_count;
-
 	ASSERT(count <= PAGER_CAPTURES_MAX);
-	if (capture[0].to == NULL) {
-		discard_all(b, capture, count);
-		return;
-	}
-	capture_pipes_start(&b->pipes);
 	for (unsigned i = 0; i < count; i++)
-		capture[i].error = take_capture(b, &capture[i], &bytes[i]);
-	punch_count = punches_for(b, capture, count, punch, of_capture);
-	punch_all(b, punch, punch_count);
-	for (unsigned i = 0; i < punch_count; i++)
-		of_capture[i]->error = punch[i].error == -ETIMEDOUT ?
-				       -ENOTRECOVERABLE : punch[i].error;
+		capture[i].error = capture[i].to != NULL &&
+				   b->file[capture[i].segment].is_spoiled ?
+				   -ENOTRECOVERABLE : CAPTURE_DUE;
 	for (unsigned i = 0; i < count; i++)
-		capture_pipes_read(&b->pipes, &capture[i], bytes[i]);
-	for (unsigned i = 0; i < punch_count; i++) {
-		if (punch[i].error != 0 ||
-		    punch[i].next_data >= punch[i].offset + punch[i].length)
-			continue;
-		of_capture[i]->error = -ENOTRECOVERABLE;
-		mark_spoiled(b, punch[i].file, BACKING_HUGE);
-		/* Punch again, so that no other client reads the zeros. */
-		(void)punch_one(b, punch[i].file, punch[i].offset,
-				punch[i].length);
-	}
+		if (capture[i].error == CAPTURE_DUE)
+			capture_user(b, capture, i, count);
 }
 
-segment_id backing_take_spoiled(struct backing *b, enum backing_spoil *ret_why)
+unsigned backing_collect(struct backing *b, uint32_t ticket, void *to,
+			 struct pager_capture ret_run[PAGER_CAPTURES_MAX])
 {
+	struct flight *f = flights_by_ticket(b->flights, ticket);
+	unsigned count = f->run_count;
+	uint8_t *at = to;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct pager_capture *c = &f->run[i].capture;
+
+		ASSERT((c->to != NULL) == (at != NULL));
+		c->to = at;
+		if (at != NULL)
+			at += c->count * PAGER_UNIT_BYTES;
+	}
+	flight_fetch(f);
+	find_huge_pages(b, f);
+	for (unsigned i = 0; i < count; i++)
+		ret_run[i] = f->run[i].capture;
+	flights_close(b->flights, f);
+	return count;
+}
+
+/* ---- what happens later */
+
+struct flights *backing_flights(const struct backing *b)
+{
+	return b->flights;
+}
+
+bool backing_next_event(struct backing *b, struct backing_event *ret_event)
+{
+	const struct flight *f = flights_next_told(b->flights);
+
+	if (f == NULL)
+		return false;
+	ret_event->ticket = flights_ticket(b->flights, f);
+	ret_event->is_stuck = f->state == FLIGHT_FLYING;
+	return true;
+}
+
+bool backing_next_report(struct backing *b, struct backing_report *ret_report)
+{
+	const struct flight *f = flights_next_report(b->flights);
+
+	if (f != NULL) {
+		*ret_report = (struct backing_report){
+			.why = BACKING_LOCKED,
+			.segment = f->is_abandoned ? 0 : flight_segment(f),
+			.user = f->user,
+		};
+		return true;
+	}
 	for (segment_id id = 1; b->unreported_count != 0 &&
 				id <= b->segments_max; id++) {
 		struct data_file *df = &b->file[id];
 
-		if (df->spoil == BACKING_SOUND || df->is_reported)
+		if (!df->is_spoiled || df->is_reported)
 			continue;
 		df->is_reported = true;
-		*ret_why = df->spoil;
 		b->unreported_count--;
-		return id;
+		*ret_report = (struct backing_report){
+			.why = BACKING_HUGE,
+			.segment = id,
+			.user = df->user,
+		};
+		return true;
 	}
-	return 0;
+	return false;
 }
 
-bool backing_has_spoiled(const struct backing *b)
+bool backing_has_report(const struct backing *b)
 {
-	return b->unreported_count != 0;
-}
-
-void backing_shun(struct backing *b, segment_id segment)
-{
-	b->file[segment].is_shunned = true;
-}
-
-uint32_t backing_owner(const struct backing *b, segment_id segment)
-{
-	return b->file[segment].owner;
-}
-
-bool backing_is_blamed(const struct backing *b, uint32_t owner)
-{
-	return punchers_is_blamed(b->punchers, owner);
-}
-
-unsigned backing_poll(struct backing *b)
-{
-	return punchers_poll(b->punchers);
-}
-
-unsigned backing_stuck_count(const struct backing *b)
-{
-	return punchers_stuck_count(b->punchers);
-}
-
-unsigned backing_missing_helpers(const struct backing *b)
-{
-	return punchers_missing_count(b->punchers);
-}
-
-uint64_t backing_renewed_helpers(const struct backing *b)
-{
-	return punchers_renewed_count(b->punchers);
+	return b->unreported_count != 0 || flights_has_report(b->flights);
 }
 
 void *backing_bytes(const struct backing *b, segment_id segment, uint64_t unit)

@@ -4,11 +4,12 @@
  * alias) and takes them out (splice, punch, read).  The pager decides which.
  *
  * Threads: one, and helper processes (punchers.h).  Blocks while the kernel
- * copies pages.  If a client holds the lock of its file, blocks once for
- * seconds. */
+ * copies pages, and about as long for punches (L2 in flights.h), whoever has
+ * the lock of a file. */
 #ifndef MEMD_BACKING_BACKING_H
 #define MEMD_BACKING_BACKING_H
 
+#include "daemon/backing/flights.h"
 #include "daemon/pager/pager.h"
 
 struct backing;
@@ -25,11 +26,10 @@ int backing_create(uint32_t segments_max, bool has_helpers,
 void backing_destroy(struct backing *b);
 
 /* Make the data file of a segment: `length_bytes` of holes.  `name` is shown in
- * /proc/PID/maps of the clients that map it.  `owner` is blamed if the file's
- * lock is held, for example a uid.  Returns 0, or -errno (-ENOMEM, -EMFILE,
- * -ENFILE). */
+ * /proc/PID/maps of the clients that map it.  `user` is blamed if the file's
+ * lock is held.  Returns 0, or -errno (-ENOMEM, -EMFILE, -ENFILE). */
 int backing_add(struct backing *b, segment_id segment, uint64_t length_bytes,
-		uint32_t owner, const char *name) MUST_CHECK;
+		uint32_t user, const char *name) MUST_CHECK;
 
 /* As in struct pager_ops: empty the data file, and forget it in the end.  A
  * client that still maps it gets faults, and never old bytes or bytes of
@@ -46,44 +46,43 @@ int backing_fd(const struct backing *b, segment_id segment) MUST_CHECK;
 int backing_open_read_only(const struct backing *b, segment_id segment)
 	MUST_CHECK;
 
-/* As in struct pager_ops.  A capture from a spoiled file fails with
- * -ENOTRECOVERABLE. */
+/* As in struct pager_ops. */
 int backing_install(struct backing *b, segment_id segment, uint64_t unit,
 		    uint64_t count, const void *bytes) MUST_CHECK;
 void backing_capture(struct backing *b, struct pager_capture *capture,
 		     unsigned count);
+unsigned backing_collect(struct backing *b, uint32_t ticket, void *to,
+			 struct pager_capture ret_run[PAGER_CAPTURES_MAX]);
 
-enum backing_spoil {
-	BACKING_SOUND,
-	BACKING_LOCKED,		/* a punch did not come back */
-	BACKING_HUGE,		/* a client has made huge pages */
+/* The captures that are under way: call flights_reap() and flights_poll(). */
+struct flights *backing_flights(const struct backing *b);
+
+/* Something to tell the pager of. */
+struct backing_event {
+	uint32_t ticket;
+	bool is_stuck;		/* it may never end; false: it has ended */
 };
 
-/* Returns a spoiled file, each once; 0: there is none.  Its segment can only be
- * destroyed. */
-segment_id backing_take_spoiled(struct backing *b,
-				enum backing_spoil *ret_why);
-bool backing_has_spoiled(const struct backing *b);
+/* False: there is none. */
+bool backing_next_event(struct backing *b, struct backing_event *ret_event);
 
-/* Shun the file, because its clients hold the file's lock: while its owner is
- * blamed, take nothing out of it. */
-void backing_shun(struct backing *b, segment_id segment);
+/* Something to tell people of. */
+enum backing_why {
+	BACKING_LOCKED,		/* a capture is stuck: see L4 in flights.h */
+	/* A client has made huge pages of the file.  Its segment can only be
+	 * destroyed (B4). */
+	BACKING_HUGE,
+};
 
-uint32_t backing_owner(const struct backing *b, segment_id segment);
+struct backing_report {
+	enum backing_why why;
+	segment_id segment;	/* 0: LOCKED, and the segment is gone */
+	uint32_t user;
+};
 
-/* True if a punch of a file of this owner is stuck. */
-bool backing_is_blamed(const struct backing *b, uint32_t owner);
-
-/* Look after stuck punches; call this regularly.  Returns how many have come
- * back. */
-unsigned backing_poll(struct backing *b);
-/* How many punches are stuck. */
-unsigned backing_stuck_count(const struct backing *b);
-
-/* Helper processes that have ended and could not be replaced yet, and helper
- * processes that were made to replace others. */
-unsigned backing_missing_helpers(const struct backing *b);
-uint64_t backing_renewed_helpers(const struct backing *b);
+/* False: there is none. */
+bool backing_next_report(struct backing *b, struct backing_report *ret_report);
+bool backing_has_report(const struct backing *b);
 
 /* The daemon's own view of a unit.  Touch it only while the pager says that the
  * unit is resident and pinned: no thread answers a fault here. */

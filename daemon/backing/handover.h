@@ -1,62 +1,75 @@
 /* SPDX-License-Identifier: MIT */
-/* The handover: how memd gives work to a helper process.  It is a page of
- * shared memory with two counters that are futexes.  Descriptors go over a
- * socket. */
+/* The handover: how memd gives work to a helper process.  It is a ring of
+ * orders in shared memory, which the helper carries out one after the other,
+ * and two counters.  Descriptors go over a socket.
+ *
+ *   memd    writes orders into the ring, and then raises `asked`
+ *   helper  writes a result into each order, and then raises `answered`
+ *
+ * answered <= asked <= answered + HANDOVER_ORDERS, as numbers that wrap.  Order
+ * number n is order[n % HANDOVER_ORDERS]. */
 #ifndef MEMD_BACKING_HANDOVER_H
 #define MEMD_BACKING_HANDOVER_H
 
 #include <linux/futex.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { HANDOVER_RUNS_MAX = 64 };
+enum { HANDOVER_ORDERS = 1024 };	/* a power of two */
 
 enum handover_kind {
-	HANDOVER_TAKE,			/* receive a descriptor on the socket */
-	HANDOVER_DROP,			/* close one descriptor */
-	HANDOVER_FORGET,		/* close all descriptors */
 	HANDOVER_PUNCH,
+	HANDOVER_TAKE,		/* the next message on the socket is the number
+				 * of a file, with its descriptor */
+	HANDOVER_DROP,		/* close the descriptor of the file */
+	HANDOVER_DROP_ALL,
 };
 
-#define CLAIM_NONE		UINT32_MAX
+struct handover_order {
+	uint32_t kind;
+	uint32_t file;
+	/* memd wants to know when this is done: wake it, or write to the
+	 * eventfd. */
+	uint32_t is_told;
+	int32_t result;			/* PUNCH: 0 or -errno of fallocate(2) */
+	uint64_t offset, length;
+	/* Result: the first byte at or after `offset` where there is data after
+	 * the punch; UINT64_MAX: none. */
+	uint64_t next_data;
+};
 
-/* Shared with the helper.  memd writes the request, and then increments
- * `asked`.  The helper answers, and then sets `answered` to the same number.
- *
- * The helper claims run i by moving `claim` from i to i + 1.  memd takes the
- * remaining runs back by setting `claim` to CLAIM_NONE.  Runs before the last
- * claimed one are done. */
 struct handover {
 	_Atomic uint32_t asked;
 	_Alignas(64) _Atomic uint32_t answered;
-	_Atomic uint32_t claim;
-	enum handover_kind kind;
-	/* The helper's number of the descriptor. */
-	int32_t fd;
-	uint32_t count;
-	struct {
-		int32_t fd, result;
-		uint64_t offset, length, next_data;
-	} run[HANDOVER_RUNS_MAX];
+	/* memd sleeps until `answered` changes: wake it. */
+	_Atomic uint32_t is_awaited;
+	_Alignas(64) struct handover_order order[HANDOVER_ORDERS];
 };
+
+static inline struct handover_order *handover_order(struct handover *ho,
+						    uint32_t number)
+{
+	return &ho->order[number % HANDOVER_ORDERS];
+}
 
 static inline void handover_wake(_Atomic uint32_t *word)
 {
 	(void)syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* Wait until `word` changes from `value`, or until timeout_ms, which must be
- * below 1000; 0: no limit.  May return early. */
+/* Wait until the word is not `value`, or for timeout_ns, which must be below a
+ * second; 0: no limit.  May return early. */
 static inline void handover_wait(_Atomic uint32_t *word, uint32_t value,
-		       unsigned timeout_ms)
+				 uint64_t timeout_ns)
 {
-	struct timespec ts = { .tv_nsec = (long)timeout_ms * 1000000 };
+	struct timespec ts = { .tv_nsec = (long)timeout_ns };
 
 	(void)syscall(SYS_futex, word, FUTEX_WAIT, value,
-		      timeout_ms != 0 ? &ts : NULL, NULL, 0);
+		      timeout_ns != 0 ? &ts : NULL, NULL, 0);
 }
 
 #endif

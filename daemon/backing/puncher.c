@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* memd's side of the handover.  The helper's side is in punch_helper.c.
  *
- *             start             its punch does not come back
- *    DEAD ──────────────▶ READY ──────────────▶ STUCK
- *     ▲                   │   ▲                 │   │
- *     │                   │   └─────────────────┘   │
- *     └───────────────────┘    the punch is back    │
- *     └─────────────────────────────────────────────┘
- *       its process has ended
+ *             start            post
+ *    DEAD ──────────────▶ READY ──▶ BUSY ◀─┐ post
+ *     ▲                   │ ▲        │ │ └─┘
+ *     │ its process       │ └────────┘ │
+ *     │ has ended         │  look: all │
+ *     └───────────────────┴──is done───┘
  *
- *   H1  Exactly while the puncher is READY or STUCK it has a socket and a
+ *   H1  Exactly while the puncher is READY or BUSY it has a socket and a
  *       process that was not waited for.
- *   H2  asked == answered exactly while nothing is handed over.  A STUCK
- *       puncher whose answer has come becomes READY in puncher_has_come_back().
- *
- * The helper is bound to the CPU that memd runs on.  There a handover is two
- * context switches (about 4 us); on another CPU it may have to wake the CPU. */
+ *   H2  asked == seen exactly while the puncher is READY.  An order is written
+ *       only where the one before it in the ring was seen to be done: no
+ *       result is lost.
+ *   H3  knows[file] only if the helper's descriptor of that number is of that
+ *       file, or will be when it has carried out its orders: orders and
+ *       messages are in the same order.  A number that means another file has
+ *       a DROP in the ring, or must_drop_all is set, which the next post puts
+ *       there first. */
 #include "daemon/backing/puncher.h"
 
-#include "common/checks.h"
 #include "common/clock.h"
 #include "daemon/backing/punch_helper.h"
 #include <errno.h>
@@ -29,17 +30,13 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-enum { LOOK_MS = 50 };		/* how often to look at a slow helper */
-
-/* The limit if /proc does not tell the state of the process. */
-#define PATIENCE_BLIND_NS	UINT64_C(60000000000)
-
-#define OWNER_NONE		UINT32_MAX	/* not a uid */
+/* Looks after which a puncher counts as stuck if /proc does not tell. */
+enum { LOOKS_BLIND = 60 };
 
 static const uint8_t puncher_may_enter[PUNCHER_STATES] = {
 	[PUNCHER_DEAD] = BIT(PUNCHER_READY),
-	[PUNCHER_READY] = BIT(PUNCHER_STUCK) | BIT(PUNCHER_DEAD),
-	[PUNCHER_STUCK] = BIT(PUNCHER_READY) | BIT(PUNCHER_DEAD),
+	[PUNCHER_READY] = BIT(PUNCHER_BUSY) | BIT(PUNCHER_DEAD),
+	[PUNCHER_BUSY] = BIT(PUNCHER_READY) | BIT(PUNCHER_DEAD),
 };
 
 static void puncher_enter(struct puncher *p, enum puncher_state next)
@@ -72,56 +69,57 @@ static void drop_handover(struct puncher *p)
 	if (p->handover != NULL)
 		munmap(p->handover, sizeof(*p->handover));
 	p->handover = NULL;
+	free(p->knows);
+	p->knows = NULL;
 }
 
 /* is_first: the process has nothing yet that a child could inherit, so fork()
  * will do. */
-static int start_process(struct puncher *p, int handover_fd, int socket,
+static int start_process(struct puncher *p, const struct punch_helper_fds *fds,
 			 bool is_first)
 {
 	pid_t parent = getpid();
 
 	if (!is_first)
-		return punch_helper_spawn(handover_fd, socket, &p->pid);
+		return punch_helper_spawn(fds, &p->pid);
 	p->pid = fork();
 	if (p->pid == 0)
-		punch_helper_run(p->handover, socket, parent);
+		punch_helper_run(p->handover, fds, parent);
 	return p->pid < 0 ? -EAGAIN : 0;
 }
 
-int puncher_start(struct puncher *p, bool is_first)
+int puncher_start(struct puncher *p, const struct puncher_ground *ground,
+		  bool is_first)
 {
-	int fd, pair[2], err;
+	struct punch_helper_fds fds = { .event = ground->event_fd };
+	int pair[2], err;
 
 	p->started_ns = clock_now_ns();
 	drop_handover(p);
-	fd = open_handover(p);
-	if (fd < 0)
-		return fd;
+	fds.handover = open_handover(p);
+	if (fds.handover < 0)
+		return fds.handover;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
 		err = -errno;
-		close(fd);
+		close(fds.handover);
 		return err;
 	}
-	err = start_process(p, fd, pair[1], is_first);
-	close(fd);
+	fds.socket = pair[1];
+	err = start_process(p, &fds, is_first);
+	close(fds.handover);
 	close(pair[1]);
 	if (err != 0) {
 		close(pair[0]);
 		return err;
 	}
 	p->socket = pair[0];
+	p->starts++;
 	p->cpu = -1;
-	p->file = 0;
 	p->is_bindable = true;
+	p->asked = p->seen = 0;
+	p->must_drop_all = false;
 	puncher_enter(p, PUNCHER_READY);
 	return 0;
-}
-
-static bool has_answered(const struct puncher *p)
-{
-	return atomic_load(&p->handover->answered) ==
-	       atomic_load(&p->handover->asked);
 }
 
 void puncher_end(struct puncher *p)
@@ -130,7 +128,8 @@ void puncher_end(struct puncher *p)
 		close(p->socket);
 		(void)kill(p->pid, SIGKILL);
 		(void)waitpid(p->pid, NULL,
-			      has_answered(p) ? 0 : WNOHANG);
+			      p->state == PUNCHER_READY ? 0 : WNOHANG);
+		puncher_enter(p, PUNCHER_DEAD);
 	}
 	drop_handover(p);
 }
@@ -144,20 +143,12 @@ bool puncher_is_alive(struct puncher *p)
 	return false;
 }
 
-bool puncher_has_come_back(struct puncher *p)
-{
-	if (!has_answered(p))
-		return !puncher_is_alive(p);
-	puncher_enter(p, PUNCHER_READY);
-	return true;
-}
+/* ---- files */
 
-/* ---- handing over */
-
-int puncher_send_fd(const struct puncher *p, int fd)
+static int send_file(const struct puncher *p, uint32_t file, int fd)
 {
-	char control[CMSG_SPACE(sizeof(int))] = { 0 }, byte = 0;
-	struct iovec iov = { &byte, 1 };
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { &file, sizeof(file) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
 			      .msg_control = control,
 			      .msg_controllen = sizeof(control) };
@@ -167,9 +158,83 @@ int puncher_send_fd(const struct puncher *p, int fd)
 	cmsg->cmsg_type = SCM_RIGHTS;
 	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	return sendmsg(p->socket, &msg, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+	return sendmsg(p->socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+	       sizeof(file) ? 0 : -errno;
 }
 
+static uint32_t room(const struct puncher *p)
+{
+	return HANDOVER_ORDERS - (p->asked - p->seen);
+}
+
+/* Write one order; publish() gives it to the helper. */
+static struct handover_order *add_order(struct puncher *p,
+					enum handover_kind kind, uint32_t file)
+{
+	struct handover_order *order = handover_order(p->handover, p->asked++);
+
+	*order = (struct handover_order){ .kind = kind, .file = file };
+	return order;
+}
+
+static void publish(struct puncher *p)
+{
+	if (atomic_load(&p->handover->asked) == p->asked)
+		return;
+	if (p->state == PUNCHER_READY) {
+		puncher_enter(p, PUNCHER_BUSY);
+		p->was_asleep = p->is_stuck = false;
+		p->looks = 0;
+	}
+	atomic_store(&p->handover->asked, p->asked);
+	handover_wake(&p->handover->asked);
+}
+
+void puncher_forget(struct puncher *p, uint32_t file)
+{
+	if (p->state == PUNCHER_DEAD || p->knows == NULL || !p->knows[file])
+		return;
+	p->knows[file] = false;
+	if (room(p) == 0) {
+		p->must_drop_all = true;
+		return;
+	}
+	(void)add_order(p, HANDOVER_DROP, file);
+	publish(p);
+}
+
+/* Give it the descriptors that it lacks for these punches. */
+static int give_files(struct puncher *p, const struct puncher_ground *ground,
+		      const struct punch *punch, unsigned count)
+{
+	if (p->knows == NULL)
+		p->knows = calloc(ground->files_max + 1ul, sizeof(*p->knows));
+	if (p->knows == NULL)
+		return -ENOMEM;
+	if (p->must_drop_all) {
+		(void)add_order(p, HANDOVER_DROP_ALL, 0);
+		memset(p->knows, 0,
+		       (ground->files_max + 1ul) * sizeof(*p->knows));
+		p->must_drop_all = false;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t file = punch[i].file;
+		int err = 0;
+
+		if (!p->knows[file])
+			err = send_file(p, file, punch[i].fd);
+		if (err != 0)
+			return err;
+		if (!p->knows[file])
+			(void)add_order(p, HANDOVER_TAKE, file);
+		p->knows[file] = true;
+	}
+	return 0;
+}
+
+/* While memd sleeps for it, the helper runs on the CPU that memd runs on.
+ * There a handover is two context switches (about 4 us); on another CPU it may
+ * have to wake the CPU, and others may use it. */
 static void bind_beside(struct puncher *p)
 {
 	int cpu = sched_getcpu();
@@ -184,17 +249,106 @@ static void bind_beside(struct puncher *p)
 	p->cpu = cpu;
 }
 
-/* The helper's CPU may be too busy for it: let it run on any CPU. */
 static void unbind(struct puncher *p)
 {
 	cpu_set_t set;
 
 	if (p->cpu < 0)
 		return;
-	memset(&set, 0xff, sizeof(set));
-	(void)sched_setaffinity(p->pid, sizeof(set), &set);
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		(void)sched_setaffinity(p->pid, sizeof(set), &set);
 	p->cpu = -1;
 }
+
+int puncher_post(struct puncher *p, const struct puncher_ground *ground,
+		 const struct punch *punch, unsigned count, bool is_lent,
+		 uint32_t *ret_first)
+{
+	struct handover_order *order = NULL;
+	int err;
+
+	ASSERT(p->state != PUNCHER_DEAD && count != 0);
+	if (room(p) < 2 * count + 1)
+		return -EAGAIN;
+	err = give_files(p, ground, punch, count);
+	*ret_first = p->asked;
+	for (unsigned i = 0; i < count && err == 0; i++) {
+		order = add_order(p, HANDOVER_PUNCH, punch[i].file);
+		order->offset = punch[i].offset;
+		order->length = punch[i].length;
+	}
+	if (order != NULL)
+		order->is_told = 1;
+	if (is_lent && err == 0) {
+		bind_beside(p);
+		atomic_store(&p->handover->is_awaited, 1);
+	} else {
+		unbind(p);
+	}
+	/* Also if this has failed: a message that was sent is taken (H3). */
+	publish(p);
+	return err;
+}
+
+void puncher_look(struct puncher *p)
+{
+	if (p->state != PUNCHER_BUSY)
+		return;
+	p->seen = atomic_load(&p->handover->answered);
+	if (p->seen == p->asked)
+		puncher_enter(p, PUNCHER_READY);
+}
+
+void puncher_lend(struct puncher *p, uint32_t first, unsigned count,
+		  uint64_t limit_ns)
+{
+	struct handover *ho = p->handover;
+	uint64_t now_ns = clock_now_ns(), until_ns = now_ns + limit_ns;
+
+	puncher_look(p);
+	while (!puncher_has_done(p, first, count) && now_ns < until_ns) {
+		handover_wait(&ho->answered, p->seen, until_ns - now_ns);
+		now_ns = clock_now_ns();
+		puncher_look(p);
+	}
+	atomic_store(&ho->is_awaited, 0);
+	puncher_look(p);
+	if (!puncher_has_done(p, first, count))
+		unbind(p);
+}
+
+bool puncher_has_done(const struct puncher *p, uint32_t first, unsigned count)
+{
+	return (int32_t)(p->seen - (first + count)) >= 0;
+}
+
+void puncher_results(struct puncher *p, uint32_t first, struct punch *punch,
+		     unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct handover_order *order =
+			handover_order(p->handover, first + i);
+
+		punch[i].error = order->result;
+		punch[i].next_data = order->next_data;
+		/* It has no room for the descriptor: send it again. */
+		if (punch[i].error == -EBADF)
+			p->knows[punch[i].file] = false;
+	}
+}
+
+bool puncher_is_at(const struct puncher *p, uint32_t first, unsigned count)
+{
+	return p->seen - first < count;
+}
+
+uint32_t puncher_file(const struct puncher *p)
+{
+	return handover_order(p->handover,
+			      atomic_load(&p->handover->answered))->file;
+}
+
+/* ---- watching */
 
 /* Read from /proc the state of the process, and how many times it has slept so
  * far.  False: /proc does not tell. */
@@ -220,94 +374,21 @@ static bool read_proc_status(pid_t pid, char *ret_state, uint64_t *ret_sleep)
 	return is_known && state != '?';
 }
 
-/* The helper sleeps in the last run that it has claimed: take the other runs
- * away from it.  False: it has claimed another run meanwhile. */
-static bool take_work_back(struct handover *ho, uint32_t claim)
+void puncher_watch(struct puncher *p)
 {
-	return atomic_compare_exchange_strong(&ho->claim, &claim, CLAIM_NONE);
-}
+	bool was_asleep = p->was_asleep && p->at == p->seen;
+	uint64_t sleep = p->sleep;
+	char state;
 
-/* Wait for the answer.  Returns 0; -ECHILD: the helper has ended; -ETIMEDOUT:
- * it is stuck.  In the last two cases *ret_claim is the number of runs that
- * were claimed.  patience_ns[i] is for run i. */
-static int await_answer(struct puncher *p, uint32_t number,
-			const uint64_t *patience_ns, uint32_t *ret_claim)
-{
-	struct handover *ho = p->handover;
-	uint64_t start_ns = 0, since_ns = 0, sleep = 0, last_sleep = 0;
-	bool was_blocked = false;
-
-	while (atomic_load(&ho->answered) != number) {
-		bool is_blocked, is_over;
-		uint64_t now_ns;
-		uint32_t claim;
-		char state;
-
-		handover_wait(&ho->answered, number - 1, LOOK_MS);
-		if (atomic_load(&ho->answered) == number)
-			break;
-		if (!puncher_is_alive(p)) {
-			*ret_claim = atomic_load(&ho->claim);
-			return -ECHILD;
-		}
-		unbind(p);
-		now_ns = clock_now_ns();
-		if (start_ns == 0)
-			start_ns = now_ns;
-		claim = atomic_load(&ho->claim);
-		if (read_proc_status(p->pid, &state, &sleep)) {
-			is_blocked = state == 'D';
-			/* The helper was stopped by a signal: end it, and
-			 * another does its work. */
-			if (state == 'T')
-				(void)kill(p->pid, SIGKILL);
-			if (!is_blocked || !was_blocked || sleep != last_sleep)
-				since_ns = now_ns;
-			is_over = is_blocked && now_ns - since_ns >=
-				  patience_ns[claim != 0 ? claim - 1 : 0];
-		} else {
-			is_blocked = false;
-			is_over = now_ns - start_ns > PATIENCE_BLIND_NS;
-		}
-		was_blocked = is_blocked;
-		last_sleep = sleep;
-		if (is_over && take_work_back(ho, claim)) {
-			*ret_claim = claim;
-			return -ETIMEDOUT;
-		}
+	ASSERT(p->state == PUNCHER_BUSY);
+	p->looks = p->at == p->seen ? p->looks + 1 : 0;
+	p->at = p->seen;
+	if (!read_proc_status(p->pid, &state, &p->sleep)) {
+		p->is_stuck = p->looks >= LOOKS_BLIND;
+		return;
 	}
-	return 0;
-}
-
-/* Hand over the request in p->handover. */
-int puncher_ask(struct puncher *p, enum handover_kind kind,
-		const uint64_t *patience_ns, uint32_t *ret_claim)
-{
-	struct handover *ho = p->handover;
-	uint32_t number = atomic_load(&ho->asked) + 1;
-
-	ho->kind = kind;
-	atomic_store(&ho->claim, 0);
-	bind_beside(p);
-	atomic_store(&ho->asked, number);
-	handover_wake(&ho->asked);
-	return await_answer(p, number, patience_ns, ret_claim);
-}
-
-void puncher_get_stuck(struct puncher *p, uint32_t file, uint32_t owner)
-{
-	puncher_enter(p, PUNCHER_STUCK);
-	p->file = file;
-	p->owner = owner;
-}
-
-int puncher_tell(struct puncher *p, enum handover_kind kind)
-{
-	const uint64_t patience_ns = PUNCHER_PATIENCE_NS;
-	uint32_t claim;
-	int err = puncher_ask(p, kind, &patience_ns, &claim);
-
-	if (err == -ETIMEDOUT)
-		puncher_get_stuck(p, 0, OWNER_NONE);
-	return err != 0 ? -ECHILD : 0;
+	p->was_asleep = state == 'D';
+	if (state == 'T')
+		(void)kill(p->pid, SIGKILL);
+	p->is_stuck = p->was_asleep && was_asleep && sleep == p->sleep;
 }

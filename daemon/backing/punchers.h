@@ -5,93 +5,68 @@
  * fallocate(PUNCH_HOLE) takes the file's inode lock, and no signal can end its
  * wait for the lock.  write(2) holds that lock while it reads its source.  If
  * page faults on the source are never answered, it holds the lock for ever.  So
- * one process punches for memd.  If it does not come back, memd leaves it to
- * its punch, and the next process takes over.
+ * other processes punch for memd.  One that does not come back is left to its
+ * punch, and another takes its place.
  *
  * A puncher is a process and not a thread.  A process with a thread in such a
  * wait cannot end, and keeps its sockets open and its memory in use.  The first
- * punchers are made before memd has anything that they could inherit.  A
- * puncher that replaces a killed one runs the program again.  So a stuck
- * puncher keeps nothing but what was sent to it.
+ * punchers are made before memd has anything that they could inherit.  Those
+ * that are made later run the program again.  So a stuck puncher keeps nothing
+ * but what was sent to it.
  *
  *   N1  A puncher works on descriptors of its own.  So a late punch hits the
  *       right file, whatever memd's numbers mean by then.
- *   N2  A puncher counts as stuck only if it was in one and the same
- *       uninterruptible sleep for the whole patience.  On a busy machine it is
- *       runnable, not asleep, so slowness alone never counts.
- *   N3  A stuck puncher gets no work until its punch has returned; then it
- *       forgets every file before it gets any.  It does not go on with its old
- *       request either: each punch is claimed before it is made, and another
- *       puncher makes the punches that nobody has claimed.
- *   N4  An owner is distrusted while a punch of its files is stuck.  Its other
- *       files get little patience, and none if they are shunned.  The last free
- *       punchers are not risked for it.  So one owner costs the others one
- *       wait, not one for each of its files, and never all punchers.
+ *   N2  A puncher that is BUSY gets work of the same user only, and all that
+ *       user's work: one user can keep one puncher.
+ *   N3  PUNCHERS_KEPT are not stuck, or will be there at the next look.  If
+ *       none is READY when one is needed, another is made at once.  There are
+ *       never more than PUNCHERS_MAX.
  *
  * Threads: one.  This module does not know segments or faults. */
 #ifndef MEMD_BACKING_PUNCHERS_H
 #define MEMD_BACKING_PUNCHERS_H
 
 #include "common/checks.h"
+#include "daemon/backing/puncher.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 struct punchers;
 
-enum { PUNCHERS = 8 };
+enum { PUNCHERS_KEPT = 4, PUNCHERS_MAX = 64 };
 
-/* One punch and its result.  error: 0; -errno of fallocate(2); -ETIMEDOUT: the
- * lock is held, the file is *held* from now on, and the punch will happen at
- * some time; -EAGAIN: it was not tried, because of N4, because the file is
- * held, or because there is no puncher. */
-struct punch {
-	/* The caller's number of the file: 1 … files_max. */
-	uint32_t file;
-	uint32_t owner;		/* who is blamed, for example a uid */
-	int fd;
-	uint64_t offset, length;
-	bool is_shunned;	/* do not try while its owner is distrusted */
-	/* Result: the first byte at or after `offset` where there is data after
-	 * the punch; UINT64_MAX: none. */
-	uint64_t next_data;
-	int error;		/* result */
-};
+/* One process is enough to begin with; memd tries again to start the others.
+ * Returns 0, or -ENOMEM, -EAGAIN (no more processes), -EMFILE. */
+int punchers_create(uint32_t files_max, struct punchers **ret_punchers)
+	MUST_CHECK;
 
-/* has_helpers false: no processes; memd punches itself.  This is for an engine
- * whose files no other process has.  One process is enough to begin with; memd
- * tries again to start the others.  Returns 0, or -ENOMEM, -EAGAIN (no more
- * processes), -EMFILE. */
-int punchers_create(uint32_t files_max, bool has_helpers,
-		    struct punchers **ret_punchers) MUST_CHECK;
-
-/* Does not wait for stuck punchers: their processes end when their punches
+/* Does not wait for BUSY punchers: their processes end when their punches
  * return. */
 void punchers_destroy(struct punchers *ps);
 
-enum { PUNCHES_MAX = 64 };
+/* Becomes readable when punches are done. */
+int punchers_event_fd(const struct punchers *ps);
 
-/* Punch all; each result is independent of the others.  If nothing is stuck
- * this is one handover: about 5 us. */
-void punchers_punch(struct punchers *ps, struct punch *punch, unsigned count);
+/* Have the punches made for `user`.  *ret_puncher works on them; is_lent,
+ * *ret_first: as in puncher_post().  Returns 0, or -EAGAIN: there is no puncher
+ * for them. */
+int punchers_punch(struct punchers *ps, uint32_t user,
+		   const struct punch *punch, unsigned count, bool is_lent,
+		   struct puncher **ret_puncher, uint32_t *ret_first)
+	MUST_CHECK;
 
-/* The number may mean another file after this. */
+/* See what is done: puncher_look() for all. */
+void punchers_look(struct punchers *ps);
+
+/* The number means another file from now on, or none. */
 void punchers_forget(struct punchers *ps, uint32_t file);
 
-/* True if a punch of this file is stuck. */
-bool punchers_is_held(const struct punchers *ps, uint32_t file);
+/* Call once a second: replaces punchers that have ended, each at most once a
+ * second, and keeps PUNCHERS_KEPT ready.  One that has ended is DEAD then: what
+ * it had to do may be done or not. */
+void punchers_poll(struct punchers *ps);
 
-/* True if a punch of a file of this owner is stuck, also of a file that is
- * gone. */
-bool punchers_is_blamed(const struct punchers *ps, uint32_t owner);
-
-/* Look after stuck punchers, and replace those that have ended, each at most
- * once a second.  Returns how many stuck ones have come back. */
-unsigned punchers_poll(struct punchers *ps);
-
-/* How many punchers are stuck. */
-unsigned punchers_stuck_count(const struct punchers *ps);
-
-/* How many punchers have ended and could not be replaced yet. */
+/* How many of PUNCHERS_KEPT could not be made. */
 unsigned punchers_missing_count(const struct punchers *ps);
 
 /* How many punchers were made to replace others, since the start. */

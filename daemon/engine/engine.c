@@ -48,12 +48,9 @@ static void op_capture(void *ctx, struct pager_capture *capture,
 static unsigned op_collect(void *ctx, uint32_t ticket, void *to,
 			   struct pager_capture ret_run[PAGER_CAPTURES_MAX])
 {
-	(void)ctx;
-	(void)ticket;
-	(void)to;
-	(void)ret_run;
-	ASSERT(!"nothing is under way");
-	return 0;
+	struct engine *e = ctx;
+
+	return backing_collect(e->backing, ticket, to, ret_run);
 }
 
 static bool op_shed(void *ctx, segment_id segment, uint32_t *budget)
@@ -181,6 +178,33 @@ static void on_completions(evutil_socket_t fd, short what, void *arg)
 	e->hooks->settle(e->ctx);
 }
 
+/* Tell the pager of captures that have ended, or are stuck now. */
+static void pass_captures(struct engine *e)
+{
+	struct backing_event event;
+
+	while (backing_next_event(e->backing, &event)) {
+		if (event.is_stuck)
+			pager_capture_stuck(e->pager, event.ticket,
+					    clock_now_ns());
+		else
+			pager_capture_done(e->pager, event.ticket,
+					   clock_now_ns());
+		e->wants_run = true;
+	}
+}
+
+static void on_captures(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine *e = arg;
+
+	(void)fd;
+	(void)what;
+	flights_reap(backing_flights(e->backing));
+	pass_captures(e);
+	e->hooks->settle(e->ctx);
+}
+
 static void on_files(evutil_socket_t fd, short what, void *arg)
 {
 	struct engine *e = arg;
@@ -206,17 +230,23 @@ static int watch_areas(struct engine *e, struct event_base *base, int priority)
 int engine_watch(struct engine *e, struct event_base *base, int io_priority,
 		 int background_priority)
 {
+	int capture_fd = flights_event_fd(backing_flights(e->backing));
 	int fd = swapstore_event_fd(e->store);
 
 	if (event_assign(&e->store_event, base, fd,
 			 fd < 0 ? 0 : EV_READ | EV_PERSIST, on_completions,
 			 e) != 0 ||
+	    event_assign(&e->capture_event, base, capture_fd,
+			 capture_fd < 0 ? 0 : EV_READ | EV_PERSIST,
+			 on_captures, e) != 0 ||
 	    event_assign(&e->background, base, -1, 0, on_background, e) != 0)
 		return -EINVAL;
 	(void)event_priority_set(&e->store_event, io_priority);
+	(void)event_priority_set(&e->capture_event, io_priority);
 	(void)event_priority_set(&e->background, background_priority);
 	e->is_watching = true;
-	if (fd >= 0 && event_add(&e->store_event, NULL) != 0)
+	if ((fd >= 0 && event_add(&e->store_event, NULL) != 0) ||
+	    (capture_fd >= 0 && event_add(&e->capture_event, NULL) != 0))
 		return -ENOMEM;
 	return watch_areas(e, base, background_priority);
 }
@@ -234,13 +264,12 @@ void engine_look_again(struct engine *e)
 		e->wants_run = true;
 }
 
-unsigned engine_poll_data_files(struct engine *e)
+void engine_poll_data_files(struct engine *e)
 {
-	unsigned returned = backing_poll(e->backing);
-
-	if (pager_retry_refused(e->pager) != 0)
-		e->wants_run = true;
-	return returned;
+	flights_poll(backing_flights(e->backing));
+	pass_captures(e);
+	(void)pager_retry_refused(e->pager);
+	e->wants_run = true;
 }
 
 void engine_settle(struct engine *e)
@@ -273,6 +302,7 @@ struct findings_ask engine_findings(const struct engine *e,
 		.is_cached = areas_are_used(&e->areas) &&
 			     !e->areas.dir.is_direct,
 		.io_refused = e->store->refused,
-		.missing_helpers = backing_missing_helpers(e->backing),
+		.missing_helpers =
+			flights_missing_helpers(backing_flights(e->backing)),
 	};
 }

@@ -136,6 +136,7 @@ void engine_fini(struct engine *e)
 
 	if (e->is_watching) {
 		event_del(&e->store_event);
+		event_del(&e->capture_event);
 		if (areas_are_used(&e->areas))
 			event_del(&e->areas_event);
 		event_del(&e->background);

@@ -122,7 +122,7 @@ void finding_tasks(struct findings_ask *ask)
 {
 	char source[512];
 	uint64_t limit = system_task_limit(source, sizeof(source));
-	uint64_t need = TASKS_OWN + PUNCHERS + io_tasks(ask->config);
+	uint64_t need = TASKS_OWN + PUNCHERS_KEPT + io_tasks(ask->config);
 
 	if (limit == UINT64_MAX)
 		finding_ok(ask, "up to %llu processes and threads needed, no "

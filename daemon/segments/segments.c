@@ -179,8 +179,9 @@ static int check_counts(const struct segments *ss,
 		explain_no_room(ss, wish, -EAGAIN, ret_reason, reason_size);
 		return -EAGAIN;
 	}
-	/* Else other users would wait for each new data file of this one. */
-	if (backing_is_blamed(ss->engine->backing, wish->uid)) {
+	/* What is locked keeps its frames: there must not be more and more. */
+	if (flights_is_blamed(backing_flights(ss->engine->backing),
+			      wish->uid)) {
 		snprintf(ret_reason, reason_size, "a write(2) to the data file "
 			 "of a segment of uid %u does not end; end the program "
 			 "that does it (memd's log has its pid), then try "

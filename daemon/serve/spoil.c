@@ -136,34 +136,6 @@ static void log_suspects(const struct segment *segment)
 	}
 }
 
-/* The session's private segments end with the session.  Each of their data
- * files may be locked, too, so the backing must not try to take pages from any
- * of them. */
-static void shun_private(struct spoil *sp, const struct session *s)
-{
-	const struct attachment *a;
-
-	for (a = s->attachments; a != NULL; a = a->hh.next)
-		if (a->segment->name[0] == '\0')
-			backing_shun(sp->engine->backing, a->segment->pager_id);
-}
-
-/* The pages of the segment cannot be taken out, and it is unknown which of them
- * are still there.  So the segment ends as soon as its clients detach it. */
-static void give_up_locked(struct spoil *sp, struct segment *segment)
-{
-	const struct attachment *a;
-
-	log_suspects(segment);
-	segment->is_spoiled = true;
-	sp->stats->segments_locked++;
-	if (segment->name[0] == '\0')
-		LIST_FOREACH(a, &segment->attachments, of_segment)
-			shun_private(sp, a->session);
-	let_segment_go(sp, segment,
-		       "is kept locked by a write(2) that does not end");
-}
-
 /* Pages that were to be captured are zeros now. */
 static void give_up_huge(struct spoil *sp, struct segment *segment)
 {
@@ -172,38 +144,38 @@ static void give_up_huge(struct spoil *sp, struct segment *segment)
 	       "(MADV_COLLAPSE)");
 }
 
-/* The segment was being removed when this was found. */
-static void note_locked(struct spoil *sp, segment_id id)
+static void note_locked(struct spoil *sp, const struct backing_report *report,
+			const struct segment *segment)
 {
 	sp->stats->segments_locked++;
-	log_event(LOG_LEVEL_WARNING, "segment-locked",
-		  "uid=%u reason=\"a write(2) to the data file of a segment "
-		  "that is gone does not end\"",
-		  backing_owner(sp->engine->backing, id));
+	if (segment != NULL)
+		log_suspects(segment);
+	else
+		log_event(LOG_LEVEL_WARNING, "segment-locked",
+			  "uid=%u reason=\"a write(2) to the data file of a "
+			  "segment that is gone does not end\"",
+			  report->user);
 }
 
 static void spoil_take(void *arg)
 {
 	struct spoil *sp = arg;
-	enum backing_spoil why;
-	segment_id id;
+	struct backing_report report;
 
-	while ((id = backing_take_spoiled(sp->engine->backing, &why)) != 0) {
-		struct segment *segment = segments_find_pager_id(sp->segments,
-								 id);
+	while (backing_next_report(sp->engine->backing, &report)) {
+		struct segment *segment = segments_find_pager_id(
+			sp->segments, report.segment);
 
-		if (why == BACKING_HUGE && segment != NULL)
+		if (report.why == BACKING_LOCKED)
+			note_locked(sp, &report, segment);
+		else if (segment != NULL)
 			give_up_huge(sp, segment);
-		else if (why == BACKING_LOCKED && segment != NULL)
-			give_up_locked(sp, segment);
-		else if (why == BACKING_LOCKED)
-			note_locked(sp, id);
 	}
 }
 
 void spoil_wake(struct spoil *sp)
 {
-	if (backing_has_spoiled(sp->engine->backing))
+	if (backing_has_report(sp->engine->backing))
 		defer(sp->deferred, &sp->work);
 }
 

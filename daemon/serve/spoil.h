@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Spoiled segments: a client wrote to the data file past memd, made huge pages
- * of it, or keeps it locked.  memd cannot trust the bytes any more, or cannot
- * take pages out.  If it is known which client did it, that client's session is
- * closed. */
+/* Spoiled segments: a client wrote to the data file past memd, or made huge
+ * pages of it.  memd cannot trust the bytes any more.  If it is known which
+ * client did it, that client's session is closed.
+ *
+ * Locked segments: a client keeps the lock of the data file.  They are only
+ * logged. */
 #ifndef MEMD_SERVE_SPOIL_H
 #define MEMD_SERVE_SPOIL_H
 

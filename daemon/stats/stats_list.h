@@ -43,7 +43,7 @@ STAT(replays, "", "Requests of memctl to replay a part of a file")
 STAT(replayed_pages, "pages", "Pages that they asked for")
 STAT(segments_spoiled, "", "Segments whose data file was changed past memd")
 STAT(segments_locked, "",
-     "Segments given up: a client kept its data file locked")
+     "Times that a client kept a data file locked for seconds")
 LEVEL(guests, "", "Guests: other hosts whose pages are kept here")
 STAT(guests_opened, "", "Guests that came anew")
 STAT(guests_resumed, "", "Guests that came back to their pages")
@@ -97,6 +97,8 @@ PAGER(pages_lost, COUNTER, "pages", "Pages whose bytes are gone")
 PAGER(install_retries, COUNTER, "",
       "Installs that the system had no memory for")
 PAGER(capture_errors, COUNTER, "", "Evictions that the system refused")
+PAGER(captures_late, COUNTER, "",
+      "Evictions whose hole punch memd did not wait for")
 PAGER(minor_reported, COUNTER, "pages", "Pages clients reported as touched")
 PAGER(metadata_bytes, GAUGE, "bytes", "Memory of the pager's tables")
 

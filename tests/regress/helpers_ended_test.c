@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Helper processes that somebody ends must not end eviction.
  *
- * memd made its eight helpers once, at its start.  When all had been killed, by
- * an administrator or for lack of memory, no page could leave the pool any
- * more; and one that was stopped kept memd waiting for ever.  Here all are
+ * memd made its helpers once, at its start.  When all had been killed, by an
+ * administrator or for lack of memory, no page could leave the pool any more;
+ * and one that was stopped kept memd waiting for ever.  Here all are
  * killed, then stopped, several times; a program that needs eviction must go on
  * and read its bytes, and memd must have its helpers again. */
 #include "client/include/memclient.h"
+#include "tests/integration/helpers_seen.h"
 #include "tests/integration/testadmin.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,48 +17,11 @@
 #include <unistd.h>
 
 enum {
-	HELPERS = 8,
+	HELPERS = 2,
 	ROUNDS = 4,
 	BYTES = 24 << 20,		/* of a pool of 16 MiB */
 	WORDS = BYTES / sizeof(uint64_t),
 };
-
-/* Is `pid` a helper of `parent`, and not a zombie? */
-static bool is_helper(long pid, pid_t parent)
-{
-	char path[64], line[256] = "", state = 'Z';
-	int ppid = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return false;
-	if (fgets(line, sizeof(line), f) == NULL ||
-	    sscanf(line, "%*d (memd-puncher) %c %d", &state, &ppid) != 2)
-		ppid = 0;
-	fclose(f);
-	return ppid == parent && state != 'Z';
-}
-
-/* Signal 0 only counts them. */
-static unsigned signal_helpers(pid_t parent, int number)
-{
-	DIR *proc = opendir("/proc");
-	unsigned count = 0;
-	struct dirent *entry;
-
-	if (proc == NULL)
-		return 0;
-	while ((entry = readdir(proc)) != NULL) {
-		long pid = strtol(entry->d_name, NULL, 10);
-
-		if (pid > 0 && is_helper(pid, parent))
-			count += kill((pid_t)pid, number) == 0;
-	}
-	closedir(proc);
-	return count;
-}
 
 static uint64_t word_of(size_t idx, uint64_t round)
 {
@@ -80,13 +43,13 @@ static int page_on(const struct testmemd *tm, uint64_t *word)
 	for (size_t i = 0; i < WORDS; i++)
 		word[i] = word_of(i, 0);
 	for (uint64_t round = 1; round <= ROUNDS; round++) {
-		signal_helpers(tm->pid, round % 2 ? SIGKILL : SIGSTOP);
+		helpers_signal(tm->pid, round % 2 ? SIGKILL : SIGSTOP);
 		if (verify(word, round - 1) != 0)
 			return -1;
 		for (size_t i = 0; i < WORDS; i++)
 			word[i] = word_of(i, round);
 	}
-	signal_helpers(tm->pid, SIGKILL);
+	helpers_signal(tm->pid, SIGKILL);
 	return verify(word, ROUNDS);
 }
 
@@ -94,7 +57,7 @@ static int has_helpers_again(const struct testmemd *tm)
 {
 	uint64_t renewed = 0;
 
-	while (signal_helpers(tm->pid, 0) < HELPERS || renewed < HELPERS) {
+	while (helpers_count(tm->pid, 0) < HELPERS || renewed < HELPERS) {
 		usleep(50000);
 		if (testadmin_counter(tm, "helpers_renewed", &renewed) != 0)
 			return -1;
