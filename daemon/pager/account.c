@@ -49,13 +49,25 @@ void account_bar(struct pager *pg, account_id account, int error)
 		account_list_add(pg, ACCOUNT_BARRED, account);
 }
 
+/* What was looked at while they were barred says nothing now. */
+static void search_anew(struct pager *pg, account_id account)
+{
+	pg->vain_looks = 0;
+	for (; account != 0; account = pg->account[account].parent)
+		pg->account[account].vain_looks = 0;
+}
+
 void account_unbar_all(struct pager *pg)
 {
 	account_id id;
 
+	if (pg->account[0].bar != 0)
+		search_anew(pg, 0);
 	pg->account[0].bar = 0;
-	while ((id = account_list_take(pg, ACCOUNT_BARRED)) != 0)
+	while ((id = account_list_take(pg, ACCOUNT_BARRED)) != 0) {
 		pg->account[id].bar = 0;
+		search_anew(pg, id);
+	}
 }
 
 bool account_is_all_barred(const struct pager *pg, account_id account)
@@ -112,6 +124,7 @@ void pager_account_remove(struct pager *pg, account_id account)
 	ASSERT(account != 0 && ac->is_used);
 	ASSERT(ac->used_frames == 0 && ac->mapped_units == 0);
 	ASSERT(ac->waiting.head == 0 && ac->frame_count == 0);
+	ASSERT(ac->lent_units == 0);
 	*ac = entry_of(ac);
 	ac->next_free = pg->account_free;
 	pg->account_free = account;
@@ -137,7 +150,7 @@ void pager_account_get(const struct pager *pg, account_id account,
 	*ret_info = (struct account_info){
 		.parent = ac->parent,
 		.limit_frames = ac->limit_frames,
-		.used_frames = ac->used_frames,
+		.used_frames = ac->used_frames + ac->lent_units,
 		.limit_mapped_units = ac->limit_mapped_units,
 		.mapped_units = ac->mapped_units,
 	};
@@ -156,7 +169,7 @@ bool account_is_over(const struct pager *pg, account_id account,
 	const struct pager_account *ac = &pg->account[account];
 
 	return account != 0 && ac->limit_frames != 0 &&
-	       ac->used_frames + more_units >
+	       ac->used_frames + ac->lent_units + more_units >
 		       account_effective_limit(ac, more_units);
 }
 

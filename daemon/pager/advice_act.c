@@ -2,10 +2,13 @@
 #include "daemon/pager/advice_act.h"
 
 #include "daemon/pager/account.h"
+#include "daemon/pager/book.h"
 #include "daemon/pager/capture.h"
+#include "daemon/pager/claim.h"
 #include "daemon/pager/evict.h"
 #include "daemon/pager/frame.h"
 #include "daemon/pager/load.h"
+#include "daemon/pager/loan.h"
 #include "daemon/pager/page.h"
 #include "daemon/pager/write_back.h"
 #include "daemon/pager/zero.h"
@@ -70,6 +73,35 @@ static enum advice_step wait_for_page(struct pager *pg, const struct page *p,
 	return STEP_NEXT;
 }
 
+/* Claim the pages that are to be dropped, which have frames; as many as can be
+ * claimed, from the cursor on. */
+static uint64_t claim_run(const struct pager *pg, const struct advice *ad,
+			  uint64_t count)
+{
+	uint64_t open;
+
+	if (pg->segment[ad->segment].book == NULL)
+		return count;
+	count = MIN(count, UINT64_C(64));
+	open = claim_pages(pg, ad->segment, ad->cursor, (uint32_t)count);
+	if (open == 0)
+		return count;
+	book_write_run(pg, &pg->segment[ad->segment], ad->cursor, count);
+	return (uint64_t)__builtin_ctzll(open) == 0 ? 0 :
+		claim_run(pg, ad, (uint64_t)__builtin_ctzll(open));
+}
+
+/* The page has no frame.  Claim it; or count it, if it is there all the same:
+ * then it is dropped as others.  Returns 0, -EBUSY or -EAGAIN. */
+static int claim_or_adopt(struct pager *pg, const struct advice *ad, page_id id)
+{
+	int err = claim_absent(pg, ad->segment, ad->cursor);
+
+	if (err == -EEXIST)
+		err = loan_adopt(pg, ad->segment, id) ? 0 : -EAGAIN;
+	return err;
+}
+
 /* Drop resident pages in runs: a hole punch for each page would cost far more
  * than everything else. */
 static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
@@ -92,9 +124,18 @@ static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
 		turn->result = -EBUSY;
 		return STEP_NEXT;
 	}
+	if (p->frame == 0)
+		err = claim_or_adopt(pg, ad, id);
+	if (err == -EAGAIN)
+		return STEP_PARK;
 	if (p->frame != 0)
-		turn->pages = droppable_run(pg, ad,
-					    turn->most_units >> sg->order);
+		turn->pages = claim_run(pg, ad, droppable_run(pg, ad,
+					turn->most_units >> sg->order));
+	if (turn->pages == 0 || err == -EBUSY) {
+		turn->pages = 1;
+		turn->result = -EBUSY;
+		return STEP_NEXT;
+	}
 	turn->units = turn->pages << sg->order;
 	if (p->frame != 0)
 		err = capture_drop(pg, ad->segment, ad->cursor, turn->pages);
@@ -102,6 +143,8 @@ static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
 		ad->drop_end = ad->cursor + turn->pages;
 		ad->count += turn->pages;
 	}
+	if (err == -EAGAIN || (err != 0 && err != -EINPROGRESS))
+		book_write_run(pg, sg, ad->cursor, turn->pages);
 	if (err == -EINPROGRESS || err == -EAGAIN)
 		return STEP_PARK;
 	if (err != 0) {

@@ -21,6 +21,14 @@ int pager_area_add(struct pager *pg, area_id *ret_area)
 	return *ret_area != 0 ? 0 : -EAGAIN;
 }
 
+bool pager_area_is_filling(const struct pager *pg, area_id area)
+{
+	const struct batch *b = &pg->batch[pg->fill_batch];
+
+	return pg->fill_batch != 0 &&
+	       slots_file_area(&pg->slots, b->slot[0] - 1) == area;
+}
+
 void pager_area_remove(struct pager *pg, area_id area)
 {
 	ASSERT(pg->config.areas_max != 0);

@@ -153,6 +153,23 @@ static bool submit_on(struct pager *pg, batch_id id)
 	return true;
 }
 
+bool batch_submit_fill(struct pager *pg, batch_id id)
+{
+	struct batch *b = &pg->batch[id];
+	const struct swap_io io = {
+		.slot = b->slot[0] - 1,
+		.slot_count = b->fill_count,
+		.buffer = batch_bytes(pg, b, 0),
+		.is_write = true,
+		.cookie = cookie_make(id, 0, 1),
+	};
+
+	if (pg->ops->submit(pg->ctx, &io) != 0)
+		return false;
+	b->io_pending++;
+	return true;
+}
+
 static void batch_push(struct pager *pg, struct batch_queue *q, batch_id id)
 {
 	pg->batch[id].next = 0;
@@ -273,6 +290,13 @@ static void note_failure(struct pager *pg, struct batch *b, unsigned page,
 		if (is_mild(b->error[i]))
 			b->error[i] = error;
 	}
+}
+
+/* The store is full, or has no memory or threads for the request. */
+bool batch_spares_slot(int error)
+{
+	return error == -ENOSPC || error == -EAGAIN || error == -ENOMEM ||
+	       error == -ECANCELED;
 }
 
 batch_id batch_io_done(struct pager *pg, uint64_t io_cookie, int result)

@@ -20,6 +20,8 @@ batch_id batch_get(struct pager *pg, enum batch_kind kind, unsigned order);
 void batch_put(struct pager *pg, batch_id id);
 /* Submit the requests of the batch's `wanted` pages. */
 void batch_start(struct pager *pg, batch_id id);
+/* Submit the only request of a FILL batch.  False: the store takes none. */
+bool batch_submit_fill(struct pager *pg, batch_id id) MUST_CHECK;
 /* A fault waits for the batch now: it is not readahead any more. */
 void batch_hurry(struct pager *pg, batch_id id);
 /* Give back the staging behind the batch's last page. */
@@ -32,6 +34,8 @@ void batch_resume_stalled(struct pager *pg);
 /* A request has ended.  Returns its batch if that was the last request, else
  * 0. */
 batch_id batch_io_done(struct pager *pg, uint64_t io_cookie, int result);
+/* True if the error of a write is not the fault of the medium. */
+bool batch_spares_slot(int error);
 /* Put a settled batch.  Queue a starved one, so that it is settled when there
  * may be memory. */
 void batch_close(struct pager *pg, batch_id id, enum batch_end end);

@@ -30,6 +30,7 @@
 #include "daemon/pager/capture.h"
 
 #include "daemon/pager/account.h"
+#include "daemon/pager/book.h"
 #include "daemon/pager/frame.h"
 #include "daemon/pager/page.h"
 #include "daemon/pager/write_back.h"
@@ -165,6 +166,8 @@ static void page_stays(struct pager *pg, const struct pager_capture *run,
 	if (pg->page[id].state == PAGE_EVICTING) {
 		pg->page[id].batch = 0;
 		page_enter(pg, sg, id, PAGE_RESIDENT);
+	} else {
+		book_write(pg, sg, id);		/* it was claimed */
 	}
 	/* Others come first. */
 	if (run->error != -EAGAIN && run->error != -EBUSY)

@@ -180,6 +180,7 @@ static uint64_t check_batches(const struct pager *pg, uint64_t *ret_pages,
 		if (b->kind == BATCH_FREE)
 			continue;
 		used++;
+		slots += b->fill_count;
 		*ret_waiting += queue_length(pg, &b->waiting);
 		ASSERT(b->ahead_io <= b->io_pending);
 		ASSERT(b->is_ahead || b->ahead_io == 0);
@@ -308,7 +309,8 @@ static void check_frames(const struct pager *pg)
 		free_entries++;
 	ASSERT(free_entries + used_entries == pg->config.frame_count);
 	ASSERT(used_entries == pg->frame_entries);
-	ASSERT(pg->free_units + used == pg->config.frame_count);	/* P2 */
+	ASSERT(pg->free_units + pg->lent_units + used ==
+	       pg->config.frame_count);					/* P2 */
 	ASSERT(cold == pg->cold_line.count);
 	ASSERT(slotted == pg->slotted_line.count);
 }

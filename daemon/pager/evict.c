@@ -5,6 +5,7 @@
 
 #include "daemon/pager/account.h"
 #include "daemon/pager/capture.h"
+#include "daemon/pager/claim.h"
 #include "daemon/pager/page.h"
 #include "daemon/pager/write_back.h"
 
@@ -80,6 +81,7 @@ uint32_t evict_run(struct pager *pg, segment_id segment, uint64_t first,
 		return 0;
 	evict_choose(pg, b, &lv, segment, first,
 		     MIN(count, evict_room(b, &lv)));
+	lv.run_count = claim_leaving(pg, lv.run, lv.run_count);
 	taken = capture_runs(pg, id, lv.run, lv.run_count);
 	write_back_start(pg, id);
 	return taken;
@@ -167,6 +169,7 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account,
 	clock_age_flush(pg);
 	/* Those that would not go count, too: there are others to try. */
 	tried = lv.page_count << order;
+	lv.run_count = claim_leaving(pg, lv.run, lv.run_count);
 	(void)capture_runs(pg, id, lv.run, lv.run_count);
 	write_back_start(pg, id);
 	note_futile(pg, tried, sure_units(pg) > before);

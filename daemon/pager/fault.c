@@ -3,7 +3,9 @@
 
 #include "daemon/pager/ahead.h"
 #include "daemon/pager/answer.h"
+#include "daemon/pager/claim.h"
 #include "daemon/pager/load.h"
+#include "daemon/pager/loan.h"
 #include "daemon/pager/page.h"
 #include "daemon/pager/fault_queue.h"
 #include "daemon/pager/write_back.h"
@@ -196,6 +198,14 @@ static enum fault_step fault_evicting(struct pager *pg, struct fault *f)
 	return FAULT_ENDED;
 }
 
+/* memd could not read the page, but a program could. */
+static bool is_found(struct pager *pg, const struct fault *f)
+{
+	return pg->segment[f->segment].book != NULL &&
+	       claim_absent(pg, f->segment, f->page) == -EEXIST &&
+	       loan_adopt(pg, f->segment, fault_page(pg, f));
+}
+
 enum fault_step fault_try(struct pager *pg, struct fault *f,
 			  account_id *ret_account)
 {
@@ -218,6 +228,10 @@ enum fault_step fault_try(struct pager *pg, struct fault *f,
 			f->kind = FAULT_HIT;
 		return fault_resident(pg, f);
 	case PAGE_LOST:
+		if (is_found(pg, f)) {
+			f->kind = FAULT_HIT;
+			return fault_resident(pg, f);
+		}
 		f->kind = FAULT_LOST;
 		answer_failed(pg, f, -EIO);
 		return FAULT_ENDED;

@@ -33,7 +33,9 @@ uint32_t frame_room(const struct pager *pg, const struct pager_segment *sg,
 			ac, order_units(sg->order));
 
 		if (ac->limit_frames != 0)
-			room = MIN(room, limit - MIN(limit, ac->used_frames));
+			room = MIN(room, limit -
+				   MIN(limit, ac->used_frames +
+					      ac->lent_units));
 	}
 	return (uint32_t)MIN(room >> sg->order, (uint64_t)most);
 }
@@ -47,15 +49,22 @@ account_id frame_limited_by(const struct pager *pg,
 frame_id frame_get(struct pager *pg, segment_id segment, page_id page,
 		   account_id *ret_account)
 {
+	const struct pager_segment *sg = &pg->segment[segment];
+	uint32_t units = order_units(sg->order);
+
+	*ret_account = account_in_the_way(pg, sg->account, units);
+	return *ret_account != 0 || pg->free_units < units ? 0 :
+		frame_take(pg, segment, page);
+}
+
+frame_id frame_take(struct pager *pg, segment_id segment, page_id page)
+{
 	struct pager_segment *sg = &pg->segment[segment];
 	uint32_t units = order_units(sg->order);
 	frame_id id = pg->frame_free;
 	struct frame *fr;
 
-	*ret_account = account_in_the_way(pg, sg->account, units);
-	if (*ret_account != 0 || pg->free_units < units)
-		return 0;
-	ASSERT(id <= pg->config.frame_count);
+	ASSERT(id <= pg->config.frame_count && pg->free_units >= units);
 	fr = &pg->frame[id];
 	pg->frame_free = next_free_entry(id, fr->next);
 	pg->frame_top = MAX(pg->frame_top, id);

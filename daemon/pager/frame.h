@@ -10,6 +10,8 @@
  * pool has not enough free frames. */
 frame_id frame_get(struct pager *pg, segment_id segment, page_id page,
 		   account_id *ret_account);
+/* The same without regard to limits; a frame of 4 KiB must be free. */
+frame_id frame_take(struct pager *pg, segment_id segment, page_id page);
 void frame_put(struct pager *pg, frame_id id);
 /* How many more pages of the segment readahead may bring in, `most` at most: as
  * many as fit into the account's limits and leave a quarter of the low

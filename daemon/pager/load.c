@@ -8,9 +8,11 @@
  * unless the store says that only the content was lost (-SWAP_ELOST). */
 #include "daemon/pager/load.h"
 
+#include "daemon/pager/claim.h"
 #include "daemon/pager/frame.h"
 #include "daemon/pager/page.h"
 #include "daemon/pager/fault_queue.h"
+#include <errno.h>
 #include <string.h>
 
 static bool is_swapped(const struct pager *pg, const struct pager_segment *sg,
@@ -187,6 +189,13 @@ static void load_lose(struct pager *pg, struct pager_segment *sg, page_id id,
 {
 	slot_id slot = pg->page[id].slot;
 
+	/* A program may have had more luck. */
+	if (claim_absent(pg, (segment_id)(sg - pg->segment),
+			      page_index(sg, id)) == -EEXIST) {
+		pg->page[id].batch = 0;
+		page_enter(pg, sg, id, PAGE_RESIDENT);
+		return;
+	}
 	page_set_slot(pg, sg, id, SLOT_NONE);
 	if (error == -SWAP_ELOST)
 		page_put_chain(pg, slot);
@@ -277,7 +286,8 @@ static bool load_settle(struct pager *pg, struct batch *b)
 		if (b->settled & bit)
 			continue;
 		if (is_dying) {
-			page_abandon(pg, sg, b->page[i],
+			/* A program may have brought it in meanwhile. */
+			page_abandon(pg, sg, b->page[i], sg->book != NULL ||
 				     (b->returning & bit) != 0);
 		} else if (b->failed & bit) {
 			load_lose(pg, sg, b->page[i], b->error[i]);

@@ -4,6 +4,7 @@
 #include "daemon/pager/page.h"
 
 #include "daemon/pager/account.h"
+#include "daemon/pager/book.h"
 #include "daemon/pager/frame.h"
 
 static const uint8_t page_may_enter[PAGE_STATES] = {
@@ -13,8 +14,9 @@ static const uint8_t page_may_enter[PAGE_STATES] = {
 			 BIT(PAGE_LOST) | BIT(PAGE_ZERO),
 	[PAGE_EVICTING] = BIT(PAGE_SWAPPED) | BIT(PAGE_RESIDENT) |
 			  BIT(PAGE_ZERO) | BIT(PAGE_LOST),
-	[PAGE_SWAPPED] = BIT(PAGE_LOADING) | BIT(PAGE_ZERO),
-	[PAGE_LOST] = BIT(PAGE_ZERO),
+	[PAGE_SWAPPED] = BIT(PAGE_LOADING) | BIT(PAGE_ZERO) |
+			 BIT(PAGE_RESIDENT),
+	[PAGE_LOST] = BIT(PAGE_ZERO) | BIT(PAGE_RESIDENT),
 };
 
 static bool has_frame(unsigned state)
@@ -63,6 +65,7 @@ void page_enter(struct pager *pg, struct pager_segment *sg, page_id id,
 	if (has_frame(next))
 		pg->units[next] += units;
 	note_slotted(pg, sg, p);
+	book_write(pg, sg, id);
 }
 
 void page_release(struct pager *pg, struct pager_segment *sg, page_id id,

@@ -15,189 +15,24 @@
 #define MEMD_PAGER_PAGER_H
 
 #include "common/checks.h"
-#include "swapstore/swapstore.h"
+#include "daemon/pager/pager_ops.h"
+#include "proto/book.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-enum { PAGER_UNIT_BYTES = 4096 };
-
-/* The most frames and slots, together, of one pager: they have numbers of 32
- * bits, and 0 and the largest number have other meanings. */
-#define PAGER_UNITS_MAX		(UINT32_MAX - UINT32_C(1))
-
-struct pager;
-typedef uint32_t segment_id;	/* 0: no segment */
-typedef uint32_t account_id;	/* 0: no account, no limit */
-typedef uint32_t area_id;	/* 0: no area */
-
-enum fault_kind {
-	FAULT_ZERO,		/* first touch: a zeroed frame */
-	FAULT_HIT,		/* the page was resident */
-	FAULT_SWAP_IN,		/* its slot was read */
-	/* The page was being evicted, and was put back. */
-	FAULT_PUT_BACK,
-	FAULT_LOST,		/* its bytes are lost */
-	FAULT_KINDS
-};
-
-const char *fault_kind_name(enum fault_kind kind);
-
-#define PAGER_NO_PAGE UINT64_MAX
-
-/* One outstanding fault: the only record of it, from pager_fault() to
- * callbacks.reply.  Whoever asks owns it and sets its first three fields; most
- * make it the first part of a record of their own, which says who waits.  In
- * between it is the pager's, and must stay where it is.
- *
- * The answer: if error is 0, pages [first, first + count), which include
- * `page`, are resident and may be mapped, except `mark`.  The first touch of
- * `mark` must be reported at once with pager_touched().  PAGER_NO_PAGE: no
- * mark.
- *
- * error: 0, -EIO (the page is lost), -EFAULT (no such page, or the segment is
- * gone), -ENOMEM (no frame can be freed now, because all pages are pinned or
- * the store has failed; try again later), or -EBUSY (the page is being taken
- * out, and that may never end: pager_capture_stuck(); try again later). */
-struct fault {
-	segment_id segment;
-	/* The client that callbacks.ready tells of pages that are read ahead
-	 * for it; 0: none.  Then the pager reads no more than the answer can
-	 * cover. */
-	uint32_t client;
-	uint64_t page;
-
-	/* The answer. */
-	uint64_t first, count;
-	uint64_t mark;
-	enum fault_kind kind;
-	int error;
-	uint64_t start_ns;	/* time of pager_fault() */
-	uint64_t frame_ns;	/* when it got a frame; start_ns if at once */
-	/* When its slot had been read; frame_ns if nothing was read. */
-	uint64_t io_ns;
-	uint64_t end_ns;	/* time of the answer */
-
-	/* The pager's own.  The fault is in the queue of the pool, of an
-	 * account or of a batch. */
-	struct fault *next;
-	/* It waited for the limit of this account. */
-	account_id served_by;
-	/* How many pages the answer may cover: `around` in all, in the
-	 * direction `step`, while their frames have one of `around_flags`.
-	 * `hold`: if fewer pages are resident, it is worth waiting for more. */
-	int8_t step;
-	uint8_t around_flags;
-	uint16_t around, hold;
-};
-
-/* Units that are captured together: taken out of the data file, with their
- * bytes. */
-struct pager_capture {
-	segment_id segment;
-	uint64_t unit, count;
-	/* count * PAGER_UNIT_BYTES bytes; NULL: the bytes are not needed. */
-	void *to;
-	int error;		/* result: 0 or -errno */
-	/* Result, if error is -EINPROGRESS: captures with the same ticket end
-	 * together.  1 … PAGER_TICKETS_MAX. */
-	uint32_t ticket;
-	/* Result: units [lost, lost_end) were taken out, but their bytes could
-	 * not be read and are lost.  0, 0: none. */
-	uint64_t lost, lost_end;
-};
-
-enum {
-	PAGER_CAPTURES_MAX = 64,	/* in one call of capture */
-	PAGER_TICKETS_MAX = 64,
-};
-
-/* What the pager asks for.  The pager calls these from inside pager_*() calls;
- * they must not call the pager. */
-struct pager_ops {
-	/* Make units [unit, unit + count) of the data file present, with the
-	 * content `bytes` (NULL: zeros).  A unit that is present already keeps
-	 * its bytes.  Returns 0, or -ENOMEM: no memory now; some units may have
-	 * been made present, and the pager asks again later.  No other error is
-	 * allowed. */
-	int (*install)(void *ctx, segment_id segment, uint64_t unit,
-		       uint64_t count, const void *bytes);
-	/* As install, for the page that this fault waits for.  If this returns
-	 * 0, the pager calls reply for the fault before it returns, with this
-	 * page only and without a mark.  So the answer may be sent to the
-	 * client together with the bytes.  NULL: the pager uses install. */
-	int (*install_for)(void *ctx, struct fault *fault, uint64_t unit,
-			   uint64_t count, const void *bytes);
-	/* Take `count` runs of units out: unmap them everywhere, and copy their
-	 * final bytes to `to`.  Each run has its own result:
-	 *
-	 *   0                 it is out
-	 *   -EINPROGRESS      it is being taken out.  The owner calls
-	 *                     pager_capture_done() with its ticket later.
-	 *                     Clients may use the units until then.
-	 *   -EAGAIN           not now: others are under way
-	 *   -EBUSY            the same, and one of them may never end
-	 *   -ENOTRECOVERABLE  nothing of this segment can ever be taken out
-	 *   other             it has failed
-	 *
-	 * In the last four cases nothing of the run was taken out.  Runs of one
-	 * call have all a `to` or none, and pages of the same order.  A run
-	 * without a `to` that is being taken out does not fail. */
-	void (*capture)(void *ctx, struct pager_capture *capture,
-			unsigned count);
-	/* This ticket has ended: return its runs with their results, in their
-	 * order.  Copy their bytes to `to`, one run behind the other, also for
-	 * runs that have failed (NULL: the bytes are not needed).  The ticket
-	 * is free then. */
-	unsigned (*collect)(void *ctx, uint32_t ticket, void *to,
-			    struct pager_capture ret_run[PAGER_CAPTURES_MAX]);
-	/* No page of the segment is left, and none will come.  Give back what
-	 * remains of its data file, a piece at a time.  *budget is > 0 and
-	 * falls by 1 for each unit that is taken out; a piece that costs more
-	 * may exceed it.  Returns true when all is given back; else the pager
-	 * asks again.  NULL: there is nothing to do. */
-	bool (*shed)(void *ctx, segment_id segment, uint32_t *budget);
-	/* Queue one request of the swap store.  -EAGAIN: there is no room for
-	 * one of its class; the pager asks again after the next completion.
-	 * The owner passes io->cookie to pager_io_done(). */
-	int (*submit)(void *ctx, const struct swap_io *io);
-	/* The content of these slots is not needed any more.  No request for
-	 * them is in flight.  May be NULL. */
-	void (*discard_slots)(void *ctx, uint32_t slot, uint32_t count);
-	/* True if the content of this slot is known to be lost.  The pager then
-	 * does not drop a page in memory in favour of that slot.  NULL:
-	 * never. */
-	bool (*is_slot_lost)(void *ctx, uint32_t slot);
-};
-
-/* What the pager tells its users.  The same rule holds: callbacks must not call
- * the pager. */
-struct pager_callbacks {
-	/* Answer a fault, whose record is not the pager's any more. */
-	void (*reply)(void *ctx, struct fault *fault);
-	/* These pages have become resident ahead of a reader of `client`.  The
-	 * client may map all of them except `mark` (see struct fault).
-	 * Only a hint. */
-	void (*ready)(void *ctx, uint32_t client, segment_id segment,
-		      uint64_t first, uint64_t count, uint64_t mark);
-	/* Ask all clients that map these pages to unmap them. */
-	void (*age)(void *ctx, segment_id segment, uint64_t first,
-		    uint64_t count);
-	/* A request of pager_advise() has ended. */
-	void (*done)(void *ctx, uint64_t cookie, int result, uint64_t count);
-	/* The segment is gone: nothing of it is in flight. */
-	void (*segment_gone)(void *ctx, segment_id segment);
-};
 
 struct pager_config {
 	uint32_t frame_count;		/* size of the pool */
 	uint32_t slot_count;		/* size of the store; 0: no store */
 	/* 0: all segments share all slots, which are there from the start. */
 	uint32_t areas_max;
+	bool fills_files;		/* with areas: see fill.h */
 	uint32_t segments_max;
 	uint32_t accounts_max;
 	uint32_t low_watermark;		/* frames; 0: the default */
 	uint32_t high_watermark;
+	uint32_t lent_max;		/* frames lent to programs; 0: a
+					 * 32nd of the pool */
 	/* Most pages of one window; 0: no readahead. */
 	uint32_t readahead_max;
 	/* Requests that the store works on at once; half of them may be
@@ -237,7 +72,8 @@ void pager_account_limit(struct pager *pg, account_id account,
 
 struct account_info {
 	account_id parent;
-	uint64_t limit_frames, used_frames;
+	uint64_t limit_frames;
+	uint64_t used_frames;		/* with those that are lent */
 	uint64_t limit_mapped_units, mapped_units;
 };
 void pager_account_get(const struct pager *pg, account_id account,
@@ -249,7 +85,10 @@ void pager_account_get(const struct pager *pg, account_id account,
 
 /* Returns 0, or -EAGAIN (areas_max). */
 int pager_area_add(struct pager *pg, area_id *ret_area) MUST_CHECK;
-/* No segment has the area any more.  Its files end. */
+/* True while a file of the area is being filled. */
+bool pager_area_is_filling(const struct pager *pg, area_id area);
+/* No segment has the area any more, and it is not being filled.  Its files
+ * end. */
 void pager_area_remove(struct pager *pg, area_id area);
 
 /* How many slots the area lacks to admit a segment of `units` units. */
@@ -307,6 +146,13 @@ bool pager_segment_will_fit(const struct pager *pg, uint64_t page_count,
 enum { PAGER_ADVICE_RESERVED = 64 };
 void pager_segment_reserve(struct pager *pg, segment_id segment);
 
+/* From now on programs may fault in pages of the segment by themselves: the
+ * pager keeps `book`, an entry for each page, which was zeros.  Only for pages
+ * of 4 KiB.  The memory is the caller's, and stays until
+ * callbacks.segment_gone. */
+void pager_segment_publish(struct pager *pg, segment_id segment,
+			   struct book_entry *book);
+
 /* Destroy a segment.  Its faults in flight are answered with -EFAULT.  Its
  * frames and slots become free at once; those of a large segment piece by piece
  * in pager_run(), and those with I/O in flight when the I/O ends.  Then the
@@ -349,11 +195,40 @@ void pager_fault(struct pager *pg, struct fault *fault, uint64_t now_ns);
 bool pager_touched(struct pager *pg, segment_id segment, uint64_t first,
 		   uint64_t count, uint64_t now_ns);
 
+/* ---- frames that are lent to programs, which fault pages in by themselves: at
+ * most config.lent_max. */
+
+/* Lend up to `most` frames, charged to the account.  Returns how many. */
+uint32_t pager_lend(struct pager *pg, account_id account, uint32_t most);
+
+/* `count` frames that were lent come back unused. */
+void pager_unlend(struct pager *pg, account_id account, uint32_t count);
+
+/* True, once, if faults wait for frames and only lent ones are left: take back
+ * what programs do not use now, and call pager_run() again. */
+bool pager_asks_loans(struct pager *pg);
+
+/* A program says that it has used one frame, lent to `account`, for this page.
+ * Any numbers may be given.  is_present: the data file has the page now.
+ * kind: what the program says of its fault, FAULT_ZERO or FAULT_SWAP_IN.
+ * Returns true if the page is counted because of this. */
+bool pager_installed(struct pager *pg, account_id account, segment_id segment,
+		     uint64_t page, bool is_present, enum fault_kind kind,
+		     uint64_t now_ns);
+
+/* The page is in the data file: count it, if it is not counted.  Any numbers
+ * may be given.  False: no frame is free for it. */
+bool pager_found(struct pager *pg, segment_id segment, uint64_t page,
+		 uint64_t now_ns) MUST_CHECK;
+
 /* If pages [first, first + count) are all resident and whole, mark them as used
  * and return true.  They stay resident until the next call of the pager, so the
  * caller can read them without a pin. */
 bool pager_use_resident(struct pager *pg, segment_id segment, uint64_t first,
 			uint64_t count);
+
+/* Is there such a page, of a segment that is not being destroyed? */
+bool pager_has_page(const struct pager *pg, segment_id segment, uint64_t page);
 
 /* Have the processor fetch the entries of this page, which will be asked about
  * soon. */
@@ -400,7 +275,7 @@ void pager_advise(struct pager *pg, segment_id segment, uint64_t first,
 
 struct pager_stats {
 	uint64_t frame_count, free_frames, resident_frames, evicting_frames,
-		 loading_frames, pinned_frames;
+		 loading_frames, pinned_frames, lent_frames;
 	uint64_t low_watermark, high_watermark;
 	/* Slots: of the store, and of those that no page has and that can be
 	 * used. */
@@ -421,8 +296,12 @@ struct pager_stats {
 	/* Without those whose content the store has lost. */
 	uint64_t read_errors;
 	uint64_t install_retries, capture_errors;
+	uint64_t slots_filled;		/* with zeros, to fill files */
 	/* Captures that did not end in the call of ops.capture. */
 	uint64_t captures_late;
+	/* Pages that programs have faulted in by themselves, and pages that
+	 * could not leave because a program was about to do so. */
+	uint64_t installed, claims_refused;
 	/* Pages reported with pager_touched(). */
 	uint64_t minor_reported;
 	uint64_t metadata_bytes;

@@ -36,6 +36,9 @@ static int init_maps(struct slots *sl)
 	if (err == 0)
 		err = table_init(&sl->bad_map, "memd-slots-bad", 8, words);
 	if (err == 0)
+		err = table_init(&sl->written_map, "memd-slots-written", 8,
+				 words);
+	if (err == 0)
 		err = table_init(&sl->next_table, "memd-slots-next",
 				 sizeof(slot_id), sl->number_count);
 	if (err == 0)
@@ -78,6 +81,7 @@ void slots_fini(struct slots *sl)
 	table_fini(&sl->area_table);
 	table_fini(&sl->region_table);
 	table_fini(&sl->next_table);
+	table_fini(&sl->written_map);
 	table_fini(&sl->bad_map);
 	table_fini(&sl->free_map);
 	*sl = (struct slots){ 0 };
@@ -221,6 +225,7 @@ static void forget_slots(struct slots *sl, struct slot_file *fl, uint32_t bad)
 	sl->count.quarantined -= bad;
 	bitmap_clear_run(slots_free_map(sl), fl->region, fl->slot_count);
 	bitmap_clear_run(slots_bad_map(sl), fl->region, fl->slot_count);
+	bitmap_clear_run(slots_written_map(sl), fl->region, fl->slot_count);
 	runtree_update(&sl->free_runs, fl->region, fl->slot_count);
 	count_file(sl, fl->area, fl->slot_count, -1);
 }
@@ -263,6 +268,7 @@ void slots_remove_file(struct slots *sl, uint32_t first)
 	ASSERT(id != 0 && fl->region == first && is_unused(sl, fl));
 	while (*link != id)
 		link = &slots_file(sl, *link)->next;
+	slots_fill_forget(sl, id);
 	forget_slots(sl, fl, fl->slot_count - fl->free_count);
 	set_regions(sl, fl, 0);
 	*link = fl->next;

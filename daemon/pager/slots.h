@@ -57,6 +57,11 @@ struct slot_file {
 	uint32_t slot_count;
 	uint32_t free_count;
 	uint32_t hint;			/* where the next search starts */
+	/* Slots that were written once, or never will be.  When all are, the
+	 * file is *filled*: no write into it allocates anything any more. */
+	uint32_t written_count;
+	bool is_queued;			/* to be filled */
+	file_id queue_next;
 };
 
 struct slots {
@@ -64,6 +69,8 @@ struct slots {
 	 * quarantined. */
 	struct table free_map;
 	struct table bad_map;		/* one bit for each: quarantined */
+	struct table written_map;	/* one bit for each: written once, or
+					 * quarantined */
 	/* A slot_id for each number; 0 ends a chain. */
 	struct table next_table;
 	/* A file_id for each region of the smallest size. */
@@ -75,6 +82,8 @@ struct slots {
 	area_id areas_max;
 	area_id area_free;
 	file_id file_free;
+	file_id filling;		/* the first file to be filled; they are
+					 * linked by queue_next */
 	struct slot_counts count;
 };
 
@@ -149,8 +158,25 @@ void slots_put_chain(struct slots *sl, slot_id first);
 /* Never give out the chain's slots again: the medium has failed there. */
 void slots_quarantine_chain(struct slots *sl, slot_id first);
 
+/* ---- files that are filled */
+
+/* The slot was written well.  Returns true if that has filled its file; the
+ * index of the file's first slot is in *ret_file. */
+bool slots_note_written(struct slots *sl, slot_id slot, uint32_t *ret_file);
+
+/* Take a run of free slots that were never written, `most` at most, of a file
+ * of which most slots were.  Returns its length; 0: there is none. */
+uint32_t slots_take_unwritten(struct slots *sl, uint32_t most,
+			      slot_id *ret_first);
+
+/* True if all slots of the file with this first slot were written once. */
+bool slots_is_filled(const struct slots *sl, uint32_t first);
+
 /* Count everything again, and ASSERT the equation above. */
 void slots_check(const struct slots *sl);
+
+/* The area of the file with this first slot. */
+area_id slots_file_area(const struct slots *sl, uint32_t first);
 
 /* ---- for slots.c, slot_files.c and slots_check.c alone */
 
@@ -164,6 +190,11 @@ static inline uint64_t *slots_bad_map(const struct slots *sl)
 	return sl->bad_map.base;
 }
 
+static inline uint64_t *slots_written_map(const struct slots *sl)
+{
+	return sl->written_map.base;
+}
+
 static inline struct slot_file *slots_file(const struct slots *sl, file_id id)
 {
 	return (struct slot_file *)sl->file_table.base + id;
@@ -174,6 +205,9 @@ static inline file_id slots_file_at(const struct slots *sl, uint32_t idx)
 {
 	return ((const file_id *)sl->region_table.base)[idx / SLOTS_REGION];
 }
+
+/* The file is removed: it need not be filled. */
+void slots_fill_forget(struct slots *sl, file_id id);
 
 /* Indexes [first, first + count), of one file, become free, or are not free any
  * more. */

@@ -248,6 +248,11 @@ static bool has_skipped_mark(const struct stream *st, uint32_t count)
 	return st->is_marked && count > st->mark && count > st->ahead + 1;
 }
 
+void stream_note(struct stream_set *set, uint64_t page)
+{
+	set->recent[set->recent_next++ % STREAM_RECENT] = page + 1;
+}
+
 struct stream *stream_fault(struct stream_set *set, enum stream_mode mode,
 			    uint64_t page, uint32_t window_max,
 			    uint32_t *ret_passed)

@@ -84,6 +84,10 @@ struct stream *stream_fault(struct stream_set *set, enum stream_mode mode,
 			    uint64_t page, uint32_t window_max,
 			    uint32_t *ret_passed);
 
+/* There was a fault at `page`, of which the pager hears only now: nothing is
+ * read ahead for it, but the next ones may make a stream with it. */
+void stream_note(struct stream_set *set, uint64_t page);
+
 /* The client has touched pages [first, first + count), whose bytes were there
  * already.  Returns a stream whose mark is among these pages, moved on; or
  * NULL.  The caller repeats the call until it returns NULL. */

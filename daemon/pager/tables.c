@@ -78,6 +78,8 @@ static void set_watermarks(struct pager_config *c)
 		c->high_watermark = c->low_watermark * 2;
 	c->high_watermark = MIN(c->high_watermark, c->frame_count / 2);
 	c->low_watermark = MIN(c->low_watermark, c->high_watermark);
+	if (c->lent_max == 0)
+		c->lent_max = c->frame_count / 32;
 }
 
 static bool is_valid(const struct pager_config *c)

@@ -24,7 +24,8 @@
  * Invariants (check.c counts again and compares):
  *   P1  A page has a frame exactly in the states RESIDENT, LOADING and
  *       EVICTING.  The frame names the page.
- *   P2  free_units + frames in those three states == frame_count.
+ *   P2  free_units + lent_units + frames in those three states ==
+ *       frame_count.
  *   P3  A SWAPPED or LOADING page has a slot; a ZERO or LOST page has none.  No
  *       two pages share a slot.  Slots in use == slots of pages + slots being
  *       written.
@@ -46,8 +47,8 @@
 #include "daemon/pager/pager.h"
 #include "daemon/pager/staging.h"
 #include "daemon/pager/stream.h"
-#include "daemon/pager/checksum.h"
 #include "daemon/pager/slots.h"
+#include "proto/checksum.h"
 
 /* Index into the page table, which has the pages of all segments. */
 typedef uint32_t page_id;
@@ -159,6 +160,7 @@ enum segment_state { SEGMENT_FREE, SEGMENT_LIVE, SEGMENT_DYING };
 struct pager_segment {
 	uint64_t serial;
 	uint64_t page_count;
+	struct book_entry *book;	/* NULL: only memd faults pages in */
 	/* Its first entry in the page table; the others follow. */
 	page_id first;
 	account_id account;
@@ -227,6 +229,7 @@ struct pager_account {
 	uint64_t limit_frames;
 	uint64_t used_frames;		/* resident, loading and evicting */
 	uint64_t evicting_frames;	/* of used_frames: will be free soon */
+	uint64_t lent_units;		/* frames that its programs may use */
 	uint64_t limit_mapped_units;
 	uint64_t mapped_units;
 	uint64_t dying_units;		/* of mapped_units: in dying segments */
@@ -275,12 +278,13 @@ struct pager_account {
 	uint64_t vain_until_ns;
 };
 
-enum batch_kind { BATCH_FREE, BATCH_LOAD, BATCH_EVICT, BATCH_CAPTURE };
+enum batch_kind { BATCH_FREE, BATCH_LOAD, BATCH_EVICT, BATCH_CAPTURE,
+		  BATCH_FILL };
 enum {
 	BATCH_PAGES_MAX = 64,
 	BATCH_DROPS_MAX = 96,		/* pages of a CAPTURE batch with
 					 * is_drop */
-	/* Of kinds LOAD and EVICT together.  There are PAGER_TICKETS_MAX more,
+	/* Of all kinds but CAPTURE together.  There are PAGER_TICKETS_MAX more,
 	 * one for each ticket. */
 	BATCHES_MAX = 256,
 };
@@ -313,6 +317,7 @@ struct batch {
 	uint32_t cursor_unit;
 	slot_id cursor_slot;
 	bool is_stalled;
+	uint32_t fill_count;		/* fill: slots from slot[0] on */
 	/* Sets of pages, one bit each; load and evict only: */
 	uint64_t wanted;		/* to be read or written */
 	uint64_t failed;		/* its I/O has failed */
@@ -385,6 +390,11 @@ struct pager {
 	struct staging read_staging, write_staging;
 
 	uint32_t free_units;
+	uint32_t lent_units;		/* frames that programs may use */
+	/* What was lent when the owner was asked to take it back. */
+	uint32_t recalled_units;
+	bool asks_loans;
+	uint32_t lend_wanted;		/* refused to a program the last time */
 	frame_id frame_free;
 	uint32_t units[PAGE_STATES];	/* frames of the pages in each state */
 	uint64_t pinned_units;
@@ -397,6 +407,7 @@ struct pager {
 	account_id account_free;
 	uint32_t waiting_count;		/* faults not answered */
 	batch_id batch_free;
+	batch_id fill_batch;		/* 0: none is under way */
 	uint32_t batches_used;
 	uint32_t capturing_count;	/* of batches_used: of kind CAPTURE */
 	uint32_t capturing_units;	/* frames of their pages */

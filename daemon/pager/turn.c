@@ -18,6 +18,7 @@
 #include "daemon/pager/batch.h"
 #include "daemon/pager/capture.h"
 #include "daemon/pager/evict.h"
+#include "daemon/pager/fill.h"
 #include "daemon/pager/load.h"
 #include "daemon/pager/page.h"
 #include "daemon/pager/segment.h"
@@ -65,6 +66,13 @@ bool pager_use_resident(struct pager *pg, segment_id segment, uint64_t first,
 	return true;
 }
 
+bool pager_has_page(const struct pager *pg, segment_id segment, uint64_t page)
+{
+	return segment != 0 && segment <= pg->config.segments_max &&
+	       pg->segment[segment].state == SEGMENT_LIVE &&
+	       page < pg->segment[segment].page_count;
+}
+
 void pager_prefetch(const struct pager *pg, segment_id segment, uint64_t page)
 {
 	const struct pager_segment *sg = &pg->segment[segment];
@@ -96,8 +104,9 @@ static uint64_t missing_units(const struct pager *pg)
 /* Evict one batch, toward the high watermark.  Returns true if it evicted. */
 static bool reclaim_pool(struct pager *pg, struct clock_search *search)
 {
-	uint64_t low = pg->config.low_watermark + pg->ahead_wanted;
-	uint64_t high = pg->config.high_watermark + pg->ahead_wanted;
+	uint64_t extra = (uint64_t)pg->ahead_wanted + pg->lend_wanted;
+	uint64_t low = pg->config.low_watermark + extra;
+	uint64_t high = pg->config.high_watermark + extra;
 	uint64_t coming = capture_coming_units(pg), want;
 
 	if (coming < low)
@@ -126,7 +135,8 @@ static uint64_t surplus_units(const struct pager *pg, account_id id)
 	uint64_t need = MAX(units_of_first(pg, &ac->waiting),
 			    ac->wanted_units);
 	uint64_t limit = account_effective_limit(ac, need);
-	uint64_t staying = ac->used_frames - ac->evicting_frames + need;
+	uint64_t staying = ac->used_frames + ac->lent_units -
+			   ac->evicting_frames + need;
 
 	if (!ac->is_used || ac->limit_frames == 0)
 		return 0;
@@ -201,6 +211,13 @@ static bool fail_hopeless(struct pager *pg)
 		return false;
 	if (retry_accounts(pg))
 		return true;
+	/* The owner may take back what is lent; if nothing came back since,
+	 * nothing will. */
+	if (pg->lent_units != pg->recalled_units) {
+		pg->recalled_units = pg->lent_units;
+		pg->asks_loans = true;
+		return false;
+	}
 	waiting_fail_hopeless(pg);
 	return advice_fail_wanting(pg);
 }
@@ -238,6 +255,10 @@ static void end_batch(struct pager *pg, batch_id id)
 
 	if (b->kind == BATCH_CAPTURE) {
 		end_capture(pg, id);
+		return;
+	}
+	if (b->kind == BATCH_FILL) {
+		fill_finish(pg, id);
 		return;
 	}
 	end = is_load ? load_finish(pg, id) : write_back_finish(pg, id);
@@ -280,6 +301,7 @@ void pager_io_done(struct pager *pg, uint64_t io_cookie, int result,
 	(void)waiting_retry(pg);
 	(void)advice_step_all(pg);
 	(void)ahead_run(pg);
+	fill_run(pg);
 }
 
 static void retry_refused(struct pager *pg)
@@ -346,12 +368,21 @@ bool pager_run(struct pager *pg, uint64_t now_ns)
 	/* Clean and zero pages have given up their frames at once. */
 	can_go_on |= waiting_retry(pg);
 	can_go_on |= ahead_run(pg);
+	fill_run(pg);
 	is_waiting = pg->pool_waiting.head != NULL ||
 		     pg->account_waiting != 0 || pg->advice_count != 0;
 	is_starved = pg->stats.install_retries != retries;
 	if (is_waiting && !can_go_on && !is_starved)
 		can_go_on = fail_hopeless(pg);
 	return can_go_on || pg->dying.head != 0;
+}
+
+bool pager_asks_loans(struct pager *pg)
+{
+	bool asks = pg->asks_loans;
+
+	pg->asks_loans = false;
+	return asks;
 }
 
 bool pager_is_idle(const struct pager *pg)
@@ -381,6 +412,7 @@ void pager_stats_get(const struct pager *pg, struct pager_stats *ret_stats)
 	ret_stats->evicting_frames = pg->units[PAGE_EVICTING];
 	ret_stats->loading_frames = pg->units[PAGE_LOADING];
 	ret_stats->pinned_frames = pg->pinned_units;
+	ret_stats->lent_frames = pg->lent_units;
 	ret_stats->low_watermark = pg->config.low_watermark;
 	ret_stats->high_watermark = pg->config.high_watermark;
 	ret_stats->slot_count = pg->config.slot_count;

@@ -9,6 +9,7 @@
  *     write was submitted. */
 #include "daemon/pager/write_back.h"
 
+#include "daemon/pager/fill.h"
 #include "daemon/pager/frame.h"
 #include "daemon/pager/page.h"
 #include <errno.h>
@@ -188,18 +189,11 @@ static void adopt_slot(struct pager *pg, struct batch *b, unsigned i)
 	struct pager_segment *sg = &pg->segment[b->segment[i]];
 	page_id id = b->page[i];
 
+	fill_note_chain(pg, b->slot[i]);
 	if (pg->page[id].slot == b->slot[i])
 		return;
 	page_drop_slot(pg, sg, id);
 	page_set_slot(pg, sg, id, b->slot[i]);
-}
-
-/* True if the error is not the fault of the medium: the store is full, or has
- * no memory or threads for the request. */
-static bool is_sparing(int error)
-{
-	return error == -ENOSPC || error == -EAGAIN || error == -ENOMEM ||
-	       error == -ECANCELED;
 }
 
 /* The write of page i has failed, or there was no slot for it: neither the new
@@ -215,10 +209,12 @@ static void abandon_slot(struct pager *pg, struct batch *b, unsigned i)
 		page_drop_slot(pg, sg, id);
 	if (b->slot[i] == SLOT_NONE)
 		return;
-	if (is_sparing(b->error[i]))
+	if (batch_spares_slot(b->error[i])) {
 		page_put_chain(pg, b->slot[i]);
-	else
+	} else {
+		fill_note_chain(pg, b->slot[i]);
 		slots_quarantine_chain(&pg->slots, b->slot[i]);
+	}
 	b->slot[i] = SLOT_NONE;
 }
 

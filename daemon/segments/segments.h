@@ -13,7 +13,7 @@
 #include "daemon/segments/accounts.h"
 #include "daemon/engine/engine.h"
 #include "proto/limits.h"
-#include "daemon/pager/checksum.h"
+#include "proto/checksum.h"
 #include <sys/queue.h>
 #include <sys/types.h>
 

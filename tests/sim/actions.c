@@ -114,6 +114,8 @@ static void do_run(struct sim *sim)
 	sim->in_pager = true;
 	(void)pager_run(sim->pager, sim->now_ns);
 	sim->in_pager = false;
+	if (pager_asks_loans(sim->pager))
+		programs_recall(sim);
 	answer_promises_kept(sim);
 }
 
@@ -223,6 +225,7 @@ void action_random(struct sim *sim)
 		[DO_AREAS] = do_areas,
 		[DO_LATE] = do_late,
 		[DO_RETRY] = do_retry,
+		[DO_PROGRAMS] = programs_act,
 	};
 	uint32_t die = rng_below(&sim->rng, sim->profile.weight_sum);
 	unsigned at = 0;

@@ -55,12 +55,15 @@ int advise(struct sim *sim, struct sim_segment *sg, uint64_t first,
 {
 	struct sim_advice *ad;
 
-	if (sim->advice_count == SIM_ADVICE_MAX)
+	if (sim->advice_count == SIM_ADVICE_MAX ||
+	    !programs_settle_for(sim, sg))
 		return 1;
 	if (kind == PAGER_DONTNEED && is_in_range(sg, first, count)) {
 		if (has_dontneed(sg, first, count))
 			return 1;
 		expect_dontneed(sg, first, count);
+		if (sg->order == 0)
+			programs_rush(sim, sg, first, count);
 	}
 	ad = advice_get(sim);
 	ad->kind = kind;

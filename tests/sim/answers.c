@@ -54,7 +54,7 @@ static void must_be_short(struct sim *sim, const struct sim_fault *ft)
 	if (sim->disk.bad_slots == 0 &&
 	    (sim->is_calm || pr->capture_fail == 0) &&
 	    !pr->has_store_faults && !is_limited(sim, ft) &&
-	    !late_has_stuck(sim))
+	    !late_has_stuck(sim) && !programs_are_busy(sim))
 		sim_fail(sim, "-ENOMEM though nothing has failed and nothing "
 			 "is limited");
 	sim->events[SIM_ENOMEM]++;
@@ -476,6 +476,7 @@ void answer_gone(void *ctx, segment_id id)
 	if (sg->account != 0)
 		sim->account[sg->account - 1].segments--;
 	area_leave(sim, sg->area);
+	free(sg->book);
 	free(sg->unit);
 	free(sg->page);
 	*sg = (struct sim_segment){ 0 };

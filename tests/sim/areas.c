@@ -82,6 +82,27 @@ void areas_trim(struct sim *sim)
 	}
 }
 
+/* A slot that has failed will not be written any more. */
+void areas_filled(void *ctx, area_id area, uint32_t first)
+{
+	struct sim *sim = ctx;
+	const struct sim_file *fl = NULL;
+
+	for (unsigned f = 0; f < area_of(sim, area)->file_count; f++)
+		if (area_of(sim, area)->file[f].first == first)
+			fl = &area_of(sim, area)->file[f];
+	if (fl == NULL)
+		sim_fail(sim, "no file begins with slot %u", first);
+	for (uint32_t i = 0; i < fl->count; i++) {
+		const struct sim_slot *sl = &sim->disk.slot[first + i];
+
+		if (!sl->was_written && sl->state != SLOT_BAD)
+			sim_fail(sim, "slot %u was never written, and its file "
+				 "is filled", first + i);
+	}
+	sim->events[SIM_AREA_FILLED]++;
+}
+
 static int add_file(struct sim *sim, area_id id, uint32_t count)
 {
 	struct sim_area *ar = area_of(sim, id);
@@ -187,7 +208,8 @@ void areas_end_unused(struct sim *sim)
 	for (area_id id = 1; id <= sim->profile.config.areas_max; id++) {
 		struct sim_area *ar = area_of(sim, id);
 
-		if (!ar->is_used || ar->segments != 0)
+		if (!ar->is_used || ar->segments != 0 ||
+		    pager_area_is_filling(sim->pager, id))
 			continue;
 		TRACE(sim, "area %u ends", id);
 		pager_area_remove(sim->pager, id);

@@ -82,6 +82,7 @@ void client_meddle(struct sim *sim)
 {
 	unsigned tries = 3;
 
+	programs_meddle(sim);
 	if (!rng_chance(&sim->rng, sim->profile.meddle, 100))
 		return;
 	while (tries-- > 0) {
@@ -241,6 +242,8 @@ void client_access(struct sim *sim, struct sim_segment *sg, unsigned client,
 	if (!(u->flags & UNIT_PRESENT) ||
 	    (!is_mapped && rng_chance(&sim->rng, sim->profile.ask_anyway,
 				      100))) {
+		if (program_fault(sim, sg, client, unit, is_write))
+			return;
 		sim->events[SIM_ASKED_ANYWAY] +=
 			(u->flags & UNIT_PRESENT) != 0;
 		client_fault(sim, sg->id, unit >> sg->order, client, is_write);

@@ -78,8 +78,8 @@ static void page_came_in(struct sim *sim, struct sim_segment *sg,
 	pg->is_tainted = false;
 }
 
-static void install_unit(struct sim *sim, struct sim_segment *sg,
-			 uint64_t unit, const uint8_t *bytes)
+void install_unit(struct sim *sim, struct sim_segment *sg, uint64_t unit,
+		  const uint8_t *bytes)
 {
 	struct unit *u = &sg->unit[unit];
 	uint64_t value = 0;

@@ -83,7 +83,8 @@ static void begin_write(struct sim *sim, struct sim_slot *sl, uint32_t slot,
 		sim_fail(sim, "slot %u has failed and is written again", slot);
 	if (!pattern_parse(bytes, &sl->value))
 		sim_fail(sim, "torn bytes are written to slot %u", slot);
-	if (sl->value == 0)
+	/* Zeros fill what was never written, and nothing else. */
+	if (sl->value == 0 && (sl->was_written || sl->state != SLOT_EMPTY))
 		sim_fail(sim, "zeros are written to slot %u", slot);
 	sim->events[SIM_SLOTS_AGAIN] += sl->was_lost;
 	sl->was_lost = false;
@@ -298,8 +299,13 @@ static void end_write(struct sim *sim, const struct swap_io *io, int result)
 		    value != sl->value)
 			sim_fail(sim, "the buffer of a write to slot %u "
 				 "changed in flight", io->slot + i);
+		sl->was_written |= result == 0;
 		sl->state = result == 0 ? SLOT_GOOD : result == -ENOSPC ?
 			    SLOT_EMPTY : SLOT_BAD;
+		if (result == 0 && sl->value == 0)
+			sl->state = SLOT_EMPTY;	/* nothing to be read */
+		else if (sl->value == 0)
+			sim->events[SIM_FILL_FAILED]++;
 		sim->disk.bad_slots += sl->state == SLOT_BAD;
 	}
 }

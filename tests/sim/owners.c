@@ -258,6 +258,7 @@ static void count_created(struct sim *sim, const struct sim_segment *sg)
 void owner_create_segment(struct sim *sim)
 {
 	struct sim_segment *sg = sim->segment;
+	uint64_t serial = sim->seed << 32 | sim->next_ordinal;
 	struct want want;
 	segment_id id = 0;
 	area_id area;
@@ -268,8 +269,7 @@ void owner_create_segment(struct sim *sim)
 		sim->events[SIM_AREA_FULL]++;
 		return;
 	}
-	err = pager_segment_create(sim->pager, sim->seed << 32 |
-					   sim->next_ordinal,
+	err = pager_segment_create(sim->pager, serial,
 				   want.pages, want.order,
 				   id_of(want.account), area, &id);
 	TRACE(sim, "create s%u: %llu pages of order %u, account %u: %d, id %u",
@@ -284,7 +284,9 @@ void owner_create_segment(struct sim *sim)
 	while (sg->state != SIM_SEGMENT_NONE)
 		sg++;
 	segment_init(sim, sg, &want, id);
+	sg->serial = serial;
 	sg->area = area;
+	programs_publish(sim, sg);
 	area_use(sim, area);
 	count_created(sim, sg);
 }
@@ -293,6 +295,7 @@ void owner_destroy_segment(struct sim *sim, struct sim_segment *sg)
 {
 	uint32_t ordinal = sg->ordinal;
 
+	programs_leave(sim, sg);
 	TRACE(sim, "destroy s%u", ordinal);
 	sg->state = SIM_SEGMENT_DYING;
 	sg->dying_step = sim->step;

@@ -10,7 +10,10 @@ const unsigned sim_order[SIM_ORDERS] = { 0, 2, 4, 9 };
 	(((const uint32_t[]){ __VA_ARGS__ })[rng_below(			\
 		rng, ARRAY_SIZE(((const uint32_t[]){ __VA_ARGS__ })))])
 
-enum { HUGE_EVERY = 250 };	/* seeds: 2 MiB pages are slow to move */
+enum {
+	HUGE_EVERY = 250,	/* seeds: 2 MiB pages are slow to move */
+	READERS_EVERY = 16,
+};
 
 static void choose_config(struct pager_config *c, struct rng *rng,
 			  bool is_huge)
@@ -27,11 +30,13 @@ static void choose_config(struct pager_config *c, struct rng *rng,
 		.segments_max = rng_between(rng, 1, SIM_SEGMENTS_MAX),
 		.accounts_max = rng_between(rng, 1, SIM_ACCOUNTS_MAX),
 		.readahead_max = PICK(rng, 0, 1, 8, 32, 64, 512, 512),
+		.lent_max = PICK(rng, 0, 16, frames / 4),
 		.requests_max = PICK(rng, 0, 1, 4, 32),
 		.staging_bytes = PICK(rng, 512u << 10, 1u << 20, 4u << 20),
 	};
 	if (c->slot_count != 0 && rng_chance(rng, 1, 2))
 		c->areas_max = rng_between(rng, 1, SIM_AREAS_MAX);
+	c->fills_files = c->areas_max != 0 && rng_chance(rng, 3, 4);
 	if (is_huge)
 		c->staging_bytes = PICK(rng, 8u << 20, 16u << 20);
 	if (rng_chance(rng, 1, 2)) {
@@ -89,6 +94,7 @@ static void choose_weights(struct sim_profile *pr, struct rng *rng)
 		[DO_AREAS] = 20,
 		[DO_LATE] = 1000,
 		[DO_RETRY] = 20,
+		[DO_PROGRAMS] = 4000,
 	};
 
 	for (unsigned i = 0; i < DO_ACTIONS; i++) {
@@ -113,6 +119,13 @@ static void choose_manners(struct sim_profile *pr, struct rng *rng)
 	pr->walk = PICK(rng, 5, 25, 80, 98);
 	pr->ask_anyway = PICK(rng, 0, 10, 60);
 	pr->hot = PICK(rng, 10, 50, 90);
+	pr->one_sided = PICK(rng, 0, 60, 95, 100);
+	if (pr->one_sided == 0) {
+		pr->weight_sum -= pr->weight[DO_PROGRAMS];
+		pr->weight[DO_PROGRAMS] = 0;
+	}
+	pr->sleeps = PICK(rng, 0, 20, 200);
+	pr->credits = PICK(rng, 2, 16, 64);
 	pr->time_step_ns = PICK(rng, 1000, 50000, 5000000);
 }
 
@@ -126,6 +139,12 @@ void profile_choose(struct sim_profile *pr, struct rng *rng, uint64_t seed)
 	choose_store_faults(pr, rng, seed);
 	choose_weights(pr, rng);
 	choose_manners(pr, rng);
+	/* Readers that are faster than the disk. */
+	if (seed % READERS_EVERY == 3) {
+		pr->config.readahead_max = 512;
+		pr->walk = 98;
+		pr->write = 3;
+	}
 	if (is_huge)
 		pr->orders = SIM_ORDERS;
 	/* Recounting takes long where there is much to count. */

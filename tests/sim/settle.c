@@ -22,6 +22,8 @@ static bool settle_round(struct sim *sim)
 	sim->in_pager = true;
 	is_busy = pager_run(sim->pager, sim->now_ns);
 	sim->in_pager = false;
+	if (pager_asks_loans(sim->pager))
+		programs_recall(sim);
 	answer_promises_kept(sim);
 	while (late_step(sim))
 		is_busy = true;
@@ -133,6 +135,7 @@ void settle(struct sim *sim)
 
 	TRACE(sim, "settle");
 	sim->is_calm = true;
+	programs_rest(sim);
 	while (quiet < QUIET_ROUNDS) {
 		if (++rounds > ROUNDS_MAX) {
 			show_waiting(sim);

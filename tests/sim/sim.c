@@ -13,6 +13,7 @@ static const struct pager_ops sim_ops = {
 	.install = datafile_install,
 	.install_for = answer_install_for,
 	.capture = datafile_capture,
+	.look = programs_look,
 	.collect = late_collect,
 	.submit = disk_submit,
 	.discard_slots = disk_discard_slots,
@@ -21,6 +22,7 @@ static const struct pager_ops sim_ops = {
 
 static const struct pager_callbacks sim_callbacks = {
 	.segment_gone = answer_gone,
+	.file_filled = areas_filled,
 	.reply = answer_fault,
 	.ready = answer_ready,
 	.age = client_age,
@@ -64,6 +66,10 @@ void sim_check(struct sim *sim)
 		sim_fail(sim, "%llu faults wait in the pager, %u outside",
 			 (unsigned long long)st.faults_waiting,
 			 sim->fault_count);
+	if (st.lent_frames != programs_lent(sim))
+		sim_fail(sim, "%llu frames are lent, programs were given %llu",
+			 (unsigned long long)st.lent_frames,
+			 (unsigned long long)programs_lent(sim));
 	if (sim->present_units + only_in_flight + st.free_frames >
 	    st.frame_count)
 		sim_fail(sim, "%llu units present, %llu on their way out, "
@@ -115,12 +121,14 @@ static void world_init(struct sim *sim, void *staging)
 			   &sim_callbacks, sim, &sim->pager);
 	if (err != 0)
 		sim_fail(sim, "pager_create: %s", strerror(-err));
+	programs_init(sim);
 	for (uint32_t n = rng_between(&sim->rng, 1, 4); n > 0; n--)
 		owner_create_segment(sim);
 }
 
 static void world_fini(struct sim *sim)
 {
+	programs_fini(sim);
 	pager_destroy(sim->pager);
 	disk_fini(sim);
 }

@@ -11,7 +11,9 @@
 #ifndef MEMD_TESTS_SIM_SIM_H
 #define MEMD_TESTS_SIM_SIM_H
 
+#include "client/fault/onesided.h"
 #include "daemon/pager/pager.h"
+#include "daemon/serve/desk.h"
 #include "swapstore/swapstore.h"
 #include "tests/sim/pattern.h"
 #include "tests/sim/rng.h"
@@ -21,6 +23,7 @@ enum {
 	SIM_SEGMENTS_MAX = 16,
 	SIM_ACCOUNTS_MAX = 8,
 	SIM_CLIENTS_MAX = 4,
+	SIM_THREADS = 4,		/* of each program */
 	SIM_WALKS = 3,			/* readers of each client */
 	SIM_MARK_PLACES = 8,
 	SIM_FAULTS_MAX = 512,
@@ -62,7 +65,22 @@ extern const unsigned sim_order[SIM_ORDERS];	/* 0, 2, 4, 9 */
 	EVENT(WRITES_IN_CALL, 1, "client writes inside a pager call")	\
 	EVENT(AGE_OBEYED, 1, "pages aged")				\
 	EVENT(AGE_IGNORED, 1, "pages whose ageing was ignored")		\
+	EVENT(ONE_ZERO, 1, "pages that programs brought in: zeros")	\
+	EVENT(ONE_SWAPPED, 1, "  from their slots")			\
+	EVENT(ONE_MAPPED, 1, "  that were there")			\
+	EVENT(ONE_ASK, 1, "  left to memd")				\
+	EVENT(ONE_READ, 1, "  slots read")				\
+	EVENT(ONE_EEXIST, 1, "  installed by another meanwhile")	\
+	EVENT(ONE_RING, 1, "  times memd was told to lend more")	\
+	EVENT(ONE_COUNTED, 1, "  records that made a page known")	\
+	EVENT(ONE_KNOWN, 1, "  records of pages that were known")	\
+	EVENT(ONE_REFUSED, 1, "  claims refused for an open intent")	\
+	EVENT(ONE_RECALLED, 1, "times memd took back what it had lent")	\
+	EVENT(ONE_DIED, 1, "programs that died")			\
+	EVENT(ONE_DIED_IN, 1, "  threads in the middle of a fault")	\
 	EVENT(AREA_FILES, 1, "files made for areas")			\
+	EVENT(AREA_FILLED, 1, "  filled: each slot was written once")	\
+	EVENT(FILL_FAILED, 1, "  fills that failed")			\
 	EVENT(AREA_TRIMMED, 1, "files of areas that were given back")	\
 	EVENT(AREA_ENDED, 1, "areas ended")				\
 	EVENT(AREA_FULL, 1, "segments refused: no room for their area")	\
@@ -165,6 +183,8 @@ struct sim_segment {
 	uint32_t ordinal;	/* never used again in this world */
 	unsigned order;
 	uint64_t page_count, unit_count;
+	uint64_t serial;
+	struct book_entry *book;	/* owned; NULL: none */
 	struct unit *unit;	/* owned */
 	struct sim_page *page;	/* owned */
 	unsigned client_count;
@@ -213,6 +233,26 @@ struct sim_account {
 	uint64_t limit_frames, limit_mapped;
 };
 
+/* A thread in a fault of its own. */
+struct sim_thread {
+	bool is_used, is_write;
+	uint32_t sleeps_until;	/* step */
+	unsigned client;
+	struct sim *sim;
+	struct onesided o;
+};
+
+/* The clients of this index, of all segments, are one program. */
+struct sim_program {
+	struct sim *sim;
+	bool is_dying;
+	unsigned account;	/* index + 1; 0: none */
+	struct desk *desk;	/* owned */
+	uint8_t *staging;	/* owned */
+	struct desk_side side;
+	struct sim_thread thread[SIM_THREADS];
+};
+
 /* ---- a capture that ends later */
 
 enum { CAPTURE_DUE = 1, LATE_UNITS_MAX = 512 };
@@ -238,6 +278,7 @@ struct sim_slot {
 	uint16_t readers;
 	uint8_t state;
 	bool was_lost;		/* so the store said, since it was written */
+	bool was_written;	/* once, since its file was made */
 };
 
 enum io_state { IO_FREE, IO_QUEUED, IO_SUBMITTED, IO_DONE };
@@ -265,7 +306,7 @@ struct sim_disk {
 enum sim_action {
 	DO_ACCESS, DO_BAD_FAULT, DO_TOUCHED, DO_ISSUE, DO_DELIVER, DO_RUN,
 	DO_ADVISE, DO_PIN, DO_CREATE, DO_DESTROY, DO_ACCOUNT, DO_SETTLE,
-	DO_SLEEP, DO_AREAS, DO_LATE, DO_RETRY, DO_ACTIONS
+	DO_SLEEP, DO_AREAS, DO_LATE, DO_RETRY, DO_PROGRAMS, DO_ACTIONS
 };
 
 struct sim_profile {
@@ -282,6 +323,9 @@ struct sim_profile {
 	uint32_t walk, hot;		/* per cent: where clients go next */
 	uint32_t ask_anyway;		/* per cent: faults for what is there */
 	uint32_t write, write_zero, write_same;	/* per cent */
+	uint32_t one_sided;		/* per cent: faults of programs */
+	uint32_t credits;		/* at most, for one */
+	uint32_t sleeps;		/* threads fall asleep, per 1024 */
 	uint32_t meddle;		/* per cent: clients act in calls */
 	uint32_t check_every;		/* steps */
 	uint32_t weight[DO_ACTIONS], weight_sum;
@@ -312,6 +356,7 @@ struct sim {
 	struct sim_advice advice[SIM_ADVICE_MAX];
 	unsigned advice_count;
 	struct sim_area area[SIM_AREAS_MAX];	/* by id - 1 */
+	struct sim_program program[SIM_CLIENTS_MAX];
 	struct sim_late late[PAGER_TICKETS_MAX];
 	unsigned late_count;	/* not told */
 	unsigned late_used;
@@ -322,6 +367,8 @@ struct sim {
 /* areas.c.  True if all these slots are of one file. */
 bool area_has_slots(const struct sim *sim, uint32_t slot, uint32_t count);
 void areas_trim(struct sim *sim);
+/* callbacks.file_filled. */
+void areas_filled(void *ctx, area_id area, uint32_t first);
 void areas_repair(struct sim *sim);
 void areas_end_unused(struct sim *sim);
 /* False: there is no room.  *ret_area 0: this world has no areas. */
@@ -366,6 +413,31 @@ uint64_t capture_unit(struct sim *sim, struct sim_segment *sg, uint64_t unit);
 void discard_unit(struct sim *sim, struct sim_segment *sg, uint64_t unit);
 /* Expand the value at `to`, which may be staging. */
 void datafile_put(struct sim *sim, uint64_t value, uint8_t *to);
+
+/* What an install of one unit does; it was not there. */
+void install_unit(struct sim *sim, struct sim_segment *sg, uint64_t unit,
+		  const uint8_t *bytes);
+
+/* programs.c: faults without memd. */
+void programs_init(struct sim *sim);
+void programs_fini(struct sim *sim);
+void programs_publish(struct sim *sim, struct sim_segment *sg);
+bool program_fault(struct sim *sim, struct sim_segment *sg, unsigned client,
+		   uint64_t unit, bool is_write);
+void programs_step(struct sim *sim, uint32_t steps);
+void programs_meddle(struct sim *sim);
+void programs_act(struct sim *sim);
+void programs_leave(struct sim *sim, const struct sim_segment *sg);
+void programs_rest(struct sim *sim);
+void programs_recall(struct sim *sim);
+/* Threads are in the middle of a fault. */
+bool programs_are_busy(const struct sim *sim);
+/* Threads that fault on one of these pages, if any do, and go on at once. */
+void programs_rush(struct sim *sim, struct sim_segment *sg, uint64_t first,
+		   uint64_t count);
+bool programs_settle_for(struct sim *sim, const struct sim_segment *sg);
+void programs_look(void *ctx, struct pager_claim *claim, unsigned count);
+uint64_t programs_lent(const struct sim *sim);
 
 /* late.c: captures that end later. */
 int late_refusal(const struct sim *sim, const struct sim_segment *sg);

@@ -6,7 +6,7 @@
 #include "tests/store/store_fault.h"
 #include "tests/store/storetest.h"
 
-#include "daemon/pager/checksum.h"
+#include "proto/checksum.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* Proves that a sum depends on every bit of the page and on each part of its
  * key, that it is what the interface says from run to run, and that the test
  * for all zeros misses no byte. */
-#include "daemon/pager/checksum.h"
+#include "proto/checksum.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

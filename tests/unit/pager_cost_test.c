@@ -5,7 +5,7 @@
  * often bytes are hashed.  Time is not measured. */
 #include "tests/unit/pager_world.h"
 
-#include "daemon/pager/checksum.h"
+#include "proto/checksum.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -4,8 +4,8 @@
  * So a flipped bit, a write that went elsewhere or never happened, and pages
  * that were mixed up all give another checksum.  It is no MAC: it guards
  * against accidents, not against an attacker who can write swap. */
-#ifndef MEMD_PAGER_CHECKSUM_H
-#define MEMD_PAGER_CHECKSUM_H
+#ifndef MEMD_PROTO_CHECKSUM_H
+#define MEMD_PROTO_CHECKSUM_H
 
 #include <stdbool.h>
 #include <stddef.h>

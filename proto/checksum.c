@@ -2,9 +2,13 @@
 /* A checksum is made of two hashes: one of the bytes, and one of that hash and
  * the key.  So all 192 bits of the key enter, which a 64-bit seed could not
  * hold, and the long hash uses the library's fast path without a seed. */
-#include "daemon/pager/checksum.h"
+#include "proto/checksum.h"
 
 #include <string.h>
+#ifdef MEMD_IN_LIBRARY
+/* libmemclient links no other library for this. */
+#define XXH_INLINE_ALL
+#endif
 #include <xxhash.h>
 #ifdef MEMD_HAVE_XXH_DISPATCH
 #include <xxh_x86dispatch.h>
