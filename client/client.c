@@ -13,6 +13,7 @@ static void close_descriptors(void *ctx)
 	struct memclient *mc = ctx;
 
 	bell_fini(&mc->bell);
+	area_files_fini(&mc->files);
 	descriptor_close(mc->inlines.uffd, &mc->inlines.uffd_id);
 	mc->inlines.uffd = -1;
 }
@@ -34,7 +35,10 @@ struct memclient *client_create(void)
 		.commands = &mc->commands,
 		.touched = &mc->touched,
 		.box = &mc->box,
+		.desk = &mc->desk,
 	};
+	mc->desk.bell = &mc->bell;
+	mc->desk.files = &mc->files;
 	mc->box.bell = &mc->bell;
 	mc->direct.box = &mc->box;
 	regions_init(&mc->space.regions);
@@ -44,6 +48,7 @@ struct memclient *client_create(void)
 void client_destroy(struct memclient *mc)
 {
 	regions_fini(&mc->space.regions);
+	client_desk_fini(&mc->desk);
 	munmap(mc, sizeof(*mc));
 }
 
@@ -52,12 +57,16 @@ static int open_locked(struct memclient *mc)
 	struct uffd uffd;
 	int err = bell_init(&mc->bell);
 
+	mc->files.hook.fd[0] = mc->files.hook.fd[1] = -1;
+	if (err == 0)
+		err = area_files_init(&mc->files);
 	if (err == 0)
 		err = uffd_open(true, &uffd);
 	if (err == 0)
 		err = descriptor_identify(uffd.fd, &mc->inlines.uffd_id);
 	if (err != 0) {
 		bell_fini(&mc->bell);
+		area_files_fini(&mc->files);
 		return err;
 	}
 	mc->inlines.uffd = mc->space.inline_fd = uffd.fd;
@@ -91,6 +100,9 @@ int client_start(struct memclient *mc)
 		.touched = &mc->touched,
 		.hook = mc->bell.hook,
 		.box = &mc->box,
+		.area_hook = mc->files.hook,
+		.files = &mc->files,
+		.desk = &mc->desk,
 		.direct = &mc->direct,
 	};
 	int err = loop_start(&mc->loop, &parts, &mc->inlines.uffd_id);
@@ -98,6 +110,7 @@ int client_start(struct memclient *mc)
 
 	forks_lock(&mask);
 	bell_part(&mc->bell);
+	area_files_part(&mc->files);
 	forks_unlock(&mask);
 	return err;
 }

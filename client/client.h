@@ -21,6 +21,8 @@ struct memclient {
 	struct touched touched;
 	struct bell bell;
 	struct box box;
+	struct area_files files;
+	struct client_desk desk;
 	struct direct direct;
 	struct loop loop;
 };

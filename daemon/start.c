@@ -14,6 +14,7 @@
 #include "daemon/loop.h"
 #include "daemon/parts.h"
 #include "daemon/reload.h"
+#include "daemon/serve/area_users.h"
 #include "daemon/serve/paging.h"
 #include "daemon/serve/serve_messages.h"
 #include "daemon/stop.h"
@@ -39,8 +40,32 @@ static void hook_room_changed(void *ctx)
 	map_waits_wake(&d->serve.map_waits);
 }
 
+static void hook_look(void *ctx, struct pager_claim *claim, unsigned count)
+{
+	struct daemon *d = ctx;
+
+	desks_look(&d->serve.desks, claim, count);
+}
+
+static void hook_recall(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	desks_recall(&d->serve.desks);
+}
+
+static void hook_file_ends(void *ctx, struct area *area,
+			   const struct area_file *file)
+{
+	(void)ctx;
+	area_users_file_ends(area, file);
+}
+
 static const struct engine_hooks engine_hooks = {
 	.install = paging_install,
+	.look = hook_look,
+	.recall = hook_recall,
+	.file_ends = hook_file_ends,
 	.settle = hook_settle,
 	.room_changed = hook_room_changed,
 };
@@ -98,6 +123,7 @@ static uint64_t conns_descriptors(const void *ctx)
 
 	return d->serve.segments.count + d->serve.segments.dying_count +
 	       d->serve.mailboxes.descriptor_count +
+	       d->serve.segments.book_count + d->serve.desks.file_count +
 	       d->engine.areas.file_count +
 	       keeper_descriptors(&d->keeper);
 }
@@ -127,6 +153,14 @@ static void release_pins(void *ctx, struct pin_list *pins)
 	struct daemon *d = ctx;
 
 	pins_orphan_kept(&d->serve.pins, pins);
+	turn_ask(d);
+}
+
+static void release_desk(void *ctx, struct session_desk *desk)
+{
+	struct daemon *d = ctx;
+
+	desks_end(desk);
 	turn_ask(d);
 }
 
@@ -282,7 +316,7 @@ static int init_keeper(struct daemon *d, char *reason, size_t size)
 	if (d->is_embedded)
 		return 0;
 	err = keeper_init(&d->keeper, d->base, &d->serve.accounts,
-			  release_pins, d);
+			  release_pins, release_desk, d);
 	if (err != 0)
 		snprintf(reason, size, "cannot start the process that keeps "
 			 "clients' userfaultfds (/proc/self/exe): %s",

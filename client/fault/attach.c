@@ -49,8 +49,28 @@ static void tell_address(struct requests *rq, const struct region *r)
 			 MEMD__MESSAGE_TYPE__TYPE_SEGMENT_MAPPED, 0, &m.base);
 }
 
+/* What came with a segment.  -1: it did not. */
+struct segment_fds {
+	int data, book;
+};
+
+/* Pages of 4 KiB only, and where threads fault in a signal handler. */
+static void add_book(struct space *sp, struct region *r,
+		     const Memd__SegmentReply *reply, int fd)
+{
+	if (fd < 0 || reply->book_version != BOOK_VERSION ||
+	    !reply->has_serial || !r->is_inline || r->is_read_only ||
+	    region_page_bytes(r) != UFFD_UNIT_BYTES)
+		return;
+	r->serial = reply->serial;
+	mapping_add_book(r, fd);
+	atomic_store(&r->book, r->book_map);
+	sp->has_books |= r->book_map != NULL;
+}
+
 static int make_region(struct requests *rq, struct command *c,
-		       const Memd__SegmentReply *reply, int fd)
+		       const Memd__SegmentReply *reply,
+		       const struct segment_fds *fds)
 {
 	struct region *r;
 	int err = regions_get(&rq->space->regions, &r);
@@ -63,8 +83,10 @@ static int make_region(struct requests *rq, struct command *c,
 	r->is_read_only = c->is_read_only;
 	memcpy(r->name, c->name, sizeof(r->name));
 	atomic_store(&r->segment, reply->segment);
-	err = space_map(rq->space, r, fd);
+	add_book(rq->space, r, reply, fds->book);
+	err = space_map(rq->space, r, fds->data);
 	if (err != 0) {
+		mapping_drop_book(r);
 		regions_put(&rq->space->regions, r);
 		return err;
 	}
@@ -93,7 +115,8 @@ static const char *map_error_text(int err)
 }
 
 static void take_map(struct requests *rq, struct command *c,
-		     const Memd__SegmentReply *reply, int fd)
+		     const Memd__SegmentReply *reply,
+		     const struct segment_fds *fds)
 {
 	const char *text = "";
 	char other[128];
@@ -109,7 +132,8 @@ static void take_map(struct requests *rq, struct command *c,
 		text = other;
 	} else {
 		err = !is_sound(c, reply) ? -EPROTO :
-		      fd < 0 ? -EMFILE : make_region(rq, c, reply, fd);
+		      fds->data < 0 ? -EMFILE :
+		      make_region(rq, c, reply, fds);
 		if (err != 0)
 			text = map_error_text(err);
 	}
@@ -123,22 +147,27 @@ void attach_take_reply(struct requests *rq, uint64_t id,
 		       const Memd__SegmentReply *reply)
 {
 	struct command *c = request_waiting(rq, id);
-	int fd = -1;
+	struct segment_fds fds = { -1, -1 };
 
-	if (session_request_kind(id) == REQUEST_ATTACH)
-		fd = link_take_fd(&rq->session->link);
+	if (session_request_kind(id) == REQUEST_ATTACH) {
+		fds.data = link_take_fd(&rq->session->link);
+		if (reply->has_book_version)
+			fds.book = link_take_fd(&rq->session->link);
+	}
 	if (c != NULL && c->kind == COMMAND_MAP) {
-		take_map(rq, c, reply, fd);
+		take_map(rq, c, reply, &fds);
 	} else if (c != NULL && c->kind == COMMAND_REQUEST) {
 		c->ret_length = reply->length_bytes;
 		c->ret_page_bytes = reply->page_bytes;
 		request_finish(rq, c, is_sound(c, reply) ? 0 : -EPROTO,
 			       "the daemon sent no proper segment");
-	} else if (fd >= 0) {	/* the command has ended: undo the attachment */
+	} else if (fds.data >= 0) {	/* the command has ended: undo it */
 		session_send_detach(rq->session, reply->segment);
 	}
-	if (fd >= 0)
-		close(fd);
+	if (fds.data >= 0)
+		close(fds.data);
+	if (fds.book >= 0)
+		close(fds.book);
 }
 
 /* ---- a region goes */

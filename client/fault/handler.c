@@ -25,7 +25,7 @@ void handler_init(struct handler *h, const struct handler_parts *parts)
 	faults_init(&h->paging.faults);
 	h->rejoin.paging = &h->paging;
 	h->rejoin.next_ns = UINT64_MAX;
-	h->mailbox_fd = -1;
+	h->mailbox_fd = h->desk_fd = -1;
 	h->touched_ns = UINT64_MAX;
 }
 
@@ -56,6 +56,92 @@ static void map_mailbox(struct handler *h)
 		drop_mailbox(h);
 }
 
+/* ---- the desk */
+
+static void drop_desk(struct handler *h)
+{
+	if (h->desk_fd >= 0)
+		close(h->desk_fd);
+	h->desk_fd = -1;
+}
+
+static void ask_for_desk(struct session *s)
+{
+	Memd__Desk m = MEMD__DESK__INIT;
+
+	m.version = DESK_VERSION;
+	if (s->link.capabilities & MEMD__CAPABILITY__CAP_ONE_SIDED)
+		(void)!link_send(&s->link, MEMD__MESSAGE_TYPE__TYPE_DESK,
+				 session_request_id(s, REQUEST_DESK, 0),
+				 &m.base);
+}
+
+/* As map_mailbox(). */
+static void map_desk(struct handler *h)
+{
+	int err;
+
+	if (h->desk_fd < 0 || !h->session.is_up)
+		return;
+	err = client_desk_open(h->shared.desk, h->desk_fd,
+			       h->session.generation);
+	if (err != -EBUSY)
+		drop_desk(h);
+}
+
+static void begin_desk(struct handler *h)
+{
+	Memd__Desk m = MEMD__DESK__INIT;
+
+	if (h->has_begun_desk || !h->shared.space->has_books ||
+	    atomic_load(&h->shared.desk->generation) == 0)
+		return;
+	m.version = DESK_VERSION;
+	m.has_begin = m.begin = true;
+	h->has_begun_desk = link_send(&h->session.link,
+				      MEMD__MESSAGE_TYPE__TYPE_DESK,
+				      session_request_id(&h->session,
+							 REQUEST_NONE, 0),
+				      &m.base) == 0;
+}
+
+static void take_desk(struct handler *h, const Memd__DeskReply *reply)
+{
+	int fd = link_take_fd(&h->session.link);
+
+	drop_desk(h);
+	if (reply->version == DESK_VERSION)
+		h->desk_fd = fd;
+	else if (fd >= 0)
+		close(fd);	/* go on without a desk */
+}
+
+static void take_area_file(struct handler *h, const Memd__AreaFile *m)
+{
+	int fd = m->has_slot_count ? link_take_fd(&h->session.link) : -1;
+
+	area_files_hang(h->shared.files, &h->shared.area_hook, m->first_slot,
+			m->slot_count, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* With the session go its segments' numbers: what is in the books is of no use
+ * any more. */
+static void leave_desk(struct handler *h)
+{
+	struct region *r;
+
+	client_desk_close(h->shared.desk);
+	drop_desk(h);
+	area_files_hang(h->shared.files, &h->shared.area_hook, AREA_FILES_ALL,
+			0, -1);
+	h->has_begun_desk = false;
+	for (size_t i = 0; (r = regions_nth(&h->shared.space->regions,
+					    i)) != NULL; i++)
+		atomic_store(&r->book, NULL);
+}
+
 /* If the link is full, this is done in a later turn. */
 static void ring_daemon(struct handler *h)
 {
@@ -72,6 +158,7 @@ static void begin_session(struct handler *h)
 	struct session *s = &h->session;
 
 	ask_for_mailbox(s);
+	ask_for_desk(s);
 	rejoin_begin(&h->rejoin);
 }
 
@@ -82,6 +169,7 @@ static void end_session(struct handler *h)
 	box_close(h->shared.box);
 	bell_take_down(&h->shared.hook);
 	drop_mailbox(h);
+	leave_desk(h);
 	h->must_ring = false;
 	rejoin_wait(&h->rejoin);
 	faults_forget_asked(&h->paging.faults);
@@ -100,6 +188,8 @@ static void run_session(struct handler *h)
 	if (s->is_up)
 		rejoin_run(&h->rejoin);
 	map_mailbox(h);
+	map_desk(h);
+	begin_desk(h);
 }
 
 int handler_open(struct handler *h)
@@ -161,6 +251,10 @@ static const struct {
 	  &memd__session_stats_reply__descriptor },
 	{ MEMD__MESSAGE_TYPE__TYPE_MAILBOX_REPLY,
 	  &memd__mailbox_reply__descriptor },
+	{ MEMD__MESSAGE_TYPE__TYPE_DESK_REPLY,
+	  &memd__desk_reply__descriptor },
+	{ MEMD__MESSAGE_TYPE__TYPE_AREA_FILE,
+	  &memd__area_file__descriptor },
 };
 
 /* False: the body is malformed, and the link is down.  *ret_body is NULL for
@@ -212,6 +306,7 @@ static void take_error(struct handler *h, uint64_t id,
 		break;
 	case REQUEST_NONE:
 	case REQUEST_MAILBOX:	/* go on without a mailbox */
+	case REQUEST_DESK:
 		break;
 	}
 }
@@ -263,6 +358,12 @@ static void take_message(struct handler *h, const struct link_message *message)
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_MAILBOX_REPLY:
 		take_mailbox(h, body);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_DESK_REPLY:
+		take_desk(h, body);
+		break;
+	case MEMD__MESSAGE_TYPE__TYPE_AREA_FILE:
+		take_area_file(h, body);
 		break;
 	case MEMD__MESSAGE_TYPE__TYPE_RING:
 		break;		/* handler_take_mail() comes next */
@@ -349,7 +450,7 @@ uint64_t handler_next_ns(struct handler *h)
 	uint64_t next = MIN(h->paging.faults.next_ns, h->touched_ns);
 
 	next = MIN(next, session_next_ns(s));
-	if (h->mailbox_fd >= 0)
+	if (h->mailbox_fd >= 0 || h->desk_fd >= 0)
 		next = MIN(next, s->now_ns + MAILBOX_AGAIN_NS);
 	if (s->link.state == LINK_UP)
 		next = MIN(next, h->rejoin.next_ns);
@@ -381,4 +482,5 @@ void handler_close(struct handler *h)
 	if (l->state != LINK_DOWN)
 		link_drop(l, 0, "closed");
 	drop_mailbox(h);
+	drop_desk(h);
 }

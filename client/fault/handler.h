@@ -5,6 +5,7 @@
 #ifndef MEMD_CLIENT_FAULT_HANDLER_H
 #define MEMD_CLIENT_FAULT_HANDLER_H
 
+#include "client/fault/client_desk.h"
 #include "client/fault/direct.h"
 #include "client/fault/paging.h"
 #include "client/fault/rejoin.h"
@@ -18,6 +19,9 @@ struct handler_parts {
 	struct touched *touched;
 	struct bell_hook hook;
 	struct box *box;
+	struct area_hook area_hook;
+	struct area_files *files;
+	struct client_desk *desk;
 	struct direct *direct;
 };
 
@@ -28,6 +32,8 @@ struct handler {
 	struct requests requests;
 	struct rejoin rejoin;
 	int mailbox_fd;		/* received and not mapped yet; -1: none */
+	int desk_fd;		/* the same */
+	bool has_begun_desk;	/* the daemon knows that we use it */
 	bool must_ring;		/* a Ring must be sent */
 	bool is_stopping;
 	uint64_t touched_ns;	/* when to report minor faults */

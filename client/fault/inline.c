@@ -139,27 +139,64 @@ static bool ask_daemon(struct inlines *in, struct region *r,
 	return false;
 }
 
+/* The page was there. */
+static void note_minor(struct inlines *in, struct region *r, uint64_t page,
+		       uint64_t started_ns)
+{
+	touched_add(in->touched, r, page, clock_now_ns() - started_ns);
+	/* A mark: a reader has come this far, and the daemon is told at once.
+	 * If that fails, the page is reported with the other touched ones. */
+	if (told_take_mark(r, page))
+		(void)!box_tell_touched(in->box, r, page);
+}
+
+/* Without memd.  Whoever goes in equal steps asks memd all the same: it reads
+ * ahead. */
+static bool serve_alone(struct inlines *in, struct region *r,
+			uintptr_t address, uint64_t started_ns)
+{
+	uint64_t page = region_page_at(r, address);
+
+	if (told_take_edge(r, page) || region_is_stepping(r, page))
+		return false;
+	switch (client_desk_fault(in->desk, r, in->uffd, address,
+				  started_ns)) {
+	case ONESIDED_ASK:
+		return false;
+	case ONESIDED_MAPPED:
+		note_minor(in, r, page, started_ns);
+		return true;
+	case ONESIDED_ZERO:
+	case ONESIDED_SWAPPED:
+		region_note_own(r, page);
+		return true;
+	}
+	return false;
+}
+
 static enum verdict handle(struct inlines *in, struct region *r,
 			   uintptr_t address, bool is_write)
 {
 	uint64_t started_ns = clock_now_ns();
 	uint64_t page = region_page_at(r, address);
+	bool is_asked = false;
 
 	if (!region_is_trusted(r))
 		return ask_thread(in, address, is_write, started_ns);
-	if ((told_take_edge(r, page) || told_expects_missing(r, page)) &&
+	if (atomic_load(&r->book) != NULL) {
+		if (serve_alone(in, r, address, started_ns))
+			return TRY_AGAIN;
+		is_asked = true;
+		region_note_own(r, page);
+	}
+	if ((is_asked || told_take_edge(r, page) ||
+	     told_expects_missing(r, page)) &&
 	    ask_daemon(in, r, address, is_write, started_ns))
 		return TRY_AGAIN;
 	switch (told_map_minor(r, in->uffd, address)) {
 	case UFFD_MAPPED:
 		told_note_missing(r, false);
-		touched_add(in->touched, r, page,
-			    clock_now_ns() - started_ns);
-		/* A mark: a reader has come this far, and the daemon is told at
-		 * once.  If that fails, the page is reported with the other
-		 * touched ones. */
-		if (told_take_mark(r, page))
-			(void)!box_tell_touched(in->box, r, page);
+		note_minor(in, r, page, started_ns);
 		return TRY_AGAIN;
 	case UFFD_AGAIN:
 	case UFFD_EXITING:

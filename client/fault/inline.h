@@ -4,6 +4,7 @@
 #ifndef MEMD_CLIENT_FAULT_INLINE_H
 #define MEMD_CLIENT_FAULT_INLINE_H
 
+#include "client/fault/client_desk.h"
 #include "client/fault/mailbox.h"
 #include "client/fault/touched.h"
 #include "client/link/command.h"
@@ -25,6 +26,7 @@ struct inlines {
 	struct commands *commands;
 	struct touched *touched;
 	struct box *box;
+	struct client_desk *desk;
 };
 
 /* Install the SIGBUS handler (once for the process), and make `in` known to it.

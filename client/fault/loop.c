@@ -284,7 +284,9 @@ static int open_table(struct loop *lp)
 {
 	const struct bell_hook *hook = &lp->handler.shared.hook;
 	int fd = space_of(lp)->inline_fd;
-	int keep[] = { fd, hook->fd[0], hook->fd[1] };
+	const struct area_hook *area = &lp->handler.shared.area_hook;
+	int keep[] = { fd, hook->fd[0], hook->fd[1], area->fd[0],
+		       area->fd[1] };
 	int err = own_table_enter(keep, ARRAY_SIZE(keep));
 
 	if (err == -EPERM)
@@ -296,7 +298,7 @@ static int open_table(struct loop *lp)
 	/* The program may have closed the descriptors, and used their numbers
 	 * again. */
 	if (err == 0 && (!descriptor_is(fd, &lp->inline_id) ||
-			 !bell_is_hook(hook)))
+			 !bell_is_hook(hook) || !area_files_is_hook(area)))
 		err = -EBADF;
 	if (err == 0)
 		err = own_table_fill_standard();
@@ -320,6 +322,7 @@ static void introduce(struct loop *lp)
 	s->capabilities = MEMD__CAPABILITY__CAP_FAULT_INLINE |
 			  MEMD__CAPABILITY__CAP_MAILBOX |
 			  MEMD__CAPABILITY__CAP_BELL |
+			  MEMD__CAPABILITY__CAP_ONE_SIDED |
 			  MEMD__CAPABILITY__CAP_READY;
 	if (!sp->uffd.is_user_only)
 		s->capabilities |= MEMD__CAPABILITY__CAP_FAULT_THREAD;

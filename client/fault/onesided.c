@@ -29,7 +29,7 @@ static void step_open(struct onesided *o)
 {
 	atomic_fetch_add(&o->desk->open, 1);
 	if (take_intent(o)) {
-		atomic_thread_fence(memory_order_seq_cst);	/* K1 */
+		desk_fence();	/* K1 */
 		o->step = ONESIDED_LOOK;
 		return;
 	}
@@ -59,6 +59,8 @@ static void close_with(struct onesided *o, enum onesided_result result)
 static void step_look(struct onesided *o)
 {
 	o->state = atomic_load(&o->entry->state);
+	if (atomic_load(&o->end->state) != BOOK_ZERO)
+		o->state = BOOK_BUSY;
 	switch (o->state) {
 	case BOOK_RESIDENT:
 		o->step = ONESIDED_MAP;

@@ -70,7 +70,7 @@ struct onesided {
 	void *ctx;
 	struct desk *desk;
 	uint8_t *staging;	/* a page for each intent, aligned */
-	const struct book_entry *entry;
+	const struct book_entry *entry, *end;	/* of the page; of the book */
 	uint64_t serial;	/* of the segment: in the checksum */
 	uint32_t segment, page;
 	uint64_t start_ns;

@@ -7,7 +7,7 @@
 #include "common/checks.h"
 #include <stddef.h>
 
-enum { OWN_TABLE_KEEP = 4 };
+enum { OWN_TABLE_KEEP = 8 };
 
 /* Give the calling thread a table with only these numbers in it, at most
  * OWN_TABLE_KEEP.  They are sorted.  0, -EPERM (the system calls for it are

@@ -142,6 +142,7 @@ void rejoin_take_reply(struct rejoin *rj, uint64_t id,
 	struct session *s = rj->paging->session;
 	struct region *r = take_answered(rj, id);
 	int fd = link_take_fd(&s->link);
+	int book = reply->has_book_version ? link_take_fd(&s->link) : -1;
 	int err = r != NULL ? check_rejoined(r, reply, fd) : -ENOENT;
 
 	if (err == 0) {
@@ -155,6 +156,8 @@ void rejoin_take_reply(struct rejoin *rj, uint64_t id,
 	}
 	if (fd >= 0)
 		close(fd);
+	if (book >= 0)
+		close(book);
 }
 
 void rejoin_take_error(struct rejoin *rj, uint64_t id, int error)

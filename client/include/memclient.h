@@ -151,9 +151,11 @@
  *     connection.  So a cpuset confines them; sched_setaffinity(2) and
  *     taskset(1) do not.
  *   - The program may close all descriptors: the library's thread keeps its
- *     own.  The library does not close a number that belongs to something else
- *     by then.  Faults in inline mode take longer afterwards: the library's
- *     thread does for them what took the closed descriptors.
+ *     own.  (With inline regions, up to 512 of the program's numbers are files
+ *     of memd's swap with these regions' pages, opened for reading.)  The
+ *     library does not close a number that belongs to something else by then.
+ *     Faults in inline mode take longer afterwards: memd, or the library's
+ *     thread, does for them what took the closed descriptors.
  *   - A core dump contains no regions, because it would show zeros for every
  *     page that is not mapped.
  *
@@ -372,7 +374,8 @@ int memclient_attach(struct memclient *mc, const char *name,
  *
  * Returns 0, or -EINVAL (not inside one region, unknown advice), -EACCES
  * (DONTNEED on a read-only region), -EBUSY (DONTNEED or PAGEOUT on pinned
- * pages; or too many requests are under way), -ENOTCONN (daemon gone, or the
+ * pages, or on pages that a thread has begun to fault in and does not go on;
+ * or too many requests are under way), -ENOTCONN (daemon gone, or the
  * region lost), -ETIMEDOUT.  On failure the advice may have been carried out
  * for a part of the range.
  * Blocks until the advice has been carried out, except for WILLNEED; at most

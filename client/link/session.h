@@ -25,6 +25,7 @@ enum request_kind {
 	REQUEST_ATTACH,		/* idx: command; the reply has a descriptor */
 	REQUEST_REJOIN,		/* idx: region; the reply has a descriptor */
 	REQUEST_MAILBOX,	/* the reply has a descriptor */
+	REQUEST_DESK,		/* the same */
 };
 
 struct session {

@@ -36,6 +36,7 @@ static const struct report_column ps_columns[] = {
 	COLUMN("LIMIT", "limit_bytes", SIZE, .field = "limit_frames",
 	       .flags = REPORT_LONG | REPORT_UNITS | REPORT_LIMIT),
 	COLUMN("FAULTS", "faults", NUMBER, .flags = REPORT_LONG),
+	COLUMN("ONE-SIDED", "faults_one_sided", NUMBER, .flags = REPORT_LONG),
 	COLUMN("FAULTS/s", "faults_per_s", DECIMAL),
 	COLUMN("TIME", NULL, SPAN, .flags = REPORT_LONG,
 	       .field = "connected_ms"),

@@ -113,9 +113,44 @@ int mapping_create(struct region *r, int fd, int uffd)
 	return 0;
 }
 
+void mapping_add_book(struct region *r, int fd)
+{
+	int sealed = F_SEAL_SHRINK | F_SEAL_GROW;
+	int seals = fcntl(fd, F_GET_SEALS);
+	size_t length = book_bytes(region_page_count(r));
+	struct stat st;
+	void *at;
+
+	if (seals < 0 || (seals & sealed) != sealed || fstat(fd, &st) != 0 ||
+	    !S_ISREG(st.st_mode) || (uint64_t)st.st_size != length)
+		return;
+	/* Without its lock, or mlockall(MCL_FUTURE) would fill all of it. */
+	at = mmap(NULL, length, PROT_NONE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED)
+		return;
+	(void)madvise(at, length, MADV_DONTFORK);
+	(void)madvise(at, length, MADV_DONTDUMP);
+	if (munlock(at, length) != 0 || mprotect(at, length, PROT_READ) != 0) {
+		munmap(at, length);
+		return;
+	}
+	r->book_map = at;
+	r->book_length = length;
+}
+
+void mapping_drop_book(struct region *r)
+{
+	atomic_store(&r->book, NULL);
+	if (r->book_map != NULL)
+		munmap((void *)(uintptr_t)r->book_map, r->book_length);
+	r->book_map = NULL;
+}
+
 bool mapping_destroy(struct region *r, int uffd)
 {
 	bool is_gone;
+
+	mapping_drop_book(r);
 
 	/* Whole mappings go, so this needs no memory.  It fails only at the
 	 * limit of mappings, if the region has neighbours of the same kind.

@@ -28,6 +28,12 @@ bool mapping_is_of(const struct region *r, int fd);
  * fault.  The bytes stay in the file. */
 void mapping_zap(uintptr_t start, size_t length);
 
+/* Map the book `fd` (borrowed) of the region, for reading.  A book that does
+ * not fit is ignored. */
+void mapping_add_book(struct region *r, int fd);
+/* Unmap it, if there is one. */
+void mapping_drop_book(struct region *r);
+
 /* For kernels that cannot poison: make every touch of a page of the range that
  * is missing a SIGBUS.  If there are too many mappings, do so for the whole
  * region. */

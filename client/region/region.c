@@ -100,6 +100,42 @@ void regions_put(struct regions *rs, struct region *r)
 	rs->free = r;
 }
 
+static bool has_own(struct region *r, uint64_t page)
+{
+	for (unsigned i = 0; i < REGION_OWN_FAULTS; i++)
+		if (atomic_load_explicit(&r->own[i], memory_order_relaxed) ==
+		    (uint32_t)(page + 1))
+			return true;
+	return false;
+}
+
+bool region_is_stepping(struct region *r, uint64_t page)
+{
+	for (unsigned i = 0; i < REGION_OWN_FAULTS; i++) {
+		uint64_t before = atomic_load_explicit(&r->own[i],
+						       memory_order_relaxed);
+		uint64_t step = page + 1 - before;
+
+		if (before != 0 && step != 0 && step < before &&
+		    has_own(r, before - 1 - step))
+			return true;
+		step = before - (page + 1);
+		if (before != 0 && step != 0 && step < UINT32_MAX &&
+		    has_own(r, before - 1 + step))
+			return true;
+	}
+	return false;
+}
+
+void region_note_own(struct region *r, uint64_t page)
+{
+	uint32_t at = atomic_fetch_add_explicit(&r->own_next, 1,
+						memory_order_relaxed);
+
+	atomic_store_explicit(&r->own[at % REGION_OWN_FAULTS],
+			      (uint32_t)(page + 1), memory_order_relaxed);
+}
+
 struct region *regions_at(struct regions *rs, size_t idx)
 {
 	struct region *r;

@@ -10,6 +10,7 @@
 #define MEMD_CLIENT_REGION_REGION_H
 
 #include "client/region/uffd.h"
+#include "proto/book.h"
 #include "proto/limits.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -22,6 +23,7 @@ enum {
 	REGIONS_PER_CHUNK = 256,
 	REGION_CHUNKS_MAX = 256,
 	REGION_OUTGROWN_MAX = 32,	/* two copies, doubling up to 65536 */
+	REGION_OWN_FAULTS = 8,
 	REGION_NOTES = 16,		/* as many as there may be readers */
 	REGION_BUCKETS = 2048,
 };
@@ -55,6 +57,15 @@ struct region {
 	dev_t file_dev;
 	ino_t file_ino;		/* have the same name */
 
+	uint64_t serial;	/* with a book: of the segment */
+	size_t book_length;
+
+	/* Written by the library's thread, read by any thread.  The book is
+	 * NULL where only memd brings pages in; it stays mapped as long as the
+	 * region, at book_map. */
+	_Atomic(const struct book_entry *) book;
+	const struct book_entry *book_map;
+
 	/* Written by the library's thread, read by any thread.  After the
 	 * region was added, only regions_set_segment() changes the segment. */
 	_Atomic uint32_t state;
@@ -68,6 +79,8 @@ struct region {
 	_Atomic bool is_backward;	/* direction of the last reader */
 	/* The pages of a Ready that the library's thread is mapping now. */
 	_Atomic uint64_t ready_first, ready_end, ready_mark;
+	/* The last pages that threads have brought in by themselves; hints. */
+	_Atomic uint32_t own[REGION_OWN_FAULTS], own_next;
 	/* Faults on missing pages since the last fault on a present one. */
 	_Atomic uint32_t missing_run;
 
@@ -95,6 +108,13 @@ static inline bool region_is_trusted(const struct region *r)
 	       atomic_load_explicit(&r->state, memory_order_acquire) ==
 			REGION_LIVE;
 }
+
+/* True if a thread was two and one step of this size before the page not long
+ * ago: it goes on with such steps. */
+bool region_is_stepping(struct region *r, uint64_t page);
+
+/* A thread has faulted on this page. */
+void region_note_own(struct region *r, uint64_t page);
 
 static inline uint64_t region_page_count(const struct region *r)
 {

@@ -299,6 +299,18 @@ int uffd_copy(int fd, uintptr_t start, size_t length, const void *bytes)
 	return ioctl(fd, UFFDIO_COPY, &c) != 0 ? -errno : 0;
 }
 
+int uffd_install(int fd, uintptr_t start, size_t length, const void *bytes)
+{
+	struct uffdio_zeropage z = {
+		.range = { .start = start, .len = length },
+		.mode = UFFDIO_ZEROPAGE_MODE_DONTWAKE,
+	};
+
+	if (bytes != NULL)
+		return uffd_copy(fd, start, length, bytes);
+	return ioctl(fd, UFFDIO_ZEROPAGE, &z) != 0 ? -errno : 0;
+}
+
 void uffd_wake(int fd, uintptr_t start, size_t length)
 {
 	struct uffdio_range range = { .start = start, .len = length };

@@ -41,6 +41,8 @@ static void fill_session(const struct session *s, struct session_row *row)
 	info->swapped_bytes = usage.swapped_bytes;
 	info->faults = session_fault_count(s);
 	info->faults_per_s = s->faults_per_s;
+	info->has_faults_one_sided = true;
+	info->faults_one_sided = s->faults_one_sided;
 	info->limit_frames = s->main->peer.is_remote ? 0 :
 			     account_frames(s->account);
 	info->connected_ms = ms_since(s->connected_ns);

@@ -19,7 +19,8 @@ static void fill_frames(const struct pager_stats *ps, Memd__StatusReply *reply)
 {
 	reply->page_bytes = PAGER_UNIT_BYTES;
 	reply->pool_frames = ps->frame_count;
-	reply->free_frames = ps->free_frames;
+	/* What is lent is used when it is counted. */
+	reply->free_frames = ps->free_frames + ps->lent_frames;
 	reply->resident_frames = ps->resident_frames;
 	reply->evicting_frames = ps->evicting_frames;
 	reply->loading_frames = ps->loading_frames;

@@ -113,3 +113,21 @@ int alias_install(int uffd, uint8_t *to, uint64_t length, const uint8_t *bytes)
 	}
 	return 0;
 }
+
+/* Mapping the page answers that.  Not lseek(2): it takes the lock of the file,
+ * which a client's write(2) may hold. */
+int alias_is_present(int uffd, uint8_t *at)
+{
+	struct uffdio_continue c = {
+		.range = { (uintptr_t)at, PAGER_UNIT_BYTES },
+		.mode = UFFDIO_CONTINUE_MODE_DONTWAKE,
+	};
+	unsigned tries = 0;
+
+	do {
+		c.mapped = 0;
+		if (ioctl(uffd, UFFDIO_CONTINUE, &c) == 0 || errno == EEXIST)
+			return 1;
+	} while (errno == EAGAIN && ++tries < 100);
+	return errno == EFAULT || errno == ENOENT ? 0 : -EAGAIN;
+}

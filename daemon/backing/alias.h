@@ -22,4 +22,8 @@ int alias_map(int uffd, int fd, uint64_t length_bytes, uint8_t **ret_alias)
 int alias_install(int uffd, uint8_t *to, uint64_t length, const uint8_t *bytes)
 	MUST_CHECK;
 
+/* Is the page of the file there, that this page of an alias maps?  Returns 1,
+ * 0, or -EAGAIN: that cannot be said now.  No client can make this wait. */
+int alias_is_present(int uffd, uint8_t *at);
+
 #endif

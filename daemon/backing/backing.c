@@ -420,6 +420,13 @@ void *backing_bytes(const struct backing *b, segment_id segment, uint64_t unit)
 	return df->alias + unit * PAGER_UNIT_BYTES;
 }
 
+int backing_is_present(const struct backing *b, segment_id segment,
+		       uint64_t unit)
+{
+	return b->file[segment].alias == NULL ? 0 :
+	       alias_is_present(b->uffd, backing_bytes(b, segment, unit));
+}
+
 void backing_prefetch(const struct backing *b, segment_id segment,
 		      uint64_t unit)
 {

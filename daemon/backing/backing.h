@@ -88,6 +88,11 @@ bool backing_has_report(const struct backing *b);
  * unit is resident and pinned: no thread answers a fault here. */
 void *backing_bytes(const struct backing *b, segment_id segment, uint64_t unit);
 
+/* Is the unit in the data file?  (A program may have put it there.)  Returns 1,
+ * 0, or -EAGAIN: that cannot be said now. */
+int backing_is_present(const struct backing *b, segment_id segment,
+		       uint64_t unit) MUST_CHECK;
+
 /* The unit will be read soon, if it is present: have the processor fetch its
  * first bytes, and the page tables.  The processor fetches the following bytes
  * by itself. */

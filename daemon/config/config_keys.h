@@ -140,6 +140,9 @@ NUMBER(busy_poll, US, "100", 0, 10000, RELOAD,
 CHOICE(mailbox, "yes|no", "yes", RELOAD,
        "Let programs ask for pages in shared memory; no: only on sockets, "
        "which is slower. Counts for programs that connect from then on.")
+CHOICE(one_sided, "yes|no", "yes", RESTART,
+       "Let programs read their own swap files, and fault pages in without "
+       "memd.")
 NUMBER(trace_events, COUNT, "4096", 64, 1 << 20, RESTART,
        "Faults kept for the readers of `memctl trace`.")
 CHOICE(log_level, "error|warning|notice|info|debug", "info", RELOAD,

@@ -11,7 +11,7 @@
 /* A file of a new area is this much larger than needed, so that pages which
  * are evicted together lie together, while not more than three quarters of
  * swap_size are promised. */
-enum { SPARE_PART = 4 };
+enum { SPARE_PART = 4, AREA_PIECES = 8, PIECE_SLOTS = 4096 };
 
 /* An area that has no more than this keeps files that it does not need, until
  * they are the room that another one lacks. */
@@ -27,20 +27,31 @@ int areas_open(struct areas *as, const struct config *config, char *ret_reason,
 	*as = (struct areas){
 		.dir = { .fd = -1 },
 		.limit_slots = config->swap_size / SWAP_SLOT_BYTES,
+		.has_pieces = strcmp(config->one_sided, "yes") == 0,
 		.sweep = { .run = run_sweep, .ctx = as },
 	};
 	TAILQ_INIT(&as->list);
 	TAILQ_INIT(&as->touched);
+	TAILQ_INIT(&as->late);
 	TAILQ_INIT(&as->kept);
+	as->by_id = calloc((size_t)areas_most(config) + 1,
+			   sizeof(struct area *));
+	if (as->by_id == NULL) {
+		snprintf(ret_reason, reason_size, "swap_dir: no memory");
+		return -ENOMEM;
+	}
 	err = swapdir_open(config->swap_dir, &as->dir, ret_reason,
 			   reason_size);
-	if (err != 0)
+	if (err != 0) {
+		free(as->by_id);
 		return err;
+	}
 	err = file_maker_create(&as->dir, &as->maker);
 	if (err != 0) {
 		snprintf(ret_reason, reason_size, "swap_dir: no thread for its "
 			 "files: %s", strerror(-err));
 		swapdir_close(&as->dir);
+		free(as->by_id);
 	}
 	return err;
 }
@@ -52,10 +63,14 @@ void areas_use(struct areas *as, struct pager *pager, struct swapstore *store)
 }
 
 void areas_start(struct areas *as, struct deferred *deferred,
-		 void (*changed)(void *ctx), void *ctx)
+		 void (*changed)(void *ctx),
+		 void (*file_ends)(void *ctx, struct area *area,
+				   const struct area_file *file),
+		 void *ctx)
 {
 	as->deferred = deferred;
 	as->changed = changed;
+	as->file_ends = file_ends;
 	as->ctx = ctx;
 }
 
@@ -72,6 +87,7 @@ static void area_free(struct area *area)
 {
 	area_set_kept(area, false);
 	TAILQ_REMOVE(&area->all->list, area, link);
+	area->all->by_id[area->id] = NULL;
 	area->all->count--;
 	free(area->files);
 	free(area);
@@ -84,12 +100,12 @@ void areas_close(struct areas *as)
 	if (as->maker == NULL)
 		return;
 	while ((area = TAILQ_FIRST(&as->list)) != NULL) {
-		if (area->is_touched)
-			TAILQ_REMOVE(&as->touched, area, touched_link);
 		for (uint32_t i = 0; i < area->file_count; i++)
 			(void)close(area->files[i].fd);
 		area_free(area);
 	}
+	free(as->by_id);
+	as->by_id = NULL;
 	file_maker_destroy(as->maker);
 	as->maker = NULL;
 	swapdir_close(&as->dir);
@@ -116,7 +132,9 @@ struct area *area_create(struct areas *as)
 	}
 	area->all = as;
 	area->holders = 1;
+	LIST_INIT(&area->users);
 	TAILQ_INSERT_TAIL(&as->list, area, link);
+	as->by_id[area->id] = area;
 	as->count++;
 	return area;
 }
@@ -159,6 +177,9 @@ static void end_file(struct areas *as, struct area *area, uint32_t at)
 	struct area_file file = area->files[at];
 	struct file_job *job = calloc(1, sizeof(*job));
 
+	if (file.is_filled && as->file_ends != NULL)
+		as->file_ends(as->ctx, area, &file);
+
 	area->files[at] = area->files[--area->file_count];
 	swapstore_remove_file(as->store, file.first, file.slot_count);
 	if (job == NULL) {
@@ -173,7 +194,7 @@ static void end_file(struct areas *as, struct area *area, uint32_t at)
 	file_maker_add(as->maker, job);
 }
 
-static uint32_t file_at(const struct area *area, uint32_t first)
+uint32_t area_file_at(const struct area *area, uint32_t first)
 {
 	uint32_t at = 0;
 
@@ -193,7 +214,7 @@ static void trim(struct areas *as, struct area *area, uint32_t keep_slots)
 		if (info.slot_count <= keep_slots ||
 		    pager_area_trim(as->pager, area->id, &first) == 0)
 			break;
-		end_file(as, area, file_at(area, first));
+		end_file(as, area, area_file_at(area, first));
 	}
 	area_set_kept(area, keep_slots != 0 &&
 			    info.slot_count > info.committed_units);
@@ -219,6 +240,13 @@ static void end_area(struct areas *as, struct area *area)
 	area_free(area);
 }
 
+/* It is being filled: see areas_sweep_again(). */
+static void put_off(struct areas *as, struct area *area)
+{
+	area->is_touched = true;
+	TAILQ_INSERT_TAIL(&as->late, area, touched_link);
+}
+
 static void run_sweep(void *ctx)
 {
 	struct areas *as = ctx;
@@ -229,6 +257,8 @@ static void run_sweep(void *ctx)
 		area->is_touched = false;
 		if (area->holders != 0)
 			trim(as, area, KEPT_SLOTS);
+		else if (pager_area_is_filling(as->pager, area->id))
+			put_off(as, area);
 		else if (!area->is_growing)
 			end_area(as, area);
 	}
@@ -248,13 +278,30 @@ static uint64_t room_for(const struct areas *as, uint64_t slots)
 	return as->promised_slots + slots <= as->limit_slots ? slots : 0;
 }
 
+/* Programs read a file when each slot was written once.  So an area gets
+ * several, which fill one after the other. */
+static uint64_t largest_file(const struct area *area, uint64_t all_slots)
+{
+	uint64_t most = SWAPDIR_FILE_BYTES_MAX / SWAP_SLOT_BYTES;
+
+	if (!area->all->has_pieces)
+		return most;
+	return MIN(most, MAX(round_up(all_slots / AREA_PIECES),
+			     (uint64_t)PIECE_SLOTS));
+}
+
 /* How many slots the next file of the area should have; 0: there is no room for
  * all that it lacks, in one file or more. */
 static uint32_t next_file(const struct area *area, uint64_t lacks)
 {
 	const struct areas *as = area->all;
-	uint64_t most = SWAPDIR_FILE_BYTES_MAX / SWAP_SLOT_BYTES;
-	uint64_t ample = round_up(lacks + lacks / SPARE_PART);
+	uint64_t most, spare, ample;
+	struct area_info info;
+
+	pager_area_get(as->pager, area->id, &info);
+	spare = (info.slot_count + lacks) / SPARE_PART;
+	most = largest_file(area, info.slot_count + lacks + spare);
+	ample = round_up(lacks + spare);
 
 	if (room_for(as, round_up(lacks)) == 0)
 		return 0;
@@ -292,7 +339,9 @@ static int area_grow(struct area *area, uint64_t lacks, char *ret_reason,
 		reclaim(as, area);
 		slots = next_file(area, lacks);
 	}
-	if (slots == 0 && (as->ending_slots != 0 || !TAILQ_EMPTY(&as->touched)))
+	if (slots == 0 && (as->ending_slots != 0 ||
+			   !TAILQ_EMPTY(&as->touched) ||
+			   !TAILQ_EMPTY(&as->late)))
 		return -EINPROGRESS;
 	if (slots == 0) {
 		explain_full(as, lacks, ret_reason, reason_size);
@@ -407,16 +456,29 @@ void areas_reap(struct areas *as)
 
 	while ((job = file_maker_take(as->maker)) != NULL) {
 		is_any = true;
-		if (job->is_end) {
+		if (job->is_end && job->map == NULL) {
 			as->ending_slots -= job->slot_count;
 			forget_promise(as, job->slot_count);
-		} else {
+		} else if (!job->is_end) {
 			take_made(as, job);
 		}
 		free(job);
 	}
 	if (is_any && as->changed != NULL)
 		as->changed(as->ctx);
+}
+
+void areas_sweep_again(struct areas *as)
+{
+	struct area *area;
+
+	if (as->maker == NULL)
+		return;
+	while ((area = TAILQ_FIRST(&as->late)) != NULL) {
+		TAILQ_REMOVE(&as->late, area, touched_link);
+		area->is_touched = false;
+		area_touch(area);
+	}
 }
 
 /* A walk over all areas, but only when more slots have failed. */

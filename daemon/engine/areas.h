@@ -29,12 +29,17 @@
 struct area_file {
 	uint32_t first, slot_count;
 	int fd;
+	bool is_filled;			/* programs may read it */
 };
+
+struct area_user;
+LIST_HEAD(area_user_list, area_user);
 
 struct area {
 	struct areas *all;
 	area_id id;
 	uint32_t holders;
+	struct area_user_list users;	/* kept by whoever uses engine_hooks */
 	bool is_growing;
 	bool is_surplus;		/* whoever asked for the file that is
 					 * being made has found other room */
@@ -57,8 +62,13 @@ struct areas {
 	struct pager *pager;
 	struct swapstore *store;	/* both borrowed */
 	struct area_list list, touched, kept;
+	struct area_list late;		/* to be ended when they are not being
+					 * filled any more */
+	struct area **by_id;		/* [areas_most() + 1], owned */
 	uint32_t count;
 	uint64_t limit_slots;		/* swap_size */
+	bool has_pieces;		/* programs read files: see next_file()
+					 */
 	uint64_t promised_slots;
 	uint64_t ending_slots;		/* of promised_slots */
 	uint32_t file_count;		/* files of promised_slots: memd has a
@@ -68,6 +78,8 @@ struct areas {
 	struct deferred *deferred;	/* borrowed */
 	/* There may be room for what was refused with -EINPROGRESS. */
 	void (*changed)(void *ctx);
+	void (*file_ends)(void *ctx, struct area *area,
+			  const struct area_file *file);
 	void *ctx;
 };
 
@@ -81,7 +93,10 @@ void areas_use(struct areas *as, struct pager *pager, struct swapstore *store);
 
 /* From now on areas can be made. */
 void areas_start(struct areas *as, struct deferred *deferred,
-		 void (*changed)(void *ctx), void *ctx);
+		 void (*changed)(void *ctx),
+		 void (*file_ends)(void *ctx, struct area *area,
+				   const struct area_file *file),
+		 void *ctx);
 
 /* Accepts a zeroed struct.  The pager and the store need not exist any more. */
 void areas_close(struct areas *as);
@@ -109,6 +124,28 @@ int area_make_room(struct area *area, uint64_t units, char *ret_reason,
 
 /* Jobs have ended: call when file_maker_event_fd() is readable. */
 void areas_reap(struct areas *as);
+
+/* The index of the area's file with this first slot. */
+uint32_t area_file_at(const struct area *area, uint32_t first);
+
+/* ---- area_files.c */
+
+/* As pager_callbacks.file_filled.  Returns the file, and its area. */
+const struct area_file *areas_note_filled(struct areas *as, area_id id,
+					  uint32_t first,
+					  struct area **ret_area);
+
+/* Open the file for reading, as a description of its own.  -errno. */
+int area_file_open(const struct areas *as, const struct area_file *file)
+	MUST_CHECK;
+
+/* Unmap memory and close its file, which may take long, elsewhere. */
+void areas_drop_memory(struct areas *as, void *map, size_t map_bytes, int fd);
+
+/* ---- areas.c */
+
+/* End what could not be ended before. */
+void areas_sweep_again(struct areas *as);
 
 /* Replace slots that have failed. */
 void areas_repair(struct areas *as);

@@ -53,6 +53,30 @@ static unsigned op_collect(void *ctx, uint32_t ticket, void *to,
 	return backing_collect(e->backing, ticket, to, ret_run);
 }
 
+/* What cannot be said now must not be claimed. */
+static void note_present(struct engine *e, struct pager_claim *claim,
+			 uint32_t k)
+{
+	int is_present = backing_is_present(e->backing, claim->segment,
+					    claim->first + k);
+
+	if (is_present < 0)
+		claim->open |= UINT64_C(1) << k;
+	else if (is_present > 0)
+		claim->present |= UINT64_C(1) << k;
+}
+
+static void op_look(void *ctx, struct pager_claim *claim, unsigned count)
+{
+	struct engine *e = ctx;
+
+	e->hooks->look(e->ctx, claim, count);
+	for (unsigned i = 0; i < count; i++)
+		for (uint32_t k = 0; claim[i].asks_present &&
+				     k < claim[i].count; k++)
+			note_present(e, &claim[i], k);
+}
+
 static bool op_shed(void *ctx, segment_id segment, uint32_t *budget)
 {
 	struct engine *e = ctx;
@@ -97,6 +121,7 @@ const struct pager_ops engine_pager_ops = {
 	.install_for = op_install_for,
 	.capture = op_capture,
 	.collect = op_collect,
+	.look = op_look,
 	.shed = op_shed,
 	.submit = op_submit,
 	.discard_slots = op_discard_slots,
@@ -121,8 +146,10 @@ unsigned engine_reap(struct engine *e)
 	} while (count == REAP_BATCH && total < 4 * REAP_BATCH);
 	if (e->store->must_flush)
 		e->must_flush = e->wants_run = true;
-	if (total != 0)
+	if (total != 0) {
 		e->wants_run = true;
+		areas_sweep_again(&e->areas);
+	}
 	return total;
 }
 
@@ -141,6 +168,10 @@ static void run(struct engine *e)
 	e->last_run_ns = now_ns;
 	e->was_refused = false;
 	e->wants_run = pager_run(e->pager, now_ns);
+	if (pager_asks_loans(e->pager)) {
+		e->hooks->recall(e->ctx);
+		e->wants_run = true;
+	}
 }
 
 /* Whether something waits that no completion will wake: memory that the system

@@ -28,6 +28,14 @@ struct engine_hooks {
 	 * partly. */
 	bool (*install)(void *ctx, struct fault *fault, const void *bytes,
 			size_t length);
+	/* As pager_ops.look, but for claim.present.  Called from inside the
+	 * pager. */
+	void (*look)(void *ctx, struct pager_claim *claim, unsigned count);
+	/* Take back all frames that are lent and not used now. */
+	void (*recall)(void *ctx);
+	/* A file that programs may read ends. */
+	void (*file_ends)(void *ctx, struct area *area,
+			  const struct area_file *file);
 	/* Called after completions and background work: send what has been
 	 * queued. */
 	void (*settle)(void *ctx);

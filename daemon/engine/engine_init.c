@@ -63,6 +63,8 @@ static int make_pager(struct engine *e, const struct config *config,
 		.slot_count = (uint32_t)(config->swap_size / SWAP_SLOT_BYTES),
 		.areas_max = areas_are_used(&e->areas) ? areas_most(config) :
 							 0,
+		.fills_files = areas_are_used(&e->areas) &&
+			       strcmp(config->one_sided, "yes") == 0,
 		.segments_max = (uint32_t)config->max_segments,
 		.accounts_max = accounts_max,
 		.low_watermark = share_of(frames, config->low_watermark),
@@ -91,12 +93,21 @@ static void on_room_changed(void *ctx)
 	e->hooks->room_changed(e->ctx);
 }
 
+static void on_file_ends(void *ctx, struct area *area,
+			 const struct area_file *file)
+{
+	struct engine *e = ctx;
+
+	e->hooks->file_ends(e->ctx, area, file);
+}
+
 static void start_areas(struct engine *e, const struct engine_setup *setup)
 {
 	if (!areas_are_used(&e->areas))
 		return;
 	areas_use(&e->areas, e->pager, e->store);
-	areas_start(&e->areas, setup->deferred, on_room_changed, e);
+	areas_start(&e->areas, setup->deferred, on_room_changed, on_file_ends,
+		    e);
 }
 
 int engine_init(struct engine *e, const struct engine_setup *setup,

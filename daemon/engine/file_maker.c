@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { STACK_BYTES = 128 * 1024 };
@@ -37,6 +38,8 @@ static void do_job(struct file_maker *fm, struct file_job *job)
 	const struct swapdir_cancel cancel = { is_stopping, fm };
 
 	if (job->is_end) {
+		if (job->map != NULL)
+			(void)munmap(job->map, job->map_bytes);
 		(void)close(job->fd);
 		job->fd = -1;
 		return;

@@ -18,6 +18,9 @@ enum { FILE_REASON_BYTES = 512 };
  * it back, the record is the maker's. */
 struct file_job {
 	bool is_end;			/* close `fd`; else make a file */
+	/* is_end: it is no file of an area, but memory that is mapped here. */
+	void *map;
+	size_t map_bytes;
 	uint32_t slot_count;
 	void *owner;			/* what it is for */
 	int fd;				/* made; -1: not */

@@ -24,11 +24,11 @@ enum {
 
 /* ---- memory */
 
-/* Most memory for the tables of pages, frames and slots, and for the kernel's
- * page tables of the data files.  See operations.md. */
+/* Most memory for the tables of pages, frames and slots, for books, and for the
+ * kernel's page tables of the data files.  See operations.md. */
 static uint64_t tables_bytes(const struct config *config)
 {
-	return (config->pool_size + config->swap_size) / 1000 * 13 +
+	return (config->pool_size + config->swap_size) / 1000 * 21 +
 	       config->max_segments * 5 * 1024 + (1 << 20);
 }
 

@@ -5,11 +5,11 @@
 #include "daemon/segments/accounts.h"
 #include "daemon/keeper/descriptor_kind.h"
 #include "daemon/keeper/keeper_message.h"
+#include "daemon/keeper/keeper_spawn.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,31 +24,7 @@ enum {
 	LAST_WORDS_MS = 1000,
 };
 
-extern char **environ;
-
 /* ---- the process */
-
-/* A new program, not a fork: a forked child would keep memd's memory mapped. */
-static int spawn(int socket, pid_t *ret_pid)
-{
-	char self[] = "memd", flag[] = KEEPER_FLAG;
-	char *argv[] = { self, flag, NULL };
-	posix_spawn_file_actions_t actions;
-	int error = posix_spawn_file_actions_init(&actions);
-
-	if (error != 0)
-		return -error;
-	error = posix_spawn_file_actions_adddup2(&actions, socket,
-						 STDIN_FILENO);
-	if (error == 0)
-		error = posix_spawn_file_actions_addclosefrom_np(
-			&actions, STDERR_FILENO + 1);
-	if (error == 0)
-		error = posix_spawn(ret_pid, "/proc/self/exe", &actions, NULL,
-				    argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	return -error;
-}
 
 static void keeper_pump(struct keeper *k);
 static void keeper_take_messages(struct keeper *k);
@@ -74,7 +50,7 @@ static int keeper_start(struct keeper *k)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
 		       0, pair) != 0)
 		return -errno;
-	err = spawn(pair[1], &k->pid);
+	err = keeper_spawn(pair[1], &k->pid);
 	close(pair[1]);
 	if (err != 0) {
 		k->pid = 0;
@@ -131,10 +107,12 @@ static void keeper_lose(struct keeper *k)
 int keeper_init(struct keeper *k, struct event_base *base,
 		struct accounts *accounts,
 		void (*release_pins)(void *ctx, struct pin_list *pins),
+		void (*release_desk)(void *ctx, struct session_desk *desk),
 		void *ctx)
 {
 	*k = (struct keeper){ .base = base, .accounts = accounts,
-			      .release_pins = release_pins, .ctx = ctx,
+			      .release_pins = release_pins,
+			      .release_desk = release_desk, .ctx = ctx,
 			      .socket = -1, .is_on = true };
 	TAILQ_INIT(&k->queue);
 	return keeper_start(k);
@@ -195,7 +173,7 @@ static void leave_ended(struct keeper *k, struct uffd_copy *c)
 }
 
 /* K7: the new copy `c` replaces an ended copy of the same userfaultfd. */
-static void replace_ended(struct keeper *k, const struct uffd_copy *c)
+static void replace_ended(struct keeper *k, struct uffd_copy *c)
 {
 	struct uffd_copy *old;
 
@@ -203,6 +181,9 @@ static void replace_ended(struct keeper *k, const struct uffd_copy *c)
 	if (old == NULL || old->account != c->account)
 		return;
 	k->release_pins(k->ctx, &old->pins);
+	/* The memory is not gone. */
+	c->desk = old->desk;
+	old->desk = NULL;
 	old->is_unmapped = true;
 	enqueue(k, old);
 }
@@ -219,6 +200,8 @@ static void uffd_copy_release(struct keeper *k, struct uffd_copy *c)
 	else
 		c->account->foreign_descriptors--;
 	k->release_pins(k->ctx, &c->pins);
+	if (c->desk != NULL)
+		k->release_desk(k->ctx, c->desk);
 	account_put(k->accounts, c->account);
 	HASH_DEL(k->copies, c);
 	if (c->state != COPY_FOREIGN && c->fd >= 0)

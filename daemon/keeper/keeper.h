@@ -54,6 +54,7 @@
 struct account;
 struct accounts;
 struct pin;
+struct session_desk;
 
 LIST_HEAD(pin_list, pin);
 
@@ -81,6 +82,7 @@ struct uffd_copy {
 	struct account *account;	/* its uid's; held */
 	struct pin_list pins;		/* ENDED: pins that last as long as its
 					 * memory */
+	struct session_desk *desk;	/* ENDED: the same, desks; NULL: none */
 	bool is_queued;
 	TAILQ_ENTRY(uffd_copy) queue_link;	/* in keeper.queue */
 	LIST_ENTRY(uffd_copy) session_link;	/* LIVE: in its session's
@@ -101,6 +103,7 @@ struct keeper {
 	struct event_base *base;	/* borrowed */
 	struct accounts *accounts;	/* borrowed */
 	void (*release_pins)(void *ctx, struct pin_list *pins);
+	void (*release_desk)(void *ctx, struct session_desk *desk);
 	void *ctx;			/* borrowed */
 	uint64_t last_serial;
 	uint32_t count[COPY_STATES];
@@ -111,15 +114,14 @@ struct keeper {
 	TAILQ_HEAD(, uffd_copy) queue;
 };
 
-/* With this flag memd's program runs as the keeper. */
-#define KEEPER_FLAG "--keeper"
-
 /* Start the process.  release_pins: called when the pins of a copy need not be
- * kept any more; it empties the list.  Returns 0, or -errno: -ENOENT (no
+ * kept any more; it empties the list.  release_desk: called when the memory of
+ * a copy is gone, with what its `desk` is.  Returns 0, or -errno: -ENOENT (no
  * /proc), -EAGAIN … */
 int keeper_init(struct keeper *k, struct event_base *base,
 		struct accounts *accounts,
 		void (*release_pins)(void *ctx, struct pin_list *pins),
+		void (*release_desk)(void *ctx, struct session_desk *desk),
 		void *ctx) MUST_CHECK;
 
 /* Close memd's copies.  The keeper goes on as long as it has to. */

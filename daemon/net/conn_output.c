@@ -82,6 +82,11 @@ void conn_send(struct conn *c, uint16_t type, uint64_t request_id,
 	(void)queue(c, type, request_id, message, 0, 0);
 }
 
+bool conn_takes_fds(const struct conn *c)
+{
+	return c->out.fds_unread + c->out.fd_count < OUTPUT_FDS_MAX / 4;
+}
+
 void conn_send_fds(struct conn *c, uint16_t type, uint64_t request_id,
 		   const ProtobufCMessage *message, const int *fds,
 		   unsigned count)

@@ -12,6 +12,10 @@
 void conn_send(struct conn *c, uint16_t type, uint64_t request_id,
 	       const ProtobufCMessage *message);
 
+/* True while so few descriptors have not been received that more may be sent
+ * which nobody has asked for. */
+bool conn_takes_fds(const struct conn *c);
+
 /* The same with descriptors, at most OUTPUT_FDS_TOGETHER.  They are
  * duplicated. */
 void conn_send_fds(struct conn *c, uint16_t type, uint64_t request_id,

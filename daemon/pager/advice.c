@@ -260,6 +260,7 @@ static bool advice_step(struct pager *pg, struct advice *ad, uint32_t *work)
 			ad->result = turn.result;
 		if (step == STEP_NEXT) {
 			ad->cursor += turn.pages;
+			ad->claim_tries = 0;
 		} else if (ad->kind == PAGER_PIN) {
 			pin_undo(pg, ad, ad->result);
 		} else {

@@ -28,6 +28,20 @@ static bool is_pinned(const struct pager *pg, const struct page *p)
 	return p->frame != 0 && pg->frame[p->frame].pins != 0;
 }
 
+/* A thread is faulting the page in, which mostly takes no time.  But it may be
+ * stopped. */
+static bool may_try_again(struct advice *ad)
+{
+	enum { TRIES = 16 };
+
+	if (ad->claim_tries == TRIES) {
+		ad->claim_tries = 0;
+		return false;
+	}
+	ad->claim_tries++;
+	return true;
+}
+
 /* ---- DONTNEED */
 
 static bool is_droppable(const struct pager *pg, const struct page *p)
@@ -133,6 +147,8 @@ static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
 					turn->most_units >> sg->order));
 	if (turn->pages == 0 || err == -EBUSY) {
 		turn->pages = 1;
+		if (may_try_again(ad))
+			return STEP_PARK;
 		turn->result = -EBUSY;
 		return STEP_NEXT;
 	}
@@ -210,6 +226,7 @@ static enum advice_step pageout_page(struct pager *pg, struct advice *ad,
 	page_id id;
 	const struct page *p = page_under(pg, ad, &id);
 	uint32_t taken, run;
+	uint64_t refused;
 
 	if (p->state != PAGE_RESIDENT)
 		return STEP_NEXT;
@@ -219,12 +236,22 @@ static enum advice_step pageout_page(struct pager *pg, struct advice *ad,
 	}
 	run = candidate_run(pg, ad, turn->most_units >>
 				    pg->segment[ad->segment].order);
+	refused = pg->stats.claims_refused;
 	taken = run != 0 ? evict_run(pg, ad->segment, ad->cursor, run) : 0;
+	/* A page may come back, and leave again. */
+	ad->count = MIN(ad->count + taken, ad->end - ad->first);
+	if (pg->stats.claims_refused != refused) {
+		if (may_try_again(ad))
+			return STEP_PARK;
+		/* Go past all of them. */
+		turn->result = -EBUSY;
+		turn->pages = run;
+		return STEP_NEXT;
+	}
 	if (run == 0 && pg->account[pg->segment[ad->segment].account].bar == 0)
 		return STEP_PARK;
 	if (taken == 0)
 		return pageout_later(pg, ad, turn);
-	ad->count += taken;
 	turn->pages = taken;
 	turn->units = (uint64_t)taken << pg->segment[ad->segment].order;
 	return STEP_NEXT;

@@ -188,19 +188,20 @@ static void load_lose(struct pager *pg, struct pager_segment *sg, page_id id,
 		      int error)
 {
 	slot_id slot = pg->page[id].slot;
+	int err = claim_absent(pg, (segment_id)(sg - pg->segment),
+			       page_index(sg, id));
 
-	/* A program may have had more luck. */
-	if (claim_absent(pg, (segment_id)(sg - pg->segment),
-			      page_index(sg, id)) == -EEXIST) {
-		pg->page[id].batch = 0;
-		page_enter(pg, sg, id, PAGE_RESIDENT);
-		return;
-	}
 	page_set_slot(pg, sg, id, SLOT_NONE);
 	if (error == -SWAP_ELOST)
 		page_put_chain(pg, slot);
 	else
 		slots_quarantine_chain(&pg->slots, slot);
+	/* A program may have had more luck, and has brought it in. */
+	if (err == -EEXIST) {
+		pg->page[id].batch = 0;
+		page_enter(pg, sg, id, PAGE_RESIDENT);
+		return;
+	}
 	page_release(pg, sg, id, PAGE_LOST);
 	pg->stats.pages_lost++;
 }

@@ -71,8 +71,8 @@ bool pager_installed(struct pager *pg, account_id account, segment_id segment,
 
 /* ---- frames that are lent */
 
-/* How many more frames the account may be lent: its limits leave room for them,
- * and faults that wait for them go first. */
+/* How many more frames the account may be lent, were they free: its limits
+ * leave room for them, and faults that wait for them go first. */
 static uint32_t room_for_loan(const struct pager *pg, account_id account)
 {
 	uint64_t room = pg->config.lent_max -
@@ -80,8 +80,6 @@ static uint32_t room_for_loan(const struct pager *pg, account_id account)
 
 	if (pg->pool_waiting.head != NULL || pg->wanted_units != 0)
 		return 0;
-	room = MIN(room, pg->free_units -
-		   MIN(pg->free_units, pg->config.low_watermark / 4));
 	for (account_id id = account; id != 0; id = pg->account[id].parent) {
 		const struct pager_account *ac = &pg->account[id];
 		uint64_t left;
@@ -105,13 +103,16 @@ static void charge_lent(struct pager *pg, account_id account, int64_t units)
 
 uint32_t pager_lend(struct pager *pg, account_id account, uint32_t most)
 {
-	uint32_t count = MIN(most, room_for_loan(pg, account));
+	uint32_t may = MIN(most, room_for_loan(pg, account));
+	uint32_t kept = MIN(pg->free_units, pg->config.low_watermark / 4);
+	uint32_t count = MIN(may, pg->free_units - kept);
 
 	charge_lent(pg, account, count);
 	if (count != 0)
 		pg->recalled_units = 0;
-	/* Reclaim does not know of what it cannot see: tell it. */
-	pg->lend_wanted = most - count;
+	/* Reclaim does not know of what it cannot see: tell it.  It has nothing
+	 * to give where a limit was in the way. */
+	pg->lend_wanted = may - count;
 	return count;
 }
 
@@ -120,4 +121,7 @@ void pager_unlend(struct pager *pg, account_id account, uint32_t count)
 	ASSERT(pg->lent_units >= count);
 	ASSERT(account == 0 || pg->account[account].lent_units >= count);
 	charge_lent(pg, account, -(int64_t)count);
+	for (; account != 0; account = pg->account[account].parent)
+		if (pg->account[account].waiting.head != NULL)
+			account_list_add(pg, ACCOUNT_RETRY, account);
 }

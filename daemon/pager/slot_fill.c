@@ -16,6 +16,7 @@ static void queue_file(struct slots *sl, file_id id)
 	if (fl->is_queued)
 		return;
 	fl->is_queued = true;
+	fl->fill_end = fl->region + fl->slot_count;
 	fl->queue_next = sl->filling;
 	sl->filling = id;
 }
@@ -73,17 +74,17 @@ static bool is_wanted(const struct slots *sl, uint32_t idx)
 
 /* From the end, because evictions begin at the start. */
 static uint32_t find_unwritten(const struct slots *sl,
-			       const struct slot_file *fl, uint32_t most,
+			       struct slot_file *fl, uint32_t most,
 			       uint32_t *ret_first)
 {
-	uint32_t end = fl->region + fl->slot_count, count = 0;
+	uint32_t end = fl->fill_end, count = 0;
 
 	while (end > fl->region && !is_wanted(sl, end - 1))
 		end--;
 	while (end - count > fl->region && count < most &&
 	       is_wanted(sl, end - 1 - count))
 		count++;
-	*ret_first = end - count;
+	*ret_first = fl->fill_end = end - count;
 	return count;
 }
 

@@ -60,7 +60,8 @@ struct slot_file {
 	/* Slots that were written once, or never will be.  When all are, the
 	 * file is *filled*: no write into it allocates anything any more. */
 	uint32_t written_count;
-	bool is_queued;			/* to be filled */
+	bool is_queued;			/* to be filled, */
+	uint32_t fill_end;		/* before this index */
 	file_id queue_next;
 };
 

@@ -355,7 +355,7 @@ struct advice {
 	uint64_t drop_end;
 	uint64_t cookie, count;
 	uint64_t charged_units;		/* pins to give back when it ends */
-	int result;
+	int result, claim_tries;	/* of the page at the cursor */
 };
 
 /* Limits of the work in one turn (pager_run()). */
@@ -394,7 +394,7 @@ struct pager {
 	/* What was lent when the owner was asked to take it back. */
 	uint32_t recalled_units;
 	bool asks_loans;
-	uint32_t lend_wanted;		/* refused to a program the last time */
+	uint32_t lend_wanted;		/* free frames that a loan lacked */
 	frame_id frame_free;
 	uint32_t units[PAGE_STATES];	/* frames of the pages in each state */
 	uint64_t pinned_units;

@@ -111,8 +111,11 @@ static bool reclaim_pool(struct pager *pg, struct clock_search *search)
 
 	if (coming < low)
 		pg->is_reclaiming = true;
-	if (coming >= high)
+	if (coming >= high) {
 		pg->is_reclaiming = false;
+		/* Who still wants to borrow asks again. */
+		pg->lend_wanted = 0;
+	}
 	want = pg->is_reclaiming ? high - coming : 0;
 	want = MAX(want, missing_units(pg));
 	if (want == 0)

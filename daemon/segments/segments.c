@@ -14,6 +14,7 @@ int segments_init(struct segments *ss, struct engine *engine,
 	*ss = (struct segments){ .engine = engine, .accounts = accounts,
 				 .config = config, .next_id = 1 };
 	TAILQ_INIT(&ss->all);
+	TAILQ_INIT(&ss->lingering);
 	/* Serials seed the checksums.  They start at random, so that bytes
 	 * an earlier memd has left on the disk do not match. */
 	system_random(&ss->next_serial, sizeof(ss->next_serial));
@@ -202,14 +203,16 @@ static int check_counts(const struct segments *ss,
 /* ---- adding and removing */
 
 /* Have the pager remove the segment.  That may take a while; until then the
- * account is charged and must exist, and so must its area, whose hold is
- * taken. */
+ * account is charged and must exist, and so must its book, and its area, whose
+ * hold is taken. */
 static void segment_take_down(struct segments *ss, segment_id id,
-			      struct account *account, struct area *area)
+			      struct account *account, struct area *area,
+			      const struct book_file *book)
 {
 	account_hold(account);
 	ss->dying[id].account = account;
 	ss->dying[id].area = area;
+	ss->dying[id].book = *book;
 	ss->dying_count++;
 	pager_segment_destroy(ss->engine->pager, id);
 	ss->engine->wants_run = true;
@@ -255,6 +258,20 @@ static int find_area(struct segments *ss, const struct segment_wish *wish,
 	return err;
 }
 
+/* Let programs fault in its pages by themselves.  Without a book only memd
+ * does. */
+static void publish_book(struct segments *ss, struct segment *segment,
+		     unsigned order, uint64_t page_count)
+{
+	if (strcmp(ss->config->one_sided, "yes") != 0 || order != 0 ||
+	    segment->area == NULL ||
+	    book_file_create(page_count, &segment->book) != 0)
+		return;
+	ss->book_count++;
+	pager_segment_publish(ss->engine->pager, segment->pager_id,
+			      segment->book.entries);
+}
+
 static int add_to_pager(struct segments *ss, const struct segment_wish *wish,
 			struct segment *segment)
 {
@@ -267,7 +284,7 @@ static int add_to_pager(struct segments *ss, const struct segment_wish *wish,
 
 	if (err != 0)
 		return err;
-	ss->next_serial++;
+	segment->serial = ss->next_serial++;
 	snprintf(file_name, sizeof(file_name), "memd:%.56s",
 		 wish->name[0] != '\0' ? wish->name : "private");
 	err = backing_add(ss->engine->backing, segment->pager_id,
@@ -275,10 +292,12 @@ static int add_to_pager(struct segments *ss, const struct segment_wish *wish,
 			  wish->uid, file_name);
 	if (err != 0) {
 		segment_take_down(ss, segment->pager_id, wish->account,
-				  segment->area);
+				  segment->area, &segment->book);
 		segment->area = NULL;
+		return err;
 	}
-	return err;
+	publish_book(ss, segment, wish->order, wish->page_count);
+	return 0;
 }
 
 /* With HASH_NONFATAL_OOM, an item is not in the table if there was no
@@ -354,7 +373,7 @@ int segments_add(struct segments *ss, const struct segment_wish *wish,
 	snprintf(segment->name, sizeof(segment->name), "%s", wish->name);
 	if (!add_to_hashes(ss, segment)) {
 		segment_take_down(ss, segment->pager_id, wish->account,
-				  segment->area);
+				  segment->area, &segment->book);
 		explain_no_room(ss, wish, -ENOMEM, ret_reason, reason_size);
 		free(segment);
 		return -ENOMEM;
@@ -370,6 +389,7 @@ int segments_add(struct segments *ss, const struct segment_wish *wish,
 	account_hold(segment->owner);
 	segment->owner->segment_count++;
 	LIST_INIT(&segment->attachments);
+	LIST_INIT(&segment->desk_users);
 	TAILQ_INSERT_TAIL(&ss->all, segment, link);
 	ss->by_pager_id[segment->pager_id] = segment;
 	ss->count++;
@@ -383,12 +403,14 @@ static void segment_destroy(struct segments *ss, struct segment *segment)
 
 	forget_name(ss, segment);
 	HASH_DELETE(by_id, ss->by_id, segment);
-	TAILQ_REMOVE(&ss->all, segment, link);
+	TAILQ_REMOVE(segment->is_lingering ? &ss->lingering : &ss->all,
+		     segment, link);
 	ss->by_pager_id[id] = NULL;
 	ss->count--;
 	segment->owner->segment_count--;
 	account_put(ss->accounts, segment->owner);
-	segment_take_down(ss, id, segment->account, segment->area);
+	segment_take_down(ss, id, segment->account, segment->area,
+			  &segment->book);
 	account_put(ss->accounts, segment->account);
 	free(segment);
 }
@@ -400,6 +422,10 @@ void segments_gone(struct segments *ss, segment_id id)
 	ASSERT(gone.account != NULL);
 	ss->dying[id] = (struct dying_segment){ 0 };
 	ss->dying_count--;
+	ss->book_count -= gone.book.entries != NULL;
+	if (gone.book.entries != NULL)
+		areas_drop_memory(&ss->engine->areas, gone.book.entries,
+				  gone.book.length_bytes, gone.book.fd);
 	if (gone.area != NULL)
 		area_put(gone.area);
 	account_put(ss->accounts, gone.account);
@@ -409,9 +435,28 @@ void segments_drop_unused(struct segments *ss, struct segment *segment)
 {
 	bool is_private = segment->name[0] == '\0';
 
-	if (segment->attached_count == 0 &&
-	    (is_private || segment->is_unlinked))
+	if (segment->attached_count != 0 ||
+	    !(is_private || segment->is_unlinked) || segment->is_lingering)
+		return;
+	if (ss->may_go == NULL || ss->may_go(ss->ctx, segment)) {
 		segment_destroy(ss, segment);
+		return;
+	}
+	TAILQ_REMOVE(&ss->all, segment, link);
+	TAILQ_INSERT_TAIL(&ss->lingering, segment, link);
+	segment->is_lingering = true;
+}
+
+void segments_retry(struct segments *ss, bool is_forced)
+{
+	struct segment *segment, *next;
+
+	for (segment = TAILQ_FIRST(&ss->lingering); segment != NULL;
+	     segment = next) {
+		next = TAILQ_NEXT(segment, link);
+		if (ss->may_go(ss->ctx, segment) || is_forced)
+			segment_destroy(ss, segment);
+	}
 }
 
 void segments_unlink(struct segments *ss, struct segment *segment)

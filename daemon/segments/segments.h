@@ -11,6 +11,7 @@
 
 #include "common/checks.h"
 #include "daemon/segments/accounts.h"
+#include "daemon/segments/book_file.h"
 #include "daemon/engine/engine.h"
 #include "proto/limits.h"
 #include "proto/checksum.h"
@@ -22,6 +23,7 @@
 
 struct session;
 struct attachment;
+struct desk_user;
 
 struct segment {
 	uint32_t id;			/* on the wire */
@@ -37,11 +39,15 @@ struct segment {
 					 * held */
 	struct area *area;		/* its swap; held.  NULL: the store
 					 * has no areas */
+	uint64_t serial;		/* in the checksums of its slots */
+	struct book_file book;		/* none: only memd faults pages in */
 	bool is_unlinked;
+	bool is_lingering;		/* in segments.lingering, not in all */
 	bool is_spoiled;		/* a client has spoilt its data file:
 					 * see serve/spoil.h */
 	uint32_t attached_count;
 	LIST_HEAD(, attachment) attachments;
+	LIST_HEAD(, desk_user) desk_users;
 	struct checksum name_sum;	/* key of by_name; keyed hash, so that
 					 * clients cannot choose collisions */
 	TAILQ_ENTRY(segment) link;
@@ -53,6 +59,7 @@ TAILQ_HEAD(segment_list, segment);
 struct dying_segment {
 	struct account *account;	/* NULL: none is dying */
 	struct area *area;
+	struct book_file book;
 };
 
 struct segments {
@@ -71,6 +78,13 @@ struct segments {
 	 * the pager's number. */
 	struct dying_segment *dying;
 	uint32_t dying_count;
+	uint32_t book_count;		/* books: a descriptor each */
+	/* True if the segment may be taken apart; false: ask again later.
+	 * NULL: always. */
+	bool (*may_go)(void *ctx, const struct segment *segment);
+	void *ctx;
+	struct segment_list lingering;	/* nobody has them, and they may not go
+					 * yet */
 };
 
 /* The properties of a new segment. */
@@ -111,6 +125,10 @@ void segments_unlink(struct segments *ss, struct segment *segment);
 /* Free the segment if it is private or unlinked and no session has attached it.
  * Do not call from inside pager callbacks. */
 void segments_drop_unused(struct segments *ss, struct segment *segment);
+
+/* Call once a second: free those that could not go before.  is_forced: in any
+ * case. */
+void segments_retry(struct segments *ss, bool is_forced);
 
 /* Lookups return NULL if there is no such segment. */
 struct segment *segments_find_name(const struct segments *ss,

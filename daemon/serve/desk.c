@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/desk.h"
 
-#include <string.h>
-
 void desk_init(struct desk_side *side, struct desk *desk, struct pager *pager,
 	       account_id account, const struct desk_ops *ops, void *ctx)
 {
@@ -60,27 +58,38 @@ void desk_lend(struct desk_side *side)
 
 /* ---- what comes back */
 
-static void count_page(struct desk_side *side, const struct desk_credit *c,
-		       uint32_t page, uint64_t now_ns)
+/* False: that cannot be said now. */
+static bool read_record(struct desk_side *side, const struct desk_credit *c,
+			uint32_t page, struct desk_record *ret_record,
+			bool *ret_present)
 {
 	uint32_t number = atomic_load_explicit(&c->segment,
 					       memory_order_relaxed);
-	struct desk_record r = {
+	int is_present = 0;
+
+	*ret_record = (struct desk_record){
 		.segment = number != 0 ? side->ops->find(side->ctx, number) : 0,
 		.page = page,
 		.number = number,
 		.start_ns = c->start_ns,
 		.io_ns = c->io_ns,
 		.total_ns = c->total_ns,
+		.kind = c->io_ns != 0 ? FAULT_SWAP_IN : FAULT_ZERO,
 	};
-	bool is_present = r.segment != 0 &&
-		side->ops->is_present(side->ctx, r.segment, page);
+	if (ret_record->segment != 0)
+		is_present = side->ops->is_present(side->ctx,
+						   ret_record->segment, page);
+	*ret_present = is_present > 0;
+	return is_present >= 0;
+}
 
-	r.kind = r.io_ns != 0 ? FAULT_SWAP_IN : FAULT_ZERO;
-	r.is_counted = pager_installed(side->pager, side->account, r.segment,
-				       page, is_present, r.kind, now_ns);
+static void count_page(struct desk_side *side, struct desk_record *r,
+		       bool is_present, uint64_t now_ns)
+{
+	r->is_counted = pager_installed(side->pager, side->account, r->segment,
+					r->page, is_present, r->kind, now_ns);
 	if (is_present)
-		side->ops->record(side->ctx, &r);
+		side->ops->record(side->ctx, r);
 }
 
 /* A word that no program writes by itself is as a record of no page. */
@@ -89,14 +98,19 @@ static bool collect_cell(struct desk_side *side, unsigned at, uint64_t now_ns)
 	struct desk_credit *c = &side->desk->credit[at];
 	uint64_t word = atomic_load_explicit(&c->word, memory_order_acquire);
 	enum credit_state state = credit_state_of(word);
+	struct desk_record r;
+	bool is_present;
 
 	if (state == CREDIT_LENT || state == CREDIT_TAKEN)
+		return false;
+	if (state == CREDIT_INSTALLED &&
+	    !read_record(side, c, credit_page_of(word), &r, &is_present))
 		return false;
 	atomic_store_explicit(&c->word, credit_word(CREDIT_FREE, 0),
 			      memory_order_relaxed);
 	set_given(side, at, false);
 	if (state == CREDIT_INSTALLED)
-		count_page(side, c, credit_page_of(word), now_ns);
+		count_page(side, &r, is_present, now_ns);
 	else
 		pager_unlend(side->pager, side->account, 1);
 	return true;
@@ -128,12 +142,15 @@ static bool settle_cell(struct desk_side *side, unsigned at,
 	uint32_t page = credit_page_of(word);
 	uint32_t number = atomic_load_explicit(&c->segment,
 					       memory_order_relaxed);
+	int is_present;
 
 	if (credit_state_of(word) != CREDIT_TAKEN || number == 0 ||
-	    side->ops->find(side->ctx, number) != segment ||
-	    !side->ops->is_present(side->ctx, segment, page))
+	    side->ops->find(side->ctx, number) != segment)
 		return true;
-	return pager_found(side->pager, segment, page, now_ns);
+	is_present = side->ops->is_present(side->ctx, segment, page);
+	return is_present == 0 ||
+	       (is_present > 0 &&
+		pager_found(side->pager, segment, page, now_ns));
 }
 
 bool desk_settle(struct desk_side *side, segment_id segment, uint64_t now_ns)
@@ -170,23 +187,29 @@ void desk_recall(struct desk_side *side)
 	}
 }
 
+/* A page of which nothing can be said now is not counted. */
+static void end_cell(struct desk_side *side, unsigned at, uint64_t now_ns)
+{
+	struct desk_credit *c = &side->desk->credit[at];
+	uint64_t word = atomic_load(&c->word);
+	enum credit_state state = credit_state_of(word);
+	struct desk_record r;
+	bool is_present;
+
+	set_given(side, at, false);
+	if ((state == CREDIT_TAKEN || state == CREDIT_INSTALLED) &&
+	    read_record(side, c, credit_page_of(word), &r, &is_present))
+		count_page(side, &r, is_present, now_ns);
+	else
+		pager_unlend(side->pager, side->account, 1);
+}
+
 void desk_end(struct desk_side *side, uint64_t now_ns)
 {
-	for (unsigned at = 0; at < DESK_CREDITS; at++) {
-		struct desk_credit *c = &side->desk->credit[at];
-		uint64_t word = atomic_load(&c->word);
-		enum credit_state state = credit_state_of(word);
-
-		if (!is_given(side, at))
-			continue;
-		set_given(side, at, false);
-		if (state == CREDIT_TAKEN || state == CREDIT_INSTALLED)
-			count_page(side, c, credit_page_of(word), now_ns);
-		else
-			pager_unlend(side->pager, side->account, 1);
-	}
+	for (unsigned at = 0; at < DESK_CREDITS; at++)
+		if (is_given(side, at))
+			end_cell(side, at, now_ns);
 	ASSERT(side->given_count == 0);
-	memset(side->desk, 0, sizeof(*side->desk));
 }
 
 /* ---- who is faulting: K1 */
@@ -207,4 +230,14 @@ uint64_t desk_look(const struct desk_side *side, uint32_t segment,
 			open |= UINT64_C(1) << (page - first);
 	}
 	return open;
+}
+
+bool desk_has_open(const struct desk_side *side, uint32_t segment)
+{
+	if (atomic_load(&side->desk->open) == 0)
+		return false;
+	for (unsigned i = 0; i < DESK_INTENTS; i++)
+		if (atomic_load(&side->desk->intent[i].word) >> 32 == segment)
+			return true;
+	return false;
 }

@@ -34,8 +34,8 @@ struct desk_ops {
 	/* The pager's number of what the session calls `segment`, if it may
 	 * write there; else 0. */
 	segment_id (*find)(void *ctx, uint32_t segment);
-	/* Is the page in the data file? */
-	bool (*is_present)(void *ctx, segment_id segment, uint64_t page);
+	/* Is the page in the data file?  1, 0, or -EAGAIN: ask again later. */
+	int (*is_present)(void *ctx, segment_id segment, uint64_t page);
 	void (*record)(void *ctx, const struct desk_record *record);
 };
 
@@ -72,6 +72,9 @@ void desk_recall(struct desk_side *side);
 
 /* S3: everything comes back. */
 void desk_end(struct desk_side *side, uint64_t now_ns);
+
+/* After a full fence: is an intent open on any page of the segment? */
+bool desk_has_open(const struct desk_side *side, uint32_t segment);
 
 /* After a full fence: is an intent open on page first + i?  Sets these bits. */
 uint64_t desk_look(const struct desk_side *side, uint32_t segment,

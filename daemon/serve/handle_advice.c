@@ -17,8 +17,8 @@ static const char *explain_advice(int error)
 	case -EINVAL:
 		return "the range is not inside the segment";
 	case -EBUSY:
-		return "pages of the range are pinned, or too many requests "
-		       "are under way; try again later";
+		return "pages of the range are pinned or being faulted in, or "
+		       "too many requests are under way; try again later";
 	case -ENOMEM:
 		return "more pages than may be pinned: half the pool, or the "
 		       "limit of the session or user";
@@ -118,6 +118,11 @@ void handle_advise(void *room, struct conn *c, uint64_t id,
 	if (a->is_read_only && (advice == PAGER_PAGEOUT ||
 				advice == PAGER_COLD)) {
 		conn_send_ok(c, id);
+		return;
+	}
+	if ((advice == PAGER_DONTNEED || advice == PAGER_PAGEOUT) &&
+	    !desks_settle(&sv->desks, a->segment)) {
+		conn_send_error(c, id, -EBUSY, "%s", explain_advice(-EBUSY));
 		return;
 	}
 	if (!remember_request(sv, c, id, PENDING_ADVISE, NULL, &cookie))

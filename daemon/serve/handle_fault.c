@@ -2,6 +2,7 @@
 /* Faults and touches: from messages to the pager, and the pager's answers back
  * to the clients. */
 #include "daemon/net/awake.h"
+#include "daemon/serve/area_users.h"
 #include "daemon/serve/serve.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/serve/serve_messages.h"
@@ -113,6 +114,9 @@ static void ask_pages(struct serve *sv, const struct fault_asker *by,
 						  fault->segment);
 	uint64_t now_ns = clock_now_ns();
 
+	/* What the program has done by itself says in which order it reads. */
+	if (by->conn->session->desk != NULL)
+		desks_serve(by->conn->session->desk);
 	sv->stats->faults_asked += fault->n_page;
 	for (size_t i = 0; i < fault->n_page; i++) {
 		uint64_t page = fault->page[i];
@@ -311,11 +315,22 @@ static void paging_segment_gone(void *serve, segment_id segment)
 	map_waits_wake(&sv->map_waits);
 }
 
+static void paging_file_filled(void *serve, area_id id, uint32_t first)
+{
+	struct serve *sv = serve;
+	struct area *area;
+	const struct area_file *file =
+		areas_note_filled(&sv->engine->areas, id, first, &area);
+
+	area_users_file_filled(&sv->desks, area, file);
+}
+
 const struct pager_callbacks paging_callbacks = {
 	.reply = paging_reply,
 	.ready = paging_ready,
 	.age = paging_age,
 	.done = paging_done,
+	.file_filled = paging_file_filled,
 	.segment_gone = paging_segment_gone,
 };
 

@@ -39,6 +39,8 @@ static int reply_attached(struct serve *sv, struct conn *c, uint64_t id,
 			  const struct segment *segment, bool is_read_only)
 {
 	Memd__SegmentReply reply;
+	unsigned count = 1;
+	int fds[2];
 	int fd = is_read_only ?
 		backing_open_read_only(sv->engine->backing, segment->pager_id) :
 		backing_fd(sv->engine->backing, segment->pager_id);
@@ -46,8 +48,16 @@ static int reply_attached(struct serve *sv, struct conn *c, uint64_t id,
 	if (fd < 0)
 		return fd;
 	fill_reply(segment, is_read_only, &reply);
+	fds[0] = fd;
+	if (c->session->desk != NULL && !is_read_only &&
+	    segment->book.entries != NULL) {
+		reply.has_book_version = reply.has_serial = true;
+		reply.book_version = BOOK_VERSION;
+		reply.serial = segment->serial;
+		fds[count++] = segment->book.fd;
+	}
 	conn_send_fds(c, MEMD__MESSAGE_TYPE__TYPE_SEGMENT_REPLY, id,
-		      &reply.base, &fd, 1);
+		      &reply.base, fds, count);
 	if (is_read_only)
 		close(fd);
 	return 0;

@@ -166,6 +166,13 @@ static bool has_mailboxes(const struct serve *sv)
 	return strcmp(sv->config->mailbox, "yes") == 0;
 }
 
+/* Programs need the files of areas, and a bell to ask for more frames. */
+static bool is_one_sided(const struct serve *sv)
+{
+	return strcmp(sv->config->one_sided, "yes") == 0 &&
+	       has_mailboxes(sv) && areas_are_used(&sv->engine->areas);
+}
+
 static uint64_t capabilities(const struct serve *sv, const struct session *s)
 {
 	uint64_t bits = s->main->peer.is_remote ?
@@ -177,6 +184,8 @@ static uint64_t capabilities(const struct serve *sv, const struct session *s)
 		bits |= MEMD__CAPABILITY__CAP_MAILBOX;
 	if (sv->keeper->is_on && !s->main->peer.is_remote)
 		bits |= MEMD__CAPABILITY__CAP_USERFAULTFD;
+	if (is_one_sided(sv) && !s->main->peer.is_remote)
+		bits |= MEMD__CAPABILITY__CAP_ONE_SIDED;
 	return bits;
 }
 
@@ -300,12 +309,70 @@ void handle_mailbox(void *room, struct conn *c, uint64_t id,
 		close(fds[1]);
 }
 
+static const char *explain_desk(int error)
+{
+	switch (error) {
+	case -EOPNOTSUPP:
+		return "memd's configuration allows no faults without it "
+		       "(one_sided, mailbox, store)";
+	case -EPERM:
+		return "memd has no copy of this program's userfaultfd";
+	case -EEXIST:
+		return "this session has a desk";
+	case -EBUSY:
+		return "this program has the desk of a session that has ended";
+	default:
+		return "no memory or descriptor for a desk";
+	}
+}
+
+/* Without a copy of its userfaultfd nobody could tell when its memory is
+ * gone. */
+void handle_desk(void *room, struct conn *c, uint64_t id, const void *message)
+{
+	struct serve *sv = room;
+	struct session *s = c->session;
+	const Memd__Desk *request = message;
+	Memd__DeskReply reply = MEMD__DESK_REPLY__INIT;
+	int fd = -1, err = 0;
+
+	if (request->begin) {
+		session_begin_desk(s);
+		conn_send_ok(c, id);
+		return;
+	}
+	if (!is_one_sided(sv) || request->version < DESK_VERSION)
+		err = -EOPNOTSUPP;
+	else if (sv->keeper->is_on && LIST_EMPTY(&s->copies))
+		err = -EPERM;
+	else if (!server_has_descriptors(sv->server, RESERVE_FOR_CONNECTIONS))
+		err = -EMFILE;
+	else if (s->desk != NULL)
+		err = -EEXIST;
+	else if (!LIST_EMPTY(&s->copies) &&
+		 LIST_FIRST(&s->copies)->desk != NULL)
+		err = -EBUSY;
+	if (err == 0)
+		err = desks_open(&sv->desks, s, c, s->account, &s->desk, &fd);
+	if (err != 0) {
+		conn_send_error(c, id, err, "%s", explain_desk(err));
+		return;
+	}
+	reply.version = DESK_VERSION;
+	conn_send_fds(c, MEMD__MESSAGE_TYPE__TYPE_DESK_REPLY, id, &reply.base,
+		      &fd, 1);
+}
+
 void handle_ring(void *room, struct conn *c, uint64_t id, const void *message)
 {
 	struct serve *sv = room;
 
 	(void)id;
 	(void)message;
+	if (c->session->desk != NULL) {
+		desks_serve(c->session->desk);
+		conn_note_work(c, 1);
+	}
 	mailbox_ring(&sv->mailboxes, &c->session->mailbox);
 }
 

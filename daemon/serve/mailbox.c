@@ -175,6 +175,10 @@ static void take_rings(struct mailbox_end *end)
 	if (err != 0)
 		return;
 	end->all->stats->bells_rung++;
+	/* Then there may be nothing else. */
+	if (end->all->has_rung_for_desk(end->main) &&
+	    atomic_load(&end->shared->asked) == 0)
+		return;
 	mailbox_ring(end->all, end);
 	if (was_awake)
 		note_needless_ring(end);

@@ -48,6 +48,8 @@ struct mailboxes {
 	struct awake *loop;
 	LIST_HEAD(, mailbox_end) awake;
 	uint32_t descriptor_count;	/* files, until the Ring; bells */
+	/* Was the bell rung for the session's desk?  Deals with that. */
+	bool (*has_rung_for_desk)(struct conn *main);
 };
 
 void mailboxes_init(struct mailboxes *ms, const struct config *config,

@@ -18,6 +18,7 @@ static void init_sessions(struct serve *sv)
 		.pins = &sv->pins,
 		.ages = &sv->ages,
 		.readies = &sv->readies,
+		.desks = &sv->desks,
 		.trace = &sv->trace,
 		.admins = sv->admins,
 		.guest_leaves = sv->hooks->guest_leaves,
@@ -53,6 +54,7 @@ static void init_background(struct serve *sv)
 	sv->spoil = (struct spoil){
 		.engine = sv->engine,
 		.segments = &sv->segments,
+		.desks = &sv->desks,
 		.stats = sv->stats,
 		.deferred = sv->deferred,
 	};
@@ -70,10 +72,20 @@ int serve_init(struct serve *sv)
 	readies_init(&sv->readies, sv->stats);
 	trace_init(&sv->trace, sv->stats, sv->deferred,
 		   sv->config->trace_events);
+	sv->desks = (struct desks){
+		.engine = sv->engine,
+		.segments = &sv->segments,
+		.accounts = &sv->accounts,
+		.stats = sv->stats,
+		.may_write = session_may_write,
+		.note = session_note_own_fault,
+	};
+	desks_init(&sv->desks);
 	init_sessions(sv);
 	init_background(sv);
 	serve_messages_add(&sv->server->conns, sv);
 	mailboxes_init(&sv->mailboxes, sv->config, sv->stats, sv->awake);
+	sv->mailboxes.has_rung_for_desk = session_has_rung_for_desk;
 	err = pending_init(&sv->pending, REQUESTS_WAITING_MAX);
 	if (err != 0)
 		return err;
@@ -81,12 +93,26 @@ int serve_init(struct serve *sv)
 				  (uint32_t)sv->config->max_faults);
 }
 
+/* Records first: pages that are counted are taken out with the others. */
+static bool may_segment_go(void *ctx, const struct segment *segment)
+{
+	struct serve *sv = ctx;
+
+	return desks_close_book(&sv->desks, segment) &&
+	       desks_settle(&sv->desks, segment);
+}
+
 int serve_start(struct serve *sv)
 {
+	int err;
+
 	accounts_init(&sv->accounts, sv->engine->pager, sv->config,
 		      sv->deferred);
-	return segments_init(&sv->segments, sv->engine, &sv->accounts,
-			     sv->config);
+	err = segments_init(&sv->segments, sv->engine, &sv->accounts,
+			    sv->config);
+	sv->segments.may_go = may_segment_go;
+	sv->segments.ctx = sv;
+	return err;
 }
 
 void serve_tick(struct serve *sv)
@@ -95,6 +121,8 @@ void serve_tick(struct serve *sv)
 	 * ends. */
 	map_waits_wake(&sv->map_waits);
 	serve_wake(sv);
+	desks_tick(&sv->desks);
+	segments_retry(&sv->segments, false);
 	trace_wake(&sv->trace);
 }
 
@@ -122,6 +150,7 @@ void serve_stop(struct serve *sv)
 	evictor_stop(&sv->evictor);
 	replays_stop(&sv->replays);
 	unlink_all(&sv->segments);
+	segments_retry(&sv->segments, true);
 }
 
 void serve_end(struct serve *sv)
@@ -129,6 +158,9 @@ void serve_end(struct serve *sv)
 	map_waits_fini(&sv->map_waits);
 	trace_fini(&sv->trace);
 	replays_fini(&sv->replays);
+	if (sv->engine->pager != NULL) {
+		desks_fini(&sv->desks);
+	}
 	if (sv->engine->pager != NULL && sv->segments.dying_count == 0) {
 		accounts_sweep(&sv->accounts);
 		accounts_fini(&sv->accounts);

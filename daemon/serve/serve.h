@@ -63,6 +63,7 @@ struct serve {
 	struct pins pins;
 	struct ages ages;
 	struct readies readies;
+	struct desks desks;
 	struct trace trace;
 	struct evictor evictor;
 	struct replays replays;

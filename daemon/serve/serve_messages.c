@@ -8,6 +8,8 @@ static const struct message_kind serve_messages[] = {
 	  false, FROM_ANYWHERE, false },
 	{ T(MAILBOX), NULL, handle_mailbox, ON_MAIN, true, false,
 	  FROM_HERE, false },
+	{ T(DESK), &memd__desk__descriptor, handle_desk, ON_MAIN, true, false,
+	  FROM_HERE, false },
 	{ T(RING), NULL, handle_ring, ON_MAIN, false, false, FROM_HERE,
 	  false },
 	{ T(USERFAULTFD), NULL, handle_userfaultfd, ON_MAIN, false, false,

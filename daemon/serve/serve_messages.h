@@ -9,7 +9,7 @@
 
 struct serve;
 
-message_handler handle_hello, handle_mailbox, handle_ring,
+message_handler handle_hello, handle_mailbox, handle_desk, handle_ring,
 	handle_userfaultfd, handle_goodbye, handle_segment_create,
 	handle_segment_attach, handle_segment_detach, handle_segment_unlink,
 	handle_segment_mapped, handle_fault, handle_touched, handle_advise,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/serve/area_users.h"
 #include "daemon/serve/session.h"
 
 #include "common/clock.h"
@@ -141,6 +142,12 @@ static void attachment_end(struct session *s, struct attachment *a)
 	pins_orphan_all(ss->pins, &a->pins);
 	ages_forget(ss->ages, &a->age);
 	readies_forget(ss->readies, a->ready);
+	/* What it has done there is counted with its own frames. */
+	if (s->desk != NULL && !s->is_ending)
+		desks_serve(s->desk);
+	desks_remove_user(&a->desk_user);
+	if (!a->is_read_only && s->desk != NULL)
+		area_users_remove(s->desk, segment);
 	HASH_DEL(s->attachments, a);
 	s->attached_count--;
 	LIST_REMOVE(a, of_segment);
@@ -172,6 +179,36 @@ static void keep_pins(struct session *s, struct attachment *a)
 		pins_keep_all(&copy->pins, &a->pins);
 }
 
+static void end_at_desk(struct session *s)
+{
+	const struct attachment *a;
+
+	if (s->desk == NULL)
+		return;
+	for (a = s->attachments; a != NULL; a = a->hh.next)
+		if (a->desk_user.desk != NULL)
+			desks_remember(s->desk, a->segment_number);
+	desks_leave(s->desk);
+}
+
+/* Until its memory is gone, a program may still be at its desk (J1).  All its
+ * attachments have ended. */
+static void keep_desk(struct session *s)
+{
+	struct uffd_copy *copy = LIST_FIRST(&s->copies);
+	struct session_desk *sd = s->desk;
+
+	s->desk = NULL;
+	if (sd == NULL)
+		return;
+	if (copy == NULL || s->is_unmapped) {
+		desks_end(sd);
+		return;
+	}
+	sd->next_kept = copy->desk;
+	copy->desk = sd;
+}
+
 /* After this, nothing is done in the name of this session. */
 static void session_begin_end(struct session *s)
 {
@@ -182,6 +219,7 @@ static void session_begin_end(struct session *s)
 	s->tracing = NULL;
 	mailbox_close(&s->mailbox);
 	keep_what_came(s);
+	end_at_desk(s);
 }
 
 static bool session_end(struct session *s, unsigned *budget)
@@ -196,6 +234,7 @@ static bool session_end(struct session *s, unsigned *budget)
 	}
 	if (s->attachments != NULL)
 		return false;
+	keep_desk(s);
 	/* Not before: the copies were needed to keep the pins. */
 	keeper_end_session(ss->keeper, &s->copies, s->is_unmapped);
 	s->account->parent->session_count--;
@@ -303,6 +342,10 @@ int session_attach(struct session *s, struct segment *segment,
 	if (a->count == UINT32_MAX)
 		return -EDQUOT;
 	a->count++;
+	if (!is_read_only)
+		desks_add_user(&a->desk_user, s->desk, segment);
+	if (a->is_read_only && !is_read_only)
+		area_users_add(s->desk, segment);
 	a->is_read_only = a->is_read_only && is_read_only;
 	*ret_attachment = a;
 	return 0;
@@ -312,6 +355,60 @@ void session_detach(struct session *s, struct attachment *a)
 {
 	if (--a->count == 0)
 		attachment_end(s, a);
+}
+
+void session_begin_desk(struct session *s)
+{
+	if (s->desk == NULL)
+		return;
+	if (desks_seal(s->desk))
+		desks_serve(s->desk);
+	else
+		conn_close(s->main, "its desk cannot be sealed with all its "
+				    "memory");
+}
+
+bool session_has_rung_for_desk(struct conn *main)
+{
+	struct session *s = main->session;
+
+	if (s->desk == NULL || !desk_has_rung(s->desk))
+		return false;
+	return desks_serve(s->desk) != 0;
+}
+
+bool session_may_write(struct session *s, uint32_t segment_number)
+{
+	const struct attachment *a = session_find(s, segment_number);
+
+	return a != NULL && !a->is_read_only;
+}
+
+static void trace_own_fault(struct session *s, const struct desk_record *r)
+{
+	struct trace_event event = {
+		.time_ns = r->start_ns,
+		.pid = s->main->peer.pid,
+		.session = s->id,
+		.segment_number = r->number,
+		.page = r->page,
+		.kind = fault_kind_name(r->kind),
+		.io_ns = r->io_ns,
+		.install_ns = r->total_ns - MIN(r->total_ns, r->io_ns),
+		.total_ns = r->total_ns,
+		.ready_first = r->page,
+		.ready_count = 1,
+	};
+
+	trace_add(s->all->trace, &event);
+}
+
+void session_note_own_fault(struct session *s, const struct desk_record *r)
+{
+	s->faults[r->kind]++;
+	s->faults_one_sided++;
+	if (trace_has_readers(s->all->trace))
+		trace_own_fault(s, r);
 }
 
 uint64_t session_fault_count(const struct session *s)

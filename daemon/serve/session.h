@@ -6,6 +6,7 @@
 #define MEMD_SERVE_SESSION_H
 
 #include "daemon/serve/age.h"
+#include "daemon/serve/desks.h"
 #include "daemon/net/conn.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/serve/mailbox.h"
@@ -37,6 +38,7 @@ struct attachment {
 					 * 0: not said yet */
 	struct pin_owner pins;
 	struct age_list age;
+	struct desk_user desk_user;
 	struct ready_list *ready;	/* owned; NULL: none yet */
 	LIST_ENTRY(attachment) of_segment;
 	UT_hash_handle hh;		/* in session.attachments */
@@ -51,6 +53,7 @@ struct session {
 	bool is_admin_only;		/* never maps memory */
 	struct account *account;	/* held */
 	struct mailbox_end mailbox;
+	struct session_desk *desk;	/* owned; NULL: none */
 	struct uffd_copy_list copies;	/* copies of its userfaultfds */
 	bool is_unmapped;		/* it has said Goodbye */
 	struct guest *guest;		/* session of another host; else NULL */
@@ -61,6 +64,7 @@ struct session {
 	struct pin_book pins;
 	uint32_t faults_waiting, requests_waiting;
 	uint64_t faults[FAULT_KINDS], faults_minor;
+	uint64_t faults_one_sided;	/* of faults[] */
 	uint64_t last_faults;		/* sum at the last tick, for
 					 * faults_per_s */
 	double faults_per_s;
@@ -90,6 +94,7 @@ struct sessions {
 	struct pins *pins;
 	struct ages *ages;
 	struct readies *readies;
+	struct desks *desks;
 	struct trace *trace;
 	const struct admins *admins;
 	/* The session of a guest ends. */
@@ -144,6 +149,17 @@ int session_attach(struct session *s, struct segment *segment,
 /* Detach once.  The last detach frees `a`, and removes a segment that nothing
  * uses any more. */
 void session_detach(struct session *s, struct attachment *a);
+
+/* The client says that it uses its desk from now on, if it has one.
+ * Closes the connection if the desk cannot be used. */
+void session_begin_desk(struct session *s);
+/* As in struct mailboxes. */
+bool session_has_rung_for_desk(struct conn *main);
+
+/* As in struct desks. */
+bool session_may_write(struct session *s, uint32_t segment_number);
+void session_note_own_fault(struct session *s,
+			    const struct desk_record *record);
 
 uint64_t session_fault_count(const struct session *s);
 

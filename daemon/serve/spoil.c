@@ -13,7 +13,8 @@
 enum { SEGMENTS_PER_TICK = 512 };
 
 /* A page that is in the data file but not in a frame was put there by a client,
- * with write(2) or through a mapping without userfaultfd.  The pager cannot
+ * with write(2), through a mapping without userfaultfd, or in a fault without a
+ * frame that was lent.  The pager cannot
  * tell such bytes from its own, and such pages are not counted in the pool. */
 static bool was_written_past(const struct spoil *sp,
 			     const struct segment *segment)
@@ -23,8 +24,9 @@ static bool was_written_past(const struct spoil *sp,
 						 segment->pager_id);
 
 	pager_segment_get(sp->engine->pager, segment->pager_id, &info);
-	return present > (info.resident + info.loading + info.evicting)
-			 << segment->order;
+	return present > ((info.resident + info.loading + info.evicting)
+			  << segment->order) +
+			 desks_uncounted_most(sp->desks, segment);
 }
 
 /* Only its owner can have done it: a private segment has one session. */
@@ -60,6 +62,7 @@ static void note_spoiled(struct spoil *sp, struct segment *segment,
 	char name[WIRE_NAME_BYTES_MAX + 1];
 
 	segment->is_spoiled = true;
+	(void)desks_close_book(sp->desks, segment);
 	sp->stats->segments_spoiled++;
 	log_event(LOG_LEVEL_WARNING, "segment-spoiled",
 		  "segment=%u name=\"%s\" uid=%u reason=\"%s\"", segment->id,

@@ -19,6 +19,7 @@ struct spoil {
 	/* Borrowed; to be filled in before spoil_init(). */
 	struct engine *engine;
 	struct segments *segments;
+	struct desks *desks;
 	struct stats *stats;
 	struct deferred *deferred;
 

@@ -32,6 +32,9 @@
 enum { UNITS = 1024, SHARED_UNITS = 512, THREADS = 2, PATIENCE_S = 120 };
 #define SHARED_NAME "kill-shared"
 
+/* memd keeps the pipes of as many captures as were once under way. */
+enum { PIPES_MOST = 64 };
+
 /* What a victim has done. */
 enum stage { STARTED, CONNECTED, MAPPED, ATTACHED, FAULTED, PINNED, STAGES };
 enum { MODES = 2 };			/* MEMCLIENT_FAULT_INLINE and _THREAD */
@@ -327,7 +330,7 @@ static int run(struct testmemd *tm, unsigned kills, uint64_t seed,
 
 	if (await(start(make_shared)) != 0)
 		return -1;
-	files = testadmin_open_files(tm);
+	files = testadmin_open_files(tm) + PIPES_MOST;
 	other = start(bystander);
 	for (unsigned i = 0; i < kills && failed == 0; i++)
 		failed = kill_one(i, &rng);

@@ -247,11 +247,11 @@ static void every_type_has_a_name(void **state)
 static void unknown_types_are_named_by_number(void **state)
 {
 	(void)state;
-	assert_string_equal(wire_type_name(19), "TYPE 19");
+	assert_string_equal(wire_type_name(5), "TYPE 5");
 	assert_string_equal(wire_type_name(99), "TYPE 99");
 	assert_string_equal(wire_type_name(100), "TYPE 100");
 	assert_string_equal(wire_type_name(65535), "TYPE 65535");
-	assert_string_equal(wire_type_name(19), "TYPE 19");
+	assert_string_equal(wire_type_name(5), "TYPE 5");
 }
 
 int main(void)

@@ -117,6 +117,7 @@ bool program_fault(struct sim *sim, struct sim_segment *sg, unsigned client,
 			.desk = pr->desk,
 			.staging = pr->staging,
 			.entry = &sg->book[unit],
+			.end = &sg->book[sg->page_count],
 			.serial = sg->serial,
 			.segment = sg->ordinal,
 			.page = (uint32_t)unit,
@@ -221,7 +222,7 @@ static segment_id side_find(void *ctx, uint32_t number)
 	       sg->book != NULL ? sg->id : 0;
 }
 
-static bool side_is_present(void *ctx, segment_id id, uint64_t page)
+static int side_is_present(void *ctx, segment_id id, uint64_t page)
 {
 	struct sim_program *pr = ctx;
 	const struct sim_segment *sg = segment_by_id(pr->sim, id);
@@ -316,6 +317,7 @@ static void end(struct sim *sim, struct sim_program *pr)
 {
 	TRACE(sim, "program %u is gone", (unsigned)(pr - sim->program));
 	desk_end(&pr->side, sim->now_ns);
+	memset(pr->desk, 0, sizeof(*pr->desk));
 	if (pr->account != 0)
 		sim->account[pr->account - 1].segments--;
 	pr->account = 0;
@@ -432,7 +434,7 @@ void programs_publish(struct sim *sim, struct sim_segment *sg)
 {
 	if (sim->profile.one_sided == 0 || sg->order != 0)
 		return;
-	sg->book = calloc(sg->page_count, sizeof(*sg->book));
+	sg->book = calloc(1, book_bytes(sg->page_count));
 	ASSERT(sg->book != NULL);
 	pager_segment_publish(sim->pager, sg->id, sg->book);
 }
