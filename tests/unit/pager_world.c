@@ -203,7 +203,8 @@ static bool on_shed(void *ctx, segment_id id, uint32_t *budget)
 	struct world_segment *sg = segment_of(w, id);
 
 	assert_true(*budget > 0);
-	for (uint64_t i = 0; i < sg->units; i++)
+	/* With a book, what no record has told of is still there. */
+	for (uint64_t i = 0; i < sg->units && sg->book == NULL; i++)
 		assert_false(sg->present[i]);
 	while (*budget > 0 && sg->pieces_gone < w->shed_pieces) {
 		*budget -= *budget < w->shed_cost ? *budget : w->shed_cost;
@@ -220,8 +221,33 @@ static void on_gone(void *ctx, segment_id id)
 
 	free(sg->bytes);
 	free(sg->present);
+	free(sg->book);
+	free(sg->open);
 	*sg = (struct world_segment){ 0 };
 	w->gone_count++;
+}
+
+/* What the pager asks about is BUSY by now (O1 in book.h). */
+static void on_look(void *ctx, struct pager_claim *claim, unsigned count)
+{
+	struct world *w = ctx;
+
+	w->looks++;
+	for (unsigned k = 0; k < count; k++) {
+		struct pager_claim *c = &claim[k];
+		const struct world_segment *sg = segment_of(w, c->segment);
+
+		for (uint32_t i = 0; i < c->count; i++) {
+			uint64_t unit = c->first + i;
+
+			assert_true(unit < sg->units);
+			assert_int_equal(atomic_load(&sg->book[unit].state),
+					 BOOK_BUSY);
+			c->open |= (uint64_t)sg->open[unit] << i;
+			if (c->asks_present)
+				c->present |= (uint64_t)sg->present[unit] << i;
+		}
+	}
 }
 
 static bool is_in_one_file(const struct world *w, const struct swap_io *io)
@@ -308,12 +334,22 @@ static void on_done(void *ctx, uint64_t cookie, int result, uint64_t count)
 	};
 }
 
+static void on_filled(void *ctx, area_id area, uint32_t first)
+{
+	struct world *w = ctx;
+
+	assert_int_equal(area, w->area);
+	assert_true(w->filled_count < ARRAY_SIZE(w->filled));
+	w->filled[w->filled_count++] = first;
+}
+
 static const struct pager_ops ops = {
 	.install = on_install,
 	.install_for = on_install_for,
 	.capture = on_capture,
 	.collect = on_collect,
 	.shed = on_shed,
+	.look = on_look,
 	.submit = on_submit,
 	.is_slot_lost = on_is_slot_lost,
 };
@@ -324,6 +360,7 @@ static const struct pager_callbacks callbacks = {
 	.ready = on_ready,
 	.age = on_age,
 	.done = on_done,
+	.file_filled = on_filled,
 };
 
 #define DEFAULT(field, value)						\
@@ -410,6 +447,27 @@ segment_id world_segment(struct world *w, uint64_t pages, unsigned order,
 void world_segment_destroy(struct world *w, segment_id id)
 {
 	pager_segment_destroy(w->pager, id);
+}
+
+void world_publish(struct world *w, segment_id id)
+{
+	struct world_segment *sg = segment_of(w, id);
+
+	sg->book = calloc(sg->units, sizeof(*sg->book));
+	sg->open = calloc(sg->units, sizeof(*sg->open));
+	assert_non_null(sg->book);
+	assert_non_null(sg->open);
+	pager_segment_publish(w->pager, id, sg->book);
+}
+
+void world_program_installs(struct world *w, segment_id id, uint64_t page,
+			    uint8_t value)
+{
+	struct world_segment *sg = range_of(w, id, page, 1);
+
+	assert_false(sg->present[page]);
+	sg->present[page] = true;
+	memset(sg->bytes + page * UNIT, value, UNIT);
 }
 
 static const struct fault *find_reply(const struct world *w, uint64_t cookie)

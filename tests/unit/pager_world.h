@@ -22,6 +22,9 @@ struct world_segment {
 	uint8_t *bytes;		/* owned; units * 4096 */
 	bool *present;		/* owned */
 	unsigned pieces_gone;
+	/* With a book, all owned: */
+	struct book_entry *book;
+	bool *open;		/* an intent is open on the unit */
 };
 
 struct world_done {
@@ -90,6 +93,9 @@ struct world {
 	unsigned alone_count;		/* install_for, done */
 	uint64_t alone_page;		/* the last one's */
 	unsigned alone_replies;		/* that had been given by then */
+	unsigned looks;			/* calls */
+	uint32_t filled[8];		/* files, as they were said to be */
+	unsigned filled_count;
 };
 
 /* Fields that are 0 get a default: 64 frames, 128 slots (none: UINT32_MAX), 8
@@ -105,6 +111,13 @@ void world_add_file(struct world *w, area_id area, uint32_t slot_count);
 segment_id world_segment(struct world *w, uint64_t pages, unsigned order,
 			 account_id account);
 void world_segment_destroy(struct world *w, segment_id id);
+
+/* The segment, which is new, gets a book. */
+void world_publish(struct world *w, segment_id id);
+
+/* A program brings the page in by itself.  The pager does not know. */
+void world_program_installs(struct world *w, segment_id id, uint64_t page,
+			    uint8_t value);
 
 /* Send a fault; `cookie` is found beside its answer. */
 void world_ask(struct world *w, segment_id id, uint64_t page, uint64_t cookie);
