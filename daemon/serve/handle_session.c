@@ -321,9 +321,27 @@ static const char *explain_desk(int error)
 		return "this session has a desk";
 	case -EBUSY:
 		return "this program has the desk of a session that has ended";
+	case -EDQUOT:
+		return "the frames that this user may have are more than half "
+		       "of the memory that the program's cgroup allows";
 	default:
 		return "no memory or descriptor for a desk";
 	}
+}
+
+/* What a program brings in by itself is charged to its own cgroup until memd
+ * evicts it.  The kernel would end a program with a small cgroup and many such
+ * pages. */
+static bool is_group_small(const struct serve *sv, const struct session *s)
+{
+	uint64_t limit = account_frames(s->account->parent);
+	struct pager_stats st;
+
+	pager_stats_get(sv->engine->pager, &st);
+	if (limit == 0 || limit > st.frame_count)
+		limit = st.frame_count;
+	return limit * PAGER_UNIT_BYTES >
+	       system_group_memory(s->main->peer.pid) / 2;
 }
 
 /* Without a copy of its userfaultfd nobody could tell when its memory is
@@ -352,6 +370,8 @@ void handle_desk(void *room, struct conn *c, uint64_t id, const void *message)
 	else if (!LIST_EMPTY(&s->copies) &&
 		 LIST_FIRST(&s->copies)->desk != NULL)
 		err = -EBUSY;
+	else if (is_group_small(sv, s))
+		err = -EDQUOT;
 	if (err == 0)
 		err = desks_open(&sv->desks, s, c, s->account, &s->desk, &fd);
 	if (err != 0) {

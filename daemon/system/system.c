@@ -87,11 +87,13 @@ struct group_limit {
 	const char *controller, *file_v1;
 };
 
-/* Lower *value to the smallest limit that applies to our cgroups. */
-static void lower_by_groups(const struct group_limit *gl, uint64_t *value,
-			    char *source, size_t source_size)
+/* Lower *value to the smallest limit that applies to the cgroups of a process,
+ * which are in the file `groups`. */
+static void lower_by_groups_in(const char *groups, const struct group_limit *gl,
+			       uint64_t *value, char *source,
+			       size_t source_size)
 {
-	FILE *f = fopen("/proc/self/cgroup", "re");
+	FILE *f = fopen(groups, "re");
 	char line[1024], root[64];
 
 	if (f == NULL)
@@ -116,14 +118,33 @@ static void lower_by_groups(const struct group_limit *gl, uint64_t *value,
 	fclose(f);
 }
 
+static void lower_by_groups(const struct group_limit *gl, uint64_t *value,
+			    char *source, size_t source_size)
+{
+	lower_by_groups_in("/proc/self/cgroup", gl, value, source, source_size);
+}
+
+static const struct group_limit memory_limit = {
+	"memory.max", "memory", "memory.limit_in_bytes",
+};
+
 uint64_t system_memory_bytes(char *ret_source, size_t source_size)
 {
-	static const struct group_limit gl = { "memory.max", "memory",
-					       "memory.limit_in_bytes" };
 	uint64_t bytes = memory_total();
 
 	snprintf(ret_source, source_size, "MemTotal of /proc/meminfo");
-	lower_by_groups(&gl, &bytes, ret_source, source_size);
+	lower_by_groups(&memory_limit, &bytes, ret_source, source_size);
+	return bytes;
+}
+
+uint64_t system_group_memory(pid_t pid)
+{
+	uint64_t bytes = UINT64_MAX;
+	char groups[64], source[128];
+
+	snprintf(groups, sizeof(groups), "/proc/%d/cgroup", (int)pid);
+	lower_by_groups_in(groups, &memory_limit, &bytes, source,
+			   sizeof(source));
 	return bytes;
 }
 

@@ -15,6 +15,10 @@
  * read. */
 uint64_t system_memory_bytes(char *ret_source, size_t source_size);
 
+/* Most bytes of memory that the cgroups of a process let it have.  UINT64_MAX:
+ * they set no limit, or it cannot be read. */
+uint64_t system_group_memory(pid_t pid);
+
 /* The number of bytes above which the kernel slows this process down
  * (memory.high), and the file that says so.  UINT64_MAX: no limit. */
 uint64_t system_memory_high(char *ret_source, size_t source_size);

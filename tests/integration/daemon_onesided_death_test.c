@@ -281,6 +281,8 @@ static void memd_is_killed(void **state)
 
 /* ---- little memory */
 
+enum { POOR_ROUNDS = 5 };
+
 struct poor {
 	struct task task;
 	struct memory_group group;
@@ -296,15 +298,13 @@ static void be_poor(void *arg)
 	mc = program_open(&memd, 0);
 	crew = crew_of(&p->task, area_of(&p->task, mc));
 	crew_fill(&crew);
-	crew_run_until(&crew, &memd,
-		       program_counter(&memd, "faults_one_sided") + ENOUGH);
+	for (unsigned i = 0; i < POOR_ROUNDS; i++)
+		crew_run(&crew);
 	crew_verify(&crew);
 	memclient_close(mc);
 }
 
-/* The frames of what a program brings in by itself are charged to its group.
- * The pool is half of what the group may have. */
-static void a_poor_program_lives(void **state)
+static void poor_program(const char *pool)
 {
 	struct poor p = { .task = {
 		.model = model_create(UNITS, 6),
@@ -315,8 +315,7 @@ static void a_poor_program_lives(void **state)
 	int status = 0;
 	pid_t pid;
 
-	(void)state;
-	start("--pool-size=4M", NULL);
+	start(pool, NULL);
 	if (memory_group_create(&p.group, BYTES / 4, reason,
 				sizeof(reason)) != 0) {
 		(void)memory_group_destroy(&p.group);
@@ -331,12 +330,26 @@ static void a_poor_program_lives(void **state)
 	model_destroy(p.task.model);
 }
 
+/* The frames of what a program brings in by itself are charged to its group. */
+static void a_poor_program_lives(void **state)
+{
+	(void)state;
+	poor_program("--pool-size=4M");
+}
+
+static void a_poor_program_lives_with_a_large_pool(void **state)
+{
+	(void)state;
+	poor_program("--pool-size=16M");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed_programs_leave_nothing),
 		cmocka_unit_test(memd_is_killed),
 		cmocka_unit_test(a_poor_program_lives),
+		cmocka_unit_test(a_poor_program_lives_with_a_large_pool),
 	};
 
 	return skip_exit_status(cmocka_run_group_tests(tests, NULL, NULL),
