@@ -10,11 +10,12 @@
  *     commands.
  * H2  It takes no lock.  It shares the commands (C1-C6 in command.h), the index
  *     of regions (R1-R5 in region.c), the ring of touched pages, the mailbox
- *     (X1-X6 in mailbox.c) and the hook of the bell (B1-B8 in bell.c) with the
- *     program's threads, and never waits in any of them.  So a thread that is
- *     stopped in a fault, a signal handler or a debugger holds nothing that it
- *     needs.  (Exception: it waits for one system call of an engine in this
- *     process; D5 in direct.c.)
+ *     (X1-X6 in mailbox.c), the hook of the bell (B1-B8 in bell.c), the desk
+ *     (C1 in client_desk.h) and the hook of swap files (R1-R4 in area_files.h)
+ *     with the program's threads, and never waits in any of them.  So a thread
+ *     that is stopped in a fault, a signal handler or a debugger holds nothing
+ *     that it needs.  (Exception: it waits for one system call of an engine in
+ *     this process; D5 in direct.c.)
  * H3  It never calls malloc(), directly or indirectly.  What needs room has
  *     fixed room; mmap() is the only source of more.
  * H4  All its signals are blocked: no handler of the program runs on it.

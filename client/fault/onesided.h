@@ -6,8 +6,8 @@
  * it later, from the record in the credit's cell.  (One-sided reads are known
  * from RDMA systems, for example FaRM.)
  *
- * The fault goes in steps, each of which changes or reads shared memory at most
- * once, or makes one system call:
+ * The fault goes in steps.  Between any two of them the simulator (tests/sim)
+ * lets threads stop and die:
  *
  *   OPEN ▶ LOOK ▶ TAKE ▶ READ ▶ INSTALL ▶ NOTE ▶ CLOSE     brought in
  *            │      │      │       │ EEXIST

@@ -22,7 +22,8 @@
  *   O5  free + lent + resident + loading + evicting == pool.
  *   O6  What brings a page in needs no claim: the data file keeps what came
  *       first, and both are the same bytes.  The entry says BUSY before a slot
- *       is read, and RESIDENT only when the page is there.
+ *       is read, and RESIDENT only when the page is there; but that of a page
+ *       of zeros says so just before.  Who tries to map it then asks memd.
  *   O7  A RESIDENT page may lose its slot, while a thread that began before the
  *       page came in still reads it.  The checksum disagrees then, or the page
  *       is there already: the thread cannot install anything. */

@@ -9,8 +9,9 @@
  *       desk that may have it: what a program did before it asked is known
  *       then.
  *   S3  desk_end() only when the program's memory is gone (its userfaultfd
- *       says ESRCH): before, its threads may still install pages.  What they
- *       have taken is read like a record then.
+ *       says ESRCH), or it has unmapped everything (Goodbye): before, its
+ *       threads may still install pages.  What they have taken is read like a
+ *       record then.
  *
  * Threads: one. */
 #ifndef MEMD_SERVE_DESK_H
