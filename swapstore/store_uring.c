@@ -273,8 +273,8 @@ static void wait_for_one(struct store_uring *su)
 	ASSERT(err == 0);
 }
 
-/* What was flushed is moved before the store ends; unless the kernel does not
- * take it. */
+/* Requests that were flushed are carried out before the store ends, unless the
+ * kernel does not take them. */
 static void finish_waiting(struct store_uring *su)
 {
 	struct swap_done done;

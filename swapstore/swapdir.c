@@ -145,7 +145,7 @@ static int open_folder(struct swapdir_attempt *at, bool is_probe,
 	err = swapdir_check_file_system(at);
 	if (err == 0)
 		err = swapdir_check_owner(at);
-	/* What is tried has one block. */
+	/* The file of the trial has one slot. */
 	if (err == 0)
 		err = swapdir_check_limit(at, SWAP_SLOT_BYTES);
 	if (err == 0)

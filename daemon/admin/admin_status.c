@@ -19,7 +19,7 @@ static void fill_frames(const struct pager_stats *ps, Memd__StatusReply *reply)
 {
 	reply->page_bytes = PAGER_UNIT_BYTES;
 	reply->pool_frames = ps->frame_count;
-	/* What is lent is used when it is counted. */
+	/* A frame that is lent counts as used only when its page is there. */
 	reply->free_frames = ps->free_frames + ps->lent_frames;
 	reply->resident_frames = ps->resident_frames;
 	reply->evicting_frames = ps->evicting_frames;

@@ -49,7 +49,8 @@ void account_bar(struct pager *pg, account_id account, int error)
 		account_list_add(pg, ACCOUNT_BARRED, account);
 }
 
-/* What was looked at while they were barred says nothing now. */
+/* That clocks found no victims while these accounts were barred says nothing
+ * now. */
 static void search_anew(struct pager *pg, account_id account)
 {
 	pg->vain_looks = 0;

@@ -88,8 +88,8 @@ static uint32_t find_unwritten(const struct slots *sl,
 	return count;
 }
 
-/* What is unwritten and not free is being written: then the file is queued
- * again if it lacks anything. */
+/* A slot that is unwritten and not free is being written.  After that, its file
+ * is queued again if other slots are still unwritten. */
 uint32_t slots_take_unwritten(struct slots *sl, uint32_t most,
 			      slot_id *ret_first)
 {

@@ -39,7 +39,7 @@ static void check_slot_file(const struct slots *sl,
 		uint32_t idx = fl->region + i;
 
 		ASSERT(slots_file(sl, slots_file_at(sl, idx)) == fl);
-		/* What is behind the file is neither. */
+		/* Slots behind the end of the file are neither. */
 		ASSERT(!(is_free(sl, idx) && is_quarantined(sl, idx)));
 		ASSERT(i < fl->slot_count ||
 		       !(is_free(sl, idx) || is_quarantined(sl, idx)));

@@ -391,8 +391,7 @@ struct pager {
 
 	uint32_t free_units;
 	uint32_t lent_units;		/* frames that programs may use */
-	/* What was lent when the owner was asked to take it back. */
-	uint32_t recalled_units;
+	uint32_t recalled_units;	/* lent at the last asks_loans */
 	bool asks_loans;
 	uint32_t lend_wanted;		/* free frames that a loan lacked */
 	frame_id frame_free;

@@ -113,7 +113,7 @@ static bool reclaim_pool(struct pager *pg, struct clock_search *search)
 		pg->is_reclaiming = true;
 	if (coming >= high) {
 		pg->is_reclaiming = false;
-		/* Who still wants to borrow asks again. */
+		/* A session that still wants to borrow asks again. */
 		pg->lend_wanted = 0;
 	}
 	want = pg->is_reclaiming ? high - coming : 0;

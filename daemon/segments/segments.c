@@ -180,7 +180,7 @@ static int check_counts(const struct segments *ss,
 		explain_no_room(ss, wish, -EAGAIN, ret_reason, reason_size);
 		return -EAGAIN;
 	}
-	/* What is locked keeps its frames: there must not be more and more. */
+	/* Locked pages keep their frames: their user must not get more. */
 	if (flights_is_blamed(backing_flights(ss->engine->backing),
 			      wish->uid)) {
 		snprintf(ret_reason, reason_size, "a write(2) to the data file "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who may read which swap files.
+/* Which sessions may read which swap files.
  *
  *   J2  A session is given a file's descriptor only while it has attached, for
  *       writing, a segment whose pages are in that file's area; and all pages

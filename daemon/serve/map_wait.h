@@ -39,7 +39,7 @@ struct map_waits {
 void map_waits_init(struct map_waits *ws);
 void map_waits_fini(struct map_waits *ws);
 
-/* Who handles a request as if it had just come. */
+/* The function that handles a request as if it had just come. */
 struct map_handler {
 	void (*take)(void *ctx, struct conn *c, uint64_t request_id,
 		     const void *message);
