@@ -8,8 +8,8 @@
 #include "tests/proto/certs.h"
 #include "tests/proto/channel_pair.h"
 #include "tests/skip.h"
+#include "tests/open_descriptors.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <openssl/pem.h>
 #include <setjmp.h>
@@ -271,21 +271,9 @@ static void the_first_to_end_is_known(void **state)
 	channel_context_destroy(context);
 }
 
-static unsigned descriptors_open(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count;
-}
-
 static void no_descriptor_is_left(void **state)
 {
-	unsigned before = descriptors_open();
+	unsigned before = open_descriptors();
 	struct pair p;
 
 	good_files_are_taken(state);
@@ -296,7 +284,7 @@ static void no_descriptor_is_left(void **state)
 	passwords_are_not_asked_for(state);
 	pair_open_good(&p, false);
 	pair_close(&p);
-	assert_int_equal(descriptors_open(), before);
+	assert_int_equal(open_descriptors(), before);
 }
 
 int main(void)

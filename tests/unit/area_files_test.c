@@ -6,10 +6,10 @@
  * the program's own is closed or read from; what does not fit is left out; a
  * child of a fork has none; and no descriptor is left. */
 #include "client/fault/area_files.h"
+#include "tests/open_descriptors.h"
 
 #include "client/link/forks.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -30,22 +30,10 @@ static struct area_files af;
 static struct area_hook hook;	/* the library's */
 static unsigned before;		/* descriptors */
 
-static unsigned count_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count;
-}
-
 static int begin(void **state)
 {
 	(void)state;
-	before = count_descriptors();
+	before = open_descriptors();
 	memset(&af, 0, sizeof(af));
 	assert_int_equal(area_files_init(&af), 0);
 	hook = af.hook;
@@ -57,7 +45,7 @@ static int end(void **state)
 	(void)state;
 	assert_false(atomic_load(&af.is_fetching));
 	area_files_fini(&af);
-	assert_int_equal(count_descriptors(), before);
+	assert_int_equal(open_descriptors(), before);
 	return 0;
 }
 
@@ -186,7 +174,7 @@ static void a_file_that_has_ended_is_closed(void **state)
 	hang_end(100);
 	hang_end(200);
 	fetch();
-	assert_int_equal(count_descriptors(), before + 2);
+	assert_int_equal(open_descriptors(), before + 2);
 }
 
 static void a_file_replaces_another_one(void **state)
@@ -198,7 +186,7 @@ static void a_file_replaces_another_one(void **state)
 	fetch();
 	expect_slot(3, 2003);
 	assert_int_equal(atomic_load(&af.used), 1);
-	assert_int_equal(count_descriptors(), before + 3);
+	assert_int_equal(open_descriptors(), before + 3);
 	/* And one that was never fetched, between others. */
 	hang(100, 3000);
 	hang_end(100);
@@ -261,7 +249,7 @@ static void what_does_not_fit_on_the_hook_is_left_out(void **state)
 	for (uint32_t i = 0; i < count; i++)
 		expect_slot(i * SLOTS + 1, 1001);
 	expect_error(count * SLOTS, -ENOENT);
-	assert_int_equal(count_descriptors(), before + 2 + count);
+	assert_int_equal(open_descriptors(), before + 2 + count);
 	hang(UINT32_C(1) << 30, 5000);
 	fetch();
 	if (count < AREA_FILES_MAX)
@@ -287,11 +275,11 @@ static void there_are_so_many_entries(void **state)
 
 	(void)state;
 	fill_table();
-	count = count_descriptors();
+	count = open_descriptors();
 	hang(AREA_FILES_MAX * SLOTS, 2000);
 	fetch();
 	expect_error(AREA_FILES_MAX * SLOTS, -ENOENT);
-	assert_int_equal(count_descriptors(), count);
+	assert_int_equal(open_descriptors(), count);
 	for (uint32_t i = 0; i < AREA_FILES_MAX; i++)
 		expect_slot(i * SLOTS + 2, 1002);
 	/* One ends: there is room. */
@@ -299,7 +287,7 @@ static void there_are_so_many_entries(void **state)
 	hang(AREA_FILES_MAX * SLOTS, 2000);
 	expect_slot(AREA_FILES_MAX * SLOTS, 2000);
 	expect_error(77 * SLOTS, -ENOENT);
-	assert_int_equal(count_descriptors(), count);
+	assert_int_equal(open_descriptors(), count);
 }
 
 static void without_a_number_it_is_left_out(void **state)
@@ -491,7 +479,7 @@ static void a_child_has_none(void **state)
 		uint64_t value;
 		bool has_none = read_slot(3, &value) == -ENOENT &&
 				read_slot(103, &value) == -ENOENT &&
-				count_descriptors() == before;
+				open_descriptors() == before;
 
 		_exit(has_none ? 0 : 1);
 	}
@@ -577,7 +565,7 @@ static void threads_read_while_files_change(void **state)
 	fetch();
 	for (uint32_t i = 0; i < 4; i++)
 		expect_slot(i * SLOTS + 3, i * 1000 + 3);
-	assert_int_equal(count_descriptors(), before + 2 + 4);
+	assert_int_equal(open_descriptors(), before + 2 + 4);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

@@ -6,8 +6,8 @@
  * not use the bell does not wait; a daemon that is gone ends no program; the
  * kernel writes nothing into the thread's stack; and no descriptor is left. */
 #include "client/fault/bell.h"
+#include "tests/open_descriptors.h"
 
-#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -34,22 +34,10 @@ static struct bell bell;
 static struct bell_hook hook;	/* the library's */
 static unsigned before;		/* descriptors */
 
-static unsigned count_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count;
-}
-
 static int begin(void **state)
 {
 	(void)state;
-	before = count_descriptors();
+	before = open_descriptors();
 	memset(&bell, 0, sizeof(bell));
 	assert_int_equal(bell_init(&bell), 0);
 	hook = bell.hook;
@@ -61,7 +49,7 @@ static int end(void **state)
 	(void)state;
 	assert_int_equal(atomic_load(&bell.users), 0);
 	bell_fini(&bell);
-	assert_int_equal(count_descriptors(), before);
+	assert_int_equal(open_descriptors(), before);
 	return 0;
 }
 
