@@ -69,7 +69,7 @@ static _Noreturn void watcher_run(int uffd, int tell_fd, pid_t parent)
 static _Noreturn void writer_run(int file, int tell_fd, pid_t parent)
 {
 	pid_t self = getpid(), watcher;
-	struct trap t;
+	struct trap t = { .uffd = -1, .memory = MAP_FAILED };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* Sessions of the test end when the test closes them. */
