@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Ready and Age: see hint.h. */
 #include "client/fault/hint.h"
-#include "client/region/mapping.h"
 #include "client/region/told.h"
 
 #include <errno.h>
@@ -46,7 +45,7 @@ void hint_take_ready(struct space *sp, struct link *l,
 }
 
 /* Unmap the pages of one range that are inside the region and not pinned. */
-static void forget_range(const struct pinned *pd, const struct region *r,
+static void forget_range(struct space *sp, const struct region *r,
 			 const Memd__Range *range)
 {
 	uint64_t page_count = region_page_count(r);
@@ -57,9 +56,9 @@ static void forget_range(const struct pinned *pd, const struct region *r,
 	end = range->first + MIN(range->count, page_count - range->first);
 	for (uint64_t page = range->first; page < end; page = next) {
 		next = end;
-		if (!pinned_has(pd, r, page, &next))
-			mapping_zap(region_page_start(r, page),
-				    (size_t)(next - page) << r->page_shift);
+		if (!pinned_has(&sp->pinned, r, page, &next))
+			zap_add(&sp->zap, region_page_start(r, page),
+				(size_t)(next - page) << r->page_shift);
 	}
 }
 
@@ -74,6 +73,7 @@ void hint_take_age(struct space *sp, struct touched *t, struct link *l,
 	}
 	while ((r = regions_of_segment(&sp->regions, age->segment, r)) != NULL)
 		for (size_t i = 0; i < age->n_range; i++)
-			forget_range(&sp->pinned, r, age->range[i]);
+			forget_range(sp, r, age->range[i]);
+	zap_flush(&sp->zap);
 	touched_send(t, &sp->regions, l);
 }

@@ -168,12 +168,6 @@ bool mapping_is_of(const struct region *r, int fd)
 	       st.st_ino == r->file_ino;
 }
 
-void mapping_zap(uintptr_t start, size_t length)
-{
-	/* EINVAL: the program has locked the range, so it stays */
-	(void)madvise((void *)start, length, MADV_DONTNEED);
-}
-
 /* Map an empty file there: a touch behind the end of a file is SIGBUS. */
 static bool map_empty(uintptr_t start, size_t length, int empty)
 {

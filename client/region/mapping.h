@@ -24,10 +24,6 @@ bool mapping_destroy(struct region *r, int uffd);
 /* True if `fd` is the very file that is mapped in `r`. */
 bool mapping_is_of(const struct region *r, int fd);
 
-/* Unmap the pages of [start, start + length), so that their next touch is a
- * fault.  The bytes stay in the file. */
-void mapping_zap(uintptr_t start, size_t length);
-
 /* Map the book `fd` (borrowed) of the region, for reading.  A book that does
  * not fit is ignored. */
 void mapping_add_book(struct region *r, int fd);

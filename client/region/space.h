@@ -9,6 +9,7 @@
 
 #include "client/region/pinned.h"
 #include "client/region/region.h"
+#include "client/region/zap.h"
 
 struct space {
 	struct regions regions;
@@ -23,6 +24,7 @@ struct space {
 	bool has_left_mapped;
 	bool has_books;		/* some region had one */
 	struct pinned pinned;
+	struct zap zap;		/* empty between two messages */
 };
 
 /* The userfaultfd that the region is registered with. */

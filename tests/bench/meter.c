@@ -61,7 +61,7 @@ static int64_t read_number(const char *folder, const char *name,
 /* ---- tracepoints */
 
 /* SIGCONT and SIGSTOP are the crew's own.  The numbers are those of <signal.h>,
- * <linux/userfaultfd.h>, <asm/mman.h>, <linux/falloc.h>, and the kernel's own
+ * <linux/userfaultfd.h>, <linux/falloc.h>, and the kernel's own
  * TLB_REMOTE_SEND_IPI. */
 static const struct {
 	const char *event, *filter;
@@ -73,8 +73,9 @@ static const struct {
 			   "cmd == 0xc028aa03 || cmd == 0xc020aa04" },
 	[METER_CONTINUES] = { "syscalls/sys_enter_ioctl",
 			      "cmd == 0xc020aa07" },
-	[METER_ZAPS] = { "syscalls/sys_enter_madvise",
-			 "behavior == 4 || behavior == 24" },
+	[METER_ZAPS] = { "raw_syscalls/sys_enter",
+			 "id == " TEXT_OF(SYS_madvise) " || id == "
+			 TEXT_OF(SYS_process_madvise) },
 	[METER_PUNCHES] = { "syscalls/sys_enter_fallocate", "mode & 2" },
 	[METER_SHOOTDOWNS] = { "tlb/tlb_flush", "reason == 4" },
 };

@@ -21,7 +21,7 @@ enum meter_count {
 	METER_SIGNALS,		/* delivered */
 	METER_COPIES,		/* UFFDIO_COPY and UFFDIO_ZEROPAGE */
 	METER_CONTINUES,	/* UFFDIO_CONTINUE */
-	METER_ZAPS,		/* madvise(MADV_DONTNEED) */
+	METER_ZAPS,		/* madvise(), process_madvise() */
 	METER_PUNCHES,		/* fallocate(FALLOC_FL_PUNCH_HOLE) */
 	METER_SHOOTDOWNS,	/* of other processors' TLBs, ordered by them */
 	METER_COUNTS

@@ -6,6 +6,7 @@
  * poison, gives SIGBUS and leaves its neighbours alone. */
 #include "client/region/mapping.h"
 #include "client/region/uffd.h"
+#include "client/region/zap.h"
 #include "tests/skip.h"
 
 #include <errno.h>
@@ -121,6 +122,14 @@ static enum uffd_outcome map_range(unsigned first, unsigned count)
 	return uffd_map(uffd.fd, at(first), length, at(first), length);
 }
 
+static void zap_now(uintptr_t start, size_t length)
+{
+	struct zap z = { .count = 0 };
+
+	zap_add(&z, start, length);
+	zap_flush(&z);
+}
+
 static void mapping_puts_nothing_in(void **state)
 {
 	(void)state;
@@ -129,7 +138,7 @@ static void mapping_puts_nothing_in(void **state)
 		assert_int_equal(look(i), -1);
 	(void)mlock((void *)region.start, LENGTH);
 	(void)munlock((void *)region.start, LENGTH);
-	mapping_zap(region.start, LENGTH);
+	zap_now(region.start, LENGTH);
 	assert_int_equal(blocks(), 0);
 }
 
@@ -146,7 +155,7 @@ static void holes_are_skipped(void **state)
 	}
 	for (unsigned i = 0; i < UNITS; i += 3)
 		assert_int_equal(look(i), i + 1);
-	mapping_zap(region.start, LENGTH);
+	zap_now(region.start, LENGTH);
 	assert_int_equal(look(3), -1);
 	assert_int_equal(map_units(3, 1, 3), UFFD_MAPPED);
 	assert_int_equal(map_units(3, 1, 3), UFFD_MAPPED);
@@ -177,14 +186,14 @@ static void poison(void **state)
 	install(4, 5);
 	install(7, 8);
 	assert_int_equal(map_units(4, 4, 4), UFFD_MAPPED);
-	mapping_zap(at(4), 2 * UFFD_UNIT_BYTES);
+	zap_now(at(4), 2 * UFFD_UNIT_BYTES);
 	assert_int_equal(uffd_poison(uffd.fd, at(4), 2 * UFFD_UNIT_BYTES), 2);
 	assert_int_equal(uffd_poison(uffd.fd, at(4), 2 * UFFD_UNIT_BYTES), 0);
 	assert_int_equal(look(4), -1);
 	assert_int_equal(look(5), -1);
 	assert_int_equal(look(7), 8);
 	/* Zapping takes it away: the page is asked for again. */
-	mapping_zap(at(4), UFFD_UNIT_BYTES);
+	zap_now(at(4), UFFD_UNIT_BYTES);
 	assert_int_equal(map_units(4, 1, 4), UFFD_MAPPED);
 	assert_int_equal(look(4), 5);
 }
@@ -220,7 +229,7 @@ static void cover(void **state)
 	/* Its borders are nobody else's business. */
 	for (unsigned i = 0; i < UNITS; i++)
 		if (!is_covered(i))
-			mapping_zap(at(i), UFFD_UNIT_BYTES);
+			zap_now(at(i), UFFD_UNIT_BYTES);
 	assert_int_equal(map_units(0, UNITS, 60), UFFD_MAPPED);
 	for (unsigned i = 0; i < UNITS; i++)
 		assert_int_equal(look(i), is_covered(i) ? -1 : (int)i + 1);
@@ -250,7 +259,7 @@ static void borders_are_crossed(void **state)
 		assert_int_equal(map_range(42, 10), UFFD_MISSING);
 	}
 	if (uffd.can_poison) {
-		mapping_zap(at(2), 4 * UFFD_UNIT_BYTES);
+		zap_now(at(2), 4 * UFFD_UNIT_BYTES);
 		assert_int_equal(
 			uffd_poison(uffd.fd, at(0), 8 * UFFD_UNIT_BYTES), 4);
 		for (unsigned i = 0; i < 8; i++)
