@@ -54,12 +54,12 @@ struct segment_fds {
 	int data, book;
 };
 
-/* Pages of 4 KiB only, and where threads fault in a signal handler. */
+/* Pages of 4 KiB only. */
 static void add_book(struct space *sp, struct region *r,
 		     const Memd__SegmentReply *reply, int fd)
 {
 	if (fd < 0 || reply->book_version != BOOK_VERSION ||
-	    !reply->has_serial || !r->is_inline || r->is_read_only ||
+	    !reply->has_serial || r->is_read_only ||
 	    region_page_bytes(r) != UFFD_UNIT_BYTES)
 		return;
 	r->serial = reply->serial;

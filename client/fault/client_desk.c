@@ -75,13 +75,6 @@ void client_desk_fini(struct client_desk *cd)
 
 /* ---- one fault */
 
-struct desk_fault {
-	struct client_desk *desk;
-	const struct region *region;
-	uint64_t generation;
-	int uffd;
-};
-
 static int fault_read(void *ctx, uint32_t slot, void *buffer)
 {
 	const struct desk_fault *df = ctx;
@@ -89,17 +82,17 @@ static int fault_read(void *ctx, uint32_t slot, void *buffer)
 	return area_files_read(df->desk->files, slot, buffer);
 }
 
-static int fault_install(void *ctx, uint32_t page, const void *bytes)
+int client_desk_install(void *desk_fault, uint32_t page, const void *bytes)
 {
-	const struct desk_fault *df = ctx;
+	const struct desk_fault *df = desk_fault;
 
 	return uffd_install(df->uffd, region_page_start(df->region, page),
-			    UFFD_UNIT_BYTES, bytes);
+			    bytes);
 }
 
-static int fault_map(void *ctx, uint32_t page)
+int client_desk_map(void *desk_fault, uint32_t page)
 {
-	const struct desk_fault *df = ctx;
+	const struct desk_fault *df = desk_fault;
 	uintptr_t at = region_page_start(df->region, page);
 
 	return uffd_map(df->uffd, at, UFFD_UNIT_BYTES, at, UFFD_UNIT_BYTES) ==
@@ -115,8 +108,8 @@ static void fault_ring(void *ctx)
 
 static const struct onesided_ops fault_ops = {
 	.read = fault_read,
-	.install = fault_install,
-	.map = fault_map,
+	.install = client_desk_install,
+	.map = client_desk_map,
 	.ring = fault_ring,
 };
 
@@ -129,29 +122,47 @@ static unsigned place_of_thread(void)
 	return (unsigned)(hash >> 40) % DESK_INTENTS;
 }
 
-static enum onesided_result run_fault(struct desk_fault *df, uint64_t page,
-				      uint64_t started_ns)
+static void set_up(struct desk_fault *df, const struct onesided_ops *ops,
+		   const struct book_entry *book, uint64_t page)
 {
 	const struct region *r = df->region;
-	const struct book_entry *book = atomic_load(&r->book);
-	struct onesided o = {
-		.ops = &fault_ops,
+
+	df->steps = (struct onesided){
+		.ops = ops,
 		.ctx = df,
 		.desk = df->desk->shared,
 		.staging = df->desk->staging,
+		.entry = &book[page],
+		.end = &book[region_page_count(r)],
 		.serial = r->serial,
 		.segment = atomic_load(&r->segment),
 		.page = (uint32_t)page,
-		.start_ns = started_ns,
 		.hint = place_of_thread(),
 	};
+}
 
+bool client_desk_begin(struct desk_fault *df, const struct onesided_ops *ops,
+		       uintptr_t address, uint64_t started_ns)
+{
+	struct region *r = df->region;
+	const struct book_entry *book;
+
+	atomic_fetch_add(&df->desk->users, 1);
+	df->generation = atomic_load(&df->desk->generation);
+	book = atomic_load(&r->book);
 	if (df->generation == 0 || book == NULL ||
-	    atomic_load(&r->state) != REGION_LIVE)
-		return ONESIDED_ASK;
-	o.entry = &book[page];
-	o.end = &book[region_page_count(r)];
-	return onesided_run(&o);
+	    atomic_load(&r->state) != REGION_LIVE) {
+		client_desk_end(df);
+		return false;
+	}
+	set_up(df, ops, book, region_page_at(r, address));
+	df->steps.start_ns = started_ns;
+	return true;
+}
+
+void client_desk_end(struct desk_fault *df)
+{
+	atomic_fetch_sub(&df->desk->users, 1);
 }
 
 enum onesided_result client_desk_fault(struct client_desk *cd, struct region *r,
@@ -161,9 +172,9 @@ enum onesided_result client_desk_fault(struct client_desk *cd, struct region *r,
 	struct desk_fault df = { .desk = cd, .region = r, .uffd = uffd };
 	enum onesided_result result;
 
-	atomic_fetch_add(&cd->users, 1);
-	df.generation = atomic_load(&cd->generation);
-	result = run_fault(&df, region_page_at(r, address), started_ns);
-	atomic_fetch_sub(&cd->users, 1);
+	if (!client_desk_begin(&df, &fault_ops, address, started_ns))
+		return ONESIDED_ASK;
+	result = onesided_run(&df.steps);
+	client_desk_end(&df);
 	return result;
 }

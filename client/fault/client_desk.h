@@ -31,6 +31,26 @@ enum onesided_result client_desk_fault(struct client_desk *cd, struct region *r,
 				       int uffd, uintptr_t address,
 				       uint64_t started_ns) MUST_CHECK;
 
+/* The same in steps.  One fault. */
+struct desk_fault {
+	struct client_desk *desk;
+	struct region *region;
+	int uffd;
+	uint64_t generation;
+	struct onesided steps;
+};
+
+/* Set up the steps of `df`, which stays where it is until its end.  `ops` get
+ * it.  False: it has ended already, memd must be asked. */
+bool client_desk_begin(struct desk_fault *df, const struct onesided_ops *ops,
+		       uintptr_t address, uint64_t started_ns) MUST_CHECK;
+/* After the last step. */
+void client_desk_end(struct desk_fault *df);
+
+/* As in struct onesided_ops. */
+int client_desk_install(void *desk_fault, uint32_t page, const void *bytes);
+int client_desk_map(void *desk_fault, uint32_t page);
+
 /* ---- the library's thread */
 
 /* Map the desk `fd` (borrowed) of session `generation`.  0, -EBUSY (somebody is

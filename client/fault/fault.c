@@ -11,11 +11,13 @@ enum {
 
 static const unsigned fault_next_states[FAULT_STATES] = {
 	[FAULT_FREE] = BIT(FAULT_WANTED),
-	[FAULT_WANTED] = BIT(FAULT_ASKED) | BIT(FAULT_LATE) | BIT(FAULT_FREE),
+	[FAULT_WANTED] = BIT(FAULT_ASKED) | BIT(FAULT_READING) |
+			 BIT(FAULT_LATE) | BIT(FAULT_FREE),
 	[FAULT_ASKED] = BIT(FAULT_WANTED) | BIT(FAULT_DELAYED) |
 			BIT(FAULT_LATE) | BIT(FAULT_FREE),
 	[FAULT_DELAYED] = BIT(FAULT_WANTED) | BIT(FAULT_LATE) |
 			  BIT(FAULT_FREE),
+	[FAULT_READING] = BIT(FAULT_WANTED) | BIT(FAULT_FREE),
 	[FAULT_LATE] = BIT(FAULT_FREE),
 };
 
@@ -73,6 +75,7 @@ struct fault *faults_add(struct faults *fs, struct region *r, uintptr_t address,
 	f->page = page;
 	f->address = address;
 	f->request_id = 0;
+	f->own = NULL;
 	f->deadline_ns = deadline_ns;
 	f->try_count = 0;
 	f->is_write = false;
@@ -99,7 +102,15 @@ void fault_enter_asked(struct faults *fs, struct fault *f, uint64_t request_id)
 
 void fault_enter_wanted(struct faults *fs, struct fault *f)
 {
+	f->own = NULL;
 	fault_enter(fs, f, FAULT_WANTED);
+}
+
+void fault_enter_reading(struct faults *fs, struct fault *f,
+			 struct own_fault *own)
+{
+	f->own = own;
+	fault_enter(fs, f, FAULT_READING);
 }
 
 void fault_enter_delayed(struct faults *fs, struct fault *f, uint64_t now_ns)

@@ -5,7 +5,7 @@
  *
  * A page is in the table at most once, however many threads wait for it.  Every
  * fault is on the list of its state, so
- *	wanted + asked + delayed + late + free == FAULTS_MAX
+ *	wanted + asked + delayed + reading + late + free == FAULTS_MAX
  * which faults_check() verifies.
  *
  * Threads: the library's thread.  Allocates nothing. */
@@ -17,7 +17,11 @@
 
 enum { FAULTS_MAX = 2048, FAULT_BUCKETS = 4096 };
 
-/*           ┌──────────────< left again, link broken ┐
+/* free ─> reading ──> free     the library brings the page in by itself
+ *            │
+ *            └──> wanted       it cannot, or the page has left again
+ *
+ *           ┌──────────────< left again, link broken ┐
  *           v                                        │
  * free ─> wanted ──Fault sent──> asked ──FaultReply──┴─> free
  *           ^                      │
@@ -29,7 +33,9 @@ enum { FAULTS_MAX = 2048, FAULT_BUCKETS = 4096 };
  * get SIGBUS.  Then the poison is removed, so that a thread that touches the
  * page later asks for it again. */
 enum fault_state { FAULT_FREE, FAULT_WANTED, FAULT_ASKED, FAULT_DELAYED,
-		   FAULT_LATE, FAULT_STATES };
+		   FAULT_READING, FAULT_LATE, FAULT_STATES };
+
+struct own_fault;
 
 struct fault {
 	TAILQ_ENTRY(fault) link;	/* in the list of its state */
@@ -40,6 +46,7 @@ struct fault {
 	uintptr_t address;		/* the touched address in the page */
 	uint64_t request_id;		/* asked: id of the Fault message */
 	uint64_t asked_ns;		/* asked: when it was sent */
+	struct own_fault *own;		/* reading: in own_faults.h */
 	/* When it becomes late; late: when it becomes free. */
 	uint64_t deadline_ns;
 	/* delayed: when it becomes wanted again */
@@ -75,6 +82,8 @@ void faults_remove(struct faults *fs, struct fault *f);
 void fault_enter_asked(struct faults *fs, struct fault *f,
 		       uint64_t request_id);
 void fault_enter_wanted(struct faults *fs, struct fault *f);
+void fault_enter_reading(struct faults *fs, struct fault *f,
+			 struct own_fault *own);
 void fault_enter_delayed(struct faults *fs, struct fault *f, uint64_t now_ns);
 
 void fault_enter_late(struct faults *fs, struct fault *f, uint64_t until_ns);

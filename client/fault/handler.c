@@ -11,6 +11,8 @@ enum {
 	TOUCHED_EVERY_NS = 20000000,
 	/* Between attempts to map the mailbox. */
 	MAILBOX_AGAIN_NS = 10000000,
+	/* Before the kernel is asked again to begin reads. */
+	READS_AGAIN_NS = 1000000,
 };
 
 void handler_init(struct handler *h, const struct handler_parts *parts)
@@ -23,6 +25,7 @@ void handler_init(struct handler *h, const struct handler_parts *parts)
 	h->paging.touched = h->requests.touched = parts->touched;
 	h->paging.box = parts->box;
 	faults_init(&h->paging.faults);
+	own_faults_init(&h->paging.own, parts->desk);
 	h->rejoin.paging = &h->paging;
 	h->rejoin.next_ns = UINT64_MAX;
 	h->mailbox_fd = h->desk_fd = -1;
@@ -122,8 +125,7 @@ static void take_area_file(struct handler *h, const Memd__AreaFile *m)
 
 	area_files_hang(h->shared.files, &h->shared.area_hook, m->first_slot,
 			m->slot_count, fd);
-	if (fd >= 0)
-		close(fd);
+	own_faults_set_file(&h->paging.own, m->first_slot, m->slot_count, fd);
 }
 
 /* With the session go its segments' numbers: what is in the books is of no use
@@ -136,6 +138,7 @@ static void leave_desk(struct handler *h)
 	drop_desk(h);
 	area_files_hang(h->shared.files, &h->shared.area_hook, AREA_FILES_ALL,
 			0, -1);
+	own_faults_set_file(&h->paging.own, AREA_FILES_ALL, 0, -1);
 	h->has_begun_desk = false;
 	for (size_t i = 0; (r = regions_nth(&h->shared.space->regions,
 					    i)) != NULL; i++)
@@ -430,6 +433,8 @@ void handler_run(struct handler *h)
 	run_session(h);
 	request_run(&h->requests);
 	h->must_ring |= paging_run(&h->paging);
+	h->must_ring |= h->paging.own.must_ring;
+	h->paging.own.must_ring = false;
 	h->must_ring |= box_must_ring(h->shared.box);
 	report_touched(h);
 	ring_daemon(h);
@@ -450,6 +455,8 @@ uint64_t handler_next_ns(struct handler *h)
 	uint64_t next = MIN(h->paging.faults.next_ns, h->touched_ns);
 
 	next = MIN(next, session_next_ns(s));
+	if (!TAILQ_EMPTY(&h->paging.own.queued))
+		next = MIN(next, s->now_ns + READS_AGAIN_NS);
 	if (h->mailbox_fd >= 0 || h->desk_fd >= 0)
 		next = MIN(next, s->now_ns + MAILBOX_AGAIN_NS);
 	if (s->link.state == LINK_UP)
@@ -474,6 +481,7 @@ void handler_close(struct handler *h)
 {
 	struct link *l = &h->session.link;
 
+	own_faults_fini(&h->paging.own);
 	/* GOODBYE makes memd close its copies of the userfaultfds.  They must
 	 * stay if anything is still mapped. */
 	if (h->session.is_up && !h->shared.space->has_left_mapped &&

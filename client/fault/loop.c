@@ -24,7 +24,8 @@
  *     ours.  (That would unregister the regions, and missing pages would read
  *     as zeros.)  And a pipe that the program closes does not stay open here.
  * H6  All its descriptors are non-blocking, and it sleeps only in epoll_wait().
- *     Exceptions: the wait of H2; and its start, when it serves nothing yet:
+ *     Exceptions: the wait of H2; its end, when it waits for what is being read
+ *     (own_faults_fini()); and its start, when it serves nothing yet:
  *     then it waits in connect() for room in the daemon's queue, and in poll()
  *     for the first answer (session_open()).
  * H7  Only this thread maps, unmaps, poisons and reads faults of thread
@@ -57,7 +58,7 @@ enum {
 	/* How long to look for the next fault. */
 	POLL_NS = 40000,
 	STEP_NS = 1000000000,
-	EVENTS_MAX = 3,			/* two userfaultfds and the link */
+	EVENTS_MAX = 4,		/* two userfaultfds, the link, reads */
 };
 
 static struct space *space_of(const struct loop *lp)
@@ -130,6 +131,7 @@ static void watch_all(struct loop *lp)
 	const struct link *l = &lp->handler.session.link;
 	uint32_t faults = fs->count[FAULT_FREE] > 0 ? EPOLLIN : 0;
 	uint32_t link = link_has_output(l) ? EPOLLIN | EPOLLOUT : EPOLLIN;
+	int reads = lp->handler.paging.own.ring.ring_fd;
 
 	if (faults != lp->watched_faults) {
 		watch(lp, space_of(lp)->uffd.fd, faults);
@@ -140,6 +142,10 @@ static void watch_all(struct loop *lp)
 		watch(lp, l->fd, link);
 		lp->watched_link = link;
 		lp->watched_count = l->connect_count;
+	}
+	if (reads >= 0 && !lp->is_watching_reads) {
+		watch(lp, reads, EPOLLIN);
+		lp->is_watching_reads = true;
 	}
 }
 
@@ -218,8 +224,12 @@ static int sleep_long(struct loop *lp, struct epoll_event *events)
 	return count;
 }
 
+struct work {
+	bool is_fault, is_message;
+};
+
 /* Wait until something comes or is due. */
-static void wait_for_work(struct loop *lp, bool *ret_fault, bool *ret_message)
+static void wait_for_work(struct loop *lp, struct work *ret_work)
 {
 	struct space *sp = space_of(lp);
 	struct epoll_event events[EVENTS_MAX];
@@ -232,15 +242,16 @@ static void wait_for_work(struct loop *lp, bool *ret_fault, bool *ret_message)
 		count = poll_faults(lp, events);
 	if (count <= 0)
 		count = sleep_long(lp, events);
-	*ret_fault = *ret_message = false;
+	*ret_work = (struct work){ .is_fault = false };
 	for (int i = 0; i < count; i++)
 		if (events[i].data.fd == sp->uffd.fd)
-			*ret_fault = true;
+			ret_work->is_fault = true;
 		else if (events[i].data.fd == sp->inline_fd)
 			read_moves(sp, sp->inline_fd);
-		else
-			*ret_message = (events[i].events &
-					~(uint32_t)EPOLLOUT) != 0;
+		else if (events[i].data.fd !=
+			 lp->handler.paging.own.ring.ring_fd)
+			ret_work->is_message = (events[i].events &
+						~(uint32_t)EPOLLOUT) != 0;
 }
 
 /* ---- turns */
@@ -252,24 +263,27 @@ static void take_turns(struct loop *lp)
 
 	watch(lp, space_of(lp)->inline_fd, EPOLLIN);
 	while (!h->is_stopping) {
-		bool is_fault, is_message, is_mail;
-		bool is_due = handler_next_ns(h) != UINT64_MAX;
+		struct work work;
+		bool is_mail, is_due = handler_next_ns(h) != UINT64_MAX;
 		uint64_t before_ns = s->now_ns;
 
-		wait_for_work(lp, &is_fault, &is_message);
+		wait_for_work(lp, &work);
 		s->now_ns = clock_now_ns();
 		if (is_due)
 			note_stop(lp, before_ns);
-		if (is_message) {
+		if (work.is_message) {
 			link_receive(&s->link);
 			handler_take_messages(h);
 		}
 		is_mail = handler_take_mail(h);
-		if (is_fault)
+		paging_take_reads(&h->paging);
+		if (work.is_fault)
 			read_faults(lp);
-		if (is_fault || is_mail)
-			lp->poll_until_ns = s->now_ns + POLL_NS;
 		handler_run(h);
+		/* What the disk is read for takes longer than that. */
+		if ((work.is_fault || is_mail) &&
+		    TAILQ_EMPTY(&h->paging.own.reading))
+			lp->poll_until_ns = s->now_ns + POLL_NS;
 	}
 }
 

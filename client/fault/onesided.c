@@ -156,7 +156,7 @@ static void return_with(struct onesided *o, enum onesided_result result)
 
 /* ---- READ, INSTALL, NOTE, MAP */
 
-static uint8_t *buffer_of(const struct onesided *o)
+void *onesided_buffer(const struct onesided *o)
 {
 	return o->staging + (size_t)o->intent * ONESIDED_PAGE_BYTES;
 }
@@ -170,25 +170,30 @@ static bool agrees(const struct onesided *o)
 	};
 
 	return checksum_equal((struct checksum){ o->sum_low, o->sum_high },
-			      checksum_of(&key, buffer_of(o),
+			      checksum_of(&key, onesided_buffer(o),
 					  ONESIDED_PAGE_BYTES));
 }
 
-static void step_read(struct onesided *o)
+void onesided_has_read(struct onesided *o, int error)
 {
-	int err = o->ops->read(o->ctx, o->slot, buffer_of(o));
-
+	ASSERT(o->step == ONESIDED_READ);
 	o->io_ns = clock_now_ns();
-	if (err == 0 && agrees(o))
+	if (error == 0 && agrees(o))
 		o->step = ONESIDED_INSTALL;
 	else
 		return_with(o, ONESIDED_ASK);
 }
 
+static void step_read(struct onesided *o)
+{
+	onesided_has_read(o, o->ops->read(o->ctx, o->slot,
+					  onesided_buffer(o)));
+}
+
 static void step_install(struct onesided *o)
 {
 	int err = o->ops->install(o->ctx, o->page, o->state == BOOK_ZERO ?
-				  NULL : buffer_of(o));
+				  NULL : onesided_buffer(o));
 
 	if (err == 0)
 		o->step = ONESIDED_NOTE;

@@ -41,7 +41,8 @@
 enum { ONESIDED_PAGE_BYTES = 4096 };
 
 struct onesided_ops {
-	/* Read a slot into the buffer.  0 or -errno. */
+	/* Read a slot into the buffer.  0 or -errno.  Not called by those who
+	 * read by themselves: onesided_has_read(). */
 	int (*read)(void *ctx, uint32_t slot, void *buffer);
 	/* Put the page into the data file; NULL: zeros.  0, -EEXIST (it was
 	 * there), or -errno. */
@@ -90,5 +91,10 @@ void onesided_step(struct onesided *o);
 
 /* All steps. */
 enum onesided_result onesided_run(struct onesided *o) MUST_CHECK;
+
+/* In place of the step ONESIDED_READ: slot o->slot has been read into this
+ * buffer, or that has failed (-errno). */
+void *onesided_buffer(const struct onesided *o);
+void onesided_has_read(struct onesided *o, int error);
 
 #endif

@@ -42,6 +42,13 @@ static enum uffd_outcome map_page(struct paging *pg, const struct region *r,
 
 /* ---- the two ways a fault ends */
 
+static void remove_fault(struct paging *pg, struct fault *f)
+{
+	if (f->state == FAULT_READING)
+		f->own->waiter = NULL;
+	faults_remove(&pg->faults, f);
+}
+
 /* A thread that came through a command waits for the command, not in the
  * kernel. */
 static void wake_range(struct paging *pg, const struct region *r,
@@ -114,7 +121,7 @@ static bool is_there(struct paging *pg, struct fault *f)
 	if (!region_is_trusted(r) ||
 	    map_page(pg, r, address) != UFFD_MAPPED)
 		return false;
-	faults_remove(&pg->faults, f);
+	remove_fault(pg, f);
 	page_is_mapped(pg, r, page);
 	return true;
 }
@@ -127,7 +134,7 @@ static void lose_page(struct paging *pg, struct fault *f)
 
 	if (is_there(pg, f))
 		return;
-	faults_remove(&pg->faults, f);
+	remove_fault(pg, f);
 	page_is_lost(pg, r, page);
 	if (is_late)
 		atomic_fetch_add(&pg->lost_page_count, 1);
@@ -148,7 +155,7 @@ static void make_late(struct paging *pg, struct fault *f)
 	int done;
 
 	if (r->is_inline) {
-		faults_remove(&pg->faults, f);
+		remove_fault(pg, f);
 		wake_commands(pg, r, page, -ETIMEDOUT);
 		return;
 	}
@@ -157,7 +164,7 @@ static void make_late(struct paging *pg, struct fault *f)
 	if (done >= 0) {
 		fault_enter_late(&pg->faults, f, pg->session->now_ns + LATE_NS);
 	} else if (done == -ENOENT) {	/* something else is mapped */
-		faults_remove(&pg->faults, f);
+		remove_fault(pg, f);
 		page_is_mapped(pg, r, page);
 	} else {
 		fault_postpone(&pg->faults, f,
@@ -172,7 +179,7 @@ static void remove_poison(struct paging *pg, struct fault *f)
 	struct region *r = f->region;
 	uint64_t page = f->page;
 
-	faults_remove(&pg->faults, f);
+	remove_fault(pg, f);
 	mapping_drop(region_page_start(r, page), region_page_bytes(r));
 	uffd_wake(space_uffd(pg->space, r), region_page_start(r, page),
 		  region_page_bytes(r));
@@ -196,6 +203,10 @@ static void handle_deadline(struct paging *pg, struct fault *f)
 {
 	if (f->state == FAULT_LATE)
 		remove_poison(pg, f);
+	/* As with the kernel's swap, a slow disk is no error. */
+	else if (f->state == FAULT_READING)
+		fault_postpone(&pg->faults, f,
+			       pg->session->now_ns + timeout_ns(pg));
 	else if (!pg->session->is_up && f->region->name[0] == '\0')
 		lose_page(pg, f);
 	else if (is_there(pg, f))
@@ -227,12 +238,12 @@ static void settle(struct paging *pg, struct fault *f,
 		lose_page(pg, f);
 		break;
 	case UFFD_FOREIGN:
-		faults_remove(&pg->faults, f);
+		remove_fault(pg, f);
 		unit_is_foreign(pg, r, address);
 		break;
 	case UFFD_MAPPED:
 	case UFFD_EXITING:
-		faults_remove(&pg->faults, f);
+		remove_fault(pg, f);
 		page_is_mapped(pg, r, page);
 		break;
 	}
@@ -325,6 +336,75 @@ static void lose_moved(struct paging *pg, uintptr_t unit)
 	uffd_wake(fd, unit, UFFD_UNIT_BYTES);
 }
 
+/* ---- without memd */
+
+static void take_own(struct paging *pg, struct region *r, uint64_t page,
+		     enum own_result result, uint64_t since_ns)
+{
+	if (result == OWN_BROUGHT)
+		return;
+	page_is_mapped(pg, r, page);
+	touched_add(pg->touched, r, page, clock_now_ns() - since_ns);
+}
+
+static void read_page(struct paging *pg, struct region *r, uintptr_t address,
+		      bool is_write, struct own_fault *own)
+{
+	struct fault *f = faults_add(&pg->faults, r, address,
+				     pg->session->now_ns + timeout_ns(pg));
+
+	f->is_write = is_write;
+	own->waiter = f;
+	fault_enter_reading(&pg->faults, f, own);
+}
+
+/* Whoever goes in equal steps asks memd all the same: it reads ahead.  False:
+ * memd must be asked. */
+static bool serve_alone(struct paging *pg, struct region *r,
+			const struct uffd_fault *uf)
+{
+	uint64_t page = region_page_at(r, uf->address);
+	uint64_t now_ns = pg->session->now_ns;
+	struct own_fault *own = NULL;
+	enum own_result result;
+	bool is_known = faults_find(&pg->faults, r, page) != NULL;
+
+	if (is_known || atomic_load(&r->book) == NULL ||
+	    pg->faults.count[FAULT_FREE] == 0)
+		return false;
+	if (told_take_edge(r, page) || region_is_stepping(r, page)) {
+		region_note_own(r, page);
+		return false;
+	}
+	region_note_own(r, page);
+	result = own_faults_begin(&pg->own, r, space_uffd(pg->space, r),
+				  uf->address, now_ns, &own);
+	if (result == OWN_READING)
+		read_page(pg, r, uf->address, uf->is_write, own);
+	else if (result != OWN_ASK)
+		take_own(pg, r, page, result, now_ns);
+	return result != OWN_ASK;
+}
+
+void paging_take_reads(struct paging *pg)
+{
+	enum own_result result;
+	struct fault *f;
+
+	own_faults_reap(&pg->own);
+	while ((f = own_faults_next(&pg->own, &result)) != NULL) {
+		struct region *r = f->region;
+		uint64_t page = f->page;
+
+		if (result == OWN_ASK) {
+			fault_enter_wanted(&pg->faults, f);
+			continue;
+		}
+		faults_remove(&pg->faults, f);
+		take_own(pg, r, page, result, pg->session->now_ns);
+	}
+}
+
 void paging_take_fault(struct paging *pg, const struct uffd_fault *uf)
 {
 	struct region *r = regions_find(&pg->space->regions, uf->address);
@@ -337,7 +417,7 @@ void paging_take_fault(struct paging *pg, const struct uffd_fault *uf)
 	if (uf->is_minor &&
 	    !is_worth_asking(pg, r, region_page_at(r, uf->address)))
 		map_or_want(pg, r, uf->address, now_ns, uf->is_write);
-	else
+	else if (uf->is_minor || !serve_alone(pg, r, uf))
 		want_page(pg, r, uf->address, now_ns, uf->is_write);
 }
 
@@ -420,6 +500,7 @@ bool paging_run(struct paging *pg)
 {
 	struct fault *f;
 
+	own_faults_submit(&pg->own);
 	wanted_probe(&pg->faults, pg->session);
 	while ((f = faults_expire(&pg->faults, pg->session->now_ns)) != NULL)
 		handle_deadline(pg, f);
@@ -442,7 +523,7 @@ static void each_fault_of(struct paging *pg, struct region *r,
 static void forget(struct paging *pg, struct fault *f)
 {
 	wake_commands(pg, f->region, f->page, -EFAULT);
-	faults_remove(&pg->faults, f);
+	remove_fault(pg, f);
 }
 
 void paging_lose_region(struct paging *pg, struct region *r)

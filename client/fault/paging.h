@@ -6,6 +6,7 @@
 
 #include "client/fault/fault.h"
 #include "client/fault/mailbox.h"
+#include "client/fault/own_faults.h"
 #include "client/fault/touched.h"
 #include "client/link/command.h"
 #include "client/link/session.h"
@@ -20,6 +21,7 @@ struct paging {
 
 	_Atomic uint64_t lost_page_count;	/* any thread may read it */
 	struct faults faults;
+	struct own_faults own;
 };
 
 /* Take a fault of a thread region. */
@@ -32,6 +34,9 @@ void paging_take_command(struct paging *pg, struct command *c);
 void paging_take_reply(struct paging *pg, uint64_t id,
 		       const Memd__FaultReply *reply);
 void paging_take_error(struct paging *pg, uint64_t id, int error);
+
+/* Take the pages that the library has read by itself. */
+void paging_take_reads(struct paging *pg);
 
 /* End faults that are too late, and send those that are wanted.  True: the
  * daemon must be sent a Ring. */

@@ -299,16 +299,20 @@ int uffd_copy(int fd, uintptr_t start, size_t length, const void *bytes)
 	return ioctl(fd, UFFDIO_COPY, &c) != 0 ? -errno : 0;
 }
 
-int uffd_install(int fd, uintptr_t start, size_t length, const void *bytes)
+int uffd_install(int fd, uintptr_t address, const void *bytes)
 {
 	struct uffdio_zeropage z = {
-		.range = { .start = start, .len = length },
-		.mode = UFFDIO_ZEROPAGE_MODE_DONTWAKE,
+		.range = { .start = address, .len = UFFD_UNIT_BYTES },
 	};
+	struct uffdio_copy c = {
+		.dst = address,
+		.src = (uintptr_t)bytes,
+		.len = UFFD_UNIT_BYTES,
+	};
+	int err = bytes != NULL ? ioctl(fd, UFFDIO_COPY, &c) :
+				  ioctl(fd, UFFDIO_ZEROPAGE, &z);
 
-	if (bytes != NULL)
-		return uffd_copy(fd, start, length, bytes);
-	return ioctl(fd, UFFDIO_ZEROPAGE, &z) != 0 ? -errno : 0;
+	return err != 0 ? -errno : 0;
 }
 
 void uffd_wake(int fd, uintptr_t start, size_t length)

@@ -84,9 +84,8 @@ enum uffd_outcome uffd_map(int fd, uintptr_t start, size_t length,
 int uffd_copy(int fd, uintptr_t start, size_t length, const void *bytes)
 	MUST_CHECK;
 
-/* As uffd_copy(), one unit; NULL: zeros. */
-int uffd_install(int fd, uintptr_t start, size_t length, const void *bytes)
-	MUST_CHECK;
+/* As uffd_copy(), one unit; NULL: zeros.  Wakes its waiters. */
+int uffd_install(int fd, uintptr_t address, const void *bytes) MUST_CHECK;
 
 /* Wake the threads that wait for a unit in the range; they try again. */
 void uffd_wake(int fd, uintptr_t start, size_t length);

@@ -111,14 +111,15 @@ static void kill_at_random(struct victim *v, pid_t *pid, uint64_t *rng)
 	atomic_store(&v->is_busy, 0);
 }
 
-static void let_them_die(struct victim *v, struct task *task)
+static void let_them_die(struct victim *v, struct task *task,
+			 struct task *other)
 {
 	unsigned deaths = tier_is_night() ? DEATHS_NIGHT : DEATHS;
 	uint64_t rng = tier_seed();
 	pid_t pid[VICTIMS];
 
 	for (unsigned i = 0; i < VICTIMS; i++) {
-		v[i].task = task;
+		v[i].task = i % 2 == 0 ? task : other;
 		v[i].first = UNITS / 2 + i * PART;
 		pid[i] = program_start(be_victim, &v[i]);
 	}
@@ -153,7 +154,7 @@ static void killed_programs_leave_nothing(void **state)
 	program_run(make_segment, &t);
 	survivor[0] = program_start(survive, &t);
 	survivor[1] = program_start(survive, &other);
-	let_them_die(victims, &t);
+	let_them_die(victims, &t, &other);
 	assert_true(counter("faults_one_sided") > ENOUGH);
 	atomic_store(t.go, 1);
 	program_expect_good(survivor[0]);
@@ -167,7 +168,7 @@ static void killed_programs_leave_nothing(void **state)
 
 /* Each thread has units of its own, so that SIGBUS may come anywhere. */
 enum { ORPHANS = 8, ORPHAN_UNITS = UNITS / ORPHANS, ORPHAN_TIMEOUT_MS = 200,
-       ORPHAN_SIGBUSES = 10, ORPHAN_READS = 2000, MEMD_DEATHS = 5 };
+       ORPHAN_SIGBUSES = 10, ORPHAN_READS = 2000, MEMD_DEATHS = 8 };
 
 static __thread sigjmp_buf after_sigbus;
 
@@ -250,10 +251,10 @@ static void outlive_memd(void *arg)
 	memclient_close(mc);
 }
 
-static void kill_memd_once(uint64_t *rng)
+static void kill_memd_once(uint64_t *rng, uint32_t fault_mode)
 {
 	struct task t = {
-		.fault_mode = MEMCLIENT_FAULT_INLINE,
+		.fault_mode = fault_mode,
 		.go = shared_memory(sizeof(atomic_uint)),
 		.journal = shared_memory(sizeof(struct journal_unit) * UNITS),
 	};
@@ -276,7 +277,8 @@ static void memd_is_killed(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < MEMD_DEATHS; i++)
-		kill_memd_once(&rng);
+		kill_memd_once(&rng, i % 2 == 0 ? MEMCLIENT_FAULT_INLINE :
+						  MEMCLIENT_FAULT_THREAD);
 }
 
 /* ---- little memory */
@@ -304,11 +306,11 @@ static void be_poor(void *arg)
 	memclient_close(mc);
 }
 
-static void poor_program(const char *pool)
+static void poor_program(const char *pool, uint32_t fault_mode)
 {
 	struct poor p = { .task = {
 		.model = model_create(UNITS, 6),
-		.fault_mode = MEMCLIENT_FAULT_INLINE,
+		.fault_mode = fault_mode,
 		.threads = 4,
 	} };
 	char reason[700];
@@ -334,13 +336,15 @@ static void poor_program(const char *pool)
 static void a_poor_program_lives(void **state)
 {
 	(void)state;
-	poor_program("--pool-size=4M");
+	poor_program("--pool-size=4M", MEMCLIENT_FAULT_INLINE);
+	poor_program("--pool-size=4M", MEMCLIENT_FAULT_THREAD);
 }
 
 static void a_poor_program_lives_with_a_large_pool(void **state)
 {
 	(void)state;
-	poor_program("--pool-size=16M");
+	poor_program("--pool-size=16M", MEMCLIENT_FAULT_INLINE);
+	poor_program("--pool-size=16M", MEMCLIENT_FAULT_THREAD);
 }
 
 int main(void)

@@ -43,11 +43,11 @@ static void use_private(void *arg)
 }
 
 static void private_memory(const char *store, bool is_one_sided,
-			   unsigned threads)
+			   unsigned threads, uint32_t fault_mode)
 {
 	struct task t = {
 		.model = model_create(UNITS, 1),
-		.fault_mode = MEMCLIENT_FAULT_INLINE,
+		.fault_mode = fault_mode,
 		.threads = threads,
 		.is_one_sided = is_one_sided,
 	};
@@ -63,26 +63,30 @@ static void private_memory(const char *store, bool is_one_sided,
 static void one_thread_faults_alone(void **state)
 {
 	(void)state;
-	private_memory("--store=auto", true, 1);
+	private_memory("--store=auto", true, 1, MEMCLIENT_FAULT_INLINE);
+	private_memory("--store=auto", true, 1, MEMCLIENT_FAULT_THREAD);
 }
 
 static void threads_fault_alone(void **state)
 {
 	(void)state;
-	private_memory("--store=auto", true, 8);
+	private_memory("--store=auto", true, 8, MEMCLIENT_FAULT_INLINE);
+	private_memory("--store=auto", true, 8, MEMCLIENT_FAULT_THREAD);
 }
 
 static void threads_fault_alone_with_sync(void **state)
 {
 	(void)state;
-	private_memory("--store=sync", true, 1);
-	private_memory("--store=sync", true, 8);
+	private_memory("--store=sync", true, 1, MEMCLIENT_FAULT_INLINE);
+	private_memory("--store=sync", true, 8, MEMCLIENT_FAULT_INLINE);
+	private_memory("--store=sync", true, 8, MEMCLIENT_FAULT_THREAD);
 }
 
 static void nobody_faults_alone_where_it_is_off(void **state)
 {
 	(void)state;
-	private_memory("--store=auto", false, 8);
+	private_memory("--store=auto", false, 8, MEMCLIENT_FAULT_INLINE);
+	private_memory("--store=auto", false, 8, MEMCLIENT_FAULT_THREAD);
 }
 
 /* ---- shared memory */
@@ -230,19 +234,25 @@ static void drop_and_fault(void *arg)
 	memclient_close(d.mc);
 }
 
-static void dropped_pages_are_zeros(void **state)
+static void drop_in_mode(uint32_t fault_mode)
 {
 	struct task t = {
 		.model = model_create(UNITS, 4),
-		.fault_mode = MEMCLIENT_FAULT_INLINE,
+		.fault_mode = fault_mode,
 		.threads = 4,
 	};
 
-	(void)state;
 	start("--log-level=info", NULL);
 	program_run(drop_and_fault, &t);
 	stop();
 	model_destroy(t.model);
+}
+
+static void dropped_pages_are_zeros(void **state)
+{
+	(void)state;
+	drop_in_mode(MEMCLIENT_FAULT_INLINE);
+	drop_in_mode(MEMCLIENT_FAULT_THREAD);
 }
 
 /* ---- fork */

@@ -43,13 +43,19 @@ static void a_walk_keeps_the_count(void **state)
 				    fs.count[FAULT_FREE] == 0);
 			if (f != NULL)
 				assert_ptr_equal(faults_find(&fs, r, page), f);
+		} else if (f->state == FAULT_WANTED && step % 4 == 0) {
+			fault_enter_reading(&fs, f, (struct own_fault *)&fs);
 		} else if (f->state == FAULT_WANTED) {
 			fault_enter_asked(&fs, f, step);
+		} else if (f->state == FAULT_READING && step % 2 == 0) {
+			fault_enter_wanted(&fs, f);
+			assert_null(f->own);
 		} else if (f->state == FAULT_ASKED && step % 3 == 0) {
 			fault_enter_delayed(&fs, f, now_ns);
 		} else if (f->state == FAULT_ASKED && step % 3 == 1) {
 			fault_enter_wanted(&fs, f);
-		} else if (f->state != FAULT_LATE && step % 5 == 0) {
+		} else if (f->state != FAULT_LATE &&
+			   f->state != FAULT_READING && step % 5 == 0) {
 			fault_enter_late(&fs, f, now_ns + 200000000);
 		} else {
 			faults_remove(&fs, f);
