@@ -144,7 +144,8 @@ only() {
 check_edges() {
 	local result=0
 
-	only '<liburing' swapstore/store_uring.c || result=1
+	only '<liburing' swapstore/store_uring.c 'client/fault/own_faults.[ch]' ||
+		result=1
 	only '<event2?/' 'daemon/*.[ch]' || result=1
 	only '<openssl/' 'proto/channel*.[ch]' || result=1
 	only 'ioctl\(.*UFFDIO_' client/region/uffd.c daemon/backing/alias.c \

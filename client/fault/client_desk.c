@@ -122,7 +122,7 @@ static unsigned place_of_thread(void)
 	return (unsigned)(hash >> 40) % DESK_INTENTS;
 }
 
-static void set_up(struct desk_fault *df, const struct onesided_ops *ops,
+static void set_up_steps(struct desk_fault *df, const struct onesided_ops *ops,
 		   const struct book_entry *book, uint64_t page)
 {
 	const struct region *r = df->region;
@@ -155,7 +155,7 @@ bool client_desk_begin(struct desk_fault *df, const struct onesided_ops *ops,
 		client_desk_end(df);
 		return false;
 	}
-	set_up(df, ops, book, region_page_at(r, address));
+	set_up_steps(df, ops, book, region_page_at(r, address));
 	df->steps.start_ns = started_ns;
 	return true;
 }

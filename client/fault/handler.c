@@ -3,6 +3,7 @@
 #include "client/fault/handler.h"
 #include "client/fault/attach.h"
 #include "client/fault/hint.h"
+#include "client/fault/own_paging.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -233,7 +234,7 @@ void handler_take_fault(struct handler *h, const struct uffd_fault *uf)
 
 	if (c != NULL)
 		take_command(h, c);
-	else if (!is_bell)
+	else if (!is_bell && !own_paging_take_fault(&h->paging, uf))
 		paging_take_fault(&h->paging, uf);
 }
 

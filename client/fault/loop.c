@@ -38,6 +38,7 @@
  * H9  Regions are unmapped before the last copy of their userfaultfd closes.
  *     (When the process exits, no thread runs that could read the pages.) */
 #include "client/fault/loop.h"
+#include "client/fault/own_paging.h"
 #include "client/fault/own_table.h"
 #include "client/link/futex.h"
 #include "common/clock.h"
@@ -276,7 +277,7 @@ static void take_turns(struct loop *lp)
 			handler_take_messages(h);
 		}
 		is_mail = handler_take_mail(h);
-		paging_take_reads(&h->paging);
+		own_paging_take_reads(&h->paging);
 		if (work.is_fault)
 			read_faults(lp);
 		handler_run(h);

@@ -36,7 +36,7 @@ static bool open_ring(struct own_faults *of)
 
 /* ---- swap files */
 
-static void forget_file(struct own_faults *of, unsigned i)
+static void drop_own_file(struct own_faults *of, unsigned i)
 {
 	close(of->file[i].fd);
 	of->file[i] = of->file[--of->file_count];
@@ -47,7 +47,7 @@ void own_faults_set_file(struct own_faults *of, uint32_t first, uint32_t count,
 {
 	for (unsigned i = of->file_count; i-- > 0;)
 		if (first == AREA_FILES_ALL || of->file[i].first == first)
-			forget_file(of, i);
+			drop_own_file(of, i);
 	if (fd >= 0 && of->file_count < AREA_FILES_MAX)
 		of->file[of->file_count++] =
 			(struct own_file){ first, count, fd };
@@ -55,7 +55,7 @@ void own_faults_set_file(struct own_faults *of, uint32_t first, uint32_t count,
 		close(fd);
 }
 
-static const struct own_file *find_file(const struct own_faults *of,
+static const struct own_file *find_own_file(const struct own_faults *of,
 					uint32_t slot)
 {
 	for (unsigned i = 0; i < of->file_count; i++)
@@ -127,7 +127,7 @@ static enum own_result result_of(const struct own_fault *own)
 static bool queue_read(struct own_faults *of, struct own_fault *own)
 {
 	const struct onesided *o = &own->desk_fault.steps;
-	const struct own_file *file = find_file(of, o->slot);
+	const struct own_file *file = find_own_file(of, o->slot);
 	struct io_uring_sqe *sqe = file != NULL && open_ring(of) ?
 		io_uring_get_sqe(&of->ring) : NULL;
 

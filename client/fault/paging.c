@@ -84,7 +84,7 @@ static void unit_is_foreign(struct paging *pg, const struct region *r,
 		  region_page_bytes(r));
 }
 
-static void page_is_mapped(struct paging *pg, const struct region *r,
+void paging_page_is_mapped(struct paging *pg, const struct region *r,
 			   uint64_t page)
 {
 	uffd_wake(space_uffd(pg->space, r), region_page_start(r, page),
@@ -122,7 +122,7 @@ static bool is_there(struct paging *pg, struct fault *f)
 	    map_page(pg, r, address) != UFFD_MAPPED)
 		return false;
 	remove_fault(pg, f);
-	page_is_mapped(pg, r, page);
+	paging_page_is_mapped(pg, r, page);
 	return true;
 }
 
@@ -165,7 +165,7 @@ static void make_late(struct paging *pg, struct fault *f)
 		fault_enter_late(&pg->faults, f, pg->session->now_ns + LATE_NS);
 	} else if (done == -ENOENT) {	/* something else is mapped */
 		remove_fault(pg, f);
-		page_is_mapped(pg, r, page);
+		paging_page_is_mapped(pg, r, page);
 	} else {
 		fault_postpone(&pg->faults, f,
 			       pg->session->now_ns + timeout_ns(pg));
@@ -244,7 +244,7 @@ static void settle(struct paging *pg, struct fault *f,
 	case UFFD_MAPPED:
 	case UFFD_EXITING:
 		remove_fault(pg, f);
-		page_is_mapped(pg, r, page);
+		paging_page_is_mapped(pg, r, page);
 		break;
 	}
 }
@@ -291,7 +291,7 @@ static void map_or_want(struct paging *pg, struct region *r,
 	}
 	switch (map_page(pg, r, address)) {
 	case UFFD_MAPPED:
-		page_is_mapped(pg, r, page);
+		paging_page_is_mapped(pg, r, page);
 		touched_add(pg->touched, r, page, clock_now_ns() - since_ns);
 		if (told_take_mark(r, page))
 			touched_send(pg->touched, &pg->space->regions,
@@ -301,7 +301,7 @@ static void map_or_want(struct paging *pg, struct region *r,
 		unit_is_foreign(pg, r, address);
 		break;
 	case UFFD_EXITING:
-		page_is_mapped(pg, r, page);
+		paging_page_is_mapped(pg, r, page);
 		break;
 	case UFFD_LOST:
 		page_is_lost(pg, r, page);
@@ -336,75 +336,6 @@ static void lose_moved(struct paging *pg, uintptr_t unit)
 	uffd_wake(fd, unit, UFFD_UNIT_BYTES);
 }
 
-/* ---- without memd */
-
-static void take_own(struct paging *pg, struct region *r, uint64_t page,
-		     enum own_result result, uint64_t since_ns)
-{
-	if (result == OWN_BROUGHT)
-		return;
-	page_is_mapped(pg, r, page);
-	touched_add(pg->touched, r, page, clock_now_ns() - since_ns);
-}
-
-static void read_page(struct paging *pg, struct region *r, uintptr_t address,
-		      bool is_write, struct own_fault *own)
-{
-	struct fault *f = faults_add(&pg->faults, r, address,
-				     pg->session->now_ns + timeout_ns(pg));
-
-	f->is_write = is_write;
-	own->waiter = f;
-	fault_enter_reading(&pg->faults, f, own);
-}
-
-/* Whoever goes in equal steps asks memd all the same: it reads ahead.  False:
- * memd must be asked. */
-static bool serve_alone(struct paging *pg, struct region *r,
-			const struct uffd_fault *uf)
-{
-	uint64_t page = region_page_at(r, uf->address);
-	uint64_t now_ns = pg->session->now_ns;
-	struct own_fault *own = NULL;
-	enum own_result result;
-	bool is_known = faults_find(&pg->faults, r, page) != NULL;
-
-	if (is_known || atomic_load(&r->book) == NULL ||
-	    pg->faults.count[FAULT_FREE] == 0)
-		return false;
-	if (told_take_edge(r, page) || region_is_stepping(r, page)) {
-		region_note_own(r, page);
-		return false;
-	}
-	region_note_own(r, page);
-	result = own_faults_begin(&pg->own, r, space_uffd(pg->space, r),
-				  uf->address, now_ns, &own);
-	if (result == OWN_READING)
-		read_page(pg, r, uf->address, uf->is_write, own);
-	else if (result != OWN_ASK)
-		take_own(pg, r, page, result, now_ns);
-	return result != OWN_ASK;
-}
-
-void paging_take_reads(struct paging *pg)
-{
-	enum own_result result;
-	struct fault *f;
-
-	own_faults_reap(&pg->own);
-	while ((f = own_faults_next(&pg->own, &result)) != NULL) {
-		struct region *r = f->region;
-		uint64_t page = f->page;
-
-		if (result == OWN_ASK) {
-			fault_enter_wanted(&pg->faults, f);
-			continue;
-		}
-		faults_remove(&pg->faults, f);
-		take_own(pg, r, page, result, pg->session->now_ns);
-	}
-}
-
 void paging_take_fault(struct paging *pg, const struct uffd_fault *uf)
 {
 	struct region *r = regions_find(&pg->space->regions, uf->address);
@@ -417,7 +348,7 @@ void paging_take_fault(struct paging *pg, const struct uffd_fault *uf)
 	if (uf->is_minor &&
 	    !is_worth_asking(pg, r, region_page_at(r, uf->address)))
 		map_or_want(pg, r, uf->address, now_ns, uf->is_write);
-	else if (uf->is_minor || !serve_alone(pg, r, uf))
+	else
 		want_page(pg, r, uf->address, now_ns, uf->is_write);
 }
 

@@ -35,8 +35,9 @@ void paging_take_reply(struct paging *pg, uint64_t id,
 		       const Memd__FaultReply *reply);
 void paging_take_error(struct paging *pg, uint64_t id, int error);
 
-/* Take the pages that the library has read by itself. */
-void paging_take_reads(struct paging *pg);
+/* The page is mapped: wake those that wait for it. */
+void paging_page_is_mapped(struct paging *pg, const struct region *r,
+			   uint64_t page);
 
 /* End faults that are too late, and send those that are wanted.  True: the
  * daemon must be sent a Ring. */
