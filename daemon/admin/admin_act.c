@@ -20,6 +20,7 @@ void handle_trace(void *room, struct conn *c, uint64_t id,
 
 	if (!sessions_check_whom(&ad->serve->sessions, c, id, &whom))
 		return;
+	desks_count(&ad->serve->desks);
 	err = trace_subscribe(&ad->serve->trace, &c->session->tracing, c,
 			      &whom);
 	if (err != 0)

@@ -63,6 +63,7 @@ void handle_sessions(void *room, struct conn *c, uint64_t id,
 	struct rows rows;
 
 	(void)message;
+	desks_count(&ad->serve->desks);
 	if (!rows_init(&rows, c, id, ad->serve->sessions.count, sizeof(*row)))
 		return;
 	row = rows.row;
@@ -125,6 +126,7 @@ void handle_segments(void *room, struct conn *c, uint64_t id,
 	struct rows rows;
 
 	(void)message;
+	desks_count(&ad->serve->desks);
 	if (!rows_init(&rows, c, id, ad->serve->segments.count, sizeof(*info)))
 		return;
 	info = rows.row;
@@ -179,6 +181,7 @@ void handle_maps(void *room, struct conn *c, uint64_t id,
 	}
 	if (!sessions_check_whom(&ad->serve->sessions, c, id, &whom))
 		return;
+	desks_count(&ad->serve->desks);
 	if (!rows_init(&rows, c, id, attached_by(ad, &whom),
 		       sizeof(Memd__SegmentInfo)))
 		return;
@@ -198,10 +201,12 @@ void handle_counters(void *room, struct conn *c, uint64_t id,
 	Memd__Counter counter[STATS_FIGURES_MAX];
 	Memd__Counter *pointer[STATS_FIGURES_MAX];
 	Memd__CountersReply reply = MEMD__COUNTERS_REPLY__INIT;
-	size_t count = stats_collect(ad->stats, ad->engine->pager,
-				     ad->engine->store, figure);
+	size_t count;
 
 	(void)message;
+	desks_count(&ad->serve->desks);
+	count = stats_collect(ad->stats, ad->engine->pager, ad->engine->store,
+			      figure);
 	for (size_t i = 0; i < count; i++) {
 		memd__counter__init(&counter[i]);
 		counter[i].name = (char *)figure[i].name;
@@ -257,6 +262,7 @@ void handle_fault_stats(void *room, struct conn *c, uint64_t id,
 	Memd__FaultStatsReply reply = MEMD__FAULT_STATS_REPLY__INIT;
 
 	(void)message;
+	desks_count(&ad->serve->desks);
 	fill_kind(&row[0], "minor", &ad->stats->minor);
 	for (size_t i = 0; i < FAULT_KINDS; i++)
 		fill_kind(&row[i + 1], fault_kind_name((enum fault_kind)i),

@@ -116,6 +116,7 @@ void handle_status(void *room, struct conn *c, uint64_t id,
 	struct verdict verdict;
 
 	(void)message;
+	desks_count(&ad->serve->desks);
 	verdict_get(ad, &verdict);
 	for (size_t i = 0; i < verdict.reason_count; i++)
 		reason[i] = verdict.reason[i];

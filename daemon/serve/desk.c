@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/serve/desk.h"
 
+#include <stdlib.h>
+
 void desk_init(struct desk_side *side, struct desk *desk, struct pager *pager,
 	       account_id account, const struct desk_ops *ops, void *ctx)
 {
@@ -101,7 +103,8 @@ static bool collect_cell(struct desk_side *side, unsigned at, uint64_t now_ns)
 	struct desk_record r;
 	bool is_present;
 
-	if (state == CREDIT_LENT || state == CREDIT_TAKEN)
+	if (!is_given(side, at) || state == CREDIT_LENT ||
+	    state == CREDIT_TAKEN)
 		return false;
 	if (state == CREDIT_INSTALLED &&
 	    !read_record(side, c, credit_page_of(word), &r, &is_present))
@@ -116,19 +119,60 @@ static bool collect_cell(struct desk_side *side, unsigned at, uint64_t now_ns)
 	return true;
 }
 
-uint32_t desk_collect(struct desk_side *side, uint64_t now_ns)
+/* What the program says of the time is only for the order.  It is there when
+ * the word says that the cell is used. */
+struct dated_cell {
+	uint64_t start_ns;
+	unsigned at;
+};
+
+static bool has_been_used(const struct desk_credit *c)
 {
-	uint32_t count = 0;
+	enum credit_state state = credit_state_of(
+		atomic_load_explicit(&c->word, memory_order_acquire));
+
+	return state != CREDIT_LENT && state != CREDIT_TAKEN;
+}
+
+static int compare_dates(const void *a, const void *b)
+{
+	const struct dated_cell *x = a, *y = b;
+
+	return x->start_ns < y->start_ns ? -1 : x->start_ns > y->start_ns;
+}
+
+static unsigned list_used(const struct desk_side *side,
+			  struct dated_cell cell[DESK_CREDITS])
+{
+	unsigned count = 0;
 
 	for (unsigned i = 0; i < DESK_CREDIT_WORDS; i++) {
 		uint64_t left = side->given[i] &
 			~atomic_load_explicit(&side->desk->lent[i],
 					      memory_order_relaxed);
 
-		for (; left != 0; left &= left - 1)
-			count += collect_cell(side, i * 64 +
-				(unsigned)__builtin_ctzll(left), now_ns);
+		for (; left != 0; left &= left - 1) {
+			unsigned at = i * 64 +
+				      (unsigned)__builtin_ctzll(left);
+			const struct desk_credit *c = &side->desk->credit[at];
+
+			if (has_been_used(c))
+				cell[count++] = (struct dated_cell){
+					c->start_ns, at };
+		}
 	}
+	return count;
+}
+
+uint32_t desk_collect(struct desk_side *side, uint64_t now_ns)
+{
+	struct dated_cell cell[DESK_CREDITS];
+	unsigned used = list_used(side, cell);
+	uint32_t count = 0;
+
+	qsort(cell, used, sizeof(cell[0]), compare_dates);
+	for (unsigned i = 0; i < used; i++)
+		count += collect_cell(side, cell[i].at, now_ns);
 	return count;
 }
 

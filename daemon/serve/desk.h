@@ -59,7 +59,8 @@ void desk_init(struct desk_side *side, struct desk *desk, struct pager *pager,
 /* Lend frames until it has `wanted`, as far as there are any. */
 void desk_lend(struct desk_side *side);
 
-/* Read the records.  Returns how many there were. */
+/* Read the records, in the order of their times.  Returns how many there
+ * were. */
 uint32_t desk_collect(struct desk_side *side, uint64_t now_ns);
 
 /* S2: as desk_collect(), and count the pages of this segment that are there

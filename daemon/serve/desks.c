@@ -268,6 +268,15 @@ void desks_recall(struct desks *ds)
 			desk_recall(&sd->side);
 }
 
+void desks_count(struct desks *ds)
+{
+	struct session_desk *sd;
+
+	LIST_FOREACH(sd, &ds->live, link)
+		if (sd->side.given_count != 0)
+			(void)desk_collect(&sd->side, clock_now_ns());
+}
+
 static void desk_tick(struct session_desk *sd)
 {
 	(void)desk_collect(&sd->side, clock_now_ns());

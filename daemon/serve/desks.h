@@ -106,6 +106,9 @@ uint64_t desks_uncounted_most(const struct desks *ds,
 void desks_look(struct desks *ds, struct pager_claim *claim, unsigned count);
 void desks_recall(struct desks *ds);
 
+/* Count what has happened until now: somebody wants to see it. */
+void desks_count(struct desks *ds);
+
 /* Call once a second: take back from those who do not fault. */
 void desks_tick(struct desks *ds);
 

@@ -236,6 +236,27 @@ static void a_desk_has_so_many_cells(void **state)
 
 /* ---- records */
 
+/* Cells are taken in any order.  The date of one that is in use is that of its
+ * last use. */
+static void records_come_in_the_order_of_their_times(void **state)
+{
+	static const uint32_t page[] = { 9, 2, 14, 0, 5 };
+	struct session *s = start(64, 16);
+	struct desk_credit *busy;
+
+	(void)state;
+	lend(s, 10);
+	for (unsigned i = 0; i < ARRAY_SIZE(page); i++)
+		bring_in(s, page[i], 77);
+	busy = take(s, NUMBER, 3);
+	busy->start_ns = 1;
+	assert_int_equal(collect(s), ARRAY_SIZE(page));
+	for (unsigned i = 0; i < ARRAY_SIZE(page); i++)
+		assert_int_equal(s->record[i].page,
+				 (const uint32_t[]){ 0, 2, 5, 9, 14 }[i]);
+	finish(s);
+}
+
 static void records_are_counted(void **state)
 {
 	struct session *s = start(64, 16);
@@ -614,6 +635,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_many_are_lent_as_are_wanted),
 		cmocka_unit_test(a_desk_has_so_many_cells),
+		cmocka_unit_test(records_come_in_the_order_of_their_times),
 		cmocka_unit_test(records_are_counted),
 		cmocka_unit_test(a_page_is_counted_once),
 		cmocka_unit_test(a_page_that_is_not_there_is_not_counted),
