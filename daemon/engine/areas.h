@@ -115,18 +115,20 @@ void area_hold(struct area *area);
 /* May be called from inside of the pager. */
 void area_put(struct area *area);
 
+/* Jobs have ended: call when file_maker_event_fd() is readable. */
+void areas_reap(struct areas *as);
+
+/* The index of the area's file with this first slot. */
+uint32_t area_file_at(const struct area *area, uint32_t first);
+
+/* ---- area_growth.c */
+
 /* Whether a segment of `units` can be admitted.  Returns 0; -EINPROGRESS: a
  * file is being made or ended, ask again after `changed`; or -errno with a line
  * in ret_reason: -ENOSPC, -EDQUOT (the disk, or swap_size), and others of
  * swapdir_make(). */
 int area_make_room(struct area *area, uint64_t units, char *ret_reason,
 		   size_t reason_size) MUST_CHECK;
-
-/* Jobs have ended: call when file_maker_event_fd() is readable. */
-void areas_reap(struct areas *as);
-
-/* The index of the area's file with this first slot. */
-uint32_t area_file_at(const struct area *area, uint32_t first);
 
 /* ---- area_files.c */
 
@@ -149,5 +151,19 @@ void areas_sweep_again(struct areas *as);
 
 /* Replace slots that have failed. */
 void areas_repair(struct areas *as);
+
+/* ---- for areas.c and area_growth.c alone */
+
+/* The sweep is to look at the area. */
+void area_touch(struct area *area);
+
+/* A file is gone, or was not made. */
+void areas_forget_promise(struct areas *as, uint32_t slot_count);
+
+/* The other areas give up what they do not need. */
+void areas_reclaim(struct areas *as, const struct area *except);
+
+/* A file for an area is made, or could not be. */
+void area_take_made(struct areas *as, struct file_job *job);
 
 #endif
