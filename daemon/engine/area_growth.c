@@ -74,6 +74,12 @@ static void explain_full(const struct areas *as, uint64_t lacks, char *text,
 				   sizeof(limit)));
 }
 
+/* Some room will be there when files have ended. */
+static bool is_some_coming(const struct areas *as)
+{
+	return as->ending_slots != file_ender_late_slots(as->ender);
+}
+
 static int area_grow(struct area *area, uint64_t lacks, char *ret_reason,
 		     size_t reason_size)
 {
@@ -85,7 +91,7 @@ static int area_grow(struct area *area, uint64_t lacks, char *ret_reason,
 		areas_reclaim(as, area);
 		slots = next_file(area, lacks);
 	}
-	if (slots == 0 && (as->ending_slots != 0 ||
+	if (slots == 0 && (is_some_coming(as) ||
 			   !TAILQ_EMPTY(&as->touched) ||
 			   !TAILQ_EMPTY(&as->late)))
 		return -EINPROGRESS;
@@ -103,10 +109,18 @@ static int area_grow(struct area *area, uint64_t lacks, char *ret_reason,
 	};
 	as->promised_slots += slots;
 	as->file_count++;
+	area->payer->growing_count++;
 	area->is_growing = true;
 	area->is_surplus = false;
 	file_maker_add(as->maker, job);
 	return -EINPROGRESS;
+}
+
+/* F4 */
+static bool must_wait(const struct area *area)
+{
+	return area->payer->growing_count != 0 ||
+	       file_payer_is_ending(area->payer);
 }
 
 int area_make_room(struct area *area, uint64_t units, char *ret_reason,
@@ -126,7 +140,8 @@ int area_make_room(struct area *area, uint64_t units, char *ret_reason,
 		snprintf(ret_reason, reason_size, "%s", area->reason);
 		return err;
 	}
-	return area_grow(area, lacks, ret_reason, reason_size);
+	return must_wait(area) ? -EINPROGRESS :
+		area_grow(area, lacks, ret_reason, reason_size);
 }
 
 static bool reserve_entry(struct area *area)
@@ -145,10 +160,10 @@ static bool reserve_entry(struct area *area)
 
 /* Returns 0 or -errno; then the file is still the job's. */
 static int add_made_file(struct areas *as, struct area *area,
-			 const struct file_job *job)
+			 struct file_job *job)
 {
 	struct area_file file = { .slot_count = job->slot_count,
-				  .fd = job->fd };
+				  .fd = job->fd, .job = job };
 	int err;
 
 	if (!reserve_entry(area))
@@ -172,6 +187,7 @@ void area_take_made(struct areas *as, struct file_job *job)
 	int err = job->error;
 
 	area->is_growing = false;
+	area->payer->growing_count--;
 	if (err == 0) {
 		err = add_made_file(as, area, job);
 		if (err != 0)
@@ -188,6 +204,7 @@ void area_take_made(struct areas *as, struct file_job *job)
 		areas_forget_promise(as, job->slot_count);
 		if (job->fd >= 0)
 			(void)close(job->fd);
+		free(job);
 	}
 	/* F3: perhaps nobody waits for it any more.  While somebody does, the
 	 * sweep would end it, before it is used. */

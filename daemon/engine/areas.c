@@ -12,8 +12,24 @@ enum { KEPT_SLOTS = 4096 };
 
 static void run_sweep(void *ctx);
 
-int areas_open(struct areas *as, const struct config *config, char *ret_reason,
-	       size_t reason_size)
+/* Its helper process comes before the maker's thread. */
+static int make_helpers(struct areas *as, bool has_helpers, char *ret_reason,
+			size_t reason_size)
+{
+	int err = file_ender_create(has_helpers && as->has_pieces, &as->ender);
+
+	if (err == 0)
+		err = file_maker_create(&as->dir, &as->maker);
+	if (err == 0)
+		return 0;
+	file_ender_destroy(as->ender);
+	snprintf(ret_reason, reason_size, "swap_dir: no thread for its files: "
+		 "%s", strerror(-err));
+	return err;
+}
+
+int areas_open(struct areas *as, const struct config *config, bool has_helpers,
+	       char *ret_reason, size_t reason_size)
 {
 	int err;
 
@@ -39,10 +55,8 @@ int areas_open(struct areas *as, const struct config *config, char *ret_reason,
 		free(as->by_id);
 		return err;
 	}
-	err = file_maker_create(&as->dir, &as->maker);
+	err = make_helpers(as, has_helpers, ret_reason, reason_size);
 	if (err != 0) {
-		snprintf(ret_reason, reason_size, "swap_dir: no thread for its "
-			 "files: %s", strerror(-err));
 		swapdir_close(&as->dir);
 		free(as->by_id);
 	}
@@ -82,6 +96,7 @@ static void area_free(struct area *area)
 	TAILQ_REMOVE(&area->all->list, area, link);
 	area->all->by_id[area->id] = NULL;
 	area->all->count--;
+	file_ender_put_payer(area->payer);
 	free(area->files);
 	free(area);
 }
@@ -93,14 +108,19 @@ void areas_close(struct areas *as)
 	if (as->maker == NULL)
 		return;
 	while ((area = TAILQ_FIRST(&as->list)) != NULL) {
-		for (uint32_t i = 0; i < area->file_count; i++)
+		for (uint32_t i = 0; i < area->file_count; i++) {
 			(void)close(area->files[i].fd);
+			free(area->files[i].job);
+		}
+		area->payer->growing_count -= area->is_growing;
 		area_free(area);
 	}
 	free(as->by_id);
 	as->by_id = NULL;
 	file_maker_destroy(as->maker);
 	as->maker = NULL;
+	file_ender_destroy(as->ender);
+	as->ender = NULL;
 	swapdir_close(&as->dir);
 }
 
@@ -115,14 +135,18 @@ uint32_t areas_most(const struct config *config)
 
 /* ---- areas */
 
-struct area *area_create(struct areas *as)
+struct area *area_create(struct areas *as, uint32_t user)
 {
-	struct area *area = calloc(1, sizeof(*area));
+	struct file_payer *payer = file_ender_get_payer(as->ender, user);
+	struct area *area = payer == NULL ? NULL : calloc(1, sizeof(*area));
 
 	if (area == NULL || pager_area_add(as->pager, &area->id) != 0) {
+		if (payer != NULL)
+			file_ender_put_payer(payer);
 		free(area);
 		return NULL;
 	}
+	area->payer = payer;
 	area->all = as;
 	area->holders = 1;
 	LIST_INIT(&area->users);
@@ -163,28 +187,25 @@ void areas_forget_promise(struct areas *as, uint32_t slot_count)
 	as->file_count--;
 }
 
-/* F1: the file is out of the list, and its slots out of the pager.  Without
- * memory for the job the file is closed here. */
+/* F1: the file is out of the list, and its slots out of the pager. */
 static void end_file(struct areas *as, struct area *area, uint32_t at)
 {
 	struct area_file file = area->files[at];
-	struct file_job *job = calloc(1, sizeof(*job));
+	struct file_job *job = file.job;
 
 	if (file.is_filled && as->file_ends != NULL)
 		as->file_ends(as->ctx, area, &file);
 
 	area->files[at] = area->files[--area->file_count];
 	swapstore_remove_file(as->store, file.first, file.slot_count);
-	if (job == NULL) {
-		(void)close(file.fd);
-		areas_forget_promise(as, file.slot_count);
-		return;
-	}
 	as->ending_slots += file.slot_count;
 	*job = (struct file_job){
 		.is_end = true, .slot_count = file.slot_count, .fd = file.fd,
 	};
-	file_maker_add(as->maker, job);
+	if (file.is_handed_out && file_ender_is_used(as->ender))
+		file_ender_add(as->ender, area->payer, job);
+	else
+		file_maker_add(as->maker, job);
 }
 
 uint32_t area_file_at(const struct area *area, uint32_t first)
@@ -272,11 +293,42 @@ void areas_reap(struct areas *as)
 			areas_forget_promise(as, job->slot_count);
 		} else if (!job->is_end) {
 			area_take_made(as, job);
+			continue;
 		}
 		free(job);
 	}
 	if (is_any && as->changed != NULL)
 		as->changed(as->ctx);
+}
+
+/* They have no blocks: what is left is to close them. */
+static void pass_ended(struct areas *as)
+{
+	struct file_job *job;
+
+	while ((job = file_ender_take(as->ender)) != NULL)
+		file_maker_add(as->maker, job);
+}
+
+void areas_reap_ends(struct areas *as)
+{
+	file_ender_reap(as->ender);
+	pass_ended(as);
+}
+
+void areas_poll(struct areas *as)
+{
+	if (as->maker == NULL)
+		return;
+	/* Who has waited for files that are held up is to be refused. */
+	if (file_ender_poll(as->ender))
+		as->changed(as->ctx);
+	pass_ended(as);
+}
+
+bool areas_are_held_up(const struct areas *as, uint32_t user)
+{
+	return as->maker != NULL && file_ender_is_held_up(as->ender, user);
 }
 
 void areas_sweep_again(struct areas *as)
@@ -297,6 +349,7 @@ void areas_repair(struct areas *as)
 {
 	struct pager_stats stats;
 	char ignored[FILE_REASON_BYTES];
+	bool is_put_off = false;
 	struct area *area;
 
 	if (as->maker == NULL)
@@ -304,7 +357,10 @@ void areas_repair(struct areas *as)
 	pager_stats_get(as->pager, &stats);
 	if (stats.quarantined_slots <= as->quarantined_slots)
 		return;
-	as->quarantined_slots = stats.quarantined_slots;
 	TAILQ_FOREACH(area, &as->list, link)
-		(void)!area_make_room(area, 0, ignored, sizeof(ignored));
+		is_put_off |= area_make_room(area, 0, ignored,
+					     sizeof(ignored)) == -EINPROGRESS &&
+			      !area->is_growing;
+	if (!is_put_off)
+		as->quarantined_slots = stats.quarantined_slots;
 }
