@@ -178,6 +178,7 @@ static void judge_clients(const struct admin *ad, struct verdict *v)
 	unsigned stuck =
 		flights_stuck_count(backing_flights(ad->engine->backing));
 	uint64_t slots = 0;
+	char size[16];
 	unsigned held = areas_are_used(areas) ?
 			file_ender_held_up_count(areas->ender, &slots) : 0;
 
@@ -190,10 +191,11 @@ static void judge_clients(const struct admin *ad, struct verdict *v)
 		    "clients, and their frames with them: the log says "
 		    "which programs to end", stuck);
 	if (held != 0)
-		add(v, VERDICT_DEGRADED, "%llu MiB of swap files of %u users "
-		    "have ended and are still read by programs, so their "
-		    "room is not free: the log has the inodes",
-		    ULL(slots * SWAP_SLOT_BYTES >> 20), held);
+		add(v, VERDICT_DEGRADED, "swap files of %u users, %s in all, "
+		    "have ended, but programs go on reading them: the log has "
+		    "the inodes", held,
+		    units_format_size(slots * SWAP_SLOT_BYTES, size,
+				      sizeof(size)));
 	if (ad->server->is_paused)
 		add(v, VERDICT_DEGRADED, "no descriptor is left for new "
 		    "connections: " CURE_DESCRIPTORS);

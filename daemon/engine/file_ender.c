@@ -247,14 +247,14 @@ struct file_job *file_ender_take(struct file_ender *fe)
 static void log_held_up(const struct file_payer *payer)
 {
 	const struct file_job *job = STAILQ_FIRST(&payer->ending);
+	uint64_t bytes = payer->ending_slots * SWAP_SLOT_BYTES;
 	struct stat st = { 0 };
 
 	(void)fstat(job->fd, &st);
 	log_event(LOG_LEVEL_WARNING, "swap-file-held", "uid=%u inode=%llu "
 		  "bytes=%llu reason=\"a program's read of a swap file that "
 		  "has ended does not end\"", payer->user,
-		  (unsigned long long)st.st_ino, (unsigned long long)
-		  (payer->ending_slots * SWAP_SLOT_BYTES));
+		  (unsigned long long)st.st_ino, (unsigned long long)bytes);
 }
 
 static bool payer_judge(struct file_payer *payer)
