@@ -14,8 +14,9 @@ enum {
 	THE_FILE = 1,
 	/* What an empty file may still have, for its attributes. */
 	EMPTY_BYTES = SWAP_SLOT_BYTES,
-	/* Looks at which something may fail before it counts. */
-	FAILED_MAX = 3,
+	/* Tries that may fail, and looks at a stuck helper, before it
+	 * counts. */
+	FAILED_MAX = 3, STUCK_MAX = 4,
 };
 
 struct file_ender {
@@ -129,6 +130,12 @@ void file_ender_put_payer(struct file_payer *payer)
 
 /* ---- the way of a file */
 
+static void payer_is_well(struct file_payer *payer)
+{
+	payer->failed_count = payer->stuck_count = 0;
+	payer->is_held_up = payer->is_late = false;
+}
+
 /* Give the payer's next file to its helper, unless it has one. */
 static void payer_start(struct file_ender *fe, struct file_payer *payer)
 {
@@ -154,7 +161,7 @@ void file_ender_add(struct file_ender *fe, struct file_payer *payer,
 	ASSERT(file_ender_is_used(fe));
 	if (STAILQ_EMPTY(&payer->ending)) {
 		payer->holders++;
-		payer->failed_count = 0;
+		payer_is_well(payer);
 		payer->is_put_off = false;
 		TAILQ_INSERT_TAIL(&fe->busy, payer, busy_link);
 	}
@@ -169,6 +176,7 @@ static void payer_note_result(struct file_ender *fe, struct file_payer *payer,
 {
 	struct file_job *job = payer_take_first(payer);
 
+	payer->stuck_count = 0;
 	payer->is_held_up = false;
 	if (end->error != 0 || end->left_bytes > EMPTY_BYTES) {
 		STAILQ_INSERT_TAIL(&payer->ending, job, link);
@@ -176,7 +184,7 @@ static void payer_note_result(struct file_ender *fe, struct file_payer *payer,
 		payer->failed_count++;
 		return;
 	}
-	payer->failed_count = 0;
+	payer_is_well(payer);
 	payer->ending_slots -= job->slot_count;
 	STAILQ_INSERT_TAIL(&fe->done, job, link);
 }
@@ -259,13 +267,16 @@ static void log_held_up(const struct file_payer *payer)
 
 static bool payer_judge(struct file_payer *payer)
 {
-	bool is_held_up = payer->puncher != NULL && payer->puncher->is_stuck;
-	bool has_changed = is_held_up != payer->is_held_up;
+	bool is_stuck = payer->puncher != NULL && payer->puncher->is_stuck;
+	bool was_held_up = payer->is_held_up, was_late = payer->is_late;
 
-	payer->is_held_up = is_held_up;
-	if (has_changed && is_held_up)
+	payer->stuck_count = is_stuck ? payer->stuck_count + 1 : 0;
+	payer->is_held_up = payer->stuck_count >= STUCK_MAX;
+	payer->is_late = payer->is_held_up ||
+			 payer->failed_count >= FAILED_MAX;
+	if (payer->is_held_up && !was_held_up)
 		log_held_up(payer);
-	return has_changed;
+	return payer->is_late != was_late;
 }
 
 bool file_ender_poll(struct file_ender *fe)
@@ -307,8 +318,7 @@ bool file_ender_is_held_up(const struct file_ender *fe, uint32_t user)
 
 bool file_payer_is_ending(const struct file_payer *payer)
 {
-	return !STAILQ_EMPTY(&payer->ending) && !payer->is_held_up &&
-	       payer->failed_count < FAILED_MAX;
+	return !STAILQ_EMPTY(&payer->ending) && !payer->is_late;
 }
 
 uint64_t file_ender_late_slots(const struct file_ender *fe)

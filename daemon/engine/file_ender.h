@@ -13,8 +13,9 @@
  *       programs do with a payer's files, one helper is kept.
  *   E3  If a helper is gone, another one truncates again.  That does no harm:
  *       nobody needs what is in the file.
- *   E4  A payer is *held up* while its helper is stuck (L4 in flights.h), and
- *       all its files with it.  Nothing is given up because of it.
+ *   E4  A payer is *held up* while its helper is stuck (L4 in flights.h) and
+ *       was so for some seconds, and all its files with it.  A disk that is
+ *       slow for a moment does not count.  Nothing is given up because of it.
  *
  * Threads: all calls from the thread of the event loop. */
 #ifndef MEMD_ENGINE_FILE_ENDER_H
@@ -35,9 +36,11 @@ struct file_payer {
 	/* NULL: no helper has it yet. */
 	struct puncher *puncher;
 	uint32_t puncher_start, order;
-	unsigned failed_count;		/* tries of the first one */
+	unsigned failed_count;		/* tries, one after the other */
+	unsigned stuck_count;		/* looks, the same */
 	bool is_put_off;		/* until the next look */
 	bool is_held_up;
+	bool is_late;			/* held up, or nothing works */
 	LIST_ENTRY(file_payer) link;
 	TAILQ_ENTRY(file_payer) busy_link;	/* while any is ending */
 };
@@ -71,8 +74,8 @@ struct file_job *file_ender_take(struct file_ender *fe);
 /* -1: nothing is ever done. */
 int file_ender_event_fd(const struct file_ender *fe);
 
-/* Call once a second: logs who is held up.  Returns true if a payer is now, or
- * is not any more. */
+/* Call once a second: logs who is held up.  Returns true if
+ * file_payer_is_ending() has changed for somebody. */
 bool file_ender_poll(struct file_ender *fe);
 
 /* How many payers are held up, and with how much; whether one is `user`. */

@@ -276,6 +276,36 @@ static void a_killed_helper_leaves_nothing_undone(void **state)
 	file_ender_put_payer(payer);
 }
 
+/* E1: here it is memd that may not write to it. */
+static void what_cannot_be_truncated_is_not_done(void **state)
+{
+	struct file_payer *payer = payer_of(1);
+	int reader, read_only, changes = 0;
+	struct file_job *job = make_file(&reader);
+
+	(void)state;
+	read_only = dup(reader);
+	assert_true(read_only >= 0);
+	close(job->fd);
+	job->fd = read_only;
+	file_ender_add(ender, payer, job);
+	for (unsigned i = 0; file_payer_is_ending(payer); i++) {
+		assert_true(i < HANG_MS);
+		changes += file_ender_poll(ender);
+		usleep(1000);
+	}
+	assert_int_equal(changes, 1);
+	assert_false(file_ender_is_held_up(ender, 1));
+	assert_int_equal(file_ender_late_slots(ender), SWAP_FILE_SLOTS);
+	/* Its others do not wait for it. */
+	close(reader);
+	reader = end_file_of(payer);
+	expect_done_later(reader);
+	assert_true(bytes_of(read_only) >= BYTES);
+	assert_int_equal(payer->ending_slots, SWAP_FILE_SLOTS);
+	file_ender_put_payer(payer);
+}
+
 /* Nothing is waited for when memd ends. */
 static void what_is_held_does_not_hold_up_the_end(void **state)
 {
@@ -322,6 +352,7 @@ int main(int argc, char **argv)
 		WITH_HELPER(an_open_file_has_no_blocks_when_it_is_done),
 		WITH_HELPER(a_held_file_holds_up_its_payer_only),
 		WITH_HELPER(a_killed_helper_leaves_nothing_undone),
+		WITH_HELPER(what_cannot_be_truncated_is_not_done),
 		cmocka_unit_test(what_is_held_does_not_hold_up_the_end),
 	};
 	int failed;
