@@ -53,7 +53,8 @@ static bool can_share(int from, int to, unsigned magic)
 	if (errno == EOPNOTSUPP || errno == ENOTTY || errno == EINVAL)
 		return false;
 	return magic == BTRFS_SUPER_MAGIC || magic == XFS_SUPER_MAGIC ||
-	       magic == BCACHEFS_MAGIC || magic == OVERLAYFS_SUPER_MAGIC;
+	       magic == BCACHEFS_MAGIC || magic == OCFS2_SUPER_MAGIC ||
+	       magic == OVERLAYFS_SUPER_MAGIC;
 }
 
 static enum swapdir_copies copies_of(bool avoids, bool shares, unsigned magic)
@@ -96,6 +97,8 @@ static int try_files(const struct swapdir_attempt *at, int fd, int other,
 	avoids = swapdir_file_avoid_copies(fd);
 	(void)swapdir_file_avoid_copies(other);
 	dir->can_share = can_share(fd, other, magic);
+	dir->is_apart = swapdir_is_apart(at);
+	dir->has_snapshots = magic == BTRFS_SUPER_MAGIC;
 	dir->copies = copies_of(avoids, dir->can_share, magic);
 	dir->is_direct = has_direct(fd);
 	return 0;

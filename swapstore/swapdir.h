@@ -29,6 +29,11 @@ struct swapdir {
 	/* A process that can read a file, and write to the file system, can
 	 * make a copy that shares the blocks (FICLONE). */
 	bool can_share;
+	/* The folder is a whole file system, which is mounted nowhere else, and
+	 * whose root only its owner may write to.  So no other user can have
+	 * files there. */
+	bool is_apart;
+	bool has_snapshots;
 	enum swapdir_copies copies;
 };
 

@@ -11,9 +11,12 @@
 #include "common/units.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -157,6 +160,58 @@ int swapdir_check_limit(const struct swapdir_attempt *at, uint64_t bytes)
 	units_format_size(bytes, size, sizeof(size));
 	return refuse(at, -EFBIG, "%s is more than this process may write to "
 		      "one file; raise LimitFSIZE= (ulimit -f)", size);
+}
+
+/* A line of /proc/self/mountinfo: its mount and device, and whether all of the
+ * file system is mounted there. */
+struct mount_line {
+	unsigned long long mount;
+	unsigned major, minor;
+	bool is_whole;
+};
+
+static bool read_mount_line(FILE *mounts, struct mount_line *ret_line)
+{
+	char *line = NULL, root[3] = "";
+	size_t size = 0;
+	bool is_read = getline(&line, &size, mounts) > 0;
+
+	*ret_line = (struct mount_line){ 0 };
+	if (is_read && sscanf(line, "%llu %*u %u:%u %2s", &ret_line->mount,
+			      &ret_line->major, &ret_line->minor, root) == 4)
+		ret_line->is_whole = strcmp(root, "/") == 0;
+	free(line);
+	return is_read;
+}
+
+static bool is_only_mount(unsigned long long mount)
+{
+	FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	struct mount_line own = { 0 }, line;
+	unsigned count = 0;
+
+	if (mounts == NULL)
+		return false;
+	while (own.mount != mount && read_mount_line(mounts, &own))
+		;
+	rewind(mounts);
+	while (read_mount_line(mounts, &line))
+		count += line.major == own.major && line.minor == own.minor;
+	fclose(mounts);
+	return own.is_whole && count == 1;
+}
+
+bool swapdir_is_apart(const struct swapdir_attempt *at)
+{
+	const unsigned mask = STATX_MODE | STATX_MNT_ID;
+	struct statx sx;
+
+	if (statx(at->fd, "", AT_EMPTY_PATH, mask, &sx) != 0 ||
+	    (sx.stx_mask & mask) != mask)
+		return false;
+	return (sx.stx_mode & (S_IWGRP | S_IWOTH)) == 0 &&
+	       (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0 &&
+	       is_only_mount(sx.stx_mnt_id);
 }
 
 uint64_t swapdir_free_of(int fd)

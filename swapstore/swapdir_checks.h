@@ -5,6 +5,7 @@
 #define MEMD_SWAPSTORE_SWAPDIR_CHECKS_H
 
 #include "common/reason.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 /* One attempt to do something with a folder. */
@@ -37,6 +38,9 @@ int swapdir_check_room(const struct swapdir_attempt *at, uint64_t bytes)
  * raises SIGXFSZ. */
 int swapdir_check_limit(const struct swapdir_attempt *at, uint64_t bytes)
 	MUST_CHECK;
+
+/* As swapdir.is_apart, as far as this process can see. */
+bool swapdir_is_apart(const struct swapdir_attempt *at);
 
 /* What this user may still allocate on the file system of `fd`; UINT64_MAX: it
  * does not tell. */

@@ -174,8 +174,13 @@ static void judge_settings(const struct admin *ad, struct verdict *v)
 
 static void judge_clients(const struct admin *ad, struct verdict *v)
 {
+	const struct areas *areas = &ad->engine->areas;
 	unsigned stuck =
 		flights_stuck_count(backing_flights(ad->engine->backing));
+	uint64_t slots = 0;
+	char size[16];
+	unsigned held = areas_are_used(areas) ?
+			file_ender_held_up_count(areas->ender, &slots) : 0;
 
 	if (ad->stats->segments_spoiled != 0)
 		add(v, VERDICT_WARN, "%llu segments had their data file "
@@ -185,6 +190,12 @@ static void judge_clients(const struct admin *ad, struct verdict *v)
 		add(v, VERDICT_DEGRADED, "%u data files are kept locked by "
 		    "clients, and their frames with them: the log says "
 		    "which programs to end", stuck);
+	if (held != 0)
+		add(v, VERDICT_DEGRADED, "swap files of %u users, %s in all, "
+		    "have ended, but programs go on reading them: the log has "
+		    "the inodes", held,
+		    units_format_size(slots * SWAP_SLOT_BYTES, size,
+				      sizeof(size)));
 	if (ad->server->is_paused)
 		add(v, VERDICT_DEGRADED, "no descriptor is left for new "
 		    "connections: " CURE_DESCRIPTORS);

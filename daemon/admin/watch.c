@@ -46,7 +46,7 @@ static void watch_stuck_punches(struct watch *w)
 	const struct flights *fs = backing_flights(w->engine->backing);
 	uint64_t returned;
 
-	engine_poll_data_files(w->engine);
+	engine_poll_files(w->engine);
 	returned = flights_returned_count(fs);
 	if (returned != w->returned_punches)
 		log_event(LOG_LEVEL_NOTICE, "segment-unlocked",
@@ -91,9 +91,8 @@ static void watch_refusals(struct watch *w)
 
 static void watch_helpers(struct watch *w)
 {
-	const struct flights *fs = backing_flights(w->engine->backing);
-	uint64_t renewed = flights_renewed_helpers(fs);
-	unsigned missing = flights_missing_helpers(fs);
+	uint64_t renewed = engine_renewed_helpers(w->engine);
+	unsigned missing = engine_missing_helpers(w->engine);
 
 	if (renewed != w->stats->helpers_renewed)
 		log_event(LOG_LEVEL_WARNING, "helpers-renewed",

@@ -44,7 +44,8 @@ int flights_create(uint32_t files_max, bool has_helpers,
 	if (fs == NULL)
 		return -ENOMEM;
 	if (has_helpers)
-		err = punchers_create(files_max, &fs->punchers);
+		err = punchers_create(files_max, 1, PUNCHERS_KEPT,
+				      &fs->punchers);
 	/* There is memory for the pipes of one at least. */
 	if (err == 0)
 		err = capture_pipes_init(&fs->all[0].pipes);

@@ -23,6 +23,8 @@ enum { HANDOVER_ORDERS = 1024 };	/* a power of two */
 
 enum handover_kind {
 	HANDOVER_PUNCH,
+	HANDOVER_EMPTY,		/* truncate the file to nothing, and close the
+				 * descriptor */
 	HANDOVER_TAKE,		/* the next message on the socket is the number
 				 * of a file, with its descriptor */
 	HANDOVER_DROP,		/* close the descriptor of the file */
@@ -35,11 +37,14 @@ struct handover_order {
 	/* memd wants to know when this is done: wake it, or write to the
 	 * eventfd. */
 	uint32_t is_told;
-	int32_t result;			/* PUNCH: 0 or -errno of fallocate(2) */
+	int32_t result;			/* PUNCH, EMPTY: 0 or -errno of
+					 * fallocate(2), ftruncate(2) */
 	uint64_t offset, length;
-	/* Result: the first byte at or after `offset` where there is data after
-	 * the punch; UINT64_MAX: none. */
+	/* PUNCH, result: the first byte at or after `offset` where there is
+	 * data after the punch; UINT64_MAX: none. */
 	uint64_t next_data;
+	/* EMPTY, result: what the file still has on the disk. */
+	uint64_t left_bytes;
 };
 
 struct handover {

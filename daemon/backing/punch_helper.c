@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 /* Descriptors of the helper.  The descriptor of file n is HELPER_FILES + n. */
 enum {
@@ -39,6 +40,17 @@ int punch_range(int fd, uint64_t offset, uint64_t length,
 	err = err != 0 ? -errno : 0;
 	data = lseek(fd, (off_t)offset, SEEK_DATA);
 	*ret_next_data = data >= 0 ? (uint64_t)data : UINT64_MAX;
+	return err;
+}
+
+/* Waits as long as anybody reads the file with O_DIRECT. */
+static int truncate_file(int fd, uint64_t *ret_left_bytes)
+{
+	int err = ftruncate(fd, 0) != 0 ? -errno : 0;
+	struct stat st;
+
+	*ret_left_bytes = fstat(fd, &st) == 0 ? (uint64_t)st.st_blocks * 512 :
+						UINT64_MAX;
 	return err;
 }
 
@@ -80,6 +92,11 @@ static void carry_out(struct handover_order *order)
 		order->result = punch_range(helper_fd(order->file),
 					    order->offset, order->length,
 					    &order->next_data);
+		break;
+	case HANDOVER_EMPTY:
+		order->result = truncate_file(helper_fd(order->file),
+					      &order->left_bytes);
+		close(helper_fd(order->file));
 		break;
 	case HANDOVER_TAKE:
 		take_file();

@@ -16,8 +16,8 @@
  *   H3  knows[file] only if the helper's descriptor of that number is of that
  *       file, or will be when it has carried out its orders: orders and
  *       messages are in the same order.  A number that means another file has
- *       a DROP in the ring, or must_drop_all is set, which the next post puts
- *       there first. */
+ *       a DROP or an EMPTY in the ring, or must_drop_all is set, which the
+ *       next post puts there first. */
 #include "daemon/backing/puncher.h"
 
 #include "common/clock.h"
@@ -273,7 +273,11 @@ int puncher_post(struct puncher *p, const struct puncher_ground *ground,
 	err = give_files(p, ground, punch, count);
 	*ret_first = p->asked;
 	for (unsigned i = 0; i < count && err == 0; i++) {
-		order = add_order(p, HANDOVER_PUNCH, punch[i].file);
+		order = add_order(p, punch[i].is_end ? HANDOVER_EMPTY :
+						       HANDOVER_PUNCH,
+				  punch[i].file);
+		if (punch[i].is_end)
+			p->knows[punch[i].file] = false;
 		order->offset = punch[i].offset;
 		order->length = punch[i].length;
 	}
@@ -331,6 +335,7 @@ void puncher_results(struct puncher *p, uint32_t first, struct punch *punch,
 
 		punch[i].error = order->result;
 		punch[i].next_data = order->next_data;
+		punch[i].left_bytes = order->left_bytes;
 		/* It has no room for the descriptor: send it again. */
 		if (punch[i].error == -EBADF)
 			p->knows[punch[i].file] = false;

@@ -17,14 +17,16 @@ enum puncher_state {
 	PUNCHER_STATES
 };
 
-/* One punch and its result. */
+/* One punch and its result.  is_end: no punch; the file is truncated to
+ * nothing. */
 struct punch {
+	bool is_end;
 	/* The caller's number of the file: 1 … files_max. */
 	uint32_t file;
 	int fd;
 	uint64_t offset, length;
 	/* Result: see struct handover_order. */
-	uint64_t next_data;
+	uint64_t next_data, left_bytes;
 	int error;
 };
 

@@ -13,25 +13,28 @@
 struct punchers {
 	struct puncher all[PUNCHERS_MAX];
 	struct puncher_ground ground;
+	unsigned kept;
 	uint64_t renewed_count;
 };
 
-int punchers_create(uint32_t files_max, struct punchers **ret_punchers)
+int punchers_create(uint32_t files_max, unsigned least, unsigned kept,
+		    struct punchers **ret_punchers)
 {
 	struct punchers *ps = calloc(1, sizeof(*ps));
 	int err = -ENOMEM;
 
 	if (ps == NULL)
 		return -ENOMEM;
+	ps->kept = kept;
 	ps->ground.files_max = files_max;
 	ps->ground.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (ps->ground.event_fd < 0) {
 		err = -errno;
 		goto fail;
 	}
-	for (unsigned i = 0; i < PUNCHERS_KEPT; i++) {
+	for (unsigned i = 0; i < kept; i++) {
 		err = puncher_start(&ps->all[i], &ps->ground, true);
-		if (err != 0 && i == 0)
+		if (err != 0 && i < least)
 			goto fail;
 	}
 	*ret_punchers = ps;
@@ -70,7 +73,7 @@ unsigned punchers_missing_count(const struct punchers *ps)
 		usable += p->state == PUNCHER_READY ||
 			  (p->state == PUNCHER_BUSY && !p->is_stuck);
 	}
-	return MIN(PUNCHERS_KEPT - MIN(usable, (unsigned)PUNCHERS_KEPT), dead);
+	return MIN(ps->kept - MIN(usable, ps->kept), dead);
 }
 
 uint64_t punchers_renewed_count(const struct punchers *ps)
@@ -112,7 +115,7 @@ void punchers_poll(struct punchers *ps)
 		if (p->state == PUNCHER_BUSY)
 			puncher_watch(p);
 		usable += p->state == PUNCHER_READY || !p->is_stuck;
-		if (usable > PUNCHERS_KEPT && p->state == PUNCHER_READY)
+		if (usable > ps->kept && p->state == PUNCHER_READY)
 			surplus = p;
 	}
 	/* More were needed for a while.  One at a time: they may be again. */
@@ -120,7 +123,7 @@ void punchers_poll(struct punchers *ps)
 		puncher_end(surplus);
 		surplus->started_ns = 0;
 	}
-	for (; usable < PUNCHERS_KEPT; usable++)
+	for (; usable < ps->kept; usable++)
 		if (start_puncher(ps) == NULL)
 			break;
 }

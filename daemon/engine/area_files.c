@@ -9,9 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-const struct area_file *areas_note_filled(struct areas *as, area_id id,
-					  uint32_t first,
-					  struct area **ret_area)
+struct area_file *areas_note_filled(struct areas *as, area_id id,
+				    uint32_t first, struct area **ret_area)
 {
 	struct area *area = as->by_id[id];
 	struct area_file *file = &area->files[area_file_at(area, first)];
@@ -22,7 +21,7 @@ const struct area_file *areas_note_filled(struct areas *as, area_id id,
 }
 
 /* Not a duplicate: its flags would be memd's, too. */
-int area_file_open(const struct areas *as, const struct area_file *file)
+int area_file_open(const struct areas *as, struct area_file *file)
 {
 	int flags = O_RDONLY | O_CLOEXEC | (as->dir.is_direct ? O_DIRECT : 0);
 	char path[64];
@@ -30,7 +29,10 @@ int area_file_open(const struct areas *as, const struct area_file *file)
 
 	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", file->fd);
 	fd = open(path, flags);
-	return fd >= 0 ? fd : -errno;
+	if (fd < 0)
+		return -errno;
+	file->is_handed_out = true;
+	return fd;
 }
 
 void areas_drop_memory(struct areas *as, void *map, size_t map_bytes, int fd)

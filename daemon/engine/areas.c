@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/engine/areas.h"
 
-#include "common/log.h"
-#include "common/units.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* A file of a new area is this much larger than needed, so that pages which
- * are evicted together lie together, while not more than three quarters of
- * swap_size are promised. */
-enum { SPARE_PART = 4, AREA_PIECES = 8, PIECE_SLOTS = 4096 };
 
 /* An area that has no more than this keeps files that it does not need, until
  * they are the room that another one lacks. */
@@ -19,8 +12,24 @@ enum { KEPT_SLOTS = 4096 };
 
 static void run_sweep(void *ctx);
 
-int areas_open(struct areas *as, const struct config *config, char *ret_reason,
-	       size_t reason_size)
+/* Its helper process comes before the maker's thread. */
+static int make_helpers(struct areas *as, bool has_helpers, char *ret_reason,
+			size_t reason_size)
+{
+	int err = file_ender_create(has_helpers && as->has_pieces, &as->ender);
+
+	if (err == 0)
+		err = file_maker_create(&as->dir, &as->maker);
+	if (err == 0)
+		return 0;
+	file_ender_destroy(as->ender);
+	snprintf(ret_reason, reason_size, "swap_dir: no thread for its files: "
+		 "%s", strerror(-err));
+	return err;
+}
+
+int areas_open(struct areas *as, const struct config *config, bool has_helpers,
+	       char *ret_reason, size_t reason_size)
 {
 	int err;
 
@@ -46,10 +55,8 @@ int areas_open(struct areas *as, const struct config *config, char *ret_reason,
 		free(as->by_id);
 		return err;
 	}
-	err = file_maker_create(&as->dir, &as->maker);
+	err = make_helpers(as, has_helpers, ret_reason, reason_size);
 	if (err != 0) {
-		snprintf(ret_reason, reason_size, "swap_dir: no thread for its "
-			 "files: %s", strerror(-err));
 		swapdir_close(&as->dir);
 		free(as->by_id);
 	}
@@ -89,6 +96,7 @@ static void area_free(struct area *area)
 	TAILQ_REMOVE(&area->all->list, area, link);
 	area->all->by_id[area->id] = NULL;
 	area->all->count--;
+	file_ender_put_payer(area->payer);
 	free(area->files);
 	free(area);
 }
@@ -100,14 +108,19 @@ void areas_close(struct areas *as)
 	if (as->maker == NULL)
 		return;
 	while ((area = TAILQ_FIRST(&as->list)) != NULL) {
-		for (uint32_t i = 0; i < area->file_count; i++)
+		for (uint32_t i = 0; i < area->file_count; i++) {
 			(void)close(area->files[i].fd);
+			free(area->files[i].job);
+		}
+		area->payer->growing_count -= area->is_growing;
 		area_free(area);
 	}
 	free(as->by_id);
 	as->by_id = NULL;
 	file_maker_destroy(as->maker);
 	as->maker = NULL;
+	file_ender_destroy(as->ender);
+	as->ender = NULL;
 	swapdir_close(&as->dir);
 }
 
@@ -122,14 +135,18 @@ uint32_t areas_most(const struct config *config)
 
 /* ---- areas */
 
-struct area *area_create(struct areas *as)
+struct area *area_create(struct areas *as, uint32_t user)
 {
-	struct area *area = calloc(1, sizeof(*area));
+	struct file_payer *payer = file_ender_get_payer(as->ender, user);
+	struct area *area = payer == NULL ? NULL : calloc(1, sizeof(*area));
 
 	if (area == NULL || pager_area_add(as->pager, &area->id) != 0) {
+		if (payer != NULL)
+			file_ender_put_payer(payer);
 		free(area);
 		return NULL;
 	}
+	area->payer = payer;
 	area->all = as;
 	area->holders = 1;
 	LIST_INIT(&area->users);
@@ -144,7 +161,7 @@ void area_hold(struct area *area)
 	area->holders++;
 }
 
-static void area_touch(struct area *area)
+void area_touch(struct area *area)
 {
 	struct areas *as = area->all;
 
@@ -164,34 +181,31 @@ void area_put(struct area *area)
 
 /* ---- files that end */
 
-static void forget_promise(struct areas *as, uint32_t slot_count)
+void areas_forget_promise(struct areas *as, uint32_t slot_count)
 {
 	as->promised_slots -= slot_count;
 	as->file_count--;
 }
 
-/* F1: the file is out of the list, and its slots out of the pager.  Without
- * memory for the job the file is closed here. */
+/* F1: the file is out of the list, and its slots out of the pager. */
 static void end_file(struct areas *as, struct area *area, uint32_t at)
 {
 	struct area_file file = area->files[at];
-	struct file_job *job = calloc(1, sizeof(*job));
+	struct file_job *job = file.job;
 
 	if (file.is_filled && as->file_ends != NULL)
 		as->file_ends(as->ctx, area, &file);
 
 	area->files[at] = area->files[--area->file_count];
 	swapstore_remove_file(as->store, file.first, file.slot_count);
-	if (job == NULL) {
-		(void)close(file.fd);
-		forget_promise(as, file.slot_count);
-		return;
-	}
 	as->ending_slots += file.slot_count;
 	*job = (struct file_job){
 		.is_end = true, .slot_count = file.slot_count, .fd = file.fd,
 	};
-	file_maker_add(as->maker, job);
+	if (file.is_handed_out && file_ender_is_used(as->ender))
+		file_ender_add(as->ender, area->payer, job);
+	else
+		file_maker_add(as->maker, job);
 }
 
 uint32_t area_file_at(const struct area *area, uint32_t first)
@@ -220,8 +234,7 @@ static void trim(struct areas *as, struct area *area, uint32_t keep_slots)
 			    info.slot_count > info.committed_units);
 }
 
-/* The other areas give up what they do not need. */
-static void reclaim(struct areas *as, const struct area *except)
+void areas_reclaim(struct areas *as, const struct area *except)
 {
 	struct area *area = TAILQ_FIRST(&as->kept), *next;
 
@@ -266,188 +279,7 @@ static void run_sweep(void *ctx)
 	as->changed(as->ctx);
 }
 
-/* ---- files that are made */
-
-static uint64_t round_up(uint64_t slots)
-{
-	return DIV_ROUND_UP(slots, SWAP_FILE_SLOTS) * SWAP_FILE_SLOTS;
-}
-
-static uint64_t room_for(const struct areas *as, uint64_t slots)
-{
-	return as->promised_slots + slots <= as->limit_slots ? slots : 0;
-}
-
-/* Programs read a file when each slot was written once.  So an area gets
- * several, which fill one after the other. */
-static uint64_t largest_file(const struct area *area, uint64_t all_slots)
-{
-	uint64_t most = SWAPDIR_FILE_BYTES_MAX / SWAP_SLOT_BYTES;
-
-	if (!area->all->has_pieces)
-		return most;
-	return MIN(most, MAX(round_up(all_slots / AREA_PIECES),
-			     (uint64_t)PIECE_SLOTS));
-}
-
-/* How many slots the next file of the area should have; 0: there is no room for
- * all that it lacks, in one file or more. */
-static uint32_t next_file(const struct area *area, uint64_t lacks)
-{
-	const struct areas *as = area->all;
-	uint64_t most, spare, ample;
-	struct area_info info;
-
-	pager_area_get(as->pager, area->id, &info);
-	spare = (info.slot_count + lacks) / SPARE_PART;
-	most = largest_file(area, info.slot_count + lacks + spare);
-	ample = round_up(lacks + spare);
-
-	if (room_for(as, round_up(lacks)) == 0)
-		return 0;
-	if (lacks > most)
-		lacks = ample = most;
-	if (as->promised_slots + ample > as->limit_slots / 4 * 3)
-		ample = lacks;
-	return (uint32_t)MIN(MAX(room_for(as, round_up(MIN(ample, most))),
-				 room_for(as, round_up(lacks))), most);
-}
-
-static void explain_full(const struct areas *as, uint64_t lacks, char *text,
-			 size_t size)
-{
-	char want[16], used[16], limit[16];
-
-	snprintf(text, size, "no room for %s more in swap: its files have %s "
-		 "of %s; make swap_size larger",
-		 units_format_size(lacks * SWAP_SLOT_BYTES, want,
-				   sizeof(want)),
-		 units_format_size(as->promised_slots * SWAP_SLOT_BYTES, used,
-				   sizeof(used)),
-		 units_format_size(as->limit_slots * SWAP_SLOT_BYTES, limit,
-				   sizeof(limit)));
-}
-
-static int area_grow(struct area *area, uint64_t lacks, char *ret_reason,
-		     size_t reason_size)
-{
-	struct areas *as = area->all;
-	uint32_t slots = next_file(area, lacks);
-	struct file_job *job;
-
-	if (slots == 0) {
-		reclaim(as, area);
-		slots = next_file(area, lacks);
-	}
-	if (slots == 0 && (as->ending_slots != 0 ||
-			   !TAILQ_EMPTY(&as->touched) ||
-			   !TAILQ_EMPTY(&as->late)))
-		return -EINPROGRESS;
-	if (slots == 0) {
-		explain_full(as, lacks, ret_reason, reason_size);
-		return -ENOSPC;
-	}
-	job = calloc(1, sizeof(*job));
-	if (job == NULL) {
-		snprintf(ret_reason, reason_size, "no memory");
-		return -ENOMEM;
-	}
-	*job = (struct file_job){
-		.slot_count = slots, .owner = area, .fd = -1,
-	};
-	as->promised_slots += slots;
-	as->file_count++;
-	area->is_growing = true;
-	area->is_surplus = false;
-	file_maker_add(as->maker, job);
-	return -EINPROGRESS;
-}
-
-int area_make_room(struct area *area, uint64_t units, char *ret_reason,
-		   size_t reason_size)
-{
-	uint64_t lacks = pager_area_lacks(area->all->pager, area->id, units);
-	int err = area->error;
-
-	if (area->is_growing && lacks != 0)
-		return -EINPROGRESS;
-	area->error = 0;
-	if (lacks == 0) {
-		area->is_surplus |= area->is_growing;
-		return 0;
-	}
-	if (err != 0) {
-		snprintf(ret_reason, reason_size, "%s", area->reason);
-		return err;
-	}
-	return area_grow(area, lacks, ret_reason, reason_size);
-}
-
-static bool reserve_entry(struct area *area)
-{
-	struct area_file *files = area->files;
-
-	if (area->file_count < area->file_room)
-		return true;
-	files = realloc(files, (area->file_room + 4) * sizeof(*files));
-	if (files == NULL)
-		return false;
-	area->files = files;
-	area->file_room += 4;
-	return true;
-}
-
-/* Returns 0 or -errno; then the file is still the job's. */
-static int add_made_file(struct areas *as, struct area *area,
-			 const struct file_job *job)
-{
-	struct area_file file = { .slot_count = job->slot_count,
-				  .fd = job->fd };
-	int err;
-
-	if (!reserve_entry(area))
-		return -ENOMEM;
-	err = pager_area_add_file(as->pager, area->id, file.slot_count,
-				  &file.first);
-	if (err != 0)
-		return err;
-	err = swapstore_add_file(as->store, file.first, file.slot_count,
-				 file.fd);
-	if (err != 0)
-		pager_area_remove_file(as->pager, file.first);
-	else
-		area->files[area->file_count++] = file;
-	return err;
-}
-
-static void take_made(struct areas *as, struct file_job *job)
-{
-	struct area *area = job->owner;
-	int err = job->error;
-
-	area->is_growing = false;
-	if (err == 0) {
-		err = add_made_file(as, area, job);
-		if (err != 0)
-			snprintf(job->reason, sizeof(job->reason), "swap_dir: "
-				 "a file of %u slots cannot be used: %s",
-				 job->slot_count, strerror(-err));
-	}
-	if (err != 0) {
-		log_event(LOG_LEVEL_WARNING, "swap-file", "error=%d "
-			  "reason=\"%s\"", -err, job->reason);
-		area->error = err;
-		snprintf(area->reason, sizeof(area->reason), "%s",
-			 job->reason);
-		forget_promise(as, job->slot_count);
-		if (job->fd >= 0)
-			(void)close(job->fd);
-	}
-	/* F3: perhaps nobody waits for it any more.  While somebody does, the
-	 * sweep would end it, before it is used. */
-	if (area->holders == 0 || area->is_surplus)
-		area_touch(area);
-}
+/* ---- what is done elsewhere */
 
 void areas_reap(struct areas *as)
 {
@@ -458,14 +290,45 @@ void areas_reap(struct areas *as)
 		is_any = true;
 		if (job->is_end && job->map == NULL) {
 			as->ending_slots -= job->slot_count;
-			forget_promise(as, job->slot_count);
+			areas_forget_promise(as, job->slot_count);
 		} else if (!job->is_end) {
-			take_made(as, job);
+			area_take_made(as, job);
+			continue;
 		}
 		free(job);
 	}
 	if (is_any && as->changed != NULL)
 		as->changed(as->ctx);
+}
+
+/* They have no blocks: what is left is to close them. */
+static void pass_ended(struct areas *as)
+{
+	struct file_job *job;
+
+	while ((job = file_ender_take(as->ender)) != NULL)
+		file_maker_add(as->maker, job);
+}
+
+void areas_reap_ends(struct areas *as)
+{
+	file_ender_reap(as->ender);
+	pass_ended(as);
+}
+
+void areas_poll(struct areas *as)
+{
+	if (as->maker == NULL)
+		return;
+	/* Who has waited for files that are held up is to be refused. */
+	if (file_ender_poll(as->ender))
+		as->changed(as->ctx);
+	pass_ended(as);
+}
+
+bool areas_are_held_up(const struct areas *as, uint32_t user)
+{
+	return as->maker != NULL && file_ender_is_held_up(as->ender, user);
 }
 
 void areas_sweep_again(struct areas *as)
@@ -486,6 +349,7 @@ void areas_repair(struct areas *as)
 {
 	struct pager_stats stats;
 	char ignored[FILE_REASON_BYTES];
+	bool is_put_off = false;
 	struct area *area;
 
 	if (as->maker == NULL)
@@ -493,7 +357,10 @@ void areas_repair(struct areas *as)
 	pager_stats_get(as->pager, &stats);
 	if (stats.quarantined_slots <= as->quarantined_slots)
 		return;
-	as->quarantined_slots = stats.quarantined_slots;
 	TAILQ_FOREACH(area, &as->list, link)
-		(void)!area_make_room(area, 0, ignored, sizeof(ignored));
+		is_put_off |= area_make_room(area, 0, ignored,
+					     sizeof(ignored)) == -EINPROGRESS &&
+			      !area->is_growing;
+	if (!is_put_off)
+		as->quarantined_slots = stats.quarantined_slots;
 }

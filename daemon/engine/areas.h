@@ -11,9 +11,13 @@
  *       the area's list has it.
  *   F2  promised_slots == slots of all files in lists, being made, and being
  *       ended; it is at most swap_size.  So what is freed is given away again
- *       only when the file system has it.
+ *       only when the file system has it, whoever has a descriptor of it.
  *   F3  An area with no holders is freed by the sweep, not before its file that
  *       is being made has come.
+ *   F4  One file of a payer is made at a time, and none while files of it end
+ *       that programs have.  So whoever maps and unmaps all the time has no
+ *       more on the disk than it has mapped at once, and does not keep others
+ *       waiting for more than one file.
  *
  * Threads: all calls from the thread of the event loop. */
 #ifndef MEMD_ENGINE_AREAS_H
@@ -22,6 +26,7 @@
 #include "common/checks.h"
 #include "common/deferred.h"
 #include "daemon/config/config.h"
+#include "daemon/engine/file_ender.h"
 #include "daemon/engine/file_maker.h"
 #include "daemon/pager/pager.h"
 #include "swapstore/swapstore.h"
@@ -30,6 +35,8 @@ struct area_file {
 	uint32_t first, slot_count;
 	int fd;
 	bool is_filled;			/* programs may read it */
+	bool is_handed_out;		/* one has got a descriptor */
+	struct file_job *job;		/* for its end, owned */
 };
 
 struct area_user;
@@ -37,6 +44,7 @@ LIST_HEAD(area_user_list, area_user);
 
 struct area {
 	struct areas *all;
+	struct file_payer *payer;	/* held */
 	area_id id;
 	uint32_t holders;
 	struct area_user_list users;	/* kept by whoever uses engine_hooks */
@@ -59,6 +67,7 @@ TAILQ_HEAD(area_list, area);
 struct areas {
 	struct swapdir dir;
 	struct file_maker *maker;	/* NULL: the store has no files */
+	struct file_ender *ender;
 	struct pager *pager;
 	struct swapstore *store;	/* both borrowed */
 	struct area_list list, touched, kept;
@@ -83,10 +92,10 @@ struct areas {
 	void *ctx;
 };
 
-/* Open the folder of the configuration.  Returns 0, or -errno with a line in
- * ret_reason. */
-int areas_open(struct areas *as, const struct config *config, char *ret_reason,
-	       size_t reason_size) MUST_CHECK;
+/* Open the folder of the configuration.  has_helpers: as in backing_create().
+ * Returns 0, or -errno with a line in ret_reason. */
+int areas_open(struct areas *as, const struct config *config, bool has_helpers,
+	       char *ret_reason, size_t reason_size) MUST_CHECK;
 
 /* Pager and store exist now. */
 void areas_use(struct areas *as, struct pager *pager, struct swapstore *store);
@@ -109,11 +118,28 @@ static inline bool areas_are_used(const struct areas *as)
 	return as->maker != NULL;
 }
 
-/* Held once for the caller.  NULL: no memory, or too many. */
-struct area *area_create(struct areas *as);
+/* Held once for the caller.  `user` pays.  NULL: no memory, or too many. */
+struct area *area_create(struct areas *as, uint32_t user);
 void area_hold(struct area *area);
 /* May be called from inside of the pager. */
 void area_put(struct area *area);
+
+/* Jobs have ended: call when file_maker_event_fd() is readable. */
+void areas_reap(struct areas *as);
+
+/* Call when file_ender_event_fd() is readable. */
+void areas_reap_ends(struct areas *as);
+
+/* Call once a second: looks after files that end. */
+void areas_poll(struct areas *as);
+
+/* A program keeps files of this user from ending: it gets no more. */
+bool areas_are_held_up(const struct areas *as, uint32_t user);
+
+/* The index of the area's file with this first slot. */
+uint32_t area_file_at(const struct area *area, uint32_t first);
+
+/* ---- area_growth.c */
 
 /* Whether a segment of `units` can be admitted.  Returns 0; -EINPROGRESS: a
  * file is being made or ended, ask again after `changed`; or -errno with a line
@@ -122,22 +148,15 @@ void area_put(struct area *area);
 int area_make_room(struct area *area, uint64_t units, char *ret_reason,
 		   size_t reason_size) MUST_CHECK;
 
-/* Jobs have ended: call when file_maker_event_fd() is readable. */
-void areas_reap(struct areas *as);
-
-/* The index of the area's file with this first slot. */
-uint32_t area_file_at(const struct area *area, uint32_t first);
-
 /* ---- area_files.c */
 
 /* As pager_callbacks.file_filled.  Returns the file, and its area. */
-const struct area_file *areas_note_filled(struct areas *as, area_id id,
-					  uint32_t first,
-					  struct area **ret_area);
+struct area_file *areas_note_filled(struct areas *as, area_id id,
+				    uint32_t first, struct area **ret_area);
 
-/* Open the file for reading, as a description of its own.  -errno. */
-int area_file_open(const struct areas *as, const struct area_file *file)
-	MUST_CHECK;
+/* Open the file for a program, for reading, as a description of its own.
+ * -errno. */
+int area_file_open(const struct areas *as, struct area_file *file) MUST_CHECK;
 
 /* Unmap memory and close its file, which may take long, elsewhere. */
 void areas_drop_memory(struct areas *as, void *map, size_t map_bytes, int fd);
@@ -149,5 +168,19 @@ void areas_sweep_again(struct areas *as);
 
 /* Replace slots that have failed. */
 void areas_repair(struct areas *as);
+
+/* ---- for areas.c and area_growth.c alone */
+
+/* The sweep is to look at the area. */
+void area_touch(struct area *area);
+
+/* A file is gone, or was not made. */
+void areas_forget_promise(struct areas *as, uint32_t slot_count);
+
+/* The other areas give up what they do not need. */
+void areas_reclaim(struct areas *as, const struct area *except);
+
+/* A file for an area is made, or could not be.  Takes the job. */
+void area_take_made(struct areas *as, struct file_job *job);
 
 #endif

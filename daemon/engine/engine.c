@@ -246,16 +246,34 @@ static void on_files(evutil_socket_t fd, short what, void *arg)
 	e->hooks->settle(e->ctx);
 }
 
+static void on_ends(evutil_socket_t fd, short what, void *arg)
+{
+	struct engine *e = arg;
+
+	(void)fd;
+	(void)what;
+	areas_reap_ends(&e->areas);
+}
+
 static int watch_areas(struct engine *e, struct event_base *base, int priority)
 {
+	int ends_fd;
+
 	if (!areas_are_used(&e->areas))
 		return 0;
+	ends_fd = file_ender_event_fd(e->areas.ender);
 	if (event_assign(&e->areas_event, base,
 			 file_maker_event_fd(e->areas.maker),
-			 EV_READ | EV_PERSIST, on_files, e) != 0)
+			 EV_READ | EV_PERSIST, on_files, e) != 0 ||
+	    event_assign(&e->ends_event, base, ends_fd,
+			 ends_fd < 0 ? 0 : EV_READ | EV_PERSIST, on_ends,
+			 e) != 0)
 		return -EINVAL;
 	(void)event_priority_set(&e->areas_event, priority);
-	return event_add(&e->areas_event, NULL) != 0 ? -ENOMEM : 0;
+	(void)event_priority_set(&e->ends_event, priority);
+	return event_add(&e->areas_event, NULL) != 0 ||
+	       (ends_fd >= 0 && event_add(&e->ends_event, NULL) != 0) ?
+	       -ENOMEM : 0;
 }
 
 int engine_watch(struct engine *e, struct event_base *base, int io_priority,
@@ -295,8 +313,23 @@ void engine_look_again(struct engine *e)
 		e->wants_run = true;
 }
 
-void engine_poll_data_files(struct engine *e)
+unsigned engine_missing_helpers(const struct engine *e)
 {
+	return flights_missing_helpers(backing_flights(e->backing)) +
+	       (areas_are_used(&e->areas) ?
+		file_ender_missing_helpers(e->areas.ender) : 0);
+}
+
+uint64_t engine_renewed_helpers(const struct engine *e)
+{
+	return flights_renewed_helpers(backing_flights(e->backing)) +
+	       (areas_are_used(&e->areas) ?
+		file_ender_renewed_helpers(e->areas.ender) : 0);
+}
+
+void engine_poll_files(struct engine *e)
+{
+	areas_poll(&e->areas);
 	flights_poll(backing_flights(e->backing));
 	pass_captures(e);
 	(void)pager_retry_refused(e->pager);
@@ -333,7 +366,6 @@ struct findings_ask engine_findings(const struct engine *e,
 		.is_cached = areas_are_used(&e->areas) &&
 			     !e->areas.dir.is_direct,
 		.io_refused = e->store->refused,
-		.missing_helpers =
-			flights_missing_helpers(backing_flights(e->backing)),
+		.missing_helpers = engine_missing_helpers(e),
 	};
 }

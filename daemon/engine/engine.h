@@ -61,7 +61,7 @@ struct engine {
 	void *ctx;			/* of the hooks */
 	const struct pager_callbacks *up;	/* callbacks of the pager */
 	void *up_ctx;			/* ctx of these callbacks */
-	struct event store_event, areas_event, capture_event;
+	struct event store_event, areas_event, ends_event, capture_event;
 	struct event background;
 	bool is_watching;
 	bool must_flush;		/* requests are queued in the store */
@@ -92,9 +92,13 @@ void engine_settle(struct engine *e);
  * now. */
 void engine_look_again(struct engine *e);
 
-/* Call once a second: looks after captures that are under way, and goes on with
- * what they have held up. */
-void engine_poll_data_files(struct engine *e);
+/* Call once a second: looks after captures that are under way, and files that
+ * end, and goes on with what they have held up. */
+void engine_poll_files(struct engine *e);
+
+/* Helper processes: as in daemon/backing/punchers.h. */
+unsigned engine_missing_helpers(const struct engine *e);
+uint64_t engine_renewed_helpers(const struct engine *e);
 
 /* What the engine already knows, for findings_ask(). */
 struct findings_ask engine_findings(const struct engine *e,

@@ -130,7 +130,8 @@ int engine_init(struct engine *e, const struct engine_setup *setup,
 	if (err == 0)
 		err = make_staging(e, config, ret_reason, reason_size);
 	if (err == 0)
-		err = engine_store_create(e, config, ret_reason, reason_size);
+		err = engine_store_create(e, config, !setup->is_embedded,
+					  ret_reason, reason_size);
 	if (err == 0)
 		err = make_pager(e, config, setup->accounts_max, ret_reason,
 				 reason_size);
@@ -148,8 +149,10 @@ void engine_fini(struct engine *e)
 	if (e->is_watching) {
 		event_del(&e->store_event);
 		event_del(&e->capture_event);
-		if (areas_are_used(&e->areas))
+		if (areas_are_used(&e->areas)) {
 			event_del(&e->areas_event);
+			event_del(&e->ends_event);
+		}
 		event_del(&e->background);
 	}
 	engine_store_destroy(e);

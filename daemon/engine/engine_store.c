@@ -254,7 +254,7 @@ static int make_remote_store(struct engine *e, const struct config *config,
 /* ---- all stores */
 
 int engine_store_create(struct engine *e, const struct config *config,
-			char *ret_reason, size_t reason_size)
+			bool has_helpers, char *ret_reason, size_t reason_size)
 {
 	int err;
 
@@ -262,7 +262,8 @@ int engine_store_create(struct engine *e, const struct config *config,
 		return make_mem_store(e, config, ret_reason, reason_size);
 	if (strcmp(config->store, "remote") == 0)
 		return make_remote_store(e, config, ret_reason, reason_size);
-	err = areas_open(&e->areas, config, ret_reason, reason_size);
+	err = areas_open(&e->areas, config, has_helpers, ret_reason,
+			 reason_size);
 	if (err != 0)
 		return err;
 	return make_file_store(e, config, ret_reason, reason_size);

@@ -6,10 +6,12 @@
 
 #include "daemon/engine/engine.h"
 
-/* Set the engine's store.  Needs its staging memory.  Returns 0, or -errno with
- * a line in ret_reason; engine_store_destroy() is needed in both cases. */
+/* Set the engine's store.  Needs its staging memory.  has_helpers: as in
+ * backing_create().  Returns 0, or -errno with a line in ret_reason;
+ * engine_store_destroy() is needed in both cases. */
 int engine_store_create(struct engine *e, const struct config *config,
-			char *ret_reason, size_t reason_size) MUST_CHECK;
+			bool has_helpers, char *ret_reason, size_t reason_size)
+	MUST_CHECK;
 void engine_store_destroy(struct engine *e);
 
 /* Read the certificates for connections to another memd.  *ret_tls is NULL if

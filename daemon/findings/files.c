@@ -127,11 +127,26 @@ static void say_copies(struct findings_ask *ask, const struct swapdir *dir)
 		finding_warn(ask, "the file system of %s copies what is "
 			     "written, so writes can fail when the disk is "
 			     "full\nput swap_dir on ext4 or xfs", path);
-	else if (dir->copies == SWAPDIR_COPIES_SHARED)
+	else if (dir->has_snapshots)
 		finding_warn(ask, "after a snapshot of the subvolume of %s, "
 			     "writes need new room and fail when the disk is "
 			     "full\nput swap_dir on a subvolume that nobody "
 			     "takes snapshots of, or on ext4 or xfs", path);
+}
+
+/* With descriptors of swap files, a program can make a copy of one that shares
+ * its blocks. */
+static void say_shared(struct findings_ask *ask, const struct swapdir *dir)
+{
+	if (dir->can_share && !dir->is_apart &&
+	    strcmp(ask->config->one_sided, "yes") == 0)
+		finding_warn(ask, "programs that may write to the file system "
+			     "of %s can make copies there of swap files that "
+			     "they read, which share the blocks (FICLONE): "
+			     "writes then need new room, and fail when the "
+			     "disk is full\nmount a file system for "
+			     "swap_dir alone, put it on ext4, or set "
+			     "one_sided = no", ask->config->swap_dir);
 }
 
 void finding_swap_copies(struct findings_ask *ask)
@@ -143,6 +158,17 @@ void finding_swap_copies(struct findings_ask *ask)
 	    swapdir_probe(ask->config->swap_dir, 0, &dir, reason,
 			  sizeof(reason)) == 0)
 		say_copies(ask, &dir);
+}
+
+void finding_swap_shared(struct findings_ask *ask)
+{
+	char reason[FINDING_TEXT_BYTES];
+	struct swapdir dir;
+
+	if (has_swap_dir(ask->config) &&
+	    swapdir_probe(ask->config->swap_dir, 0, &dir, reason,
+			  sizeof(reason)) == 0)
+		say_shared(ask, &dir);
 }
 
 void finding_swap_dir(struct findings_ask *ask)

@@ -40,4 +40,6 @@ FINDING(swap_cached, "swap_dir", "swap-not-direct",
 	FINDING_STARTED | FINDING_STATUS)
 FINDING(swap_copies, "swap_dir", "swap-copied",
 	FINDING_CHECK | FINDING_STARTED)
+FINDING(swap_shared, "swap_dir", "swap-shared",
+	FINDING_CHECK | FINDING_STARTED)
 FINDING(swap_dir, "swap_dir", NULL, FINDING_CHECK)

@@ -14,8 +14,9 @@
 #define ULL(n)	((unsigned long long)(n))
 
 enum {
-	TASKS_OWN = 5,			/* memd, its log thread, a look-up; the
-					 * keeper and its asker */
+	TASKS_OWN = 7,			/* memd, its log thread, a look-up; the
+					 * keeper and its asker; those that make
+					 * and end files */
 	TASKS_LEAST = 4,		/* memd with one helper and one
 					 * thread */
 	MAPPINGS_MAX = 65530,		/* default of vm.max_map_count */

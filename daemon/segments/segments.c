@@ -189,6 +189,13 @@ static int check_counts(const struct segments *ss,
 			 "again", wish->uid);
 		return -EAGAIN;
 	}
+	if (areas_are_held_up(&ss->engine->areas, wish->account->uid)) {
+		snprintf(ret_reason, reason_size, "a read of a swap file of "
+			 "uid %u, whose segment is gone, does not end; end the "
+			 "program that does it (memd's log has the file's "
+			 "inode), then try again", wish->account->uid);
+		return -EAGAIN;
+	}
 	if (wish->owner->segment_count >= ss->config->uid_segments) {
 		snprintf(ret_reason, reason_size, "uid %u has %u segments, "
 			 "as many as uid_segments allows; map fewer and "
@@ -244,7 +251,8 @@ static int find_area(struct segments *ss, const struct segment_wish *wish,
 	if (!areas_are_used(&ss->engine->areas))
 		return 0;
 	if (*place == NULL)
-		*place = area_create(&ss->engine->areas);
+		*place = area_create(&ss->engine->areas,
+				     wish->account->uid);
 	if (*place == NULL)
 		return -ENOMEM;
 	err = area_make_room(*place, wish->page_count << wish->order,

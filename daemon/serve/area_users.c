@@ -24,7 +24,7 @@ static struct area_user *area_user_of(const struct area *area,
 
 /* The program goes on without a file that it did not get. */
 static void hand_out_file(const struct areas *as, struct conn *c,
-		      const struct area_file *file)
+		      struct area_file *file)
 {
 	Memd__AreaFile m = MEMD__AREA_FILE__INIT;
 	int fd = conn_takes_fds(c) ? area_file_open(as, file) : -1;
@@ -103,7 +103,7 @@ void area_users_remove(const struct session_desk *sd,
 }
 
 void area_users_file_filled(struct desks *ds, struct area *area,
-		       const struct area_file *file)
+		       struct area_file *file)
 {
 	const struct area_user *user;
 

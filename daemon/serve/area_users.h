@@ -21,7 +21,7 @@ void area_users_remove(const struct session_desk *sd,
 
 /* Tell all who use the area. */
 void area_users_file_filled(struct desks *ds, struct area *area,
-		       const struct area_file *file);
+		       struct area_file *file);
 void area_users_file_ends(struct area *area, const struct area_file *file);
 
 #endif

@@ -319,7 +319,7 @@ static void paging_file_filled(void *serve, area_id id, uint32_t first)
 {
 	struct serve *sv = serve;
 	struct area *area;
-	const struct area_file *file =
+	struct area_file *file =
 		areas_note_filled(&sv->engine->areas, id, first, &area);
 
 	area_users_file_filled(&sv->desks, area, file);

@@ -32,8 +32,9 @@ enum {
 	MANY = 12,			/* files of one session */
 	USERS = 9,
 	FIRST_UID = 20001,
-	SPARE_HELPERS = 5,		/* that are not stuck: four, and one
-					 * that a busy machine keeps waiting */
+	SPARE_HELPERS = 6,		/* that are not stuck: four, one for
+					 * swap files, and one that a busy
+					 * machine keeps waiting */
 };
 
 static struct testmemd memd;

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -55,8 +56,8 @@ int lock_holder_check(void)
 	return err;
 }
 
-/* Tells with a byte that the write has met the trap: the kernel has the file's
- * lock when it looks at the source. */
+/* Tells with a byte that the call has met the trap: the kernel has the file's
+ * lock when it looks at the memory. */
 static _Noreturn void watcher_run(int uffd, int tell_fd, pid_t parent)
 {
 	struct pollfd pfd = { .fd = uffd, .events = POLLIN };
@@ -66,7 +67,8 @@ static _Noreturn void watcher_run(int uffd, int tell_fd, pid_t parent)
 	      write(tell_fd, "", 1) != 1);
 }
 
-static _Noreturn void writer_run(int file, int tell_fd, pid_t parent)
+static _Noreturn void holder_run(int file, bool is_reader, int tell_fd,
+				 pid_t parent)
 {
 	pid_t self = getpid(), watcher;
 	struct trap t = { .uffd = -1, .memory = MAP_FAILED };
@@ -82,12 +84,14 @@ static _Noreturn void writer_run(int file, int tell_fd, pid_t parent)
 	if (watcher == 0)
 		watcher_run(t.uffd, tell_fd, self);
 	close(tell_fd);
-	if (watcher > 0)
+	if (watcher > 0 && is_reader)
+		(void)!pread(file, t.memory, PAGE, 0);
+	else if (watcher > 0)
 		(void)!pwrite(file, t.memory, PAGE, 0);
-	_exit(2);			/* the source has been read? */
+	_exit(2);			/* the memory was used? */
 }
 
-pid_t lock_holder_start(int file)
+static pid_t start_holder(int file, bool is_reader)
 {
 	pid_t parent = getpid(), pid;
 	int fds[2];
@@ -97,11 +101,21 @@ pid_t lock_holder_start(int file)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		writer_run(file, fds[1], parent);
+		holder_run(file, is_reader, fds[1], parent);
 	close(fds[1]);
 	assert_int_equal(read(fds[0], &byte, 1), 1);
 	close(fds[0]);
 	return pid;
+}
+
+pid_t lock_holder_start(int file)
+{
+	return start_holder(file, false);
+}
+
+pid_t lock_holder_start_reader(int file)
+{
+	return start_holder(file, true);
 }
 
 void lock_holder_end(pid_t pid)

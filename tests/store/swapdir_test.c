@@ -147,6 +147,7 @@ static void test_folder(void **state)
 	assert_int_equal(probed.is_direct, dir.is_direct);
 	assert_int_equal(probed.can_share, dir.can_share);
 	assert_int_equal(probed.copies, dir.copies);
+	assert_int_equal(probed.is_apart, dir.is_apart);
 	assert_true(swapdir_free_bytes(&dir) > 0);
 	assert_true(fcntl(dir.fd, F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(entries_in(sc->path), 0);
@@ -624,6 +625,7 @@ static int open_xfs(void *arg)
 	open_well(disk, &dir);
 	assert_int_equal(dir.can_share, xc->can_share);
 	assert_int_equal(dir.copies, xc->copies);
+	assert_true(dir.is_apart);
 	fd = make_well(&dir, 16 * MIB);
 	assert_is_swap_file(&dir, fd, 16 * MIB);
 	close(fd);
