@@ -5,7 +5,7 @@
  * with a desk that may write to the segment, for reading, and with flags of
  * their own. */
 #include "common/checks.h"
-#include "tests/integration/desk_client.h"
+#include "tests/integration/hostile_desk.h"
 #include "tests/integration/onesided_task.h"
 #include "tests/integration/testadmin.h"
 #include "tests/skip.h"
@@ -21,11 +21,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <cmocka.h>
 
@@ -45,8 +42,7 @@ static void start_for_all(void)
 
 struct hostile {
 	struct task task;	/* of the honest */
-	void (*be_bad)(struct hostile *h, struct desk_client *dc);
-	uint64_t rng;
+	void (*be_bad)(struct hostile_desk *hd);
 	atomic_uint *rounds;
 };
 
@@ -61,59 +57,20 @@ static void drain(int fd)
 		;
 }
 
-static void hold_intents(struct hostile *h, struct desk_client *dc)
-{
-	uint64_t first = model_random(&h->rng) % HELD_PAGES;
-
-	for (unsigned i = 0; i < DESK_INTENTS; i++)
-		atomic_store(&dc->desk->intent[i].word,
-			     intent_word(dc->segment,
-					 (uint32_t)(first + i) % HELD_PAGES));
-	atomic_store(&dc->desk->open, DESK_INTENTS);
-	for (uint64_t page = first; page < first + DESK_INTENTS; page++)
-		client_send_fault(dc->fd, 5, dc->segment, page % HELD_PAGES);
-	client_send_advise(dc->fd, 6, dc->segment, 0, HELD_PAGES,
-			   MEMD__ADVICE__ADVICE_PAGEOUT);
-}
-
-static void scribble(struct hostile *h, struct desk_client *dc)
-{
-	volatile uint64_t *word = (volatile uint64_t *)dc->desk;
-
-	for (size_t i = 0; i < sizeof(struct desk) / 8; i++)
-		word[i] = model_random(&h->rng);
-	atomic_store(&dc->desk->is_rung, 1);
-}
-
-static void lie(struct hostile *h, struct desk_client *dc)
-{
-	for (unsigned i = 0; i < DESK_CREDITS; i++) {
-		uint64_t random = model_random(&h->rng);
-		uint32_t page = (uint32_t)(random >> 40) % UNITS;
-		struct desk_credit *c = &dc->desk->credit[i];
-
-		/* Numbers of segments are small. */
-		atomic_store(&c->segment, random % 2 == 0 ? dc->segment :
-			     (uint32_t)(random >> 8) % 16);
-		c->total_ns = (uint32_t)random;
-		c->io_ns = (uint32_t)(random >> 16);
-		atomic_store(&c->word, credit_word(random % 8 == 0 ?
-						   CREDIT_TAKEN :
-						   CREDIT_INSTALLED, page));
-		atomic_store(&dc->desk->lent[i / 64], 0);
-	}
-}
-
 static void be_hostile(void *arg)
 {
 	struct hostile *h = arg;
-	struct desk_client dc = desk_client_open(&memd, 0, 0, true);
+	struct hostile_desk hd = {
+		.dc = desk_client_open(&memd, 0, 0, true),
+		.pages = HELD_PAGES,
+		.rng = tier_seed(),
+	};
 
-	desk_client_map(&dc, HELD_PAGES * UNIT_BYTES);
+	desk_client_map(&hd.dc, HELD_PAGES * UNIT_BYTES);
 	for (;;) {
-		h->be_bad(h, &dc);
-		desk_client_ring(&dc);
-		drain(dc.fd);
+		h->be_bad(&hd);
+		desk_client_ring(&hd.dc);
+		drain(hd.dc.fd);
 		atomic_fetch_add(h->rounds, 1);
 		usleep(500);
 	}
@@ -132,12 +89,10 @@ static void be_honest(void *arg)
 	memclient_close(mc);
 }
 
-static void hostile_desk(void (*be_bad)(struct hostile *h,
-					struct desk_client *dc))
+static void live_beside(void (*be_bad)(struct hostile_desk *hd))
 {
 	struct hostile h = {
 		.be_bad = be_bad,
-		.rng = tier_seed(),
 		.rounds = shared_memory(sizeof(atomic_uint)),
 		.task = { .fault_mode = MEMCLIENT_FAULT_INLINE, .threads = 2 },
 	};
@@ -163,82 +118,36 @@ static void hostile_desk(void (*be_bad)(struct hostile *h,
 static void intents_are_held_for_ever(void **state)
 {
 	(void)state;
-	hostile_desk(hold_intents);
+	live_beside(hostile_desk_hold_intents);
 }
 
 static void desk_is_scribbled_over(void **state)
 {
 	(void)state;
-	hostile_desk(scribble);
+	live_beside(hostile_desk_scribble);
 }
 
 static void pages_are_said_to_be_there(void **state)
 {
 	(void)state;
-	hostile_desk(lie);
+	live_beside(hostile_desk_lie);
 }
 
 /* ---- pages without a credit */
 
-enum { PAST_PAGES = DESK_CREDITS };
-
-static int open_uffd(int flags)
-{
-	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK |
-				flags);
-	struct uffdio_api api = { .api = UFFD_API };
-
-	if (uffd >= 0 && ioctl(uffd, UFFDIO_API, &api) != 0) {
-		close(uffd);
-		return -1;
-	}
-	return uffd;
-}
-
-static void *map_missing(int uffd, int fd, size_t bytes)
-{
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, fd < 0 ?
-			MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
-	struct uffdio_register r = {
-		.range = { (uintptr_t)at, bytes },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-
-	NEED(at != MAP_FAILED);
-	NEED(ioctl(uffd, UFFDIO_REGISTER, &r) == 0);
-	return at;
-}
-
-/* Half of them zeros, half of them bytes. */
-static void install_past_credits(int data)
-{
-	const size_t half = PAST_PAGES / 2 * UNIT_BYTES;
-	int uffd = open_uffd(UFFD_USER_MODE_ONLY);
-	uint8_t *at = map_missing(uffd, data, 2 * half);
-	struct uffdio_zeropage zero = { .range = { (uintptr_t)at, half } };
-	struct uffdio_copy copy = { .dst = (uintptr_t)at + half,
-				    .len = half };
-	void *bytes = malloc(half);
-
-	NEED(bytes != NULL);
-	memset(bytes, 7, half);
-	copy.src = (uintptr_t)bytes;
-	NEED(ioctl(uffd, UFFDIO_ZEROPAGE, &zero) == 0);
-	NEED(ioctl(uffd, UFFDIO_COPY, &copy) == 0);
-	free(bytes);
-}
-
 static void go_past_credits(void *arg)
 {
 	struct hostile *h = arg;
-	struct desk_client dc = desk_client_open(&memd, 0, 0, true);
+	struct hostile_desk hd = {
+		.dc = desk_client_open(&memd, 0, 0, true),
+	};
 
-	desk_client_map(&dc, 2 * PAST_PAGES * UNIT_BYTES);
-	desk_client_ring(&dc);
-	(void)desk_client_poll(&dc);
-	install_past_credits(dc.data);
-	client_expect_error(dc.fd, 0, EIO, "past memd");
-	client_expect_end(dc.fd);
+	desk_client_map(&hd.dc, 2 * HOSTILE_PAST_PAGES * UNIT_BYTES);
+	desk_client_ring(&hd.dc);
+	(void)desk_client_poll(&hd.dc);
+	hostile_desk_install(&hd);
+	client_expect_error(hd.dc.fd, 0, EIO, "past memd");
+	client_expect_end(hd.dc.fd);
 	atomic_store(h->rounds, BAD_ROUNDS);
 }
 
@@ -478,8 +387,8 @@ static void *see_fault(void *arg)
 /* The kernel keeps the inode locked while it waits for the page. */
 static void hold_file(void *arg)
 {
-	struct waiting w = { .holder = arg, .uffd = open_uffd(0) };
-	void *at = map_missing(w.uffd, -1, UNIT_BYTES);
+	struct waiting w = { .holder = arg, .uffd = hostile_desk_open_uffd(0) };
+	void *at = hostile_desk_map_missing(w.uffd, -1, UNIT_BYTES);
 	pthread_t thread;
 
 	NEED(pthread_create(&thread, NULL, see_fault, &w) == 0);
@@ -533,7 +442,7 @@ static void a_read_that_never_ends_holds_up_nobody(void **state)
 	};
 	struct desk_client dc;
 	struct task t;
-	int uffd = open_uffd(0);
+	int uffd = hostile_desk_open_uffd(0);
 	pid_t pid;
 
 	(void)state;
