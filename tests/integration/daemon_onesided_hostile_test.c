@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves: a client that does what it likes with its desk, its files and its
  * data file harms nobody but itself: the others read the right bytes, no frame
- * stays away, and memd stops.  And: the files of an area come only to sessions
- * with a desk that may write to the segment, for reading, and with flags of
- * their own. */
+ * stays away, and memd stops. */
 #include "common/checks.h"
+#include "tests/integration/files_segment.h"
 #include "tests/integration/hostile_desk.h"
 #include "tests/integration/onesided_task.h"
 #include "tests/integration/testadmin.h"
@@ -12,31 +11,15 @@
 #include "tests/tier.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
-
-enum {
-	OWNER = 54001, MEMBER = 54002, STRANGER = 54003, GROUP = 54100,
-	MIB = 1 << 20,
-};
-
-static void start_for_all(void)
-{
-	start("--log-level=info", NULL);
-	assert_int_equal(chmod(memd.dir, 0711), 0);
-	assert_int_equal(chmod(memd.socket, 0666), 0);
-}
 
 /* ---- the desk */
 
@@ -101,7 +84,7 @@ static void live_beside(void (*be_bad)(struct hostile_desk *hd))
 
 	h.task.model = model_create(UNITS, 7);
 	other.task.model = model_create(UNITS, 8);
-	start_for_all();
+	files_start_memd();
 	hostile = program_start(be_hostile, &h);
 	honest[0] = program_start(be_honest, &h);
 	honest[1] = program_start_as(geteuid() == 0 ? OWNER : 0, be_honest,
@@ -162,7 +145,7 @@ static void pages_without_credit_spoil_their_segment(void **state)
 	pid_t honest;
 
 	(void)state;
-	start_for_all();
+	files_start_memd();
 	honest = program_start(be_honest, &h);
 	program_run(go_past_credits, &h);
 	program_expect_good(honest);
@@ -172,190 +155,6 @@ static void pages_without_credit_spoil_their_segment(void **state)
 	assert_int_equal(counter("lent_frames"), 0);
 	assert_int_equal(testmemd_stop(&memd), 0);
 	model_destroy(h.task.model);
-}
-
-/* ---- files */
-
-/* Everything is written once, so that there are files that are full. */
-static void fill_segment(void *task)
-{
-	const struct task *t = task;
-	struct memclient *mc = program_open(&memd, 0);
-	struct crew crew = crew_of(t, program_attach(mc, t->name,
-						     MEMCLIENT_FAULT_THREAD));
-
-	crew_fill(&crew);
-	memclient_close(mc);
-}
-
-static void make_files_segment(struct desk_client *owner, struct task *t)
-{
-	struct answer a;
-
-	client_send_create(owner->fd, 7, t->name, BYTES, 0660);
-	client_receive(owner->fd, T(SEGMENT_REPLY), 7, &a);
-	answer_free(&a);
-}
-
-static void await_file(struct desk_client *dc)
-{
-	for (unsigned i = 0; desk_client_poll(dc) == 0; i++) {
-		assert_true(i < 6000);
-		usleep(10000);
-	}
-}
-
-static struct task files_task(void)
-{
-	return (struct task){
-		.model = model_create(UNITS, 10),
-		.name = "files",
-		.fault_mode = MEMCLIENT_FAULT_INLINE,
-		.threads = 2,
-	};
-}
-
-static void drop_segment(struct desk_client *owner)
-{
-	Memd__SegmentUnlink unlink_it = MEMD__SEGMENT_UNLINK__INIT;
-
-	unlink_it.name = (char *)"files";
-	client_send(owner->fd, T(SEGMENT_UNLINK), 9, &unlink_it.base);
-	client_expect_ok(owner->fd, 9);
-	desk_client_close(owner);
-}
-
-struct asker {
-	uid_t uid;
-	gid_t gid;
-	bool has_desk, is_read_only, is_refused;
-	bool gets;
-};
-
-static const struct asker askers[] = {
-	{ OWNER, GROUP, true, false, false, true },
-	{ MEMBER, GROUP, true, false, false, true },
-	{ OWNER, GROUP, true, true, false, false },
-	{ MEMBER, GROUP, true, true, false, false },
-	{ OWNER, GROUP, false, false, false, false },
-	{ MEMBER, GROUP, false, false, false, false },
-	{ STRANGER, STRANGER, true, false, true, false },
-};
-
-static void open_asker(const struct asker *a, struct desk_client *dc)
-{
-	*dc = desk_client_open(&memd, a->uid, a->gid, a->has_desk);
-	if (a->is_refused)
-		desk_client_is_refused(dc, "files");
-	else
-		desk_client_attach(dc, "files", a->is_read_only);
-	assert_int_equal(dc->book >= 0, a->gets);
-}
-
-static void check_asker(const struct asker *a, struct desk_client *dc)
-{
-	if ((desk_client_poll(dc) != 0) != a->gets)
-		fail_msg("uid %u, desk %d, read-only %d: %u files",
-			 (unsigned)a->uid, a->has_desk, a->is_read_only,
-			 dc->file_count);
-}
-
-/* They are there when the files become full, and come afterwards. */
-static void files_come_to_writers_with_a_desk(void **state)
-{
-	struct desk_client owner, dc[ARRAY_SIZE(askers)];
-	struct task t;
-
-	(void)state;
-	if (geteuid() != 0)
-		skip_case("only root can be three users");
-	t = files_task();
-	start_for_all();
-	owner = desk_client_open(&memd, OWNER, GROUP, true);
-	make_files_segment(&owner, &t);
-	for (unsigned i = 0; i < ARRAY_SIZE(askers); i++)
-		open_asker(&askers[i], &dc[i]);
-	program_expect_good(program_start_as(OWNER, fill_segment, &t));
-	await_file(&dc[0]);
-	for (unsigned round = 0; round < 2; round++)
-		for (unsigned i = 0; i < ARRAY_SIZE(askers); i++) {
-			check_asker(&askers[i], &dc[i]);
-			desk_client_close(&dc[i]);
-			if (round == 0)
-				open_asker(&askers[i], &dc[i]);
-		}
-	drop_segment(&owner);
-	stop();
-	model_destroy(t.model);
-}
-
-/* Those of memd's descriptors that are of this file, with O_DIRECT or not. */
-static unsigned files_of_memd(int file, bool is_direct)
-{
-	char path[128], line[128];
-	unsigned count = 0, flags = 0;
-	struct stat want, st;
-
-	assert_int_equal(fstat(file, &want), 0);
-	for (int fd = 0; fd < 1024; fd++) {
-		FILE *info;
-
-		snprintf(path, sizeof(path), "/proc/%d/fd/%d", memd.pid, fd);
-		if (stat(path, &st) != 0 || st.st_ino != want.st_ino ||
-		    st.st_dev != want.st_dev)
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", memd.pid,
-			 fd);
-		info = fopen(path, "re");
-		assert_non_null(info);
-		while (fgets(line, sizeof(line), info) != NULL)
-			(void)!sscanf(line, "flags: %o", &flags);
-		fclose(info);
-		count += is_direct == ((flags & O_DIRECT) != 0);
-	}
-	return count;
-}
-
-static int reopen_for_writing(int file)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
-	assert_int_equal(seteuid(MEMBER), 0);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	assert_int_equal(seteuid(0), 0);
-	return fd;
-}
-
-static void files_are_for_reading_only(void **state)
-{
-	struct desk_client owner;
-	struct task t;
-	int file, flags;
-
-	(void)state;
-	if (geteuid() != 0)
-		skip_case("only root can look at the descriptors of memd, and "
-			  "be another user");
-	t = files_task();
-	start_for_all();
-	owner = desk_client_open(&memd, OWNER, GROUP, true);
-	make_files_segment(&owner, &t);
-	desk_client_attach(&owner, "files", false);
-	program_expect_good(program_start_as(OWNER, fill_segment, &t));
-	await_file(&owner);
-	file = owner.file[0];
-	flags = fcntl(file, F_GETFL);
-	assert_int_equal(flags & O_ACCMODE, O_RDONLY);
-	assert_true(pwrite(file, "x", 1, 0) < 0 && errno == EBADF);
-	assert_true(reopen_for_writing(file) < 0);
-	assert_true(files_of_memd(file, (flags & O_DIRECT) != 0) > 0);
-	assert_int_equal(fcntl(file, F_SETFL, flags ^ O_DIRECT), 0);
-	assert_int_equal(files_of_memd(file, (flags & O_DIRECT) == 0), 0);
-	drop_segment(&owner);
-	stop();
-	model_destroy(t.model);
 }
 
 /* ---- a read that never ends */
@@ -421,10 +220,9 @@ static void ask_for_pages(const struct desk_client *dc)
 
 static void work_on(const struct desk_client *dc, struct task *shared)
 {
-	struct task own = files_task();
+	struct task own = files_task(NULL);
 	pid_t program[2];
 
-	own.name = NULL;
 	program[0] = program_start(use_held, shared);
 	program[1] = program_start(use_held, &own);
 	ask_for_pages(dc);
@@ -449,18 +247,18 @@ static void a_read_that_never_ends_holds_up_nobody(void **state)
 	if (uffd < 0)
 		skip_case("no userfaultfd for faults in the kernel here");
 	close(uffd);
-	t = files_task();
-	start_for_all();
+	t = files_task("files");
+	files_start_memd();
 	dc = desk_client_open(&memd, 0, 0, true);
-	make_files_segment(&dc, &t);
+	files_make(&dc, &t, 0660);
 	desk_client_attach(&dc, "files", false);
-	program_run(fill_segment, &t);
-	await_file(&dc);
+	program_run(files_fill, &t);
+	files_await(&dc);
 	holder.file = dc.file[0];
 	pid = program_start(hold_file, &holder);
 	program_await_word(pid, holder.is_held, 1);
 	work_on(&dc, &t);
-	drop_segment(&dc);
+	files_drop(&dc, &t);
 	assert_int_equal(testmemd_stop(&memd), 0);
 	program_kill(pid);
 	model_destroy(t.model);
@@ -473,8 +271,6 @@ int main(void)
 		cmocka_unit_test(desk_is_scribbled_over),
 		cmocka_unit_test(pages_are_said_to_be_there),
 		cmocka_unit_test(pages_without_credit_spoil_their_segment),
-		cmocka_unit_test(files_come_to_writers_with_a_desk),
-		cmocka_unit_test(files_are_for_reading_only),
 		cmocka_unit_test(a_read_that_never_ends_holds_up_nobody),
 	};
 

@@ -146,11 +146,12 @@ void desk_client_close(struct desk_client *dc)
 	close(dc->fd);
 }
 
-void desk_client_is_refused(struct desk_client *dc, const char *name)
+void desk_client_is_refused(struct desk_client *dc, const char *name,
+			    bool is_read_only)
 {
 	struct answer a;
 
-	send_attach(dc, name, false);
+	send_attach(dc, name, is_read_only);
 	receive_reply(dc, T(ERROR), 3, &a);
 	answer_free(&a);
 }
