@@ -12,7 +12,10 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-enum { LIE_TIMES = 32 };	/* also of pages that there are not */
+enum {
+	LIE_TIMES = 32,		/* also of pages that there are not */
+	KEEP_AFTER = 64,
+};
 
 /* ---- the desk */
 
@@ -60,6 +63,20 @@ void hostile_desk_lie(struct hostile_desk *hd)
 		atomic_store(&c->word, credit_word(random % 8 == 0 ?
 						   CREDIT_TAKEN :
 						   CREDIT_INSTALLED, page));
+		atomic_store(&dc->desk->lent[i / 64], 0);
+	}
+}
+
+void hostile_desk_keep(struct hostile_desk *hd)
+{
+	struct desk_client *dc = &hd->dc;
+	enum credit_state state = hd->kept++ < KEEP_AFTER ? CREDIT_INSTALLED :
+							    CREDIT_TAKEN;
+
+	for (unsigned i = 0; i < DESK_CREDITS; i++) {
+		atomic_store(&dc->desk->credit[i].segment, dc->segment);
+		atomic_store(&dc->desk->credit[i].word,
+			     credit_word(state, i % hd->pages));
 		atomic_store(&dc->desk->lent[i / 64], 0);
 	}
 }

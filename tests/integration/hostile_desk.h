@@ -11,6 +11,7 @@ struct hostile_desk {
 	struct desk_client dc;
 	uint32_t pages;		/* of its segment */
 	uint64_t rng;
+	unsigned kept;		/* how often it was told to keep credits */
 };
 
 /* Say that all threads fault pages in, and never that they are done; and tell
@@ -23,6 +24,10 @@ void hostile_desk_scribble(struct hostile_desk *hd);
 /* Say that pages are there, or about to be, in segments of whoever it is, and
  * that no cell is lent. */
 void hostile_desk_lie(struct hostile_desk *hd);
+
+/* Say at first that all credits are used, which brings more, and then that each
+ * is about to be. */
+void hostile_desk_keep(struct hostile_desk *hd);
 
 enum { HOSTILE_PAST_PAGES = DESK_CREDITS };
 
