@@ -1,53 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves: a client that does what it likes with its desk, its files and its
  * data file harms nobody but itself: the others read the right bytes, no frame
- * stays away, and memd stops.  And: the files of an area come only to sessions
- * with a desk that may write to the segment, for reading, and with flags of
- * their own. */
+ * stays away, and memd stops. */
 #include "common/checks.h"
-#include "tests/integration/desk_client.h"
+#include "tests/integration/files_segment.h"
+#include "tests/integration/hostile_desk.h"
 #include "tests/integration/onesided_task.h"
 #include "tests/integration/testadmin.h"
 #include "tests/skip.h"
 #include "tests/tier.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <cmocka.h>
-
-enum {
-	OWNER = 54001, MEMBER = 54002, STRANGER = 54003, GROUP = 54100,
-	MIB = 1 << 20,
-};
-
-static void start_for_all(void)
-{
-	start("--log-level=info", NULL);
-	assert_int_equal(chmod(memd.dir, 0711), 0);
-	assert_int_equal(chmod(memd.socket, 0666), 0);
-}
 
 /* ---- the desk */
 
 struct hostile {
 	struct task task;	/* of the honest */
-	void (*be_bad)(struct hostile *h, struct desk_client *dc);
-	uint64_t rng;
-	atomic_uint *rounds;
+	void (*be_bad)(struct hostile_desk *hd);
+	atomic_uint *rounds, *is_over;
 };
 
 enum { BAD_ROUNDS = 300, HELD_PAGES = 256 };
@@ -61,59 +40,20 @@ static void drain(int fd)
 		;
 }
 
-static void hold_intents(struct hostile *h, struct desk_client *dc)
-{
-	uint64_t first = model_random(&h->rng) % HELD_PAGES;
-
-	for (unsigned i = 0; i < DESK_INTENTS; i++)
-		atomic_store(&dc->desk->intent[i].word,
-			     intent_word(dc->segment,
-					 (uint32_t)(first + i) % HELD_PAGES));
-	atomic_store(&dc->desk->open, DESK_INTENTS);
-	for (uint64_t page = first; page < first + DESK_INTENTS; page++)
-		client_send_fault(dc->fd, 5, dc->segment, page % HELD_PAGES);
-	client_send_advise(dc->fd, 6, dc->segment, 0, HELD_PAGES,
-			   MEMD__ADVICE__ADVICE_PAGEOUT);
-}
-
-static void scribble(struct hostile *h, struct desk_client *dc)
-{
-	volatile uint64_t *word = (volatile uint64_t *)dc->desk;
-
-	for (size_t i = 0; i < sizeof(struct desk) / 8; i++)
-		word[i] = model_random(&h->rng);
-	atomic_store(&dc->desk->is_rung, 1);
-}
-
-static void lie(struct hostile *h, struct desk_client *dc)
-{
-	for (unsigned i = 0; i < DESK_CREDITS; i++) {
-		uint64_t random = model_random(&h->rng);
-		uint32_t page = (uint32_t)(random >> 40) % UNITS;
-		struct desk_credit *c = &dc->desk->credit[i];
-
-		/* Numbers of segments are small. */
-		atomic_store(&c->segment, random % 2 == 0 ? dc->segment :
-			     (uint32_t)(random >> 8) % 16);
-		c->total_ns = (uint32_t)random;
-		c->io_ns = (uint32_t)(random >> 16);
-		atomic_store(&c->word, credit_word(random % 8 == 0 ?
-						   CREDIT_TAKEN :
-						   CREDIT_INSTALLED, page));
-		atomic_store(&dc->desk->lent[i / 64], 0);
-	}
-}
-
 static void be_hostile(void *arg)
 {
 	struct hostile *h = arg;
-	struct desk_client dc = desk_client_open(&memd, 0, 0, true);
+	struct hostile_desk hd = {
+		.dc = desk_client_open(&memd, 0, 0, true),
+		.pages = HELD_PAGES,
+		.rng = tier_seed(),
+	};
 
-	desk_client_map(&dc, HELD_PAGES * UNIT_BYTES);
+	desk_client_map(&hd.dc, HELD_PAGES * UNIT_BYTES);
 	for (;;) {
-		h->be_bad(h, &dc);
-		desk_client_ring(&dc);
-		drain(dc.fd);
+		h->be_bad(&hd);
+		desk_client_ring(&hd.dc);
+		drain(hd.dc.fd);
 		atomic_fetch_add(h->rounds, 1);
 		usleep(500);
 	}
@@ -126,19 +66,18 @@ static void be_honest(void *arg)
 	struct crew crew = crew_of(&h->task, area_of(&h->task, mc));
 
 	crew_fill(&crew);
-	while (atomic_load(h->rounds) < BAD_ROUNDS)
+	while (atomic_load(h->is_over) == 0)
 		crew_run(&crew);
 	crew_verify(&crew);
 	memclient_close(mc);
 }
 
-static void hostile_desk(void (*be_bad)(struct hostile *h,
-					struct desk_client *dc))
+static void live_beside(void (*be_bad)(struct hostile_desk *hd))
 {
 	struct hostile h = {
 		.be_bad = be_bad,
-		.rng = tier_seed(),
 		.rounds = shared_memory(sizeof(atomic_uint)),
+		.is_over = shared_memory(sizeof(atomic_uint)),
 		.task = { .fault_mode = MEMCLIENT_FAULT_INLINE, .threads = 2 },
 	};
 	struct hostile other = h;
@@ -146,14 +85,17 @@ static void hostile_desk(void (*be_bad)(struct hostile *h,
 
 	h.task.model = model_create(UNITS, 7);
 	other.task.model = model_create(UNITS, 8);
-	start_for_all();
+	files_start_memd();
 	hostile = program_start(be_hostile, &h);
 	honest[0] = program_start(be_honest, &h);
 	honest[1] = program_start_as(geteuid() == 0 ? OWNER : 0, be_honest,
 				     &other);
+	while (atomic_load(h.rounds) < BAD_ROUNDS ||
+	       counter("faults_one_sided") == 0)
+		usleep(10000);
+	atomic_store(h.is_over, 1);
 	program_expect_good(honest[0]);
 	program_expect_good(honest[1]);
-	assert_true(counter("faults_one_sided") > 0);
 	program_kill(hostile);
 	stop();
 	model_destroy(h.task.model);
@@ -163,89 +105,43 @@ static void hostile_desk(void (*be_bad)(struct hostile *h,
 static void intents_are_held_for_ever(void **state)
 {
 	(void)state;
-	hostile_desk(hold_intents);
+	live_beside(hostile_desk_hold_intents);
 }
 
 static void desk_is_scribbled_over(void **state)
 {
 	(void)state;
-	hostile_desk(scribble);
+	live_beside(hostile_desk_scribble);
 }
 
 static void pages_are_said_to_be_there(void **state)
 {
 	(void)state;
-	hostile_desk(lie);
+	live_beside(hostile_desk_lie);
 }
 
 /* ---- pages without a credit */
 
-enum { PAST_PAGES = DESK_CREDITS };
-
-static int open_uffd(int flags)
-{
-	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK |
-				flags);
-	struct uffdio_api api = { .api = UFFD_API };
-
-	if (uffd >= 0 && ioctl(uffd, UFFDIO_API, &api) != 0) {
-		close(uffd);
-		return -1;
-	}
-	return uffd;
-}
-
-static void *map_missing(int uffd, int fd, size_t bytes)
-{
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, fd < 0 ?
-			MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
-	struct uffdio_register r = {
-		.range = { (uintptr_t)at, bytes },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-
-	NEED(at != MAP_FAILED);
-	NEED(ioctl(uffd, UFFDIO_REGISTER, &r) == 0);
-	return at;
-}
-
-/* Half of them zeros, half of them bytes. */
-static void install_past_credits(int data)
-{
-	const size_t half = PAST_PAGES / 2 * UNIT_BYTES;
-	int uffd = open_uffd(UFFD_USER_MODE_ONLY);
-	uint8_t *at = map_missing(uffd, data, 2 * half);
-	struct uffdio_zeropage zero = { .range = { (uintptr_t)at, half } };
-	struct uffdio_copy copy = { .dst = (uintptr_t)at + half,
-				    .len = half };
-	void *bytes = malloc(half);
-
-	NEED(bytes != NULL);
-	memset(bytes, 7, half);
-	copy.src = (uintptr_t)bytes;
-	NEED(ioctl(uffd, UFFDIO_ZEROPAGE, &zero) == 0);
-	NEED(ioctl(uffd, UFFDIO_COPY, &copy) == 0);
-	free(bytes);
-}
-
 static void go_past_credits(void *arg)
 {
 	struct hostile *h = arg;
-	struct desk_client dc = desk_client_open(&memd, 0, 0, true);
+	struct hostile_desk hd = {
+		.dc = desk_client_open(&memd, 0, 0, true),
+	};
 
-	desk_client_map(&dc, 2 * PAST_PAGES * UNIT_BYTES);
-	desk_client_ring(&dc);
-	(void)desk_client_poll(&dc);
-	install_past_credits(dc.data);
-	client_expect_error(dc.fd, 0, EIO, "past memd");
-	client_expect_end(dc.fd);
-	atomic_store(h->rounds, BAD_ROUNDS);
+	desk_client_map(&hd.dc, 2 * HOSTILE_PAST_PAGES * UNIT_BYTES);
+	desk_client_ring(&hd.dc);
+	(void)desk_client_poll(&hd.dc);
+	hostile_desk_install(&hd);
+	client_expect_error(hd.dc.fd, 0, EIO, "past memd");
+	client_expect_end(hd.dc.fd);
+	atomic_store(h->is_over, 1);
 }
 
 static void pages_without_credit_spoil_their_segment(void **state)
 {
 	struct hostile h = {
-		.rounds = shared_memory(sizeof(atomic_uint)),
+		.is_over = shared_memory(sizeof(atomic_uint)),
 		.task = { .model = model_create(UNITS, 9),
 			  .fault_mode = MEMCLIENT_FAULT_INLINE,
 			  .threads = 2 },
@@ -253,200 +149,16 @@ static void pages_without_credit_spoil_their_segment(void **state)
 	pid_t honest;
 
 	(void)state;
-	start_for_all();
+	files_start_memd();
 	honest = program_start(be_honest, &h);
 	program_run(go_past_credits, &h);
 	program_expect_good(honest);
 	assert_int_equal(counter("segments_spoiled"), 1);
 	assert_int_equal(testmemd_log_count(&memd, "segment-spoiled"), 1);
 	assert_int_equal(testadmin_await_empty(&memd), 0);
-	assert_int_equal(counter("lent_frames"), 0);
+	await_nothing_lent();
 	assert_int_equal(testmemd_stop(&memd), 0);
 	model_destroy(h.task.model);
-}
-
-/* ---- files */
-
-/* Everything is written once, so that there are files that are full. */
-static void fill_segment(void *task)
-{
-	const struct task *t = task;
-	struct memclient *mc = program_open(&memd, 0);
-	struct crew crew = crew_of(t, program_attach(mc, t->name,
-						     MEMCLIENT_FAULT_THREAD));
-
-	crew_fill(&crew);
-	memclient_close(mc);
-}
-
-static void make_files_segment(struct desk_client *owner, struct task *t)
-{
-	struct answer a;
-
-	client_send_create(owner->fd, 7, t->name, BYTES, 0660);
-	client_receive(owner->fd, T(SEGMENT_REPLY), 7, &a);
-	answer_free(&a);
-}
-
-static void await_file(struct desk_client *dc)
-{
-	for (unsigned i = 0; desk_client_poll(dc) == 0; i++) {
-		assert_true(i < 6000);
-		usleep(10000);
-	}
-}
-
-static struct task files_task(void)
-{
-	return (struct task){
-		.model = model_create(UNITS, 10),
-		.name = "files",
-		.fault_mode = MEMCLIENT_FAULT_INLINE,
-		.threads = 2,
-	};
-}
-
-static void drop_segment(struct desk_client *owner)
-{
-	Memd__SegmentUnlink unlink_it = MEMD__SEGMENT_UNLINK__INIT;
-
-	unlink_it.name = (char *)"files";
-	client_send(owner->fd, T(SEGMENT_UNLINK), 9, &unlink_it.base);
-	client_expect_ok(owner->fd, 9);
-	desk_client_close(owner);
-}
-
-struct asker {
-	uid_t uid;
-	gid_t gid;
-	bool has_desk, is_read_only, is_refused;
-	bool gets;
-};
-
-static const struct asker askers[] = {
-	{ OWNER, GROUP, true, false, false, true },
-	{ MEMBER, GROUP, true, false, false, true },
-	{ OWNER, GROUP, true, true, false, false },
-	{ MEMBER, GROUP, true, true, false, false },
-	{ OWNER, GROUP, false, false, false, false },
-	{ MEMBER, GROUP, false, false, false, false },
-	{ STRANGER, STRANGER, true, false, true, false },
-};
-
-static void open_asker(const struct asker *a, struct desk_client *dc)
-{
-	*dc = desk_client_open(&memd, a->uid, a->gid, a->has_desk);
-	if (a->is_refused)
-		desk_client_is_refused(dc, "files");
-	else
-		desk_client_attach(dc, "files", a->is_read_only);
-	assert_int_equal(dc->book >= 0, a->gets);
-}
-
-static void check_asker(const struct asker *a, struct desk_client *dc)
-{
-	if ((desk_client_poll(dc) != 0) != a->gets)
-		fail_msg("uid %u, desk %d, read-only %d: %u files",
-			 (unsigned)a->uid, a->has_desk, a->is_read_only,
-			 dc->file_count);
-}
-
-/* They are there when the files become full, and come afterwards. */
-static void files_come_to_writers_with_a_desk(void **state)
-{
-	struct desk_client owner, dc[ARRAY_SIZE(askers)];
-	struct task t;
-
-	(void)state;
-	if (geteuid() != 0)
-		skip_case("only root can be three users");
-	t = files_task();
-	start_for_all();
-	owner = desk_client_open(&memd, OWNER, GROUP, true);
-	make_files_segment(&owner, &t);
-	for (unsigned i = 0; i < ARRAY_SIZE(askers); i++)
-		open_asker(&askers[i], &dc[i]);
-	program_expect_good(program_start_as(OWNER, fill_segment, &t));
-	await_file(&dc[0]);
-	for (unsigned round = 0; round < 2; round++)
-		for (unsigned i = 0; i < ARRAY_SIZE(askers); i++) {
-			check_asker(&askers[i], &dc[i]);
-			desk_client_close(&dc[i]);
-			if (round == 0)
-				open_asker(&askers[i], &dc[i]);
-		}
-	drop_segment(&owner);
-	stop();
-	model_destroy(t.model);
-}
-
-/* Those of memd's descriptors that are of this file, with O_DIRECT or not. */
-static unsigned files_of_memd(int file, bool is_direct)
-{
-	char path[128], line[128];
-	unsigned count = 0, flags = 0;
-	struct stat want, st;
-
-	assert_int_equal(fstat(file, &want), 0);
-	for (int fd = 0; fd < 1024; fd++) {
-		FILE *info;
-
-		snprintf(path, sizeof(path), "/proc/%d/fd/%d", memd.pid, fd);
-		if (stat(path, &st) != 0 || st.st_ino != want.st_ino ||
-		    st.st_dev != want.st_dev)
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", memd.pid,
-			 fd);
-		info = fopen(path, "re");
-		assert_non_null(info);
-		while (fgets(line, sizeof(line), info) != NULL)
-			(void)!sscanf(line, "flags: %o", &flags);
-		fclose(info);
-		count += is_direct == ((flags & O_DIRECT) != 0);
-	}
-	return count;
-}
-
-static int reopen_for_writing(int file)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
-	assert_int_equal(seteuid(MEMBER), 0);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	assert_int_equal(seteuid(0), 0);
-	return fd;
-}
-
-static void files_are_for_reading_only(void **state)
-{
-	struct desk_client owner;
-	struct task t;
-	int file, flags;
-
-	(void)state;
-	if (geteuid() != 0)
-		skip_case("only root can look at the descriptors of memd, and "
-			  "be another user");
-	t = files_task();
-	start_for_all();
-	owner = desk_client_open(&memd, OWNER, GROUP, true);
-	make_files_segment(&owner, &t);
-	desk_client_attach(&owner, "files", false);
-	program_expect_good(program_start_as(OWNER, fill_segment, &t));
-	await_file(&owner);
-	file = owner.file[0];
-	flags = fcntl(file, F_GETFL);
-	assert_int_equal(flags & O_ACCMODE, O_RDONLY);
-	assert_true(pwrite(file, "x", 1, 0) < 0 && errno == EBADF);
-	assert_true(reopen_for_writing(file) < 0);
-	assert_true(files_of_memd(file, (flags & O_DIRECT) != 0) > 0);
-	assert_int_equal(fcntl(file, F_SETFL, flags ^ O_DIRECT), 0);
-	assert_int_equal(files_of_memd(file, (flags & O_DIRECT) == 0), 0);
-	drop_segment(&owner);
-	stop();
-	model_destroy(t.model);
 }
 
 /* ---- a read that never ends */
@@ -478,8 +190,8 @@ static void *see_fault(void *arg)
 /* The kernel keeps the inode locked while it waits for the page. */
 static void hold_file(void *arg)
 {
-	struct waiting w = { .holder = arg, .uffd = open_uffd(0) };
-	void *at = map_missing(w.uffd, -1, UNIT_BYTES);
+	struct waiting w = { .holder = arg, .uffd = hostile_desk_open_uffd(0) };
+	void *at = hostile_desk_map_missing(w.uffd, -1, UNIT_BYTES);
 	pthread_t thread;
 
 	NEED(pthread_create(&thread, NULL, see_fault, &w) == 0);
@@ -512,10 +224,9 @@ static void ask_for_pages(const struct desk_client *dc)
 
 static void work_on(const struct desk_client *dc, struct task *shared)
 {
-	struct task own = files_task();
+	struct task own = files_task(NULL);
 	pid_t program[2];
 
-	own.name = NULL;
 	program[0] = program_start(use_held, shared);
 	program[1] = program_start(use_held, &own);
 	ask_for_pages(dc);
@@ -533,25 +244,25 @@ static void a_read_that_never_ends_holds_up_nobody(void **state)
 	};
 	struct desk_client dc;
 	struct task t;
-	int uffd = open_uffd(0);
+	int uffd = hostile_desk_open_uffd(0);
 	pid_t pid;
 
 	(void)state;
 	if (uffd < 0)
 		skip_case("no userfaultfd for faults in the kernel here");
 	close(uffd);
-	t = files_task();
-	start_for_all();
+	t = files_task("files");
+	files_start_memd();
 	dc = desk_client_open(&memd, 0, 0, true);
-	make_files_segment(&dc, &t);
+	files_make(&dc, &t, 0660);
 	desk_client_attach(&dc, "files", false);
-	program_run(fill_segment, &t);
-	await_file(&dc);
+	program_run(files_fill, &t);
+	files_await(&dc);
 	holder.file = dc.file[0];
 	pid = program_start(hold_file, &holder);
 	program_await_word(pid, holder.is_held, 1);
 	work_on(&dc, &t);
-	drop_segment(&dc);
+	files_drop(&dc, &t);
 	assert_int_equal(testmemd_stop(&memd), 0);
 	program_kill(pid);
 	model_destroy(t.model);
@@ -564,8 +275,6 @@ int main(void)
 		cmocka_unit_test(desk_is_scribbled_over),
 		cmocka_unit_test(pages_are_said_to_be_there),
 		cmocka_unit_test(pages_without_credit_spoil_their_segment),
-		cmocka_unit_test(files_come_to_writers_with_a_desk),
-		cmocka_unit_test(files_are_for_reading_only),
 		cmocka_unit_test(a_read_that_never_ends_holds_up_nobody),
 	};
 

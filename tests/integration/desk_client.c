@@ -38,8 +38,10 @@ struct desk_client desk_client_open(const struct testmemd *tm, uid_t uid,
 	uint64_t capabilities = MEMD__CAPABILITY__CAP_BELL |
 				MEMD__CAPABILITY__CAP_ONE_SIDED;
 
-	assert_int_equal(setegid(gid), 0);
-	assert_int_equal(seteuid(uid), 0);
+	if (gid != 0)
+		assert_int_equal(setegid(gid), 0);
+	if (uid != 0)
+		assert_int_equal(seteuid(uid), 0);
 	dc.fd = client_open_with(tm, capabilities, NULL);
 	if (uid != 0)
 		assert_int_equal(seteuid(0), 0);
@@ -144,11 +146,12 @@ void desk_client_close(struct desk_client *dc)
 	close(dc->fd);
 }
 
-void desk_client_is_refused(struct desk_client *dc, const char *name)
+void desk_client_is_refused(struct desk_client *dc, const char *name,
+			    bool is_read_only)
 {
 	struct answer a;
 
-	send_attach(dc, name, false);
+	send_attach(dc, name, is_read_only);
 	receive_reply(dc, T(ERROR), 3, &a);
 	answer_free(&a);
 }

@@ -34,7 +34,8 @@ void desk_client_ring(const struct desk_client *dc);
 void desk_client_close(struct desk_client *dc);
 
 /* Ask for the segment without being allowed to. */
-void desk_client_is_refused(struct desk_client *dc, const char *name);
+void desk_client_is_refused(struct desk_client *dc, const char *name,
+			    bool is_read_only);
 
 /* Take what has come until memd answers a request that is sent now.  Returns
  * file_count. */

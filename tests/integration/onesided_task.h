@@ -19,6 +19,9 @@ extern struct testmemd memd;
 /* Start it.  NULL: no flag more. */
 void start(const char *flag, const char *another);
 uint64_t counter(const char *name);
+/* What is lent counts as free, and comes back when the kernel has taken the
+ * program's memory apart: later than its segments. */
+void await_nothing_lent(void);
 /* Nobody has any memory any more: all is back. */
 void expect_nothing_left(void);
 /* The same, and it stops. */

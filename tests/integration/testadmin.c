@@ -118,6 +118,51 @@ int testadmin_counter(const struct testmemd *tm, const char *name,
 	return result;
 }
 
+static void add_session(const Memd__SessionInfo *session, const pid_t *pid,
+			unsigned count, struct testadmin_use *to)
+{
+	unsigned i = 0;
+
+	while (i < count && (uint32_t)pid[i] != session->pid)
+		i++;
+	to[i].resident_bytes += session->resident_bytes;
+	to[i].faults += session->faults;
+	to[i].faults_one_sided += session->faults_one_sided;
+}
+
+static int ask_use(int fd, const pid_t *pid, unsigned count,
+		   struct testadmin_use *to)
+{
+	Memd__SessionsReply *reply;
+	struct answer a;
+
+	if (ask(fd, T(SESSIONS), T(SESSIONS_REPLY), &a) != 0)
+		return -1;
+	reply = memd__sessions_reply__unpack(NULL, a.header.body_bytes, a.body);
+	answer_free(&a);
+	if (reply == NULL)
+		return -1;
+	memset(to, 0, (count + 1) * sizeof(*to));
+	for (size_t i = 0; i < reply->n_session; i++)
+		add_session(reply->session[i], pid, count, to);
+	memd__sessions_reply__free_unpacked(reply, NULL);
+	return 0;
+}
+
+int testadmin_use(const struct testmemd *tm, const pid_t *pid, unsigned count,
+		  struct testadmin_use *ret_use)
+{
+	int fd = testmemd_connect(tm), result = -1;
+
+	if (fd >= 0) {
+		result = ask_use(fd, pid, count, ret_use);
+		close(fd);
+	}
+	if (result != 0)
+		fprintf(stderr, "memd does not tell its sessions\n");
+	return result;
+}
+
 int testadmin_check_carrier(const struct testmemd *tm, bool is_mailbox)
 {
 	uint64_t requests = 0;

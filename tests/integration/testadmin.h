@@ -23,6 +23,16 @@ int testadmin_status(const struct testmemd *tm,
 int testadmin_counter(const struct testmemd *tm, const char *name,
 		      uint64_t *ret_value);
 
+/* What the sessions of a process have, and have had. */
+struct testadmin_use {
+	uint64_t resident_bytes, faults, faults_one_sided;
+};
+
+/* Of these processes, and in ret_use[count] of all others.  Returns 0, or -1
+ * after printing why. */
+int testadmin_use(const struct testmemd *tm, const pid_t *pid, unsigned count,
+		  struct testadmin_use *ret_use);
+
 /* Returns 0 when faults came in mailboxes, or none did, as `is_mailbox` says;
  * else -1 after printing how many did. */
 int testadmin_check_carrier(const struct testmemd *tm, bool is_mailbox);

@@ -241,6 +241,7 @@ static void a_desk_has_so_many_cells(void **state)
 static void records_come_in_the_order_of_their_times(void **state)
 {
 	static const uint32_t page[] = { 9, 2, 14, 0, 5 };
+	static const uint32_t in_order[] = { 0, 2, 5, 9, 14 };
 	struct session *s = start(64, 16);
 	struct desk_credit *busy;
 
@@ -252,8 +253,7 @@ static void records_come_in_the_order_of_their_times(void **state)
 	busy->start_ns = 1;
 	assert_int_equal(collect(s), ARRAY_SIZE(page));
 	for (unsigned i = 0; i < ARRAY_SIZE(page); i++)
-		assert_int_equal(s->record[i].page,
-				 (const uint32_t[]){ 0, 2, 5, 9, 14 }[i]);
+		assert_int_equal(s->record[i].page, in_order[i]);
 	finish(s);
 }
 
