@@ -71,12 +71,20 @@ bool pager_installed(struct pager *pg, account_id account, segment_id segment,
 
 /* ---- frames that are lent */
 
+struct pager_loans pager_loans_get(const struct pager *pg, account_id account)
+{
+	return (struct pager_loans){
+		.left = pg->config.lent_max -
+			MIN(pg->config.lent_max, pg->lent_units),
+		.of_account = pg->account[account].lent_units,
+	};
+}
+
 /* How many more frames the account may be lent, were they free: its limits
  * leave room for them, and faults that wait for them go first. */
 static uint32_t room_for_loan(const struct pager *pg, account_id account)
 {
-	uint64_t room = pg->config.lent_max -
-			MIN(pg->config.lent_max, pg->lent_units);
+	uint64_t room = pager_loans_get(pg, account).left;
 
 	if (pg->pool_waiting.head != NULL || pg->wanted_units != 0)
 		return 0;

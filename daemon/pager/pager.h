@@ -32,7 +32,7 @@ struct pager_config {
 	uint32_t low_watermark;		/* frames; 0: the default */
 	uint32_t high_watermark;
 	uint32_t lent_max;		/* frames lent to programs; 0: a
-					 * 32nd of the pool */
+					 * 16th of the pool */
 	/* Most pages of one window; 0: no readahead. */
 	uint32_t readahead_max;
 	/* Requests that the store works on at once; half of them may be
@@ -197,6 +197,13 @@ bool pager_touched(struct pager *pg, segment_id segment, uint64_t first,
 
 /* ---- frames that are lent to programs, which fault pages in by themselves: at
  * most config.lent_max. */
+
+/* How many more frames could be lent, and how many of the account are. */
+struct pager_loans {
+	uint64_t left, of_account;
+};
+
+struct pager_loans pager_loans_get(const struct pager *pg, account_id account);
 
 /* Lend up to `most` frames, charged to the account.  Returns how many. */
 uint32_t pager_lend(struct pager *pg, account_id account, uint32_t most);

@@ -79,7 +79,7 @@ static void set_watermarks(struct pager_config *c)
 	c->high_watermark = MIN(c->high_watermark, c->frame_count / 2);
 	c->low_watermark = MIN(c->low_watermark, c->high_watermark);
 	if (c->lent_max == 0)
-		c->lent_max = c->frame_count / 32;
+		c->lent_max = c->frame_count / 16;
 }
 
 static bool is_valid(const struct pager_config *c)

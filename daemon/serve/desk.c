@@ -12,6 +12,7 @@ void desk_init(struct desk_side *side, struct desk *desk, struct pager *pager,
 		.account = account,
 		.ops = ops,
 		.ctx = ctx,
+		.most = UINT32_MAX,
 	};
 }
 
@@ -44,7 +45,8 @@ static void lend_cell(struct desk_side *side, unsigned at)
 
 void desk_lend(struct desk_side *side)
 {
-	uint32_t wanted = MIN(side->wanted, (uint32_t)DESK_CREDITS);
+	uint32_t wanted = MIN(MIN(side->wanted, side->most),
+			      (uint32_t)DESK_CREDITS);
 	uint32_t count = 0;
 
 	if (side->given_count < wanted)

@@ -49,6 +49,7 @@ struct desk_side {
 	uint64_t given[DESK_CREDIT_WORDS];
 	uint32_t given_count;
 	uint32_t wanted;	/* how many it should have */
+	uint32_t most;		/* how many it may have */
 	unsigned next;		/* cell to lend next */
 };
 
@@ -56,7 +57,7 @@ struct desk_side {
 void desk_init(struct desk_side *side, struct desk *desk, struct pager *pager,
 	       account_id account, const struct desk_ops *ops, void *ctx);
 
-/* Lend frames until it has `wanted`, as far as there are any. */
+/* Lend frames until it has `wanted` or `most`, as far as there are any. */
 void desk_lend(struct desk_side *side);
 
 /* Read the records, in the order of their times.  Returns how many there

@@ -63,6 +63,7 @@ static void take_record(void *ctx, const struct desk_record *r)
 	struct session_desk *sd = ctx;
 
 	sd->records++;
+	sd->counted += r->is_counted;
 	sd->all->stats->faults_one_sided++;
 	histogram_add(&sd->all->stats->kind[r->kind], r->total_ns);
 	if (sd->session != NULL)
@@ -238,6 +239,23 @@ bool desks_seal(struct session_desk *sd)
 	return is_sealed;
 }
 
+/* Who has `own` of a whole, of which `left` is left, may have so many more. */
+static uint64_t more_of(uint64_t left, uint64_t own)
+{
+	return 2 * left > own ? (2 * left - own) / 3 : 0;
+}
+
+/* J2 */
+static uint32_t most_of(const struct session_desk *sd)
+{
+	struct pager_loans loans = pager_loans_get(sd->all->engine->pager,
+						   sd->account->id);
+	uint64_t own = sd->side.given_count;
+	uint64_t left = more_of(loans.left, loans.of_account);
+
+	return (uint32_t)(own + more_of(left, own));
+}
+
 uint32_t desks_serve(struct session_desk *sd)
 {
 	struct desk_side *side = &sd->side;
@@ -248,8 +266,10 @@ uint32_t desks_serve(struct session_desk *sd)
 	count = desk_collect(side, clock_now_ns());
 	if (side->wanted == 0)
 		side->wanted = LENT_FIRST;
-	else if (had != 0 && count >= had / 2)
+	else if (had != 0 && sd->counted >= had / 2)
 		side->wanted = MIN(side->wanted * 2, (uint32_t)LENT_MOST);
+	sd->counted = 0;
+	side->most = most_of(sd);
 	atomic_store(&side->desk->is_rung, 0);
 	desk_lend(side);
 	atomic_store_explicit(&side->desk->low, side->given_count / LOW_PART,
