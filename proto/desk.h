@@ -35,7 +35,7 @@
 
 enum {
 	DESK_VERSION = 1,
-	DESK_INTENTS = 64,		/* threads that fault at once */
+	DESK_INTENTS = 64,		/* faults of a session at once */
 	DESK_CREDITS = 1024,
 	DESK_CREDIT_WORDS = DESK_CREDITS / 64,
 };
@@ -57,7 +57,7 @@ struct desk_credit {
 };
 _Static_assert(sizeof(struct desk_credit) == 32, "version 1");
 
-/* The intent of one thread; 0: none. */
+/* The intent of one fault; 0: none. */
 struct desk_intent {
 	_Atomic uint64_t word __attribute__((aligned(64)));
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The desk of a connection: with it, faulting threads bring their pages in
+/* The desk of a connection: with it, faulting threads, or the library's thread
+ * for them, bring pages in
  * without memd (onesided.h).
  *
  *   C1  A thread counts itself in `users` before it reads the generation, and
@@ -31,17 +32,20 @@ enum onesided_result client_desk_fault(struct client_desk *cd, struct region *r,
 				       int uffd, uintptr_t address,
 				       uint64_t started_ns) MUST_CHECK;
 
-/* The same in steps.  One fault. */
+/* One fault, in steps. */
 struct desk_fault {
+	/* Set by the caller.  The region is there until the end. */
 	struct client_desk *desk;
 	struct region *region;
 	int uffd;
+
 	uint64_t generation;
 	struct onesided steps;
 };
 
-/* Set up the steps of `df`, which stays where it is until its end.  `ops` get
- * it.  False: it has ended already, memd must be asked. */
+/* Set up the steps of `df`, which must not move until client_desk_end().  The
+ * ops are called with ctx = df.  False: memd must be asked, and there is nothing
+ * to end. */
 bool client_desk_begin(struct desk_fault *df, const struct onesided_ops *ops,
 		       uintptr_t address, uint64_t started_ns) MUST_CHECK;
 /* After the last step. */

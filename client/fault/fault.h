@@ -17,9 +17,9 @@
 
 enum { FAULTS_MAX = 2048, FAULT_BUCKETS = 4096 };
 
-/* free ─> reading ──> free     the library brings the page in by itself
- *            │
- *            └──> wanted       it cannot, or the page has left again
+/* wanted ─> reading ─> free    the library brings the page in by itself
+ *              │
+ *              └─────> wanted  it cannot
  *
  *           ┌──────────────< left again, link broken ┐
  *           v                                        │
@@ -27,7 +27,7 @@ enum { FAULTS_MAX = 2048, FAULT_BUCKETS = 4096 };
  *           ^                      │
  *           └──time── delayed <────┘ EBUSY, ENOMEM, or no memory here
  *
- * any of them ──deadline──> late ──a moment──> free
+ * wanted, asked, delayed ──deadline──> late ──a moment──> free
  *
  * late: the page is poisoned for a moment, so that the threads that wait for it
  * get SIGBUS.  Then the poison is removed, so that a thread that touches the

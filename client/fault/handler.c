@@ -12,8 +12,6 @@ enum {
 	TOUCHED_EVERY_NS = 20000000,
 	/* Between attempts to map the mailbox. */
 	MAILBOX_AGAIN_NS = 10000000,
-	/* Before the kernel is asked again to begin reads. */
-	READS_AGAIN_NS = 1000000,
 };
 
 void handler_init(struct handler *h, const struct handler_parts *parts)
@@ -433,6 +431,7 @@ void handler_run(struct handler *h)
 {
 	run_session(h);
 	request_run(&h->requests);
+	own_paging_run(&h->paging);
 	h->must_ring |= paging_run(&h->paging);
 	h->must_ring |= h->paging.own.must_ring;
 	h->paging.own.must_ring = false;
@@ -456,8 +455,6 @@ uint64_t handler_next_ns(struct handler *h)
 	uint64_t next = MIN(h->paging.faults.next_ns, h->touched_ns);
 
 	next = MIN(next, session_next_ns(s));
-	if (!TAILQ_EMPTY(&h->paging.own.queued))
-		next = MIN(next, s->now_ns + READS_AGAIN_NS);
 	if (h->mailbox_fd >= 0 || h->desk_fd >= 0)
 		next = MIN(next, s->now_ns + MAILBOX_AGAIN_NS);
 	if (s->link.state == LINK_UP)

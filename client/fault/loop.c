@@ -25,7 +25,8 @@
  *     as zeros.)  And a pipe that the program closes does not stay open here.
  * H6  All its descriptors are non-blocking, and it sleeps only in epoll_wait().
  *     Exceptions: the wait of H2; its end, when it waits for what is being read
- *     (own_faults_fini()); and its start, when it serves nothing yet:
+ *     (own_faults_fini()); UFFDIO_COPY, while the kernel makes room in the
+ *     program's memory cgroup; and its start, when it serves nothing yet:
  *     then it waits in connect() for room in the daemon's queue, and in poll()
  *     for the first answer (session_open()).
  * H7  Only this thread maps, unmaps, poisons and reads faults of thread
@@ -38,7 +39,6 @@
  * H9  Regions are unmapped before the last copy of their userfaultfd closes.
  *     (When the process exits, no thread runs that could read the pages.) */
 #include "client/fault/loop.h"
-#include "client/fault/own_paging.h"
 #include "client/fault/own_table.h"
 #include "client/link/futex.h"
 #include "common/clock.h"
@@ -132,7 +132,7 @@ static void watch_all(struct loop *lp)
 	const struct link *l = &lp->handler.session.link;
 	uint32_t faults = fs->count[FAULT_FREE] > 0 ? EPOLLIN : 0;
 	uint32_t link = link_has_output(l) ? EPOLLIN | EPOLLOUT : EPOLLIN;
-	int reads = lp->handler.paging.own.ring.ring_fd;
+	const struct own_faults *own = &lp->handler.paging.own;
 
 	if (faults != lp->watched_faults) {
 		watch(lp, space_of(lp)->uffd.fd, faults);
@@ -144,9 +144,9 @@ static void watch_all(struct loop *lp)
 		lp->watched_link = link;
 		lp->watched_count = l->connect_count;
 	}
-	if (reads >= 0 && !lp->is_watching_reads) {
-		watch(lp, reads, EPOLLIN);
-		lp->is_watching_reads = true;
+	if (own->uring.ring_fd >= 0 && own->open_count != lp->watched_reads) {
+		watch(lp, own->uring.ring_fd, EPOLLIN);
+		lp->watched_reads = own->open_count;
 	}
 }
 
@@ -250,7 +250,7 @@ static void wait_for_work(struct loop *lp, struct work *ret_work)
 		else if (events[i].data.fd == sp->inline_fd)
 			read_moves(sp, sp->inline_fd);
 		else if (events[i].data.fd !=
-			 lp->handler.paging.own.ring.ring_fd)
+			 lp->handler.paging.own.uring.ring_fd)
 			ret_work->is_message = (events[i].events &
 						~(uint32_t)EPOLLOUT) != 0;
 }
@@ -277,11 +277,10 @@ static void take_turns(struct loop *lp)
 			handler_take_messages(h);
 		}
 		is_mail = handler_take_mail(h);
-		own_paging_take_reads(&h->paging);
 		if (work.is_fault)
 			read_faults(lp);
 		handler_run(h);
-		/* What the disk is read for takes longer than that. */
+		/* The disk takes longer than POLL_NS. */
 		if ((work.is_fault || is_mail) &&
 		    TAILQ_EMPTY(&h->paging.own.reading))
 			lp->poll_until_ns = s->now_ns + POLL_NS;

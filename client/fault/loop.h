@@ -26,7 +26,7 @@ struct loop {
 	/* Events that are watched for. */
 	uint32_t watched_faults, watched_link;
 	uint64_t watched_count;		/* link.connect_count at that time */
-	bool is_watching_reads;
+	uint32_t watched_reads;		/* own_faults.open_count, the same */
 	/* Look for faults until then, without sleeping. */
 	uint64_t poll_until_ns;
 	struct handler handler;

@@ -24,7 +24,7 @@
  *       that agree with the entry's checksum.
  *   F3  The cell says INSTALLED before the intent is closed, and only if this
  *       thread has installed the page.  Otherwise it is LENT again.
- *   F4  No intent is open while the thread waits for memd.  (The kernel may
+ *   F4  A fault that waits for memd has no open intent.  (The kernel may
  *       reclaim memory during INSTALL.)
  *   F5  Whatever disagrees means "ask memd".  A page is never called lost here.
  *
@@ -41,8 +41,8 @@
 enum { ONESIDED_PAGE_BYTES = 4096 };
 
 struct onesided_ops {
-	/* Read a slot into the buffer.  0 or -errno.  Not called by those who
-	 * read by themselves: onesided_has_read(). */
+	/* Read a slot into the buffer.  0 or -errno.  Not needed by callers
+	 * that replace ONESIDED_READ by onesided_has_read(). */
 	int (*read)(void *ctx, uint32_t slot, void *buffer);
 	/* Put the page into the data file; NULL: zeros.  0, -EEXIST (it was
 	 * there), or -errno. */
@@ -92,9 +92,11 @@ void onesided_step(struct onesided *o);
 /* All steps. */
 enum onesided_result onesided_run(struct onesided *o) MUST_CHECK;
 
-/* In place of the step ONESIDED_READ: slot o->slot has been read into this
- * buffer, or that has failed (-errno). */
+/* At ONESIDED_READ: where the bytes of slot o->slot are wanted, 4 KiB. */
 void *onesided_buffer(const struct onesided *o);
+
+/* In place of the step ONESIDED_READ: they are there, or reading them has failed
+ * (-errno). */
 void onesided_has_read(struct onesided *o, int error);
 
 #endif

@@ -2,14 +2,24 @@
 #include "client/fault/own_faults.h"
 
 #include <errno.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Swap files have so much of the table of descriptors. */
+enum { FILES_PART = 4 };
 
 /* ---- made and gone */
 
 void own_faults_init(struct own_faults *of, struct client_desk *desk)
 {
+	struct rlimit files = { .rlim_cur = AREA_FILES_MAX };
+
+	(void)getrlimit(RLIMIT_NOFILE, &files);
+	of->files_max = (unsigned)MIN(files.rlim_cur / FILES_PART,
+				      (rlim_t)AREA_FILES_MAX);
 	of->desk = desk;
-	of->ring.ring_fd = -1;
+	of->uring.ring_fd = -1;
 	TAILQ_INIT(&of->free);
 	TAILQ_INIT(&of->queued);
 	TAILQ_INIT(&of->reading);
@@ -20,18 +30,34 @@ void own_faults_init(struct own_faults *of, struct client_desk *desk)
 	}
 }
 
-/* A sandbox may forbid it. */
-static bool open_ring(struct own_faults *of)
+/* A sandbox may forbid it: for ever. */
+static bool is_forbidden(int error)
 {
-	if (of->ring.ring_fd >= 0 || of->is_refused)
-		return of->ring.ring_fd >= 0;
-	of->is_refused = io_uring_queue_init(DESK_INTENTS, &of->ring, 0) != 0;
-	if (of->is_refused) {
-		of->ring.ring_fd = -1;
+	return error == -EPERM || error == -EACCES || error == -ENOSYS;
+}
+
+static bool open_uring(struct own_faults *of)
+{
+	int err;
+
+	if (of->is_refused || of->is_broken || of->uring.ring_fd >= 0)
+		return !of->is_refused && !of->is_broken;
+	err = io_uring_queue_init(DESK_INTENTS, &of->uring, 0);
+	of->is_refused = is_forbidden(err);
+	if (err != 0) {
+		of->uring.ring_fd = -1;
 		return false;
 	}
-	(void)io_uring_ring_dontfork(&of->ring);
+	of->open_count++;
+	(void)io_uring_ring_dontfork(&of->uring);
 	return true;
+}
+
+static void close_uring(struct own_faults *of)
+{
+	io_uring_queue_exit(&of->uring);
+	of->uring.ring_fd = -1;
+	of->is_broken = false;
 }
 
 /* ---- swap files */
@@ -48,7 +74,7 @@ void own_faults_set_file(struct own_faults *of, uint32_t first, uint32_t count,
 	for (unsigned i = of->file_count; i-- > 0;)
 		if (first == AREA_FILES_ALL || of->file[i].first == first)
 			drop_own_file(of, i);
-	if (fd >= 0 && of->file_count < AREA_FILES_MAX)
+	if (fd >= 0 && of->file_count < of->files_max)
 		of->file[of->file_count++] =
 			(struct own_file){ first, count, fd };
 	else if (fd >= 0)
@@ -98,14 +124,22 @@ static void step_until(struct own_fault *own, enum onesided_step last)
 		client_desk_end(&own->desk_fault);
 }
 
+/* W2 */
+static bool is_still_wanted(const struct own_fault *own)
+{
+	const struct desk_fault *df = &own->desk_fault;
+
+	return own->waiter != NULL &&
+	       atomic_load(&df->region->state) == REGION_LIVE &&
+	       atomic_load(&df->desk->generation) == df->generation;
+}
+
 /* Its slot has been read, or not (-errno): do the rest. */
 static void own_end(struct own_fault *own, struct own_fault_list *from,
 		    int error)
 {
-	if (own->waiter == NULL ||
-	    atomic_load(&own->desk_fault.region->state) != REGION_LIVE)
-		error = -ECANCELED;					/* A2 */
-	onesided_has_read(&own->desk_fault.steps, error);
+	onesided_has_read(&own->desk_fault.steps,
+			  is_still_wanted(own) ? error : -ECANCELED);
 	step_until(own, ONESIDED_END);
 	own_enter(own, from, &own->all->ended);
 }
@@ -128,8 +162,8 @@ static bool queue_read(struct own_faults *of, struct own_fault *own)
 {
 	const struct onesided *o = &own->desk_fault.steps;
 	const struct own_file *file = find_own_file(of, o->slot);
-	struct io_uring_sqe *sqe = file != NULL && open_ring(of) ?
-		io_uring_get_sqe(&of->ring) : NULL;
+	struct io_uring_sqe *sqe = file != NULL && open_uring(of) ?
+		io_uring_get_sqe(&of->uring) : NULL;
 
 	if (sqe == NULL)
 		return false;
@@ -172,6 +206,18 @@ enum own_result own_faults_begin(struct own_faults *of, struct region *r,
 
 /* ---- reads */
 
+/* What was not submitted stays in the ring, where it must not be found later:
+ * the ring is used no more, and made anew when it is empty (W3). */
+static void give_up_queued(struct own_faults *of, int error)
+{
+	struct own_fault *own;
+
+	of->is_broken = true;
+	of->is_refused |= is_forbidden(error);
+	while ((own = TAILQ_FIRST(&of->queued)) != NULL)
+		own_end(own, &of->queued, -ECANCELED);
+}
+
 void own_faults_submit(struct own_faults *of)
 {
 	struct own_fault *own;
@@ -179,11 +225,15 @@ void own_faults_submit(struct own_faults *of)
 
 	if (TAILQ_EMPTY(&of->queued))
 		return;
-	/* What the kernel does not take now stays in the ring, in this
-	 * order. */
-	taken = io_uring_submit(&of->ring);
-	for (; taken > 0 && (own = TAILQ_FIRST(&of->queued)) != NULL; taken--)
+	do
+		taken = io_uring_submit(&of->uring);
+	while (taken == -EINTR);
+	for (int i = 0; i < taken; i++) {
+		own = TAILQ_FIRST(&of->queued);
 		own_enter(own, &of->queued, &of->reading);
+	}
+	if (!TAILQ_EMPTY(&of->queued))
+		give_up_queued(of, taken);
 }
 
 void own_faults_reap(struct own_faults *of)
@@ -191,14 +241,16 @@ void own_faults_reap(struct own_faults *of)
 	struct io_uring_cqe *cqe;
 
 	while (!TAILQ_EMPTY(&of->reading) &&
-	       io_uring_peek_cqe(&of->ring, &cqe) == 0) {
+	       io_uring_peek_cqe(&of->uring, &cqe) == 0) {
 		struct own_fault *own = io_uring_cqe_get_data(cqe);
 		int result = cqe->res;
 
-		io_uring_cqe_seen(&of->ring, cqe);
+		io_uring_cqe_seen(&of->uring, cqe);
 		own_end(own, &of->reading,
 			result == ONESIDED_PAGE_BYTES ? 0 : -EIO);
 	}
+	if (of->is_broken && TAILQ_EMPTY(&of->reading))
+		close_uring(of);
 }
 
 struct fault *own_faults_next(struct own_faults *of,
@@ -215,32 +267,27 @@ struct fault *own_faults_next(struct own_faults *of,
 	return NULL;
 }
 
-/* False: it cannot be waited for. */
-static bool await_one(struct own_faults *of)
+static void await_one(struct own_faults *of)
 {
+	static const struct timespec moment = { .tv_nsec = 1000000 };
 	struct io_uring_cqe *cqe;
-	int err;
 
-	do
-		err = io_uring_wait_cqe(&of->ring, &cqe);
-	while (err == -EINTR);
+	/* A sandbox may forbid by now to wait in the kernel. */
+	if (io_uring_wait_cqe(&of->uring, &cqe) < 0)
+		nanosleep(&moment, NULL);
 	own_faults_reap(of);
-	return err == 0;
 }
 
 void own_faults_fini(struct own_faults *of)
 {
-	struct own_fault *own;
-
-	own_faults_set_file(of, AREA_FILES_ALL, 0, -1);
-	if (of->ring.ring_fd < 0)
-		return;
 	for (unsigned i = 0; i < DESK_INTENTS; i++)
 		of->fault[i].waiter = NULL;
-	while (!TAILQ_EMPTY(&of->reading) && await_one(of))
-		;
-	io_uring_queue_exit(&of->ring);
-	of->ring.ring_fd = -1;
-	while ((own = TAILQ_FIRST(&of->queued)) != NULL)
-		own_end(own, &of->queued, -ECANCELED);
+	if (!TAILQ_EMPTY(&of->queued))
+		give_up_queued(of, -ECANCELED);
+	while (!TAILQ_EMPTY(&of->reading))
+		await_one(of);
+	if (of->uring.ring_fd >= 0)
+		close_uring(of);
+	of->is_refused = true;
+	own_faults_set_file(of, AREA_FILES_ALL, 0, -1);
 }

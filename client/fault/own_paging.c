@@ -6,10 +6,9 @@
 static void end_own(struct paging *pg, struct region *r, uint64_t page,
 		    enum own_result result, uint64_t since_ns)
 {
-	if (result == OWN_BROUGHT)
-		return;
 	paging_page_is_mapped(pg, r, page);
-	touched_add(pg->touched, r, page, clock_now_ns() - since_ns);
+	if (result == OWN_FOUND)
+		touched_add(pg->touched, r, page, clock_now_ns() - since_ns);
 }
 
 static void note_reading(struct paging *pg, struct region *r,
@@ -55,18 +54,29 @@ bool own_paging_take_fault(struct paging *pg, const struct uffd_fault *uf)
 	return result != OWN_ASK;
 }
 
-void own_paging_take_reads(struct paging *pg)
+/* memd gets as long for it as for any fault. */
+static void leave_to_memd(struct paging *pg, struct fault *f)
+{
+	const struct session *s = pg->session;
+	uint64_t since_ns = s->is_up ? s->now_ns : s->outage_ns;
+
+	fault_postpone(&pg->faults, f, since_ns + s->settings->timeout_ns);
+	fault_enter_wanted(&pg->faults, f);
+}
+
+void own_paging_run(struct paging *pg)
 {
 	enum own_result result;
 	struct fault *f;
 
+	own_faults_submit(&pg->own);
 	own_faults_reap(&pg->own);
 	while ((f = own_faults_next(&pg->own, &result)) != NULL) {
 		struct region *r = f->region;
 		uint64_t page = f->page;
 
 		if (result == OWN_ASK) {
-			fault_enter_wanted(&pg->faults, f);
+			leave_to_memd(pg, f);
 			continue;
 		}
 		faults_remove(&pg->faults, f);

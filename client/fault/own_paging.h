@@ -10,7 +10,7 @@
 /* False: paging_take_fault() must take it. */
 bool own_paging_take_fault(struct paging *pg, const struct uffd_fault *uf);
 
-/* Take the pages that have been read. */
-void own_paging_take_reads(struct paging *pg);
+/* Start reads, and take the pages that have been read. */
+void own_paging_run(struct paging *pg);
 
 #endif

@@ -203,7 +203,7 @@ static void handle_deadline(struct paging *pg, struct fault *f)
 {
 	if (f->state == FAULT_LATE)
 		remove_poison(pg, f);
-	/* As with the kernel's swap, a slow disk is no error. */
+	/* As with the kernel's swap: a read ends some time, or fails. */
 	else if (f->state == FAULT_READING)
 		fault_postpone(&pg->faults, f,
 			       pg->session->now_ns + timeout_ns(pg));
@@ -431,7 +431,6 @@ bool paging_run(struct paging *pg)
 {
 	struct fault *f;
 
-	own_faults_submit(&pg->own);
 	wanted_probe(&pg->faults, pg->session);
 	while ((f = faults_expire(&pg->faults, pg->session->now_ns)) != NULL)
 		handle_deadline(pg, f);

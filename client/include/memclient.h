@@ -26,8 +26,8 @@
  * frame    4 KiB of the daemon's memory (its pool).  A page in use is in
  *          frames; all other pages are in swap files.
  * fault    A thread touches a page that is not mapped.  userfaultfd(2) reports
- *          the fault to the library.  The library asks the daemon for the page
- *          and maps it, and the thread goes on.
+ *          the fault to the library.  The library brings the page in, by itself
+ *          or by asking the daemon, and maps it, and the thread goes on.
  *
  * Fault modes
  * -----------
@@ -40,7 +40,8 @@
  *          and stores work, but a system call that meets a missing page fails
  *          with EFAULT.  Call memclient_touch() or memclient_pin() first.
  * inline   The faulting thread handles the fault itself, in a handler of
- *          SIGBUS.  A fault then costs about half as much as in thread mode.
+ *          SIGBUS.  A fault then costs less than in thread mode, because no
+ *          other thread has to wake up.
  *          A system call that meets a missing page always fails with EFAULT.
  *          Call memclient_touch() or memclient_pin() first.
  *          The library calls a SIGBUS handler that the program installed before

@@ -303,16 +303,12 @@ int uffd_install(int fd, uintptr_t address, const void *bytes)
 {
 	struct uffdio_zeropage z = {
 		.range = { .start = address, .len = UFFD_UNIT_BYTES },
+		.mode = UFFDIO_ZEROPAGE_MODE_DONTWAKE,
 	};
-	struct uffdio_copy c = {
-		.dst = address,
-		.src = (uintptr_t)bytes,
-		.len = UFFD_UNIT_BYTES,
-	};
-	int err = bytes != NULL ? ioctl(fd, UFFDIO_COPY, &c) :
-				  ioctl(fd, UFFDIO_ZEROPAGE, &z);
 
-	return err != 0 ? -errno : 0;
+	if (bytes != NULL)
+		return uffd_copy(fd, address, UFFD_UNIT_BYTES, bytes);
+	return ioctl(fd, UFFDIO_ZEROPAGE, &z) != 0 ? -errno : 0;
 }
 
 void uffd_wake(int fd, uintptr_t start, size_t length)

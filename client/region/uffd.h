@@ -84,7 +84,7 @@ enum uffd_outcome uffd_map(int fd, uintptr_t start, size_t length,
 int uffd_copy(int fd, uintptr_t start, size_t length, const void *bytes)
 	MUST_CHECK;
 
-/* As uffd_copy(), one unit; NULL: zeros.  Wakes its waiters. */
+/* As uffd_copy(), one unit; zeros if `bytes` is NULL. */
 int uffd_install(int fd, uintptr_t address, const void *bytes) MUST_CHECK;
 
 /* Wake the threads that wait for a unit in the range; they try again. */

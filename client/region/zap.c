@@ -5,19 +5,22 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* In place of a pidfd: the process that asks. */
+/* PIDFD_SELF_THREAD of <linux/pidfd.h>, which older headers lack. */
 enum { OWN_PROCESS = -10000 };
 
-/* How many of the ranges are gone: fewer where the kernel stopped at one. */
-static unsigned zap_several(const struct iovec *range, unsigned count)
+/* How many of the ranges are gone: fewer where the kernel stopped at one.  -1: it
+ * refused. */
+static int zap_several(const struct iovec *range, unsigned count)
 {
 	long bytes = syscall(SYS_process_madvise, OWN_PROCESS, range,
 			     (unsigned long)count, MADV_DONTNEED, 0u);
 	unsigned done = 0;
 
+	if (bytes < 0)
+		return -1;
 	while (done < count && bytes >= (long)range[done].iov_len)
 		bytes -= (long)range[done++].iov_len;
-	return done;
+	return (int)done;
 }
 
 /* False, with EINVAL: the program has locked the range, so it stays. */
@@ -32,15 +35,19 @@ void zap_flush(struct zap *z)
 
 	z->count = 0;
 	while (done < count) {
-		bool is_tried = !z->is_one_by_one && count - done > 1;
-		unsigned more = !is_tried ? 0 :
-			zap_several(&z->range[done], count - done);
+		const struct iovec *next = &z->range[done];
+		int more = z->is_one_by_one || count - done == 1 ? 0 :
+			zap_several(next, count - done);
 
-		done += more;
-		/* It stopped at the next one, because of that or of what it
-		 * is. */
-		if (more == 0 && zap_one(&z->range[done++]) && is_tried)
+		if (more > 0) {
+			done += (unsigned)more;
+			continue;
+		}
+		/* It stopped at this one: either the kernel cannot take
+		 * several, or the range is locked. */
+		if (zap_one(next) && more < 0)
 			z->is_one_by_one = true;
+		done++;
 	}
 }
 

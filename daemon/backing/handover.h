@@ -23,7 +23,7 @@ enum { HANDOVER_ORDERS = 1024 };	/* a power of two */
 
 enum handover_kind {
 	HANDOVER_PUNCH,
-	HANDOVER_EMPTY,		/* truncate the file to nothing, and close the
+	HANDOVER_TRUNCATE,		/* truncate the file to nothing, and close the
 				 * descriptor */
 	HANDOVER_TAKE,		/* the next message on the socket is the number
 				 * of a file, with its descriptor */
@@ -37,13 +37,13 @@ struct handover_order {
 	/* memd wants to know when this is done: wake it, or write to the
 	 * eventfd. */
 	uint32_t is_told;
-	int32_t result;			/* PUNCH, EMPTY: 0 or -errno of
+	int32_t result;			/* PUNCH, TRUNCATE: 0 or -errno of
 					 * fallocate(2), ftruncate(2) */
 	uint64_t offset, length;
 	/* PUNCH, result: the first byte at or after `offset` where there is
 	 * data after the punch; UINT64_MAX: none. */
 	uint64_t next_data;
-	/* EMPTY, result: what the file still has on the disk. */
+	/* TRUNCATE, result: bytes of blocks that the file still has. */
 	uint64_t left_bytes;
 };
 

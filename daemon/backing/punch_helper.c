@@ -93,7 +93,7 @@ static void carry_out(struct handover_order *order)
 					    order->offset, order->length,
 					    &order->next_data);
 		break;
-	case HANDOVER_EMPTY:
+	case HANDOVER_TRUNCATE:
 		order->result = truncate_file(helper_fd(order->file),
 					      &order->left_bytes);
 		close(helper_fd(order->file));

@@ -16,7 +16,7 @@
  *   H3  knows[file] only if the helper's descriptor of that number is of that
  *       file, or will be when it has carried out its orders: orders and
  *       messages are in the same order.  A number that means another file has
- *       a DROP or an EMPTY in the ring, or must_drop_all is set, which the
+ *       a DROP or a TRUNCATE in the ring, or must_drop_all is set, which the
  *       next post puts there first. */
 #include "daemon/backing/puncher.h"
 
@@ -273,10 +273,10 @@ int puncher_post(struct puncher *p, const struct puncher_ground *ground,
 	err = give_files(p, ground, punch, count);
 	*ret_first = p->asked;
 	for (unsigned i = 0; i < count && err == 0; i++) {
-		order = add_order(p, punch[i].is_end ? HANDOVER_EMPTY :
+		order = add_order(p, punch[i].is_truncation ? HANDOVER_TRUNCATE :
 						       HANDOVER_PUNCH,
 				  punch[i].file);
-		if (punch[i].is_end)
+		if (punch[i].is_truncation)
 			p->knows[punch[i].file] = false;
 		order->offset = punch[i].offset;
 		order->length = punch[i].length;

@@ -17,10 +17,10 @@ enum puncher_state {
 	PUNCHER_STATES
 };
 
-/* One punch and its result.  is_end: no punch; the file is truncated to
- * nothing. */
+/* One punch and its result.  is_truncation: instead, the file is truncated to
+ * length 0, and offset and length are not used. */
 struct punch {
-	bool is_end;
+	bool is_truncation;
 	/* The caller's number of the file: 1 … files_max. */
 	uint32_t file;
 	int fd;

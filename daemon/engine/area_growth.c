@@ -77,7 +77,7 @@ static void explain_full(const struct areas *as, uint64_t lacks, char *text,
 /* Some room will be there when files have ended. */
 static bool is_some_coming(const struct areas *as)
 {
-	return as->ending_slots != file_ender_late_slots(as->ender);
+	return as->ending_slots != file_ender_overdue_slots(as->ender);
 }
 
 static int area_grow(struct area *area, uint64_t lacks, char *ret_reason,

@@ -14,7 +14,7 @@ enum {
 	THE_FILE = 1,
 	/* What an empty file may still have, for its attributes. */
 	EMPTY_BYTES = SWAP_SLOT_BYTES,
-	/* Tries that may fail, and looks at a stuck helper, before it
+	/* From so many failed tries, and looks at a stuck helper, on it
 	 * counts. */
 	FAILED_MAX = 3, STUCK_MAX = 4,
 };
@@ -133,14 +133,14 @@ void file_ender_put_payer(struct file_payer *payer)
 static void payer_is_well(struct file_payer *payer)
 {
 	payer->failed_count = payer->stuck_count = 0;
-	payer->is_held_up = payer->is_late = false;
+	payer->is_held_up = payer->is_overdue = false;
 }
 
 /* Give the payer's next file to its helper, unless it has one. */
 static void payer_start(struct file_ender *fe, struct file_payer *payer)
 {
 	const struct file_job *job = STAILQ_FIRST(&payer->ending);
-	const struct punch end = { .is_end = true, .file = THE_FILE,
+	const struct punch end = { .is_truncation = true, .file = THE_FILE,
 				   .fd = job->fd };
 
 	if (payer->puncher != NULL || payer->is_put_off)
@@ -170,7 +170,7 @@ void file_ender_add(struct file_ender *fe, struct file_payer *payer,
 	payer_start(fe, payer);
 }
 
-/* E1.  What has failed goes behind the payer's others. */
+/* Z1.  What has failed goes behind the payer's others. */
 static void payer_note_result(struct file_ender *fe, struct file_payer *payer,
 			      const struct punch *end)
 {
@@ -189,7 +189,7 @@ static void payer_note_result(struct file_ender *fe, struct file_payer *payer,
 	STAILQ_INSERT_TAIL(&fe->done, job, link);
 }
 
-/* E3 */
+/* Z3 */
 static bool has_no_helper(const struct file_payer *payer)
 {
 	return payer->puncher->state == PUNCHER_DEAD ||
@@ -268,15 +268,15 @@ static void log_held_up(const struct file_payer *payer)
 static bool payer_judge(struct file_payer *payer)
 {
 	bool is_stuck = payer->puncher != NULL && payer->puncher->is_stuck;
-	bool was_held_up = payer->is_held_up, was_late = payer->is_late;
+	bool was_held_up = payer->is_held_up, was_overdue = payer->is_overdue;
 
 	payer->stuck_count = is_stuck ? payer->stuck_count + 1 : 0;
 	payer->is_held_up = payer->stuck_count >= STUCK_MAX;
-	payer->is_late = payer->is_held_up ||
+	payer->is_overdue = payer->is_held_up ||
 			 payer->failed_count >= FAILED_MAX;
 	if (payer->is_held_up && !was_held_up)
 		log_held_up(payer);
-	return payer->is_late != was_late;
+	return payer->is_overdue != was_overdue;
 }
 
 bool file_ender_poll(struct file_ender *fe)
@@ -318,10 +318,10 @@ bool file_ender_is_held_up(const struct file_ender *fe, uint32_t user)
 
 bool file_payer_is_ending(const struct file_payer *payer)
 {
-	return !STAILQ_EMPTY(&payer->ending) && !payer->is_late;
+	return !STAILQ_EMPTY(&payer->ending) && !payer->is_overdue;
 }
 
-uint64_t file_ender_late_slots(const struct file_ender *fe)
+uint64_t file_ender_overdue_slots(const struct file_ender *fe)
 {
 	const struct file_payer *payer;
 	uint64_t slots = 0;

@@ -7,13 +7,13 @@
  * that wait.  A read into a page whose fault nobody answers lasts for ever.  So
  * helper processes truncate (daemon/backing/punchers.h).
  *
- *   E1  A file is done when the file system says that its blocks are free, and
+ *   Z1  A file is done when the file system says that its blocks are free, and
  *       not before.
- *   E2  A payer's files end one after the other, with one helper.  So whatever
+ *   Z2  A payer's files end one after the other, with one helper.  So whatever
  *       programs do with a payer's files, one helper is kept.
- *   E3  If a helper is gone, another one truncates again.  That does no harm:
+ *   Z3  If a helper is gone, another one truncates again.  That does no harm:
  *       nobody needs what is in the file.
- *   E4  A payer is *held up* while its helper is stuck (L4 in flights.h) and
+ *   Z4  A payer is *held up* while its helper is stuck (L4 in flights.h) and
  *       was so for some seconds, and all its files with it.  A disk that is
  *       slow for a moment does not count.  Nothing is given up because of it.
  *
@@ -36,11 +36,13 @@ struct file_payer {
 	/* NULL: no helper has it yet. */
 	struct puncher *puncher;
 	uint32_t puncher_start, order;
-	unsigned failed_count;		/* tries, one after the other */
-	unsigned stuck_count;		/* looks, the same */
+	unsigned failed_count;		/* tries in a row */
+	unsigned stuck_count;		/* looks in a row that saw it stuck */
 	bool is_put_off;		/* until the next look */
 	bool is_held_up;
-	bool is_late;			/* held up, or nothing works */
+	/* Held up, or several tries in a row have failed: nobody waits for its
+	 * files. */
+	bool is_overdue;
 	LIST_ENTRY(file_payer) link;
 	TAILQ_ENTRY(file_payer) busy_link;	/* while any is ending */
 };
@@ -78,7 +80,8 @@ int file_ender_event_fd(const struct file_ender *fe);
  * file_payer_is_ending() has changed for somebody. */
 bool file_ender_poll(struct file_ender *fe);
 
-/* How many payers are held up, and with how much; whether one is `user`. */
+/* How many payers are held up, and how many slots they keep; whether one is
+ * `user`. */
 unsigned file_ender_held_up_count(const struct file_ender *fe,
 				  uint64_t *ret_slots);
 bool file_ender_is_held_up(const struct file_ender *fe, uint32_t user);
@@ -88,7 +91,7 @@ bool file_payer_is_ending(const struct file_payer *payer);
 
 /* Of all payers' slots that are ending, those of which it is not known when
  * they will be done. */
-uint64_t file_ender_late_slots(const struct file_ender *fe);
+uint64_t file_ender_overdue_slots(const struct file_ender *fe);
 
 /* As in punchers.h. */
 unsigned file_ender_missing_helpers(const struct file_ender *fe);

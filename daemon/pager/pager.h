@@ -198,7 +198,8 @@ bool pager_touched(struct pager *pg, segment_id segment, uint64_t first,
 /* ---- frames that are lent to programs, which fault pages in by themselves: at
  * most config.lent_max. */
 
-/* How many more frames could be lent, and how many of the account are. */
+/* How many more frames (4 KiB) could be lent, and how many the account has on
+ * loan. */
 struct pager_loans {
 	uint64_t left, of_account;
 };

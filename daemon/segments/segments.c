@@ -190,10 +190,10 @@ static int check_counts(const struct segments *ss,
 		return -EAGAIN;
 	}
 	if (areas_are_held_up(&ss->engine->areas, wish->account->uid)) {
-		snprintf(ret_reason, reason_size, "a read of a swap file of "
-			 "uid %u, whose segment is gone, does not end; end the "
-			 "program that does it (memd's log has the file's "
-			 "inode), then try again", wish->account->uid);
+		snprintf(ret_reason, reason_size, "a program does not end its "
+			 "read of a swap file that uid %u uses no more; end "
+			 "that program (memd's log has the file's inode), "
+			 "then try again", wish->account->uid);
 		return -EAGAIN;
 	}
 	if (wish->owner->segment_count >= ss->config->uid_segments) {

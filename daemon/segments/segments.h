@@ -106,9 +106,10 @@ int segments_init(struct segments *ss, struct engine *engine,
 void segments_fini(struct segments *ss);
 
 /* Make a segment.  Returns 0, or -errno with a line in ret_reason: -EDQUOT,
- * -ENOSPC, -EAGAIN (too many segments, or a program of this uid keeps a data
- * file locked), -EMFILE, -EINVAL (page size too large for the pool), -ENOMEM,
- * and errors of the file system of swap_dir.
+ * -ENOSPC, -EAGAIN (too many segments, or a program keeps a data file of this
+ * uid locked, or reads a swap file of it that has ended), -EMFILE, -EINVAL (page
+ * size too large for the pool), -ENOMEM, and errors of the file system of
+ * swap_dir.
  *
  * -EINPROGRESS, without a line: there may be room soon, when a segment is gone
  * or a file of swap_dir is made; then make the same call again (map_wait.h).

@@ -121,8 +121,8 @@ static bool collect_cell(struct desk_side *side, unsigned at, uint64_t now_ns)
 	return true;
 }
 
-/* What the program says of the time is only for the order.  It is there when
- * the word says that the cell is used. */
+/* start_ns is the program's word, and used for sorting only.  It is there once
+ * the state says INSTALLED. */
 struct dated_cell {
 	uint64_t start_ns;
 	unsigned at;

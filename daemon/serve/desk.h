@@ -57,7 +57,8 @@ struct desk_side {
 void desk_init(struct desk_side *side, struct desk *desk, struct pager *pager,
 	       account_id account, const struct desk_ops *ops, void *ctx);
 
-/* Lend frames until it has `wanted` or `most`, as far as there are any. */
+/* Lend frames until it has the smaller of `wanted` and `most`, as far as there
+ * are any. */
 void desk_lend(struct desk_side *side);
 
 /* Read the records, in the order of their times.  Returns how many there

@@ -239,17 +239,18 @@ bool desks_seal(struct session_desk *sd)
 	return is_sealed;
 }
 
-/* Who has `own` of a whole, of which `left` is left, may have so many more. */
+/* The most x for which own + x <= 2 * (left - x), rounded up: so that the last
+ * ones are lent, too. */
 static uint64_t more_of(uint64_t left, uint64_t own)
 {
-	return 2 * left > own ? (2 * left - own) / 3 : 0;
+	return 2 * left > own ? DIV_ROUND_UP(2 * left - own, 3) : 0;
 }
 
 /* J2 */
 static uint32_t most_of(const struct session_desk *sd)
 {
 	struct pager_loans loans = pager_loans_get(sd->all->engine->pager,
-						   sd->account->id);
+						   sd->account->parent->id);
 	uint64_t own = sd->side.given_count;
 	uint64_t left = more_of(loans.left, loans.of_account);
 

@@ -4,10 +4,10 @@
  *   J1  A desk is *live* while its session is.  Afterwards it is *kept* until
  *       the program's memory is gone: its threads may still install pages.
  *       (S3 in desk.h, K2 in keeper.h)
- *   J2  An account is lent at most twice what is then left to lend, and a
- *       session at most twice what is then left to its account.  So those who
- *       hoard leave something to others, however many they are.  (Choudhury
- *       and Hahne, "Dynamic queue length thresholds")
+ *   J2  All sessions of a user are lent at most twice what is then left to
+ *       lend, and one session at most twice what is then left to its user.  So
+ *       those who hoard leave something to others, however many they are.
+ *       (Choudhury and Hahne, "Dynamic queue length thresholds")
  *
  * Threads: the loop's. */
 #ifndef MEMD_SERVE_DESKS_H
@@ -33,7 +33,8 @@ struct session_desk {
 	uint32_t segment_count, segment_room;
 	int file;			/* of the memory, until it is sealed */
 	uint32_t records;		/* since the last tick */
-	uint32_t counted;		/* of these: since it was served */
+	/* Since desks_serve(), of pages that the pager did not know. */
+	uint32_t counted;
 	struct session_desk *next_kept;	/* of the same program */
 	LIST_ENTRY(session_desk) link;
 };

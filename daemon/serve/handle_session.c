@@ -460,7 +460,7 @@ void handle_session_stats(void *room, struct conn *c, uint64_t id,
 	(void)room;
 	(void)message;
 	if (s->desk != NULL)
-		desks_serve(s->desk);
+		(void)desk_collect(&s->desk->side, clock_now_ns());
 	session_usage_get(s, &usage);
 	reply.mapped_bytes = usage.mapped_bytes;
 	reply.resident_bytes = usage.resident_bytes;

@@ -4,6 +4,7 @@
  * their bytes stay. */
 #include "client/region/zap.h"
 #include "common/checks.h"
+#include "tests/skip.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -89,6 +90,8 @@ static void these_and_no_others(void **state)
 	zap_odd(&z);
 	expect_odd_gone(NULL, 0);
 	zap_flush(&z);
+	if (z.is_one_by_one)
+		skip_case("this kernel unmaps one range at a time");
 }
 
 static void old_kernels_take_one(void **state)
@@ -129,5 +132,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(locked_ones_stay, begin, end),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return skip_exit_status(cmocka_run_group_tests(tests, NULL, NULL),
+				ARRAY_SIZE(tests));
 }

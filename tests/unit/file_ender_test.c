@@ -208,14 +208,14 @@ static void a_held_file_holds_up_its_payer_only(void **state)
 	await_helpers('D', USERS);
 	expect_done(end_file_of(other));
 	assert_true(file_payer_is_ending(payer[0]));
-	assert_int_equal(file_ender_late_slots(ender), 0);
+	assert_int_equal(file_ender_overdue_slots(ender), 0);
 	for (uint32_t i = 0; i < USERS; i++)
 		await_held_up(i);
 	expect_done(end_file_of(other));
 	assert_false(file_ender_is_held_up(ender, 99));
 	assert_int_equal(file_ender_held_up_count(ender, &slots), USERS);
 	assert_int_equal(slots, USERS * 2 * SWAP_FILE_SLOTS);
-	assert_int_equal(file_ender_late_slots(ender), slots);
+	assert_int_equal(file_ender_overdue_slots(ender), slots);
 	for (uint32_t i = 0; i < USERS; i++) {
 		assert_false(file_payer_is_ending(payer[i]));
 		assert_true(bytes_of(next[i]) >= BYTES);
@@ -296,7 +296,7 @@ static void what_cannot_be_truncated_is_not_done(void **state)
 	}
 	assert_int_equal(changes, 1);
 	assert_false(file_ender_is_held_up(ender, 1));
-	assert_int_equal(file_ender_late_slots(ender), SWAP_FILE_SLOTS);
+	assert_int_equal(file_ender_overdue_slots(ender), SWAP_FILE_SLOTS);
 	/* Its others do not wait for it. */
 	close(reader);
 	reader = end_file_of(payer);

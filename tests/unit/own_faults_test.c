@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves what client/fault/own_faults.h promises: pages that are read in the
  * background come in right, many at once; what nobody waits for any more, or
- * what cannot be read, is not installed (A2); and whatever happens, all intents
- * are closed in the end, and all credits are LENT or INSTALLED. */
+ * what cannot be read, is not installed (W2); what the kernel does not take is
+ * left to memd (W3); and whatever happens, all intents are closed in the end,
+ * and all credits are LENT or INSTALLED.  A read of a pipe is under way until
+ * the test writes. */
 #include "client/fault/own_faults.h"
 #include "client/fault/fault.h"
 #include "proto/checksum.h"
@@ -11,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -29,6 +32,18 @@ static struct book_entry book[PAGES + 1];
 static struct fault waiter[PAGES];
 static uint8_t *memory;
 static int data = -1, swap = -1;
+
+/* ---- the kernel may refuse */
+
+static int submit_error;
+
+int __real_io_uring_submit(struct io_uring *ring);
+int __wrap_io_uring_submit(struct io_uring *ring);
+
+int __wrap_io_uring_submit(struct io_uring *ring)
+{
+	return submit_error != 0 ? submit_error : __real_io_uring_submit(ring);
+}
 
 /* ---- a segment, all in swap */
 
@@ -151,9 +166,9 @@ static void need_kernel(void)
 
 	if (uffd.fd < 0)
 		skip_case("no userfaultfd here");
-	if (of.ring.ring_fd < 0 && io_uring_queue_init(1, &ring, 0) != 0)
+	if (of.uring.ring_fd < 0 && io_uring_queue_init(1, &ring, 0) != 0)
 		skip_case("no io_uring here");
-	if (of.ring.ring_fd < 0)
+	if (of.uring.ring_fd < 0)
 		io_uring_queue_exit(&ring);
 }
 
@@ -174,7 +189,7 @@ static enum own_result fault_on(unsigned page)
 
 static void await_reads(void)
 {
-	struct pollfd p = { .fd = of.ring.ring_fd, .events = POLLIN };
+	struct pollfd p = { .fd = of.uring.ring_fd, .events = POLLIN };
 
 	own_faults_submit(&of);
 	while (!TAILQ_EMPTY(&of.reading)) {
@@ -276,6 +291,104 @@ static void the_session_has_ended(void **state)
 	assert_false(is_present(6));
 }
 
+/* All slots are in a pipe.  Returns its other end. */
+static int read_from_pipe(void)
+{
+	int fd[2];
+
+	need_kernel();
+	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
+	own_faults_set_file(&of, FIRST_SLOT, PAGES, fd[0]);
+	return fd[1];
+}
+
+static void write_page(int to, unsigned page)
+{
+	uint8_t bytes[PAGE];
+
+	fill_page(page, bytes);
+	assert_int_equal(write(to, bytes, PAGE), PAGE);
+}
+
+static void expect_under_way(unsigned page)
+{
+	assert_int_equal(fault_on(page), OWN_READING);
+	own_faults_submit(&of);
+	own_faults_reap(&of);
+	expect_no_more();
+	assert_false(TAILQ_EMPTY(&of.reading));
+}
+
+static void much_happens_while_it_is_read(void **state)
+{
+	int to = read_from_pipe();
+
+	(void)state;
+	expect_under_way(3);
+	write_page(to, 3);
+	await_reads();
+	expect_next(3, OWN_BROUGHT);
+	expect_bytes(3);
+
+	expect_under_way(4);
+	TAILQ_FIRST(&of.reading)->waiter = NULL;
+	write_page(to, 4);
+	await_reads();
+	expect_no_more();
+	assert_false(is_present(4));
+
+	/* The region is live again, in another session. */
+	expect_under_way(5);
+	atomic_store(&cd.generation, 2);
+	write_page(to, 5);
+	await_reads();
+	expect_next(5, OWN_ASK);
+	assert_false(is_present(5));
+	close(to);
+}
+
+static void the_kernel_has_no_room_for_a_moment(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(fault_on(i), OWN_READING);
+	submit_error = -EAGAIN;
+	own_faults_submit(&of);
+	submit_error = 0;
+	for (unsigned i = 0; i < 3; i++)
+		expect_next(i, OWN_ASK);
+	expect_no_more();
+	assert_int_equal(fault_on(3), OWN_ASK);
+	own_faults_reap(&of);
+	assert_int_equal(fault_on(3), OWN_READING);
+	await_reads();
+	expect_next(3, OWN_BROUGHT);
+	expect_bytes(3);
+	assert_int_equal(of.open_count, 2);
+	assert_int_equal(count_credits(CREDIT_LENT), PAGES - 1);
+}
+
+static void the_kernel_has_forbidden_it_meanwhile(void **state)
+{
+	int to = read_from_pipe();
+
+	(void)state;
+	expect_under_way(2);
+	assert_int_equal(fault_on(3), OWN_READING);
+	submit_error = -EPERM;
+	own_faults_submit(&of);
+	submit_error = 0;
+	expect_next(3, OWN_ASK);
+	expect_no_more();
+	write_page(to, 2);
+	await_reads();
+	expect_next(2, OWN_BROUGHT);
+	assert_int_equal(of.uring.ring_fd, -1);
+	assert_int_equal(fault_on(4), OWN_ASK);
+	assert_int_equal(of.open_count, 1);
+	close(to);
+}
+
 static void wrong_bytes_are_not_installed(void **state)
 {
 	(void)state;
@@ -320,16 +433,30 @@ static void more_than_there_are_intents(void **state)
 	expect_next(DESK_INTENTS, OWN_BROUGHT);
 }
 
+static void *write_later(void *arg)
+{
+	usleep(20000);
+	for (unsigned i = 0; i < 4; i++)
+		write_page(*(int *)arg, i);
+	return NULL;
+}
+
 /* end() looks at what is left. */
 static void the_end_comes_while_reading(void **state)
 {
+	int to = read_from_pipe();
+	pthread_t thread;
+
 	(void)state;
-	for (unsigned i = 0; i < 20; i++)
-		assert_int_equal(fault_on(i), OWN_READING);
-	own_faults_submit(&of);
+	for (unsigned i = 0; i < 4; i++)
+		expect_under_way(i);
+	assert_int_equal(fault_on(4), OWN_READING);
+	assert_int_equal(pthread_create(&thread, NULL, write_later, &to), 0);
 	own_faults_fini(&of);
-	for (unsigned i = 0; i < 20; i++)
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	for (unsigned i = 0; i < 5; i++)
 		assert_false(is_present(i));
+	close(to);
 }
 
 static void files_are_replaced_and_closed(void **state)
@@ -360,6 +487,9 @@ int main(void)
 		TEST(what_is_there_is_mapped),
 		TEST(nobody_waits_any_more),
 		TEST(the_session_has_ended),
+		TEST(much_happens_while_it_is_read),
+		TEST(the_kernel_has_no_room_for_a_moment),
+		TEST(the_kernel_has_forbidden_it_meanwhile),
 		TEST(wrong_bytes_are_not_installed),
 		TEST(memd_is_asked_where_there_is_no_file),
 		TEST(more_than_there_are_intents),
