@@ -44,8 +44,8 @@ struct desk_fault {
 };
 
 /* Set up the steps of `df`, which must not move until client_desk_end().  The
- * ops are called with ctx = df.  False: memd must be asked, and there is nothing
- * to end. */
+ * ops are called with ctx = df.  False: memd must be asked, and there is
+ * nothing to end. */
 bool client_desk_begin(struct desk_fault *df, const struct onesided_ops *ops,
 		       uintptr_t address, uint64_t started_ns) MUST_CHECK;
 /* After the last step. */

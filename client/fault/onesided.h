@@ -95,8 +95,8 @@ enum onesided_result onesided_run(struct onesided *o) MUST_CHECK;
 /* At ONESIDED_READ: where the bytes of slot o->slot are wanted, 4 KiB. */
 void *onesided_buffer(const struct onesided *o);
 
-/* In place of the step ONESIDED_READ: they are there, or reading them has failed
- * (-errno). */
+/* In place of the step ONESIDED_READ: they are there, or reading them has
+ * failed (-errno). */
 void onesided_has_read(struct onesided *o, int error);
 
 #endif

@@ -8,8 +8,8 @@
 /* PIDFD_SELF_THREAD of <linux/pidfd.h>, which older headers lack. */
 enum { OWN_PROCESS = -10000 };
 
-/* How many of the ranges are gone: fewer where the kernel stopped at one.  -1: it
- * refused. */
+/* How many of the ranges are gone: fewer where the kernel stopped at one.
+ * -1: it refused. */
 static int zap_several(const struct iovec *range, unsigned count)
 {
 	long bytes = syscall(SYS_process_madvise, OWN_PROCESS, range,

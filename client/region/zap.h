@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Unmapping of pages, so that their next touch is a fault; their bytes stay in
  * the file.  Many ranges go in one system call where process_madvise(2) can do
- * that to the caller (about Linux 6.14).  Newer kernels interrupt the processors
- * that run the program only once for all of them, to forget the pages.
+ * that to the caller (about Linux 6.14).  Newer kernels interrupt the
+ * processors that run the program only once for all of them, to forget the
+ * pages.
  *
  * Threads: the library's thread. */
 #ifndef MEMD_CLIENT_REGION_ZAP_H

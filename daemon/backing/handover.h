@@ -23,7 +23,7 @@ enum { HANDOVER_ORDERS = 1024 };	/* a power of two */
 
 enum handover_kind {
 	HANDOVER_PUNCH,
-	HANDOVER_TRUNCATE,		/* truncate the file to nothing, and close the
+	HANDOVER_TRUNCATE,	/* truncate the file to length 0, and close its
 				 * descriptor */
 	HANDOVER_TAKE,		/* the next message on the socket is the number
 				 * of a file, with its descriptor */

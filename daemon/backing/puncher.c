@@ -273,9 +273,10 @@ int puncher_post(struct puncher *p, const struct puncher_ground *ground,
 	err = give_files(p, ground, punch, count);
 	*ret_first = p->asked;
 	for (unsigned i = 0; i < count && err == 0; i++) {
-		order = add_order(p, punch[i].is_truncation ? HANDOVER_TRUNCATE :
-						       HANDOVER_PUNCH,
-				  punch[i].file);
+		enum handover_kind kind = punch[i].is_truncation ?
+			HANDOVER_TRUNCATE : HANDOVER_PUNCH;
+
+		order = add_order(p, kind, punch[i].file);
 		if (punch[i].is_truncation)
 			p->knows[punch[i].file] = false;
 		order->offset = punch[i].offset;

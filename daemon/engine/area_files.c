@@ -45,7 +45,7 @@ void areas_drop_memory(struct areas *as, void *map, size_t map_bytes, int fd)
 		return;
 	}
 	*job = (struct file_job){
-		.is_truncation = true, .map = map, .map_bytes = map_bytes, .fd = fd,
+		.is_end = true, .map = map, .map_bytes = map_bytes, .fd = fd,
 	};
 	file_maker_add(as->maker, job);
 }

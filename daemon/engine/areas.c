@@ -23,8 +23,8 @@ static int make_helpers(struct areas *as, bool has_helpers, char *ret_reason,
 	if (err == 0)
 		return 0;
 	file_ender_destroy(as->ender);
-	snprintf(ret_reason, reason_size, "swap_dir: no thread or helper process for its files: "
-		 "%s", strerror(-err));
+	snprintf(ret_reason, reason_size, "swap_dir: no thread or helper "
+		 "process for its files: %s", strerror(-err));
 	return err;
 }
 
@@ -200,7 +200,7 @@ static void end_file(struct areas *as, struct area *area, uint32_t at)
 	swapstore_remove_file(as->store, file.first, file.slot_count);
 	as->ending_slots += file.slot_count;
 	*job = (struct file_job){
-		.is_truncation = true, .slot_count = file.slot_count, .fd = file.fd,
+		.is_end = true, .slot_count = file.slot_count, .fd = file.fd,
 	};
 	if (file.is_handed_out && file_ender_is_used(as->ender))
 		file_ender_add(as->ender, area->payer, job);
@@ -288,10 +288,10 @@ void areas_reap(struct areas *as)
 
 	while ((job = file_maker_take(as->maker)) != NULL) {
 		is_any = true;
-		if (job->is_truncation && job->map == NULL) {
+		if (job->is_end && job->map == NULL) {
 			as->ending_slots -= job->slot_count;
 			areas_forget_promise(as, job->slot_count);
-		} else if (!job->is_truncation) {
+		} else if (!job->is_end) {
 			area_take_made(as, job);
 			continue;
 		}

@@ -15,9 +15,9 @@
  *   F3  An area with no holders is freed by the sweep, not before its file that
  *       is being made has come.
  *   F4  One file of a payer is made at a time, and none while files of it end
- *       that programs have, unless they are overdue.  So whoever maps and unmaps all the time has no
- *       more on the disk than it has mapped at once, and does not keep others
- *       waiting for more than one file.
+ *       that programs have, unless they are overdue.  So whoever maps and
+ *       unmaps all the time has no more on the disk than it has mapped at
+ *       once, and does not keep others waiting for more than one file.
  *
  * Threads: all calls from the thread of the event loop. */
 #ifndef MEMD_ENGINE_AREAS_H

@@ -37,7 +37,7 @@ static void do_job(struct file_maker *fm, struct file_job *job)
 {
 	const struct swapdir_cancel cancel = { is_stopping, fm };
 
-	if (job->is_truncation) {
+	if (job->is_end) {
 		if (job->map != NULL)
 			(void)munmap(job->map, job->map_bytes);
 		(void)close(job->fd);

@@ -17,8 +17,8 @@ enum { FILE_REASON_BYTES = 512 };
 /* One piece of work.  The owner fills in the first four fields; until it has
  * it back, the record is the maker's. */
 struct file_job {
-	bool is_truncation;			/* close `fd`; else make a file */
-	/* is_truncation: it is no file of an area, but memory that is mapped here. */
+	bool is_end;			/* close `fd`; else make a file */
+	/* is_end: it is no file of an area, but memory that is mapped here. */
 	void *map;
 	size_t map_bytes;
 	uint32_t slot_count;

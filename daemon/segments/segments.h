@@ -107,8 +107,8 @@ void segments_fini(struct segments *ss);
 
 /* Make a segment.  Returns 0, or -errno with a line in ret_reason: -EDQUOT,
  * -ENOSPC, -EAGAIN (too many segments, or a program keeps a data file of this
- * uid locked, or reads a swap file of it that has ended), -EMFILE, -EINVAL (page
- * size too large for the pool), -ENOMEM, and errors of the file system of
+ * uid locked, or reads a swap file of it that has ended), -EMFILE, -EINVAL
+ * (page size too large for the pool), -ENOMEM, and errors of the file system of
  * swap_dir.
  *
  * -EINPROGRESS, without a line: there may be room soon, when a segment is gone

@@ -195,16 +195,16 @@ static size_t account(struct link *k, struct framing *f, const uint8_t *bytes,
 
 	while (at < length && !k->is_ending) {
 		size_t piece = length - at;
-		bool is_truncation;
+		bool is_end;
 
 		if (k->cut_bytes != 0)
 			piece = MIN(piece, (size_t)(k->cut_bytes - k->bytes));
-		piece = frame_advance(f, bytes + at, piece, &is_truncation);
+		piece = frame_advance(f, bytes + at, piece, &is_end);
 		at += piece;
 		k->bytes += piece;
 		if (k->bytes == k->cut_bytes)
 			k->is_ending = true;
-		if (is_truncation)
+		if (is_end)
 			note_message(k);
 	}
 	return at;
