@@ -84,7 +84,7 @@ void conn_send(struct conn *c, uint16_t type, uint64_t request_id,
 
 bool conn_takes_fds(const struct conn *c)
 {
-	return c->out.fds_unread + c->out.fd_count < OUTPUT_FDS_MAX / 4;
+	return c->out.fds_unread + c->out.fd_count < OUTPUT_FDS_MAX / 8;
 }
 
 void conn_send_fds(struct conn *c, uint16_t type, uint64_t request_id,

@@ -12,12 +12,11 @@
 struct channel;
 
 /* At most this many descriptors are not received yet.  A client asks for fewer
- * than two thirds of them: two for each call in progress, and two for each
- * segment that it attaches again at a time after an outage; swap files are sent
- * while fewer than a quarter are on their way.  (The kernel counts more for
- * each buffer than is known for certain, so some that were received count,
- * too.) */
-enum { OUTPUT_FDS_MAX = 160 };
+ * than half of them: two for each call in progress, and two for each segment
+ * that it attaches again at a time after an outage.  Swap files are sent while
+ * fewer than an eighth are on their way.  (The kernel counts more for each
+ * buffer than is known for certain, so some that were received count, too.) */
+enum { OUTPUT_FDS_MAX = 256 };
 
 /* At most this many go with one byte. */
 enum { OUTPUT_FDS_TOGETHER = 2 };
