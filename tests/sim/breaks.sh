@@ -79,6 +79,6 @@ break_rule "the entry says RESIDENT before the page is back" \
 	daemon/pager/write_back.c \
 	's/(unsigned i = 0;\n\n\twhile \(b->page\[i\] != id\))/unsigned i = 0;\n\tif (sg->book) sg->book[page_index(sg, id)].state = 0;\n\n\twhile (b->page[i] != id)/'
 break_rule "a checksum that disagrees is believed" client/fault/onesided.c \
-	's/err == 0 && agrees\(o\)/err == 0/'
+	's/error == 0 && agrees\(o\)/error == 0/'
 }
 exit "$failed"
