@@ -123,7 +123,7 @@ static unsigned place_of_thread(void)
 }
 
 static void set_up_steps(struct desk_fault *df, const struct onesided_ops *ops,
-		   const struct book_entry *book, uint64_t page)
+			 const struct book_entry *book, uint64_t page)
 {
 	const struct region *r = df->region;
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The desk of a connection: with it, faulting threads, or the library's thread
- * for them, bring pages in
- * without memd (onesided.h).
+ * for them, bring pages in without memd (onesided.h).
  *
  *   C1  A thread counts itself in `users` before it reads the generation, and
  *       out after its last look at shared memory.  Another desk is mapped, and

@@ -82,7 +82,7 @@ void own_faults_set_file(struct own_faults *of, uint32_t first, uint32_t count,
 }
 
 static const struct own_file *find_own_file(const struct own_faults *of,
-					uint32_t slot)
+					    uint32_t slot)
 {
 	for (unsigned i = 0; i < of->file_count; i++)
 		if (slot >= of->file[i].first &&
@@ -206,8 +206,9 @@ enum own_result own_faults_begin(struct own_faults *of, struct region *r,
 
 /* ---- reads */
 
-/* What was not submitted stays in the ring, where it must not be found later:
- * the ring is used no more, and made anew when it is empty (W3). */
+/* Requests that were not submitted stay in the ring, and must not go out later,
+ * for another fault: so nothing more is submitted, and when no read is under
+ * way the ring is closed (W3). */
 static void give_up_queued(struct own_faults *of, int error)
 {
 	struct own_fault *own;

@@ -23,7 +23,7 @@ static void note_reading(struct paging *pg, struct region *r,
 	fault_enter_reading(&pg->faults, f, own);
 }
 
-/* Whoever goes in equal steps asks memd all the same: it reads ahead. */
+/* A program that goes in equal steps asks memd, which reads ahead for it. */
 static bool must_ask(struct paging *pg, struct region *r, uint64_t page)
 {
 	bool must = told_take_edge(r, page) || region_is_stepping(r, page);

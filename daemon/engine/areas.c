@@ -320,7 +320,7 @@ void areas_poll(struct areas *as)
 {
 	if (as->maker == NULL)
 		return;
-	/* Who has waited for files that are held up is to be refused. */
+	/* Requests that have waited for files that are held up are refused. */
 	if (file_ender_poll(as->ender))
 		as->changed(as->ctx);
 	pass_ended(as);

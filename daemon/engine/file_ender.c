@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 enum {
-	/* What is always ready; more are made as they are needed. */
+	/* Processes that are always ready; others are made as needed. */
 	HELPERS_KEPT = 1,
 	/* To a helper: it has one at a time. */
 	THE_FILE = 1,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of areas that programs have got descriptors of, and that end.
  *
- * Whoever has a descriptor keeps the blocks, so memd must truncate such a file:
+ * A program's descriptor keeps the blocks, so memd must truncate such a file:
  * that it closes its own descriptor frees nothing for certain.  But while a
  * program reads the file with O_DIRECT, a truncation waits, and no signal ends
  * that wait.  A read into a page whose fault nobody answers lasts for ever.  So

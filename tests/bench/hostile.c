@@ -34,8 +34,8 @@ static struct hostile_plan plan = {
 	.pool_mib = 64, .rounds = 5, .accesses = 40000, .warm = 10000,
 };
 
-/* Who the third one is.  A hostile one is compared with a good one of the same
- * load, `base`. */
+/* The kinds of third client.  A hostile one is compared with a good one of the
+ * same load, `base`. */
 enum { GOOD = 0, BUSY = 6, BUSY_DEPTH = 64 };
 
 static struct kind {
@@ -80,7 +80,7 @@ static struct outcome {
 static struct hostile_stage *stage;
 static const char *only = "";	/* part of a name */
 
-/* What is good is what the others are compared with. */
+/* The good clients are the ones that others are compared with. */
 static bool is_wanted(const struct kind *kind)
 {
 	return kind->strike == NULL || strstr(kind->name, only) != NULL;
@@ -203,7 +203,7 @@ static bool is_exact(const struct trial *t)
 	       s.free_frames + resident == s.pool_frames;
 }
 
-/* What is on its way comes to an end. */
+/* Faults and writes that are under way come to an end. */
 static bool await_exact(const struct trial *t)
 {
 	struct testadmin_status s;
@@ -461,7 +461,7 @@ int main(int argc, char **argv)
 			"[--depth N] [--only PART]\n");
 		return 64;
 	}
-	/* Who fails in a helper of the tests ends. */
+	/* A program that fails in a helper of the tests ends. */
 	(void)setenv("CMOCKA_TEST_ABORT", "1", 1);
 	stage = shared_memory(sizeof(*stage));
 	is_good = run_all() && print_table();

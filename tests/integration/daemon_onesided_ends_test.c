@@ -5,6 +5,7 @@
  * ends keeps the room of its file, and its user from getting more; the others
  * go on; and when the reader has gone, all is back and nothing is left. */
 #include "tests/integration/desk_client.h"
+#include "tests/integration/files_segment.h"
 #include "tests/integration/helpers_seen.h"
 #include "tests/integration/lock_holder.h"
 #include "tests/integration/onesided_task.h"
@@ -27,7 +28,6 @@
 #define XFS_MAGIC	0x58465342u
 
 enum {
-	OWNER = 54001, STRANGER = 54003,
 	MIB = 1 << 20, SWAP = 64 * MIB,
 	POLLS_MAX = 6000,
 };
@@ -95,58 +95,15 @@ static void await_stuck_helpers(unsigned count)
 
 /* ---- a segment, and a client that gets its files */
 
-static void fill(void *task)
-{
-	const struct task *t = task;
-	struct memclient *mc = program_open(&memd, 0);
-	struct crew crew = crew_of(t, program_attach(mc, t->name,
-						     MEMCLIENT_FAULT_THREAD));
-
-	crew_fill(&crew);
-	memclient_close(mc);
-}
-
-static void await_created(int fd)
-{
-	struct answer a;
-
-	client_receive(fd, T(SEGMENT_REPLY), 7, &a);
-	answer_free(&a);
-}
-
 static struct desk_client open_with_files(const struct task *t, uid_t uid)
 {
 	struct desk_client dc = desk_client_open(&memd, uid, 0, true);
 
-	client_send_create(dc.fd, 7, t->name, BYTES, 0600);
-	await_created(dc.fd);
+	files_make(&dc, t, 0600);
 	desk_client_attach(&dc, t->name, false);
-	program_expect_good(program_start_as(uid, fill, (void *)t));
-	for (unsigned i = 0; desk_client_poll(&dc) == 0; i++) {
-		assert_true(i < POLLS_MAX);
-		usleep(10000);
-	}
+	program_expect_good(program_start_as(uid, files_fill, (void *)t));
+	files_await(&dc);
 	return dc;
-}
-
-static void drop_segment(struct desk_client *dc, const struct task *t)
-{
-	Memd__SegmentUnlink unlink_it = MEMD__SEGMENT_UNLINK__INIT;
-
-	unlink_it.name = (char *)t->name;
-	client_send(dc->fd, T(SEGMENT_UNLINK), 9, &unlink_it.base);
-	client_expect_ok(dc->fd, 9);
-	desk_client_close(dc);
-}
-
-static struct task task_of(const char *name)
-{
-	return (struct task){
-		.model = model_create(UNITS, 10),
-		.name = name,
-		.fault_mode = MEMCLIENT_FAULT_INLINE,
-		.threads = 2,
-	};
 }
 
 /* ---- */
@@ -157,7 +114,7 @@ static void kept_files_have_no_blocks(void **state)
 	enum { ROUNDS = 5 };
 	int kept[ROUNDS * DESK_CLIENT_FILES];
 	unsigned count = 0;
-	struct task t = task_of("kept");
+	struct task t = files_task("kept");
 	char page[UNIT_BYTES];
 
 	(void)state;
@@ -171,7 +128,7 @@ static void kept_files_have_no_blocks(void **state)
 		for (unsigned i = 0; i < count; i++)
 			bytes += bytes_of(kept[i]);
 		assert_in_range(bytes, 1, SWAP);
-		drop_segment(&dc, &t);
+		files_drop(&dc, &t);
 	}
 	await_nothing_counted();
 	for (unsigned i = 0; i < count; i++) {
@@ -246,10 +203,10 @@ static void go_on_while_held(const struct task *t, struct desk_client *dc)
 	pid_t holder = lock_holder_start_reader(held);
 	struct desk_client other = desk_client_open(&memd, STRANGER, 0, false);
 	uint64_t bytes = bytes_of(held);
-	struct task own = task_of(NULL);
+	struct task own = files_task(NULL);
 
 	assert_true(bytes > 0);
-	drop_segment(dc, t);
+	files_drop(dc, t);
 	expect_refusals(&other);
 	program_expect_good(program_start_as(STRANGER, use_little, &own));
 	assert_int_equal(bytes_of(held), bytes);
@@ -264,7 +221,7 @@ static void go_on_while_held(const struct task *t, struct desk_client *dc)
 
 static void a_read_that_never_ends_keeps_its_room(void **state)
 {
-	struct task t = task_of("held");
+	struct task t = files_task("held");
 	struct desk_client dc;
 	bool is_ext4_or_xfs;
 
@@ -278,7 +235,7 @@ static void a_read_that_never_ends_keeps_its_room(void **state)
 	if (is_ext4_or_xfs)
 		go_on_while_held(&t, &dc);
 	else
-		drop_segment(&dc, &t);
+		files_drop(&dc, &t);
 	expect_nothing_left();
 	close(admin);
 	assert_int_equal(testmemd_stop(&memd), 0);

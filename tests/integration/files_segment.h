@@ -12,7 +12,7 @@ enum { OWNER = 54001, MEMBER = 54002, STRANGER = 54003, GROUP = 54100 };
 /* The test's memd, for all users. */
 void files_start_memd(void);
 
-/* What is to be done with the segment `name`; the model is the caller's. */
+/* A task on the segment `name`; the model is the caller's. */
 struct task files_task(const char *name);
 /* Make it. */
 void files_make(const struct desk_client *owner, const struct task *t,
