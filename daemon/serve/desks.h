@@ -6,8 +6,9 @@
  *       (S3 in desk.h, K2 in keeper.h)
  *   J2  All sessions of a user are lent at most twice what is then left to
  *       lend, and one session at most twice what is then left to its user.  So
- *       those who hoard leave something to others, however many they are.
- *       (Choudhury and Hahne, "Dynamic queue length thresholds")
+ *       a session that hoards leaves something to its user's others, and a user
+ *       to other users.  (Choudhury and Hahne, "Dynamic queue length
+ *       thresholds")
  *
  * Threads: the loop's. */
 #ifndef MEMD_SERVE_DESKS_H

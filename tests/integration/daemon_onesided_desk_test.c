@@ -3,8 +3,9 @@
  * desk by hand: a page with an open intent stays (K1 in proto/desk.h); a page
  * that was brought in is known before advice is carried out (S2 in
  * daemon/serve/desk.h), also while its thread is still busy with it; what was
- * taken counts when the program is gone (S3); and what is only said counts
- * nothing (K3). */
+ * taken counts when the program is gone (S3); what is only said counts nothing
+ * (K3); and sessions that keep all they are lent leave something to others (J2
+ * in daemon/serve/desks.h). */
 #include "tests/integration/desk_client.h"
 #include "tests/integration/onesided_task.h"
 
@@ -283,6 +284,42 @@ static void words_alone_count_nothing(void **state)
 	close_client(&dc);
 }
 
+/* ---- J2 */
+
+/* So many that they would have it all: 128 frames, 32 at first. */
+enum { HOARDERS = 5 };
+
+static unsigned count_lent(const struct desk_client *dc)
+{
+	unsigned count = 0;
+
+	for (unsigned at = 0; at < DESK_CREDITS; at++)
+		count += credit_state_of(atomic_load(
+			&dc->desk->credit[at].word)) == CREDIT_LENT;
+	return count;
+}
+
+/* Nobody takes a credit, or gives one back. */
+static void hoarders_leave_something(void **state)
+{
+	struct desk_client dc[HOARDERS];
+
+	(void)state;
+	start("--log-level=info", NULL);
+	for (unsigned i = 0; i < HOARDERS; i++) {
+		dc[i] = desk_client_open(&memd, 0, 0, true);
+		desk_client_map(&dc[i], LENGTH);
+		desk_client_ring(&dc[i]);
+		(void)desk_client_poll(&dc[i]);
+		assert_in_range(count_lent(&dc[i]), 1, DESK_CREDITS);
+	}
+	for (unsigned i = 0; i < HOARDERS; i++) {
+		client_send(dc[i].fd, T(GOODBYE), 0, NULL);
+		desk_client_close(&dc[i]);
+	}
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +328,7 @@ int main(void)
 		cmocka_unit_test(what_was_brought_in_is_kept),
 		cmocka_unit_test(what_was_taken_counts_in_the_end),
 		cmocka_unit_test(words_alone_count_nothing),
+		cmocka_unit_test(hoarders_leave_something),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
