@@ -205,6 +205,39 @@ static void pages_are_mapped_where_they_are_touched(void **state)
 	memclient_close(mc);
 }
 
+enum { RANDOM_ROUNDS = 200, RANDOM_READS = 500 };
+
+/* The engine is not asked for each page, as memd would not be. */
+static void programs_bring_pages_in(void **state)
+{
+	const size_t length = 8 * MIB;
+	struct memclient *mc;
+	char address[160];
+	unsigned seed = 5;
+
+	(void)state;
+	snprintf(watched, sizeof(watched), "@memd-embedded-own-%d", getpid());
+	snprintf(address, sizeof(address), "embedded:pool_size=2M,"
+		 "swap_size=32M,socket=%s", watched);
+	mc = open_at(address);
+	for (uint32_t mode = 0; mode < MODES; mode++) {
+		uint8_t *p = map(mc, length, 0, mode);
+		uint64_t before = counter("faults_one_sided");
+		unsigned round = 0;
+
+		fill(p, length);
+		while (counter("faults_one_sided") == before &&
+		       round++ < RANDOM_ROUNDS)
+			for (unsigned i = 0; i < RANDOM_READS; i++) {
+				size_t at = (size_t)rand_r(&seed) % length;
+
+				REQUIRE(p[at] == byte_at(at));
+			}
+		assert_true(counter("faults_one_sided") > before);
+	}
+	memclient_close(mc);
+}
+
 enum { GUESTS = 3 };
 
 /* What comes in for one that has gone must not be found in the next one. */
@@ -925,6 +958,7 @@ int main(void)
 		TEST(several_at_once),
 		TEST(one_of_two_goes),
 		TEST(pages_are_mapped_where_they_are_touched),
+		TEST(programs_bring_pages_in),
 		TEST(regions_come_and_go),
 		TEST(many_map_at_once),
 		TEST(nothing_is_left),
