@@ -159,6 +159,13 @@ static bool serve_alone(struct inlines *in, struct region *r,
 
 	if (told_take_edge(r, page) || region_is_stepping(r, page))
 		return false;
+	/* Another program may have brought the page in since memd last wrote
+	 * the book: mapping it costs less than reading it in vain. */
+	if (r->name[0] != '\0' &&
+	    told_map_minor(r, in->uffd, address) == UFFD_MAPPED) {
+		note_minor(in, r, page, started_ns);
+		return true;
+	}
 	switch (client_desk_fault(in->desk, r, in->uffd, address,
 				  started_ns)) {
 	case ONESIDED_ASK:

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -139,6 +140,68 @@ static void four_programs_share(void **state)
 {
 	(void)state;
 	programs_share(4);
+}
+
+/* Bytes that this process has read. */
+static uint64_t bytes_read(void)
+{
+	FILE *io = fopen("/proc/self/io", "r");
+	uint64_t bytes = 0;
+
+	NEED(io != NULL);
+	NEED(fscanf(io, "rchar: %" SCNu64, &bytes) == 1);
+	fclose(io);
+	return bytes;
+}
+
+/* Two connections of one program fault on the same pages: the second finds what
+ * the first has read, also while the book does not say so. */
+static void follow(void *arg)
+{
+	enum { PAGES = 200 };
+	const struct task *t = arg;
+	struct memclient *mc[2];
+	volatile const uint8_t *area[2];
+	uint64_t bytes[2] = { 0, 0 }, rng = 1;
+
+	for (unsigned i = 0; i < 2; i++) {
+		mc[i] = program_open(&memd, 0);
+		area[i] = area_of(t, mc[i]);
+	}
+	for (unsigned n = 0; n < PAGES; n++) {
+		size_t at = model_random(&rng) % UNITS * UNIT_BYTES;
+		uint8_t byte[2];
+
+		for (unsigned i = 0; i < 2; i++) {
+			uint64_t before = bytes_read();
+
+			byte[i] = area[i][at];
+			bytes[i] += bytes_read() - before;
+		}
+		NEED(byte[0] == byte[1]);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		memclient_close(mc[i]);
+	NEED(bytes[0] > PAGES / 2 * UNIT_BYTES);
+	NEED(bytes[1] < PAGES / 4 * UNIT_BYTES);
+}
+
+static void sharers_read_once(void **state)
+{
+	struct task t = {
+		.model = model_create(UNITS, 1),
+		.name = "followed",
+		.fault_mode = MEMCLIENT_FAULT_INLINE,
+		.threads = 1,
+	};
+
+	(void)state;
+	start(NULL, NULL);
+	program_run(make_segment, &t);
+	program_run(follow, &t);
+	program_run(unlink_segment, &t);
+	stop();
+	model_destroy(t.model);
 }
 
 /* ---- memory that is dropped and evicted meanwhile */
@@ -349,6 +412,7 @@ int main(void)
 		cmocka_unit_test(nobody_faults_alone_where_it_is_off),
 		cmocka_unit_test(two_programs_share),
 		cmocka_unit_test(four_programs_share),
+		cmocka_unit_test(sharers_read_once),
 		cmocka_unit_test(dropped_pages_are_zeros),
 		cmocka_unit_test(children_have_no_files),
 	};
