@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The tests' own daemon: see client_fake_daemon.h. */
 #include "tests/integration/client_fake_daemon.h"
+#include "tests/integration/client_fake_desk.h"
 #include "tests/integration/client_fake_mailbox.h"
 #include "tests/integration/wire_peer.h"
 
@@ -238,12 +239,6 @@ static void reply_fds(int fd, uint16_t type, uint64_t id,
 		(void)!wire_peer_send_fds(fd, out, (size_t)n, with, count);
 }
 
-static void reply_fd(int fd, uint16_t type, uint64_t id,
-		     const ProtobufCMessage *m, int with)
-{
-	reply_fds(fd, type, id, m, &with, with < 0 ? 0 : 1);
-}
-
 static void reply(int fd, uint16_t type, uint64_t id, const ProtobufCMessage *m)
 {
 	reply_fds(fd, type, id, m, NULL, 0);
@@ -322,7 +317,9 @@ static void take_hello(int fd, uint64_t id)
 	m.session = 1;
 	m.has_capabilities = 1;
 	if (atomic_load(&control->mailbox) != FAKE_MAILBOX_NONE)
-		m.capabilities = MEMD__CAPABILITY__CAP_MAILBOX;
+		m.capabilities |= MEMD__CAPABILITY__CAP_MAILBOX;
+	if (atomic_load(&control->desk) != FAKE_DESK_NONE)
+		m.capabilities |= MEMD__CAPABILITY__CAP_ONE_SIDED;
 	n = wire_pack(T(HELLO_REPLY), id,
 		      atomic_load(&control->hello) == FAKE_HELLO_EMPTY ?
 			      NULL : &m.base, 0, out, sizeof(out));
@@ -333,10 +330,26 @@ static void take_hello(int fd, uint64_t id)
 
 /* ---- segments, messages */
 
+/* Returns its file; -1: none. */
+static int add_fake_book(Memd__SegmentReply *m, const struct segment *s)
+{
+	uint32_t kind = atomic_load(&control->desk);
+
+	if (kind == FAKE_DESK_NONE || m->read_only)
+		return -1;
+	m->has_book_version = m->has_serial = 1;
+	m->book_version = BOOK_VERSION + (kind == FAKE_DESK_NEWER_BOOKS);
+	m->serial = s->number;
+	return fake_book_open(s->length / s->page_bytes,
+			      atomic_load(&control->book_state),
+			      atomic_load(&control->book_end));
+}
+
 static void reply_segment(int fd, uint64_t id, const struct segment *s,
 			  int with, int read_only)
 {
 	Memd__SegmentReply m = MEMD__SEGMENT_REPLY__INIT;
+	int fds[2] = { with, -1 };
 
 	m.segment = s->number;
 	m.length_bytes = s->length;
@@ -345,7 +358,12 @@ static void reply_segment(int fd, uint64_t id, const struct segment *s,
 	m.read_only = read_only;
 	if (atomic_load(&control->file) == FAKE_FILE_ODD_PAGE_SIZE)
 		m.page_bytes = 12345;
-	reply_fd(fd, T(SEGMENT_REPLY), id, &m.base, with);
+	if (with >= 0)
+		fds[1] = add_fake_book(&m, s);
+	reply_fds(fd, T(SEGMENT_REPLY), id, &m.base, fds,
+		  with < 0 ? 0 : fds[1] < 0 ? 1 : 2);
+	if (fds[1] >= 0)
+		close(fds[1]);
 }
 
 static void attach(int conn, uint64_t id, struct segment *s, int read_only)
@@ -437,6 +455,7 @@ static void take_stats(int fd, uint64_t id)
 	Memd__SessionStatsReply m = MEMD__SESSION_STATS_REPLY__INIT;
 
 	atomic_fetch_add(&control->probes, 1);
+	atomic_store(&control->credits_taken, fake_desk_count_taken());
 	if (atomic_load(&control->mode) == FAKE_SILENT)
 		return;
 	for (size_t i = 0; i < SEGMENTS; i++)
@@ -612,6 +631,8 @@ static const ProtobufCMessageDescriptor *descriptor_of(uint16_t type)
 	switch (type) {
 	case T(HELLO):
 		return &memd__hello__descriptor;
+	case T(DESK):
+		return &memd__desk__descriptor;
 	case T(SEGMENT_CREATE):
 		return &memd__segment_create__descriptor;
 	case T(SEGMENT_ATTACH):
@@ -701,6 +722,31 @@ static void look_into_box(struct conn *c)
 			take_cell(c, (unsigned)__builtin_ctzll(asked));
 }
 
+/* ---- the desk */
+
+static void take_fake_desk(int fd, uint64_t id, const Memd__Desk *m)
+{
+	uint32_t kind = atomic_load(&control->desk);
+	Memd__DeskReply desk = MEMD__DESK_REPLY__INIT;
+	int with;
+
+	must(kind != FAKE_DESK_NONE && m->version == DESK_VERSION, "desk");
+	if (m->begin) {
+		atomic_fetch_add(&control->desks_begun, 1);
+		reply_ok(fd, id);
+		return;
+	}
+	atomic_fetch_add(&control->desks_asked, 1);
+	if (kind == FAKE_DESK_REFUSED) {
+		reply_error(fd, id, EOPNOTSUPP, "too old");
+		return;
+	}
+	desk.version = DESK_VERSION + (kind == FAKE_DESK_NEWER);
+	with = fake_desk_open();
+	reply_fds(fd, T(DESK_REPLY), id, &desk.base, &with, 1);
+	close(with);
+}
+
 /* ---- dispatch */
 
 static void take_detach(int conn, uint64_t id, const Memd__SegmentDetach *m)
@@ -766,6 +812,9 @@ static void take_message(int conn, const struct wire_header *h, const void *m)
 	switch (h->type) {
 	case T(HELLO):
 		take_hello(c->fd, h->request_id);
+		break;
+	case T(DESK):
+		take_fake_desk(c->fd, h->request_id, m);
 		break;
 	case T(SEGMENT_CREATE):
 		take_create(conn, h->request_id, m);

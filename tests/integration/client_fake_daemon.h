@@ -60,8 +60,22 @@ enum fake_mailbox {
 	FAKE_MAILBOX_WITHOUT_BELL,	/* as from a daemon that has none */
 };
 
+/* What it gives who asks for a desk, from then on, and with each segment that
+ * is attached for writing. */
+enum fake_desk_kind {
+	FAKE_DESK_NONE,			/* nor does it have the capability */
+	FAKE_DESK_GOOD,			/* and books: see client_fake_desk.h */
+	FAKE_DESK_REFUSED,		/* Error{EOPNOTSUPP}, but books */
+	FAKE_DESK_NEWER,		/* of a later version, and books */
+	FAKE_DESK_NEWER_BOOKS,		/* a good one, and books of a later
+					 * version */
+};
+
 struct fake_control {
-	_Atomic uint32_t mode, hello, file, mailbox;
+	_Atomic uint32_t mode, hello, file, mailbox, desk;
+	_Atomic uint32_t book_state, book_end;	/* of what it gives then */
+	_Atomic uint64_t desks_asked, desks_begun;
+	_Atomic uint64_t credits_taken;	/* at the last SessionStats */
 	_Atomic uint64_t fault_messages, fault_pages;
 	_Atomic uint64_t sessions, detaches;
 	_Atomic uint64_t cell_faults;	/* that threads asked for in cells */
