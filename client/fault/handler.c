@@ -139,6 +139,7 @@ static void leave_desk(struct handler *h)
 			0, -1);
 	own_faults_set_file(&h->paging.own, AREA_FILES_ALL, 0, -1);
 	h->has_begun_desk = false;
+	h->shared.space->has_books = false;
 	for (size_t i = 0; (r = regions_nth(&h->shared.space->regions,
 					    i)) != NULL; i++)
 		atomic_store(&r->book, NULL);

@@ -22,7 +22,7 @@ struct space {
 	/* A region could not be unmapped, or was moved: a part of it is still
 	 * watched. */
 	bool has_left_mapped;
-	bool has_books;		/* some region had one */
+	bool has_books;		/* some region had one, in this session */
 	struct pinned pinned;
 	struct zap zap;		/* empty between two messages */
 };

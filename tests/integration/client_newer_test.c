@@ -195,6 +195,7 @@ static void replace_by(enum fake_desk_kind kind, uint32_t fault_mode)
 	fake_restart(&fake);
 	p = map_again(mc, fault_mode);
 	ask_for_all(mc, p);
+	assert_int_equal(fake.control->desks_begun, 0);
 	memclient_close(mc);
 }
 
