@@ -11,6 +11,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define GROUPS_ROOT	"/sys/fs/cgroup"
+
 int system_read_line(const char *path, char *ret_line, size_t line_size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -48,15 +50,21 @@ static uint64_t memory_total(void)
 	return kib == 0 ? UINT64_MAX : (uint64_t)kib * 1024;
 }
 
+/* Version 1 of cgroups has no "max": without a limit, a file has the largest
+ * number of whole pages below 2^63 bytes.  Pages have at most 256 KiB. */
+#define LIMIT_MAX	((uint64_t)INT64_MAX - 256 * 1024)
+
 /* Read a limit file: a number, or "max", which means UINT64_MAX. */
 static uint64_t limit_in(const char *path)
 {
+	uint64_t limit;
 	char line[64];
 
 	if (system_read_line(path, line, sizeof(line)) != 0 ||
 	    !isdigit((unsigned char)line[0]))
 		return UINT64_MAX;
-	return strtoull(line, NULL, 10);
+	limit = strtoull(line, NULL, 10);
+	return limit > LIMIT_MAX ? UINT64_MAX : limit;
 }
 
 /* Lower *bytes to the smallest limit of the cgroup `group` and its parents. */
@@ -88,17 +96,17 @@ struct group_limit {
 };
 
 /* Lower *value to the smallest limit that applies to the cgroups of a process,
- * which are in the file `groups`. */
-static void lower_by_groups_in(const char *groups, const struct group_limit *gl,
-			       uint64_t *value, char *source,
-			       size_t source_size)
+ * which are in the file `groups`.  They are folders below `root`. */
+static void lower_by_groups_in(const char *groups, const char *root,
+			       const struct group_limit *gl, uint64_t *value,
+			       char *source, size_t source_size)
 {
 	FILE *f = fopen(groups, "re");
-	char line[1024], root[64];
+	char line[1024], root_v1[512];
 
 	if (f == NULL)
 		return;
-	snprintf(root, sizeof(root), "/sys/fs/cgroup/%s", gl->controller);
+	snprintf(root_v1, sizeof(root_v1), "%s/%s", root, gl->controller);
 	while (fgets(line, sizeof(line), f) != NULL) {
 		char *names = strchr(line, ':');
 		char *path = names == NULL ? NULL : strchr(names + 1, ':');
@@ -108,12 +116,12 @@ static void lower_by_groups_in(const char *groups, const struct group_limit *gl,
 		*path++ = '\0';
 		path[strcspn(path, "\n")] = '\0';
 		if (names[1] == '\0')
-			lower_by_cgroup("/sys/fs/cgroup", gl->file, path,
-					value, source, source_size);
+			lower_by_cgroup(root, gl->file, path, value, source,
+					source_size);
 		else if (gl->file_v1 != NULL &&
 			 strstr(names, gl->controller) != NULL)
-			lower_by_cgroup(root, gl->file_v1, path, value, source,
-					source_size);
+			lower_by_cgroup(root_v1, gl->file_v1, path, value,
+					source, source_size);
 	}
 	fclose(f);
 }
@@ -121,7 +129,8 @@ static void lower_by_groups_in(const char *groups, const struct group_limit *gl,
 static void lower_by_groups(const struct group_limit *gl, uint64_t *value,
 			    char *source, size_t source_size)
 {
-	lower_by_groups_in("/proc/self/cgroup", gl, value, source, source_size);
+	lower_by_groups_in("/proc/self/cgroup", GROUPS_ROOT, gl, value, source,
+			   source_size);
 }
 
 static const struct group_limit memory_limit = {
@@ -137,15 +146,22 @@ uint64_t system_memory_bytes(char *ret_source, size_t source_size)
 	return bytes;
 }
 
-uint64_t system_group_memory(pid_t pid)
+uint64_t system_group_memory_in(const char *groups, const char *root)
 {
 	uint64_t bytes = UINT64_MAX;
-	char groups[64], source[128];
+	char source[128];
 
-	snprintf(groups, sizeof(groups), "/proc/%d/cgroup", (int)pid);
-	lower_by_groups_in(groups, &memory_limit, &bytes, source,
+	lower_by_groups_in(groups, root, &memory_limit, &bytes, source,
 			   sizeof(source));
 	return bytes;
+}
+
+uint64_t system_group_memory(pid_t pid)
+{
+	char groups[64];
+
+	snprintf(groups, sizeof(groups), "/proc/%d/cgroup", (int)pid);
+	return system_group_memory_in(groups, GROUPS_ROOT);
 }
 
 uint64_t system_memory_high(char *ret_source, size_t source_size)

@@ -18,6 +18,9 @@ uint64_t system_memory_bytes(char *ret_source, size_t source_size);
 /* Most bytes of memory that the cgroups of a process let it have.  UINT64_MAX:
  * they set no limit, or it cannot be read. */
 uint64_t system_group_memory(pid_t pid);
+/* The same of a process whose cgroups are in the file `groups`, as in
+ * /proc/PID/cgroup, and are folders below `root`, as below /sys/fs/cgroup. */
+uint64_t system_group_memory_in(const char *groups, const char *root);
 
 /* The number of bytes above which the kernel slows this process down
  * (memory.high), and the file that says so.  UINT64_MAX: no limit. */
