@@ -35,6 +35,8 @@ static const struct report_column ps_columns[] = {
 	COLUMN("%POOL", "pool_percent", DECIMAL, .add = ps_add_share),
 	COLUMN("LIMIT", "limit_bytes", SIZE, .field = "limit_frames",
 	       .flags = REPORT_LONG | REPORT_UNITS | REPORT_LIMIT),
+	COLUMN("MEMLIMIT", NULL, SIZE, .field = "memory_limit_bytes",
+	       .flags = REPORT_LONG | REPORT_LIMIT),
 	COLUMN("FAULTS", "faults", NUMBER, .flags = REPORT_LONG),
 	COLUMN("ONE-SIDED", "faults_one_sided", NUMBER, .flags = REPORT_LONG),
 	COLUMN("FAULTS/s", "faults_per_s", DECIMAL),
@@ -51,6 +53,8 @@ static const struct report_column ps_columns[] = {
 	COLUMN(NULL, "in_bytes_per_s", SIZE),
 	COLUMN(NULL, "out_bytes_per_s", SIZE),
 	COLUMN(NULL, "guest_pages", NUMBER),
+	COLUMN(NULL, "memory_limit_bytes", SIZE),
+	COLUMN(NULL, "memory_needed_bytes", SIZE),
 };
 
 static const struct report_column ps_guest_columns[] = {

@@ -7,6 +7,7 @@
 #include "daemon/admin/admin_messages.h"
 #include "daemon/admin/rows.h"
 #include "daemon/serve/session.h"
+#include "daemon/serve/session_group.h"
 #include "daemon/serve/whom.h"
 
 #include "common/clock.h"
@@ -25,7 +26,18 @@ struct session_row {
 	char peer[PEER_NAME_BYTES];
 };
 
-static void fill_session(const struct session *s, struct session_row *row)
+static void fill_group(const struct serve *sv, const struct session *s,
+		       Memd__SessionInfo *info)
+{
+	info->has_memory_limit_bytes = true;
+	info->memory_limit_bytes = s->group_bytes == UINT64_MAX ?
+				   0 : MAX(s->group_bytes, 1u);
+	info->has_memory_needed_bytes = serve_is_one_sided(sv);
+	info->memory_needed_bytes = session_group_needed(s);
+}
+
+static void fill_session(const struct serve *sv, const struct session *s,
+			 struct session_row *row)
 {
 	Memd__SessionInfo *info = &row->info;
 	struct session_usage usage;
@@ -51,6 +63,8 @@ static void fill_session(const struct session *s, struct session_row *row)
 				 s->main->peer.is_remote ? "tcp" : "socket");
 	if (s->main->peer.is_remote)
 		admin_guests_fill_session(s, row->peer, info);
+	else
+		fill_group(sv, s, info);
 }
 
 void handle_sessions(void *room, struct conn *c, uint64_t id,
@@ -64,13 +78,14 @@ void handle_sessions(void *room, struct conn *c, uint64_t id,
 
 	(void)message;
 	desks_count(&ad->serve->desks);
+	sessions_read_groups(&ad->serve->sessions, SESSION_GROUPS_LIST);
 	if (!rows_init(&rows, c, id, ad->serve->sessions.count, sizeof(*row)))
 		return;
 	row = rows.row;
 	TAILQ_FOREACH(s, &ad->serve->sessions.list, link) {
 		if (s->is_admin_only)	/* maps nothing; it is a memctl */
 			continue;
-		fill_session(s, &row[rows.count]);
+		fill_session(ad->serve, s, &row[rows.count]);
 		if (!rows_keep(&rows, &row[rows.count].info.base))
 			break;
 	}

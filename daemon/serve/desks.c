@@ -270,7 +270,7 @@ uint32_t desks_serve(struct session_desk *sd)
 	else if (had != 0 && sd->counted >= had / 2)
 		side->wanted = MIN(side->wanted * 2, (uint32_t)LENT_MOST);
 	sd->counted = 0;
-	side->most = most_of(sd);
+	side->most = sd->is_barred ? 0 : most_of(sd);
 	atomic_store(&side->desk->is_rung, 0);
 	desk_lend(side);
 	atomic_store_explicit(&side->desk->low, side->given_count / LOW_PART,
@@ -278,6 +278,16 @@ uint32_t desks_serve(struct session_desk *sd)
 	if (count != 0)
 		engine_wake(sd->all->engine);
 	return count;
+}
+
+bool desks_bar(struct session_desk *sd, bool is_barred)
+{
+	if (sd->is_barred == is_barred)
+		return false;
+	sd->is_barred = is_barred;
+	if (is_barred)
+		desk_recall(&sd->side);
+	return true;
 }
 
 void desks_recall(struct desks *ds)

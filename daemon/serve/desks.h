@@ -33,6 +33,7 @@ struct session_desk {
 	uint32_t *segments;
 	uint32_t segment_count, segment_room;
 	int file;			/* of the memory, until it is sealed */
+	bool is_barred;			/* nothing is lent to it */
 	uint32_t records;		/* since the last tick */
 	/* Since desks_serve(), of pages that the pager did not know. */
 	uint32_t counted;
@@ -95,6 +96,10 @@ static inline bool desk_has_rung(const struct session_desk *sd)
 {
 	return sd->file < 0 && atomic_load(&sd->side.desk->is_rung) != 0;
 }
+
+/* Lend nothing more to it from now on, or lend to it again.  Returns false if
+ * it was so before. */
+bool desks_bar(struct session_desk *sd, bool is_barred);
 
 /* S2: call before advice on the segment, and before its end. */
 bool desks_settle(struct desks *ds, const struct segment *segment);

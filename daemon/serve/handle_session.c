@@ -7,6 +7,7 @@
 #include "daemon/net/conn_input.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/serve/serve_messages.h"
+#include "daemon/serve/session_group.h"
 #include "daemon/net/remote.h"
 #include "daemon/system/system.h"
 
@@ -161,18 +162,6 @@ static bool check_inside(const struct serve *sv, struct conn *c, uint64_t id,
 	return false;
 }
 
-static bool has_mailboxes(const struct serve *sv)
-{
-	return strcmp(sv->config->mailbox, "yes") == 0;
-}
-
-/* Programs need the files of areas, and a bell to ask for more frames. */
-static bool is_one_sided(const struct serve *sv)
-{
-	return strcmp(sv->config->one_sided, "yes") == 0 &&
-	       has_mailboxes(sv) && areas_are_used(&sv->engine->areas);
-}
-
 static uint64_t capabilities(const struct serve *sv, const struct session *s)
 {
 	uint64_t bits = s->main->peer.is_remote ?
@@ -180,11 +169,11 @@ static uint64_t capabilities(const struct serve *sv, const struct session *s)
 
 	if (s->main->is_admin)
 		bits |= MEMD__CAPABILITY__CAP_ADMIN;
-	if (has_mailboxes(sv) && !s->main->peer.is_remote)
+	if (serve_has_mailboxes(sv) && !s->main->peer.is_remote)
 		bits |= MEMD__CAPABILITY__CAP_MAILBOX;
 	if (sv->keeper->is_on && !s->main->peer.is_remote)
 		bits |= MEMD__CAPABILITY__CAP_USERFAULTFD;
-	if (is_one_sided(sv) && !s->main->peer.is_remote)
+	if (serve_is_one_sided(sv) && !s->main->peer.is_remote)
 		bits |= MEMD__CAPABILITY__CAP_ONE_SIDED;
 	return bits;
 }
@@ -292,9 +281,8 @@ void handle_mailbox(void *room, struct conn *c, uint64_t id,
 	struct session *s = c->session;
 	Memd__MailboxReply reply = MEMD__MAILBOX_REPLY__INIT;
 	int fds[2] = { -1, -1 };
-	int err = has_mailboxes(sv) ? mailbox_open(&sv->mailboxes, &s->mailbox,
-						   c, &fds[0]) :
-				     -EOPNOTSUPP;
+	int err = !serve_has_mailboxes(sv) ? -EOPNOTSUPP :
+		  mailbox_open(&sv->mailboxes, &s->mailbox, c, &fds[0]);
 
 	(void)message;
 	if (err != 0) {
@@ -329,21 +317,6 @@ static const char *explain_desk(int error)
 	}
 }
 
-/* What a program brings in by itself is charged to its own cgroup until memd
- * evicts it.  The kernel would end a program with a small cgroup and many such
- * pages. */
-static bool is_group_small(const struct serve *sv, const struct session *s)
-{
-	uint64_t limit = account_frames(s->account->parent);
-	struct pager_stats st;
-
-	pager_stats_get(sv->engine->pager, &st);
-	if (limit == 0 || limit > st.frame_count)
-		limit = st.frame_count;
-	return limit * PAGER_UNIT_BYTES >
-	       system_group_memory(s->main->peer.pid) / 2;
-}
-
 /* Without a copy of its userfaultfd nobody could tell when its memory is
  * gone. */
 void handle_desk(void *room, struct conn *c, uint64_t id, const void *message)
@@ -359,7 +332,7 @@ void handle_desk(void *room, struct conn *c, uint64_t id, const void *message)
 		conn_send_ok(c, id);
 		return;
 	}
-	if (!is_one_sided(sv) || request->version < DESK_VERSION)
+	if (!serve_is_one_sided(sv) || request->version < DESK_VERSION)
 		err = -EOPNOTSUPP;
 	else if (sv->keeper->is_on && LIST_EMPTY(&s->copies))
 		err = -EPERM;
@@ -370,7 +343,7 @@ void handle_desk(void *room, struct conn *c, uint64_t id, const void *message)
 	else if (!LIST_EMPTY(&s->copies) &&
 		 LIST_FIRST(&s->copies)->desk != NULL)
 		err = -EBUSY;
-	else if (is_group_small(sv, s))
+	else if (!session_group_read(s))
 		err = -EDQUOT;
 	if (err == 0)
 		err = desks_open(&sv->desks, s, c, s->account, &s->desk, &fd);

@@ -2,7 +2,9 @@
 #include "daemon/serve/serve.h"
 
 #include "daemon/serve/serve_messages.h"
+#include "daemon/serve/session_group.h"
 #include "daemon/system/system.h"
+#include <string.h>
 
 /* Requests other than faults that may wait: advice and pins. */
 enum { REQUESTS_WAITING_MAX = 4096 };
@@ -115,12 +117,25 @@ int serve_start(struct serve *sv)
 	return err;
 }
 
+bool serve_has_mailboxes(const struct serve *sv)
+{
+	return strcmp(sv->config->mailbox, "yes") == 0;
+}
+
+/* Programs need the files of areas, and a bell to ask for more frames. */
+bool serve_is_one_sided(const struct serve *sv)
+{
+	return strcmp(sv->config->one_sided, "yes") == 0 &&
+	       serve_has_mailboxes(sv) && areas_are_used(&sv->engine->areas);
+}
+
 void serve_tick(struct serve *sv)
 {
 	/* What they wait for may turn out to be locked by a client, which never
 	 * ends. */
 	map_waits_wake(&sv->map_waits);
 	serve_wake(sv);
+	sessions_read_groups(&sv->sessions, SESSION_GROUPS_TICK);
 	desks_tick(&sv->desks);
 	segments_retry(&sv->segments, false);
 	trace_wake(&sv->trace);

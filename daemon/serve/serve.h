@@ -82,6 +82,11 @@ void serve_end(struct serve *sv);
  * serve_end() and serve_fini() accept a struct that was only filled in. */
 void serve_fini(struct serve *sv);
 
+/* Whether programs of this host may have a mailbox, and may bring pages in by
+ * themselves. */
+bool serve_has_mailboxes(const struct serve *sv);
+bool serve_is_one_sided(const struct serve *sv);
+
 /* Call once a second. */
 void serve_tick(struct serve *sv);
 

@@ -114,6 +114,7 @@ int session_create(struct sessions *ss, struct conn *c,
 	LIST_INIT(&s->copies);
 	name_command(s, wish->command);
 	s->capabilities = wish->capabilities;
+	s->group_bytes = UINT64_MAX;
 	c->is_admin = admins_have(ss->admins, &c->peer);
 	s->is_admin_only = wish->is_admin_only;
 	s->connected_ns = clock_now_ns();
@@ -241,6 +242,8 @@ static bool session_end(struct session *s, unsigned *budget)
 	s->account->parent->remote_session_count -= s->main->peer.is_remote;
 	ss->remote_count -= s->main->peer.is_remote;
 	account_put(ss->accounts, s->account);
+	if (ss->next_group == s)
+		ss->next_group = TAILQ_NEXT(s, link);
 	TAILQ_REMOVE(&ss->list, s, link);
 	HASH_DELETE(by_id, ss->by_id, s);
 	ss->count--;

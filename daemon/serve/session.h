@@ -55,6 +55,8 @@ struct session {
 	struct mailbox_end mailbox;
 	struct session_desk *desk;	/* owned; NULL: none */
 	struct uffd_copy_list copies;	/* copies of its userfaultfds */
+	uint64_t group_bytes;		/* what its cgroup allows: see
+					 * session_group.h */
 	bool is_unmapped;		/* it has said Goodbye */
 	struct guest *guest;		/* session of another host; else NULL */
 	struct segment *guest_segment;	/* holds the pages of `guest`; else
@@ -105,6 +107,8 @@ struct sessions {
 	struct session *by_id;		/* hash table (uthash) */
 	uint32_t count, next_id;
 	uint32_t remote_count;		/* sessions of other hosts */
+	struct session *next_group;	/* whose cgroup is to be looked at next;
+					 * NULL: the first */
 	bool must_look_again;		/* call sessions_look_again() again: a
 					 * user name was still being looked
 					 * up */

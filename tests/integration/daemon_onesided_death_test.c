@@ -2,10 +2,12 @@
 /* Proves: however a program ends that brings pages in without memd, the others
  * read the right bytes, and all that was lent to it comes back; when memd ends,
  * a program reads right bytes or gets SIGBUS; and a program with little memory
- * (a cgroup) reads right bytes and lives. */
+ * (a cgroup) reads right bytes and lives, also when its limit changes, which
+ * memd shows. */
 #include "common/checks.h"
 #include "tests/integration/memory_group.h"
 #include "tests/integration/onesided_task.h"
+#include "tests/integration/testadmin.h"
 #include "tests/skip.h"
 #include "tests/tier.h"
 
@@ -300,35 +302,69 @@ static void be_poor(void *arg)
 	mc = program_open(&memd, 0);
 	crew = crew_of(&p->task, area_of(&p->task, mc));
 	crew_fill(&crew);
-	for (unsigned i = 0; i < POOR_ROUNDS; i++)
+	for (unsigned i = 0; i < POOR_ROUNDS ||
+			     atomic_load(p->task.go) == 0; i++) {
 		crew_run(&crew);
+		crew.seed++;	/* other units, which may be out */
+	}
 	crew_verify(&crew);
 	memclient_close(mc);
 }
 
-static void poor_program(const char *pool, uint32_t fault_mode)
+/* Wait until memd says so of the program. */
+static void await_limit(pid_t pid, uint64_t limit, uint64_t needed)
+{
+	struct testadmin_use use[2] = { 0 };
+
+	for (int i = 0; i < 6000 && use[0].memory_limit_bytes != limit; i++) {
+		assert_int_equal(testadmin_use(&memd, &pid, 1, use), 0);
+		usleep(10000);
+	}
+	assert_int_equal(use[0].memory_limit_bytes, limit);
+	assert_int_equal(use[0].memory_needed_bytes, needed);
+}
+
+static void start_poor(struct poor *p, const char *pool, uint64_t limit)
+{
+	char reason[700];
+
+	start(pool, NULL);
+	if (memory_group_create(&p->group, limit, reason,
+				sizeof(reason)) == 0)
+		return;
+	(void)memory_group_destroy(&p->group);
+	stop();
+	skip_case("%s", reason);
+}
+
+/* If the limit is twice the pool, it brings pages in by itself. */
+static void poor_program(unsigned pool_mib, uint32_t fault_mode)
 {
 	struct poor p = { .task = {
 		.model = model_create(UNITS, 6),
 		.fault_mode = fault_mode,
 		.threads = 4,
 	} };
-	char reason[700];
+	uint64_t needed = (uint64_t)pool_mib * 2 << 20;
+	char pool[32];
 	int status = 0;
 	pid_t pid;
 
-	start(pool, NULL);
-	if (memory_group_create(&p.group, BYTES / 4, reason,
-				sizeof(reason)) != 0) {
-		(void)memory_group_destroy(&p.group);
-		stop();
-		skip_case("%s", reason);
-	}
+	snprintf(pool, sizeof(pool), "--pool-size=%uM", pool_mib);
+	p.task.go = shared_memory(sizeof(atomic_uint));
+	start_poor(&p, pool, BYTES / 4);
 	pid = program_start(be_poor, &p);
+	await_limit(pid, BYTES / 4, needed);
+	atomic_store(p.task.go, 1);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(memory_group_destroy(&p.group), 0);
 	assert_int_equal(status, 0);
+	if (BYTES / 4 < needed)
+		assert_int_equal(counter("faults_one_sided"), 0);
+	else if (fault_mode == MEMCLIENT_FAULT_INLINE)
+		assert_true(counter("faults_one_sided") > ENOUGH);
 	stop();
+	munmap(p.task.go, sizeof(atomic_uint));
 	model_destroy(p.task.model);
 }
 
@@ -336,15 +372,79 @@ static void poor_program(const char *pool, uint32_t fault_mode)
 static void a_poor_program_lives(void **state)
 {
 	(void)state;
-	poor_program("--pool-size=4M", MEMCLIENT_FAULT_INLINE);
-	poor_program("--pool-size=4M", MEMCLIENT_FAULT_THREAD);
+	poor_program(4, MEMCLIENT_FAULT_INLINE);
+	poor_program(4, MEMCLIENT_FAULT_THREAD);
 }
 
 static void a_poor_program_lives_with_a_large_pool(void **state)
 {
 	(void)state;
-	poor_program("--pool-size=16M", MEMCLIENT_FAULT_INLINE);
-	poor_program("--pool-size=16M", MEMCLIENT_FAULT_THREAD);
+	poor_program(16, MEMCLIENT_FAULT_INLINE);
+	poor_program(16, MEMCLIENT_FAULT_THREAD);
+}
+
+static uint64_t faults_of(pid_t pid)
+{
+	struct testadmin_use use[2];
+
+	assert_int_equal(testadmin_use(&memd, &pid, 1, use), 0);
+	return use[0].faults;
+}
+
+/* Nobody asks for sessions: memd looks by itself. */
+static void await_one_sided(uint64_t count)
+{
+	for (int i = 0; i < 6000 && counter("faults_one_sided") < count; i++)
+		usleep(10000);
+	assert_true(counter("faults_one_sided") >= count);
+}
+
+static void await_faults(pid_t pid, uint64_t count)
+{
+	for (int i = 0; i < 6000 && faults_of(pid) < count; i++)
+		usleep(10000);
+	assert_true(faults_of(pid) >= count);
+}
+
+enum { LIMITED_POOL = 16 << 20, AMPLE = 96 << 20, LITTLE = 30 << 20 };
+
+static void change_limit(struct poor *p, pid_t pid)
+{
+	uint64_t before;
+
+	await_one_sided(ENOUGH);
+	await_limit(pid, AMPLE, 2 * LIMITED_POOL);
+	assert_int_equal(memory_group_limit(&p->group, LITTLE), 0);
+	await_limit(pid, LITTLE, 2 * LIMITED_POOL);
+	await_nothing_lent();
+	before = counter("faults_one_sided");
+	await_faults(pid, faults_of(pid) + ENOUGH);
+	assert_int_equal(counter("faults_one_sided"), before);
+	assert_int_equal(memory_group_limit(&p->group, AMPLE), 0);
+	await_one_sided(before + ENOUGH);
+}
+
+/* As `docker update --memory` does. */
+static void a_limit_changes(void **state)
+{
+	struct poor p = { .task = {
+		.model = model_create(UNITS, 7),
+		.fault_mode = MEMCLIENT_FAULT_INLINE,
+		.threads = 2,
+		.go = shared_memory(sizeof(atomic_uint)),
+	} };
+	pid_t pid;
+
+	(void)state;
+	start_poor(&p, "--pool-size=16M", AMPLE);
+	pid = program_start(be_poor, &p);
+	change_limit(&p, pid);
+	atomic_store(p.task.go, 1);
+	program_expect_good(pid);
+	assert_int_equal(memory_group_destroy(&p.group), 0);
+	stop();
+	munmap(p.task.go, sizeof(atomic_uint));
+	model_destroy(p.task.model);
 }
 
 int main(void)
@@ -354,6 +454,7 @@ int main(void)
 		cmocka_unit_test(memd_is_killed),
 		cmocka_unit_test(a_poor_program_lives),
 		cmocka_unit_test(a_poor_program_lives_with_a_large_pool),
+		cmocka_unit_test(a_limit_changes),
 	};
 
 	return skip_exit_status(cmocka_run_group_tests(tests, NULL, NULL),

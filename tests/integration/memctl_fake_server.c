@@ -149,12 +149,17 @@ static void fill_sessions(Memd__SessionInfo s[3])
 	s[0].faults_per_s = 1234.56;
 	s[0].connected_ms = 61000;
 	s[0].carrier = (char *)"mailbox";
+	s[0].has_memory_limit_bytes = s[0].has_memory_needed_bytes = 1;
+	s[0].memory_needed_bytes = 128 * MIB;
 	fill_session(&s[1], 3, 977, "shared count");
 	s[1].mapped_bytes = 8 * MIB;
 	s[1].resident_bytes = 4 * MIB + 512 * KIB;
 	s[1].faults = s[1].limit_frames = 2048;
 	s[1].connected_ms = 7500000;
 	s[1].carrier = (char *)"socket";
+	s[1].has_memory_limit_bytes = s[1].has_memory_needed_bytes = 1;
+	s[1].memory_limit_bytes = 96 * MIB;
+	s[1].memory_needed_bytes = 128 * MIB;
 	fill_session(&s[2], 2, 977, "shared count");
 	s[2].mapped_bytes = s[2].swapped_bytes = 4 * KIB;
 	s[2].faults_per_s = 0.04;

@@ -276,7 +276,7 @@ has_lines() {
 	done
 	"$memctl" -o json ps | jq -e '.ps | length == 3'
 	[ "$("$memctl" -o raw ps | wc -l)" -eq 3 ]
-	"$memctl" -o raw ps | awk -F '\t' 'NF != 21 { exit 1 }'
+	"$memctl" -o raw ps | awk -F '\t' 'NF != 23 { exit 1 }'
 	iconv -f UTF-8 -t UTF-8 "$golden/hostile.raw" >/dev/null
 }
 

@@ -90,27 +90,31 @@ static int pass_on_memory(struct memory_group *g, const char *mount)
 	return err;
 }
 
-static int make_group(struct memory_group *g, const char *mount,
-		      uint64_t limit_bytes)
+int memory_group_limit(const struct memory_group *g, uint64_t limit_bytes)
 {
 	char limit[32];
 
+	snprintf(limit, sizeof(limit), "%llu", (unsigned long long)limit_bytes);
+	return write_file(g->path, g->is_v2 ? "memory.max" :
+			  "memory.limit_in_bytes", limit);
+}
+
+static int make_group(struct memory_group *g, const char *mount,
+		      uint64_t limit_bytes)
+{
 	if (mkdir(g->path, 0755) != 0) {
 		int err = -errno;
 
 		g->path[0] = '\0';
 		return err;
 	}
-	snprintf(limit, sizeof(limit), "%llu", (unsigned long long)limit_bytes);
-	if (!g->is_v2)
-		return write_file(g->path, "memory.limit_in_bytes", limit);
-	if (!has_word(g->path, "cgroup.controllers", "memory")) {
+	if (g->is_v2 && !has_word(g->path, "cgroup.controllers", "memory")) {
 		int err = pass_on_memory(g, mount);
 
 		if (err != 0)
 			return err;
 	}
-	return write_file(g->path, "memory.max", limit);
+	return memory_group_limit(g, limit_bytes);
 }
 
 int memory_group_create(struct memory_group *g, uint64_t limit_bytes,

@@ -21,6 +21,10 @@ struct memory_group {
 int memory_group_create(struct memory_group *g, uint64_t limit_bytes,
 			char *reason, size_t reason_size) MUST_CHECK;
 
+/* Change the limit.  Returns 0 or -errno. */
+int memory_group_limit(const struct memory_group *g, uint64_t limit_bytes)
+	MUST_CHECK;
+
 /* Move the calling process into the group.  Returns 0 or -errno. */
 int memory_group_join(const struct memory_group *g) MUST_CHECK;
 

@@ -128,6 +128,8 @@ static void add_session(const Memd__SessionInfo *session, const pid_t *pid,
 	to[i].resident_bytes += session->resident_bytes;
 	to[i].faults += session->faults;
 	to[i].faults_one_sided += session->faults_one_sided;
+	to[i].memory_limit_bytes = session->memory_limit_bytes;
+	to[i].memory_needed_bytes = session->memory_needed_bytes;
 }
 
 static int ask_use(int fd, const pid_t *pid, unsigned count,

@@ -26,6 +26,8 @@ int testadmin_counter(const struct testmemd *tm, const char *name,
 /* What the sessions of a process have, and have had. */
 struct testadmin_use {
 	uint64_t resident_bytes, faults, faults_one_sided;
+	/* Of its cgroup, as the last of its sessions says; 0: no limit. */
+	uint64_t memory_limit_bytes, memory_needed_bytes;
 };
 
 /* Of these processes, and in ret_use[count] of all others.  Returns 0, or -1
