@@ -3,6 +3,7 @@
  * whether the daemon answers.  memd decides what is checked. */
 #include "client/memctl/verbs.h"
 
+#include "common/units.h"
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -98,6 +99,57 @@ static int doctor_check_system(const char *config)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* A program with a small cgroup has all its pages brought in by memd. */
+static bool doctor_finds_small(const Memd__SessionInfo *s)
+{
+	return s->has_memory_needed_bytes && s->memory_limit_bytes != 0 &&
+	       s->memory_limit_bytes < s->memory_needed_bytes;
+}
+
+/* One line for all of them. */
+static void doctor_warn_of_small(const Memd__SessionsReply *all)
+{
+	const Memd__SessionInfo *smallest = NULL;
+	char limit[16], needed[16];
+	size_t count = 0;
+
+	for (size_t i = 0; i < all->n_session; i++) {
+		const Memd__SessionInfo *s = all->session[i];
+
+		if (!doctor_finds_small(s))
+			continue;
+		count++;
+		if (smallest == NULL ||
+		    s->memory_limit_bytes < smallest->memory_limit_bytes)
+			smallest = s;
+	}
+	if (smallest == NULL)
+		return;
+	printf("warn  cgroups: %zu sessions bring no pages in by themselves, "
+	       "which is slower: the memory limits of their cgroups are too "
+	       "small (s%u: %s, not the %s needed; MEMLIMIT of `memctl ps "
+	       "--long'); set larger ones (MemoryMax=, docker update "
+	       "--memory), or lower the user's frames (memctl limit set "
+	       "--uid)\n", count, smallest->session,
+	       units_format_size(smallest->memory_limit_bytes, limit,
+				 sizeof(limit)),
+	       units_format_size(smallest->memory_needed_bytes, needed,
+				 sizeof(needed)));
+}
+
+/* Only administrators may see others' sessions; for the rest that is no
+ * finding. */
+static void doctor_check_sessions(struct connection *c)
+{
+	ProtobufCMessage *reply = NULL;
+	struct failure failure;
+
+	if (connection_ask(c, ASK_SESSIONS, NULL, &reply, &failure) != 0)
+		return;
+	doctor_warn_of_small((const Memd__SessionsReply *)reply);
+	protobuf_c_message_free_unpacked(reply, NULL);
+}
+
 static int doctor_check_daemon(const struct memctl *mc)
 {
 	char shown[CONNECTION_SHOWN_BYTES];
@@ -111,6 +163,7 @@ static int doctor_check_daemon(const struct memctl *mc)
 	connection_show_address(mc->address, shown);
 	printf("ok    daemon: %s answers at %s\n", connection_server(c),
 	       shown);
+	doctor_check_sessions(c);
 	connection_close(c);
 	return EXIT_CODE_OK;
 }
@@ -136,7 +189,9 @@ static int doctor_run(struct memctl *mc)
 const struct verb verb_doctor = {
 	.name = "doctor", .summary = "check this system and the daemon",
 	.help = "Check, as the user you are, whether this system can run memd "
-		"(by `memd --check'), and whether the daemon answers.  Every "
+		"(by `memd --check'), and whether the daemon answers.  "
+		"Administrators also see whether programs have cgroups with "
+		"too little memory to bring pages in by themselves.  Every "
 		"line is ok, warn or FAIL; after warn and FAIL comes what to "
 		"do.",
 	.options = doctor_options, .take = doctor_take, .is_plain = true,

@@ -864,6 +864,8 @@ make_memd() {
 	PATH=$PWD/bin:$PATH run -0 "$memctl" doctor
 	[ "${lines[0]}" = "$PWD/bin/memd --check" ]
 	[ "${lines[1]}" = "ok    daemon: memd 9.8.7 answers at memd.sock" ]
+	[[ ${lines[2]} == "warn  cgroups: 1 sessions "*"(s3: 96.0M, "*128.0M*"docker update --memory"* ]]
+	[ "${#lines[@]}" -eq 3 ]
 	make_memd 9
 	PATH=$PWD/bin:$PATH run -9 "$memctl" doctor --config my.conf
 	[ "${lines[0]}" = "$PWD/bin/memd --check --config my.conf" ]
@@ -872,6 +874,17 @@ make_memd() {
 	[[ ${lines[1]} == "FAIL  daemon: nobody listens at memd.sock"* ]]
 	make_memd 0
 	PATH=$PWD/bin:$PATH run -5 "$memctl" doctor
+}
+
+@test "doctor does not complain of what it may not, or cannot, see" {
+	make_memd 0
+	start_server empty
+	PATH=$PWD/bin:$PATH run -0 "$memctl" doctor
+	[ "${#lines[@]}" -eq 2 ]
+	start_server denied
+	PATH=$PWD/bin:$PATH run -0 --separate-stderr "$memctl" doctor
+	[ "${#lines[@]}" -eq 2 ]
+	[ -z "$stderr" ]
 }
 
 @test "doctor keeps the address of programs from memd" {
