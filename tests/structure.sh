@@ -12,7 +12,8 @@ root=${1:-$(cd -- "$(dirname -- "$0")/.." && pwd)} || exit 1
 cd -- "$root" || exit 1
 
 # From the ground up.
-daemon_rooms=(common proto swapstore daemon/pager daemon/config daemon/system
+daemon_rooms=(common proto swapstore daemon/replace daemon/pager
+	daemon/config daemon/system
 	daemon/stats daemon/backing daemon/findings daemon/engine
 	daemon/segments daemon/net daemon/keeper daemon/serve daemon/lend
 	daemon/admin daemon)

@@ -49,39 +49,30 @@ void account_bar(struct pager *pg, account_id account, int error)
 		account_list_add(pg, ACCOUNT_BARRED, account);
 }
 
-/* That clocks found no victims while these accounts were barred says nothing
- * now. */
-static void search_anew(struct pager *pg, account_id account)
-{
-	pg->vain_looks = 0;
-	for (; account != 0; account = pg->account[account].parent)
-		pg->account[account].vain_looks = 0;
-}
-
 void account_unbar_all(struct pager *pg)
 {
 	account_id id;
 
 	if (pg->account[0].bar != 0)
-		search_anew(pg, 0);
+		replace_search_anew(pg->replace, 0);
 	pg->account[0].bar = 0;
 	while ((id = account_list_take(pg, ACCOUNT_BARRED)) != 0) {
 		pg->account[id].bar = 0;
-		search_anew(pg, id);
+		replace_search_anew(pg->replace, id);
 	}
 }
 
 bool account_is_all_barred(const struct pager *pg, account_id account)
 {
-	uint32_t all = account != 0 ? pg->account[account].frame_count :
-				      pg->frame_entries;
+	uint32_t all = account != 0 ?
+		replace_frames_below(pg->replace, account) : pg->frame_entries;
 	uint32_t barred = 0;
 
 	for (account_id id = pg->accounts[ACCOUNT_BARRED].head; id != 0;
 	     id = pg->account[id].in_list[ACCOUNT_BARRED].next)
 		if (pg->account[id].bar != 0 &&
 		    (account == 0 || account_contains(pg, account, id)))
-			barred += pg->account[id].own_frames;
+			barred += replace_frames_of(pg->replace, id);
 	return barred != 0 && barred >= all;
 }
 
@@ -114,6 +105,7 @@ int pager_account_add(struct pager *pg, account_id parent,
 	ac->is_used = true;
 	ac->limit_frames = limit_frames;
 	ac->limit_mapped_units = limit_mapped_units;
+	replace_group_add(pg->replace, id, parent);
 	*ret_account = id;
 	return 0;
 }
@@ -124,8 +116,8 @@ void pager_account_remove(struct pager *pg, account_id account)
 
 	ASSERT(account != 0 && ac->is_used);
 	ASSERT(ac->used_frames == 0 && ac->mapped_units == 0);
-	ASSERT(ac->waiting.head == 0 && ac->frame_count == 0);
-	ASSERT(ac->lent_units == 0);
+	ASSERT(ac->waiting.head == NULL && ac->lent_units == 0);
+	replace_group_remove(pg->replace, account);
 	*ac = entry_of(ac);
 	ac->next_free = pg->account_free;
 	pg->account_free = account;
@@ -174,153 +166,29 @@ bool account_is_over(const struct pager *pg, account_id account,
 		       account_effective_limit(ac, more_units);
 }
 
-/* ---- the rings of an account's clock (struct pager_account) */
-
-static void ring_add_frame(struct pager *pg, struct pager_account *ac,
-			   frame_id id)
-{
-	struct frame *fr = &pg->frame[id], *hand = &pg->frame[ac->hand];
-
-	ac->own_frames++;
-	if (ac->hand == 0) {
-		ac->hand = fr->next = fr->prev = id;
-		return;
-	}
-	/* Behind the hand: the clock comes to the new frame last. */
-	fr->next = ac->hand;
-	fr->prev = hand->prev;
-	pg->frame[hand->prev].next = id;
-	hand->prev = id;
-}
-
-static void ring_remove_frame(struct pager *pg, struct pager_account *ac,
-			      frame_id id)
-{
-	const struct frame *fr = &pg->frame[id];
-
-	ac->own_frames--;
-	pg->frame[fr->prev].next = fr->next;
-	pg->frame[fr->next].prev = fr->prev;
-	if (ac->hand == id)
-		ac->hand = ac->own_frames != 0 ? fr->next : 0;
-}
-
-static void ring_add_child(struct pager *pg, struct pager_account *ac,
-			   account_id id)
-{
-	struct pager_account *child = &pg->account[id];
-	struct pager_account *at = &pg->account[ac->child];
-
-	ac->child_count++;
-	if (ac->child == 0) {
-		ac->child = child->next = child->prev = id;
-		return;
-	}
-	child->next = ac->child;
-	child->prev = at->prev;
-	pg->account[at->prev].next = id;
-	at->prev = id;
-}
-
-static void ring_remove_child(struct pager *pg, struct pager_account *ac,
-			      account_id id)
-{
-	struct pager_account *child = &pg->account[id];
-
-	ac->child_count--;
-	pg->account[child->prev].next = child->next;
-	pg->account[child->next].prev = child->prev;
-	if (ac->child == id)
-		ac->child = ac->child_count != 0 ? child->next : 0;
-	child->next = child->prev = 0;
-}
-
-/* `from` has no frames any more: do not look at its frames. */
-static void stop_looking_at(struct pager_account *ac, account_id from)
-{
-	if (ac->looking_at == from)
-		ac->looks_left = 0;
-}
+/* ---- charges */
 
 void account_add_frame(struct pager *pg, account_id account, frame_id id)
 {
 	uint32_t units = order_units(pg->frame[id].order);
 
-	if (account != 0)
-		ring_add_frame(pg, &pg->account[account], id);
-	while (account != 0) {
-		struct pager_account *ac = &pg->account[account];
-
-		ac->used_frames += units;
-		if (ac->frame_count++ == 0 && ac->parent != 0)
-			ring_add_child(pg, &pg->account[ac->parent], account);
-		account = ac->parent;
-	}
+	replace_add(pg->replace, account, id);
+	for (; account != 0; account = pg->account[account].parent)
+		pg->account[account].used_frames += units;
 }
 
 void account_remove_frame(struct pager *pg, account_id account, frame_id id)
 {
 	uint32_t units = order_units(pg->frame[id].order);
 
-	if (account != 0) {
+	replace_remove(pg->replace, account, id);
+	for (; account != 0; account = pg->account[account].parent) {
 		struct pager_account *ac = &pg->account[account];
-
-		ring_remove_frame(pg, ac, id);
-		if (ac->own_frames == 0)
-			stop_looking_at(ac, account);
-	}
-	while (account != 0) {
-		struct pager_account *ac = &pg->account[account];
-		struct pager_account *parent = &pg->account[ac->parent];
 
 		ac->used_frames -= units;
-		if (--ac->frame_count == 0 && ac->parent != 0) {
-			ring_remove_child(pg, parent, account);
-			stop_looking_at(parent, account);
-		}
-		if (ac->waiting.head != 0)
+		if (ac->waiting.head != NULL)
 			account_list_add(pg, ACCOUNT_RETRY, account);
-		account = ac->parent;
 	}
-}
-
-/* Choose whose frames the clock looks at next: the account's own, or those of
- * the next account below it. */
-static void choose_looking_at(struct pager *pg, account_id account)
-{
-	struct pager_account *ac = &pg->account[account];
-
-	if (ac->hand != 0 && (ac->children_left == 0 || ac->child == 0)) {
-		ac->looking_at = account;
-		ac->looks_left = ac->own_frames;
-		ac->children_left = ac->child_count;
-		return;
-	}
-	ac->looking_at = ac->child;
-	ac->looks_left = pg->account[ac->child].frame_count;
-	ac->child = pg->account[ac->child].next;
-	ac->children_left -= ac->children_left != 0;
-}
-
-frame_id account_next_frame(struct pager *pg, account_id account)
-{
-	struct pager_account *ac = &pg->account[account];
-	frame_id id;
-
-	if (ac->frame_count == 0)
-		return 0;
-	for (;;) {
-		if (ac->looks_left == 0)
-			choose_looking_at(pg, account);
-		ac->looks_left--;
-		if (ac->looking_at == account)
-			break;
-		account = ac->looking_at;
-		ac = &pg->account[account];
-	}
-	id = ac->hand;
-	ac->hand = pg->frame[id].next;
-	return id;
 }
 
 void account_charge_evicting(struct pager *pg, account_id account,

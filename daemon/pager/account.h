@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Accounts: charges, limits, their clocks, and lists of accounts that have
+/* Accounts: charges, limits, and lists of accounts that have
  * something to do. */
 #ifndef MEMD_PAGER_ACCOUNT_H
 #define MEMD_PAGER_ACCOUNT_H
@@ -12,9 +12,6 @@ bool account_is_over(const struct pager *pg, account_id account,
 		     uint64_t more_units);
 void account_add_frame(struct pager *pg, account_id account, frame_id id);
 void account_remove_frame(struct pager *pg, account_id account, frame_id id);
-/* Move the account's clock on by one frame and return that frame; 0: there is
- * none. */
-frame_id account_next_frame(struct pager *pg, account_id account);
 /* Add the account at the end of the list, unless it is in the list already. */
 void account_list_add(struct pager *pg, enum account_list list,
 		      account_id account);

@@ -39,7 +39,7 @@
 
 #include "daemon/pager/account.h"
 #include "daemon/pager/advice_act.h"
-#include "daemon/pager/clock.h"
+#include "daemon/pager/victims.h"
 #include "daemon/pager/page.h"
 #include <errno.h>
 
@@ -133,7 +133,7 @@ static void advice_end(struct pager *pg, struct advice *ad, int result)
 		pin_charge(pg, ad->segment, -(int64_t)ad->charged_units);
 		pg->futile_units = 0;
 	}
-	clock_age_flush(pg);
+	victims_age_flush(pg);
 	advice_enter(pg, ad, ADVICE_FREE);
 	if (!done.is_answered)
 		pg->up->done(pg->up_ctx, done.cookie, result, done.count);
@@ -268,7 +268,7 @@ static bool advice_step(struct pager *pg, struct advice *ad, uint32_t *work)
 			return false;
 		}
 	}
-	clock_age_flush(pg);
+	victims_age_flush(pg);
 	return true;
 }
 

@@ -10,6 +10,7 @@
 #include "daemon/pager/load.h"
 #include "daemon/pager/loan.h"
 #include "daemon/pager/page.h"
+#include "daemon/pager/victims.h"
 #include "daemon/pager/write_back.h"
 #include "daemon/pager/zero.h"
 #include <errno.h>
@@ -184,9 +185,9 @@ static enum advice_step cold_page(struct pager *pg, struct advice *ad,
 	(void)turn;
 	if (p->state != PAGE_RESIDENT || is_pinned(pg, p))
 		return STEP_NEXT;
-	frame_set_flags(pg, p->frame, FRAME_COLD,
-			FRAME_REFERENCED | FRAME_FRESH);
-	clock_age(pg, ad->segment, ad->cursor);
+	frame_set_flags(pg, p->frame, 0, FRAME_FRESH);
+	replace_cool(pg->replace, p->frame);
+	victims_age(pg, ad->segment, ad->cursor);
 	ad->count++;
 	return STEP_NEXT;
 }
@@ -202,7 +203,7 @@ static uint32_t candidate_run(const struct pager *pg, const struct advice *ad,
 	most = MIN(MAX(most, 1u), (uint64_t)BATCH_PAGES_MAX);
 	while (end < ad->end && end - ad->cursor < most &&
 	       page_next_used(pg, sg, end, 1) == end &&
-	       clock_is_candidate(pg, (page_id)(sg->first + end)))
+	       victim_may_go(pg, (page_id)(sg->first + end)))
 		end++;
 	return (uint32_t)(end - ad->cursor);
 }

@@ -202,33 +202,6 @@ static uint64_t check_batches(const struct pager *pg, uint64_t *ret_pages,
 	return slots;
 }
 
-/* The rings hold the account's own frames, and the accounts below it that have
- * frames. */
-static void check_rings(const struct pager *pg, account_id id)
-{
-	const struct pager_account *ac = &pg->account[id];
-	uint32_t own = 0, children = 0, below = 0;
-	account_id child = ac->child;
-	frame_id at = ac->hand;
-
-	for (; at != 0 && (own == 0 || at != ac->hand); own++) {
-		ASSERT(pg->frame[at].page != 0);
-		ASSERT(pg->segment[pg->frame[at].segment].account == id);
-		ASSERT(pg->frame[pg->frame[at].next].prev == at);
-		at = pg->frame[at].next;
-	}
-	for (; child != 0 && (children == 0 || child != ac->child);
-	     children++) {
-		ASSERT(pg->account[child].parent == id);
-		ASSERT(pg->account[pg->account[child].next].prev == child);
-		ASSERT(pg->account[child].frame_count != 0);
-		below += pg->account[child].frame_count;
-		child = pg->account[child].next;
-	}
-	ASSERT(own == ac->own_frames && children == ac->child_count);
-	ASSERT(ac->frame_count == own + below);
-}
-
 static uint32_t entries_of(const struct pager *pg, account_id account)
 {
 	uint32_t entries = 0;
@@ -279,8 +252,8 @@ static void check_accounts(const struct pager *pg)
 		ASSERT(evicting == ac->evicting_frames);
 		ASSERT(mapped == ac->mapped_units);
 		ASSERT(pinned == ac->pinned_units);
-		check_rings(pg, id);
-		ASSERT(ac->own_frames == entries_of(pg, id));
+		ASSERT(replace_frames_of(pg->replace, id) ==
+		       entries_of(pg, id));
 		ASSERT(ac->waiting.head == NULL ||
 		       ac->in_list[ACCOUNT_PRESSED].is_in);
 	}
@@ -290,16 +263,14 @@ static void check_accounts(const struct pager *pg)
 static void check_frames(const struct pager *pg)
 {
 	uint64_t used = 0, free_entries = 0, used_entries = 0;
-	uint32_t cold = 0, slotted = 0;
+	uint32_t slotted = 0;
 
 	for (frame_id id = 1; id <= pg->config.frame_count; id++) {
 		const struct frame *fr = &pg->frame[id];
 
-		cold += (fr->flags & FRAME_IN_COLD) != 0;
 		slotted += (fr->flags & FRAME_IN_SLOTTED) != 0;
 		if (fr->page == 0)
 			continue;
-		ASSERT(id <= pg->frame_top);
 		ASSERT(pg->page[fr->page].frame == id);
 		used += order_units(fr->order);
 		used_entries++;
@@ -311,8 +282,8 @@ static void check_frames(const struct pager *pg)
 	ASSERT(used_entries == pg->frame_entries);
 	ASSERT(pg->free_units + pg->lent_units + used ==
 	       pg->config.frame_count);					/* P2 */
-	ASSERT(cold == pg->cold_line.count);
 	ASSERT(slotted == pg->slotted_line.count);
+	replace_check(pg->replace);
 }
 
 static void check_ahead(const struct pager *pg)

@@ -7,6 +7,7 @@
 #include "daemon/pager/capture.h"
 #include "daemon/pager/claim.h"
 #include "daemon/pager/page.h"
+#include "daemon/pager/victims.h"
 #include "daemon/pager/write_back.h"
 
 enum {
@@ -93,8 +94,8 @@ static bool is_idle_candidate(const struct pager *pg,
 	page_id id = (page_id)(sg->first + page);
 
 	return page_next_used(pg, sg, page, 1) == page &&
-	       clock_is_candidate(pg, id) &&
-	       !(pg->frame[pg->page[id].frame].flags & FRAME_REFERENCED);
+	       victim_may_go(pg, id) &&
+	       replace_is_idle(pg->replace, pg->page[id].frame);
 }
 
 /* Choose the victim and its unreferenced neighbours, `most` pages at most, as
@@ -136,11 +137,12 @@ static void note_futile(struct pager *pg, uint32_t tried_units, bool is_gain)
 }
 
 uint32_t evict_some(struct pager *pg, uint32_t units, account_id account,
-		    struct clock_search *search)
+		    struct replace_search *search)
 {
 	uint64_t before = sure_units(pg);
 	bool is_hopeless = is_futile(pg) || account_is_all_barred(pg, account);
-	frame_id victim = is_hopeless ? 0 : clock_next(pg, account, search);
+	frame_id victim = is_hopeless ? 0 :
+		replace_next(pg->replace, account, search);
 	unsigned order = pg->frame[victim].order;
 	batch_id id = victim != 0 ? evict_begin(pg, order) : 0;
 	struct leaving lv = { .run_count = 0 };
@@ -149,7 +151,7 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account,
 	if (id == 0) {
 		/* The search may have aged some; their segment may be gone
 		 * before the next one. */
-		clock_age_flush(pg);
+		victims_age_flush(pg);
 		return 0;
 	}
 	while (victim != 0) {
@@ -164,9 +166,9 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account,
 			evict_neighbourhood(pg, b, &lv, victim, most);
 		if (lv.page_count << order >= units || evict_room(b, &lv) == 0)
 			break;
-		victim = clock_next(pg, account, search);
+		victim = replace_next(pg->replace, account, search);
 	}
-	clock_age_flush(pg);
+	victims_age_flush(pg);
 	/* Those that would not go count, too: there are others to try. */
 	tried = lv.page_count << order;
 	lv.run_count = claim_leaving(pg, lv.run, lv.run_count);

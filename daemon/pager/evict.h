@@ -3,10 +3,10 @@
 #ifndef MEMD_PAGER_EVICT_H
 #define MEMD_PAGER_EVICT_H
 
-#include "daemon/pager/clock.h"
+#include "daemon/pager/tables.h"
 
 /* Evict up to `count` neighbouring pages from `first` on, which must all be
- * candidates (clock_is_candidate()).  Returns how many are out, or will be; 0
+ * candidates (victim_may_go()).  Returns how many are out, or will be; 0
  * if staging is full or the capture failed. */
 uint32_t evict_run(struct pager *pg, segment_id segment, uint64_t first,
 		   uint32_t count);
@@ -16,6 +16,6 @@ uint32_t evict_run(struct pager *pg, segment_id segment, uint64_t first,
  * or no staging, or the whole pool was tried lately and nothing could go, or
  * captures of all its pages are refused. */
 uint32_t evict_some(struct pager *pg, uint32_t units, account_id account,
-		    struct clock_search *search);
+		    struct replace_search *search);
 
 #endif

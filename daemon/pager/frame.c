@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The frame table: getting and putting frames.  clock.c decides which frame is
- * evicted. */
+/* The frame table: getting and putting frames. */
 #include "daemon/pager/frame.h"
 
 #include "daemon/pager/account.h"
@@ -67,13 +66,12 @@ frame_id frame_take(struct pager *pg, segment_id segment, page_id page)
 	ASSERT(id <= pg->config.frame_count && pg->free_units >= units);
 	fr = &pg->frame[id];
 	pg->frame_free = next_free_entry(id, fr->next);
-	pg->frame_top = MAX(pg->frame_top, id);
 	pg->free_units -= units;
 	pg->frame_entries++;
 	*fr = (struct frame){
 		.page = page,
 		.segment = segment,
-		.flags = FRAME_REFERENCED | (fr->flags & FRAME_LINES),
+		.flags = fr->flags & FRAME_IN_SLOTTED,
 		.order = sg->order,
 	};
 	account_add_frame(pg, sg->account, id);
@@ -96,7 +94,7 @@ void frame_put(struct pager *pg, frame_id id)
 	pg->frame_entries--;
 	*fr = (struct frame){
 		.next = pg->frame_free,
-		.flags = fr->flags & FRAME_LINES,
+		.flags = fr->flags & FRAME_IN_SLOTTED,
 	};
 	pg->frame_free = id;
 }
@@ -107,38 +105,31 @@ void frame_set_flags(struct pager *pg, frame_id id, uint8_t set,
 	struct frame *fr = &pg->frame[id];
 
 	fr->flags = (uint8_t)((fr->flags & ~clear) | set);
-	if (set & FRAME_COLD)
-		frame_line_add(pg, &pg->cold_line, id);
 }
 
-/* ---- lines (see struct frame_line) */
-
-/* The place in the line that is `offset` behind the head. */
-static frame_id *line_place(const struct pager *pg, struct frame_line *line,
-			  uint32_t offset)
+void frame_note_intake(struct pager *pg, frame_id id, bool is_ahead)
 {
-	uint64_t at = (uint64_t)line->head + offset;
-
-	return &line->id[at % pg->config.frame_count];
+	frame_set_flags(pg, id, is_ahead ? FRAME_FRESH | FRAME_AHEAD :
+			FRAME_FRESH, 0);
+	if (is_ahead)
+		replace_expect(pg->replace, id);
 }
 
-void frame_line_add(struct pager *pg, struct frame_line *line, frame_id id)
+/* ---- frames whose pages keep slots */
+
+void frame_note_slotted(struct pager *pg, frame_id id)
 {
-	if (pg->frame[id].flags & line->flag)
+	if (pg->frame[id].flags & FRAME_IN_SLOTTED)
 		return;
-	pg->frame[id].flags |= line->flag;
-	*line_place(pg, line, line->count++) = id;
+	pg->frame[id].flags |= FRAME_IN_SLOTTED;
+	frame_line_add(&pg->slotted_line, id);
 }
 
-frame_id frame_line_take(struct pager *pg, struct frame_line *line)
+frame_id frame_take_slotted(struct pager *pg)
 {
-	frame_id id;
+	frame_id id = frame_line_take(&pg->slotted_line);
 
-	if (line->count == 0)
-		return 0;
-	id = *line_place(pg, line, 0);
-	line->head = (line->head + 1) % pg->config.frame_count;
-	line->count--;
-	pg->frame[id].flags &= (uint8_t)~line->flag;
+	if (id != 0)
+		pg->frame[id].flags &= (uint8_t)~FRAME_IN_SLOTTED;
 	return id;
 }

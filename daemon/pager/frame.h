@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The frame table, and lines of frames. */
+/* The frame table. */
 #ifndef MEMD_PAGER_FRAME_H
 #define MEMD_PAGER_FRAME_H
 
@@ -23,11 +23,14 @@ uint32_t frame_room(const struct pager *pg, const struct pager_segment *sg,
  * 0. */
 account_id frame_limited_by(const struct pager *pg,
 			    const struct pager_segment *sg);
+/* The page has come in.  is_ahead: nobody asked for it. */
+void frame_note_intake(struct pager *pg, frame_id id, bool is_ahead);
 void frame_set_flags(struct pager *pg, frame_id id, uint8_t set,
 		     uint8_t clear);
-/* Lines of frames.  add does nothing if the frame is in the line already.  take
- * returns 0 if the line is empty. */
-void frame_line_add(struct pager *pg, struct frame_line *line, frame_id id);
-frame_id frame_line_take(struct pager *pg, struct frame_line *line);
+/* The frame's page has a slot that reclaim_slots() may take.  Does nothing if
+ * the frame is noted already. */
+void frame_note_slotted(struct pager *pg, frame_id id);
+/* A frame that was noted; 0: there is none. */
+frame_id frame_take_slotted(struct pager *pg);
 
 #endif

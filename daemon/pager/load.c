@@ -253,8 +253,7 @@ static bool load_install(struct pager *pg, struct batch *b, unsigned first,
 
 		p->batch = 0;
 		page_enter(pg, sg, b->page[i], PAGE_RESIDENT);
-		frame_set_flags(pg, p->frame, is_ahead ?
-				FRAME_FRESH | FRAME_AHEAD : FRAME_FRESH, 0);
+		frame_note_intake(pg, p->frame, is_ahead);
 		b->settled |= UINT64_C(1) << i;
 	}
 	return true;

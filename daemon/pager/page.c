@@ -33,7 +33,7 @@ static void note_slotted(struct pager *pg, struct pager_segment *sg,
 	if (p->state != PAGE_RESIDENT || p->slot == SLOT_NONE)
 		return;
 	sg->slotted++;
-	frame_line_add(pg, &pg->slotted_line, p->frame);
+	frame_note_slotted(pg, p->frame);
 }
 
 void page_enter(struct pager *pg, struct pager_segment *sg, page_id id,
@@ -161,8 +161,7 @@ bool page_is_mappable(const struct pager *pg, const struct pager_segment *sg,
 void page_keep(struct pager *pg, page_id id)
 {
 	if (pg->page[id].frame != 0)
-		frame_set_flags(pg, pg->page[id].frame, FRAME_REFERENCED,
-				FRAME_COLD);
+		replace_touch(pg->replace, pg->page[id].frame);
 }
 
 void page_mark_used(struct pager *pg, page_id id)
@@ -176,8 +175,8 @@ void page_mark_used(struct pager *pg, page_id id)
 		stream_count_use(&pg->segment[pg->frame[frame].segment].streams,
 				 1, 0);
 	}
-	frame_set_flags(pg, frame, FRAME_REFERENCED,
-			FRAME_COLD | FRAME_AHEAD | FRAME_FRESH);
+	frame_set_flags(pg, frame, 0, FRAME_AHEAD | FRAME_FRESH);
+	replace_touch(pg->replace, frame);
 }
 
 struct checksum_key page_key(const struct pager *pg,

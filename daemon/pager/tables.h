@@ -11,7 +11,8 @@
  *
  *   account, frame, page,
  *   fault_queue                    entries of the tables, and faults
- *   clock, stream                  policy: what to evict, what to read ahead
+ *   victims                        what the policy of daemon/replace asks
+ *   stream                         what to read ahead
  *   batch                          I/O of a run of pages
  *   zero, load, write_back,
  *   capture, evict                 pages come in, and leave
@@ -45,6 +46,7 @@
 
 #include "common/table.h"
 #include "daemon/pager/pager.h"
+#include "daemon/replace/replace.h"
 #include "daemon/pager/staging.h"
 #include "daemon/pager/stream.h"
 #include "daemon/pager/slots.h"
@@ -52,7 +54,6 @@
 
 /* Index into the page table, which has the pages of all segments. */
 typedef uint32_t page_id;
-typedef uint32_t frame_id;
 typedef uint32_t batch_id;
 
 /*
@@ -112,20 +113,14 @@ enum { PAGES_PER_CHUNK = 128 };	/* pages described by 4 KiB of table */
 
 /* Flags of struct frame. */
 enum {
-	FRAME_REFERENCED = BIT(0),
-	FRAME_COLD = BIT(1),	/* advised COLD, and not used since */
 	/* Came in without being asked for, and no client was told yet: it may
 	 * be mapped along with its neighbours. */
-	FRAME_FRESH = BIT(2),
+	FRAME_FRESH = BIT(0),
 	/* Was read ahead for a stream, and is not known to have been used. */
-	FRAME_AHEAD = BIT(3),
-	/* Is AHEAD, and the clock passed it once for that reason. */
-	FRAME_SPARED = BIT(4),
-	/* The frame is in the line of that name.  The line has the number of
-	 * the entry, so these two flags stay when the page goes. */
-	FRAME_IN_COLD = BIT(5),
-	FRAME_IN_SLOTTED = BIT(6),
-	FRAME_LINES = FRAME_IN_COLD | FRAME_IN_SLOTTED,
+	FRAME_AHEAD = BIT(1),
+	/* The frame is in slotted_line.  The line has the number of the entry,
+	 * so this flag stays when the page goes. */
+	FRAME_IN_SLOTTED = BIT(2),
 };
 
 /* A page in memory.  A page larger than 4 KiB also has one entry, which counts
@@ -138,21 +133,7 @@ struct frame {
 	uint16_t pins;
 	uint8_t flags;
 	uint8_t order;
-	/* In use: the ring of its account's frames.  Free: `next` is the free
-	 * list. */
-	frame_id next, prev;
-};
-
-/* A line is a queue of frames that are worth a look, so that no walk over all
- * frames is needed.  A frame may have changed while it was in the line; the
- * caller that takes it out must look.  A flag of the frame says whether it is
- * in the line, so it is in the line at most once. */
-struct frame_line {
-	struct table table;
-	frame_id *id;
-	/* In a ring of config.frame_count places. */
-	uint32_t head, count;
-	uint8_t flag;
+	frame_id next;		/* free: the free list */
 };
 
 enum segment_state { SEGMENT_FREE, SEGMENT_LIVE, SEGMENT_DYING };
@@ -252,27 +233,6 @@ struct pager_account {
 		account_id next;
 		bool is_in;
 	} in_list[ACCOUNT_LISTS];
-
-	/* The account's own clock, used when it is over its limit.  It has two
-	 * rings: the account's own frames, and the accounts below it that have
-	 * frames.  The clock goes round the first ring, and then round the
-	 * rings of each account in the second.
-	 *
-	 *   frame_count == own_frames + sum over the ring of frame_count */
-	/* Entries of frames, also of accounts below. */
-	uint32_t frame_count;
-	uint32_t own_frames;		/* entries in the first ring */
-	uint32_t child_count;		/* accounts in the second ring */
-	frame_id hand;			/* next in the first ring */
-	account_id child;		/* next in the second ring */
-	account_id next, prev;		/* the second ring of the parent */
-	/* The account whose frames are looked at now: itself, or one below. */
-	account_id looking_at;
-	/* How many more frames of `looking_at`. */
-	uint32_t looks_left;
-	/* Accounts below that come before its own frames again. */
-	uint32_t children_left;
-	uint64_t vain_looks;		/* looks since the last victim */
 	/* All frames were looked at and none can go: do not look before this
 	 * time, unless a fault or PIN waits. */
 	uint64_t vain_until_ns;
@@ -374,7 +334,9 @@ struct pager {
 
 	struct table page_table, chunk_table, frame_table, segment_table,
 		     account_table, batch_table;
-	struct frame_line cold_line, slotted_line;
+	/* RESIDENT pages that may keep a slot. */
+	struct frame_line slotted_line;
+	struct replace *replace;	/* owned; its groups are accounts */
 	struct page *page;
 	/* Pages in each chunk that are not ZERO. */
 	uint16_t *chunk;
@@ -425,10 +387,6 @@ struct pager {
 	uint32_t blocked_count;		/* of dying_count */
 
 	uint32_t frame_entries;		/* frames in use, of any order */
-	frame_id back_hand;
-	frame_id frame_top;		/* no entry behind it was ever used */
-	/* Looks at frames since the last victim. */
-	uint64_t vain_looks;
 	/* Between reaching low and reaching high. */
 	bool is_reclaiming;
 	/* Units captured without freeing a frame, since the last success. */

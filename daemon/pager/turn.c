@@ -102,7 +102,7 @@ static uint64_t missing_units(const struct pager *pg)
 }
 
 /* Evict one batch, toward the high watermark.  Returns true if it evicted. */
-static bool reclaim_pool(struct pager *pg, struct clock_search *search)
+static bool reclaim_pool(struct pager *pg, struct replace_search *search)
 {
 	uint64_t extra = (uint64_t)pg->ahead_wanted + pg->lend_wanted;
 	uint64_t low = pg->config.low_watermark + extra;
@@ -149,7 +149,7 @@ static uint64_t surplus_units(const struct pager *pg, account_id id)
 /* Evict one batch of an account that has too much.  Returns the frames
  * tried. */
 static uint32_t reclaim_account(struct pager *pg, account_id id,
-				struct clock_search *search)
+				struct replace_search *search)
 {
 	struct pager_account *ac = &pg->account[id];
 	bool is_waited_for = ac->waiting.head != NULL || ac->wanted_units != 0;
@@ -178,7 +178,7 @@ static uint32_t reclaim_account(struct pager *pg, account_id id,
 
 /* Evict from the accounts that have too much, in turn, until the turn's work is
  * done.  Returns true if it evicted. */
-static bool reclaim_accounts(struct pager *pg, struct clock_search *search)
+static bool reclaim_accounts(struct pager *pg, struct replace_search *search)
 {
 	account_id last = pg->accounts[ACCOUNT_PRESSED].tail, id = 0;
 	uint32_t left = BATCH_PAGES_MAX, all = left;
@@ -351,8 +351,8 @@ void pager_capture_stuck(struct pager *pg, uint32_t ticket, uint64_t now_ns)
 
 bool pager_run(struct pager *pg, uint64_t now_ns)
 {
-	struct clock_search pool = { .looks_left = LOOKS_PER_SEARCH };
-	struct clock_search accounts = pool;
+	struct replace_search pool = { .looks_left = LOOKS_PER_SEARCH };
+	struct replace_search accounts = pool;
 	uint64_t retries = pg->stats.install_retries;
 	bool is_waiting, is_starved, can_go_on;
 
@@ -368,6 +368,7 @@ bool pager_run(struct pager *pg, uint64_t now_ns)
 	can_go_on |= reclaim_pool(pg, &pool);
 	can_go_on |= reclaim_accounts(pg, &accounts);
 	can_go_on |= pool.is_cut_short || accounts.is_cut_short;
+	pg->stats.frames_examined += pool.looks + accounts.looks;
 	/* Clean and zero pages have given up their frames at once. */
 	can_go_on |= waiting_retry(pg);
 	can_go_on |= ahead_run(pg);

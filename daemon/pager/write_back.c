@@ -29,7 +29,7 @@ static void reclaim_slot(struct pager *pg, area_id area, frame_id id)
 		return;
 	if ((p->flags & PAGE_WRITING) ||
 	    pg->segment[fr->segment].area != area)
-		frame_line_add(pg, &pg->slotted_line, id);
+		frame_note_slotted(pg, id);
 	else
 		page_drop_slot(pg, &pg->segment[fr->segment], fr->page);
 }
@@ -44,7 +44,7 @@ static void reclaim_slots(struct pager *pg, area_id area, uint32_t count)
 
 	for (; left > 0 && slots->free < count; left--) {
 		pg->stats.frames_examined++;
-		reclaim_slot(pg, area, frame_line_take(pg, &pg->slotted_line));
+		reclaim_slot(pg, area, frame_take_slotted(pg));
 	}
 }
 

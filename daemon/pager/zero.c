@@ -51,8 +51,7 @@ static void note_filled(struct pager *pg, const struct intake *in)
 		page_id id = (page_id)(sg->first + intake_page(in, i));
 		bool is_ahead = intake_is_ahead(in, i);
 
-		frame_set_flags(pg, pg->page[id].frame, is_ahead ?
-				FRAME_FRESH | FRAME_AHEAD : FRAME_FRESH, 0);
+		frame_note_intake(pg, pg->page[id].frame, is_ahead);
 		pg->stats.readahead_pages += is_ahead;
 	}
 }

@@ -39,6 +39,7 @@ break_rule() {
 		! -name "$(basename -- "$file").o")
 	"$cc" -o "$work/sim" "$object" "${others[@]}" \
 		"$build/daemon/pager/libmemd_pager.a" \
+		"$build/daemon/replace/libmemd_replace.a" \
 		"$build/tests/store/libstore_fault.a" \
 		"$build/swapstore/libmemd_swapstore.a" \
 		"$build/proto/libmemd_checksum.a" \

@@ -2,17 +2,18 @@
 /* pager_create() and pager_destroy(). */
 #include "daemon/pager/tables.h"
 
+#include "daemon/pager/victims.h"
+
 #include <errno.h>
 
-static int init_line(struct pager *pg, struct frame_line *line,
-		     const char *name, uint8_t flag)
+static int init_replace(struct pager *pg)
 {
-	int err = table_init(&line->table, name, sizeof(*line->id),
-			     pg->config.frame_count);
+	struct replace_config config = {
+		.frame_count = pg->config.frame_count,
+		.group_count = pg->config.accounts_max,
+	};
 
-	line->id = line->table.base;
-	line->flag = flag;
-	return err;
+	return replace_create(&config, &victims_owner, pg, &pg->replace);
 }
 
 /* Without areas, one area has all slots. */
@@ -60,11 +61,10 @@ static int init_tables(struct pager *pg)
 				 sizeof(*pg->batch),
 				 BATCHES_MAX + PAGER_TICKETS_MAX + 1);
 	if (err == 0)
-		err = init_line(pg, &pg->cold_line, "memd-cold",
-				FRAME_IN_COLD);
+		err = frame_line_init(&pg->slotted_line, "memd-slotted",
+				      c->frame_count);
 	if (err == 0)
-		err = init_line(pg, &pg->slotted_line, "memd-slotted",
-				FRAME_IN_SLOTTED);
+		err = init_replace(pg);
 	if (err == 0 && c->slot_count != 0)
 		err = init_slots(pg);
 	return err;
@@ -131,7 +131,6 @@ int pager_create(const struct pager_config *config,
 	pg->free_units = config->frame_count;
 	pg->teardown_budget = TEARDOWN_UNITS;
 	pg->advice_work = ADVICE_WORK_PER_TURN;
-	pg->back_hand = 1;
 	*ret_pager = pg;
 	return 0;
 }
@@ -141,8 +140,8 @@ void pager_destroy(struct pager *pg)
 	if (pg == NULL)
 		return;
 	slots_fini(&pg->slots);
-	table_fini(&pg->slotted_line.table);
-	table_fini(&pg->cold_line.table);
+	replace_destroy(pg->replace);
+	frame_line_fini(&pg->slotted_line);
 	table_fini(&pg->batch_table);
 	table_fini(&pg->account_table);
 	table_fini(&pg->segment_table);
@@ -160,7 +159,7 @@ uint64_t tables_memory_bytes(const struct pager *pg)
 	       table_memory_bytes(&pg->segment_table) +
 	       table_memory_bytes(&pg->account_table) +
 	       table_memory_bytes(&pg->batch_table) +
-	       table_memory_bytes(&pg->cold_line.table) +
+	       replace_memory_bytes(pg->replace) +
 	       table_memory_bytes(&pg->slotted_line.table) +
 	       table_memory_bytes(&pg->slots.free_map) +
 	       table_memory_bytes(&pg->slots.bad_map) +
