@@ -40,6 +40,9 @@ int late_refusal(const struct sim *sim, const struct sim_segment *sg)
 {
 	unsigned count = 0;
 
+	/* One call may begin one for each account. */
+	if (sim->late_used + SIM_ACCOUNTS_MAX >= PAGER_TICKETS_MAX)
+		return -EAGAIN;
 	for (unsigned i = 0; i < PAGER_TICKETS_MAX; i++) {
 		const struct sim_late *lt = &sim->late[i];
 
