@@ -81,6 +81,10 @@ void reload_apply(struct daemon *d)
 
 	ASSERT(err == 0);	/* the table allows no other words */
 	log_set_level(level);
+	if (d->engine.pager != NULL)
+		err = pager_set_replacement(d->engine.pager,
+				d->settings.config.replacement);
+	ASSERT(err == 0);
 	find_admins(d, patience_of(d));
 	reload_warn(d, FINDING_SETTINGS);
 }

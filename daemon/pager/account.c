@@ -172,7 +172,7 @@ void account_add_frame(struct pager *pg, account_id account, frame_id id)
 {
 	uint32_t units = order_units(pg->frame[id].order);
 
-	replace_add(pg->replace, account, id);
+	replace_add(pg->replace, account, id, pg->frame[id].page);
 	for (; account != 0; account = pg->account[account].parent)
 		pg->account[account].used_frames += units;
 }

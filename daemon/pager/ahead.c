@@ -114,17 +114,36 @@ static bool was_there(const struct pager *pg, const struct pager_segment *sg,
 	return skipped <= passed / 4;
 }
 
-/* The reader has used the pages that the stream has moved over. */
+/* The reader has used the page, or has left it out. */
+static void note_passed_page(struct pager *pg, const struct pager_segment *sg,
+			     uint64_t page, bool is_used)
+{
+	page_id id = (page_id)(sg->first + page);
+	frame_id frame;
+
+	if (page >= sg->page_count || page_next_used(pg, sg, page, 1) != page)
+		return;
+	frame = pg->page[id].frame;
+	if (is_used && !(pg->frame[frame].flags & FRAME_AHEAD))
+		return;
+	if (is_used)
+		page_mark_used(pg, id);
+	if (frame != 0)
+		replace_pass(pg->replace, frame);
+}
+
+/* The reader has used the pages that the stream has moved over.  Those between
+ * have come along. */
 static void note_passed(struct pager *pg, const struct pager_segment *sg,
 			const struct stream *st, uint32_t passed)
 {
 	for (uint32_t i = 1; i < passed; i++) {
 		uint64_t page = passed_page(st, i);
-		const struct page *p = &pg->page[sg->first + page];
 
-		if (page_next_used(pg, sg, page, 1) == page &&
-		    (pg->frame[p->frame].flags & FRAME_AHEAD))
-			page_mark_used(pg, (page_id)(sg->first + page));
+		note_passed_page(pg, sg, page, true);
+		for (uint32_t k = 1; k < stream_span(st); k++)
+			note_passed_page(pg, sg, st->step > 0 ? page - k :
+					 page + k, false);
 	}
 }
 

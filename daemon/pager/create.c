@@ -11,6 +11,7 @@ static int init_replace(struct pager *pg)
 	struct replace_config config = {
 		.frame_count = pg->config.frame_count,
 		.group_count = pg->config.accounts_max,
+		.policy = pg->config.replacement,
 	};
 
 	return replace_create(&config, &victims_owner, pg, &pg->replace);
@@ -133,6 +134,11 @@ int pager_create(const struct pager_config *config,
 	pg->advice_work = ADVICE_WORK_PER_TURN;
 	*ret_pager = pg;
 	return 0;
+}
+
+int pager_set_replacement(struct pager *pg, const char *policy)
+{
+	return replace_choose(pg->replace, policy);
 }
 
 void pager_destroy(struct pager *pg)

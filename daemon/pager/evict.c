@@ -66,8 +66,12 @@ static void evict_choose(struct pager *pg, struct batch *b, struct leaving *lv,
 		.to = batch_bytes(pg, b, lv->page_count),
 	};
 	lv->page_count += count;
-	for (uint32_t i = 0; i < count; i++)
-		pg->page[sg->first + first + i].flags |= PAGE_LEAVING;
+	for (uint32_t i = 0; i < count; i++) {
+		page_id id = (page_id)(sg->first + first + i);
+
+		pg->page[id].flags |= PAGE_LEAVING;
+		replace_leave(pg->replace, pg->page[id].frame, id);
+	}
 }
 
 uint32_t evict_run(struct pager *pg, segment_id segment, uint64_t first,
@@ -126,6 +130,13 @@ static bool is_futile(struct pager *pg)
 	if (pg->slots.count.free > pg->futile_free_slots ||
 	    pg->now_ns >= pg->futile_until_ns)
 		pg->futile_units = 0;
+	return pg->futile_units >= 2ull * pg->config.frame_count;
+}
+
+/* As many were tried in vain as there are frames.  The policy may have offered
+ * the same ones again and again: try each. */
+static bool must_try_each(const struct pager *pg)
+{
 	return pg->futile_units >= pg->config.frame_count;
 }
 
@@ -141,13 +152,17 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account,
 {
 	uint64_t before = sure_units(pg);
 	bool is_hopeless = is_futile(pg) || account_is_all_barred(pg, account);
-	frame_id victim = is_hopeless ? 0 :
-		replace_next(pg->replace, account, search);
-	unsigned order = pg->frame[victim].order;
-	batch_id id = victim != 0 ? evict_begin(pg, order) : 0;
+	frame_id victim;
+	unsigned order;
+	batch_id id;
 	struct leaving lv = { .run_count = 0 };
 	uint32_t tried;
 
+	search->takes_any = must_try_each(pg);
+	victim = is_hopeless ? 0 :
+		replace_next(pg->replace, account, search);
+	order = pg->frame[victim].order;
+	id = victim != 0 ? evict_begin(pg, order) : 0;
 	if (id == 0) {
 		/* The search may have aged some; their segment may be gone
 		 * before the next one. */
@@ -159,8 +174,9 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account,
 		uint32_t most;
 
 		tried = lv.page_count << order;
-		most = MIN(evict_room(b, &lv),
-			   MAX(1u, (units - tried) >> order));
+		most = search->takes_any ? 1 :
+			MIN(evict_room(b, &lv),
+			    MAX(1u, (units - tried) >> order));
 		/* A page of another size waits for the hand's next round. */
 		if (pg->frame[victim].order == order)
 			evict_neighbourhood(pg, b, &lv, victim, most);

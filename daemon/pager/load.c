@@ -254,6 +254,10 @@ static bool load_install(struct pager *pg, struct batch *b, unsigned first,
 		p->batch = 0;
 		page_enter(pg, sg, b->page[i], PAGE_RESIDENT);
 		frame_note_intake(pg, p->frame, is_ahead);
+		/* Those between the pages of a stream stay as long as these:
+		 * a reader is told of runs. */
+		if (b->ahead != 0)
+			replace_expect(pg->replace, p->frame);
 		b->settled |= UINT64_C(1) << i;
 	}
 	return true;

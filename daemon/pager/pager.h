@@ -33,6 +33,7 @@ struct pager_config {
 	uint32_t high_watermark;
 	uint32_t lent_max;		/* frames lent to programs; 0: a
 					 * 16th of the pool */
+	const char *replacement;	/* replace_policy_name(); NULL: first */
 	/* Most pages of one window; 0: no readahead. */
 	uint32_t readahead_max;
 	/* Requests that the store works on at once; half of them may be
@@ -52,6 +53,10 @@ int pager_create(const struct pager_config *config,
 		 const struct pager_ops *ops, void *ops_ctx,
 		 const struct pager_callbacks *callbacks, void *callbacks_ctx,
 		 struct pager **ret_pager) MUST_CHECK;
+
+/* Go on with another replacement policy (replace_choose()).  Returns 0, or
+ * -EINVAL. */
+int pager_set_replacement(struct pager *pg, const char *policy) MUST_CHECK;
 
 /* Free the pager; NULL is allowed.  No I/O may be in flight. */
 void pager_destroy(struct pager *pg);

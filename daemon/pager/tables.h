@@ -45,6 +45,7 @@
 #define MEMD_PAGER_TABLES_H
 
 #include "common/table.h"
+#include "daemon/pager/frame_line.h"
 #include "daemon/pager/pager.h"
 #include "daemon/replace/replace.h"
 #include "daemon/pager/staging.h"

@@ -5,7 +5,7 @@
 
 static void ring_add_frame(struct replace *rp, struct group *g, frame_id id)
 {
-	struct ring_link *link = &rp->link[id], *hand = &rp->link[g->hand];
+	struct frame_link *link = &rp->ring[id], *hand = &rp->ring[g->hand];
 
 	g->frames_of++;
 	if (g->hand == 0) {
@@ -15,17 +15,17 @@ static void ring_add_frame(struct replace *rp, struct group *g, frame_id id)
 	/* Behind the hand: the clock comes to the new frame last. */
 	link->next = g->hand;
 	link->prev = hand->prev;
-	rp->link[hand->prev].next = id;
+	rp->ring[hand->prev].next = id;
 	hand->prev = id;
 }
 
 static void ring_remove_frame(struct replace *rp, struct group *g, frame_id id)
 {
-	const struct ring_link *link = &rp->link[id];
+	const struct frame_link *link = &rp->ring[id];
 
 	g->frames_of--;
-	rp->link[link->prev].next = link->next;
-	rp->link[link->next].prev = link->prev;
+	rp->ring[link->prev].next = link->next;
+	rp->ring[link->next].prev = link->prev;
 	if (g->hand == id)
 		g->hand = g->frames_of != 0 ? link->next : 0;
 }
@@ -134,7 +134,7 @@ static frame_id next_of_group(struct replace *rp, group_id group)
 		g = &rp->group[group];
 	}
 	id = g->hand;
-	g->hand = rp->link[id].next;
+	g->hand = rp->ring[id].next;
 	return id;
 }
 
@@ -159,8 +159,8 @@ static void check_group(const struct replace *rp, group_id id)
 
 	for (; at != 0 && (own == 0 || at != g->hand); own++) {
 		ASSERT(rp->flags[at] & IS_USED);			/* R1 */
-		ASSERT(rp->link[rp->link[at].next].prev == at);
-		at = rp->link[at].next;
+		ASSERT(rp->ring[rp->ring[at].next].prev == at);
+		at = rp->ring[at].next;
 	}
 	for (; child != 0 && (children == 0 || child != g->child);
 	     children++) {

@@ -1,13 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/replace/replace.h"
 
+#include "daemon/replace/clock2q.h"
+#include "daemon/replace/ghosts.h"
 #include "daemon/replace/groups.h"
+#include "daemon/replace/queue.h"
 #include "daemon/replace/two_hands.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+static const struct pool_policy *const policies[] = { &two_hands, &clock2q };
 
 /* ---- made and gone */
+
+const char *replace_policy_name(unsigned i)
+{
+	return i < ARRAY_SIZE(policies) ? policies[i]->name : NULL;
+}
+
+static const struct pool_policy *find_policy(const char *name)
+{
+	if (name == NULL)
+		return policies[0];
+	for (unsigned i = 0; i < ARRAY_SIZE(policies); i++)
+		if (strcmp(policies[i]->name, name) == 0)
+			return policies[i];
+	return NULL;
+}
 
 static int make_tables(struct replace *rp)
 {
@@ -16,15 +37,17 @@ static int make_tables(struct replace *rp)
 			     sizeof(*rp->flags), frames);
 
 	if (err == 0)
-		err = table_init(&rp->link_table, "memd-rings",
+		err = table_init(&rp->ring_table, "memd-rings",
+				 sizeof(*rp->ring), frames);
+	if (err == 0)
+		err = table_init(&rp->queue_table, "memd-queues",
 				 sizeof(*rp->link), frames);
 	if (err == 0)
 		err = table_init(&rp->group_table, "memd-groups",
 				 sizeof(*rp->group),
 				 rp->config.group_count + 1ul);
 	if (err == 0)
-		err = frame_line_init(&rp->cold, "memd-cold",
-				      rp->config.frame_count);
+		err = ghosts_init(&rp->ghosts, rp->config.frame_count);
 	return err;
 }
 
@@ -32,21 +55,27 @@ int replace_create(const struct replace_config *config,
 		   const struct replace_owner *owner, void *owner_ctx,
 		   struct replace **ret_replace)
 {
-	struct replace *rp = calloc(1, sizeof(*rp));
+	const struct pool_policy *policy = find_policy(config->policy);
+	struct replace *rp;
 	int err;
 
+	if (policy == NULL)
+		return -EINVAL;
+	rp = calloc(1, sizeof(*rp));
 	if (rp == NULL)
 		return -ENOMEM;
 	rp->config = *config;
 	rp->owner = owner;
 	rp->owner_ctx = owner_ctx;
+	rp->policy = policy;
 	err = make_tables(rp);
 	if (err != 0) {
 		replace_destroy(rp);
 		return err;
 	}
 	rp->flags = rp->flag_table.base;
-	rp->link = rp->link_table.base;
+	rp->ring = rp->ring_table.base;
+	rp->link = rp->queue_table.base;
 	rp->group = rp->group_table.base;
 	rp->back_hand = 1;
 	*ret_replace = rp;
@@ -57,11 +86,33 @@ void replace_destroy(struct replace *rp)
 {
 	if (rp == NULL)
 		return;
-	frame_line_fini(&rp->cold);
+	ghosts_fini(&rp->ghosts);
 	table_fini(&rp->group_table);
-	table_fini(&rp->link_table);
+	table_fini(&rp->queue_table);
+	table_fini(&rp->ring_table);
 	table_fini(&rp->flag_table);
 	free(rp);
+}
+
+int replace_choose(struct replace *rp, const char *name)
+{
+	const struct pool_policy *policy = find_policy(name);
+
+	if (policy == NULL)
+		return -EINVAL;
+	if (policy == rp->policy)
+		return 0;
+	rp->cold = rp->small = rp->main = rp->expected =
+		(struct queue){ .head = 0 };
+	rp->behind = (struct behind){ .far_count = 0 };
+	rp->policy = policy;
+	for (frame_id id = 1; id <= rp->frame_top; id++) {
+		frame_mark(rp, id, 0, IS_QUEUED | IS_MAIN | IS_AGED |
+				      IS_BEHIND | IS_EXPECTED);
+		if ((rp->flags[id] & IS_USED) && policy->add != NULL)
+			policy->add(rp, id, true);
+	}
+	return 0;
 }
 
 void replace_group_add(struct replace *rp, group_id group, group_id parent)
@@ -88,41 +139,66 @@ uint32_t replace_frames_below(const struct replace *rp, group_id group)
 
 /* ---- what happens to frames */
 
-void replace_add(struct replace *rp, group_id group, frame_id frame)
+void replace_add(struct replace *rp, group_id group, frame_id frame,
+		 uint32_t key)
 {
 	ASSERT(!(rp->flags[frame] & IS_USED));
 	rp->frame_top = MAX(rp->frame_top, frame);
-	frame_mark(rp, frame, IS_USED | IS_REFERENCED, IS_EXPECTED | IS_COLD);
+	rp->used_count++;
+	rp->flags[frame] = IS_USED | IS_REFERENCED;
 	groups_add_frame(rp, group, frame);
+	if (rp->policy->add != NULL)
+		rp->policy->add(rp, frame, ghosts_take(&rp->ghosts, key));
+}
+
+/* A page that has shown that it is used again leaves no ghost: it has had its
+ * chance.  Only a policy that looks at pages coming in needs ghosts. */
+void replace_leave(struct replace *rp, frame_id frame, uint32_t key)
+{
+	if (rp->policy->add != NULL && !(rp->flags[frame] & IS_MAIN))
+		ghosts_add(&rp->ghosts, key);
 }
 
 void replace_remove(struct replace *rp, group_id group, frame_id frame)
 {
 	ASSERT(rp->flags[frame] & IS_USED);
 	groups_remove_frame(rp, group, frame);
-	frame_mark(rp, frame, 0, (uint8_t)~IN_COLD);
+	if (rp->policy->remove != NULL)
+		rp->policy->remove(rp, frame);
+	rp->used_count--;
+	rp->flags[frame] = 0;
 }
 
 void replace_expect(struct replace *rp, frame_id frame)
 {
-	frame_mark(rp, frame, IS_EXPECTED, 0);
+	if (rp->policy->expect != NULL)
+		rp->policy->expect(rp, frame);
+	else
+		frame_mark(rp, frame, IS_EXPECTED, 0);
 }
 
 void replace_touch(struct replace *rp, frame_id frame)
 {
-	frame_mark(rp, frame, IS_REFERENCED, IS_COLD | IS_EXPECTED);
+	frame_touch(rp, frame);
+}
+
+void replace_pass(struct replace *rp, frame_id frame)
+{
+	if (rp->policy->pass != NULL)
+		rp->policy->pass(rp, frame);
 }
 
 void replace_cool(struct replace *rp, frame_id frame)
 {
-	if (!(rp->flags[frame] & IN_COLD))
-		frame_line_add(&rp->cold, frame);
-	frame_mark(rp, frame, IS_COLD | IN_COLD, IS_REFERENCED);
+	frame_mark(rp, frame, 0, IS_REFERENCED);
+	if (rp->policy->cool != NULL)
+		rp->policy->cool(rp, frame);
 }
 
 bool replace_is_idle(const struct replace *rp, frame_id frame)
 {
-	return !(rp->flags[frame] & IS_REFERENCED);
+	return !(rp->flags[frame] & IS_REFERENCED) ||
+	       (rp->flags[frame] & IS_BEHIND);
 }
 
 /* ---- searching */
@@ -131,24 +207,6 @@ static void count_look(struct replace_search *search)
 {
 	search->looks_left--;
 	search->looks++;
-}
-
-/* A frame that was advised cold and is so still. */
-static frame_id next_cold(struct replace *rp, struct replace_search *search)
-{
-	while (search->looks_left > 0) {
-		frame_id id = frame_line_take(&rp->cold);
-		bool is_cold;
-
-		if (id == 0)
-			return 0;
-		count_look(search);
-		is_cold = rp->flags[id] & IS_COLD;
-		frame_mark(rp, id, 0, IN_COLD | IS_COLD);
-		if (is_cold && is_victim(rp, id, true))
-			return id;
-	}
-	return 0;
 }
 
 /* Two rounds may do no more than spare and age everything.  The third one takes
@@ -161,7 +219,7 @@ frame_id replace_next(struct replace *rp, group_id group,
 	struct group *g = &rp->group[group];
 	uint64_t *vain = group != 0 ? &g->vain_looks : &rp->vain_looks;
 	uint64_t round = group != 0 ? g->frames_below : rp->frame_top;
-	frame_id id = group == 0 ? next_cold(rp, search) : 0;
+	frame_id id = 0;
 
 	while (id == 0 && *vain < 3 * round) {
 		bool is_spared;
@@ -171,9 +229,9 @@ frame_id replace_next(struct replace *rp, group_id group,
 			return 0;
 		}
 		count_look(search);
-		is_spared = ++*vain <= 2 * round;
+		is_spared = ++*vain <= 2 * round && !search->takes_any;
 		id = group != 0 ? groups_look(rp, group, is_spared) :
-				  two_hands_look(rp, is_spared);
+				  rp->policy->look(rp, is_spared);
 	}
 	*vain = 0;
 	search->is_vain |= id == 0;
@@ -191,23 +249,30 @@ void replace_search_anew(struct replace *rp, group_id group)
 
 void replace_check(const struct replace *rp)
 {
-	uint32_t in_cold = 0;
+	uint32_t used = 0, queued = 0;
 
 	for (frame_id id = 1; id <= rp->config.frame_count; id++) {
 		uint8_t flags = rp->flags[id];
 
-		in_cold += (flags & IN_COLD) != 0;
-		ASSERT(!(flags & IS_COLD) || (flags & IN_COLD));	/* R3 */
+		used += (flags & IS_USED) != 0;
+		queued += (flags & IS_QUEUED) != 0;
 		ASSERT(!(flags & IS_USED) || id <= rp->frame_top);
 	}
-	ASSERT(in_cold == rp->cold.count);				/* R3 */
+	ASSERT(used == rp->used_count);
+	ASSERT(queued == rp->cold.count + rp->small.count + rp->main.count +
+			 rp->expected.count);
+	queue_check(rp, &rp->cold);
+	queue_check(rp, &rp->small);
+	queue_check(rp, &rp->main);
+	queue_check(rp, &rp->expected);
 	groups_check(rp);
 }
 
 uint64_t replace_memory_bytes(const struct replace *rp)
 {
 	return table_memory_bytes(&rp->flag_table) +
-	       table_memory_bytes(&rp->link_table) +
-	       table_memory_bytes(&rp->group_table) +
-	       table_memory_bytes(&rp->cold.table) + sizeof(*rp);
+	       table_memory_bytes(&rp->ring_table) +
+	       table_memory_bytes(&rp->queue_table) +
+	       table_memory_bytes(&rp->ghosts.table) +
+	       table_memory_bytes(&rp->group_table) + sizeof(*rp);
 }

@@ -26,12 +26,19 @@
 
 struct replace;
 
-/* Returns 0, or -ENOMEM or another error of table_init(). */
+/* Name number `i` of a policy; NULL: there are no more. */
+const char *replace_policy_name(unsigned i);
+
+/* Returns 0, or -EINVAL (there is no such policy), -ENOMEM or another error of
+ * table_init(). */
 int replace_create(const struct replace_config *config,
 		   const struct replace_owner *owner, void *owner_ctx,
 		   struct replace **ret_replace) MUST_CHECK;
 /* Accepts NULL. */
 void replace_destroy(struct replace *rp);
+/* Go on with another policy, which knows of each frame only whether it is
+ * referenced.  Takes time for each frame of the pool.  Returns 0 or -EINVAL. */
+int replace_choose(struct replace *rp, const char *policy) MUST_CHECK;
 
 /* Ids of groups are the owner's choice, 1 … group_count.  A group that is
  * removed has no frames and no groups below it. */
@@ -43,18 +50,26 @@ uint32_t replace_frames_below(const struct replace *rp, group_id group);
 uint32_t replace_frames_of(const struct replace *rp, group_id group);
 
 /* A page has come into the frame, and counts as referenced.  group 0: it is
- * charged to none. */
-void replace_add(struct replace *rp, group_id group, frame_id frame);
+ * charged to none.  `key` names the page: a page that comes back has the same
+ * one. */
+void replace_add(struct replace *rp, group_id group, frame_id frame,
+		 uint32_t key);
+/* The page is being evicted, and may come back.  It stays in its frame until
+ * replace_remove(), or goes on there after replace_touch(). */
+void replace_leave(struct replace *rp, frame_id frame, uint32_t key);
 void replace_remove(struct replace *rp, group_id group, frame_id frame);
 /* The page was brought in before anybody asked for it: spare it once, as its
  * reader may be about to come. */
 void replace_expect(struct replace *rp, frame_id frame);
 /* The page was used, or is to be treated as if it had been. */
 void replace_touch(struct replace *rp, frame_id frame);
+/* A reader in order has passed the page. */
+void replace_pass(struct replace *rp, frame_id frame);
 /* The page is not expected to be used soon: it is among the next to go, unless
  * it is touched before. */
 void replace_cool(struct replace *rp, frame_id frame);
-/* True if the page has not been touched since it was aged. */
+/* True if the page may go along with a neighbour: it has not been touched since
+ * it was aged, or a reader in order has passed it. */
 bool replace_is_idle(const struct replace *rp, frame_id frame);
 
 /* The next frame to evict, of `group` or of the pool (0).  Returns 0 if there

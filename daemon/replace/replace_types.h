@@ -3,10 +3,13 @@
 #ifndef MEMD_REPLACE_REPLACE_TYPES_H
 #define MEMD_REPLACE_REPLACE_TYPES_H
 
-#include "daemon/replace/frame_line.h"
+#include "common/checks.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* A frame of the pool, from 1 on.  0: none. */
+typedef uint32_t frame_id;
 
 /* 0: the pool, or none. */
 typedef uint32_t group_id;
@@ -23,12 +26,16 @@ struct replace_owner {
 struct replace_config {
 	uint32_t frame_count;		/* of the pool */
 	uint32_t group_count;		/* most groups at a time */
+	const char *policy;		/* NULL: the first of all */
 };
 
 /* One search; all looks at frames are counted. */
 struct replace_search {
 	uint32_t looks_left;
 	uint64_t looks;			/* done */
+	/* Set by the caller: take what may go, one frame after the other,
+	 * whatever is known of it. */
+	bool takes_any;
 	bool is_cut_short;		/* stopped by looks_left */
 	/* Looked at all frames and found none. */
 	bool is_vain;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/replace/two_hands.h"
 
+#include "daemon/replace/queue.h"
+
 static frame_id next_frame(const struct replace *rp, frame_id id)
 {
 	return id >= rp->frame_top ? 1 : id + 1;
@@ -14,11 +16,36 @@ static frame_id front_of(const struct replace *rp, frame_id id)
 	return (frame_id)(at > rp->frame_top ? at - rp->frame_top : at);
 }
 
-frame_id two_hands_look(struct replace *rp, bool is_spared)
+static void warm(struct replace *rp, frame_id id)
 {
-	frame_id id = rp->back_hand;
+	if (rp->flags[id] & IS_QUEUED)
+		queue_remove(rp, &rp->cold, id);
+}
 
+static void cool_down(struct replace *rp, frame_id id)
+{
+	if (!(rp->flags[id] & IS_QUEUED))
+		queue_push_tail(rp, &rp->cold, id);
+}
+
+static frame_id look_round(struct replace *rp, bool is_spared)
+{
+	frame_id id = rp->cold.head;
+
+	if (id != 0) {
+		warm(rp, id);
+		return is_victim(rp, id, true) ? id : 0;
+	}
+	id = rp->back_hand;
 	rp->back_hand = next_frame(rp, id);
 	age_frame(rp, front_of(rp, id));
 	return is_victim(rp, id, is_spared) ? id : 0;
 }
+
+const struct pool_policy two_hands = {
+	.name = "two-hands",
+	.remove = warm,
+	.touch = warm,
+	.cool = cool_down,
+	.look = look_round,
+};

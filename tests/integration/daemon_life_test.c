@@ -111,15 +111,18 @@ static void reload_takes_over_what_may_change(void **state)
 	start(&tm, conf_flag, NULL);
 	admin = client_open(&tm, true, NULL);
 	expect_setting(admin, "message_timeout", "20s");
-	write_conf("message_timeout = 30s\nqueue_depth = 32\n");
+	expect_setting(admin, "replacement", "two-hands");
+	write_conf("message_timeout = 30s\nqueue_depth = 32\n"
+		   "replacement = clock2q\n");
 	reload(&tm);
 	expect_setting(admin, "message_timeout", "30s");
+	expect_setting(admin, "replacement", "clock2q");
 	expect_waiting(admin, "queue_depth", "64", "32");
 	expect_verdict(admin, "warn", "wait for a restart: queue_depth;");
 	assert_int_equal(testmemd_log_count(&tm, "needs_restart=\"queue_depth"
 					    "\""), 1);
-	assert_int_equal(testmemd_log_count(&tm, "changed=\"message_timeout"
-					    "\""), 1);
+	assert_int_equal(testmemd_log_count(&tm, "changed=\"replacement "
+					    "message_timeout\""), 1);
 	/* A key that is gone from the file is at its default again. */
 	write_conf("queue_depth = 64\n");
 	reload(&tm);

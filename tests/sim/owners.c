@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Segments that come and go, the accounts that pay for them, and whether what
  * the pager admits and refuses is what strict commitment and limits say. */
+#include "daemon/replace/replace.h"
 #include "tests/sim/sim.h"
 
 #include <errno.h>
@@ -110,10 +111,21 @@ static void set_limits(struct sim *sim, struct sim_account *ac,
 	pager_account_limit(sim->pager, ac->id, frames, mapped);
 }
 
+static void change_policy(struct sim *sim)
+{
+	const char *name = replace_policy_name(1 - rng_below(&sim->rng, 2));
+
+	TRACE(sim, "replacement %s", name);
+	ASSERT(pager_set_replacement(sim->pager, name) == 0);
+	sim->events[SIM_POLICY]++;
+}
+
 void owner_change_account(struct sim *sim)
 {
 	struct sim_account *ac = account_random(sim);
 
+	if (rng_chance(&sim->rng, 1, 16))
+		change_policy(sim);
 	if (ac == NULL)
 		owner_add_account(sim);
 	else if (ac->children == 0 && ac->segments == 0 &&

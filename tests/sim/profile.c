@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How a seed behaves.  Each stresses something else (swarm testing): a world
  * that does everything at once rarely gets deep into anything. */
+#include "daemon/replace/replace.h"
 #include "tests/sim/sim.h"
 
 const unsigned sim_order[SIM_ORDERS] = { 0, 2, 4, 9 };
@@ -147,6 +148,7 @@ void profile_choose(struct sim_profile *pr, struct rng *rng, uint64_t seed)
 	}
 	if (is_huge)
 		pr->orders = SIM_ORDERS;
+	pr->config.replacement = replace_policy_name(1 - seed / 2 % 2);
 	/* Recounting takes long where there is much to count. */
 	pr->check_every = pr->config.frame_count < 192 &&
 			  rng_chance(rng, 1, 8) ? 1 :

@@ -134,6 +134,7 @@ extern const unsigned sim_order[SIM_ORDERS];	/* 0, 2, 4, 9 */
 	EVENT(ADVICE_EFAULT, 1, "advice refused: segment destroyed")	\
 	EVENT(ADVICE_EINVAL, 1, "advice refused: no such range")	\
 	EVENT(LIMITED, 1, "account limits lowered below use")		\
+	EVENT(POLICY, 1, "changes of the replacement policy")		\
 	EVENT(FULL_STORE, 1, "times at rest with no slot free")		\
 	EVENT(CHECKS, 1, "pager_check() runs")				\
 	EVENT(SETTLED, 1, "times brought to rest")			\

@@ -32,6 +32,8 @@ static struct world *start_with(uint32_t frames, uint32_t lent_max)
 	const struct pager_config config = {
 		.frame_count = frames, .lent_max = lent_max,
 		.slot_count = 256,
+		/* What is used once must push out what was there before. */
+		.replacement = "two-hands",
 	};
 
 	return start(&config);

@@ -121,7 +121,8 @@ static void limits_cost_ones_own(void **state)
 static void searches_are_cut(void **state)
 {
 	struct world *w = start(CONFIG(.frame_count = POOL,
-				       .slot_count = POOL));
+				       .slot_count = POOL,
+				       .replacement = "two-hands"));
 	segment_id sg = world_segment(w, POOL + 1, 0, 0);
 	uint64_t before;
 

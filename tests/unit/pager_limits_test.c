@@ -2,6 +2,7 @@
 /* Proves the pager's promises about amounts: what is admitted and what is
  * not, who gives up frames and who keeps them, what a pin holds, how far the
  * background eviction goes, and what the tables cost. */
+#include "daemon/replace/replace.h"
 #include "tests/unit/pager_world.h"
 
 #include <errno.h>
@@ -578,24 +579,33 @@ static void watermarks_are_kept(void **state)
 	}
 }
 
-/* A page that clients say they touch outlives those that nobody does. */
+/* A page that clients say they touch outlives those that nobody does.  It may
+ * leave once, before anything is known of it. */
 static void touched_pages_stay(void **state)
 {
-	struct world *w = start(CONFIG(.slot_count = 512));
-	segment_id sg = world_segment(w, 300, 0, 0);
-	unsigned losses = 0;
+	const char *policy;
 
 	(void)state;
-	for (uint64_t page = 0; page < 300; page++) {
-		world_fill(w, sg, page, byte_of(page));
-		assert_false(pager_touched(w->pager, sg, 0, 8, w->now_ns));
-		world_settle(w);
-		losses += w->segment[sg].present[0] == false;
+	for (unsigned i = 0; (policy = replace_policy_name(i)) != NULL; i++) {
+		struct world *w = start(CONFIG(.slot_count = 512,
+					       .replacement = policy));
+		segment_id sg = world_segment(w, 300, 0, 0);
+		unsigned losses = 0;
+
+		for (uint64_t page = 0; page < 300; page++) {
+			world_fill(w, sg, page, byte_of(page));
+			(void)pager_touched(w->pager, sg, 0, 8, w->now_ns);
+			world_settle(w);
+			if (!w->segment[sg].present[0]) {
+				losses++;
+				world_expect(w, sg, 0, byte_of(0));
+			}
+		}
+		assert_true(losses <= 1);
+		assert_true(w->aged > 0);
+		assert_true(world_stats(w).minor_reported >= 300);
+		finish(w);
 	}
-	assert_int_equal(losses, 0);
-	assert_true(w->aged > 0);
-	assert_true(world_stats(w).minor_reported >= 300);
-	finish(w);
 }
 
 /* What is zero or unchanged can go even when there is nowhere to write. */

@@ -617,7 +617,8 @@ static void a_pool_in_use_has_victims(void **state)
 {
 	enum { FRAMES = 8192, PAGES = FRAMES + 1, HALF = FRAMES / 2 };
 	struct world *w = start(CONFIG(.frame_count = FRAMES,
-				       .slot_count = PAGES));
+				       .slot_count = PAGES,
+				       .replacement = "two-hands"));
 	segment_id sg = world_segment(w, PAGES, 0, 0);
 	uint64_t page = 0, cookie = 0xf00d;
 	unsigned turns = 0, replies;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/replace/frame_line.h"
+#include "daemon/pager/frame_line.h"
 
 int frame_line_init(struct frame_line *line, const char *name,
 		    uint32_t frame_count)

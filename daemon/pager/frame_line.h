@@ -3,15 +3,11 @@
  * owner do without a walk over all frames.  A frame may change while it is in a
  * line, so the owner looks at it again when it comes out.  The owner has a flag
  * for each frame that is in the line, and adds no frame twice. */
-#ifndef MEMD_REPLACE_FRAME_LINE_H
-#define MEMD_REPLACE_FRAME_LINE_H
+#ifndef MEMD_PAGER_FRAME_LINE_H
+#define MEMD_PAGER_FRAME_LINE_H
 
 #include "common/table.h"
-
-#include <stdint.h>
-
-/* A frame of the pool, from 1 on.  0: none. */
-typedef uint32_t frame_id;
+#include "daemon/replace/replace_types.h"
 
 struct frame_line {
 	struct table table;

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/* Proves: whatever happens to frames, the replacement room's links and counts
+ * agree; it offers only frames that are used and may go; where one may go, a
+ * search finds it; pages that are used again stay, and pages of a scan do not
+ * push them out; a search in a group looks at no others' frames; a change of
+ * the policy loses nothing. */
+#include "daemon/replace/replace.h"
+#include "tests/tier.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { FRAMES = 200, GROUPS = 5 };
+
+/* The owner, with what it knows outside of the room. */
+struct owner {
+	struct replace *rp;
+	uint64_t rng;
+	group_id group[FRAMES + 1];	/* of each frame; 0: not used */
+	bool is_held[FRAMES + 1];	/* may not go */
+	bool is_mapped[FRAMES + 1];
+	unsigned aged;
+};
+
+static uint32_t below(struct owner *o, uint32_t count)
+{
+	o->rng = o->rng * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (uint32_t)((o->rng >> 33) % count);
+}
+
+static bool age_frame_of(void *ctx, frame_id frame)
+{
+	struct owner *o = ctx;
+
+	assert_true(o->group[frame] != 0);
+	if (o->is_held[frame])
+		return false;
+	o->is_mapped[frame] = false;
+	o->aged++;
+	return true;
+}
+
+static bool may_go(void *ctx, frame_id frame)
+{
+	const struct owner *o = ctx;
+
+	assert_true(o->group[frame] != 0);
+	return !o->is_held[frame];
+}
+
+static void start(struct owner *o, const char *policy, uint64_t seed)
+{
+	static const struct replace_owner owner = { age_frame_of, may_go };
+	struct replace_config config = { FRAMES, GROUPS, policy };
+
+	*o = (struct owner){ .rng = seed };
+	assert_int_equal(replace_create(&config, &owner, o, &o->rp), 0);
+	/* 1 above 2 and 3; 4 above 5. */
+	replace_group_add(o->rp, 1, 0);
+	replace_group_add(o->rp, 2, 1);
+	replace_group_add(o->rp, 3, 1);
+	replace_group_add(o->rp, 4, 0);
+	replace_group_add(o->rp, 5, 4);
+}
+
+static void add_frame(struct owner *o, frame_id frame, group_id group,
+		      uint32_t key)
+{
+	o->group[frame] = group;
+	o->is_held[frame] = false;
+	o->is_mapped[frame] = true;
+	replace_add(o->rp, group, frame, key);
+}
+
+static void drop(struct owner *o, frame_id frame)
+{
+	replace_remove(o->rp, o->group[frame], frame);
+	o->group[frame] = 0;
+}
+
+static void use_frame(struct owner *o, frame_id frame)
+{
+	if (!o->is_mapped[frame])
+		replace_touch(o->rp, frame);
+	o->is_mapped[frame] = true;
+}
+
+static bool is_below(group_id group, group_id outer)
+{
+	static const group_id parent[GROUPS + 1] = { 0, 0, 1, 1, 0, 4 };
+
+	while (group != 0 && group != outer)
+		group = parent[group];
+	return group == outer;
+}
+
+static unsigned count_below(const struct owner *o, group_id group,
+			    bool is_free)
+{
+	unsigned count = 0;
+
+	for (frame_id id = 1; id <= FRAMES; id++)
+		count += o->group[id] != 0 && is_below(o->group[id], group) &&
+			 !(is_free && o->is_held[id]);
+	return count;
+}
+
+static frame_id search(struct owner *o, group_id group, bool takes_any)
+{
+	struct replace_search s = { .looks_left = 10 * FRAMES,
+				    .takes_any = takes_any };
+	frame_id id = replace_next(o->rp, group, &s);
+
+	assert_true(s.looks <= 3 * FRAMES);
+	if (id == 0) {
+		assert_int_equal(count_below(o, group, true), 0);
+		assert_true(s.is_vain);
+		return 0;
+	}
+	assert_true(o->group[id] != 0 && !o->is_held[id]);
+	assert_true(is_below(o->group[id], group));
+	return id;
+}
+
+static void do_something(struct owner *o)
+{
+	frame_id frame = 1 + below(o, FRAMES), victim;
+	bool is_used = o->group[frame] != 0;
+
+	switch (below(o, 12)) {
+	case 0:
+		if (is_used)
+			drop(o, frame);
+		break;
+	case 1:
+		if (is_used)
+			replace_cool(o->rp, frame);
+		break;
+	case 2:
+		if (is_used)
+			replace_pass(o->rp, frame);
+		break;
+	case 3:
+		o->is_held[frame] = is_used && below(o, 2) == 0;
+		break;
+	case 4:
+	case 5:
+		victim = search(o, below(o, GROUPS + 1), below(o, 8) == 0);
+		if (victim == 0 || below(o, 4) == 0)
+			break;
+		replace_leave(o->rp, victim, victim + below(o, 3) * FRAMES);
+		if (below(o, 8) == 0)
+			replace_touch(o->rp, victim);
+		else
+			drop(o, victim);
+		break;
+	default:
+		if (is_used) {
+			use_frame(o, frame);
+			break;
+		}
+		add_frame(o, frame, 1 + below(o, GROUPS),
+			  frame + below(o, 3) * FRAMES);
+		if (below(o, 3) == 0)
+			replace_expect(o->rp, frame);
+	}
+}
+
+static void anything_may_happen(void **state)
+{
+	const char *policy;
+
+	(void)state;
+	for (unsigned i = 0; (policy = replace_policy_name(i)) != NULL; i++)
+		for (uint64_t seed = 0; seed < 40; seed++) {
+			struct owner o;
+
+			start(&o, policy, seed + tier_seed());
+			for (unsigned n = 0; n < 4000; n++) {
+				do_something(&o);
+				if (n % 16 == 0)
+					replace_check(o.rp);
+			}
+			for (group_id g = 1; g <= GROUPS; g++)
+				assert_int_equal(
+					replace_frames_below(o.rp, g),
+					count_below(&o, g, false));
+			replace_destroy(o.rp);
+		}
+}
+
+static void policies_change(void **state)
+{
+	struct owner o;
+
+	(void)state;
+	start(&o, NULL, 1);
+	assert_int_equal(replace_choose(o.rp, "nonsense"), -EINVAL);
+	for (unsigned n = 0; n < 400; n++) {
+		for (unsigned k = 0; k < 100; k++)
+			do_something(&o);
+		assert_int_equal(replace_choose(o.rp, replace_policy_name(
+					below(&o, 2))), 0);
+		replace_check(o.rp);
+	}
+	/* All can still be found. */
+	memset(o.is_held, 0, sizeof(o.is_held));
+	for (unsigned left = count_below(&o, 0, false); left > 0; left--)
+		drop(&o, search(&o, 0, false));
+	assert_int_equal(search(&o, 0, false), 0);
+	replace_destroy(o.rp);
+}
+
+/* Fill the pool; then HOT pages are used all the time while others come once
+ * each.  Returns how many hot ones were lost on the way. */
+static unsigned losses_beside_scan(const char *policy)
+{
+	enum { HOT = 60, SCANNED = 2000, WARM_UP = 400 };
+	frame_id hot[HOT];
+	unsigned losses = 0;
+	struct owner o;
+
+	start(&o, policy, 1);
+	for (frame_id id = 1; id <= FRAMES; id++)
+		add_frame(&o, id, 2, id);
+	for (unsigned i = 0; i < HOT; i++)
+		hot[i] = 1 + i * 3;
+	for (uint32_t n = 0; n < SCANNED; n++) {
+		frame_id victim = search(&o, 0, false);
+
+		for (unsigned i = 0; i < HOT; i++) {
+			bool is_lost = hot[i] == victim;
+
+			/* It comes back in the frame of another. */
+			losses += is_lost && n >= WARM_UP;
+			if (!is_lost)
+				use_frame(&o, hot[i]);
+		}
+		replace_leave(o.rp, victim, victim);
+		drop(&o, victim);
+		add_frame(&o, victim, 2, victim <= FRAMES && n < WARM_UP ?
+			  victim : 1000 + n);
+	}
+	replace_destroy(o.rp);
+	return losses;
+}
+
+static void scans_push_nothing_out(void **state)
+{
+	(void)state;
+	assert_true(losses_beside_scan("clock2q") <= 3);
+}
+
+/* A group of four frames beside a full pool. */
+static void groups_cost_their_own(void **state)
+{
+	struct replace_search s = { .looks_left = 1000 };
+	struct owner o;
+
+	(void)state;
+	start(&o, NULL, 1);
+	for (frame_id id = 1; id <= FRAMES; id++)
+		add_frame(&o, id, id % 50 == 0 ? 3 : 5, id);
+	for (unsigned i = 0; i < 4; i++) {
+		frame_id victim = replace_next(o.rp, 3, &s);
+
+		assert_int_equal(victim % 50, 0);
+		drop(&o, victim);
+	}
+	assert_int_equal(replace_next(o.rp, 3, &s), 0);
+	assert_true(s.looks <= 16);
+	replace_destroy(o.rp);
+}
+
+/* What has been read ahead stays until it is used, and the pages that a reader
+ * has passed go first, the newest first but for the very newest. */
+static void passed_pages_go_first(void **state)
+{
+	enum { PASSED = 100, NEWEST = 64 };
+	struct owner o;
+
+	(void)state;
+	start(&o, "clock2q", 1);
+	for (frame_id id = 1; id <= FRAMES; id++) {
+		add_frame(&o, id, 1, id);
+		if (id <= PASSED)
+			replace_expect(o.rp, id);
+	}
+	for (frame_id id = 1; id <= PASSED; id++) {
+		replace_touch(o.rp, id);
+		replace_pass(o.rp, id);
+	}
+	for (frame_id id = PASSED - NEWEST; id > PASSED - NEWEST - 3; id--) {
+		assert_int_equal(search(&o, 0, false), id);
+		drop(&o, id);
+	}
+	replace_destroy(o.rp);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(anything_may_happen),
+		cmocka_unit_test(policies_change),
+		cmocka_unit_test(scans_push_nothing_out),
+		cmocka_unit_test(groups_cost_their_own),
+		cmocka_unit_test(passed_pages_go_first),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
