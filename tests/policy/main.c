@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* Replacement policies on traces: the misses of those of memd beside the
+ * optimum and policies of the literature, and what finding out costs.
+ *
+ * Usage: policy FILE            fails if a policy of memd misses more often
+ *                               than FILE says, by more than 2 %
+ *        policy --record FILE   writes FILE
+ *
+ * Times are worked out from the counts with the costs below, which were
+ * measured with tests/bench.  They differ between machines; their order does
+ * not. */
+#include "daemon/replace/replace.h"
+#include "tests/policy/reference.h"
+#include "tests/policy/subject.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of one miss, of ageing a page in a run of others, of a fault on a page that
+ * is there.  In microseconds. */
+#define MISS_US		80.0
+#define AGE_US		0.6
+#define TOUCH_US	4.0
+
+enum { WORSE_PERCENT = 2, POLICIES_MAX = 4 };
+
+static const unsigned pool_percent[] = { 20, 50, 80 };
+
+/* A line of the file. */
+struct known {
+	char policy[32], trace[32];
+	unsigned percent;
+	uint64_t misses;
+};
+
+static struct known known[POLICIES_MAX * TRACES * ARRAY_SIZE(pool_percent)];
+static size_t known_count;
+static FILE *record;
+static unsigned worse_count;
+
+static int read_known(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	struct known *k = known;
+
+	if (file == NULL)
+		return -errno;
+	while (known_count < ARRAY_SIZE(known) &&
+	       fscanf(file, "%31s %31s %u%% %" SCNu64, k->policy, k->trace,
+		      &k->percent, &k->misses) == 4)
+		k = &known[++known_count];
+	fclose(file);
+	return 0;
+}
+
+static void compare(const char *policy, const char *trace, unsigned percent,
+		    uint64_t misses)
+{
+	const struct known *k = known;
+
+	if (record != NULL) {
+		fprintf(record, "%s %s %u%% %" PRIu64 "\n", policy, trace,
+			percent, misses);
+		return;
+	}
+	while (k < known + known_count &&
+	       (strcmp(k->policy, policy) != 0 ||
+		strcmp(k->trace, trace) != 0 || k->percent != percent))
+		k++;
+	if (k == known + known_count) {
+		printf("%s, %s, %u%%: not in the file\n", policy, trace,
+		       percent);
+		worse_count++;
+	} else if (misses * 100 > k->misses * (100 + WORSE_PERCENT)) {
+		printf("%s, %s, %u%%: %" PRIu64 " misses, not %" PRIu64 "\n",
+		       policy, trace, percent, misses, k->misses);
+		worse_count++;
+	}
+}
+
+static double over(uint64_t misses, uint64_t least)
+{
+	return 100.0 * ((double)misses / (double)least - 1);
+}
+
+static double time_us(const struct subject_result *r)
+{
+	return MISS_US * (double)r->misses + AGE_US * (double)r->aged +
+	       TOUCH_US * (double)r->touched;
+}
+
+static void run_policies(const struct trace *t, unsigned percent, uint64_t opt)
+{
+	uint32_t frames = t->page_count / 100 * percent;
+	const char *name;
+
+	for (unsigned i = 0; (name = replace_policy_name(i)) != NULL; i++) {
+		struct subject_result r = subject_run(t, frames, name);
+		double age = AGE_US * (double)r.aged +
+			     TOUCH_US * (double)r.touched;
+
+		printf(" | %6.1f %5.2f %5.2f %5.1f", over(r.misses, opt),
+		       (double)r.aged / (double)r.misses,
+		       (double)r.touched / (double)r.misses,
+		       100 * age / time_us(&r));
+		compare(name, t->name, percent, r.misses);
+	}
+}
+
+static void run_trace(const struct trace *t, unsigned percent)
+{
+	uint32_t frames = t->page_count / 100 * percent;
+	uint64_t opt = reference_opt(t, frames);
+
+	printf("%-20s %3u%% %7" PRIu64 " | %6.1f %6.1f %6.1f", t->name,
+	       percent, opt, over(reference_lru(t, frames), opt),
+	       over(reference_arc(t, frames), opt),
+	       over(reference_lirs(t, frames), opt));
+	run_policies(t, percent, opt);
+	printf("\n");
+}
+
+static void print_head(void)
+{
+	const char *name;
+
+	printf("Misses of OPT; of the others, percent more.  Of those of memd "
+	       "also, for each miss:\npages aged, pages that were aged and "
+	       "used again; and the share of the time that\nthis takes, in "
+	       "percent.\n\n%-20s %4s %7s | %6s %6s %6s", "trace", "pool",
+	       "OPT", "LRU", "ARC", "LIRS");
+	for (unsigned i = 0; (name = replace_policy_name(i)) != NULL; i++)
+		printf(" | %9s %13s", name, "aged used time");
+	printf("\n");
+}
+
+static void run_all(void)
+{
+	print_head();
+	for (unsigned n = 0; n < TRACES; n++) {
+		struct trace t;
+
+		trace_init(&t, n, 1);
+		for (size_t k = 0; k < ARRAY_SIZE(pool_percent); k++)
+			run_trace(&t, pool_percent[k]);
+		trace_fini(&t);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	bool is_record = argc == 3 && strcmp(argv[1], "--record") == 0;
+	int err = 0;
+
+	if (argc != 2 && !is_record) {
+		fprintf(stderr, "usage: policy [--record] FILE\n");
+		return 2;
+	}
+	if (is_record)
+		record = fopen(argv[2], "w");
+	else
+		err = read_known(argv[1]);
+	if (err != 0 || (is_record && record == NULL)) {
+		perror(argv[argc - 1]);
+		return 2;
+	}
+	run_all();
+	if (record != NULL && fclose(record) != 0) {
+		perror(argv[2]);
+		return 2;
+	}
+	if (worse_count != 0)
+		printf("%u worse than recorded\n", worse_count);
+	return worse_count != 0;
+}
