@@ -211,13 +211,13 @@ static void end_victim(const struct dying_death *death, pid_t child)
 	    dying_end_library_thread(victim))
 		atomic_fetch_add(&common->thread_ended, 1);
 	if (dying_ends_itself(death->way))
-		atomic_store(&common->go, 2);
+		dying_let_go(common, 2);
 	else
 		(void)kill(victim, SIGKILL);
 	bury(child);
 	if (common->survivor <= 0)
 		return;
-	atomic_store(&common->go, 3);
+	dying_let_go(common, 3);
 	pause_us(500 + draw(2000));
 	(void)kill(common->survivor, SIGKILL);
 	bury(common->survivor);
@@ -250,7 +250,7 @@ static bool let_die(const struct testmemd *tm, const struct dying_death *death,
 	}
 	if (is_stopped)
 		(void)kill(tm->pid, SIGSTOP);
-	atomic_store(&common->go, 1);
+	dying_let_go(common, 1);
 	pause_us(draw(4000));
 	end_victim(death, child);
 	(void)kill(tm->pid, SIGCONT);
@@ -408,7 +408,7 @@ static bool memd_dies(void)
 		(void)kill(witness, SIGSTOP);
 	if (draw(2) == 0)
 		(void)kill(tm.pid, SIGSTOP);
-	atomic_store(&common->go, 1);
+	dying_let_go(common, 1);
 	pause_us(draw(4000));
 	testmemd_kill(&tm);
 	if (draw(2) == 0)

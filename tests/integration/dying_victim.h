@@ -54,6 +54,9 @@ struct dying {
 
 const char *dying_way_name(enum dying_way way);
 
+/* Set d->go, and wake who waits for it. */
+void dying_let_go(struct dying *d, unsigned value);
+
 /* Is it enough to say go = 2, or has it to be killed? */
 bool dying_ends_itself(enum dying_way way);
 
