@@ -161,6 +161,7 @@ static void release_desk(void *ctx, struct session_desk *desk)
 	struct daemon *d = ctx;
 
 	desks_end(desk);
+	serve_desk_ended(&d->serve);
 	turn_ask(d);
 }
 

@@ -2,6 +2,7 @@
 /* memd's side of the keeper: see keeper.h. */
 #include "daemon/keeper/keeper.h"
 
+#include "common/clock.h"
 #include "daemon/segments/accounts.h"
 #include "daemon/keeper/descriptor_kind.h"
 #include "daemon/keeper/keeper_message.h"
@@ -160,6 +161,7 @@ static void uffd_copy_enter(struct keeper *k, struct uffd_copy *c,
 	c->state = next;
 	c->account->ended_copies++;
 	k->count[next]++;
+	k->last_ended_ns = clock_now_ns();
 	/* If there is no memory, it is not in this table, and K7 fails. */
 	HASH_ADD(of_file, k->ended, file, sizeof(c->file), c);
 }
@@ -302,6 +304,16 @@ static int add_one(struct keeper *k, struct uffd_copy_list *copies,
 	enqueue(k, c);
 	replace_ended(k, c);
 	return 0;
+}
+
+/* The kernel takes the memory of a killed program apart in milliseconds, on a
+ * busy machine in hundreds of them. */
+#define LATELY_NS	UINT64_C(2000000000)
+
+bool keeper_has_lately_ended(const struct keeper *k)
+{
+	return k->last_ended_ns != 0 &&
+	       clock_now_ns() - k->last_ended_ns < LATELY_NS;
 }
 
 bool keeper_trusts(const struct account *uid_account, uint64_t most_ended)

@@ -107,6 +107,7 @@ struct keeper {
 	void *ctx;			/* borrowed */
 	uint64_t last_serial;
 	uint32_t count[COPY_STATES];
+	uint64_t last_ended_ns;		/* when a copy became ENDED */
 	bool is_lacking;		/* the keeper had no room for some
 					 * copies */
 	struct uffd_copy *copies;	/* hash table (uthash), by serial */
@@ -138,6 +139,10 @@ int keeper_add(struct keeper *k, struct uffd_copy_list *copies,
  * ones (K5), and not if more than `most_ended` copies are kept for programs of
  * this user whose sessions have ended. */
 bool keeper_trusts(const struct account *uid_account, uint64_t most_ended);
+
+/* True if a program has ended lately.  Until its memory is gone, its segments
+ * are kept. */
+bool keeper_has_lately_ended(const struct keeper *k);
 
 /* The session ends.  is_unmapped: the client has said Goodbye. */
 void keeper_end_session(struct keeper *k, struct uffd_copy_list *copies,

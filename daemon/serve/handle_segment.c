@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Segments: create, attach, detach, map, unlink. */
 #include "daemon/serve/serve.h"
+#include "daemon/keeper/keeper.h"
 #include "daemon/net/conn_output.h"
 #include "daemon/serve/serve_messages.h"
 #include "daemon/system/names.h"
@@ -225,6 +226,11 @@ static void create_new(struct serve *sv, struct conn *c, uint64_t id,
 	int err = segments_add(&sv->segments, wish, &segment, reason,
 			       sizeof(reason));
 
+	/* Segments of programs that were killed wait for the kernel, and are
+	 * charged meanwhile.  The tick tries again. */
+	if (err == -ENOSPC && !TAILQ_EMPTY(&sv->segments.lingering) &&
+	    keeper_has_lately_ended(sv->keeper))
+		err = -EINPROGRESS;
 	if (err == -EINPROGRESS) {
 		const struct map_handler again = { handle_segment_create, sv };
 

@@ -9,6 +9,13 @@
 /* Requests other than faults that may wait: advice and pins. */
 enum { REQUESTS_WAITING_MAX = 4096 };
 
+static void retry_lingering(void *ctx)
+{
+	struct serve *sv = ctx;
+
+	segments_retry(&sv->segments, false);
+}
+
 static void init_sessions(struct serve *sv)
 {
 	sv->sessions = (struct sessions){
@@ -38,6 +45,8 @@ static void init_background(struct serve *sv)
 		.deferred = sv->deferred,
 	};
 	evictor_init(&sv->evictor);
+	sv->lingering = (struct deferred_work){ .run = retry_lingering,
+						.ctx = sv };
 	sv->replays = (struct replays){
 		.engine = sv->engine,
 		.pending = &sv->pending,
@@ -127,6 +136,12 @@ bool serve_is_one_sided(const struct serve *sv)
 {
 	return strcmp(sv->config->one_sided, "yes") == 0 &&
 	       serve_has_mailboxes(sv) && areas_are_used(&sv->engine->areas);
+}
+
+void serve_desk_ended(struct serve *sv)
+{
+	if (!TAILQ_EMPTY(&sv->segments.lingering))
+		defer(sv->deferred, &sv->lingering);
 }
 
 void serve_tick(struct serve *sv)

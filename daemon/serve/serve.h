@@ -59,6 +59,7 @@ struct serve {
 	struct sessions sessions;
 	struct mailboxes mailboxes;
 	struct client_faults faults;
+	struct deferred_work lingering;	/* segments that could not go */
 	struct pending_table pending;
 	struct pins pins;
 	struct ages ages;
@@ -89,6 +90,10 @@ bool serve_is_one_sided(const struct serve *sv);
 
 /* Call once a second. */
 void serve_tick(struct serve *sv);
+
+/* The memory of a program is gone, and with it its desk: segments that it kept
+ * go in the next turn. */
+void serve_desk_ended(struct serve *sv);
 
 /* Call when I/O has ended: background work that waits may be able to go on. */
 void serve_wake(struct serve *sv);

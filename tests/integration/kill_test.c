@@ -175,8 +175,10 @@ static void victim(uint64_t seed, uint32_t mode)
 	v.mc = open_client();
 	reach(CONNECTED);
 	if (memclient_map(v.mc, (size_t)UNITS * MODEL_UNIT_BYTES, &map,
-			  &base) != 0)
+			  &base) != 0) {
+		fprintf(stderr, "map: %s\n", memclient_error(v.mc));
 		_exit(1);
+	}
 	reach(MAPPED);
 	v.private = base;
 	v.shared = attach(v.mc, (uint32_t)(seed % MODES));
@@ -364,7 +366,7 @@ int main(int argc, char **argv)
 		{ "mailbox", 1, NULL, 'm' }, { 0 },
 	};
 	const char *flags[] = {
-		"--pool-size", "8M", "--swap-size", "128M", "--log-level",
+		"--pool-size", "8M", "--swap-size", "48M", "--log-level",
 		"warning", "--mailbox", "yes", NULL,
 	};
 	const char **mailbox = &flags[7];
