@@ -127,8 +127,8 @@ void segments_unlink(struct segments *ss, struct segment *segment);
  * Do not call from inside pager callbacks. */
 void segments_drop_unused(struct segments *ss, struct segment *segment);
 
-/* Call once a second: free those that could not go before.  is_forced: in any
- * case. */
+/* Free those that could not go before and may go now.  Call when what kept them
+ * may have ended, and once a second.  is_forced: in any case. */
 void segments_retry(struct segments *ss, bool is_forced);
 
 /* Lookups return NULL if there is no such segment. */
