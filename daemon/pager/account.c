@@ -64,8 +64,7 @@ void account_unbar_all(struct pager *pg)
 
 bool account_is_all_barred(const struct pager *pg, account_id account)
 {
-	uint32_t all = account != 0 ?
-		replace_frames_below(pg->replace, account) : pg->frame_entries;
+	uint32_t all = replace_frames_below(pg->replace, account);
 	uint32_t barred = 0;
 
 	for (account_id id = pg->accounts[ACCOUNT_BARRED].head; id != 0;

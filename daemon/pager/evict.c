@@ -177,7 +177,8 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account,
 		most = search->takes_any ? 1 :
 			MIN(evict_room(b, &lv),
 			    MAX(1u, (units - tried) >> order));
-		/* A page of another size waits for the hand's next round. */
+		/* A page of another size waits until the policy offers it
+		 * again. */
 		if (pg->frame[victim].order == order)
 			evict_neighbourhood(pg, b, &lv, victim, most);
 		if (lv.page_count << order >= units || evict_room(b, &lv) == 0)

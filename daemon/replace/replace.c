@@ -134,7 +134,7 @@ uint32_t replace_frames_of(const struct replace *rp, group_id group)
 
 uint32_t replace_frames_below(const struct replace *rp, group_id group)
 {
-	return rp->group[group].frames_below;
+	return group != 0 ? rp->group[group].frames_below : rp->used_count;
 }
 
 /* ---- what happens to frames */
@@ -261,6 +261,8 @@ void replace_check(const struct replace *rp)
 	ASSERT(used == rp->used_count);
 	ASSERT(queued == rp->cold.count + rp->small.count + rp->main.count +
 			 rp->expected.count);
+	/* Such a policy has each frame in a queue. */
+	ASSERT(rp->policy->add == NULL || queued == used);
 	queue_check(rp, &rp->cold);
 	queue_check(rp, &rp->small);
 	queue_check(rp, &rp->main);

@@ -32,7 +32,7 @@ static struct world *start_with(uint32_t frames, uint32_t lent_max)
 	const struct pager_config config = {
 		.frame_count = frames, .lent_max = lent_max,
 		.slot_count = 256,
-		/* What is used once must push out what was there before. */
+		/* Pages that are used once must push out older ones. */
 		.replacement = "two-hands",
 	};
 
