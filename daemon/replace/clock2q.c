@@ -112,7 +112,7 @@ static frame_id look_at_head(struct replace *rp, struct queue *q)
 		age_frame(rp, queue_age_next(rp, q));
 		return 0;
 	}
-	rp->refusals += !(rp->flags[id] & IS_REFERENCED);
+	rp->refusals += !is_victim(rp, id, false);
 	move(rp, id, IS_MAIN, IS_BEHIND | IS_EXPECTED);
 	return 0;
 }

@@ -278,8 +278,29 @@ static void groups_cost_their_own(void **state)
 	replace_destroy(o.rp);
 }
 
-/* What has been read ahead stays until it is used, and the pages that a reader
- * has passed go first, the newest first but for the very newest. */
+/* Frames that may not go fill the main queue.  They do not hide those of the
+ * small queue, although that is not full. */
+static void held_frames_hide_nothing(void **state)
+{
+	enum { HELD = 150, LOOKS_MOST = 64 };
+	struct replace_search s = { .looks_left = 1000 };
+	struct owner o;
+
+	(void)state;
+	start(&o, "clock2q", 1);
+	for (frame_id id = 1; id <= FRAMES; id++) {
+		if (id <= HELD)	/* a ghost goes to the main queue */
+			replace_leave(o.rp, id, id);
+		add_frame(&o, id, 1, id);
+		o.is_held[id] = id <= HELD;
+	}
+	assert_true(replace_next(o.rp, 0, &s) > HELD);
+	assert_true(s.looks <= LOOKS_MOST);
+	replace_destroy(o.rp);
+}
+
+/* Pages that were read ahead stay until they are used.  Pages that a reader has
+ * passed go first, the newest first but for the very newest. */
 static void passed_pages_go_first(void **state)
 {
 	enum { PASSED = 100, NEWEST = 64 };
@@ -310,6 +331,7 @@ int main(void)
 		cmocka_unit_test(policies_change),
 		cmocka_unit_test(scans_push_nothing_out),
 		cmocka_unit_test(groups_cost_their_own),
+		cmocka_unit_test(held_frames_hide_nothing),
 		cmocka_unit_test(passed_pages_go_first),
 	};
 
