@@ -55,10 +55,9 @@ NUMBER(low_watermark, PERCENT, "2", 1, 50, RESTART,
        "Start evicting in the background when less of the pool is free.")
 NUMBER(high_watermark, PERCENT, "5", 1, 60, RESTART,
        "Stop evicting when this much of the pool is free.")
-CHOICE(replacement, "two-hands|clock2q", "two-hands", RELOAD,
+CHOICE(replacement, "two-hands|lirs", "two-hands", RELOAD,
        "Which pages leave the pool first: two-hands (a clock with two hands), "
-       "clock2q (Clock2Q+; pages that are used once do not push out those used "
-       "often; slower for programs that read in order).")
+       "lirs (pages that are used once do not push out those used often).")
 NUMBER(readahead, COUNT, "512", 0, 512, RESTART,
        "Most pages read ahead of a program that reads in order; 0: none.")
 NUMBER(staging_size, SIZE, "8M", 1 << 20, 1 << 28, RESTART,

@@ -167,11 +167,12 @@ bool account_is_over(const struct pager *pg, account_id account,
 
 /* ---- charges */
 
-void account_add_frame(struct pager *pg, account_id account, frame_id id)
+void account_add_frame(struct pager *pg, account_id account, frame_id id,
+		       uint32_t left)
 {
 	uint32_t units = order_units(pg->frame[id].order);
 
-	replace_add(pg->replace, account, id, pg->frame[id].page);
+	replace_add(pg->replace, account, id, left);
 	for (; account != 0; account = pg->account[account].parent)
 		pg->account[account].used_frames += units;
 }

@@ -10,7 +10,9 @@
  * The accounts above it are not looked at. */
 bool account_is_over(const struct pager *pg, account_id account,
 		     uint64_t more_units);
-void account_add_frame(struct pager *pg, account_id account, frame_id id);
+/* left: see replace_add(). */
+void account_add_frame(struct pager *pg, account_id account, frame_id id,
+		       uint32_t left);
 void account_remove_frame(struct pager *pg, account_id account, frame_id id);
 /* Add the account at the end of the list, unless it is in the list already. */
 void account_list_add(struct pager *pg, enum account_list list,

@@ -26,7 +26,7 @@ static struct page *page_under(struct pager *pg, const struct advice *ad,
 
 static bool is_pinned(const struct pager *pg, const struct page *p)
 {
-	return p->frame != 0 && pg->frame[p->frame].pins != 0;
+	return page_frame(p) != 0 && pg->frame[p->frame].pins != 0;
 }
 
 /* A thread is faulting the page in, which mostly takes no time.  But it may be
@@ -47,7 +47,7 @@ static bool may_try_again(struct advice *ad)
 
 static bool is_droppable(const struct pager *pg, const struct page *p)
 {
-	return p->frame != 0 && !page_is_busy(p) && !is_pinned(pg, p);
+	return page_frame(p) != 0 && !page_is_busy(p) && !is_pinned(pg, p);
 }
 
 /* The number of neighbouring pages, from the cursor on, that have a frame and
@@ -70,7 +70,7 @@ static void drop_page(struct pager *pg, struct pager_segment *sg, page_id id)
 {
 	struct page *p = &pg->page[id];
 
-	if (p->frame != 0)
+	if (page_frame(p) != 0)
 		frame_put(pg, p->frame);
 	p->frame = 0;
 	p->flags = 0;
@@ -139,11 +139,11 @@ static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
 		turn->result = -EBUSY;
 		return STEP_NEXT;
 	}
-	if (p->frame == 0)
+	if (page_frame(p) == 0)
 		err = claim_or_adopt(pg, ad, id);
 	if (err == -EAGAIN)
 		return STEP_PARK;
-	if (p->frame != 0)
+	if (page_frame(p) != 0)
 		turn->pages = claim_run(pg, ad, droppable_run(pg, ad,
 					turn->most_units >> sg->order));
 	if (turn->pages == 0 || err == -EBUSY) {
@@ -154,7 +154,7 @@ static enum advice_step dontneed_page(struct pager *pg, struct advice *ad,
 		return STEP_NEXT;
 	}
 	turn->units = turn->pages << sg->order;
-	if (p->frame != 0)
+	if (page_frame(p) != 0)
 		err = capture_drop(pg, ad->segment, ad->cursor, turn->pages);
 	if (err == -EINPROGRESS) {
 		ad->drop_end = ad->cursor + turn->pages;

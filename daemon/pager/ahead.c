@@ -123,7 +123,7 @@ static void note_passed_page(struct pager *pg, const struct pager_segment *sg,
 
 	if (page >= sg->page_count || page_next_used(pg, sg, page, 1) != page)
 		return;
-	frame = pg->page[id].frame;
+	frame = page_frame(&pg->page[id]);
 	if (is_used && !(pg->frame[frame].flags & FRAME_AHEAD))
 		return;
 	if (is_used)

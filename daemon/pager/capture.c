@@ -188,7 +188,7 @@ static uint32_t settle_run(struct pager *pg, struct batch *b,
 	for (page_id id = first; id < first + count; id++) {
 		pg->page[id].flags &= (uint8_t)~PAGE_LEAVING;
 		/* Pages without a frame may lie in a run that is dropped. */
-		if (pg->page[id].frame == 0)
+		if (page_frame(&pg->page[id]) == 0)
 			continue;
 		if (run->error != 0) {
 			page_stays(pg, run, id);
@@ -250,7 +250,7 @@ static uint32_t add_late_run(struct pager *pg, const struct pager_capture *run)
 		struct page *p = &pg->page[id];
 
 		p->flags &= (uint8_t)~PAGE_LEAVING;
-		if (p->frame == 0)
+		if (page_frame(p) == 0)
 			continue;
 		pg->frame[p->frame].pins = 0;	/* of a dying segment */
 		page_enter(pg, sg, id, PAGE_EVICTING);

@@ -27,11 +27,12 @@ static void check_frame_of(const struct pager *pg,
 			   struct recount *rc)
 {
 	const struct page *p = &pg->page[id];
-	const struct frame *fr = &pg->frame[p->frame];
+	const struct frame *fr = &pg->frame[page_frame(p)];
 	bool has_frame = p->state == PAGE_RESIDENT ||
 			 p->state == PAGE_LOADING || p->state == PAGE_EVICTING;
 
-	ASSERT(has_frame == (p->frame != 0));				/* P1 */
+	ASSERT(has_frame ? p->frame != 0 : p->state == PAGE_SWAPPED ||
+	       p->frame == 0);						/* P1 */
 	if (!has_frame)
 		return;
 	ASSERT(fr->page == id && fr->order == sg->order);

@@ -67,10 +67,11 @@ static void evict_choose(struct pager *pg, struct batch *b, struct leaving *lv,
 	};
 	lv->page_count += count;
 	for (uint32_t i = 0; i < count; i++) {
-		page_id id = (page_id)(sg->first + first + i);
+		struct page *p = &pg->page[sg->first + first + i];
 
-		pg->page[id].flags |= PAGE_LEAVING;
-		replace_leave(pg->replace, pg->page[id].frame, id);
+		p->flags |= PAGE_LEAVING;
+		pg->frame[p->frame].left = replace_leave(pg->replace,
+							 p->frame);
 	}
 }
 

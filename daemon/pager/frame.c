@@ -74,7 +74,9 @@ frame_id frame_take(struct pager *pg, segment_id segment, page_id page)
 		.flags = fr->flags & FRAME_IN_SLOTTED,
 		.order = sg->order,
 	};
-	account_add_frame(pg, sg->account, id);
+	account_add_frame(pg, sg->account, id,
+			  pg->page[page].state == PAGE_SWAPPED ?
+			  pg->page[page].left : 0);
 	return id;
 }
 

@@ -25,6 +25,11 @@ static bool has_frame(unsigned state)
 	       state == PAGE_EVICTING;
 }
 
+frame_id page_frame(const struct page *p)
+{
+	return has_frame(p->state) ? p->frame : 0;
+}
+
 /* If the page is RESIDENT and has a slot, count it as slotted, and note its
  * frame for reclaim_slots(). */
 static void note_slotted(struct pager *pg, struct pager_segment *sg,
@@ -72,9 +77,10 @@ void page_release(struct pager *pg, struct pager_segment *sg, page_id id,
 		  enum page_state next)
 {
 	struct page *p = &pg->page[id];
+	uint32_t left = pg->frame[p->frame].left;
 
 	frame_put(pg, p->frame);
-	p->frame = 0;
+	p->left = next == PAGE_SWAPPED ? left : 0;
 	p->batch = 0;
 	page_enter(pg, sg, id, next);
 }
@@ -160,13 +166,15 @@ bool page_is_mappable(const struct pager *pg, const struct pager_segment *sg,
 
 void page_keep(struct pager *pg, page_id id)
 {
-	if (pg->page[id].frame != 0)
-		replace_touch(pg->replace, pg->page[id].frame);
+	frame_id frame = page_frame(&pg->page[id]);
+
+	if (frame != 0)
+		replace_touch(pg->replace, frame);
 }
 
 void page_mark_used(struct pager *pg, page_id id)
 {
-	frame_id frame = pg->page[id].frame;
+	frame_id frame = page_frame(&pg->page[id]);
 
 	if (frame == 0)
 		return;

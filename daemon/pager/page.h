@@ -5,6 +5,8 @@
 
 #include "daemon/pager/tables.h"
 
+/* The frame of a page in any state; 0: it has none. */
+frame_id page_frame(const struct page *p);
 void page_enter(struct pager *pg, struct pager_segment *sg, page_id id,
 		enum page_state next);
 /* Put the frame of the page, leave its batch, and enter `next`.  The bytes must

@@ -102,7 +102,12 @@ struct page {
 	/* First slot of its chain; a RESIDENT page may keep its slot, in case
 	 * it stays clean. */
 	slot_id slot;
-	frame_id frame;
+	union {
+		/* LOADING, RESIDENT, EVICTING.  In doubt, ask page_frame(). */
+		frame_id frame;
+		/* SWAPPED: what replace_leave() said; 0: nothing. */
+		uint32_t left;
+	};
 	uint32_t generation;	/* of the slot's content; only grows */
 	uint16_t batch;		/* its batch, while it is busy */
 	uint8_t state;
@@ -134,7 +139,11 @@ struct frame {
 	uint16_t pins;
 	uint8_t flags;
 	uint8_t order;
-	frame_id next;		/* free: the free list */
+	union {
+		frame_id next;	/* free: the free list */
+		/* The page is leaving: what replace_leave() said. */
+		uint32_t left;
+	};
 };
 
 enum segment_state { SEGMENT_FREE, SEGMENT_LIVE, SEGMENT_DYING };

@@ -24,11 +24,11 @@ static void page_forget(struct pager *pg, struct pager_segment *sg, page_id id)
 {
 	struct page *p = &pg->page[id];
 
-	if (p->frame != 0) {
+	if (page_frame(p) != 0) {
 		pg->frame[p->frame].pins = 0;
 		frame_put(pg, p->frame);
-		p->frame = 0;
 	}
+	p->frame = 0;
 	page_drop_slot(pg, sg, id);
 	p->flags = 0;
 	page_enter(pg, sg, id, PAGE_ZERO);
@@ -68,7 +68,7 @@ static uint64_t forget_run(struct pager *pg, segment_id id, uint64_t page,
 	while (end < sg->page_count && end - page < most &&
 	       page_next_used(pg, sg, end, 1) == end &&
 	       is_forgettable(pg, sg, end)) {
-		has_data |= pg->page[sg->first + end].frame != 0;
+		has_data |= page_frame(&pg->page[sg->first + end]) != 0;
 		end++;
 	}
 	if (has_data)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/pager/victims.h"
 
+#include "daemon/pager/page.h"
+
 void victims_age_flush(struct pager *pg)
 {
 	if (pg->age_count != 0)
@@ -34,7 +36,7 @@ void victims_age(struct pager *pg, segment_id segment, uint64_t page)
 bool victim_may_go(const struct pager *pg, page_id id)
 {
 	const struct page *p = &pg->page[id];
-	const struct frame *fr = &pg->frame[p->frame];
+	const struct frame *fr = &pg->frame[page_frame(p)];
 	const struct pager_segment *sg = &pg->segment[fr->segment];
 
 	return p->state == PAGE_RESIDENT &&

@@ -3,31 +3,33 @@
 
 /* ---- rings */
 
+static void ring_link(struct replace *rp, frame_id id, frame_id next)
+{
+	rp->frame[id].ring_next = next & FRAMES_MAX;
+	rp->frame[next].ring_prev = id & FRAMES_MAX;
+}
+
 static void ring_add_frame(struct replace *rp, struct group *g, frame_id id)
 {
-	struct frame_link *link = &rp->ring[id], *hand = &rp->ring[g->hand];
-
 	g->frames_of++;
 	if (g->hand == 0) {
-		g->hand = link->next = link->prev = id;
+		g->hand = id;
+		ring_link(rp, id, id);
 		return;
 	}
 	/* Behind the hand: the clock comes to the new frame last. */
-	link->next = g->hand;
-	link->prev = hand->prev;
-	rp->ring[hand->prev].next = id;
-	hand->prev = id;
+	ring_link(rp, rp->frame[g->hand].ring_prev, id);
+	ring_link(rp, id, g->hand);
 }
 
 static void ring_remove_frame(struct replace *rp, struct group *g, frame_id id)
 {
-	const struct frame_link *link = &rp->ring[id];
+	const struct frame_state *f = &rp->frame[id];
 
 	g->frames_of--;
-	rp->ring[link->prev].next = link->next;
-	rp->ring[link->next].prev = link->prev;
 	if (g->hand == id)
-		g->hand = g->frames_of != 0 ? link->next : 0;
+		g->hand = g->frames_of != 0 ? f->ring_next : 0;
+	ring_link(rp, f->ring_prev, f->ring_next);
 }
 
 static void ring_add_child(struct replace *rp, struct group *g, group_id id)
@@ -134,7 +136,7 @@ static frame_id next_of_group(struct replace *rp, group_id group)
 		g = &rp->group[group];
 	}
 	id = g->hand;
-	g->hand = rp->ring[id].next;
+	g->hand = rp->frame[id].ring_next;
 	return id;
 }
 
@@ -158,9 +160,9 @@ static void check_group(const struct replace *rp, group_id id)
 	frame_id at = g->hand;
 
 	for (; at != 0 && (own == 0 || at != g->hand); own++) {
-		ASSERT(rp->flags[at] & IS_USED);			/* R1 */
-		ASSERT(rp->ring[rp->ring[at].next].prev == at);
-		at = rp->ring[at].next;
+		ASSERT(rp->frame[at].is_used);				/* R1 */
+		ASSERT(rp->frame[rp->frame[at].ring_next].ring_prev == at);
+		at = rp->frame[at].ring_next;
 	}
 	for (; child != 0 && (children == 0 || child != g->child);
 	     children++) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/replace/replace.h"
 
-#include "daemon/replace/clock2q.h"
-#include "daemon/replace/ghosts.h"
+#include "daemon/replace/age_marks.h"
 #include "daemon/replace/groups.h"
+#include "daemon/replace/lirs.h"
 #include "daemon/replace/queue.h"
 #include "daemon/replace/two_hands.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct pool_policy *const policies[] = { &two_hands, &clock2q };
+static const struct pool_policy *const policies[] = { &two_hands, &lirs };
 
 /* ---- made and gone */
 
@@ -32,22 +32,14 @@ static const struct pool_policy *find_policy(const char *name)
 
 static int make_tables(struct replace *rp)
 {
-	size_t frames = rp->config.frame_count + 1ul;
-	int err = table_init(&rp->flag_table, "memd-references",
-			     sizeof(*rp->flags), frames);
+	int err = table_init(&rp->frame_table, "memd-frame-states",
+			     sizeof(*rp->frame),
+			     rp->config.frame_count + 1ul);
 
-	if (err == 0)
-		err = table_init(&rp->ring_table, "memd-rings",
-				 sizeof(*rp->ring), frames);
-	if (err == 0)
-		err = table_init(&rp->queue_table, "memd-queues",
-				 sizeof(*rp->link), frames);
 	if (err == 0)
 		err = table_init(&rp->group_table, "memd-groups",
 				 sizeof(*rp->group),
 				 rp->config.group_count + 1ul);
-	if (err == 0)
-		err = ghosts_init(&rp->ghosts, rp->config.frame_count);
 	return err;
 }
 
@@ -59,7 +51,7 @@ int replace_create(const struct replace_config *config,
 	struct replace *rp;
 	int err;
 
-	if (policy == NULL)
+	if (policy == NULL || config->frame_count > FRAMES_MAX)
 		return -EINVAL;
 	rp = calloc(1, sizeof(*rp));
 	if (rp == NULL)
@@ -73,9 +65,7 @@ int replace_create(const struct replace_config *config,
 		replace_destroy(rp);
 		return err;
 	}
-	rp->flags = rp->flag_table.base;
-	rp->ring = rp->ring_table.base;
-	rp->link = rp->queue_table.base;
+	rp->frame = rp->frame_table.base;
 	rp->group = rp->group_table.base;
 	rp->back_hand = 1;
 	*ret_replace = rp;
@@ -86,12 +76,20 @@ void replace_destroy(struct replace *rp)
 {
 	if (rp == NULL)
 		return;
-	ghosts_fini(&rp->ghosts);
 	table_fini(&rp->group_table);
-	table_fini(&rp->queue_table);
-	table_fini(&rp->ring_table);
-	table_fini(&rp->flag_table);
+	table_fini(&rp->frame_table);
 	free(rp);
+}
+
+/* Forget what only the old policy has known of the frame. */
+static void start_over(struct replace *rp, frame_id id)
+{
+	struct frame_state *f = &rp->frame[id];
+
+	f->is_expected = f->is_passed = false;
+	f->is_queued = f->is_aged = f->is_main = f->is_marked = false;
+	if (f->is_used && rp->policy->add != NULL)
+		rp->policy->add(rp, id, 0);
 }
 
 int replace_choose(struct replace *rp, const char *name)
@@ -104,14 +102,10 @@ int replace_choose(struct replace *rp, const char *name)
 		return 0;
 	rp->cold = rp->small = rp->main = rp->expected =
 		(struct queue){ .head = 0 };
-	rp->behind = (struct behind){ .far_count = 0 };
+	rp->marks.count = 0;
 	rp->policy = policy;
-	for (frame_id id = 1; id <= rp->frame_top; id++) {
-		frame_mark(rp, id, 0, IS_QUEUED | IS_MAIN | IS_AGED |
-				      IS_BEHIND | IS_EXPECTED);
-		if ((rp->flags[id] & IS_USED) && policy->add != NULL)
-			policy->add(rp, id, true);
-	}
+	for (frame_id id = 1; id <= rp->frame_top; id++)
+		start_over(rp, id);
 	return 0;
 }
 
@@ -140,33 +134,32 @@ uint32_t replace_frames_below(const struct replace *rp, group_id group)
 /* ---- what happens to frames */
 
 void replace_add(struct replace *rp, group_id group, frame_id frame,
-		 uint32_t key)
+		 uint32_t left)
 {
-	ASSERT(!(rp->flags[frame] & IS_USED));
+	struct frame_state *f = &rp->frame[frame];
+
+	ASSERT(!f->is_used);
 	rp->frame_top = MAX(rp->frame_top, frame);
 	rp->used_count++;
-	rp->flags[frame] = IS_USED | IS_REFERENCED;
+	*f = (struct frame_state){ .is_used = true, .is_referenced = true };
 	groups_add_frame(rp, group, frame);
 	if (rp->policy->add != NULL)
-		rp->policy->add(rp, frame, ghosts_take(&rp->ghosts, key));
+		rp->policy->add(rp, frame, left);
 }
 
-/* A page that has shown that it is used again leaves no ghost: it has had its
- * chance.  Only a policy that looks at pages coming in needs ghosts. */
-void replace_leave(struct replace *rp, frame_id frame, uint32_t key)
+uint32_t replace_leave(const struct replace *rp, frame_id frame)
 {
-	if (rp->policy->add != NULL && !(rp->flags[frame] & IS_MAIN))
-		ghosts_add(&rp->ghosts, key);
+	return rp->policy->leave != NULL ? rp->policy->leave(rp, frame) : 0;
 }
 
 void replace_remove(struct replace *rp, group_id group, frame_id frame)
 {
-	ASSERT(rp->flags[frame] & IS_USED);
+	ASSERT(rp->frame[frame].is_used);
 	groups_remove_frame(rp, group, frame);
 	if (rp->policy->remove != NULL)
 		rp->policy->remove(rp, frame);
 	rp->used_count--;
-	rp->flags[frame] = 0;
+	rp->frame[frame] = (struct frame_state){ .is_used = false };
 }
 
 void replace_expect(struct replace *rp, frame_id frame)
@@ -174,7 +167,7 @@ void replace_expect(struct replace *rp, frame_id frame)
 	if (rp->policy->expect != NULL)
 		rp->policy->expect(rp, frame);
 	else
-		frame_mark(rp, frame, IS_EXPECTED, 0);
+		rp->frame[frame].is_expected = true;
 }
 
 void replace_touch(struct replace *rp, frame_id frame)
@@ -190,15 +183,14 @@ void replace_pass(struct replace *rp, frame_id frame)
 
 void replace_cool(struct replace *rp, frame_id frame)
 {
-	frame_mark(rp, frame, 0, IS_REFERENCED);
+	rp->frame[frame].is_referenced = false;
 	if (rp->policy->cool != NULL)
 		rp->policy->cool(rp, frame);
 }
 
 bool replace_is_idle(const struct replace *rp, frame_id frame)
 {
-	return !(rp->flags[frame] & IS_REFERENCED) ||
-	       (rp->flags[frame] & IS_BEHIND);
+	return !rp->frame[frame].is_referenced || rp->frame[frame].is_passed;
 }
 
 /* ---- searching */
@@ -252,11 +244,11 @@ void replace_check(const struct replace *rp)
 	uint32_t used = 0, queued = 0;
 
 	for (frame_id id = 1; id <= rp->config.frame_count; id++) {
-		uint8_t flags = rp->flags[id];
+		const struct frame_state *f = &rp->frame[id];
 
-		used += (flags & IS_USED) != 0;
-		queued += (flags & IS_QUEUED) != 0;
-		ASSERT(!(flags & IS_USED) || id <= rp->frame_top);
+		used += f->is_used;
+		queued += f->is_queued;
+		ASSERT(!f->is_used || id <= rp->frame_top);
 	}
 	ASSERT(used == rp->used_count);
 	ASSERT(queued == rp->cold.count + rp->small.count + rp->main.count +
@@ -267,14 +259,12 @@ void replace_check(const struct replace *rp)
 	queue_check(rp, &rp->small);
 	queue_check(rp, &rp->main);
 	queue_check(rp, &rp->expected);
+	age_marks_check(rp);
 	groups_check(rp);
 }
 
 uint64_t replace_memory_bytes(const struct replace *rp)
 {
-	return table_memory_bytes(&rp->flag_table) +
-	       table_memory_bytes(&rp->ring_table) +
-	       table_memory_bytes(&rp->queue_table) +
-	       table_memory_bytes(&rp->ghosts.table) +
+	return table_memory_bytes(&rp->frame_table) +
 	       table_memory_bytes(&rp->group_table) + sizeof(*rp);
 }

@@ -29,8 +29,8 @@ struct replace;
 /* Name number `i` of a policy; NULL: there are no more. */
 const char *replace_policy_name(unsigned i);
 
-/* Returns 0, or -EINVAL (there is no such policy), -ENOMEM or another error of
- * table_init(). */
+/* Returns 0, or -EINVAL (there is no such policy, or too many frames), -ENOMEM
+ * or another error of table_init(). */
 int replace_create(const struct replace_config *config,
 		   const struct replace_owner *owner, void *owner_ctx,
 		   struct replace **ret_replace) MUST_CHECK;
@@ -50,13 +50,16 @@ uint32_t replace_frames_below(const struct replace *rp, group_id group);
 uint32_t replace_frames_of(const struct replace *rp, group_id group);
 
 /* A page has come into the frame, and counts as referenced.  group 0: it is
- * charged to none.  `key` names the page: a page that comes back has the same
- * one. */
+ * charged to none.  left: what replace_leave() said of the page when it left
+ * memory; 0: it never did, or that is not known. */
 void replace_add(struct replace *rp, group_id group, frame_id frame,
-		 uint32_t key);
-/* The page is being evicted, and may come back.  It stays in its frame until
- * replace_remove(), or goes on there after replace_touch(). */
-void replace_leave(struct replace *rp, frame_id frame, uint32_t key);
+		 uint32_t left);
+/* The page is being evicted, and may come back.  Returns when it was used last,
+ * as far as is known, counted in pages that come in: the caller keeps this with
+ * the page.  (A page that has left, and of which this is known, is called a
+ * ghost in papers.)  It stays in its frame until replace_remove(), or goes on
+ * there after replace_touch(). */
+uint32_t replace_leave(const struct replace *rp, frame_id frame) MUST_CHECK;
 void replace_remove(struct replace *rp, group_id group, frame_id frame);
 /* The page was brought in before anybody asked for it: spare it once, as its
  * reader may be about to come. */

@@ -11,6 +11,9 @@
 /* A frame of the pool, from 1 on.  0: none. */
 typedef uint32_t frame_id;
 
+/* The highest frame: 4 TiB with frames of 4 KiB. */
+#define FRAMES_MAX	((UINT32_C(1) << 30) - 1)
+
 /* 0: the pool, or none. */
 typedef uint32_t group_id;
 

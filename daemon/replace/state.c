@@ -1,33 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/replace/state.h"
 
-void frame_mark(struct replace *rp, frame_id id, uint8_t set, uint8_t clear)
-{
-	rp->flags[id] = (uint8_t)((rp->flags[id] & ~clear) | set);
-}
-
 void frame_touch(struct replace *rp, frame_id id)
 {
+	struct frame_state *f = &rp->frame[id];
+
 	if (rp->policy->touch != NULL)
 		rp->policy->touch(rp, id);
-	frame_mark(rp, id, IS_REFERENCED, IS_EXPECTED | IS_BEHIND);
+	f->is_referenced = true;
+	f->is_expected = false;
+	f->is_passed = false;
 }
 
 void age_frame(struct replace *rp, frame_id id)
 {
-	uint8_t flags = rp->flags[id];
+	struct frame_state *f = &rp->frame[id];
 
-	if (!(flags & IS_USED) || !(flags & IS_REFERENCED))
+	if (!f->is_used || !f->is_referenced)
 		return;
-	if (flags & IS_EXPECTED)
+	if (f->is_expected)
 		frame_touch(rp, id);
 	else if (rp->owner->age(rp->owner_ctx, id))
-		frame_mark(rp, id, 0, IS_REFERENCED);
+		f->is_referenced = false;
 }
 
 bool is_victim(const struct replace *rp, frame_id id, bool is_spared)
 {
-	return (rp->flags[id] & IS_USED) &&
-	       !(is_spared && (rp->flags[id] & IS_REFERENCED)) &&
+	const struct frame_state *f = &rp->frame[id];
+
+	return f->is_used && !(is_spared && f->is_referenced) &&
 	       rp->owner->may_go(rp->owner_ctx, id);
+}
+
+frame_id look_by_number(struct replace *rp, bool is_spared)
+{
+	frame_id id = rp->back_hand;
+
+	rp->back_hand = id >= rp->frame_top ? 1 : id + 1;
+	return is_victim(rp, id, is_spared) ? id : 0;
 }

@@ -5,7 +5,7 @@
  *       replace_remove().
  *   R2  frames_below of a group == frames_of + frames_below of the groups in
  *       its ring of children, which are those with frames.
- *   R3  IS_QUEUED is set exactly if the frame is in one of the policy's queues;
+ *   R3  is_queued is set exactly if the frame is in one of the policy's queues;
  *       the count of a queue is right, and so is its aged_count. */
 #ifndef MEMD_REPLACE_STATE_H
 #define MEMD_REPLACE_STATE_H
@@ -13,19 +13,24 @@
 #include "common/table.h"
 #include "daemon/replace/replace_types.h"
 
-enum {
-	IS_USED = BIT(0),
-	IS_REFERENCED = BIT(1),
-	IS_EXPECTED = BIT(2),		/* read ahead, and not used yet */
-	IS_QUEUED = BIT(3),
-	IS_MAIN = BIT(4),		/* clock2q.h: in the main queue */
-	IS_AGED = BIT(5),		/* queue.h: in the aged part */
-	IS_BEHIND = BIT(6),		/* behind.h */
+/* What is known of a frame. */
+struct frame_state {
+	/* The queue that it is in. */
+	uint32_t next : 30;
+	bool is_used : 1;
+	bool is_referenced : 1;
+	uint32_t prev : 30;
+	bool is_queued : 1;
+	bool is_aged : 1;		/* queue.h: in the aged part */
+	/* The ring of its group's frames. */
+	uint32_t ring_next : 30;
+	bool is_expected : 1;		/* read ahead, and not used yet */
+	bool is_passed : 1;		/* a reader in order is done with it */
+	uint32_t ring_prev : 30;
+	bool is_main : 1;		/* lirs.h: in the main queue */
+	bool is_marked : 1;		/* age_marks.h */
 };
-
-struct frame_link {
-	frame_id next, prev;
-};
+_Static_assert(sizeof(struct frame_state) == 16, "16 bytes a frame");
 
 /* Frames in an order.  The first ones, up to `edge`, were aged in the queue. */
 struct queue {
@@ -34,21 +39,15 @@ struct queue {
 	uint32_t count, aged_count;
 };
 
-/* Pages that left lately, as fingerprints of their keys.  (Ghosts: 2Q, Johnson
- * and Shasha, VLDB 1994.) */
-struct ghosts {
-	struct table table;
-	uint16_t *print;		/* 0: none */
-	uint32_t set_count;
-};
+enum { AGE_MARKS = 64 };
 
-enum { BEHIND_NEAR = 64, BEHIND_FAR = 1024 };
-
-/* Pages that streams have passed. */
-struct behind {
-	frame_id near[BEHIND_NEAR];	/* the newest; a ring */
-	frame_id far[BEHIND_FAR];	/* those before; a ring */
-	uint32_t near_next, far_next, far_count;
+/* When frames of the main queue were aged (age_marks.h). */
+struct age_marks {
+	struct age_mark {
+		frame_id frame;
+		uint32_t time;
+	} mark[AGE_MARKS];
+	uint32_t count;
 };
 
 /* The clock of a group has two rings: the group's own frames, and the groups
@@ -76,12 +75,13 @@ struct replace;
 /* What a policy for the pool does.  Each may be NULL but `look`. */
 struct pool_policy {
 	const char *name;
-	/* The frame has a page, or had one when this policy was chosen.
-	 * is_ghost: the page left memory not long ago. */
-	void (*add)(struct replace *rp, frame_id frame, bool is_ghost);
+	/* The frame has a page, or had one when this policy was chosen.  left:
+	 * what leave() said when the page left memory; 0: nothing is known. */
+	void (*add)(struct replace *rp, frame_id frame, uint32_t left);
+	uint32_t (*leave)(const struct replace *rp, frame_id frame);
 	void (*remove)(struct replace *rp, frame_id frame);
 	void (*expect)(struct replace *rp, frame_id frame);
-	/* Called while the frame has its old flags. */
+	/* Called while the frame is as it was. */
 	void (*touch)(struct replace *rp, frame_id frame);
 	void (*cool)(struct replace *rp, frame_id frame);
 	void (*pass)(struct replace *rp, frame_id frame);
@@ -95,28 +95,30 @@ struct replace {
 	const struct replace_owner *owner;
 	void *owner_ctx;
 	const struct pool_policy *policy;
-	struct table flag_table, ring_table, queue_table, group_table;
-	uint8_t *flags;			/* of each frame */
-	struct frame_link *ring;	/* of its group's frames */
-	struct frame_link *link;	/* of the queue that it is in */
+	struct table frame_table, group_table;
+	struct frame_state *frame;
 	struct group *group;		/* [0]: frames without a group */
 	uint32_t used_count;		/* frames with pages */
 	frame_id frame_top;		/* no frame behind it was ever used */
 	/* Looks at the pool since its last victim. */
 	uint64_t vain_looks;
-	struct ghosts ghosts;
-
-	/* The policies' own. */
 	frame_id back_hand;		/* of a clock by number */
+
+	/* two_hands.h */
 	struct queue cold;
-	struct queue small, main, expected;	/* clock2q.h */
-	struct behind behind;
-	uint32_t behind_run;		/* victims of `behind` in a row */
+
+	/* lirs.h */
+	struct queue small, main, expected;
+	struct age_marks marks;
+	uint32_t now;			/* pages that have come in; not 0 */
+	/* When the last victim of `main` was aged. */
+	uint32_t main_left;
+	uint32_t full_count;		/* of frames, when the pool was full */
+	uint32_t decay;			/* victims since it was made smaller */
+	uint32_t age_credit;		/* for ageing frames of `main` */
 	uint32_t refusals;		/* frames that might not go, in a row */
 };
 
-/* Set and clear flags of the frame. */
-void frame_mark(struct replace *rp, frame_id id, uint8_t set, uint8_t clear);
 /* As replace_touch(). */
 void frame_touch(struct replace *rp, frame_id id);
 /* Age the frame if it is referenced.  If it is expected, it is spared once, and
@@ -124,5 +126,8 @@ void frame_touch(struct replace *rp, frame_id id);
 void age_frame(struct replace *rp, frame_id id);
 /* May the frame be evicted?  is_spared: not if it is referenced. */
 bool is_victim(const struct replace *rp, frame_id id, bool is_spared);
+/* The next frame in the order of numbers, if it may go.  0 does not mean that
+ * there are no others. */
+frame_id look_by_number(struct replace *rp, bool is_spared);
 
 #endif

@@ -3,11 +3,6 @@
 
 #include "daemon/replace/queue.h"
 
-static frame_id next_frame(const struct replace *rp, frame_id id)
-{
-	return id >= rp->frame_top ? 1 : id + 1;
-}
-
 /* Where the front hand is when the back one is at `id`. */
 static frame_id front_of(const struct replace *rp, frame_id id)
 {
@@ -18,13 +13,13 @@ static frame_id front_of(const struct replace *rp, frame_id id)
 
 static void warm(struct replace *rp, frame_id id)
 {
-	if (rp->flags[id] & IS_QUEUED)
+	if (rp->frame[id].is_queued)
 		queue_remove(rp, &rp->cold, id);
 }
 
 static void cool_down(struct replace *rp, frame_id id)
 {
-	if (!(rp->flags[id] & IS_QUEUED))
+	if (!rp->frame[id].is_queued)
 		queue_push_tail(rp, &rp->cold, id);
 }
 
@@ -36,10 +31,8 @@ static frame_id look_round(struct replace *rp, bool is_spared)
 		warm(rp, id);
 		return is_victim(rp, id, true) ? id : 0;
 	}
-	id = rp->back_hand;
-	rp->back_hand = next_frame(rp, id);
-	age_frame(rp, front_of(rp, id));
-	return is_victim(rp, id, is_spared) ? id : 0;
+	age_frame(rp, front_of(rp, rp->back_hand));
+	return look_by_number(rp, is_spared);
 }
 
 const struct pool_policy two_hands = {

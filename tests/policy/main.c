@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,9 @@
 
 enum { WORSE_PERCENT = 2, POLICIES_MAX = 4 };
 
+static const struct reference_policy *const references[] = {
+	&lru_reference, &arc_reference, &lirs_reference, &clock2q_reference,
+};
 static const unsigned pool_percent[] = { 20, 50, 80 };
 
 /* A line of the file. */
@@ -92,34 +96,43 @@ static double time_us(const struct subject_result *r)
 	       TOUCH_US * (double)r->touched;
 }
 
-static void run_policies(const struct trace *t, unsigned percent, uint64_t opt)
+static void print_reference(const struct trace *t, uint32_t frames,
+			    double ages, uint64_t opt)
 {
-	uint32_t frames = t->page_count / 100 * percent;
-	const char *name;
+	printf(" |");
+	for (unsigned i = 0; i < ARRAY_SIZE(references); i++)
+		printf(" %5.1f", over(reference_run(t, frames, references[i],
+						    ages), opt));
+}
 
-	for (unsigned i = 0; (name = replace_policy_name(i)) != NULL; i++) {
-		struct subject_result r = subject_run(t, frames, name);
-		double age = AGE_US * (double)r.aged +
-			     TOUCH_US * (double)r.touched;
+static void print_subject(const struct subject_result *r, uint64_t opt)
+{
+	double age = AGE_US * (double)r->aged + TOUCH_US * (double)r->touched;
 
-		printf(" | %6.1f %5.2f %5.2f %5.1f", over(r.misses, opt),
-		       (double)r.aged / (double)r.misses,
-		       (double)r.touched / (double)r.misses,
-		       100 * age / time_us(&r));
-		compare(name, t->name, percent, r.misses);
-	}
+	printf(" | %5.1f %4.2f %4.2f %4.1f", over(r->misses, opt),
+	       (double)r->aged / (double)r->misses,
+	       (double)r->touched / (double)r->misses,
+	       100 * age / time_us(r));
 }
 
 static void run_trace(const struct trace *t, unsigned percent)
 {
 	uint32_t frames = t->page_count / 100 * percent;
 	uint64_t opt = reference_opt(t, frames);
+	struct subject_result r[POLICIES_MAX];
+	unsigned count = 0;
+	const char *name;
 
-	printf("%-20s %3u%% %7" PRIu64 " | %6.1f %6.1f %6.1f", t->name,
-	       percent, opt, over(reference_lru(t, frames), opt),
-	       over(reference_arc(t, frames), opt),
-	       over(reference_lirs(t, frames), opt));
-	run_policies(t, percent, opt);
+	for (; (name = replace_policy_name(count)) != NULL; count++) {
+		r[count] = subject_run(t, frames, name);
+		compare(name, t->name, percent, r[count].misses);
+	}
+	printf("%-19s %2u%% %6" PRIu64, t->name, percent, opt);
+	print_reference(t, frames, HUGE_VAL, opt);
+	print_reference(t, frames, (double)r[0].aged / (double)r[0].misses,
+			opt);
+	for (unsigned i = 0; i < count; i++)
+		print_subject(&r[i], opt);
 	printf("\n");
 }
 
@@ -127,13 +140,14 @@ static void print_head(void)
 {
 	const char *name;
 
-	printf("Misses of OPT; of the others, percent more.  Of those of memd "
-	       "also, for each miss:\npages aged, pages that were aged and "
-	       "used again; and the share of the time that\nthis takes, in "
-	       "percent.\n\n%-20s %4s %7s | %6s %6s %6s", "trace", "pool",
-	       "OPT", "LRU", "ARC", "LIRS");
+	printf("%-19s %3s %6s", "trace", "pool", "OPT");
+	for (unsigned k = 0; k < 2; k++) {
+		printf(" |");
+		for (unsigned i = 0; i < ARRAY_SIZE(references); i++)
+			printf(" %5s", references[i]->name);
+	}
 	for (unsigned i = 0; (name = replace_policy_name(i)) != NULL; i++)
-		printf(" | %9s %13s", name, "aged used time");
+		printf(" | %-9s       %%", name);
 	printf("\n");
 }
 

@@ -16,6 +16,7 @@ struct subject {
 	uint32_t *page;		/* in each frame */
 	frame_id *frame;	/* of each page; 0: it is not in memory */
 	bool *is_mapped;	/* each page */
+	uint32_t *left;		/* replace_leave() of each page */
 	frame_id used;		/* frames that were ever used */
 	struct reader reader[READERS];
 	unsigned reader_next;
@@ -44,7 +45,7 @@ static frame_id evict(struct subject *s)
 	frame_id frame = replace_next(s->policy, 0, &search);
 
 	ASSERT(frame != 0);
-	replace_leave(s->policy, frame, s->page[frame]);
+	s->left[s->page[frame]] = replace_leave(s->policy, frame);
 	replace_remove(s->policy, 1, frame);
 	s->frame[s->page[frame]] = 0;
 	s->is_mapped[s->page[frame]] = false;
@@ -83,7 +84,7 @@ static void access_page(struct subject *s, uint32_t page, uint32_t frames)
 		frame = s->used < frames ? ++s->used : evict(s);
 		s->page[frame] = page;
 		s->frame[page] = frame;
-		replace_add(s->policy, 1, frame, page);
+		replace_add(s->policy, 1, frame, s->left[page]);
 		if (is_in_stream(s, page))
 			replace_pass(s->policy, frame);
 	}
@@ -101,9 +102,11 @@ struct subject_result subject_run(const struct trace *t, uint32_t frames,
 		.page = calloc(frames + 1ul, sizeof(*s.page)),
 		.frame = calloc(t->page_count, sizeof(*s.frame)),
 		.is_mapped = calloc(t->page_count, sizeof(*s.is_mapped)),
+		.left = calloc(t->page_count, sizeof(*s.left)),
 	};
 
-	ASSERT(s.page != NULL && s.frame != NULL && s.is_mapped != NULL);
+	ASSERT(s.page != NULL && s.frame != NULL && s.is_mapped != NULL &&
+	       s.left != NULL);
 	if (replace_create(&config, &owner, &s, &s.policy) != 0)
 		abort();
 	replace_group_add(s.policy, 1, 0);
@@ -117,5 +120,6 @@ struct subject_result subject_run(const struct trace *t, uint32_t frames,
 	free(s.page);
 	free(s.frame);
 	free(s.is_mapped);
+	free(s.left);
 	return s.result;
 }
