@@ -223,6 +223,8 @@ void meter_read_self(const struct meter_probes *probes, struct meter *ret_meter)
 	timeradd(&ru.ru_utime, &ru.ru_stime, &cpu);
 	*ret_meter = (struct meter){
 		.cpu_ns = (uint64_t)(cpu.tv_sec * 1000000 + cpu.tv_usec) * 1000,
+		.read_bytes = (uint64_t)read_number("/proc/self", "io",
+						    "read_bytes: %" SCNd64),
 		.count[METER_VOLUNTARY] = ru.ru_nvcsw,
 		.count[METER_INVOLUNTARY] = ru.ru_nivcsw,
 		.count[METER_MINOR] = ru.ru_minflt,

@@ -31,6 +31,7 @@ extern const char *const meter_names[METER_COUNTS];
 /* Of some processes; a count below 0 cannot be had. */
 struct meter {
 	uint64_t cpu_ns;
+	uint64_t read_bytes;	/* of disks; only of this process */
 	int64_t count[METER_COUNTS];
 };
 

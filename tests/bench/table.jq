@@ -43,15 +43,17 @@ def kernel_of($all): . as $row | [$all[] |
 def work: .results as $all |
 	["work", "on", "ns an access", "least–most", "p50", "p99", "p99.9",
 	 "accesses/s", "faults/s", "ns a fault", "CPU µs an access", "MiB in",
-	 "MiB out", "× kernel"],
+	 "MiB out", "in ÷ accessed", "× kernel", "p99 ÷ kernel"],
 	($all[] | select($group == "" or group == $group) |
 	kernel_of($all) as $kernel |
 	row + [(.mean_ns.median | number), (.mean_ns | from_to)] +
 	([.p50_ns.median, .p99_ns.median, .p999_ns.median,
 	  .accesses_per_s.median, .faults_per_s.median, .fault_ns.median,
 	  by(.all_cpu_s.median; .accesses / 1e6),
-	  (.read_bytes.median | mib), (.written_bytes.median | mib),
-	  by(.accesses_per_s.median; $kernel.accesses_per_s.median)] |
+	  (.swap_in_bytes.median | mib), (.written_bytes.median | mib),
+	  by(.swap_in_bytes.median; .accesses * 4096),
+	  by(.accesses_per_s.median; $kernel.accesses_per_s.median),
+	  by(.p99_ns.median; $kernel.p99_ns.median)] |
 	 map(number)));
 
 def counts: { "minor_faults": "minor", "voluntary_switches": "voluntary",
@@ -85,7 +87,7 @@ def against: ["this build by the other", "on", "ns an access", "least–most",
 	row + [(.mean_ns.median | number), (.mean_ns | from_to)] +
 	([.p99_ns, .all_cpu_s, .faults] +
 	 (counts | keys_unsorted | map($all["all_" + .])) +
-	 [.read_bytes, .written_bytes] | map(.median | number)));
+	 [.swap_in_bytes, .written_bytes] | map(.median | number)));
 
 def remote: .remote as $all |
 	["read over loopback", "from", "µs each", "p50", "p99", "MiB/s",

@@ -242,6 +242,25 @@ static void summarise_samples(uint32_t *samples, size_t count, double *figure)
 					      faulted);
 }
 
+/* What the kernel reads for a fault counts as
+ * read by who faulted, and is in read_bytes already. */
+static void summarise_disk(const struct trial_notes *n, const struct trial *t,
+			   double *figure)
+{
+	const struct meter_disk *from = &n->moment[MEMBER_SET].disk;
+	const struct meter_disk *to = &n->moment[MEMBER_DONE].disk;
+	uint64_t own = 0;
+
+	for (unsigned i = 0; i < t->job->process_count; i++)
+		own += n->member[i].meter[MEMBER_DONE].read_bytes -
+		       n->member[i].meter[MEMBER_SET].read_bytes;
+	figure[TRIAL_read_bytes] = (double)(to->read_bytes - from->read_bytes);
+	figure[TRIAL_written_bytes] =
+		(double)(to->written_bytes - from->written_bytes);
+	figure[TRIAL_swap_in_bytes] = figure[TRIAL_read_bytes] +
+		(contestant_is_memd(t->who) ? (double)own : 0);
+}
+
 static void summarise_times(struct trial_notes *n, const struct job *job,
 			    size_t accesses, double *figure)
 {
@@ -272,10 +291,6 @@ static void summarise_times(struct trial_notes *n, const struct job *job,
 	figure[TRIAL_daemon_cpu_s] = cpu_s;
 	figure[TRIAL_daemon_asleep] =
 		MAX(1 - cpu_s / seconds(from->now_ns, to->now_ns), 0);
-	figure[TRIAL_read_bytes] =
-		(double)(to->disk.read_bytes - from->disk.read_bytes);
-	figure[TRIAL_written_bytes] =
-		(double)(to->disk.written_bytes - from->disk.written_bytes);
 }
 
 /* -1 if it could not be read. */
@@ -331,9 +346,11 @@ int trial_run(const struct stage *st, const struct trial *t,
 	figure[TRIAL_killed] = status == CREW_KILLED;
 	if (status == 0)
 		figure[TRIAL_faults] = count_faults(st->notes, t->job);
-	if (t->is_timed && status == 0)
+	if (t->is_timed && status == 0) {
 		summarise_times(st->notes, t->job,
 				all_accesses(t->job, st->options), figure);
+		summarise_disk(st->notes, t, figure);
+	}
 	if (t->is_counted && status == 0)
 		summarise_counts(st->notes, t->job, figure);
 	/* The next one is to find all frames and slots free. */

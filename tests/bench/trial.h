@@ -33,6 +33,8 @@ struct stage {
 	X(daemon_asleep)	/* 1 - its CPU time by the clock's */	\
 	X(read_bytes)		/* from swap */				\
 	X(written_bytes)						\
+	X(swap_in_bytes)	/* read_bytes, with what memd's clients	\
+				 * read from swap by themselves */	\
 	/* Of a counted run, as the counts: */				\
 	X(disk_reads) X(disk_writes)
 
