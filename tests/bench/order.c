@@ -39,6 +39,17 @@ static size_t strided(const struct order *o, size_t i)
 	return (o->home + way + way / o->page_count) % o->page_count;
 }
 
+static size_t moving(const struct order *o, size_t i, uint64_t random)
+{
+	size_t hot = o->page_count / ORDER_HOT_PART;
+	size_t first = o->page_count - hot + i / ORDER_MOVE_EVERY;
+	uint64_t which = order_mix(random);
+
+	if (hot == 0 || random % ORDER_HOT_PART == 0)
+		return which % o->page_count;
+	return (o->home + first + which % hot) % o->page_count;
+}
+
 /* ---- Zipf's law; the names are those of the paper */
 
 void zipf_init(struct zipf *z, size_t count, double theta)
@@ -73,6 +84,7 @@ size_t order_page(const struct order *o, size_t i)
 
 	switch (o->kind) {
 	case ORDER_FORWARD:
+	case ORDER_LOOP:
 		return (o->home + i) % o->page_count;
 	case ORDER_BACKWARD:
 		return backward(o, i);
@@ -88,6 +100,8 @@ size_t order_page(const struct order *o, size_t i)
 		return order_mix(zipf_rank(o->zipf,
 					   (double)(random >> 11) * 0x1p-53)) %
 		       o->page_count;
+	case ORDER_MOVING:
+		return moving(o, i, random);
 	}
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 enum order_kind {
 	ORDER_FORWARD,		/* 0, 1, 2, … */
+	ORDER_LOOP,		/* the same, for whole passes */
 	ORDER_BACKWARD,		/* from the middle down: what was filled
 				 * last lies above it */
 	ORDER_STRIDED,		/* every 4th, then every 4th but one on … */
@@ -16,6 +17,9 @@ enum order_kind {
 	ORDER_HOLES,		/* the same, but only every 8th page */
 	ORDER_RANDOM,
 	ORDER_ZIPF,		/* theta 0.99, hot pages anywhere */
+	ORDER_MOVING,		/* nine of ten accesses to a tenth of the pages,
+				 * at random: first the last tenth, from which
+				 * they slowly move on */
 };
 
 /* Ranks that follow Zipf's law: rank 0 is drawn most often, rank r is drawn
@@ -37,7 +41,12 @@ void zipf_init(struct zipf *z, size_t count, double theta);
 /* The rank that u, evenly distributed in [0, 1), stands for. */
 size_t zipf_rank(const struct zipf *z, double u);
 
-enum { ORDER_STRIDE = 4, ORDER_HOLE_EVERY = 8 };
+enum {
+	ORDER_STRIDE = 4, ORDER_HOLE_EVERY = 8, ORDER_LOOP_PASSES = 2,
+	ORDER_MOVE_EVERY = 50,	/* accesses; then the next page is hot */
+	ORDER_HOT_PART = 10,	/* one of so many pages is hot, and one of so
+				 * many accesses is to any page */
+};
 
 /* Of one thread. */
 struct order {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Proves that the benchmark accesses the pages it says it does: orders that
- * are to visit every page do so once, each in its way, and Zipf's law is
- * followed. */
+ * are to visit every page do so once, each in its way, Zipf's law is followed,
+ * and a hot set moves. */
 #include "tests/bench/order.h"
 
 #include <math.h>
@@ -18,13 +18,13 @@ enum { PAGES = 4096 };
 static void test_each_once(void **state)
 {
 	static const struct { enum order_kind kind; size_t step; } orders[] = {
-		{ ORDER_FORWARD, 1 }, { ORDER_BACKWARD, 1 },
+		{ ORDER_FORWARD, 1 }, { ORDER_LOOP, 1 }, { ORDER_BACKWARD, 1 },
 		{ ORDER_STRIDED, 1 }, { ORDER_SCATTERED, 1 },
 		{ ORDER_HOLES, ORDER_HOLE_EVERY },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < 15; i++) {
+	for (size_t i = 0; i < 3 * sizeof(orders) / sizeof(orders[0]); i++) {
 		const struct order order = {
 			.kind = orders[i / 3].kind, .page_count = PAGES,
 			.home = i % 3 * 1024,
@@ -48,6 +48,8 @@ static void test_direction(void **state)
 	(void)state;
 	assert_int_equal(order_page(&order, 0), PAGES / 2 - 1);
 	assert_int_equal(order_page(&order, 1), PAGES / 2 - 2);
+	order.kind = ORDER_LOOP;
+	assert_int_equal(order_page(&order, PAGES + 1), 1);
 	order.kind = ORDER_STRIDED;
 	assert_int_equal(order_page(&order, 1), ORDER_STRIDE);
 	assert_int_equal(order_page(&order, PAGES / ORDER_STRIDE), 1);
@@ -101,6 +103,36 @@ static void test_zipf(void **state)
 	}
 }
 
+/* About nine of ten accesses, and the tenth of the others that hits by chance,
+ * are to the tenth of the pages that begins at `first`. */
+static void expect_hot(const struct order *o, size_t i, size_t first)
+{
+	enum { LOOKS = 1000 };
+	unsigned seen = 0;
+
+	for (size_t j = i; j < i + LOOKS; j++) {
+		size_t page = order_page(o, j);
+
+		assert_true(page < PAGES);
+		seen += (page + PAGES - first) % PAGES <
+			PAGES / ORDER_HOT_PART + LOOKS / ORDER_MOVE_EVERY;
+	}
+	assert_in_range(seen, 880, 940);
+}
+
+/* The hot set begins at the end, and goes on from there, and round. */
+static void test_moving(void **state)
+{
+	const struct order order = { .kind = ORDER_MOVING,
+				     .page_count = PAGES };
+	size_t hot = PAGES / ORDER_HOT_PART;
+
+	(void)state;
+	expect_hot(&order, 0, PAGES - hot);
+	expect_hot(&order, hot / 2 * ORDER_MOVE_EVERY, PAGES - hot + hot / 2);
+	expect_hot(&order, (hot + 1000) * ORDER_MOVE_EVERY, 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -108,6 +140,7 @@ int main(void)
 		cmocka_unit_test(test_direction),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_zipf),
+		cmocka_unit_test(test_moving),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,7 @@ struct job {
 	unsigned process_count;		/* with equal parts of the memory */
 };
 
-enum { JOBS = 23, JOB_NAME_BYTES = 64 };
+enum { JOBS = 25, JOB_NAME_BYTES = 64 };
 extern const struct job plan_jobs[JOBS];
 
 /* "rand-read 2x, 8 threads" */

@@ -31,13 +31,14 @@ build=$1
 smoke
 # Every job, done by all who take part in it: timed, and what can be counted
 # anywhere counted.
-jq -e '([.results[] | select(.on == "inline")] | length) == 23 and
+jq -e '([.results[] | select(.on == "inline")] | length) == 25 and
 	([.results[] | select(.killed.max == 0) |
 	  (.mean_ns, .all_voluntary_switches, .daemon_asleep).median |
 	  select(. == null)] | length) == 0' \
 	"$out/performance.json" >/dev/null || fail "the JSON is not complete"
 for row in 'rand-read 2x, 8 processes  *memd inline' \
-	'hash-get 2x  *memd inline' 'scan+zipf 2x  *memd thread' \
+	'hash-get 2x  *memd inline' 'loop 2x  *memd inline' \
+	'moving 2x  *memd thread' 'scan+zipf 2x  *memd thread' \
 	'sort 2x  *memd thread  *both'; do
 	grep -q "^$row  *[0-9]" "$out/table" || fail "no row $row"
 done

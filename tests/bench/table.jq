@@ -27,7 +27,7 @@ def row: [.job + (if .cpus == "one" then ", 1 CPU" else "" end), title];
 # The question of docs/performance.md that a row answers.
 def group: .work as $work | if .cpus == "one" then "one-cpu"
 	elif .threads > 1 or .processes > 1 then "many"
-	elif $work | test("^(rand|zipf)-") then "random"
+	elif $work | test("^(rand|zipf)-|^moving") then "random"
 	elif $work | test("^hash-|^sort|^scan") then "programs"
 	elif $work | IN("first-touch", "fill") then "new-memory"
 	elif $work | IN("zero-fault", "minor", "pool-hit") then "no-disk"

@@ -24,6 +24,8 @@ size_t work_kind_accesses(const struct work_kind *kind, size_t page_count,
 {
 	if (kind->order == ORDER_HOLES)
 		return page_count / ORDER_HOLE_EVERY;
+	if (kind->order == ORDER_LOOP)
+		return page_count * ORDER_LOOP_PASSES;
 	if (kind->access == ACCESS_SORT || kind->start == START_EMPTY ||
 	    kind->start == START_SHARED)
 		return page_count;
@@ -92,6 +94,29 @@ static int sweep_page(const struct workload *w, size_t page,
 	return got == want ? 0 : wrong_word(word, want, got, ret_wrong);
 }
 
+static struct order order_of(const struct workload *w, unsigned thread,
+			     const struct zipf *zipf)
+{
+	return (struct order){
+		.kind = w->kind->order,
+		.page_count = w->page_count,
+		.home = w->page_count / w->thread_count * thread,
+		.seed = order_mix(w->seed + thread),
+		.zipf = zipf,
+	};
+}
+
+static int warm_up(const struct workload *w, struct workload_wrong *ret_wrong)
+{
+	struct order order = order_of(w, 0, NULL);
+	int err = 0;
+
+	ASSERT(w->thread_count == 1 && order.kind != ORDER_ZIPF);
+	for (size_t i = 0; err == 0 && i < w->access_count; i++)
+		err = sweep_page(w, order_page(&order, i), ret_wrong);
+	return err;
+}
+
 int workload_fill(const struct workload *w, struct workload_wrong *ret_wrong)
 {
 	bool is_swept = w->kind->start == START_SWEPT;
@@ -105,7 +130,7 @@ int workload_fill(const struct workload *w, struct workload_wrong *ret_wrong)
 	}
 	for (size_t i = 0; is_swept && err == 0 && i < w->page_count; i++)
 		err = sweep_page(w, i, ret_wrong);
-	return err;
+	return w->kind->start == START_WARM ? warm_up(w, ret_wrong) : err;
 }
 
 /* ---- accesses */
@@ -145,7 +170,8 @@ static uint64_t choose_key(const struct workload *w, size_t page, size_t i,
 static int access_page(struct worker *wk, size_t i, uint32_t *ret_ns)
 {
 	const struct workload *w = wk->w;
-	size_t page = order_page(&wk->order, i);
+	size_t done = w->kind->start == START_WARM ? w->access_count : 0;
+	size_t page = order_page(&wk->order, done + i);
 	size_t word = page * PAGE_WORDS + FIRST_WORD + wk->idx;
 	uint8_t *writes = &writes_of_worker(wk)[page];
 	uint64_t want = value_of(w, word, *writes), got, key = 0, begin, ns;
@@ -289,13 +315,7 @@ int workload_run(const struct workload *w, struct workload_outcome *ret_outcome)
 	for (unsigned i = 0; i < count; i++)
 		workers[i] = (struct worker){
 			.w = w, .gate = &gate, .is_over = &is_over, .idx = i,
-			.order = {
-				.kind = w->kind->order,
-				.page_count = w->page_count,
-				.home = w->page_count / w->thread_count * i,
-				.seed = order_mix(w->seed + i),
-				.zipf = &zipf,
-			},
+			.order = order_of(w, i, &zipf),
 		};
 	err = run_workers(workers, count);
 	*ret_outcome = (struct workload_outcome){ .begin_ns = UINT64_MAX };

@@ -38,6 +38,9 @@ enum work_start {
 	START_EMPTY,		/* never touched */
 	START_FILLED,		/* filled, in order */
 	START_SWEPT,		/* filled, and read once, in order */
+	START_WARM,		/* filled, and read as often as the work does,
+				 * in its order, which the work then goes on
+				 * with; for one thread */
 	START_DROPPED,		/* filled, and every 8th page dropped again */
 	START_UNMAPPED,		/* filled, and every 8th page taken out of the
 				 * page tables: what ageing does to it */
@@ -55,7 +58,8 @@ struct work_kind {
 };
 
 /* How many accesses the work makes in that many pages if `wanted` are asked
- * for: those that access each page once take no more and no fewer. */
+ * for: those that access all pages, once or in passes, take no more and no
+ * fewer. */
 size_t work_kind_accesses(const struct work_kind *kind, size_t page_count,
 			  size_t wanted);
 
@@ -84,8 +88,8 @@ struct workload_outcome {
 	struct workload_wrong wrong;	/* only with -EILSEQ */
 };
 
-/* Write all of the memory, and read a word of each page, in order, if the work
- * starts so.  Returns 0 or -EILSEQ. */
+/* Write all of the memory, and read words of pages, in order or in the work's
+ * order, if the work starts so.  Returns 0 or -EILSEQ. */
 int workload_fill(const struct workload *w, struct workload_wrong *ret_wrong)
 	MUST_CHECK;
 
