@@ -20,6 +20,8 @@ static const struct argp_option argp_options[] = {
 	{ "smoke", 's', NULL, 0,
 	  "an 8 MiB limit, 1000 accesses, one run, every word read again "
 	  "after it: does it work?", 0 },
+	{ "memd", 'f', "FLAG", 0,
+	  "give memd this flag too; may be repeated", 0 },
 	{ NULL, 0, NULL, 0, "For run.sh:", 1 },
 	{ "dir", 'd', "DIR", 0,
 	  "where memd's swap file goes, and where the kernel's swap is: "
@@ -67,6 +69,19 @@ static void parse_names(struct argp_state *state, char *list,
 	}
 }
 
+/* It is repeated in JSON. */
+static void add_flag(struct argp_state *state, const char *flag,
+		     struct options *o)
+{
+	unsigned i = 0;
+
+	while (o->memd_flag[i] != NULL)
+		i++;
+	if (i == OPTIONS_MEMD_FLAGS || strpbrk(flag, "\"\\\n") != NULL)
+		argp_error(state, "cannot give memd '%s'", flag);
+	o->memd_flag[i] = flag;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
@@ -100,6 +115,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case 'd':
 		o->folder = arg;
+		break;
+	case 'f':
+		add_flag(state, arg, o);
 		break;
 	case 'm':
 		o->is_room_asked = true;

@@ -5,6 +5,8 @@
 
 #include "tests/bench/plan.h"
 
+enum { OPTIONS_MEMD_FLAGS = 8 };
+
 struct options {
 	unsigned limit_mib;
 	unsigned access_count;
@@ -14,6 +16,7 @@ struct options {
 	bool is_small;		/* --quick or --smoke: no figures to judge by */
 	bool is_smoke;		/* and read every word again after every run */
 	bool is_room_asked;	/* say how much swap it takes, and end */
+	const char *memd_flag[OPTIONS_MEMD_FLAGS + 1];	/* NULL-terminated */
 	const char *turn[2];	/* FIFOs (paging.c); NULL: none */
 	const char *folder;	/* for memd's swap file; and there is, unless
 				 * the kernel is left out, the cgroup "group" */

@@ -4,10 +4,10 @@
  * memory in a memory cgroup of the same size, with a swap file of the same size
  * in the same folder, or zram.
  *
- * Starts a private memd with default settings but for sizes and places.  Runs
- * are interleaved, each in new processes with freshly filled memory.  Says on
- * stdout, in a line of JSON for each run, what it took; fails for wrong values
- * only, never for slow ones.
+ * Starts a private memd with default settings but for sizes, places and what
+ * --memd says.  Runs are interleaved, each in new processes with freshly filled
+ * memory.  Says on stdout, in a line of JSON for each run, what it took; fails
+ * for wrong values only, never for slow ones.
  *
  * Several of these programs, with other builds or on other processors, do the
  * same in turn.  They form a ring: each has a FIFO that only it reads and only
@@ -58,6 +58,18 @@ static int end_turn(void)
 /* ---- what is said; keys are stable: new ones may come, none changes its
  * meaning */
 
+static void say_flags(void)
+{
+	const char *separator = "";
+
+	printf("\"memd_flags\": \"");
+	for (const char *const *f = options.memd_flag; *f != NULL; f++) {
+		printf("%s%s", separator, *f);
+		separator = " ";
+	}
+	printf("\"");
+}
+
 static void say_settings(const char *store)
 {
 	cpu_set_t cpus;
@@ -66,9 +78,11 @@ static void say_settings(const char *store)
 	(void)sched_getaffinity(0, sizeof(cpus), &cpus);
 	printf("{\"settings\": {\"limit_mib\": %u, \"accesses\": %u, "
 	       "\"repeat\": %u, \"is_small\": %s, \"cpus_used\": %d, "
-	       "\"store\": \"%s\"}}\n", options.limit_mib,
+	       "\"store\": \"%s\", ", options.limit_mib,
 	       options.access_count, options.repeat,
 	       options.is_small ? "true" : "false", CPU_COUNT(&cpus), store);
+	say_flags();
+	printf("}}\n");
 }
 
 static void say_run(const struct trial *t, const struct trial_result *r,
@@ -173,8 +187,12 @@ static uintmax_t room_mib(void)
 static int start_memd(struct testmemd *memd)
 {
 	char pool[64], swap[64], folder[512];
-	const char *flags[] = { pool, swap, folder, "--log-level=info", NULL };
+	const char *flags[4 + OPTIONS_MEMD_FLAGS + 1] = {
+		pool, swap, folder, "--log-level=info",
+	};
 
+	for (unsigned i = 0; options.memd_flag[i] != NULL; i++)
+		flags[4 + i] = options.memd_flag[i];
 	snprintf(pool, sizeof(pool), "--pool-size=%uM", options.limit_mib);
 	snprintf(swap, sizeof(swap), "--swap-size=%juM", room_mib());
 	snprintf(folder, sizeof(folder), "--swap-dir=%s", options.folder);

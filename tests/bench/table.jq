@@ -105,7 +105,9 @@ def head: .machine as $m | .settings as $s |
 	"it began." +
 	(if $s == null then "" else "\nmemd's store \($s.store); " +
 	 "\($s.limit_mib) MiB in RAM, \($s.accesses) accesses a run, medians " +
-	 "of \($s.repeat)." end) +
+	 "of \($s.repeat)." +
+	 (if ($s.memd_flags // "") == "" then "" else
+	  "  memd with \($s.memd_flags)." end) end) +
 	(if $s.is_small then "\nSmall sizes and one run: a first look, " +
 	 "nothing to judge by."
 	 elif $m.load > 0.5 then "\nThe machine was not quiet: say so where " +
