@@ -10,6 +10,7 @@
  * measured with tests/bench.  They differ between machines; their order does
  * not. */
 #include "daemon/replace/replace.h"
+#include "tests/policy/recorded.h"
 #include "tests/policy/reference.h"
 #include "tests/policy/subject.h"
 
@@ -40,7 +41,8 @@ struct known {
 	uint64_t misses;
 };
 
-static struct known known[POLICIES_MAX * TRACES * ARRAY_SIZE(pool_percent)];
+static struct known known[POLICIES_MAX * (TRACES + RECORDED_TRACES) *
+			  ARRAY_SIZE(pool_percent)];
 static size_t known_count;
 static FILE *record;
 static unsigned worse_count;
@@ -115,9 +117,8 @@ static void print_subject(const struct subject_result *r, uint64_t opt)
 	       100 * age / time_us(r));
 }
 
-static void run_trace(const struct trace *t, unsigned percent)
+static void run_trace(const struct trace *t, uint32_t frames, unsigned percent)
 {
-	uint32_t frames = t->page_count / 100 * percent;
 	uint64_t opt = reference_opt(t, frames);
 	struct subject_result r[POLICIES_MAX];
 	unsigned count = 0;
@@ -154,12 +155,18 @@ static void print_head(void)
 static void run_all(void)
 {
 	print_head();
-	for (unsigned n = 0; n < TRACES; n++) {
+	for (unsigned n = 0; n < TRACES + RECORDED_TRACES; n++) {
 		struct trace t;
+		uint32_t pages;
 
-		trace_init(&t, n, 1);
+		if (n < TRACES)
+			trace_init(&t, n, 1);
+		else
+			recorded_load(&t, RECORDED_FOLDER, n - TRACES);
+		pages = n < TRACES ? t.page_count : recorded_count_pages(&t);
 		for (size_t k = 0; k < ARRAY_SIZE(pool_percent); k++)
-			run_trace(&t, pool_percent[k]);
+			run_trace(&t, pages * pool_percent[k] / 100,
+				  pool_percent[k]);
 		trace_fini(&t);
 	}
 }

@@ -85,8 +85,11 @@ static void access_page(struct subject *s, uint32_t page, uint32_t frames)
 		s->page[frame] = page;
 		s->frame[page] = frame;
 		replace_add(s->policy, 1, frame, s->left[page]);
-		if (is_in_stream(s, page))
+		if (is_in_stream(s, page)) {
+			replace_expect(s->policy, frame);
+			replace_touch(s->policy, frame);
 			replace_pass(s->policy, frame);
+		}
 	}
 	s->is_mapped[page] = true;
 }
@@ -113,9 +116,9 @@ struct subject_result subject_run(const struct trace *t, uint32_t frames,
 	for (size_t i = 0; i < t->count; i++) {
 		access_page(&s, t->page[i], frames);
 		if (i % 100000 == 0)
-			replace_check(s.policy);
+			replace_check(s.policy, 0);
 	}
-	replace_check(s.policy);
+	replace_check(s.policy, 0);
 	replace_destroy(s.policy);
 	free(s.page);
 	free(s.frame);

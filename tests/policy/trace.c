@@ -166,6 +166,22 @@ static void make_phases(struct trace *t, uint64_t *rng)
 	zipf_fini(&z);
 }
 
+/* A pass over everything, then a hot set for as many accesses: each time
+ * another one, so what was learned before is of no use. */
+static void make_starts(struct trace *t, uint64_t *rng)
+{
+	while (t->count + 3 * PAGES <= ACCESSES) {
+		uint32_t at = random_below(rng, PAGES);
+
+		for (uint32_t i = 0; i < PAGES; i++)
+			add(t, i);
+		for (uint32_t i = 0; i < PAGES; i++)
+			add(t, random_below(rng, 10) == 0 ?
+			       random_below(rng, PAGES) :
+			       (at + random_below(rng, PAGES / 10)) % PAGES);
+	}
+}
+
 /* All pages alike: no policy is better than another. */
 static void make_random(struct trace *t, uint64_t *rng)
 {
@@ -185,6 +201,7 @@ void trace_init(struct trace *t, unsigned number, uint64_t seed)
 		{ "loop", make_loop },
 		{ "moving-hot-set", make_moving },
 		{ "phases", make_phases },
+		{ "starts", make_starts },
 		{ "random", make_random },
 	};
 	uint64_t rng = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;

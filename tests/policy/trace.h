@@ -13,7 +13,7 @@ struct trace {
 	uint32_t page_count;
 };
 
-enum { TRACES = 7 };
+enum { TRACES = 8 };
 
 /* Make trace `number`.  Ends the program if there is no memory. */
 void trace_init(struct trace *t, unsigned number, uint64_t seed);
