@@ -8,25 +8,20 @@
 #include "common/checks.h"
 #include "proto/limits.h"
 #include "tests/integration/daemon_client.h"
+#include "tests/integration/replay_scene.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <setjmp.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-enum { MIB = 1 << 20, PAGE = 4096, PAGES = 8 * MIB / PAGE, TOUCHED = 1500 };
+enum { TOUCHED = 1500 };
 
-static struct testmemd memd;
-static int admin = -1;
 static uint32_t order[PAGES];		/* the first TOUCHED are touched */
 
 /* ---- what a test is made of */
@@ -45,160 +40,22 @@ static void shuffle(uint64_t seed)
 	}
 }
 
-static struct memclient *open_client(void)
-{
-	struct memclient_options o = { .size = sizeof(o),
-				       .timeout_ms = 60000 };
-	struct memclient *mc = NULL;
-
-	if (memclient_open(memd.socket, &o, &mc) != 0)
-		fail_msg("%s", memclient_error(NULL));
-	return mc;
-}
-
-static uint8_t *attach(struct memclient *mc, const char *name)
-{
-	void *p = NULL;
-
-	if (memclient_attach(mc, name, NULL, &p, NULL) != 0)
-		fail_msg("%s", memclient_error(mc));
-	return p;
-}
-
-static uint64_t word_of(uint64_t page)
-{
-	return (page + 1) * UINT64_C(0x9e3779b97f4a7c15);
-}
-
-static void fill(uint8_t *p, uint64_t pages)
-{
-	for (uint64_t page = 0; page < pages; page++) {
-		uint64_t word = word_of(page);
-
-		memcpy(p + page * PAGE + page % 500 * 8, &word, sizeof(word));
-	}
-}
-
-static void verify(const uint8_t *p, uint64_t page)
-{
-	static const uint8_t zeros[PAGE];
-	uint64_t at = page % 500 * 8, word = word_of(page);
-
-	p += page * PAGE;
-	assert_memory_equal(p + at, &word, sizeof(word));
-	assert_memory_equal(p, zeros, at);
-	assert_memory_equal(p + at + 8, zeros, PAGE - 8 - at);
-}
-
 /* The start-up that is replayed. */
 static void start_up(const uint8_t *p)
 {
 	for (uint32_t i = 0; i < TOUCHED; i++)
-		verify(p, order[i]);
-}
-
-/* More than once: what is being read ahead meanwhile comes in behind the
- * eviction. */
-static void evict_all(void)
-{
-	Memd__EvictRequest request = MEMD__EVICT_REQUEST__INIT;
-	struct answer a;
-
-	do {
-		client_send(admin, T(EVICT), 50, &request.base);
-		client_receive(admin, T(EVICT_REPLY), 50, &a);
-		answer_free(&a);
-		client_await_counter(admin, "evicting_frames", 0);
-		client_await_counter(admin, "loading_frames", 0);
-	} while (client_counter(admin, "resident_frames") != 0);
+		scene_verify(p, order[i]);
 }
 
 /* Nothing is being read, and what replays asked for has been. */
 static void await_quiet(uint64_t asked)
 {
-	client_await_counter(admin, "replayed_pages", asked);
-	client_await_counter(admin, "loading_frames", 0);
-	client_await_counter(admin, "evicting_frames", 0);
-}
-
-/* PAGES * PAGE bytes, all of them swapped out. */
-static void make_segment(const char *name, uint32_t page_size)
-{
-	struct memclient_segment_options o = { .size = sizeof(o),
-					       .page_size = page_size };
-	struct memclient *mc = open_client();
-
-	if (memclient_segment_create(mc, name, PAGES * PAGE, &o) != 0)
-		fail_msg("%s", memclient_error(mc));
-	fill(attach(mc, name), PAGES);
-	memclient_close(mc);
-	evict_all();
-}
-
-static void remove_segment(const char *name)
-{
-	struct memclient *mc = open_client();
-
-	assert_int_equal(memclient_segment_unlink(mc, name), 0);
-	memclient_close(mc);
-}
-
-static void expect_nothing_left(void)
-{
-	client_await_counter(admin, "committed_units", 0);
-	client_await_counter(admin, "free_frames",
-			     client_counter(admin, "frame_count"));
-	client_await_counter(admin, "free_slots",
-			     client_counter(admin, "slot_count"));
-	assert_int_equal(client_counter(admin, "pages_lost"), 0);
+	client_await_counter(scene.admin, "replayed_pages", asked);
+	client_await_counter(scene.admin, "loading_frames", 0);
+	client_await_counter(scene.admin, "evicting_frames", 0);
 }
 
 /* ---- memctl's */
-
-static pid_t spawn(const char *first, const char *second)
-{
-	char *argv[] = { (char *)MEMCTL_PATH, (char *)"--socket",
-			 memd.socket, (char *)"-oraw", (char *)first,
-			 (char *)second, NULL };
-	pid_t pid;
-
-	assert_int_equal(posix_spawn(&pid, argv[0], NULL, NULL, argv,
-				     environ), 0);
-	return pid;
-}
-
-static void expect_success(pid_t pid)
-{
-	int status;
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-/* Have memctl trace; and return when memd has had two messages, Hello and
- * Trace, besides our questions for it. */
-static pid_t start_trace(const char *save_option)
-{
-	uint64_t base = client_counter(admin, "messages_in");
-	pid_t pid = spawn("trace", save_option);
-
-	for (uint64_t asked = 1; client_counter(admin, "messages_in") <
-				 base + asked + 2; asked++) {
-		assert_true(asked < 6000);
-		poll(NULL, 0, 10);
-	}
-	return pid;
-}
-
-static void end_trace(pid_t pid)
-{
-	/* Sent with the turn of the loop before the second answer. */
-	(void)client_counter(admin, "messages_in");
-	(void)client_counter(admin, "messages_in");
-	assert_int_equal(kill(pid, SIGINT), 0);
-	expect_success(pid);
-}
 
 /* The saved file has what start_up() touched, in its order, and a page of a
  * private segment. */
@@ -229,88 +86,53 @@ static void expect_file(const char *path)
 static void memctl_saves_and_replays(void **state)
 {
 	char path[96], option[128];
-	uint64_t asked = client_counter(admin, "replayed_pages");
+	uint64_t asked = client_counter(scene.admin, "replayed_pages");
 	struct memclient_stats s = { .size = sizeof(s) };
-	struct memclient *mc = open_client();
+	struct memclient *mc = scene_open();
 	void *private = NULL;
 	uint8_t *p;
 	pid_t pid;
 
 	(void)state;
 	shuffle(7);
-	make_segment("saved", PAGE);
-	snprintf(path, sizeof(path), "%s/order", memd.dir);
+	scene_make("saved", PAGE);
+	snprintf(path, sizeof(path), "%s/order", scene.memd.dir);
 	snprintf(option, sizeof(option), "--save=%s", path);
-	p = attach(mc, "saved");
+	p = scene_attach(mc, "saved");
 	assert_int_equal(memclient_advise(mc, p, PAGES * PAGE,
 					  MEMCLIENT_ADVICE_RANDOM), 0);
 	assert_int_equal(memclient_map(mc, PAGE, NULL, &private), 0);
 	/* Answered after all that the library has sent and awaits no reply
-	 * to, which start_trace() must not count. */
+	 * to, which scene_start_trace() must not count. */
 	assert_int_equal(memclient_stats(mc, &s), 0);
-	pid = start_trace(option);
+	pid = scene_start_trace(option);
 	start_up(p);
 	*(uint8_t *)private = 1;
-	end_trace(pid);
+	scene_end_trace(pid);
 	expect_file(path);
 	memclient_close(mc);
-	evict_all();
-	expect_success(spawn("replay", path));
+	scene_evict_all();
+	scene_expect_success(scene_spawn("replay", path));
 	await_quiet(asked + TOUCHED);
-	mc = open_client();
-	p = attach(mc, "saved");
+	mc = scene_open();
+	p = scene_attach(mc, "saved");
 	start_up(p);
 	assert_int_equal(memclient_stats(mc, &s), 0);
 	assert_int_equal(s.faults_swap_in, 0);
 	assert_int_equal(s.resident_bytes, (uint64_t)TOUCHED * PAGE);
 	memclient_close(mc);
 	assert_int_equal(unlink(path), 0);
-	remove_segment("saved");
-	expect_nothing_left();
+	scene_remove("saved");
+	scene_expect_empty();
 }
 
 /* ---- an administrator's requests */
-
-static void send_ranges(const char *name, const uint64_t (*range)[2],
-			size_t count)
-{
-	Memd__ReplayRequest request = MEMD__REPLAY_REQUEST__INIT;
-	static Memd__Range ranges[WIRE_RANGES_MAX + 1];
-	static Memd__Range *pointer[WIRE_RANGES_MAX + 1];
-
-	for (size_t i = 0; i < count; i++) {
-		memd__range__init(&ranges[i]);
-		ranges[i].first = range != NULL ? range[i][0] : i;
-		ranges[i].count = range != NULL ? range[i][1] : 1;
-		pointer[i] = &ranges[i];
-	}
-	request.name = (char *)name;
-	request.n_range = count;
-	request.range = pointer;
-	client_send(admin, T(REPLAY), 60, &request.base);
-}
-
-/* Returns how many pages were asked for. */
-static uint64_t receive_replayed(bool *ret_is_short)
-{
-	Memd__ReplayReply *reply;
-	struct answer a;
-	uint64_t pages;
-
-	client_receive(admin, T(REPLAY_REPLY), 60, &a);
-	reply = answer_unpack(&a, &memd__replay_reply__descriptor);
-	pages = reply->pages;
-	*ret_is_short = reply->is_short;
-	memd__replay_reply__free_unpacked(reply, NULL);
-	answer_free(&a);
-	return pages;
-}
 
 static void expect_replayed(uint64_t pages, bool is_short)
 {
 	bool is_it;
 
-	assert_int_equal(receive_replayed(&is_it), pages);
+	assert_int_equal(scene_receive(&is_it), pages);
 	assert_int_equal(is_it, is_short);
 }
 
@@ -326,10 +148,10 @@ static uint64_t replay_until_full(const char *name)
 		range[i][0] = order[i];
 		range[i][1] = 1;
 	}
-	send_ranges(name, range, WIRE_RANGES_MAX);
-	pages = receive_replayed(&is_short);
+	scene_send(name, range, WIRE_RANGES_MAX);
+	pages = scene_receive(&is_short);
 	assert_true(is_short);
-	client_await_counter(admin, "loading_frames", 0);
+	client_await_counter(scene.admin, "loading_frames", 0);
 	return pages;
 }
 
@@ -342,69 +164,69 @@ static void administrators_replay_what_they_like(void **state)
 	static const uint64_t all[][2] = { { 0, UINT64_MAX } };
 
 	(void)state;
-	make_segment("asked", PAGE);
-	send_ranges("asked", some, ARRAY_SIZE(some));
+	scene_make("asked", PAGE);
+	scene_send("asked", some, ARRAY_SIZE(some));
 	expect_replayed(48 + 2 + 64, false);
-	client_await_counter(admin, "resident_frames", 48 + 2 + 64);
-	send_ranges("asked", NULL, WIRE_RANGES_MAX);
+	client_await_counter(scene.admin, "resident_frames", 48 + 2 + 64);
+	scene_send("asked", NULL, WIRE_RANGES_MAX);
 	expect_replayed(WIRE_RANGES_MAX, false);
-	send_ranges("asked", all, 1);
+	scene_send("asked", all, 1);
 	expect_replayed(PAGES, false);
-	client_await_counter(admin, "resident_frames", PAGES);
-	send_ranges("asked", &some[4], 3);
+	client_await_counter(scene.admin, "resident_frames", PAGES);
+	scene_send("asked", &some[4], 3);
 	expect_replayed(0, false);
-	send_ranges("nobody", all, 1);
-	client_expect_error(admin, 60, ENOENT, "memctl segments");
-	send_ranges("", all, 1);
-	client_expect_error(admin, 60, ENOENT, NULL);
-	remove_segment("asked");
-	expect_nothing_left();
+	scene_send("nobody", all, 1);
+	client_expect_error(scene.admin, 60, ENOENT, "memctl segments");
+	scene_send("", all, 1);
+	client_expect_error(scene.admin, 60, ENOENT, NULL);
+	scene_remove("asked");
+	scene_expect_empty();
 }
 
 static void malformed_ones_are_refused(void **state)
 {
-	int keep = admin;
+	int keep = scene.admin;
 
 	(void)state;
-	admin = client_open(&memd, true, NULL);
-	send_ranges("x", NULL, 0);
-	client_expect_error(admin, 60, EPROTO, "0 ranges");
-	client_expect_end(admin);
-	close(admin);
-	admin = client_open(&memd, true, NULL);
-	send_ranges("x", NULL, WIRE_RANGES_MAX + 1);
-	client_expect_error(admin, 60, EPROTO, "1025 ranges");
-	client_expect_end(admin);
-	close(admin);
-	admin = keep;
+	scene.admin = client_open(&scene.memd, true, NULL);
+	scene_send("x", NULL, 0);
+	client_expect_error(scene.admin, 60, EPROTO, "0 ranges");
+	client_expect_end(scene.admin);
+	close(scene.admin);
+	scene.admin = client_open(&scene.memd, true, NULL);
+	scene_send("x", NULL, WIRE_RANGES_MAX + 1);
+	client_expect_error(scene.admin, 60, EPROTO, "1025 ranges");
+	client_expect_end(scene.admin);
+	close(scene.admin);
+	scene.admin = keep;
 }
 
 /* ---- limits */
 
 static void nobody_leaves_for_a_replay(void **state)
 {
-	struct memclient *mc = open_client(), *other = open_client();
-	uint64_t evicted, low = client_counter(admin, "low_watermark");
+	struct memclient *mc = scene_open(), *other = scene_open();
+	uint64_t evicted, low = client_counter(scene.admin, "low_watermark");
 	void *at = NULL;
 
 	(void)state;
 	shuffle(4);
-	make_segment("full", PAGE);
+	scene_make("full", PAGE);
 	/* All of the pool but 4 MiB, and what is between the watermarks. */
 	assert_int_equal(memclient_map(other, 12 * MIB, NULL, &at), 0);
-	fill(at, 12 * MIB / PAGE);
-	client_await_counter(admin, "evicting_frames", 0);
-	evicted = client_counter(admin, "evicted");
+	scene_fill(at, 12 * MIB / PAGE);
+	client_await_counter(scene.admin, "evicting_frames", 0);
+	evicted = client_counter(scene.admin, "evicted");
 	assert_true(replay_until_full("full") > 500);
-	assert_int_equal(client_counter(admin, "evicted"), evicted);
-	assert_true(client_counter(admin, "free_frames") >= low / 4);
-	start_up(attach(mc, "full"));
+	assert_int_equal(client_counter(scene.admin, "evicted"), evicted);
+	assert_true(client_counter(scene.admin, "free_frames") >= low / 4);
+	start_up(scene_attach(mc, "full"));
 	for (uint64_t page = 0; page < 12 * MIB / PAGE; page++)
-		verify(at, page);
+		scene_verify(at, page);
 	memclient_close(other);
 	memclient_close(mc);
-	remove_segment("full");
-	expect_nothing_left();
+	scene_remove("full");
+	scene_expect_empty();
 }
 
 static void limit_frames(uint64_t frames)
@@ -414,35 +236,35 @@ static void limit_frames(uint64_t frames)
 	limit.has_uid = limit.has_frames = true;
 	limit.uid = geteuid();
 	limit.frames = frames;
-	client_send(admin, T(LIMIT_SET), 61, &limit.base);
-	client_expect_ok(admin, 61);
+	client_send(scene.admin, T(LIMIT_SET), 61, &limit.base);
+	client_expect_ok(scene.admin, 61);
 }
 
 static void limits_hold(void **state)
 {
-	struct memclient *mc = open_client();
+	struct memclient *mc = scene_open();
 	uint64_t evicted;
 
 	(void)state;
 	shuffle(5);
-	make_segment("limited", PAGE);
+	scene_make("limited", PAGE);
 	limit_frames(512);
-	evicted = client_counter(admin, "evicted");
+	evicted = client_counter(scene.admin, "evicted");
 	assert_int_equal(replay_until_full("limited"), 512);
-	assert_int_equal(client_counter(admin, "resident_frames"), 512);
-	assert_int_equal(client_counter(admin, "evicted"), evicted);
-	start_up(attach(mc, "limited"));
+	assert_int_equal(client_counter(scene.admin, "resident_frames"), 512);
+	assert_int_equal(client_counter(scene.admin, "evicted"), evicted);
+	start_up(scene_attach(mc, "limited"));
 	memclient_close(mc);
 	limit_frames(0);
-	remove_segment("limited");
-	expect_nothing_left();
+	scene_remove("limited");
+	scene_expect_empty();
 }
 
 static void large_pages(void **state)
 {
 	enum { LARGE = 65536, LARGE_PAGES = PAGES * PAGE / LARGE };
 	struct memclient_stats s = { .size = sizeof(s) };
-	struct memclient *mc = open_client();
+	struct memclient *mc = scene_open();
 	uint64_t range[LARGE_PAGES / 4][2];
 	const uint8_t *p;
 
@@ -452,18 +274,18 @@ static void large_pages(void **state)
 		range[i][0] = LARGE_PAGES - 1 - 2 * i;
 		range[i][1] = 1;
 	}
-	make_segment("large", LARGE);
-	p = attach(mc, "large");
-	send_ranges("large", range, ARRAY_SIZE(range));
+	scene_make("large", LARGE);
+	p = scene_attach(mc, "large");
+	scene_send("large", range, ARRAY_SIZE(range));
 	expect_replayed(ARRAY_SIZE(range), false);
-	client_await_counter(admin, "loading_frames", 0);
+	client_await_counter(scene.admin, "loading_frames", 0);
 	assert_int_equal(memclient_stats(mc, &s), 0);
 	assert_int_equal(s.resident_bytes, ARRAY_SIZE(range) * LARGE);
 	for (uint64_t page = 0; page < PAGES; page++)
-		verify(p, page);
+		scene_verify(p, page);
 	memclient_close(mc);
-	remove_segment("large");
-	expect_nothing_left();
+	scene_remove("large");
+	scene_expect_empty();
 }
 
 /* ---- what goes */
@@ -473,7 +295,7 @@ static void send_unlink(const char *name)
 	Memd__SegmentUnlink request = MEMD__SEGMENT_UNLINK__INIT;
 
 	request.name = (char *)name;
-	client_send(admin, T(SEGMENT_UNLINK), 62, &request.base);
+	client_send(scene.admin, T(SEGMENT_UNLINK), 62, &request.base);
 }
 
 /* The replies to this many replays, and the Ok to an unlink in between. */
@@ -484,7 +306,7 @@ static void expect_replayed_and_unlinked(unsigned replay_count)
 	while (reply_count < replay_count || ok_count == 0) {
 		struct answer a;
 
-		assert_true(client_try_receive(admin, &a));
+		assert_true(client_try_receive(scene.admin, &a));
 		reply_count += a.header.type == T(REPLAY_REPLY);
 		ok_count += a.header.type == T(OK);
 		assert_int_not_equal(a.header.type, T(ERROR));
@@ -501,13 +323,13 @@ static void segments_go_while_they_are_replayed(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 20; i++) {
-		make_segment("going", PAGE);
+		scene_make("going", PAGE);
 		for (unsigned n = 0; n <= i % 2; n++)
-			send_ranges("going", all, 1);
+			scene_send("going", all, 1);
 		send_unlink("going");
 		expect_replayed_and_unlinked(1 + i % 2);
 	}
-	expect_nothing_left();
+	scene_expect_empty();
 }
 
 /* ---- */
@@ -517,17 +339,13 @@ static int begin(void **state)
 	static const char *const flags[] = { "--swap-size=48M", NULL };
 
 	(void)state;
-	if (testmemd_start(&memd, flags) != 0)
-		return -1;
-	admin = client_open(&memd, true, NULL);
-	return 0;
+	return scene_begin(flags);
 }
 
 static int end(void **state)
 {
 	(void)state;
-	close(admin);
-	return testmemd_stop(&memd);
+	return scene_end();
 }
 
 int main(void)
