@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int saving_begin(struct saving *sv, const struct memctl *mc, const char *path)
 {
@@ -57,19 +58,27 @@ static int saving_learn(struct saving *sv, uint32_t number,
 	return EXIT_CODE_OK;
 }
 
+/* The pages that the event proves to be used.  A fault proves it of its own
+ * page only: the others that it made ready were memd's guess. */
+static uint64_t saving_count_used(const Memd__TraceEvent *ev)
+{
+	if (ev->error != 0 || strcmp(ev->kind, "ahead") == 0)
+		return 0;
+	return strcmp(ev->kind, "used") == 0 ? ev->ready_count : 1;
+}
+
 int saving_take(struct saving *sv, const Memd__TraceEvent *ev)
 {
 	struct order_segment *segment = order_find(&sv->order, ev->segment);
-	uint64_t first = ev->has_ready_first ? ev->ready_first : ev->page;
+	uint64_t count = saving_count_used(ev);
 	int code = EXIT_CODE_OK;
 
-	if (ev->error != 0)
+	if (count == 0)
 		return EXIT_CODE_OK;
 	if (segment == NULL)
 		code = saving_learn(sv, ev->segment, &segment);
 	if (segment != NULL)
-		order_add(&sv->order, segment, first,
-			  MAX(ev->ready_count, 1u));
+		order_add(&sv->order, segment, ev->page, count);
 	return code;
 }
 

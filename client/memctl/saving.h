@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Saving, for `memctl trace --save`: collects which pages came in, finds the
- * names of their segments, and writes the file.  The functions print their
- * failures and return exit codes. */
+/* Saving, for `memctl trace --save`: collects which pages programs have used,
+ * not what memd has brought in besides, finds the names of their segments, and
+ * writes the file.  The functions print their failures and return exit
+ * codes. */
 #ifndef MEMD_MEMCTL_SAVING_H
 #define MEMD_MEMCTL_SAVING_H
 
@@ -21,7 +22,7 @@ struct saving {
 int saving_begin(struct saving *sv, const struct memctl *mc, const char *path)
 	MUST_CHECK;
 
-/* Take the event of a fault that was answered. */
+/* Take an event: the pages that it proves to be used. */
 int saving_take(struct saving *sv, const Memd__TraceEvent *ev) MUST_CHECK;
 
 /* Write the file, and print what it contains. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* memctl trace: shows faults as they happen, one on each line, until Ctrl-C,
  * until --count is reached, or until the reader of the lines has gone.  With
- * --save it writes to a file, at the end, which pages came in, in their
+ * --save it writes to a file, at the end, which pages were used, in their
  * order. */
 #include "client/memctl/saving.h"
 #include "client/memctl/verbs.h"
@@ -18,6 +18,7 @@
 struct trace {
 	uint64_t count_max;		/* 0: no limit */
 	uint64_t count, dropped;
+	bool has_begun;			/* an event has come */
 	uint64_t first_ns;		/* time of the first event shown */
 	struct report *report;		/* NULL: events are saved, not shown */
 	const char *save_path;		/* NULL: events are shown, not saved */
@@ -29,8 +30,8 @@ enum { KEY_SAVE = OPTIONS_KEY_OWN };
 static const struct argp_option trace_options[] = {
 	{ "count", 'n', "N", 0, "Stop after N faults", 1 },
 	{ "save", KEY_SAVE, "FILE", 0,
-	  "Show nothing, but save to FILE which pages came in, in their order, "
-	  "for `memctl replay'", 1 },
+	  "Show nothing, but save to FILE which pages were used, in their "
+	  "order, for `memctl replay'", 1 },
 	{ 0 },
 };
 
@@ -102,11 +103,19 @@ static bool trace_is_complete(const struct trace *tr)
 	       (tr->save_path != NULL && tr->saving.order.is_full);
 }
 
+/* Other events tell of pages that came in or were used without a fault. */
+static bool trace_is_fault(const Memd__TraceEvent *ev)
+{
+	return strcmp(ev->kind, "ahead") != 0 && strcmp(ev->kind, "used") != 0;
+}
+
 /* Returns an exit code; a failure was printed. */
 static int trace_take_event(struct trace *tr, const Memd__TraceEvent *ev)
 {
-	if (tr->count++ == 0)
+	if (!tr->has_begun)
 		tr->first_ns = ev->time_ns;
+	tr->has_begun = true;
+	tr->count += trace_is_fault(ev);
 	if (tr->save_path != NULL)
 		return saving_take(&tr->saving, ev);
 	report_row(tr->report, ev, tr);
@@ -276,9 +285,10 @@ const struct verb verb_trace = {
 		"page of which segment, the kind, how long it waited for a "
 		"frame, for its bytes to be read and to be put in, how long in "
 		"all, and how many pages it made ready.  Ends with Ctrl-C.\v"
-		"--save sees the pages that memd is asked for, not those that "
-		"are in the pool already: take them out before, with `memctl "
-		"evict'.",
+		"--save saves the pages that programs have used, not those "
+		"that memd has only read ahead.  It sees the pages that memd "
+		"is asked for, not those that are in the pool already: take "
+		"them out before, with `memctl evict'.",
 	.options = trace_options, .argument_max = 1, .take = trace_take,
 	.wish_bytes = sizeof(struct trace),
 	.request = &memd__trace_request__descriptor, .run = trace_run,

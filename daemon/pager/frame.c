@@ -101,11 +101,21 @@ void frame_put(struct pager *pg, frame_id id)
 	pg->frame_free = id;
 }
 
+static void frame_tell_used(const struct pager *pg, const struct frame *fr)
+{
+	const struct pager_segment *sg = &pg->segment[fr->segment];
+
+	if (pg->up->used != NULL)
+		pg->up->used(pg->up_ctx, fr->segment, page_index(sg, fr->page));
+}
+
 void frame_set_flags(struct pager *pg, frame_id id, uint8_t set,
 		     uint8_t clear)
 {
 	struct frame *fr = &pg->frame[id];
 
+	if (fr->flags & clear & FRAME_AHEAD)
+		frame_tell_used(pg, fr);
 	fr->flags = (uint8_t)((fr->flags & ~clear) | set);
 }
 

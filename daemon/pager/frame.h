@@ -25,6 +25,7 @@ account_id frame_limited_by(const struct pager *pg,
 			    const struct pager_segment *sg);
 /* The page has come in.  is_ahead: nobody asked for it. */
 void frame_note_intake(struct pager *pg, frame_id id, bool is_ahead);
+/* FRAME_AHEAD is cleared when the page is used: callbacks.used. */
 void frame_set_flags(struct pager *pg, frame_id id, uint8_t set,
 		     uint8_t clear);
 /* The frame's page has a slot that reclaim_slots() may take.  Does nothing if

@@ -111,6 +111,9 @@ struct pager_callbacks {
 	 * Only a hint. */
 	void (*ready)(void *ctx, uint32_t client, segment_id segment,
 		      uint64_t first, uint64_t count, uint64_t mark);
+	/* A page that was read ahead has been used: it was asked for, reported
+	 * as touched, or passed by its reader.  NULL: nobody needs to know. */
+	void (*used)(void *ctx, segment_id segment, uint64_t page);
 	/* Ask all clients that map these pages to unmap them. */
 	void (*age)(void *ctx, segment_id segment, uint64_t first,
 		    uint64_t count);

@@ -78,6 +78,19 @@ static uint32_t tag_of(const struct session *s)
 	return s->capabilities & MEMD__CAPABILITY__CAP_READY ? s->id : 0;
 }
 
+/* From here to trace_end_call() the pager may say which pages were used. */
+static void trace_begin_call(struct serve *sv, const struct attachment *a,
+			     uint64_t page)
+{
+	sv->asking = trace_has_readers(&sv->trace) ? a : NULL;
+	sv->asked_page = page;
+}
+
+static void trace_end_call(struct serve *sv)
+{
+	sv->asking = NULL;
+}
+
 static void ask_pager(struct serve *sv, const struct fault_asker *by,
 		      const struct attachment *a, uint64_t page,
 		      uint64_t now_ns)
@@ -101,7 +114,9 @@ static void ask_pager(struct serve *sv, const struct fault_asker *by,
 	cf->pid = c->peer.pid;
 	cf->session = c->session->id;
 	c->session->faults_waiting++;
+	trace_begin_call(sv, a, page);
 	pager_fault(sv->engine->pager, &cf->fault, now_ns);
+	trace_end_call(sv);
 	engine_wake(sv->engine);
 }
 
@@ -178,22 +193,37 @@ static void trace_fault(struct serve *sv, const struct client_fault *cf,
 	trace_add(&sv->trace, &event);
 }
 
-/* Read-ahead is no fault, but belongs into the order in which pages come in. */
-static void trace_ahead(struct serve *sv, const struct attachment *a,
-			uint64_t first, uint64_t count)
+/* Pages that came in, or were used, without a fault that memd was asked
+ * about. */
+static struct trace_event event_of_pages(const struct attachment *a,
+					 uint64_t first, uint64_t count)
 {
-	struct trace_event event = {
+	return (struct trace_event){
 		.time_ns = clock_now_ns(),
 		.pid = a->session->main->peer.pid,
 		.session = a->session->id,
 		.segment_number = a->segment_number,
 		.page = first,
-		.kind = "ahead",
 		.ready_first = first,
 		.ready_count = count,
 	};
+}
 
+static void trace_ahead(struct serve *sv, const struct attachment *a,
+			uint64_t first, uint64_t count)
+{
+	struct trace_event event = event_of_pages(a, first, count);
+
+	event.kind = "ahead";
 	trace_add(&sv->trace, &event);
+}
+
+static void trace_used(struct serve *sv, const struct attachment *a,
+		       uint64_t first, uint64_t count)
+{
+	struct trace_event event = event_of_pages(a, first, count);
+
+	trace_add_used(&sv->trace, &event);
 }
 
 /* The page is also mapped for the thread that waits in the cell. */
@@ -292,6 +322,17 @@ static void paging_ready(void *serve, uint32_t session,
 		trace_ahead(sv, a, first, count);
 }
 
+/* The page that a fault asks for has an event of its own. */
+static void paging_used(void *serve, segment_id pager_id, uint64_t page)
+{
+	struct serve *sv = serve;
+	const struct attachment *a = sv->asking;
+
+	if (a != NULL && a->segment->pager_id == pager_id &&
+	    page != sv->asked_page)
+		trace_used(sv, a, page, 1);
+}
+
 static void paging_age(void *serve, segment_id pager_id, uint64_t first,
 		       uint64_t count)
 {
@@ -328,6 +369,7 @@ static void paging_file_filled(void *serve, area_id id, uint32_t first)
 const struct pager_callbacks paging_callbacks = {
 	.reply = paging_reply,
 	.ready = paging_ready,
+	.used = paging_used,
 	.age = paging_age,
 	.done = paging_done,
 	.file_filled = paging_file_filled,
@@ -347,6 +389,8 @@ static uint64_t tell_pager(struct serve *sv, const struct attachment *a,
 
 		if (!segment_has_range(a->segment, range->first, count))
 			continue;
+		if (sv->asking != NULL && count != 0)
+			trace_used(sv, a, range->first, count);
 		if (pager_touched(sv->engine->pager, a->segment->pager_id,
 				  range->first, count, now_ns))
 			engine_wake(sv->engine);
@@ -366,7 +410,9 @@ static void take_touched(struct serve *sv, struct conn *c,
 	 * segment. */
 	if (a == NULL)
 		return;
+	trace_begin_call(sv, a, PAGER_NO_PAGE);
 	pages = tell_pager(sv, a, touched, most);
+	trace_end_call(sv);
 	conn_note_work(c, 1 + (uint32_t)(pages / TOUCHED_PER_FAULT));
 	/* These figures come from the client: keep them within bounds. */
 	faults = MIN(touched->fault_count, pages);

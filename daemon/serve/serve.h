@@ -66,6 +66,10 @@ struct serve {
 	struct readies readies;
 	struct desks desks;
 	struct trace trace;
+	/* Whose fault or touch the pager is being told of, for the trace;
+	 * NULL: nobody's, or there is no reader. */
+	const struct attachment *asking;
+	uint64_t asked_page;		/* of a fault; else PAGER_NO_PAGE */
 	struct evictor evictor;
 	struct replays replays;
 	struct map_waits map_waits;

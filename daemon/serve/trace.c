@@ -7,6 +7,8 @@
 
 enum { EVENTS_PER_MESSAGE = 128 };
 
+static const char trace_kind_used[] = "used";
+
 void trace_fini(struct trace *t)
 {
 	free(t->events);
@@ -18,6 +20,47 @@ void trace_add(struct trace *t, const struct trace_event *event)
 	t->events[t->end % t->capacity] = *event;
 	t->end++;
 	defer(t->deferred, &t->work);
+}
+
+/* The newest event, if every reader has still to get it; else NULL. */
+static struct trace_event *trace_find_unsent(const struct trace *t)
+{
+	const struct trace_reader *reader;
+
+	if (t->end == 0)
+		return NULL;
+	LIST_FOREACH(reader, &t->readers, link)
+		if (reader->position == t->end)
+			return NULL;
+	return &t->events[(t->end - 1) % t->capacity];
+}
+
+/* Add the pages of `more` to the event.  False: they do not belong to it. */
+static bool trace_extend(struct trace_event *event,
+			 const struct trace_event *more)
+{
+	uint64_t end = event->ready_first + event->ready_count;
+	uint64_t more_end = more->ready_first + more->ready_count;
+
+	if (event->kind != trace_kind_used || event->session != more->session ||
+	    event->segment_number != more->segment_number ||
+	    more->ready_first > end || more_end < event->ready_first)
+		return false;
+	event->page = event->ready_first = MIN(event->ready_first,
+					       more->ready_first);
+	event->ready_count = MAX(end, more_end) - event->ready_first;
+	return true;
+}
+
+void trace_add_used(struct trace *t, const struct trace_event *pages)
+{
+	struct trace_event *last = trace_find_unsent(t);
+	struct trace_event event = *pages;
+
+	if (last != NULL && trace_extend(last, pages))
+		return;
+	event.kind = trace_kind_used;
+	trace_add(t, &event);
 }
 
 int trace_subscribe(struct trace *t, struct trace_reader **ret_reader,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The trace: a ring of the last faults and how long their phases took.
+/* The trace: a ring of the last faults and how long their phases took, and of
+ * pages that came in or were used without one.
  * Administrators read it at their own pace.  Nothing is recorded while nobody
  * reads. */
 #ifndef MEMD_SERVE_TRACE_H
@@ -59,6 +60,11 @@ static inline bool trace_has_readers(const struct trace *t)
 /* Record an event.  There must be a reader.  May be called from inside the
  * pager. */
 void trace_add(struct trace *t, const struct trace_event *event);
+
+/* The same for pages, from ready_first on, that a program has used without a
+ * fault that memd was asked about; the kind is "used".  Neighbours become one
+ * event. */
+void trace_add_used(struct trace *t, const struct trace_event *pages);
 
 /* Send all later events that match `whom` to `to`.  If *reader is not NULL,
  * only its filter changes.  Returns 0 or -ENOMEM. */
