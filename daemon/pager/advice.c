@@ -16,10 +16,11 @@
  * until then its pages are still in the data file.  All other advice goes past
  * a page whose capture is stuck, with -EBUSY.
  *
- * Three kinds of advice need a second walk, ENDING.  PAGEOUT waits until all
- * evictions that it has started have ended.  UNPIN, which has seen that all
- * pages are pinned, removes the pins; between the two walks pins can only be
- * added.  A PIN that has failed removes the pins that it has set.
+ * Four kinds of advice need a second walk, ENDING.  PAGEOUT waits until all
+ * evictions that it has started have ended, and FETCH for its reads.  UNPIN,
+ * which has seen that all pages are pinned, removes the pins; between the two
+ * walks pins can only be added.  A PIN that has failed removes the pins that it
+ * has set.
  *
  *   D1  ACTING: pages [first, cursor) are done.  ENDING: the same for the
  *       second walk.

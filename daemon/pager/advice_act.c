@@ -304,8 +304,20 @@ static bool advice_fill(struct pager *pg, const struct advice *ad,
 	return zero_fill(pg, &in, ret_account);
 }
 
-/* ---- WILLNEED: reads pages in the background, as long as there are free
- * frames */
+/* ---- WILLNEED and FETCH: read pages in the background, as long as there are
+ * free frames */
+
+/* Somebody waits for frames that would be taken from him. */
+static bool are_frames_wanted(const struct pager *pg, const struct advice *ad)
+{
+	account_id id = pg->segment[ad->segment].account;
+	bool are_wanted = pg->pool_waiting.head != NULL ||
+			  pg->wanted_units != 0;
+
+	for (; id != 0 && !are_wanted; id = pg->account[id].parent)
+		are_wanted = pg->account[id].waiting.head != NULL;
+	return are_wanted;
+}
 
 static enum advice_step willneed_page(struct pager *pg, struct advice *ad,
 				      struct advice_turn *turn)
@@ -316,13 +328,29 @@ static enum advice_step willneed_page(struct pager *pg, struct advice *ad,
 
 	if (page_under(pg, ad, &id)->state != PAGE_SWAPPED)
 		return STEP_NEXT;
+	if (are_frames_wanted(pg, ad))
+		return STEP_PARK;
 	if (frame_room(pg, &pg->segment[ad->segment], false, 1) == 0)
-		return STEP_STOP;
+		return ad->kind == PAGER_FETCH ? STEP_NEXT : STEP_STOP;
 	if (!advice_load(pg, ad, &in, &account))
 		return STEP_PARK;
 	turn->pages = in.count;
 	turn->units = (uint64_t)in.count << pg->segment[ad->segment].order;
 	ad->count += in.count;
+	return STEP_NEXT;
+}
+
+/* Wait for the page, and see whether it is there. */
+static enum advice_step fetch_wait(struct pager *pg, struct advice *ad,
+				   struct advice_turn *turn)
+{
+	page_id id;
+	enum page_state state = page_under(pg, ad, &id)->state;
+
+	if (state == PAGE_LOADING)
+		return STEP_PARK;
+	if (state == PAGE_SWAPPED || state == PAGE_LOST)
+		turn->result = ad->result + 1;
 	return STEP_NEXT;
 }
 
@@ -417,6 +445,7 @@ static enum advice_step unpin_take(struct pager *pg, struct advice *ad,
 
 const struct advice_acts advice_acts[] = {
 	[PAGER_WILLNEED] = { .act = willneed_page },
+	[PAGER_FETCH] = { .act = willneed_page, .end = fetch_wait },
 	[PAGER_DONTNEED] = { .act = dontneed_page },
 	[PAGER_COLD] = { .act = cold_page },
 	[PAGER_PAGEOUT] = { .act = pageout_page, .end = pageout_wait },

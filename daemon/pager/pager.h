@@ -265,7 +265,7 @@ bool pager_run(struct pager *pg, uint64_t now_ns);
 
 enum pager_advice {
 	PAGER_NORMAL, PAGER_SEQUENTIAL, PAGER_RANDOM, PAGER_WILLNEED,
-	PAGER_DONTNEED, PAGER_COLD, PAGER_PAGEOUT,
+	PAGER_FETCH, PAGER_DONTNEED, PAGER_COLD, PAGER_PAGEOUT,
 	PAGER_PIN, PAGER_UNPIN
 };
 
@@ -273,6 +273,11 @@ enum pager_advice {
  * callbacks.done, perhaps before this call returns; `count` there is the number
  * of pages that were acted on.  WILLNEED is reported at once and goes on in the
  * background; if too many are under way, it does nothing.
+ *
+ * FETCH reads pages as WILLNEED, and is reported when they are there.  Its
+ * result, if not negative, is the number of pages that are still not in memory:
+ * there was no free frame for them, or they are lost.  Both wait while a fault
+ * or a PIN waits for a frame, so they never take one from it.
  *
  * Results: 0, -EINVAL (bad range; UNPIN of pages that are not pinned), -EBUSY
  * (pages are pinned, or cannot be taken out; too many requests; UNPIN while a

@@ -115,7 +115,7 @@ void advise_random(struct sim *sim, struct sim_segment *sg)
 {
 	static const enum pager_advice kinds[] = {
 		PAGER_NORMAL, PAGER_SEQUENTIAL, PAGER_RANDOM, PAGER_WILLNEED,
-		PAGER_WILLNEED, PAGER_DONTNEED, PAGER_DONTNEED, PAGER_COLD,
+		PAGER_FETCH, PAGER_DONTNEED, PAGER_DONTNEED, PAGER_COLD,
 		PAGER_COLD, PAGER_PAGEOUT, PAGER_PAGEOUT, PAGER_PAGEOUT,
 	};
 	enum pager_advice kind = kinds[rng_below(&sim->rng,

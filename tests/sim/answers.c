@@ -359,6 +359,7 @@ static void count_advice(struct sim *sim, const struct sim_advice *ad,
 {
 	static const enum sim_event done[] = {
 		[PAGER_WILLNEED] = SIM_WILLNEED,
+		[PAGER_FETCH] = SIM_FETCH,
 		[PAGER_DONTNEED] = SIM_DONTNEED,
 		[PAGER_COLD] = SIM_COLD,
 		[PAGER_PAGEOUT] = SIM_PAGEOUT,
@@ -372,7 +373,8 @@ static void count_advice(struct sim *sim, const struct sim_advice *ad,
 	sim->events[SIM_ADVICE_EIO] += result == -EIO;
 	sim->events[SIM_ADVICE_EFAULT] += result == -EFAULT;
 	sim->events[SIM_ADVICE_EINVAL] += result == -EINVAL;
-	if (result == 0 && ad->kind >= PAGER_WILLNEED)
+	sim->events[SIM_FETCH_SHORT] += result > 0;
+	if (result >= 0 && ad->kind >= PAGER_WILLNEED)
 		sim->events[done[ad->kind]]++;
 }
 
@@ -414,7 +416,8 @@ static void must_be_result(struct sim *sim, struct sim_segment *sg,
 		is_good = !is_live;
 		break;
 	default:
-		is_good = false;
+		is_good = is_live && is_range && ad->kind == PAGER_FETCH &&
+			  result > 0 && (uint64_t)result <= ad->count;
 	}
 	if (!is_good)
 		sim_fail(sim, "advice %d ends with %d", (int)ad->kind, result);

@@ -122,6 +122,8 @@ extern const unsigned sim_order[SIM_ORDERS];	/* 0, 2, 4, 9 */
 	EVENT(DESTROYED, 1, "segments destroyed")			\
 	EVENT(GONE_LATER, 1, "  gone only when their I/O had ended")	\
 	EVENT(WILLNEED, 1, "advice done: WILLNEED")			\
+	EVENT(FETCH, 1, "advice done: FETCH")				\
+	EVENT(FETCH_SHORT, 1, "  but for some pages")			\
 	EVENT(DONTNEED, 1, "advice done: DONTNEED")			\
 	EVENT(COLD, 1, "advice done: COLD")				\
 	EVENT(PAGEOUT, 1, "advice done: PAGEOUT")			\
