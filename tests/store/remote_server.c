@@ -28,6 +28,7 @@ struct answer {
 	uint32_t code;		/* of an Error */
 	uint8_t *payload;	/* owned, or NULL */
 	uint32_t payload_bytes;
+	bool is_kept;
 };
 
 struct remote_server {
@@ -220,9 +221,32 @@ static int send_answer(struct remote_server *rs, const struct answer *an)
 	return send_message(rs, an, an->code != 0 ? &error.base : NULL);
 }
 
-static int send_some_answer(struct remote_server *rs)
+/* Let go what was kept, unless the plan says otherwise.  Returns how many
+ * answers may be sent, which come first. */
+static unsigned sort_kept(struct remote_server *rs)
 {
-	unsigned at = draw_below(rs, rs->answer_count);
+	struct remote_server_plan plan = plan_of(rs);
+	bool keeps = plan.keeps_reads || plan.keeps_kept;
+	unsigned due = 0;
+
+	for (unsigned i = 0; i < rs->answer_count; i++) {
+		struct answer an = rs->answers[i];
+
+		rs->answers[i].is_kept = an.is_kept &= keeps;
+		if (an.is_kept)
+			continue;
+		rs->answers[i] = rs->answers[due];
+		rs->answers[due++] = an;
+	}
+	pthread_mutex_lock(&rs->lock);
+	rs->counts.kept = rs->answer_count - due;
+	pthread_mutex_unlock(&rs->lock);
+	return due;
+}
+
+static int send_some_answer(struct remote_server *rs, unsigned due)
+{
+	unsigned at = draw_below(rs, due);
 	struct answer an = rs->answers[at];
 	uint32_t delay_us = draw_below(rs, plan_of(rs).delay_us_max);
 	int err;
@@ -249,14 +273,15 @@ static int answer(struct remote_server *rs, struct answer an)
 static int send_due_answers(struct remote_server *rs)
 {
 	uint32_t most = MIN(plan_of(rs).hold_max, (uint32_t)ANSWERS_MAX - 1);
+	unsigned due;
 	int err = 0;
 
-	while (err == 0 && rs->answer_count > 0) {
+	while (err == 0 && (due = sort_kept(rs)) > 0) {
 		struct pollfd pfd = { .fd = rs->fd, .events = POLLIN };
 
-		if (rs->answer_count <= most && poll(&pfd, 1, 0) == 1)
+		if (due <= most && poll(&pfd, 1, 0) == 1)
 			break;
-		err = send_some_answer(rs);
+		err = send_some_answer(rs, due);
 	}
 	return err;
 }
@@ -398,6 +423,7 @@ static int on_store_read(struct remote_server *rs, const struct wire_header *h)
 		an.type = TYPE(ERROR);
 		return answer(rs, an);
 	}
+	an.is_kept = plan_of(rs).keeps_reads;
 	an.payload_bytes = range->count * SWAP_SLOT_BYTES;
 	an.payload = malloc(an.payload_bytes);
 	assert_non_null(an.payload);
@@ -541,10 +567,9 @@ static void serve(struct remote_server *rs)
 			break;
 		}
 		err = send_due_answers(rs);
-		if (err == 0 && (poll(&pfd, 1, 0) == 1 ||
-				 wait_for(rs, POLLIN, -1)))
+		if (err == 0 && poll(&pfd, 1, 0) == 1)
 			err = serve_one(rs);
-		else if (err == 0)
+		else if (err == 0 && !wait_for(rs, POLLIN, -1))
 			err = -ECANCELED;
 	}
 }

@@ -31,6 +31,8 @@ struct remote_server_plan {
 	bool is_closed;		/* close what is accepted at once */
 	bool is_no_store;	/* no CAP_STORE */
 	bool is_slow_hello;	/* never answer Hello */
+	bool keeps_reads;	/* answer no read that comes now */
+	bool keeps_kept;	/* nor one that was kept before */
 };
 
 struct remote_server;
@@ -58,6 +60,7 @@ struct remote_server_counts {
 	uint64_t last_read_at, first_write_at;	/* messages since the last
 						 * remote_server_plan_set() */
 	uint32_t unanswered_max;
+	uint32_t kept;			/* reads that are kept now */
 	/* The first reads and writes since then, by their first slots. */
 	struct {
 		uint32_t slot;
