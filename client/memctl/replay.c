@@ -3,12 +3,16 @@
  *
  * The steps of the file are sent in windows.  The steps of a window go out in
  * one request for each segment, so segments that were used in turns are brought
- * in in turns. */
+ * in in turns.  Each request is answered when its pages are there; a window is
+ * small enough for its end to be news. */
 #include "client/memctl/order.h"
 #include "client/memctl/verbs.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum replay_state { WANTED, IS_PRIVATE, IS_MISSING, IS_SHORT };
 
@@ -16,12 +20,26 @@ enum replay_state { WANTED, IS_PRIVATE, IS_MISSING, IS_SHORT };
 struct replay_result {
 	enum replay_state state;
 	uint64_t asked_pages;
+	uint64_t read_pages, there_pages;	/* of these */
+};
+
+enum { WINDOW_PAGES = 8192 };
+
+/* The part of the file that is asked for at once. */
+struct replay_window {
+	struct order_step step[WIRE_RANGES_MAX];
+	size_t count;
 };
 
 struct replay {
 	struct order order;
 	struct replay_result *result;	/* one for each segment */
 	struct connection *connection;
+	/* What of the file has been done: the steps before step_idx, and of
+	 * that one, so many pages. */
+	uint32_t step_idx, step_pages;
+	uint64_t done_pages;
+	bool is_watched;		/* the user sees the progress */
 };
 
 /* ---- asking */
@@ -56,6 +74,10 @@ static int replay_ask(struct replay *rp, uint32_t segment_idx,
 	}
 	reply = (const Memd__ReplayReply *)message;
 	result->asked_pages += reply->pages;
+	/* An older memd counts only what it was asked for. */
+	result->read_pages += reply->has_read_pages ? reply->read_pages :
+						      reply->pages;
+	result->there_pages += reply->there_pages;
 	if (reply->has_is_short && reply->is_short)
 		result->state = IS_SHORT;
 	protobuf_c_message_free_unpacked(message, NULL);
@@ -84,38 +106,84 @@ static bool replay_is_asked(const struct order_step *step, size_t idx)
 	return false;
 }
 
-static int replay_ask_window(struct replay *rp, const struct order_step *step,
-			     size_t count)
+static int replay_ask_window(struct replay *rp,
+			     const struct replay_window *w)
 {
-	for (size_t i = 0; i < count; i++) {
+	const struct order_step *step = w->step;
+
+	for (size_t i = 0; i < w->count; i++) {
 		int code;
 
 		if (rp->result[step[i].segment_idx].state != WANTED ||
 		    replay_is_asked(step, i))
 			continue;
-		code = replay_ask_segment(rp, &step[i], count - i);
+		code = replay_ask_segment(rp, &step[i], w->count - i);
 		if (code != EXIT_CODE_OK)
 			return code;
 	}
 	return EXIT_CODE_OK;
+}
+
+/* Take the next steps of the file, the last one perhaps in part.  False: there
+ * are no more. */
+static bool replay_next_window(struct replay *rp, struct replay_window *w)
+{
+	const struct order *o = &rp->order;
+	uint32_t left = WINDOW_PAGES;
+
+	for (w->count = 0; w->count < WIRE_RANGES_MAX && left > 0 &&
+			   rp->step_idx < o->step_count; w->count++) {
+		struct order_step step = o->step[rp->step_idx];
+
+		step.run.first += rp->step_pages;
+		step.run.count -= rp->step_pages;
+		rp->step_pages += MIN(step.run.count, left);
+		if (step.run.count <= left) {
+			rp->step_idx++;
+			rp->step_pages = 0;
+		}
+		step.run.count = MIN(step.run.count, left);
+		left -= step.run.count;
+		rp->done_pages += step.run.count;
+		w->step[w->count] = step;
+	}
+	return w->count != 0;
+}
+
+/* On one line of the terminal, which the end clears. */
+static void replay_tell_progress(const struct replay *rp, bool is_end)
+{
+	if (!rp->is_watched)
+		return;
+	if (is_end)
+		fprintf(stderr, "\r\033[K");
+	else
+		fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " pages",
+			rp->done_pages, rp->order.page_count);
 }
 
 static int replay_ask_all(struct replay *rp)
 {
-	const struct order *o = &rp->order;
+	struct replay_window window;
+	int code = EXIT_CODE_OK;
 
-	for (uint32_t at = 0; at < o->step_count; at += WIRE_RANGES_MAX) {
-		int code = replay_ask_window(rp, &o->step[at],
-					     MIN(o->step_count - at,
-						 (uint32_t)WIRE_RANGES_MAX));
-
-		if (code != EXIT_CODE_OK)
-			return code;
+	while (code == EXIT_CODE_OK && replay_next_window(rp, &window)) {
+		code = replay_ask_window(rp, &window);
+		replay_tell_progress(rp, false);
 	}
-	return EXIT_CODE_OK;
+	replay_tell_progress(rp, true);
+	return code;
 }
 
 /* ---- showing the result */
+
+static uint64_t replay_count_left(const struct replay_result *result,
+				  uint64_t pages)
+{
+	uint64_t here = result->read_pages + result->there_pages;
+
+	return pages - MIN(pages, here);
+}
 
 static const char *replay_text_of(const struct replay_result *result,
 				  uint64_t pages)
@@ -130,13 +198,15 @@ static const char *replay_text_of(const struct replay_result *result,
 	case WANTED:
 		break;
 	}
-	return result->asked_pages < pages ? "asked for in part" :
-					     "asked for";
+	return replay_count_left(result, pages) != 0 ? "in part" : "all there";
 }
 
 static const struct report_column replay_columns[] = {
 	COLUMN("PAGES", "pages", NUMBER),
-	COLUMN("ASKED", "asked_pages", NUMBER),
+	COLUMN(NULL, "asked_pages", NUMBER),
+	COLUMN("READ", "read_pages", NUMBER),
+	COLUMN("THERE", "there_pages", NUMBER),
+	COLUMN("LEFT", "left_pages", NUMBER),
 	COLUMN("RESULT", "result", TEXT),
 	COLUMN("NAME", "name", TEXT, .flags = REPORT_TRUNCATE),
 };
@@ -151,10 +221,15 @@ static int replay_tell(const struct memctl *mc, const struct replay *rp)
 	for (uint32_t i = 0; report && i < rp->order.segment_count; i++) {
 		const struct order_segment *sg = &rp->order.segment[i];
 
+		const struct replay_result *result = &rp->result[i];
+
 		report_number(report, sg->page_count);
-		report_number(report, rp->result[i].asked_pages);
-		report_text(report, replay_text_of(&rp->result[i],
-						   sg->page_count));
+		report_number(report, result->asked_pages);
+		report_number(report, result->read_pages);
+		report_number(report, result->there_pages);
+		report_number(report,
+			      replay_count_left(result, sg->page_count));
+		report_text(report, replay_text_of(result, sg->page_count));
 		report_text(report, sg->name[0] != '\0' ? sg->name : NULL);
 		report_end_row(report);
 	}
@@ -188,6 +263,9 @@ static int replay_follow(const struct memctl *mc, struct replay *rp)
 {
 	int code = memctl_connect(mc, &rp->connection);
 
+	rp->is_watched = mc->style.format == REPORT_TABLE &&
+			 rp->order.page_count > WINDOW_PAGES &&
+			 isatty(STDERR_FILENO);
 	if (code == EXIT_CODE_OK)
 		code = replay_ask_all(rp);
 	if (code == EXIT_CODE_OK)
@@ -238,8 +316,10 @@ const struct verb verb_replay = {
 	.help = "Have memd bring in the pages that `memctl trace --save=FILE' "
 		"has saved, in their order, as far as frames are free.  Only "
 		"those of named segments: a private one is gone with its "
-		"program.  Shows for each segment how many pages the file has "
-		"and how many were asked for; they come in the background.",
+		"program.  Ends when they are there, and shows for each "
+		"segment how many pages the file has, how many of them were "
+		"brought in, how many were there already, and how many were "
+		"left out.",
 	.argument_max = 1,
 	.missing = "of what? give a file that `memctl trace --save' has "
 		   "written",

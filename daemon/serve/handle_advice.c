@@ -241,7 +241,8 @@ void paging_done(void *serve, uint64_t cookie, int result, uint64_t count)
 		sv->hooks->guest_answered(e.guest_op, result);
 		return;
 	case PENDING_REPLAY:
-		return;			/* nobody waits for it */
+		replay_fetched(&sv->replays, &e, result, count);
+		return;
 	default:
 		ASSERT(e.kind == PENDING_ADVISE);
 	}

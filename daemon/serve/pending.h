@@ -14,6 +14,7 @@
 struct conn;
 struct pin;
 struct guest_op;
+struct replay;
 
 enum pending_kind {
 	PENDING_FREE, PENDING_ADVISE, PENDING_PIN,
@@ -29,6 +30,8 @@ struct pending_entry {
 	uint64_t request_id;
 	struct pin *pin;		/* PIN, UNPIN */
 	struct guest_op *guest_op;	/* GUEST */
+	struct replay *replay;		/* REPLAY */
+	uint32_t page_count;		/* REPLAY */
 	LIST_ENTRY(pending_entry) link;	/* of conn, or of the free entries */
 };
 

@@ -8,10 +8,9 @@
 #include <errno.h>
 
 enum {
-	RUNS_AT_ONCE = 64,		/* asked for in one step */
-	RUN_UNITS_MAX = 64,		/* asked for in one request */
-	ADVICE_WAITING_MAX = 16,	/* wait while this much advice waits in
-					 * the pager, of any client */
+	RUN_UNITS_MAX = 64,		/* asked for in one fetch */
+	ADVICE_WAITING_MAX = 16,	/* wait while this much advice of others
+					 * waits in the pager */
 };
 
 static void replay_destroy(struct replays *rs, struct replay *rp)
@@ -37,19 +36,51 @@ void replays_stop(struct replays *rs)
 	replays_wake(rs);
 }
 
-/* is_short: the rest was left out for lack of room. */
-static void replay_end(struct replays *rs, struct replay *rp, bool is_short)
+static void replay_reply(const struct replays *rs, const struct replay *rp)
 {
 	const struct session *s = sessions_find(rs->sessions, rp->session);
 	Memd__ReplayReply reply = MEMD__REPLAY_REPLY__INIT;
 
 	reply.pages = rp->asked_pages;
 	reply.has_is_short = true;
-	reply.is_short = is_short;
+	reply.is_short = rp->is_short;
+	reply.has_read_pages = reply.has_there_pages = true;
+	reply.read_pages = rp->read_pages;
+	reply.there_pages = rp->there_pages;
 	if (s != NULL)
 		conn_send(s->main, MEMD__MESSAGE_TYPE__TYPE_REPLAY_REPLY,
 			  rp->request_id, &reply.base);
+}
+
+/* Ask for no more pages.  The replay ends when its fetches have ended.
+ * is_short: the rest was left out for lack of room. */
+static void replay_end(struct replays *rs, struct replay *rp, bool is_short)
+{
+	rp->is_ending = true;
+	rp->is_short = is_short;
+	if (rp->fetches != 0)
+		return;
+	replay_reply(rs, rp);
 	replay_destroy(rs, rp);
+}
+
+void replay_fetched(struct replays *rs, const struct pending_entry *e,
+		    int left, uint64_t read)
+{
+	struct replay *rp = e->replay;
+	uint64_t here = e->page_count;
+
+	here -= left < 0 ? here : MIN(here, (uint64_t)left);
+	/* Some may have left again. */
+	read = MIN(read, here);
+	rp->read_pages += read;
+	rp->there_pages += here - read;
+	rp->fetches--;
+	rs->fetches--;
+	rs->fetching_units -= (uint64_t)e->page_count << rp->order;
+	if (rp->is_ending)
+		replay_end(rs, rp, rp->is_short);
+	replays_wake(rs);
 }
 
 /* ---- sorting */
@@ -113,7 +144,7 @@ static struct replay *replays_find(const struct replays *rs,
 	struct replay *rp;
 
 	TAILQ_FOREACH(rp, &rs->all, link)
-		if (rp->segment_number == segment->id)
+		if (rp->segment_number == segment->id && !rp->is_ending)
 			return rp;
 	return NULL;
 }
@@ -142,6 +173,7 @@ int replay_start(struct replays *rs, const struct segment *segment,
 	if (rp == NULL)
 		return -ENOMEM;
 	rp->segment_number = segment->id;
+	rp->order = segment->order;
 	rp->session = c->session->id;
 	rp->request_id = request_id;
 	for (size_t i = 0; i < range_count; i++)
@@ -156,14 +188,15 @@ int replay_start(struct replays *rs, const struct segment *segment,
 
 /* ---- working */
 
-/* Units that a replay of the segment may use now: the free frames above the low
- * watermark, as far as the segment's account and its parents allow. */
+/* Units that a replay of the segment may use now, besides those that are being
+ * fetched: the free frames above the high watermark, as far as the segment's
+ * account and its parents allow. */
 static uint64_t replay_room(const struct replays *rs,
 			    const struct segment *segment,
 			    const struct pager_stats *stats)
 {
 	uint64_t room = stats->free_frames -
-			MIN(stats->free_frames, stats->low_watermark);
+			MIN(stats->free_frames, stats->high_watermark);
 	struct account_info info;
 
 	for (account_id id = segment->account->id; id != 0; id = info.parent) {
@@ -172,95 +205,126 @@ static uint64_t replay_room(const struct replays *rs,
 			room = MIN(room, info.limit_frames -
 				   MIN(info.used_frames, info.limit_frames));
 	}
-	return room;
+	/* Some of these have their frames: then there is room again soon. */
+	return room - MIN(room, rs->fetching_units);
 }
 
 /* Ask for the next pages of one run, at most `most`.  Returns how many; 0: the
  * table of requests is full. */
-static uint64_t replay_advise_run(struct replays *rs, struct replay *rp,
-				  const struct segment *segment, uint64_t most)
+static uint64_t replay_fetch(struct replays *rs, struct replay *rp,
+			     const struct segment *segment, uint64_t most)
 {
 	struct page_run *run = &rp->run[rp->run_idx];
-	uint64_t pages = MIN(run->count, most);
-	struct pending_entry like = { .kind = PENDING_REPLAY };
-	uint64_t cookie;
+	uint64_t first = run->first, pages = MIN(run->count, most), cookie;
+	const struct pending_entry like = { .kind = PENDING_REPLAY,
+					    .replay = rp,
+					    .page_count = (uint32_t)pages };
 
 	if (!pending_add(rs->pending, &like, &cookie))
 		return 0;
-	engine_advise(rs->engine, segment->pager_id, run->first, pages,
-		      PAGER_WILLNEED, cookie);
 	rs->stats->replayed_pages += pages;
 	rp->asked_pages += pages;
 	run->first += pages;
 	run->count -= pages;
 	if (run->count == 0)
 		rp->run_idx++;
+	rp->fetches++;
+	rs->fetches++;
+	rs->fetching_units += pages << rp->order;
+	engine_advise(rs->engine, segment->pager_id, first, pages, PAGER_FETCH,
+		      cookie);
 	return pages;
 }
 
 /* Ask for as many pages as `room` units allow.  Returns false if none are
  * left. */
-static bool replay_advise(struct replays *rs, struct replay *rp,
-			  const struct segment *segment, uint64_t room)
+static bool replay_fetch_some(struct replays *rs, struct replay *rp,
+			      const struct segment *segment, uint64_t room)
 {
 	uint64_t most = MAX((uint64_t)RUN_UNITS_MAX >> segment->order, 1u);
 	uint64_t left = room >> segment->order;
 
-	for (unsigned n = 0; n < RUNS_AT_ONCE && left > 0 &&
-			     rp->run_idx < rp->run_count; n++) {
-		uint64_t pages = replay_advise_run(rs, rp, segment,
-						   MIN(most, left));
+	while (rs->fetches < REPLAY_FETCHES_MAX && left > 0 &&
+	       rp->run_idx < rp->run_count) {
+		uint64_t pages = replay_fetch(rs, rp, segment,
+					      MIN(most, left));
 
-		if (pages == 0) {
-			rs->is_table_full = true;
+		if (pages == 0)
 			break;
-		}
 		left -= pages;
 	}
 	return rp->run_idx < rp->run_count;
 }
 
-static void replay_take_turn(struct replays *rs, struct replay *rp,
+/* Returns true if the replay has asked for pages, or has no more to ask for. */
+static bool replay_take_turn(struct replays *rs, struct replay *rp,
 			     const struct pager_stats *stats)
 {
 	const struct segment *segment =
 		segments_find_id(rs->segments, rp->segment_number);
-	uint64_t room, page_units;
+	uint64_t asked_pages = rp->asked_pages, room, page_units;
 
-	if (segment == NULL || rs->is_stopping) {
+	if (segment == NULL || rs->is_stopping ||
+	    sessions_find(rs->sessions, rp->session) == NULL) {
 		replay_end(rs, rp, false);
-		return;
+		return true;
 	}
 	room = replay_room(rs, segment, stats);
 	page_units = UINT64_C(1) << segment->order;
 	if (room < page_units) {
-		replay_end(rs, rp, true);
-		return;
+		if (rs->fetches == 0)
+			replay_end(rs, rp, true);
+		return rs->fetches == 0;
 	}
 	/* At least one page, even if it is larger than the limit. */
-	room = MIN(room, MAX(REPLAY_LOADING_UNITS - stats->loading_frames,
+	room = MIN(room, MAX(REPLAY_LOADING_UNITS -
+			     MAX(stats->loading_frames, rs->fetching_units),
 			     page_units));
-	if (!replay_advise(rs, rp, segment, room)) {
+	if (!replay_fetch_some(rs, rp, segment, room)) {
 		replay_end(rs, rp, false);
-		return;
+		return true;
 	}
-	TAILQ_REMOVE(&rs->all, rp, link);
-	TAILQ_INSERT_TAIL(&rs->all, rp, link);
+	return rp->asked_pages != asked_pages;
+}
+
+/* The next one that has more to ask for, which becomes the last one. */
+static struct replay *replays_rotate(struct replays *rs)
+{
+	struct replay *rp;
+
+	TAILQ_FOREACH(rp, &rs->all, link)
+		if (!rp->is_ending)
+			break;
+	if (rp != NULL) {
+		TAILQ_REMOVE(&rs->all, rp, link);
+		TAILQ_INSERT_TAIL(&rs->all, rp, link);
+	}
+	return rp;
+}
+
+static bool replays_must_wait(const struct replays *rs,
+			      const struct pager_stats *stats)
+{
+	return MAX(stats->loading_frames, rs->fetching_units) >=
+		       REPLAY_LOADING_UNITS ||
+	       rs->fetches == REPLAY_FETCHES_MAX ||
+	       stats->advice_waiting >= rs->fetches + ADVICE_WAITING_MAX;
 }
 
 static void replays_step(void *arg)
 {
 	struct replays *rs = arg;
 	struct pager_stats stats;
+	struct replay *rp;
 
+	if (rs->count == 0)
+		return;
 	pager_stats_get(rs->engine->pager, &stats);
 	/* When the work in progress ends, replays_wake() is called. */
-	if (rs->count == 0 || stats.loading_frames >= REPLAY_LOADING_UNITS ||
-	    stats.advice_waiting >= ADVICE_WAITING_MAX)
+	if (!rs->is_stopping && replays_must_wait(rs, &stats))
 		return;
-	rs->is_table_full = false;
-	replay_take_turn(rs, TAILQ_FIRST(&rs->all), &stats);
-	if (!rs->is_table_full)
+	rp = replays_rotate(rs);
+	if (rp != NULL && replay_take_turn(rs, rp, &stats))
 		replays_wake(rs);
 }
 

@@ -409,8 +409,12 @@ static bool answer_replay(struct peer *peer,
 				request->range[i]->count);
 	}
 	fprintf(log_file, " ranges=%zu\n", request->n_range);
+	reply.has_read_pages = reply.has_there_pages = 1;
+	reply.read_pages = reply.pages;
 	if (strcmp(request->name, "old table") == 0) {
 		reply.pages /= 2;
+		reply.there_pages = 2;
+		reply.read_pages = reply.pages - 2;
 		reply.has_is_short = reply.is_short = 1;
 	} else if (strcmp(request->name, "words") != 0) {
 		return answer_error(peer, ENOENT, "no segment has this name");

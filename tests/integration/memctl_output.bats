@@ -569,6 +569,22 @@ has_lines() {
 	"$memctl" replay order
 }
 
+@test "replay asks for a long run piece by piece, and says so to a terminal" {
+	start_server ok
+	printf 'memd-order 1\nwords\t0\t20000\nwords\t30000\t1\n' >order
+	golden replay-long.raw -o raw replay order
+	sed -n 's/^replay name=//p' requests >asked
+	diff - asked <<-END
+		words 0+8192 ranges=1
+		words 8192+8192 ranges=1
+		words 16384+3616 30000+1 ranges=2
+	END
+	on_terminal 80 "'$memctl' replay order" >out
+	grep -q '16384 of 20001 pages' out
+	"$memctl" replay order >out 2>err
+	[ ! -s err ]
+}
+
 @test "trace --save says at once that it cannot write" {
 	start_server ok
 	fails 1 'cannot write nowhere/order: No such file' \
