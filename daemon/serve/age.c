@@ -11,49 +11,12 @@ static bool age_list_grow(struct age_list *list)
 
 	if (list->count < list->capacity)
 		return true;
-	if (list->count >= WIRE_RANGES_MAX)
-		return false;
 	ranges = realloc(list->ranges, capacity * sizeof(*ranges));
 	if (ranges == NULL)
 		return false;
 	list->ranges = ranges;
 	list->capacity = capacity;
 	return true;
-}
-
-void ages_add(struct ages *as, struct age_list *list, uint64_t first,
-	      uint64_t count)
-{
-	if (list->count > 0) {
-		struct age_range *last = &list->ranges[list->count - 1];
-
-		if (last->first + last->count == first) {
-			last->count += count;
-			return;
-		}
-		if (first + count == last->first) {
-			last->first = first;
-			last->count += count;
-			return;
-		}
-	}
-	if (!age_list_grow(list)) {
-		as->stats->ages_dropped += count;
-		return;
-	}
-	if (list->count == 0) {
-		TAILQ_INSERT_TAIL(&as->queued, list, link);
-		defer(as->deferred, &as->work);
-	}
-	list->ranges[list->count++] = (struct age_range){ first, count };
-}
-
-void ages_forget(struct ages *as, struct age_list *list)
-{
-	if (list->count > 0)
-		TAILQ_REMOVE(&as->queued, list, link);
-	free(list->ranges);
-	*list = (struct age_list){ 0 };
 }
 
 static void age_list_send(struct ages *as, const struct age_list *list)
@@ -80,15 +43,59 @@ static void age_list_send(struct ages *as, const struct age_list *list)
 	as->stats->ages_sent += pages;
 }
 
+static void unqueue(struct ages *as, struct age_list *list)
+{
+	if (list->count > 0)
+		TAILQ_REMOVE(&as->queued, list, link);
+	list->count = 0;
+}
+
+void ages_add(struct ages *as, struct age_list *list, uint64_t first,
+	      uint64_t count)
+{
+	if (list->count > 0) {
+		struct age_range *last = &list->ranges[list->count - 1];
+
+		if (last->first + last->count == first) {
+			last->count += count;
+			return;
+		}
+		if (first + count == last->first) {
+			last->first = first;
+			last->count += count;
+			return;
+		}
+	}
+	if (list->count == WIRE_RANGES_MAX) {
+		age_list_send(as, list);
+		unqueue(as, list);
+	}
+	if (!age_list_grow(list)) {
+		as->stats->ages_dropped += count;
+		return;
+	}
+	if (list->count == 0) {
+		TAILQ_INSERT_TAIL(&as->queued, list, link);
+		defer(as->deferred, &as->work);
+	}
+	list->ranges[list->count++] = (struct age_range){ first, count };
+}
+
+void ages_forget(struct ages *as, struct age_list *list)
+{
+	unqueue(as, list);
+	free(list->ranges);
+	*list = (struct age_list){ 0 };
+}
+
 static void ages_send(void *arg)
 {
 	struct ages *as = arg;
 	struct age_list *list;
 
 	while ((list = TAILQ_FIRST(&as->queued)) != NULL) {
-		TAILQ_REMOVE(&as->queued, list, link);
 		age_list_send(as, list);
-		list->count = 0;
+		unqueue(as, list);
 	}
 }
 
