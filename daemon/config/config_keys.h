@@ -55,7 +55,7 @@ NUMBER(low_watermark, PERCENT, "2", 1, 50, RESTART,
        "Start evicting in the background when less of the pool is free.")
 NUMBER(high_watermark, PERCENT, "5", 1, 60, RESTART,
        "Stop evicting when this much of the pool is free.")
-CHOICE(replacement, "two-hands|lirs", "two-hands", RELOAD,
+CHOICE(replacement, "lirs|two-hands", "lirs", RELOAD,
        "Which pages leave the pool first: two-hands (a clock with two hands), "
        "lirs (pages that are used once do not push out those used often).")
 NUMBER(readahead, COUNT, "512", 0, 512, RESTART,

@@ -11,7 +11,8 @@
  *   A3  Pages come in by the same way as for a fault: verified, or LOST.
  *   A4  A page that came in is FRESH until somebody is told of it.  Only such
  *       pages are shown to a client unasked: others it has mapped, or they
- *       have been aged and must show by a fault that they are in use.
+ *       have been aged and must show that they are in use: by a fault, or by
+ *       a stream that passes them.  One that comes to them makes them FRESH.
  *
  * What cannot be had now (no staging, no frame) is tried again when something
  * has ended; what cannot be had within a limit is given up.
@@ -114,6 +115,13 @@ static bool was_there(const struct pager *pg, const struct pager_segment *sg,
 	return skipped <= passed / 4;
 }
 
+/* The page was aged, and the reader has passed it without a fault. */
+static bool was_shown(const struct pager *pg, frame_id frame)
+{
+	return !(pg->frame[frame].flags & FRAME_FRESH) &&
+	       replace_is_aged(pg->replace, frame);
+}
+
 /* The reader has used the page, or has left it out. */
 static void note_passed_page(struct pager *pg, const struct pager_segment *sg,
 			     uint64_t page, bool is_used)
@@ -124,20 +132,20 @@ static void note_passed_page(struct pager *pg, const struct pager_segment *sg,
 	if (page >= sg->page_count || page_next_used(pg, sg, page, 1) != page)
 		return;
 	frame = page_frame(&pg->page[id]);
-	if (is_used && !(pg->frame[frame].flags & FRAME_AHEAD))
+	if (frame == 0)
 		return;
-	if (is_used)
+	if (is_used && ((pg->frame[frame].flags & FRAME_AHEAD) ||
+			was_shown(pg, frame)))
 		page_mark_used(pg, id);
-	if (frame != 0)
-		replace_pass(pg->replace, frame);
+	replace_pass(pg->replace, frame);
 }
 
-/* The reader has used the pages that the stream has moved over.  Those between
- * have come along. */
+/* The reader has used the pages that the stream has moved over, and the one
+ * where it was before.  Those between have come along. */
 static void note_passed(struct pager *pg, const struct pager_segment *sg,
 			const struct stream *st, uint32_t passed)
 {
-	for (uint32_t i = 1; i < passed; i++) {
+	for (uint32_t i = 1; i <= passed; i++) {
 		uint64_t page = passed_page(st, i);
 
 		note_passed_page(pg, sg, page, true);
@@ -145,6 +153,23 @@ static void note_passed(struct pager *pg, const struct pager_segment *sg,
 			note_passed_page(pg, sg, st->step > 0 ? page - k :
 					 page + k, false);
 	}
+}
+
+/* A stream has just begun.  If all pages between its steps are there, its
+ * reader may use these, too, without a fault: then it goes page by page. */
+static void doubt_step(const struct pager *pg, const struct pager_segment *sg,
+		       struct stream *st)
+{
+	uint64_t size = (uint64_t)(st->step < 0 ? -(int64_t)st->step :
+				   st->step);
+
+	for (uint64_t i = 1; i < size; i++) {
+		uint64_t page = st->step > 0 ? st->last - i : st->last + i;
+
+		if (page_state_at(pg, sg, page) != PAGE_RESIDENT)
+			return;
+	}
+	st->step = st->step < 0 ? -1 : 1;
 }
 
 struct stream *ahead_fault(struct pager *pg, segment_id segment, uint64_t page,
@@ -164,6 +189,8 @@ struct stream *ahead_fault(struct pager *pg, segment_id segment, uint64_t page,
 		stream_drop(st);
 	}
 	st->client = client;
+	if (st->ahead == 0 && passed == 0)
+		doubt_step(pg, sg, st);
 	note_passed(pg, sg, st, passed);
 	if (st->ahead < st->goal)
 		ahead_enqueue(pg, segment);
@@ -190,6 +217,7 @@ bool ahead_touched(struct pager *pg, segment_id segment, uint64_t first,
 	while ((st = stream_touched(&sg->streams, first, count,
 				    window_max(pg, sg, 1), &passed)) != NULL) {
 		note_passed(pg, sg, st, passed);
+		ahead_tell_rest(pg, segment, st);
 		ahead_enqueue(pg, segment);
 	}
 	if (!sg->is_ahead_queued)
@@ -212,14 +240,16 @@ static void announce_run(struct pager *pg, segment_id segment, uint64_t first,
 			 uint64_t count)
 {
 	struct pager_segment *sg = &pg->segment[segment];
-	const struct stream *st = stream_find(&sg->streams, first);
+	struct stream *st = stream_find(&sg->streams, first);
 	uint64_t mark;
 
 	if (st == NULL || st->client == 0)
 		return;
 	/* It will ask, where there is an end to come to. */
-	if (st->is_chasing && stream_is_dense(st))
+	if (st->is_chasing && stream_is_dense(st)) {
+		st->has_untold = true;
 		return;
+	}
 	for (uint64_t page = first; page < first + count; page++)
 		frame_set_flags(pg, pg->page[sg->first + page].frame, 0,
 				FRAME_FRESH);
@@ -245,6 +275,17 @@ static void announce(struct pager *pg, segment_id segment, uint64_t first,
 			announce_run(pg, segment, first, stop - first);
 		first = stop + 1;
 	}
+}
+
+void ahead_tell_rest(struct pager *pg, segment_id segment, struct stream *st)
+{
+	uint64_t next = stream_page(st, 1);
+
+	if (st->is_chasing || !st->has_untold || st->ahead == 0)
+		return;
+	st->has_untold = false;
+	announce(pg, segment, st->step < 0 ? stream_page(st, st->ahead) : next,
+		 (uint64_t)st->ahead * stream_span(st));
 }
 
 void ahead_announce_load(struct pager *pg, const struct batch *b)
@@ -317,6 +358,30 @@ static bool fill_some(struct pager *pg, struct ahead_turn *turn,
 	return true;
 }
 
+/* The stream comes to pages that are there, but were aged: tell its reader of
+ * all of them.  Otherwise each would cost a fault.  Returns how many there are from `page` on. */
+static uint32_t show_aged(struct pager *pg, struct ahead_turn *turn,
+			  uint64_t page)
+{
+	const struct pager_segment *sg = &pg->segment[turn->segment];
+	struct stream *st = turn->stream;
+	uint32_t count = 0;
+	uint64_t at = page;
+
+	while (count < st->goal - st->ahead && count < BATCH_PAGES_MAX &&
+	       page_is_mappable(pg, sg, at) &&
+	       replace_is_aged(pg->replace, pg->page[sg->first + at].frame)) {
+		frame_set_flags(pg, pg->page[sg->first + at].frame,
+				FRAME_FRESH, 0);
+		count++;
+		at += (uint64_t)(int64_t)st->step;
+	}
+	if (count != 0)
+		announce(pg, turn->segment, st->step < 0 ? at + 1 : page,
+			 count);
+	return count;
+}
+
 /* Bring in `page`, the next one that the stream wants, and some behind it.
  * AHEAD_DONE: it is there, or cannot be had. */
 static enum ahead_end bring_in(struct pager *pg, struct ahead_turn *turn,
@@ -327,6 +392,12 @@ static enum ahead_end bring_in(struct pager *pg, struct ahead_turn *turn,
 	struct stream *st = turn->stream;
 	struct intake in = { .segment = turn->segment, .from = page };
 
+	if (state == PAGE_RESIDENT && (st->step == 1 || st->step == -1)) {
+		uint32_t shown = show_aged(pg, turn, page);
+
+		st->ahead += MAX(shown, 1u);
+		return AHEAD_DONE;
+	}
 	if (state != PAGE_SWAPPED &&
 	    (state != PAGE_ZERO || (st->step != 1 && st->step != -1))) {
 		st->ahead++;

@@ -22,6 +22,9 @@ void ahead_plan(const struct stream *st, uint32_t first, struct intake *in);
 /* The pages of a load have come in: tell the clients of those that were read
  * ahead. */
 void ahead_announce_load(struct pager *pg, const struct batch *b);
+/* The reader does not chase any more: tell its client of what came in meanwhile
+ * without a word. */
+void ahead_tell_rest(struct pager *pg, segment_id segment, struct stream *st);
 /* Read ahead for the queued segments, as far as possible.  True if it can go on
  * at once. */
 bool ahead_run(struct pager *pg);

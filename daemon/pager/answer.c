@@ -68,5 +68,7 @@ void answer_resident(struct pager *pg, struct fault *f, uint32_t count,
 	else if (count > 1 && f->client != 0)
 		f->mark = stream_choose_mark(&sg->streams, f->first, count,
 					     f->page);
+	if (st != NULL)
+		ahead_tell_rest(pg, f->segment, st);
 	answer_waiting(pg, f, io_ns);
 }

@@ -168,6 +168,7 @@ static void page_stays(struct pager *pg, const struct pager_capture *run,
 		page_enter(pg, sg, id, PAGE_RESIDENT);
 	} else {
 		book_write(pg, sg, id);		/* it was claimed */
+		replace_stay(pg->replace, pg->page[id].frame);
 	}
 	/* Others come first. */
 	if (run->error != -EAGAIN && run->error != -EBUSY)

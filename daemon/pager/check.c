@@ -264,7 +264,7 @@ static void check_accounts(const struct pager *pg)
 static void check_frames(const struct pager *pg)
 {
 	uint64_t used = 0, free_entries = 0, used_entries = 0;
-	uint32_t slotted = 0;
+	uint32_t slotted = 0, leaving = 0;
 
 	for (frame_id id = 1; id <= pg->config.frame_count; id++) {
 		const struct frame *fr = &pg->frame[id];
@@ -275,6 +275,7 @@ static void check_frames(const struct pager *pg)
 		ASSERT(pg->page[fr->page].frame == id);
 		used += order_units(fr->order);
 		used_entries++;
+		leaving += pg->page[fr->page].state == PAGE_EVICTING;
 	}
 	for (frame_id id = pg->frame_free; id <= pg->config.frame_count;
 	     id = next_free_entry(id, pg->frame[id].next))
@@ -284,7 +285,7 @@ static void check_frames(const struct pager *pg)
 	ASSERT(pg->free_units + pg->lent_units + used ==
 	       pg->config.frame_count);					/* P2 */
 	ASSERT(slotted == pg->slotted_line.count);
-	replace_check(pg->replace);
+	replace_check(pg->replace, leaving);
 }
 
 static void check_ahead(const struct pager *pg)

@@ -52,6 +52,25 @@ static uint32_t evict_room(const struct batch *b, const struct leaving *lv)
 	return MIN(pages, (uint32_t)BATCH_PAGES_MAX) - lv->page_count;
 }
 
+/* The latest run, if pages from `unit` on continue it; else a new one, which
+ * is empty. */
+static struct pager_capture *run_up_to(struct leaving *lv, segment_id segment,
+				       uint64_t unit, void *to)
+{
+	struct pager_capture *run = &lv->run[MAX(lv->run_count, 1u) - 1];
+
+	if (lv->run_count != 0 && run->segment == segment &&
+	    run->unit + run->count == unit)
+		return run;
+	run = &lv->run[lv->run_count++];
+	*run = (struct pager_capture){
+		.segment = segment,
+		.unit = unit,
+		.to = to,
+	};
+	return run;
+}
+
 /* Choose `count` neighbouring candidates, for which the batch has room. */
 static void evict_choose(struct pager *pg, struct batch *b, struct leaving *lv,
 			 segment_id segment, uint64_t first, uint32_t count)
@@ -59,12 +78,9 @@ static void evict_choose(struct pager *pg, struct batch *b, struct leaving *lv,
 	const struct pager_segment *sg = &pg->segment[segment];
 
 	ASSERT(count <= evict_room(b, lv));
-	lv->run[lv->run_count++] = (struct pager_capture){
-		.segment = segment,
-		.unit = first << sg->order,
-		.count = (uint64_t)count << sg->order,
-		.to = batch_bytes(pg, b, lv->page_count),
-	};
+	run_up_to(lv, segment, first << sg->order,
+		  batch_bytes(pg, b, lv->page_count))->count +=
+		(uint64_t)count << sg->order;
 	lv->page_count += count;
 	for (uint32_t i = 0; i < count; i++) {
 		struct page *p = &pg->page[sg->first + first + i];

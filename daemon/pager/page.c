@@ -59,6 +59,8 @@ void page_enter(struct pager *pg, struct pager_segment *sg, page_id id,
 
 	if (p->state == PAGE_EVICTING)
 		account_charge_evicting(pg, sg->account, -(int64_t)units);
+	if (p->state == PAGE_EVICTING && next == PAGE_RESIDENT)
+		replace_stay(pg->replace, p->frame);
 	if (next == PAGE_EVICTING)
 		account_charge_evicting(pg, sg->account, units);
 	p->state = (uint8_t)next;

@@ -48,6 +48,8 @@ struct stream {
 	bool is_marked;		/* the client was told of the mark */
 	/* The reader waits for pages that are being read ahead. */
 	bool is_chasing;
+	/* It was not told of some that came in meanwhile. */
+	bool has_untold;
 };
 
 struct stream_set {

@@ -5,7 +5,7 @@
 
 enum { FINEST_PART = 128 };	/* of the pool, between two new marks */
 
-static void drop(struct age_marks *m, uint32_t i)
+static void drop_mark(struct age_marks *m, uint32_t i)
 {
 	m->count--;
 	memmove(&m->mark[i], &m->mark[i + 1],
@@ -19,7 +19,7 @@ static void thin_out(struct replace *rp)
 
 	for (uint32_t i = 1; i < m->count; i++) {
 		rp->frame[m->mark[i].frame].is_marked = false;
-		drop(m, i);
+		drop_mark(m, i);
 	}
 }
 
@@ -48,11 +48,12 @@ void age_marks_remove(struct replace *rp, frame_id id)
 	while (m->mark[i].frame != id)
 		i++;
 	/* The next one was aged after it, and before the next mark. */
-	if (next != 0 && rp->frame[next].is_aged && !rp->frame[next].is_marked) {
+	if (next != 0 && rp->frame[next].is_aged &&
+	    !rp->frame[next].is_marked) {
 		m->mark[i].frame = next;
 		rp->frame[next].is_marked = true;
 	} else {
-		drop(m, i);
+		drop_mark(m, i);
 	}
 }
 

@@ -33,7 +33,7 @@
  * ahead, which cost their reader little.
  *
  * Pages that were read ahead wait in a queue of their own for their reader, at
- * most a quarter of the pool.  When they are used, they go to the other two.
+ * most half of the pool.  When they are used, they go to the other two.
  *
  * (LIRS: Jiang and Zhang, SIGMETRICS 2002.  Its stack is replaced by times, as
  * in CLOCK-Pro, USENIX 2005, and Linux's mm/workingset.c.  The small queue with

@@ -58,8 +58,11 @@ void replace_add(struct replace *rp, group_id group, frame_id frame,
  * as far as is known, counted in pages that come in: the caller keeps this with
  * the page.  (A page that has left, and of which this is known, is called a
  * ghost in papers.)  It stays in its frame until replace_remove(), or goes on
- * there after replace_touch(). */
-uint32_t replace_leave(const struct replace *rp, frame_id frame) MUST_CHECK;
+ * there after replace_stay() or replace_touch(). */
+uint32_t replace_leave(struct replace *rp, frame_id frame) MUST_CHECK;
+/* The page has not left: others go before it is tried again.  Does nothing if
+ * it was not leaving. */
+void replace_stay(struct replace *rp, frame_id frame);
 void replace_remove(struct replace *rp, group_id group, frame_id frame);
 /* The page was brought in before anybody asked for it: spare it once, as its
  * reader may be about to come. */
@@ -71,9 +74,13 @@ void replace_pass(struct replace *rp, frame_id frame);
 /* The page is not expected to be used soon: it is among the next to go, unless
  * it is touched before. */
 void replace_cool(struct replace *rp, frame_id frame);
-/* True if the page may go along with a neighbour: it has not been touched since
- * it was aged, or a reader in order has passed it. */
+/* True if the page may go along with the latest victim, its neighbour: it has
+ * not been touched since it was aged, or a reader in order has passed it; and
+ * it would be next soon. */
 bool replace_is_idle(const struct replace *rp, frame_id frame);
+
+/* True if the page was aged, and not used since. */
+bool replace_is_aged(const struct replace *rp, frame_id frame);
 
 /* The next frame to evict, of `group` or of the pool (0).  Returns 0 if there
  * is none, or none was found before the search was cut short.  In the latter
@@ -84,8 +91,9 @@ frame_id replace_next(struct replace *rp, group_id group,
  * for a reason that is gone. */
 void replace_search_anew(struct replace *rp, group_id group);
 
-/* ASSERT that links and counts agree.  Slow. */
-void replace_check(const struct replace *rp);
+/* ASSERT that links and counts agree.  leaving: frames whose pages are leaving.
+ * Slow. */
+void replace_check(const struct replace *rp, uint32_t leaving);
 /* Memory that the tables use now, in bytes.  Slow: it asks the system. */
 uint64_t replace_memory_bytes(const struct replace *rp);
 

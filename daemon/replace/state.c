@@ -9,7 +9,6 @@ void frame_touch(struct replace *rp, frame_id id)
 		rp->policy->touch(rp, id);
 	f->is_referenced = true;
 	f->is_expected = false;
-	f->is_passed = false;
 }
 
 void age_frame(struct replace *rp, frame_id id)

@@ -6,7 +6,8 @@
  *   R2  frames_below of a group == frames_of + frames_below of the groups in
  *       its ring of children, which are those with frames.
  *   R3  is_queued is set exactly if the frame is in one of the policy's queues;
- *       the count of a queue is right, and so is its aged_count. */
+ *       the count of a queue is right, and so is its aged_count.  If the policy
+ *       has add(), each frame is in a queue, unless its page is leaving. */
 #ifndef MEMD_REPLACE_STATE_H
 #define MEMD_REPLACE_STATE_H
 
@@ -78,7 +79,8 @@ struct pool_policy {
 	/* The frame has a page, or had one when this policy was chosen.  left:
 	 * what leave() said when the page left memory; 0: nothing is known. */
 	void (*add)(struct replace *rp, frame_id frame, uint32_t left);
-	uint32_t (*leave)(const struct replace *rp, frame_id frame);
+	uint32_t (*leave)(struct replace *rp, frame_id frame);
+	void (*stay)(struct replace *rp, frame_id frame);
 	void (*remove)(struct replace *rp, frame_id frame);
 	void (*expect)(struct replace *rp, frame_id frame);
 	/* Called while the frame is as it was. */
@@ -113,9 +115,13 @@ struct replace {
 	uint32_t now;			/* pages that have come in; not 0 */
 	/* When the last victim of `main` was aged. */
 	uint32_t main_left;
-	uint32_t full_count;		/* of frames, when the pool was full */
-	uint32_t decay;			/* victims since it was made smaller */
-	uint32_t age_credit;		/* for ageing frames of `main` */
+	/* Frames in use after the last evictions; 0: there were none. */
+	uint32_t full_count;
+	uint32_t growth;		/* pages since, see note_victim() */
+	uint32_t expected_peak;		/* of expected.count, lately */
+	uint32_t small_extra;		/* see move_share() */
+	bool is_filling;		/* `main` takes all that comes in */
+	int32_t age_credit;		/* for ageing frames of `main` */
 	uint32_t refusals;		/* frames that might not go, in a row */
 };
 

@@ -163,10 +163,16 @@ static void do_something(struct owner *o)
 		victim = search(o, below(o, GROUPS + 1), below(o, 8) == 0);
 		if (victim == 0 || below(o, 4) == 0)
 			break;
-		if (below(o, 8) == 0)
-			replace_touch(o->rp, victim);
-		else
+		if (below(o, 4) == 0) {
+			(void)!replace_leave(o->rp, victim);
+			replace_check(o->rp, 1);
+			if (below(o, 2) == 0)
+				replace_touch(o->rp, victim);
+			else
+				replace_stay(o->rp, victim);
+		} else {
 			evict_frame(o, victim, victim + below(o, 3) * FRAMES);
+		}
 		break;
 	default:
 		if (is_used) {
@@ -193,7 +199,7 @@ static void anything_may_happen(void **state)
 			for (unsigned n = 0; n < 4000; n++) {
 				do_something(&o);
 				if (n % 16 == 0)
-					replace_check(o.rp);
+					replace_check(o.rp, 0);
 			}
 			for (group_id g = 1; g <= GROUPS; g++)
 				assert_int_equal(
@@ -215,7 +221,7 @@ static void policies_change(void **state)
 			do_something(&o);
 		assert_int_equal(replace_choose(o.rp, replace_policy_name(
 					below(&o, 2))), 0);
-		replace_check(o.rp);
+		replace_check(o.rp, 0);
 	}
 	/* All can still be found. */
 	memset(o.is_held, 0, sizeof(o.is_held));
@@ -297,12 +303,12 @@ static unsigned misses_of_loop(const char *policy)
 	return misses;
 }
 
-/* The small queue takes a third of so small a pool. */
+/* Of so small a pool, the small queue takes a large part. */
 static void half_a_loop_stays(void **state)
 {
 	(void)state;
 	assert_true(misses_of_loop("two-hands") == 2 * FRAMES);
-	assert_true(misses_of_loop("lirs") <= 2 * FRAMES * 7 / 10);
+	assert_true(misses_of_loop("lirs") <= 2 * FRAMES * 3 / 4);
 }
 
 /* The pool is full of pages that nobody uses any more.  They give way to a loop
@@ -382,8 +388,8 @@ static void held_frames_hide_nothing(void **state)
 	replace_destroy(o.rp);
 }
 
-/* Pages that a reader in order has passed go without being aged, but not those
- * that are used again. */
+/* Pages that a reader in order has passed go without being aged, even if they
+ * were touched meanwhile: reports of that may come late. */
 static void passed_pages_go_unasked(void **state)
 {
 	enum { GO = 10 };
@@ -396,14 +402,13 @@ static void passed_pages_go_unasked(void **state)
 		replace_expect(o.rp, id);
 		replace_touch(o.rp, id);
 		replace_pass(o.rp, id);
+		replace_touch(o.rp, id);
 	}
 	for (unsigned n = 0; n < GO; n++) {
 		frame_id victim = search(&o, 0, false);
 
 		assert_true(o.is_mapped[victim]);
 		assert_true(replace_is_idle(o.rp, victim));
-		replace_touch(o.rp, victim);
-		assert_false(replace_is_idle(o.rp, victim));
 		evict_frame(&o, victim, victim);
 	}
 	replace_destroy(o.rp);
