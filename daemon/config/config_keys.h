@@ -56,8 +56,8 @@ NUMBER(low_watermark, PERCENT, "2", 1, 50, RESTART,
 NUMBER(high_watermark, PERCENT, "5", 1, 60, RESTART,
        "Stop evicting when this much of the pool is free.")
 CHOICE(replacement, "lirs|two-hands", "lirs", RELOAD,
-       "Which pages leave the pool first: two-hands (a clock with two hands), "
-       "lirs (pages that are used once do not push out those used often).")
+       "Which pages leave the pool first: lirs (pages that are used once do "
+       "not push out those used often), two-hands (a clock with two hands).")
 NUMBER(readahead, COUNT, "512", 0, 512, RESTART,
        "Most pages read ahead of a program that reads in order; 0: none.")
 NUMBER(staging_size, SIZE, "8M", 1 << 20, 1 << 28, RESTART,

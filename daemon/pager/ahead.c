@@ -359,7 +359,8 @@ static bool fill_some(struct pager *pg, struct ahead_turn *turn,
 }
 
 /* The stream comes to pages that are there, but were aged: tell its reader of
- * all of them.  Otherwise each would cost a fault.  Returns how many there are from `page` on. */
+ * all of them.  Otherwise each would cost a fault.  Returns how many there are
+ * from `page` on. */
 static uint32_t show_aged(struct pager *pg, struct ahead_turn *turn,
 			  uint64_t page)
 {

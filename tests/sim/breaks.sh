@@ -16,7 +16,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf -- "$work"' EXIT
 objects=$build/tests/sim/CMakeFiles/pager_sim.dir
 failed=0
-seeds=1..200
+seeds=1..600
 
 # break_rule NAME FILE PERL: PERL changes the text of FILE.
 break_rule() {
