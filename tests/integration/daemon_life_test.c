@@ -111,12 +111,12 @@ static void reload_takes_over_what_may_change(void **state)
 	start(&tm, conf_flag, NULL);
 	admin = client_open(&tm, true, NULL);
 	expect_setting(admin, "message_timeout", "20s");
-	expect_setting(admin, "replacement", "two-hands");
+	expect_setting(admin, "replacement", "lirs");
 	write_conf("message_timeout = 30s\nqueue_depth = 32\n"
-		   "replacement = lirs\n");
+		   "replacement = two-hands\n");
 	reload(&tm);
 	expect_setting(admin, "message_timeout", "30s");
-	expect_setting(admin, "replacement", "lirs");
+	expect_setting(admin, "replacement", "two-hands");
 	expect_waiting(admin, "queue_depth", "64", "32");
 	expect_verdict(admin, "warn", "wait for a restart: queue_depth;");
 	assert_int_equal(testmemd_log_count(&tm, "needs_restart=\"queue_depth"

@@ -6,6 +6,7 @@
  * or a while later; however slow the machine, some are killed after each.
  *
  *   kill_test [--kills N] [--seed N] [--mailbox yes|no]
+ *             [--replacement lirs|two-hands]
  *
  * With N = 12 at least; fewer do not come to every stage in both modes. */
 #include "client/include/memclient.h"
@@ -363,13 +364,14 @@ int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "kills", 1, NULL, 'k' }, { "seed", 1, NULL, 's' },
-		{ "mailbox", 1, NULL, 'm' }, { 0 },
+		{ "mailbox", 1, NULL, 'm' },
+		{ "replacement", 1, NULL, 'r' }, { 0 },
 	};
 	const char *flags[] = {
 		"--pool-size", "8M", "--swap-size", "48M", "--log-level",
-		"warning", "--mailbox", "yes", NULL,
+		"warning", "--mailbox", "yes", "--replacement", "lirs", NULL,
 	};
-	const char **mailbox = &flags[7];
+	const char **mailbox = &flags[7], **replacement = &flags[9];
 	unsigned kills = 1000;
 	struct testmemd tm;
 	uint64_t seed = 1;
@@ -382,6 +384,8 @@ int main(int argc, char **argv)
 			seed = strtoull(optarg, NULL, 10);
 		else if (c == 'm')
 			*mailbox = optarg;
+		else if (c == 'r')
+			*replacement = optarg;
 		else
 			return 2;
 	seed += tier_seed() - 1;

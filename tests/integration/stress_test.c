@@ -7,6 +7,7 @@
  *
  *   stress_test [--store uring|sync] [--ops N] [--processes N] [--threads N]
  *               [--pool SIZE] [--seed N] [--thp always] [--mailbox yes|no]
+ *               [--replacement lirs|two-hands]
  *               [--address ADDRESS]
  *
  * --ops counts operations a thread; ten times as many at night.  With
@@ -47,11 +48,11 @@ struct area {
 };
 
 static struct {
-	const char *store, *pool, *thp, *mailbox, *address;
+	const char *store, *pool, *thp, *mailbox, *address, *replacement;
 	uint64_t ops, seed;
 	unsigned processes, threads;
 	uint32_t units_of_area;
-} opt = { "auto", "32M", NULL, "yes", NULL, 8000, 1, 3, 3, 0 };
+} opt = { "auto", "32M", NULL, "yes", NULL, "lirs", 8000, 1, 3, 3, 0 };
 
 static struct model *shared_model[SIZES];
 static _Atomic uint64_t *total;		/* accesses, of all processes */
@@ -449,7 +450,8 @@ static void parse(int argc, char **argv)
 		{ "processes", 1, NULL, 'p' }, { "threads", 1, NULL, 't' },
 		{ "pool", 1, NULL, 'P' }, { "seed", 1, NULL, 'S' },
 		{ "thp", 1, NULL, 'h' }, { "mailbox", 1, NULL, 'm' },
-		{ "address", 1, NULL, 'a' }, { 0 },
+		{ "address", 1, NULL, 'a' },
+		{ "replacement", 1, NULL, 'r' }, { 0 },
 	};
 	int c;
 
@@ -464,6 +466,7 @@ static void parse(int argc, char **argv)
 		case 'h': opt.thp = optarg; break;
 		case 'm': opt.mailbox = optarg; break;
 		case 'a': opt.address = optarg; break;
+		case 'r': opt.replacement = optarg; break;
 		default: exit(2);
 		}
 	if (tier_is_night())
@@ -477,7 +480,8 @@ static int run_with_daemon(void)
 	struct testmemd tm;
 	const char *flags[] = {
 		"--pool-size", opt.pool, "--swap-size", "512M", "--store",
-		opt.store, "--mailbox", opt.mailbox, NULL
+		opt.store, "--mailbox", opt.mailbox, "--replacement",
+		opt.replacement, NULL
 	};
 	int failed;
 
