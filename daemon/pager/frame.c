@@ -114,6 +114,7 @@ void frame_set_flags(struct pager *pg, frame_id id, uint8_t set,
 {
 	struct frame *fr = &pg->frame[id];
 
+	ASSERT(id <= pg->config.frame_count);
 	if (fr->flags & clear & FRAME_AHEAD)
 		frame_tell_used(pg, fr);
 	fr->flags = (uint8_t)((fr->flags & ~clear) | set);

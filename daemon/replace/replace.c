@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { AGES_PER_LOOK = 8 };	/* to age so many costs as much as a look */
+
 static const struct pool_policy *const policies[] = { &lirs, &two_hands };
 
 /* ---- made and gone */
@@ -208,10 +210,10 @@ bool replace_is_aged(const struct replace *rp, frame_id frame)
 
 /* ---- searching */
 
-static void count_look(struct replace_search *search)
+static void count_looks(struct replace_search *search, uint32_t count)
 {
-	search->looks_left--;
-	search->looks++;
+	search->looks_left -= MIN(search->looks_left, count);
+	search->looks += count;
 }
 
 /* Two rounds may do no more than spare and age everything.  The third one takes
@@ -233,10 +235,11 @@ frame_id replace_next(struct replace *rp, group_id group,
 			search->is_cut_short = true;
 			return 0;
 		}
-		count_look(search);
+		rp->aged_count = 0;
 		is_spared = ++*vain <= 2 * round && !search->takes_any;
 		id = group != 0 ? groups_look(rp, group, is_spared) :
 				  rp->policy->look(rp, is_spared);
+		count_looks(search, 1 + rp->aged_count / AGES_PER_LOOK);
 	}
 	*vain = 0;
 	search->is_vain |= id == 0;

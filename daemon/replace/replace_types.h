@@ -32,7 +32,7 @@ struct replace_config {
 	const char *policy;		/* NULL: the first of all */
 };
 
-/* One search; all looks at frames are counted. */
+/* One search; all looks at frames are counted, and what was aged as some. */
 struct replace_search {
 	uint32_t looks_left;
 	uint64_t looks;			/* done */

@@ -104,6 +104,7 @@ struct replace {
 	frame_id frame_top;		/* no frame behind it was ever used */
 	/* Looks at the pool since its last victim. */
 	uint64_t vain_looks;
+	uint32_t aged_count;		/* in this look */
 	frame_id back_hand;		/* of a clock by number */
 
 	/* two_hands.h */

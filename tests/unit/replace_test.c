@@ -124,9 +124,11 @@ static frame_id search(struct owner *o, group_id group, bool takes_any)
 {
 	struct replace_search s = { .looks_left = 10 * FRAMES,
 				    .takes_any = takes_any };
+	unsigned aged = o->aged;
 	frame_id id = replace_next(o->rp, group, &s);
 
-	assert_true(s.looks <= 3 * FRAMES);
+	assert_true(s.looks <= 4 * FRAMES);
+	assert_true(o->aged - aged <= 8 * s.looks);
 	if (id == 0) {
 		assert_int_equal(count_below(o, group, true), 0);
 		assert_true(s.is_vain);
