@@ -307,16 +307,11 @@ static bool advice_fill(struct pager *pg, const struct advice *ad,
 /* ---- WILLNEED and FETCH: read pages in the background, as long as there are
  * free frames */
 
-/* Somebody waits for frames that would be taken from him. */
-static bool are_frames_wanted(const struct pager *pg, const struct advice *ad)
+/* Somebody waits for frames that would be taken from him.  (Where an account is
+ * at its limit, there is no room for this either: frame_room() tells.) */
+static bool are_frames_wanted(const struct pager *pg)
 {
-	account_id id = pg->segment[ad->segment].account;
-	bool are_wanted = pg->pool_waiting.head != NULL ||
-			  pg->wanted_units != 0;
-
-	for (; id != 0 && !are_wanted; id = pg->account[id].parent)
-		are_wanted = pg->account[id].waiting.head != NULL;
-	return are_wanted;
+	return pg->pool_waiting.head != NULL || pg->wanted_units != 0;
 }
 
 static enum advice_step willneed_page(struct pager *pg, struct advice *ad,
@@ -328,7 +323,7 @@ static enum advice_step willneed_page(struct pager *pg, struct advice *ad,
 
 	if (page_under(pg, ad, &id)->state != PAGE_SWAPPED)
 		return STEP_NEXT;
-	if (are_frames_wanted(pg, ad))
+	if (are_frames_wanted(pg))
 		return STEP_PARK;
 	if (frame_room(pg, &pg->segment[ad->segment], false, 1) == 0)
 		return ad->kind == PAGER_FETCH ? STEP_NEXT : STEP_STOP;

@@ -188,9 +188,9 @@ struct stream *ahead_fault(struct pager *pg, segment_id segment, uint64_t page,
 			break;
 		stream_drop(st);
 	}
-	st->client = client;
-	if (st->ahead == 0 && passed == 0)
+	if (st->client == 0 && st->ahead == 0 && passed == 0)
 		doubt_step(pg, sg, st);
+	st->client = client;
 	note_passed(pg, sg, st, passed);
 	if (st->ahead < st->goal)
 		ahead_enqueue(pg, segment);
@@ -377,6 +377,7 @@ static uint32_t show_aged(struct pager *pg, struct ahead_turn *turn,
 		count++;
 		at += (uint64_t)(int64_t)st->step;
 	}
+	st->ahead += count;
 	if (count != 0)
 		announce(pg, turn->segment, st->step < 0 ? at + 1 : page,
 			 count);
@@ -394,9 +395,7 @@ static enum ahead_end bring_in(struct pager *pg, struct ahead_turn *turn,
 	struct intake in = { .segment = turn->segment, .from = page };
 
 	if (state == PAGE_RESIDENT && (st->step == 1 || st->step == -1)) {
-		uint32_t shown = show_aged(pg, turn, page);
-
-		st->ahead += MAX(shown, 1u);
+		st->ahead += show_aged(pg, turn, page) == 0;
 		return AHEAD_DONE;
 	}
 	if (state != PAGE_SWAPPED &&

@@ -41,6 +41,7 @@ struct leaving {
 	struct pager_capture run[BATCH_PAGES_MAX];
 	unsigned run_count;
 	uint32_t page_count;
+	bool is_single;			/* each page is a run */
 };
 _Static_assert((int)BATCH_PAGES_MAX <= (int)PAGER_CAPTURES_MAX,
 	       "a batch is captured at once");
@@ -59,7 +60,7 @@ static struct pager_capture *run_up_to(struct leaving *lv, segment_id segment,
 {
 	struct pager_capture *run = &lv->run[MAX(lv->run_count, 1u) - 1];
 
-	if (lv->run_count != 0 && run->segment == segment &&
+	if (lv->run_count != 0 && !lv->is_single && run->segment == segment &&
 	    run->unit + run->count == unit)
 		return run;
 	run = &lv->run[lv->run_count++];
@@ -175,7 +176,7 @@ uint32_t evict_some(struct pager *pg, uint32_t units, account_id account,
 	struct leaving lv = { .run_count = 0 };
 	uint32_t tried;
 
-	search->takes_any = must_try_each(pg);
+	search->takes_any = lv.is_single = must_try_each(pg);
 	victim = is_hopeless ? 0 :
 		replace_next(pg->replace, account, search);
 	order = pg->frame[victim].order;

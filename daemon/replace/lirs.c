@@ -131,6 +131,8 @@ static void lirs_add(struct replace *rp, frame_id id, uint32_t left)
 	if (rp->full_count != 0 && rp->full_count < rp->used_count &&
 	    ++rp->growth % GROWTH == 0)
 		rp->full_count++;
+	if (rp->full_count < rp->used_count / 2)
+		rp->full_count = 0;
 	give_credit(rp, DEMAND_CREDIT);
 	rp->expected_peak -= rp->expected_peak != 0 && rp->now % DECAY == 0;
 	is_early = left != 0 && rp->now - left < age_of_oldest(rp);
@@ -141,11 +143,14 @@ static void lirs_add(struct replace *rp, frame_id id, uint32_t left)
 }
 
 /* When it was used last: if it is at the head of the small queue, so many have
- * come behind it; if it was at the head of the main one, when it was aged. */
+ * come behind it; if it was at the head of the main one, when it was aged.  Of
+ * others of the main queue, which an account's limit may choose, this is not
+ * known. */
 static uint32_t lirs_leave(struct replace *rp, frame_id id)
 {
-	uint32_t left = rp->frame[id].is_main ? rp->main_left :
-			rp->now - MIN(rp->small.count, rp->now);
+	uint32_t left = !rp->frame[id].is_main ?
+			rp->now - MIN(rp->small.count, rp->now) :
+			id == rp->main_victim ? rp->main_left : 0;
 
 	take_out(rp, id);
 	return left;
@@ -160,6 +165,8 @@ static void lirs_stay(struct replace *rp, frame_id id)
 /* Nobody has waited for the page. */
 static void lirs_expect(struct replace *rp, frame_id id)
 {
+	if (rp->frame[id].is_expected)
+		return;
 	give_credit(rp, AHEAD_CREDIT - DEMAND_CREDIT);
 	move(rp, id, true, rp->frame[id].is_main);
 	rp->expected_peak = MAX(rp->expected_peak, rp->expected.count);
@@ -277,6 +284,7 @@ static frame_id look_at_main(struct replace *rp)
 		age_main_run(rp);
 		return 0;
 	}
+	rp->main_victim = id;
 	rp->main_left = age_marks_first(rp);
 	move(rp, id, false, true);
 	if (is_victim(rp, id, true))

@@ -77,6 +77,7 @@ frame_id queue_age_next(struct replace *rp, struct queue *q)
 	q->edge = rp->frame[id].next;
 	q->aged_count++;
 	rp->frame[id].is_aged = true;
+	rp->aged_count++;
 	return id;
 }
 

@@ -105,6 +105,12 @@ int replace_choose(struct replace *rp, const char *name)
 	rp->cold = rp->small = rp->main = rp->expected =
 		(struct queue){ .head = 0 };
 	rp->marks.count = 0;
+	/* All that has left until now did so long ago. */
+	rp->now += rp->config.frame_count;
+	rp->full_count = rp->expected_peak = rp->small_extra = 0;
+	rp->age_credit = 0;
+	rp->is_filling = false;
+	rp->refusals = 0;
 	rp->policy = policy;
 	for (frame_id id = 1; id <= rp->frame_top; id++)
 		start_over(rp, id);

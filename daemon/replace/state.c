@@ -17,7 +17,6 @@ void age_frame(struct replace *rp, frame_id id)
 
 	if (!f->is_used || !f->is_referenced)
 		return;
-	rp->aged_count++;
 	if (f->is_expected)
 		frame_touch(rp, id);
 	else if (rp->owner->age(rp->owner_ctx, id))

@@ -114,7 +114,8 @@ struct replace {
 	struct queue small, main, expected;
 	struct age_marks marks;
 	uint32_t now;			/* pages that have come in; not 0 */
-	/* When the last victim of `main` was aged. */
+	/* The last victim of `main`, and when it was aged. */
+	frame_id main_victim;
 	uint32_t main_left;
 	/* Frames in use after the last evictions; 0: there were none. */
 	uint32_t full_count;

@@ -749,6 +749,53 @@ static void use_is_counted(void **state)
 	finish(w);
 }
 
+/* A reader in order comes to pages that are there, but were aged: it is told of
+ * them as of pages that were read ahead, and does not fault on each. */
+static void aged_pages_are_shown(void **state)
+{
+	enum { FIRST = 64, END = 512, PAGES = 1024, PER_FAULT = 32 };
+	struct world *w = start(CONFIG(LARGE));
+	segment_id sg = swapped_segment(w, PAGES, 0);
+	struct reader *r = reader_create(w, sg);
+	uint64_t shown = 0;
+
+	(void)state;
+	(void)world_advise(w, sg, FIRST, END - FIRST, PAGER_WILLNEED);
+	world_settle(w);
+	(void)world_advise(w, sg, FIRST, END - FIRST, PAGER_COLD);
+	for (uint64_t page = 0; page < PAGES; page++)
+		assert_true(read_page(r, page));
+	for (unsigned i = 0; i < w->ready_count; i++)
+		if (w->ready[i].first >= FIRST && w->ready[i].first < END)
+			shown += w->ready[i].count;
+	assert_true(shown > (END - FIRST) / 2);
+	assert_true((r->asked + r->minor) * PER_FAULT < PAGES);
+	world_settle(w);
+	free(r);
+	finish(w);
+}
+
+/* A reader faults on every fourth page, but those between are there: where they
+ * are not, it wants them, too. */
+static void single_steps_are_believed(void **state)
+{
+	enum { STEP = 4, END = 64 };
+	struct world *w = start(CONFIG(LARGE));
+	segment_id sg = swapped_segment(w, 1024, 0);
+
+	(void)state;
+	(void)world_advise(w, sg, 0, END, PAGER_WILLNEED);
+	world_settle(w);
+	for (uint64_t page = 0; page < END; page += STEP)
+		world_page_out(w, sg, page, 1);
+	for (uint64_t page = END - 4 * STEP; page <= END; page += STEP)
+		(void)world_fault_wait(w, sg, page);
+	world_settle(w);
+	for (uint64_t page = END; page < END + STEP; page++)
+		assert_true(w->segment[sg].present[page]);
+	finish(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -772,6 +819,8 @@ int main(void)
 		cmocka_unit_test(held_answer_does_not_wait_for_memory),
 		cmocka_unit_test(segment_goes_meanwhile),
 		cmocka_unit_test(use_is_counted),
+		cmocka_unit_test(aged_pages_are_shown),
+		cmocka_unit_test(single_steps_are_believed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
