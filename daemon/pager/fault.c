@@ -198,12 +198,20 @@ static enum fault_step fault_evicting(struct pager *pg, struct fault *f)
 	return FAULT_ENDED;
 }
 
-/* memd could not read the page, but a program could. */
-static bool is_found(struct pager *pg, const struct fault *f)
+/* memd could not read the page.  Maybe a program could: then the page is there,
+ * but needs a frame to be counted. */
+static enum fault_step fault_lost(struct pager *pg, struct fault *f)
 {
-	return pg->segment[f->segment].book != NULL &&
-	       claim_absent(pg, f->segment, f->page) == -EEXIST &&
-	       loan_adopt(pg, f->segment, fault_page(pg, f));
+	if (pg->segment[f->segment].book == NULL ||
+	    claim_absent(pg, f->segment, f->page) != -EEXIST) {
+		f->kind = FAULT_LOST;
+		answer_failed(pg, f, -EIO);
+		return FAULT_ENDED;
+	}
+	if (!loan_adopt(pg, f->segment, fault_page(pg, f)))
+		return FAULT_MUST_WAIT;
+	f->kind = FAULT_HIT;
+	return fault_resident(pg, f);
 }
 
 enum fault_step fault_try(struct pager *pg, struct fault *f,
@@ -228,13 +236,7 @@ enum fault_step fault_try(struct pager *pg, struct fault *f,
 			f->kind = FAULT_HIT;
 		return fault_resident(pg, f);
 	case PAGE_LOST:
-		if (is_found(pg, f)) {
-			f->kind = FAULT_HIT;
-			return fault_resident(pg, f);
-		}
-		f->kind = FAULT_LOST;
-		answer_failed(pg, f, -EIO);
-		return FAULT_ENDED;
+		return fault_lost(pg, f);
 	case PAGE_STATES:
 		break;
 	}
